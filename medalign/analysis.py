@@ -1,0 +1,169 @@
+"""The result of listening to one recording: frozen values, and `to_dict()` for the JSON contract.
+
+Two witnesses testify about each concept. The *teacher* reads the transcript, the *student* hears the audio. Both give a
+probability calibrated on held-out consultations; the raw cosine is kept as `raw_score` for researchers and is not
+comparable between concepts, models or witnesses.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+from medalign.transcript import Transcript
+
+SCHEMA_VERSION = "1.0"
+DISCLAIMER = "Research software. Not a medical device. Do not use for patient care."
+
+System = Literal["HPO", "ICD-10-CM", "DRUG", "CUSTOM"]
+Status = Literal["present", "negated", "historical", "family", "hypothetical", "uncertain"]
+Agreement = Literal["both", "teacher_only", "student_only"]
+
+
+@dataclass(frozen=True)
+class RecordingInfo:
+    """The recording as it came in."""
+
+    name: str  # file name only, never the path
+    duration_s: float
+    sample_rate_hz: int  # of the source; everything downstream works at 16 kHz
+    channels: int
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """Which model spoke, exactly."""
+
+    name: str
+    revision: str  # SHA-256 prefix of the weights, or the Hub revision
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Where to hear it; `text` is None when only the audio testifies."""
+
+    start_s: float
+    end_s: float
+    text: str | None = None
+
+
+@dataclass(frozen=True)
+class Witness:
+    """One witness's view of one concept. No evidence means that this witness did not find the concept."""
+
+    probability: float  # calibrated, in [0, 1]
+    raw_score: float  # cosine at the best window, in [-1, 1]
+    evidence: tuple[Evidence, ...] = ()
+
+
+@dataclass(frozen=True)
+class ConceptFinding:
+    """One concept in one recording, as both witnesses see it. A witness is None when it could not testify at all."""
+
+    concept_id: str
+    system: System
+    code: str
+    label: str
+    category: str  # finding, diagnosis, medicine
+    status: Status | None  # None when only the student hears it: audio alone doesn't tell a status
+    trigger: str | None  # the words behind the status ("no", "my mother"); None for a plain statement
+    teacher: Witness | None
+    student: Witness | None
+    agreement: Agreement
+
+
+@dataclass(frozen=True)
+class Sign:
+    """A sound that is heard, not said."""
+
+    label: str
+    start_s: float
+    end_s: float
+    probability: float
+
+
+@dataclass(frozen=True)
+class WindowAlignment:
+    """How well the audio of one window matches the transcript under it.
+
+    `percentile` is the share (0-100) of a fixed set of distractor texts that fit this audio worse than the transcript
+    does; `score` is the raw cosine. All three are None where the transcript has no word in the window.
+    """
+
+    start_s: float
+    end_s: float
+    score: float | None
+    percentile: float | None
+    transcript_text: str
+    alarm: bool  # audio and text don't match: listen again
+
+
+@dataclass(frozen=True)
+class ConceptTrack:
+    """One concept over time: the student's calibrated probability in each window of the alignment, in order."""
+
+    concept_id: str
+    label: str
+    probabilities: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """The recording cut into equal windows, each compared with its transcript and with the concepts."""
+
+    window_s: float
+    hop_s: float
+    windows: tuple[WindowAlignment, ...]
+    tracks: tuple[ConceptTrack, ...]  # same order as `Analysis.concepts`
+    alarm_below_percentile: float
+
+
+@dataclass(frozen=True)
+class Timings:
+    """Wall time of each stage, seconds. `total` leaves out the loading of models."""
+
+    decode: float
+    transcribe: float
+    teacher: float
+    student: float
+    total: float
+
+
+@dataclass(frozen=True)
+class Models:
+    asr: ModelInfo
+    teacher: ModelInfo
+    student: ModelInfo
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """Everything MedAlign says about one recording."""
+
+    recording: RecordingInfo
+    models: Models
+    transcript: Transcript
+    concepts: tuple[ConceptFinding, ...]
+    signs: tuple[Sign, ...]
+    alignment: Alignment
+    warnings: tuple[str, ...]
+    timings_s: Timings
+
+    def to_dict(self) -> dict:
+        """The JSON contract: plain dicts, lists, numbers and strings, `schema_version` first."""
+        body = asdict(self)
+        transcript = body.pop("transcript")
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "recording": body["recording"],
+            "models": body["models"],
+            "transcript": {
+                "language": transcript["language"],
+                "text": self.transcript.text,
+                "segments": transcript["segments"],
+            },
+            "concepts": body["concepts"],
+            "signs": body["signs"],
+            "alignment": body["alignment"],
+            "warnings": body["warnings"],
+            "timings_s": body["timings_s"],
+            "disclaimer": DISCLAIMER,
+        }

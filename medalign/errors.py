@@ -1,0 +1,25 @@
+"""The errors a user can act on.
+
+Every message says what is wrong, where, what was expected and what to do, in one sentence. `MedAlignError` is caught in
+two places only, the command line and the page; anything else is a bug and keeps its traceback.
+"""
+
+
+class MedAlignError(Exception):
+    """Root of all errors that a user can act on."""
+
+
+class AudioError(MedAlignError):
+    """The recording can't be read, or lies outside the stated limits."""
+
+
+class WeightsError(MedAlignError):
+    """A model's files can't be found, or are not the files they should be."""
+
+
+class CheckpointError(MedAlignError):
+    """A student checkpoint doesn't fit the model that it should be loaded into."""
+
+
+class DataError(MedAlignError):
+    """Training or evaluation data are missing or malformed."""

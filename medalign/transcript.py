@@ -1,0 +1,49 @@
+"""What was said, and when: the value that transcription hands to everything downstream.
+
+Times are seconds from the start of the recording. Words lie inside their segment, segments never run backwards.
+"""
+
+from dataclasses import dataclass
+
+UNKNOWN_SPEAKER = "unknown"
+
+
+@dataclass(frozen=True)
+class Word:
+    """One recognised word."""
+
+    start_s: float
+    end_s: float
+    text: str  # with its punctuation, without surrounding blanks
+    probability: float  # the recogniser's own, in [0, 1]; not calibrated
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A stretch of speech that the recogniser wrote as one line."""
+
+    start_s: float
+    end_s: float
+    text: str
+    words: tuple[Word, ...]
+    speaker: str = UNKNOWN_SPEAKER
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """A finished transcript; `segments` is empty when no speech was detected."""
+
+    segments: tuple[Segment, ...]
+    language: str | None = None
+
+    @property
+    def text(self) -> str:
+        return " ".join(segment.text for segment in self.segments)
+
+    @property
+    def words(self) -> tuple[Word, ...]:
+        return tuple(word for segment in self.segments for word in segment.words)
+
+    def text_between(self, start_s: float, end_s: float) -> str:
+        """The words whose middle lies in [start_s, end_s), joined by blanks; empty if there are none."""
+        return " ".join(w.text for w in self.words if start_s <= (w.start_s + w.end_s) / 2 < end_s)
