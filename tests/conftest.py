@@ -1,0 +1,67 @@
+"""Shared fixtures: models are loaded once a session, and no test may reach a model hub."""
+
+import os
+
+os.environ["HF_HUB_OFFLINE"] = "1"  # before any library reads it: everything must work without a hub
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+
+import numpy as np
+import pytest
+import soundfile
+
+from medalign.audio import SAMPLE_RATE_HZ
+from medalign.training.examples import load_examples
+
+
+@pytest.fixture(scope="session")
+def examples():
+    return {example.slug: example for example in load_examples()}
+
+
+@pytest.fixture(scope="session")
+def analyzer():
+    from medalign.analyzer import Analyzer
+
+    return Analyzer.default()
+
+
+@pytest.fixture(scope="session")
+def transcriber(analyzer):
+    return analyzer.transcriber
+
+
+@pytest.fixture(scope="session")
+def student(analyzer):
+    return analyzer.student
+
+
+@pytest.fixture(scope="session")
+def analyses(analyzer, examples):
+    """The analysis of each clean example, by slug."""
+    return {slug: analyzer.analyze(example.audio_path) for slug, example in examples.items()}
+
+
+@pytest.fixture
+def write_wav(tmp_path):
+    """Writes a waveform to a WAV file and returns its path."""
+
+    def write(name: str, waveform: np.ndarray, sample_rate_hz: int = SAMPLE_RATE_HZ, subtype: str = "PCM_16") -> str:
+        path = tmp_path / name
+        soundfile.write(path, waveform, sample_rate_hz, subtype=subtype)
+        return str(path)
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def not_speech():
+    """Ten seconds each of what a recogniser likes to hallucinate over, by name."""
+    rng = np.random.default_rng(0)
+    n = 10 * SAMPLE_RATE_HZ
+    spectrum = np.fft.rfft(rng.standard_normal(n)) / np.sqrt(np.arange(1, n // 2 + 2))
+    pink = np.fft.irfft(spectrum, n)
+    return {
+        "silence": np.zeros(n),
+        "pink noise": 0.1 * pink / np.sqrt(np.mean(pink**2)),
+        "a 440 Hz tone": 0.3 * np.sin(2 * np.pi * 440 * np.arange(n) / SAMPLE_RATE_HZ),
+    }

@@ -1,0 +1,107 @@
+"""Any common format comes in as the same sound; anything else is refused in one sentence."""
+
+import av
+import numpy as np
+import pytest
+
+from medalign.audio import SAMPLE_RATE_HZ, load_recording
+from medalign.errors import AudioError
+
+TONE_S = 3.0
+
+
+def tone(sample_rate_hz: int, duration_s: float = TONE_S) -> np.ndarray:
+    return 0.5 * np.sin(2 * np.pi * 300 * np.arange(int(duration_s * sample_rate_hz)) / sample_rate_hz)
+
+
+def encode(path, codec: str, sample_rate_hz: int = 48_000, duration_s: float = TONE_S) -> str:
+    """A stereo tone in the container that the path's ending names."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=sample_rate_hz, layout="stereo")
+        samples = np.tile(tone(sample_rate_hz, duration_s), (2, 1)).astype(np.float32)
+        frame = av.AudioFrame.from_ndarray(samples, format="fltp", layout="stereo")
+        frame.sample_rate = sample_rate_hz
+        for packet in [*stream.encode(frame), *stream.encode(None)]:
+            container.mux(packet)
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "codec"),
+    [
+        ("a.wav", "pcm_s16le"), ("a.flac", "flac"), ("a.mp3", "libmp3lame"), ("a.m4a", "aac"), ("a.mp4", "aac"),
+        ("a.ogg", "libopus"), ("a.webm", "libopus"),
+    ],
+)  # fmt: skip
+def test_every_format_decodes_to_the_same_tone(tmp_path, name, codec):
+    recording = load_recording(encode(tmp_path / name, codec))
+    assert recording.duration_s == pytest.approx(TONE_S, abs=0.1)
+    assert recording.source_channels == 2
+    spectrum = np.abs(np.fft.rfft(recording.waveform[:SAMPLE_RATE_HZ * 2]))
+    assert spectrum.argmax() / 2 == pytest.approx(300, abs=2)  # bins of half a hertz
+    assert np.abs(recording.waveform).max() == pytest.approx(0.5, abs=0.1)
+
+
+@pytest.mark.parametrize("sample_rate_hz", [8_000, 11_025, 22_050, 44_100, 96_000])
+def test_every_sample_rate_keeps_pitch_and_length(write_wav, sample_rate_hz):
+    recording = load_recording(write_wav("tone.wav", tone(sample_rate_hz), sample_rate_hz))
+    assert recording.source_sample_rate_hz == sample_rate_hz
+    assert recording.duration_s == pytest.approx(TONE_S, abs=0.02)
+    assert np.abs(np.fft.rfft(recording.waveform[:SAMPLE_RATE_HZ * 2])).argmax() / 2 == pytest.approx(300, abs=2)
+
+
+def test_stereo_is_the_mean_of_its_channels(write_wav):
+    left, right = tone(SAMPLE_RATE_HZ), np.zeros(int(TONE_S * SAMPLE_RATE_HZ))
+    waveform = load_recording(write_wav("stereo.wav", np.stack([left, right], 1))).waveform
+    assert np.abs(waveform - left / 2).max() < 1e-3
+
+
+def bad_files(tmp_path, write_wav) -> dict[str, tuple[str, str]]:
+    """Name -> (path, what the sentence must say)."""
+    mp3 = encode(tmp_path / "whole.mp3", "libmp3lame", duration_s=20)
+    with open(mp3, "rb") as whole, open(tmp_path / "cut.mp3", "wb") as cut:
+        content = whole.read()
+        cut.write(content[: len(content) // 2])
+    (tmp_path / "empty.wav").touch()
+    (tmp_path / "text.wav").write_text("This is a shopping list, not a recording.\n" * 40)
+    with av.open(str(tmp_path / "video.mp4"), "w") as container:
+        stream = container.add_stream("mpeg4", rate=5)
+        stream.width = stream.height = 64
+        frame = av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8))
+        container.mux([*stream.encode(frame), *stream.encode(None)])
+    nan = tone(SAMPLE_RATE_HZ)
+    nan[20_000] = np.nan
+    return {
+        "empty": (str(tmp_path / "empty.wav"), "is empty"),
+        "text": (str(tmp_path / "text.wav"), "can't be read as audio"),
+        "cut mp3": (str(tmp_path / "cut.mp3"), "is cut off"),
+        "short": (write_wav("short.wav", tone(SAMPLE_RATE_HZ, 0.1)), "at least 0.5 s"),
+        "eight channels": (write_wav("eight.wav", np.tile(tone(8_000)[:, None], 8), 8_000), "8 channels"),
+        "video": (str(tmp_path / "video.mp4"), "no audio track"),
+        "nan": (write_wav("nan.wav", nan, subtype="FLOAT"), "not numbers"),
+        "three hours": (write_wav("long.wav", np.zeros(3 * 3600 * 1000), 1_000, "PCM_U8"), "limit is 60 minutes"),
+        "missing": (str(tmp_path / "nowhere.wav"), "does not exist"),
+        "folder": (str(tmp_path), "is not a file"),
+    }
+
+
+def test_each_bad_file_is_refused_in_one_sentence_that_helps(tmp_path, write_wav):
+    for name, (path, says) in bad_files(tmp_path, write_wav).items():
+        with pytest.raises(AudioError) as caught:
+            load_recording(path)
+        message = str(caught.value)
+        assert says in message, f"{name}: {message}"
+        assert "\n" not in message and len(message) < 250
+        assert ";" in message, f"{name} doesn't say what to do: {message}"
+
+
+def test_a_file_over_the_size_limit_is_refused_before_it_is_opened(write_wav):
+    path = write_wav("tone.wav", tone(SAMPLE_RATE_HZ))
+    with pytest.raises(AudioError, match="the limit is 0 MB"):
+        load_recording(path, max_bytes=1000)
+
+
+def test_the_length_limit_holds_when_the_header_does_not_tell(tmp_path):
+    path = encode(tmp_path / "silent-about-it.webm", "libopus", duration_s=5)
+    with pytest.raises(AudioError, match="limit"):
+        load_recording(path, max_duration_s=2)
