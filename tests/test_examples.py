@@ -1,0 +1,148 @@
+"""The example consultations: recordings, times and truth agree, and the extractor finds the truth in the words."""
+
+import json
+import shutil
+from typing import get_args
+
+import numpy as np
+import pytest
+import soundfile
+
+from medalign.analysis import Status
+from medalign.concepts import ConceptBank, find_mentions_in_text
+from medalign.errors import DataError
+from medalign.training import examples
+from medalign.training.examples import EXAMPLES_DIR, load_examples
+from medalign.training.voices import SAMPLE_RATE_HZ, VOICES
+
+EXAMPLES = load_examples()
+CONCEPT_ID_PREFIX = {"HPO": "", "ICD-10-CM": "ICD10CM:", "DRUG": "DRUG:"}
+each_example = pytest.mark.parametrize("example", EXAMPLES, ids=[example.slug for example in EXAMPLES])
+
+
+@each_example
+def test_an_example_is_a_dialogue_of_one_to_two_minutes(example):
+    assert 45 <= example.duration_s <= 120
+    assert set(example.voices) == {turn.speaker for turn in example.turns} == {"doctor", "patient"}
+    assert example.voices["doctor"] != example.voices["patient"]
+    assert set(example.voices.values()) <= set(VOICES)
+
+
+@each_example
+def test_recordings_are_small_and_as_long_as_they_say(example):
+    for path in filter(None, (example.audio_path, example.noisy_audio_path)):
+        info = soundfile.info(path)
+        assert (info.samplerate, info.channels, info.subtype) == (SAMPLE_RATE_HZ, 1, "PCM_16")
+        assert info.duration == pytest.approx(example.duration_s, abs=0.001)
+        assert path.stat().st_size <= 1.5e6
+
+
+@each_example
+def test_turns_follow_one_another_with_a_pause(example):
+    times = [0.0, *(t for turn in example.turns for t in (turn.start_s, turn.end_s)), example.duration_s]
+    assert times == sorted(times)
+    pauses = [b.start_s - a.end_s for a, b in zip(example.turns, example.turns[1:], strict=False)]
+    assert min(pauses) > 0.295 and max(pauses) < 0.805
+
+
+@each_example
+def test_there_is_a_voice_inside_each_turn_and_silence_between(example):
+    waveform = read(example.audio_path)
+    near_turns = np.convolve(turn_mask(example, len(waveform)), np.ones(33), "same") > 0.5  # times are rounded to 1 ms
+    assert not waveform[~near_turns].any()
+    for turn in example.turns:
+        spoken = waveform[round(turn.start_s * SAMPLE_RATE_HZ) : round(turn.end_s * SAMPLE_RATE_HZ)]
+        assert 20 * np.log10(np.sqrt(np.mean(spoken**2))) == pytest.approx(examples.SPEECH_LEVEL_DBFS, abs=0.5)
+
+
+@pytest.mark.parametrize("example", [e for e in EXAMPLES if e.noise], ids=lambda example: example.slug)
+def test_the_noisy_recording_is_the_clean_one_plus_noise_at_the_stated_ratio(example):
+    clean, noisy = read(example.audio_path), read(example.noisy_audio_path)
+    noise = noisy - clean
+    speech_power = np.mean(clean[turn_mask(example, len(clean))] ** 2)
+    assert 10 * np.log10(speech_power / np.mean(noise**2)) == pytest.approx(example.noise.snr_db, abs=1)
+    assert abs(np.corrcoef(noise, clean)[0, 1]) < 0.05
+
+
+def test_one_example_comes_with_noise():
+    assert any(example.noisy_audio_path for example in EXAMPLES)
+
+
+@each_example
+def test_the_truth_names_known_concepts_once_each(example):
+    bank = ConceptBank.default()
+    unknown = [concept for concept in example.expected_concepts if concept_id(concept) not in bank]
+    assert not unknown
+    assert 8 <= len({concept_id(concept) for concept in example.expected_concepts}) == len(example.expected_concepts)
+
+
+def test_every_status_occurs_in_the_set():
+    statuses = {concept.status for example in EXAMPLES for concept in example.expected_concepts}
+    assert statuses == set(get_args(Status))
+
+
+@each_example
+def test_the_extractor_finds_the_truth_in_the_words(example):
+    """Nine in ten with their status: a clinician's note is not written to the extractor's word lists."""
+    dialogue = "\n".join(f"{turn.speaker.title()}: {turn.text}" for turn in example.turns)
+    found = {(m.concept_id, m.status) for m in find_mentions_in_text(dialogue, ConceptBank.default())}
+    missed = [concept for concept in example.expected_concepts if (concept_id(concept), concept.status) not in found]
+    assert len(missed) <= 0.1 * len(example.expected_concepts), missed
+
+
+def test_reading_needs_no_speech_program(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert load_examples() == EXAMPLES
+
+
+def test_turns_are_joined_alike_from_the_same_seed():
+    turns = [np.sin(np.arange(8000) * 0.1), np.sin(np.arange(4000) * 0.2)]
+    first, times = examples.join_turns(turns, np.random.default_rng(7))
+    again, times_again = examples.join_turns(turns, np.random.default_rng(7))
+    np.testing.assert_array_equal(first, again)
+    assert times == times_again
+    assert [end - start for start, end in times] == pytest.approx([8000, 4000], abs=20)
+
+
+@pytest.fixture
+def copied(tmp_path):
+    for path in EXAMPLES_DIR.glob("chest-pain*"):
+        shutil.copy(path, tmp_path)
+    return tmp_path
+
+
+def test_an_edited_script_is_not_taken_for_its_old_recording(copied):
+    script = copied / "chest-pain.json"
+    script.write_text(script.read_text(encoding="utf-8").replace("My father", "My uncle"), encoding="utf-8")
+    with pytest.raises(DataError, match="chest-pain.json was changed after it was spoken.*medalign.training.examples"):
+        load_examples(copied)
+
+
+def test_missing_and_malformed_files_are_named(copied, tmp_path_factory):
+    with pytest.raises(DataError, match="no example consultations"):
+        load_examples(tmp_path_factory.mktemp("empty"))
+    (copied / "chest-pain.flac").unlink()
+    with pytest.raises(DataError, match="chest-pain.flac is missing"):
+        load_examples(copied)
+    script = json.loads((copied / "chest-pain.json").read_text(encoding="utf-8"))
+    del script["title"]
+    (copied / "chest-pain.json").write_text(json.dumps(script), encoding="utf-8")
+    with pytest.raises(DataError, match="title"):
+        load_examples(copied)
+    (copied / "chest-pain.json").write_text("{\n,", encoding="utf-8")
+    with pytest.raises(DataError, match="line 2"):
+        load_examples(copied)
+
+
+def concept_id(concept: examples.ExpectedConcept) -> str:
+    return CONCEPT_ID_PREFIX[concept.system] + concept.code
+
+
+def read(path) -> np.ndarray:
+    return soundfile.read(path)[0]
+
+
+def turn_mask(example: examples.Example, n_samples: int) -> np.ndarray:
+    """True where somebody speaks, (n_samples,)."""
+    time_s = np.arange(n_samples) / SAMPLE_RATE_HZ
+    return np.any([(turn.start_s <= time_s) & (time_s < turn.end_s) for turn in example.turns], axis=0)
