@@ -1,0 +1,267 @@
+"""Questions and their answers: what was asked about is there, or not, by what the other one says next.
+
+"Any chest pain?" - "No, nothing like that." denies chest pain by the trigger "No"; "Yeah, a bit" confirms it. Asked and
+not answered is "uncertain" with the question's words as trigger. Recognisers often write question and answer into one
+segment, so everything here goes by sentences.
+"""
+
+from dataclasses import dataclass
+
+from medalign.concepts.bank import FILLERS
+from medalign.concepts.context import Context, Place, in_sentence, is_child_patient, presupposes
+from medalign.concepts.tokens import PhraseTree, Token, phrase_tokens, words_of
+
+Mentioned = tuple[int, int, str, bool]  # tokens [start, end) of a sentence, concept id, is it a medicine
+
+LOOK_AHEAD = 4  # sentences in which an answer, or an echo, is expected
+ECHO_WORDS = 5  # "My dad had a stroke." - "A stroke, OK.": a sentence this short repeats what was said
+LEAD_IN = FILLERS | words_of(
+    "and so okay ok right alright also but now oh ohh ooh mmm aha great good then sorry sure or yeah perfect lovely"
+)
+AUXILIARIES = words_of(
+    "do does did have has had are is was were can could would will been got ever any haven't hasn't don't "
+    "doesn't didn't aren't isn't"
+)
+SUBJECTS = words_of("you he she it there they the your that this these anyone anybody any i we his her")
+WH_WORDS = words_of("what when where why how which who whereabouts what's how's where's when's who's")
+REQUESTS = words_of("tell describe explain show point say rate give just talk please run go bring let")
+STATEMENT = words_of(
+    "you've you're you'd i've i'm it's he's she's i we"
+)  # "you've had a cough?" tells more than it asks
+STATING_SUBJECTS = words_of("you he she it they there")
+STATING_VERBS = words_of("are is was were have has had 's mentioned said feel felt take get got do did")
+CHECKS = words_of("okay ok alright")  # "There is some swelling, okay?" asks nothing
+# "Is your nose blocked?" asks; "is your headache worse?" takes the headache for granted.
+ASKED_ABOUT = words_of(
+    "heart nose eye eyes vision eyesight mood appetite sleep bowels period periods voice skin hair weight mouth "
+    "lips face hearing balance speech memory neck throat chest tummy stomach stool stools urine poo breathing "
+    "glands ankles legs"
+)
+BACKCHANNEL = words_of(
+    "okay ok right alright mm hmm um uh er erm i see sure thanks thank you ah oh great good fine so and well "
+    "now sorry perfect lovely brilliant excellent"
+)
+
+NO = (
+    "no|nope|nah|no no|none|never|nothing|not|not really|not at all|not that i know of|"
+    "not that i'm aware of|not that|i don't|i haven't|i'm not|i didn't|i don't think so|"
+    "don't think so|i wouldn't say so|it doesn't|it isn't|it hasn't|he doesn't|he hasn't|he isn't|"
+    "she doesn't|she hasn't|she isn't|there isn't|there aren't|they don't|they haven't|yeah no|"
+    "definitely not|absolutely not|i can't say|not particularly|neither|i've not|i never|none of|"
+    "it's not|don't"
+)
+YES = (
+    "yes|yeah|yep|yup|yea|aye|mhm|uh huh|mm hmm|yes please|i do|i have|i am|i did|it does|"
+    "it is|it has|he does|he has|he is|she does|she has|she is|there is|there are|they do|"
+    "they are|a bit|a little|a little bit|just a bit|just a little|sometimes|occasionally|definitely|"
+    "absolutely|correct|of course|quite a lot|quite a bit|some|sort of|kind of|that's right|exactly|"
+    "i think so|oh yes|oh yeah|slightly|now and then|from time to time|every now and then|certainly"
+)
+UNSURE = (
+    "i don't know|i'm not sure|not sure|don't know|i'm not really sure|hard to say|maybe|possibly|"
+    "i can't remember|i'm not certain"
+)
+
+PAST = (
+    "not any more|not anymore|no not any more|no not anymore|i used to|used to|i quit|i gave up|"
+    "i stopped|i did in the past|not now"
+)
+
+
+def _tree(phrases: str, verdict: str, tree: PhraseTree) -> None:
+    for phrase in phrases.split("|"):
+        tree.add(phrase_tokens(phrase), verdict)
+
+
+ANSWERS = PhraseTree()
+_tree(NO, "no", ANSWERS)
+_tree(YES, "yes", ANSWERS)
+_tree(UNSURE, "unsure", ANSWERS)
+_tree(PAST, "past", ANSWERS)
+SHORT_ANSWERS = {"no": "no", "nope": "no", "nah": "no", "yes": "yes", "yeah": "yes", "yep": "yes", "yup": "yes"}
+
+
+@dataclass(frozen=True)
+class Answer:
+    verdict: str  # no, yes, past, unsure, none
+    trigger: tuple[int, int, int] | None = None
+    sentence: int | None = None
+
+
+def statuses(said: list[list[Token]], mentions: list[list[Mentioned]]) -> list[list[Context]]:
+    """The context of every mention, a list a sentence.
+
+    First by the triggers of its own sentence, then, for what is asked about, by the answer.
+    """
+    child_is_patient = is_child_patient(said)
+    places = [[(start, end) for start, end, *_ in row] for row in mentions]
+    plain = [
+        in_sentence(said[n], n, places[n], [mention[3] for mention in row], child_is_patient) if row else []
+        for n, row in enumerate(mentions)
+    ]
+    settled = [list(row) for row in plain]
+    relatives: dict[str, tuple[int, Context]] = {}  # concept -> where a relative was last said to have it
+    for number, row in enumerate(mentions):
+        for index, (start, end, concept_id, _) in enumerate(row):
+            context = plain[number][index]
+            if context.status in ("negated", "hypothetical"):
+                continue
+            inside = _answer_inside(said[number], number, (start, end), places[number])
+            if inside:
+                settled[number][index] = _settle(context, inside, (number, start, end))
+            elif is_asked(said[number], (start, end)):
+                settled[number][index] = _after_question(said, mentions, plain, number, index)
+            elif context.status == "present" and len(said[number]) <= ECHO_WORDS:
+                told_at, told = relatives.get(concept_id, (-LOOK_AHEAD - 1, context))
+                settled[number][index] = told if number - told_at <= LOOK_AHEAD else context
+            if settled[number][index].status == "family":
+                relatives[concept_id] = (number, settled[number][index])
+    return settled
+
+
+def _after_question(
+    said: list[list[Token]], mentions: list[list[Mentioned]], plain: list[list[Context]], number: int, index: int
+) -> Context:
+    """The context of a mention that is asked about in sentence `number`."""
+    start, end, concept_id, _ = mentions[number][index]
+    answer = _find_answer(said, number)
+    other = _same_concept(said, mentions, plain, number, answer, concept_id)
+    if other and answer.verdict != "unsure":
+        return other
+    if _names_only_others(mentions[number], mentions, answer.sentence):
+        answer = Answer("none")
+    if answer.verdict == "none" and _is_statement(said[number]):
+        return plain[number][index]
+    return _settle(plain[number][index], answer, _question_trigger(said[number], number, (start, end)))
+
+
+def is_asked(sentence: list[Token], place: Place) -> bool:
+    """Whether a sentence asks if the mention at `place` is there. "When did the cough start?" does not."""
+    if not is_polar_question(sentence):
+        return False
+    if presupposes(sentence, place):
+        return sentence[place[0]].text in ASKED_ABOUT
+    return True
+
+
+def is_polar_question(sentence: list[Token]) -> bool:
+    """Whether a sentence asks for yes or no; recognisers may leave out the question mark."""
+    opening = _opening(sentence)
+    if not opening:
+        return False
+    first = opening[0].text
+    second = opening[1].text if len(opening) > 1 else ""
+    third = opening[2].text if len(opening) > 2 else ""
+    asks_what = first in WH_WORDS or (first in ("in", "at", "for", "on", "since", "to", "with") and second in WH_WORDS)
+    if asks_what and not (first in ("how", "what") and second == "about"):
+        return any(token.text == "any" for token in opening) and sentence[-1].pause == "?"
+    if first in ("can", "could", "would", "will") and (second == "you" and third in REQUESTS):
+        return False
+    asks_any = first in ("any", "ever") or any(token.text == "any" for token in opening[:8])
+    inverted = first in AUXILIARIES and (second in SUBJECTS or asks_any)
+    by_mark = sentence[-1].pause == "?" and not (len(opening) > 4 and sentence[-1].text in CHECKS)
+    return by_mark or inverted or first in ("how", "what") and second == "about"
+
+
+def _opening(sentence: list[Token]) -> list[Token]:
+    start = 0
+    while start < len(sentence) and sentence[start].text in LEAD_IN:
+        start += 1
+    return sentence[start:]
+
+
+def _is_statement(sentence: list[Token]) -> bool:
+    """ "So you've had diarrhoea?": a question by its tone only."""
+    opening = _opening(sentence)
+    if opening and opening[0].text in AUXILIARIES:
+        return False
+    texts = [token.text for token in opening]
+    pairs = zip(texts, texts[1:], strict=False)
+    return any(text in STATEMENT for text in texts[:1]) or any(
+        subject in STATING_SUBJECTS and verb in STATING_VERBS for subject, verb in pairs
+    )
+
+
+def _find_answer(said: list[list[Token]], asked: int) -> Answer:
+    """The answer to the question `asked`; a yes after several questions belongs to the last of them."""
+    other_question = False
+    for number in range(asked + 1, min(asked + 1 + LOOK_AHEAD, len(said))):
+        sentence = said[number]
+        answer = _as_answer(sentence, number)
+        if answer and sentence[-1].pause != "?":
+            return Answer("none") if answer.verdict == "yes" and other_question else answer
+        if all(token.text in BACKCHANNEL for token in sentence):
+            continue
+        if not is_polar_question(sentence):
+            if sentence[0].segment == said[asked][-1].segment:
+                continue  # the asker goes on talking: "Any strokes? I know you're young."
+            return Answer("none", None, number)
+        other_question = other_question or len(sentence) > 2
+    return Answer("none")
+
+
+def _as_answer(sentence: list[Token], number: int) -> Answer | None:
+    start = 0
+    while start < len(sentence) and sentence[start].text in (LEAD_IN - {"yeah", "right", "sure"}):
+        start += 1
+    match = ANSWERS.longest([token.text for token in sentence], start)
+    return Answer(match[1], (number, start, match[0]), number) if match else None
+
+
+def _answer_inside(sentence: list[Token], number: int, place: Place, places: list[Place]) -> Answer | None:
+    """ "Chest pain, no." and "any chest pain no any fever yes": the short answer right behind the mention."""
+    limit = min((start for start, _ in places if start >= place[1]), default=len(sentence))
+    for at in range(place[1], min(limit, place[1] + 3)):
+        token = sentence[at]
+        stands_alone = bool(token.pause) or at + 1 == len(sentence) or sentence[at + 1].text in AUXILIARIES
+        set_off = bool(sentence[at - 1].pause) or is_polar_question(sentence)
+        if token.text in SHORT_ANSWERS and stands_alone and set_off and token.pause != "?":
+            return Answer(SHORT_ANSWERS[token.text], (number, at, at + 1), number)
+    return None
+
+
+def _same_concept(
+    said: list[list[Token]],
+    mentions: list[list[Mentioned]],
+    plain: list[list[Context]],
+    asked: int,
+    answer: Answer,
+    concept_id: str,
+) -> Context | None:
+    """What the answer says of the concept that was asked about; without a yes or no, the sentences after it too."""
+    if answer.trigger:
+        numbers = [answer.sentence]
+    else:
+        ahead = range(asked + 1, min(asked + 1 + LOOK_AHEAD, len(said)))
+        numbers = [number for number in ahead if not is_polar_question(said[number])]
+    for number in numbers:
+        for index, mention in enumerate(mentions[number]):
+            if mention[2] == concept_id:
+                return plain[number][index]
+    return None
+
+
+def _names_only_others(row: list[Mentioned], mentions: list[list[Mentioned]], number: int | None) -> bool:
+    """ "Fever, cough?" - "Yes, a cough": the answer leaves the fever open."""
+    asked = {mention[2] for mention in row}
+    return number is not None and len(asked) > 1 and bool(asked & {mention[2] for mention in mentions[number]})
+
+
+def _settle(context: Context, answer: Answer, question: tuple[int, int, int]) -> Context:
+    if answer.verdict == "no":
+        return Context("negated", answer.trigger)
+    if answer.verdict == "past":
+        return Context("historical", answer.trigger)
+    if answer.verdict == "yes":
+        return context if context.status in ("family", "historical") else Context("present", answer.trigger)
+    return Context("uncertain", answer.trigger if answer.verdict == "unsure" else question)
+
+
+def _question_trigger(sentence: list[Token], number: int, place: Place) -> tuple[int, int, int]:
+    """The words that make it a question: "any", else its opening ("do you"), else the mention itself."""
+    for at in range(place[0] - 1, -1, -1):
+        if sentence[at].text == "any":
+            return (number, at, at + 1)
+    start = len(sentence) - len(_opening(sentence))
+    end = min(start + 2, place[0])
+    return (number, start, end) if end > start else (number, *place)

@@ -1,0 +1,127 @@
+"""The concept bank: what MedAlign can find, under which code, and in which words people say it.
+
+The bank is a committed data file that `python -m medalign.concepts.build` makes from open ontologies; reading it needs
+none of them.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache, cached_property
+from importlib.resources import files
+from typing import Literal
+
+from medalign.concepts.tokens import PhraseTree, phrase_tokens, stem, words_of
+from medalign.errors import DataError
+
+BANK_FILE = "bank.json"
+
+Category = Literal["finding", "diagnosis", "medicine"]
+
+FILLERS = words_of("um uh er erm ah hmm hm mm eh like")
+# Words that may stand inside a phrase without changing it: "blood in (my) stool", "lost (a bit of) weight".
+SKIPPABLE = FILLERS | words_of(
+    "a an the my your his her their our this that these those any some bit of really very quite so just also "
+    "little kind sort rather slightly extremely constantly actually left right both"
+)
+
+
+@dataclass(frozen=True)
+class Concept:
+    """One thing that a clinician would write down."""
+
+    concept_id: str  # "HP:0002014", "ICD10CM:J45.909", "DRUG:salbutamol", "CUSTOM:alcohol-use"
+    system: str  # HPO, ICD-10-CM, DRUG, CUSTOM
+    code: str
+    label: str  # lower-case words as a GP would say them
+    category: Category
+    synonyms: tuple[str, ...] = ()  # without the label
+    as_written: frozenset[str] = frozenset()  # those that must not be inflected: "the runs" is not "the run"
+    places: tuple[str, ...] = ()  # complaint at a body part, in either order: "pain@knee"
+
+
+class ConceptBank:
+    """All concepts, found by id and by the words that mean them."""
+
+    def __init__(
+        self, concepts: Iterable[Concept], blocked: Iterable[str] = (), sources: dict[str, str] | None = None
+    ) -> None:
+        """`blocked` phrases contain a concept's words but mean something else ("nervous system")."""
+        self.concepts = tuple(concepts)
+        self.blocked = tuple(blocked)
+        self.sources = sources or {}  # ontology -> version
+        self._by_id = {concept.concept_id: concept for concept in self.concepts}
+
+    @classmethod
+    @cache
+    def default(cls) -> "ConceptBank":
+        """The committed bank, read once."""
+        body = json.loads((files("medalign.concepts") / "data" / BANK_FILE).read_text(encoding="utf-8"))
+        concepts = (
+            Concept(
+                concept_id=entry["id"],
+                system=entry["system"],
+                code=entry["code"],
+                label=entry["label"],
+                category=entry["category"],
+                synonyms=tuple(entry["synonyms"]),
+                as_written=frozenset(entry.get("as_written", ())),
+                places=tuple(entry.get("places", ())),
+            )
+            for entry in body["concepts"]
+        )
+        return cls(concepts, body["blocked"], body["sources"])
+
+    def __getitem__(self, concept_id: str) -> Concept:
+        try:
+            return self._by_id[concept_id]
+        except KeyError:
+            raise DataError(
+                f"concept {concept_id!r} is not in the bank of {len(self)}; list them with bank.concepts"
+            ) from None
+
+    def __contains__(self, concept_id: object) -> bool:
+        return concept_id in self._by_id
+
+    def __len__(self) -> int:
+        return len(self.concepts)
+
+    def by_label(self, label: str) -> Concept:
+        """The concept with this label; labels are unique."""
+        for concept in self.concepts:
+            if concept.label == label:
+                return concept
+        raise DataError(f"no concept has the label {label!r}; labels are lower-case plain words, see bank.concepts")
+
+    @cached_property
+    def phrases(self) -> PhraseTree:
+        """Phrase -> concept id, or None for a blocked phrase. Keys are stems, or "=word" if not to be inflected."""
+        tree = PhraseTree()
+        for phrase in self.blocked:
+            tree.add(phrase_keys(phrase, as_written=True), None)
+        for concept in self.concepts:
+            for phrase in (concept.label, *concept.synonyms):
+                tree.add(phrase_keys(phrase, phrase in concept.as_written), concept.concept_id)
+        return tree
+
+    @cached_property
+    def places(self) -> PhraseTree:
+        """Body part -> {complaint: concept id}, by stems."""
+        by_place: dict[tuple[str, ...], dict[str, str]] = {}
+        for concept in self.concepts:
+            for pattern in concept.places:
+                complaint, _, place = pattern.partition("@")
+                key = tuple(stem(text) for text in phrase_tokens(place))
+                by_place.setdefault(key, {})[complaint] = concept.concept_id
+        tree = PhraseTree()
+        for key, complaints in by_place.items():
+            tree.add(list(key), complaints)
+        return tree
+
+
+def phrase_keys(phrase: str, as_written: bool) -> list[str]:
+    """The path of a phrase in the tree. Inner skippable words are left out, because the walk skips them in the text."""
+    texts = phrase_tokens(phrase)
+    if as_written:
+        return ["=" + text for text in texts]
+    return [stem(text) for at, text in enumerate(texts) if at in (0, len(texts) - 1) or text not in SKIPPABLE]

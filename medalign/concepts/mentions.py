@@ -1,0 +1,275 @@
+"""From a transcript to concept mentions: which words mean which concept. `context` then says in which sense.
+
+Conventions: a mention lies inside one sentence; the longest wording wins and mentions never overlap; one wording
+gives one concept. Matching compares stems, so inflections and both spellings of English are found; fillers ("um"),
+articles and weak modifiers may stand inside a wording; a complaint and a body part are joined in either order ("my
+chest really hurts", "pain in my chest"). Misheard words are not guessed at.
+"""
+
+import re
+from dataclasses import dataclass, replace
+
+from medalign.concepts.answers import statuses
+from medalign.concepts.bank import FILLERS, SKIPPABLE, ConceptBank
+from medalign.concepts.context import Context
+from medalign.concepts.tokens import PhraseTree, Token, sentences, stem, words_of
+from medalign.transcript import UNKNOWN_SPEAKER, Segment, Transcript, Word
+
+MAX_SKIPPED = 5  # skippable words inside one wording
+MAX_BRIDGE = 8  # words between a complaint and its body part
+WORD_S = 0.3  # made-up duration of a word in plain text
+
+COMPLAINTS = {
+    stem(word): complaint
+    for complaint, words in {
+        "pain": "pain painful ache aching achy achey hurt sore soreness tender tenderness discomfort throbbing",
+        "cramp": "cramp cramping crampy",
+        "swell": "swelling swollen puffy puffiness",
+        "weak": "weak weakness weaker",
+        "stiff": "stiff stiffness stiffer",
+        "itch": "itch itchy itchiness",
+        "tight": "tight tightness",
+        "loose": "loose watery runny runnier watering streaming",
+        "blocked": "blocked stuffy bunged congested",
+        "dry": "dry dryness",
+        "red": "red bloodshot",
+        "sticky": "sticky gunky",
+        "yellow": "yellow",
+        "pink": "pink",
+        "blurred": "blurred blurry fuzzy",
+        "racing": "racing pounding fluttering thumping",
+        "low": "low",
+    }.items()
+    for word in words.split()
+}
+# What may stand between "my chest" and "hurts", and between "pain" and "my chest".
+PLACE_FIRST = SKIPPABLE | words_of(
+    "'s is are was were has have had been being be feel feels felt feeling get gets getting got gotten start "
+    "started starts starting do does did to too still all pretty lot quite area region side muscles which going "
+    "go keeps became become both now been badly terribly bad seems and looks look looking"
+)
+COMPLAINT_FIRST = SKIPPABLE | words_of(
+    "'s in on around across at to down up of behind under underneath inside into over with from both lower "
+    "upper left right side sides top back bottom middle centre center front part area region near one hand all "
+    "whole same here is are was going through between towards mainly mostly wee"
+)
+ALLERGIC_TO = re.compile(r"(allergic|allergy|allergies|intolerant|reaction) (to|with) ((any|the|a|an|some|all) )?$")
+DRUG_ALLERGY = "ICD10CM:Z88.9"
+LISTING = frozenset(["and", "or", "nor", "to"])
+
+
+@dataclass(frozen=True)
+class Mention:
+    """A concept in the words that were said, with the sense in which they were said."""
+
+    concept_id: str
+    status: str  # present, negated, historical, family, hypothetical, uncertain
+    trigger: str | None  # the words behind the status; None for a plain statement
+    trigger_start_s: float | None
+    trigger_end_s: float | None
+    text: str  # as said
+    start_s: float
+    end_s: float
+    segment_index: int  # where the mention begins
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A concept at tokens [start, end) of a sentence; `weight` counts the tokens of its wording."""
+
+    start: int
+    end: int
+    concept_id: str | None  # None: a blocked phrase, which loses a tie
+    weight: float
+
+
+def find_mentions(transcript: Transcript, bank: ConceptBank) -> tuple[Mention, ...]:
+    """All mentions in order of time; the same concept appears as often as it is said."""
+    said = sentences(transcript)
+    spans = [_find_spans(sentence, bank) for sentence in said]
+    words = transcript.words
+    contexts = statuses(
+        said,
+        [[(s.start, s.end, s.concept_id, bank[s.concept_id].category == "medicine") for s in row] for row in spans],
+    )
+    return tuple(
+        _mention(said, number, span, context, words)
+        for number in range(len(said))
+        for span, context in zip(spans[number], contexts[number], strict=True)
+    )
+
+
+def find_mentions_in_text(text: str, bank: ConceptBank) -> tuple[Mention, ...]:
+    """Mentions in plain text; times are made up, see `transcript_from_text`."""
+    return find_mentions(transcript_from_text(text), bank)
+
+
+def transcript_from_text(text: str) -> Transcript:
+    """A transcript with made-up times, one segment a line; "Doctor:" or "[doctor]" at its start names the speaker."""
+    segments = []
+    clock_s = 0.0
+    for line in text.replace(" n't", "n't").splitlines():  # some corpora write "do n't"
+        named = re.match(r"\s*(?:\[(\w+)\]|(Doctor|Patient|Guest\w*|Speaker \w+):)\s*", line)
+        said = line[named.end() :] if named else line
+        speaker = (named.group(1) or named.group(2)).lower() if named else UNKNOWN_SPEAKER
+        starts = [clock_s + index * WORD_S for index in range(len(said.split()))]
+        words = tuple(Word(at, at + WORD_S, word, 1.0) for at, word in zip(starts, said.split(), strict=True))
+        if words:
+            segments.append(Segment(words[0].start_s, words[-1].end_s, said.strip(), words, speaker))
+            clock_s = words[-1].end_s
+    return Transcript(tuple(segments))
+
+
+def _find_spans(sentence: list[Token], bank: ConceptBank) -> list[Span]:
+    """The mentions of one sentence: heaviest wording first, no overlap."""
+    found = _phrases(sentence, bank.phrases)
+    found += _complaints_at_places(sentence, bank.places)
+    found.sort(key=lambda span: (-span.weight, span.end - span.start, span.start))
+    free = [True] * len(sentence)
+    chosen = []
+    for span in found:
+        if all(free[span.start : span.end]):
+            free[span.start : span.end] = [False] * (span.end - span.start)
+            chosen.append(span)
+    chosen = sorted((span for span in chosen if span.concept_id), key=lambda span: span.start)
+    return _join_allergies(sentence, chosen, bank)
+
+
+def _phrases(sentence: list[Token], tree: PhraseTree) -> list[Span]:
+    """Every phrase of the bank, from every token; a walk may skip fillers and weak modifiers."""
+    found = []
+    root, value_key = tree.root, PhraseTree.VALUE
+    for start, first in enumerate(sentence):
+        if first.stem not in root and "=" + first.text not in root:
+            continue
+        paths = [(root, start, 0, 0)]  # node, next token, tokens taken, tokens skipped
+        while paths:
+            node, at, taken, skipped = paths.pop()
+            token = sentence[at]
+            for key in (token.stem, "=" + token.text):
+                branch = node.get(key)
+                if branch is None:
+                    continue
+                if value_key in branch:
+                    concept_id = branch[value_key]
+                    found.append(Span(start, at + 1, concept_id, taken + (1 if concept_id else 0.5)))
+                if at + 1 < len(sentence) and _may_go_on(sentence, at, taken + 1):
+                    paths.append((branch, at + 1, taken + 1, skipped))
+            if taken and skipped < MAX_SKIPPED and token.text in SKIPPABLE and at + 1 < len(sentence):
+                paths.append((node, at + 1, taken, skipped + 1))
+    return found
+
+
+def _may_go_on(sentence: list[Token], at: int, taken: int) -> bool:
+    """Commas end a wording, except around a filler ("chest, um, pain") and in long names ("hand, foot and mouth")."""
+    return not sentence[at].pause or sentence[at + 1].text in FILLERS or taken == 1 and sentence[at].text == "hand"
+
+
+def _complaints_at_places(sentence: list[Token], tree: PhraseTree) -> list[Span]:
+    """A complaint joined with the nearest body part that gives a concept, either order."""
+    complaints = [(at, COMPLAINTS[token.stem]) for at, token in enumerate(sentence) if token.stem in COMPLAINTS]
+    if not complaints:
+        return []
+    stems = [token.stem for token in sentence]
+    places = []
+    at = 0
+    while at < len(sentence):
+        match = tree.longest(stems, at)
+        if match and not (match[0] < len(sentence) and sentence[match[0]].text == "of"):  # "the back of my head"
+            places.append((at, *match))
+            at = match[0]
+        else:
+            at += 1
+    found = []
+    for at, complaint in complaints:
+        options = []
+        for start, end, by_complaint in places:
+            concept_id = by_complaint.get(complaint) or (by_complaint.get("pain") if complaint == "cramp" else None)
+            if concept_id is None:
+                continue
+            if end <= at and _bridged(sentence, end, at, PLACE_FIRST):
+                options.append((at - end, 0, Span(start, at + 1, concept_id, end - start + 1)))
+            elif start > at and _bridged(sentence, at + 1, start, COMPLAINT_FIRST):
+                options.append((start - at - 1, 1, Span(at, end, concept_id, end - start + 1)))
+        if options:
+            found.append(min(options, key=lambda option: option[:2])[2])
+    return found
+
+
+def _bridged(sentence: list[Token], start: int, end: int, allowed: frozenset[str]) -> bool:
+    """Whether tokens [start, end) hold complaint and place together; no comma but a filler's."""
+    if end - start > MAX_BRIDGE:
+        return False
+    between = sentence[start - 1 : end]
+    commas_ok = all(
+        not token.pause or token.text in FILLERS or follower.text in FILLERS
+        for token, follower in zip(between, sentence[start : end + 1], strict=False)
+    )
+    return commas_ok and all(token.text in allowed for token in sentence[start:end])
+
+
+def _join_allergies(sentence: list[Token], spans: list[Span], bank: ConceptBank) -> list[Span]:
+    """A medicine that somebody is allergic to is an allergy, not a medicine taken; so are the others of its list."""
+    if DRUG_ALLERGY not in bank:
+        return spans
+    joined: list[Span] = []
+    for span in spans:
+        before = " ".join(token.text for token in sentence[max(0, span.start - 4) : span.start]) + " "
+        allergic = ALLERGIC_TO.search(before)
+        is_medicine = bank[span.concept_id].category == "medicine"
+        if is_medicine and allergic:
+            start = span.start - len(allergic.group().split())
+            joined = [earlier for earlier in joined if earlier.end <= start]
+            joined.append(Span(start, span.end, DRUG_ALLERGY, span.end - start))
+        elif is_medicine and joined and _is_allergy(joined[-1]) and _listed(sentence, joined[-1].end, span.start):
+            joined.append(replace(span, concept_id=DRUG_ALLERGY))
+        elif (
+            joined
+            and _names_allergy(sentence, span)
+            and bank[joined[-1].concept_id].category == "medicine"
+            and (joined[-1].end == span.start and not sentence[span.start - 1].pause)
+        ):
+            joined.append(Span(joined.pop().start, span.end, DRUG_ALLERGY, 2))
+        else:
+            joined.append(span)
+    return joined
+
+
+def _is_allergy(span: Span) -> bool:
+    return span.concept_id.startswith("ICD10CM:Z88")
+
+
+def _names_allergy(sentence: list[Token], span: Span) -> bool:
+    return span.end - span.start == 1 and sentence[span.start].text in ("allergy", "allergies")
+
+
+def _listed(sentence: list[Token], start: int, end: int) -> bool:
+    return end - start <= 2 and all(token.text in LISTING for token in sentence[start:end])
+
+
+def _mention(said: list[list[Token]], number: int, span: Span, context: Context, words: tuple[Word, ...]) -> Mention:
+    first, last = said[number][span.start], said[number][span.end - 1]
+    trigger, trigger_start_s, trigger_end_s = None, None, None
+    if context.trigger:
+        begin, end = (said[context.trigger[0]][at] for at in (context.trigger[1], context.trigger[2] - 1))
+        trigger = _as_said(words, begin, end)
+        trigger_start_s, trigger_end_s = begin.start_s, end.end_s
+    return Mention(
+        concept_id=span.concept_id,
+        status=context.status,
+        trigger=trigger,
+        trigger_start_s=trigger_start_s,
+        trigger_end_s=trigger_end_s,
+        text=_as_said(words, first, last),
+        start_s=first.start_s,
+        end_s=last.end_s,
+        segment_index=first.segment,
+    )
+
+
+def _as_said(words: tuple[Word, ...], first: Token, last: Token) -> str:
+    text = " ".join(word.text for word in words[first.word : last.word + 1])
+    if first.word == last.word:  # part of a hyphenated word: "non" in "non-smoker"
+        lowered = text.lower().replace("’", "'")
+        text = text[lowered.find(first.text) : lowered.rfind(last.text) + len(last.text)]
+    return text.strip(' .,;:!?…"()[]-')

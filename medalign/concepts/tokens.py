@@ -1,0 +1,155 @@
+"""From a transcript to tokens and sentences: the words in the form that every rule of this package compares.
+
+A token is a lower-case word without punctuation; hyphens separate tokens, and a possessive or contracted 's is a
+token of its own, so that "Parkinson's" and "my mood's low" need no special case. Stems join inflections and the two
+spellings of English; they are meant for comparison only and never shown.
+"""
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+from medalign.transcript import UNKNOWN_SPEAKER, Segment, Transcript
+
+
+def words_of(text: str) -> frozenset[str]:
+    """A word list, written as a line of text."""
+    return frozenset(text.split())
+
+
+ABBREVIATIONS = words_of("dr mr mrs ms st vs mg ml")  # a full stop after these ends no sentence
+_TOKEN = re.compile(r"[a-z0-9]+(?:'(?!s\b)[a-z]+)?|'s\b")
+_PAUSE = re.compile(r"[.?!;,:…-]+[\"')\]]*$")
+_BRITISH = tuple(
+    (re.compile(pattern), replacement)
+    for pattern, replacement in [
+        ("oea", "ea"),  # diarrhoea, dyspnoea, apnoea
+        ("aem", "em"),  # anaemia, haemorrhoids, glycaemia
+        ("^oed", "ed"),
+        ("^oes", "es"),
+        ("^coel", "cel"),
+        ("^(f)aec", r"\1ec"),
+        ("^paed", "ped"),
+        ("^gynae", "gyne"),
+        ("sulph", "sulf"),
+        ("(tum|col|od|lab|behavi|vap)our", r"\1or"),
+        ("(paraly)s(e|ed|ing)$", r"\1z\2"),
+        ("(moistur|immun|vaporis|hospital)is", r"\1iz"),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One comparable word. `pause` is the punctuation after it: "" (none), "," (also colon and dash), "." or "?"."""
+
+    text: str
+    stem: str
+    word: int  # index into `Transcript.words`
+    segment: int
+    start_s: float
+    end_s: float
+    pause: str
+
+
+@lru_cache(maxsize=100_000)
+def stem(word: str) -> str:
+    """The part of a word that its inflections share: "coughing" and "coughs" give "cough", "anaemia" gives "anemia"."""
+    for pattern, replacement in _BRITISH:
+        word = pattern.sub(replacement, word)
+    if len(word) <= 3 or not word.isalpha():
+        return word
+    if word.endswith("ies") and len(word) > 4:
+        word = word[:-3] + "y"
+    elif word.endswith(("sses", "shes", "ches", "xes")):
+        word = word[:-2]
+    elif word.endswith("s") and not word.endswith(("ss", "us", "is", "as")):
+        word = word[:-1]
+    for suffix in ("ing", "ed"):
+        root = word[: -len(suffix)]
+        if word.endswith(suffix) and len(root) >= 3 and re.search("[aeiouy]", root) and not word.endswith("eed"):
+            word = root[:-1] if root[-1] == root[-2] and root[-1] not in "lsz" else root
+            break
+    return word[:-1] if word.endswith("e") and len(word) > 3 else word
+
+
+@lru_cache(maxsize=200_000)
+def split_word(text: str) -> tuple[tuple[str, ...], str]:
+    """One transcript word as its token texts and the pause after it."""
+    lowered = text.lower().replace("’", "'")
+    parts = tuple(_TOKEN.findall(lowered))
+    end = _PAUSE.search(lowered)
+    if not end:
+        return parts, ""
+    marks = end.group()
+    if "?" in marks:
+        return parts, "?"
+    is_stop = (
+        "!" in marks or ";" in marks or "…" in marks or ("." in marks and (not parts or parts[-1] not in ABBREVIATIONS))
+    )
+    return parts, "." if is_stop else ("," if "," in marks or ":" in marks or "-" in marks else "")
+
+
+def phrase_tokens(phrase: str) -> list[str]:
+    """The token texts of a phrase of the bank or of the trigger list."""
+    return [part for word in phrase.split() for part in split_word(word)[0]]
+
+
+def sentences(transcript: Transcript) -> list[list[Token]]:
+    """The transcript's tokens, one list a sentence, in order.
+
+    A sentence ends with its punctuation and with its segment, unless the next segment goes on in lower case and no
+    other speaker begins: recognisers cut long sentences into several segments.
+    """
+    found: list[list[Token]] = []
+    current: list[Token] = []
+    position = 0
+    for index, segment in enumerate(transcript.segments):
+        if current and not _goes_on(transcript.segments[index - 1], segment):
+            found.append(current)
+            current = []
+        for word in segment.words:
+            parts, pause = split_word(word.text)
+            if not parts and pause and current:  # a lone punctuation mark, as in "fever ."
+                last = current[-1]
+                current[-1] = Token(last.text, last.stem, last.word, last.segment, last.start_s, last.end_s, pause)
+            for part in parts:
+                mark = pause if part is parts[-1] else ""
+                current.append(Token(part, stem(part), position, index, word.start_s, word.end_s, mark))
+            if current and pause in (".", "?"):
+                found.append(current)
+                current = []
+            position += 1
+    return [*found, current] if current else found
+
+
+def _goes_on(before: Segment, after: Segment) -> bool:
+    same_speaker = before.speaker == after.speaker or UNKNOWN_SPEAKER in (before.speaker, after.speaker)
+    first = after.text.lstrip()[:1]
+    return same_speaker and first.islower()
+
+
+class PhraseTree:
+    """Phrases by their tokens, with a value each: one dictionary step a token finds every phrase that starts here."""
+
+    VALUE = ""  # a key that no token can have
+
+    def __init__(self) -> None:
+        self.root: dict = {}
+
+    def add(self, keys: list[str], value: object) -> None:
+        node = self.root
+        for key in keys:
+            node = node.setdefault(key, {})
+        node.setdefault(self.VALUE, value)  # the first phrase added keeps its place
+
+    def longest(self, texts: list[str], start: int, limit: int | None = None) -> tuple[int, object] | None:
+        """End (exclusive) and value of the longest phrase from `start` on, before `limit`; None if there is none."""
+        node, best = self.root, None
+        for end in range(start, len(texts) if limit is None else limit):
+            node = node.get(texts[end])
+            if node is None:
+                break
+            if self.VALUE in node:
+                best = (end + 1, node[self.VALUE])
+        return best
