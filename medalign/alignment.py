@@ -10,21 +10,21 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def debiased_hsic(k: Tensor, l: Tensor) -> Tensor:
+def debiased_hsic(k: Tensor, m: Tensor) -> Tensor:
     """Unbiased estimate of HSIC from two Gram matrices (n, n); a scalar.
 
     Raises:
         ValueError: if n < 4, since the estimator divides by n - 3.
 
-    Source: Song et al. 2012, Feature Selection via Dependence Maximization, JMLR 13, eq. 5.
+    Source: Song et al. 2012, Feature Selection via Dependence Maximization, JMLR 13, eq. 5 (K and L there).
     """
     n = k.shape[0]
     if n < 4:
         raise ValueError(f"debiased HSIC needs at least 4 pairs, got {n}")
-    k, l = k - torch.diag(k.diagonal()), l - torch.diag(l.diagonal())
-    trace = (k * l).sum()  # both are symmetric
-    means = k.sum() * l.sum() / ((n - 1) * (n - 2))
-    cross = 2 / (n - 2) * (k.sum(0) * l.sum(0)).sum()
+    k, m = k - torch.diag(k.diagonal()), m - torch.diag(m.diagonal())
+    trace = (k * m).sum()  # both are symmetric
+    means = k.sum() * m.sum() / ((n - 1) * (n - 2))
+    cross = 2 / (n - 2) * (k.sum(0) * m.sum(0)).sum()
     return (trace + means - cross) / (n * (n - 3))
 
 
@@ -44,8 +44,8 @@ def debiased_cka(audio: Tensor, text: Tensor) -> Tensor:
     Source: Kornblith et al. 2019 (arXiv 1905.00414) with HSIC of Song et al. 2012.
     """
     audio, text = audio.float(), text.float()
-    k, l = audio @ audio.T, text @ text.T
-    return debiased_hsic(k, l) / (debiased_hsic(k, k) * debiased_hsic(l, l)).sqrt()
+    k, m = audio @ audio.T, text @ text.T
+    return debiased_hsic(k, m) / (debiased_hsic(k, k) * debiased_hsic(m, m)).sqrt()
 
 
 def info_nce(audio: Tensor, text: Tensor, log_scale: Tensor, same_text: Tensor | None = None) -> Tensor:

