@@ -1,0 +1,95 @@
+"""Speech to text. The only door to faster-whisper; it hands on finished values, never its own lazy ones."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from medalign.analysis import ModelInfo
+from medalign.audio import SAMPLE_RATE_HZ, Recording
+from medalign.errors import WeightsError
+from medalign.transcript import Segment, Transcript, Word
+from medalign.weights import resolve
+
+DEFAULT_ASR = "tiny.en"
+# Whisper writes fluent sentences over noise. A segment that it doubts is speech, and whose words it doubts too, is dropped;
+# both bounds are the recogniser's own defaults (openai/whisper, transcribe.py), applied here to what the VAD let through.
+NO_SPEECH_PROBABILITY = 0.6
+MIN_MEAN_LOG_PROBABILITY = -1.0
+
+
+class Transcriber:
+    """faster-whisper with a fixed model, device and precision."""
+
+    def __init__(self, name: str = DEFAULT_ASR, *, device: str = "cpu"):
+        """Load a recogniser by pinned name, faster-whisper size, folder or Hub name; int8 on CPU, float16 on GPU.
+
+        Raises:
+            WeightsError: unknown name, missing or altered files, or not a CTranslate2 Whisper.
+        """
+        from faster_whisper import WhisperModel
+
+        weights = resolve(name, weight_files=("model.bin",))
+        try:
+            self._model = WhisperModel(
+                str(weights.folder),
+                device=device,
+                compute_type="float16" if device == "cuda" else "int8",
+                local_files_only=True,
+            )
+        except (RuntimeError, ValueError, OSError) as error:
+            raise WeightsError(f"'{name}' can't be loaded as a faster-whisper model ({error}); give another --asr") from error
+        self.info = ModelInfo(weights.name, weights.revision)
+
+    def stream(self, recording: Recording) -> Iterator[Transcript]:
+        """The transcript so far, after each segment; at least one value, and the last one is complete.
+
+        Voice activity is detected first, so silence is never decoded, and no segment is conditioned on the one before, so
+        an error can't feed itself. Segments without words are dropped.
+        """
+        segments, info = self._model.transcribe(
+            recording.waveform,
+            beam_size=5,
+            vad_filter=True,
+            word_timestamps=True,
+            condition_on_previous_text=False,
+        )
+        done: tuple[Segment, ...] = ()
+        for found in segments:
+            doubtful = found.no_speech_prob > NO_SPEECH_PROBABILITY and found.avg_logprob < MIN_MEAN_LOG_PROBABILITY
+            earliest_s = done[-1].end_s if done else 0.0
+            if segment := None if doubtful else _finished(found, earliest_s, recording.duration_s):
+                done = (*done, segment)
+                yield Transcript(done, info.language)
+        yield Transcript(done, info.language if done else None)
+
+    def transcribe(self, recording: Recording) -> Transcript:
+        """The complete transcript; without segments if there is no speech."""
+        *_, transcript = self.stream(recording)
+        return transcript
+
+
+    def speech_s(self, recording: Recording) -> np.ndarray:
+        """Stretches with a voice in them, (n, 2) start and end in seconds, by the recogniser's own detector (Silero)."""
+        from faster_whisper.vad import get_speech_timestamps
+
+        stretches = get_speech_timestamps(recording.waveform)
+        return np.array([(s["start"], s["end"]) for s in stretches], float).reshape(-1, 2) / SAMPLE_RATE_HZ
+
+
+def _finished(found, earliest_s: float, duration_s: float) -> Segment | None:
+    """faster-whisper's segment as ours: words stripped of blanks, times inside the recording and in order."""
+    words = []
+    for word in found.words or ():
+        if text := word.word.strip():
+            start_s = min(max(word.start, earliest_s), duration_s)
+            end_s = min(max(word.end, start_s), duration_s)
+            words.append(Word(round(start_s, 3), round(end_s, 3), text, round(word.probability, 4)))
+            earliest_s = start_s
+    if not words:
+        return None
+    return Segment(words[0].start_s, max(w.end_s for w in words), " ".join(w.text for w in words), tuple(words))
+
+
+def time_covered_s(transcript: Transcript) -> float:
+    """How far a growing transcript has come, in seconds of the recording."""
+    return transcript.segments[-1].end_s if transcript.segments else 0.0

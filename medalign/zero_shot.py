@@ -1,0 +1,146 @@
+"""From cosines to something a person can read: concepts as texts, percentiles and calibrated probabilities.
+
+A raw cosine between audio and text means nothing by itself. Everything shown is therefore placed against a fixed
+reference: embeddings of held-out consultation speech and of the words spoken in it, shipped with the student.
+
+Conventions: embeddings are unit vectors (n, d); a *witness* is "teacher" (text embeddings) or "student" (audio).
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from medalign.concepts import Concept
+from medalign.errors import CheckpointError
+from medalign.teacher import Teacher
+
+WitnessName = Literal["teacher", "student"]
+
+# What a patient or doctor says when the concept comes up; averaging over several wordings steadies the embedding.
+TEMPLATES = ("{}", "I have {}.", "Have you had any {}?", "The patient has {}.")
+N_SYNONYMS = 4  # of the bank's, beside the label
+
+REFERENCE_FILE = "reference.safetensors"
+CONCEPTS_FILE = "concepts.safetensors"
+
+
+def concept_embeddings(teacher: Teacher, concepts: Sequence[Concept]) -> np.ndarray:
+    """One unit vector per concept, (k, d): the mean over its label in every template and its first synonyms.
+
+    Source: prompt ensembling of CLIP (arXiv 2103.00020, section 3.1.4).
+    """
+    texts, owner = [], []
+    for i, concept in enumerate(concepts):
+        wordings = _wordings(concept)
+        texts += wordings
+        owner += [i] * len(wordings)
+    embedded = teacher.encode(texts)
+    sums = np.zeros((len(concepts), teacher.embed_dim), np.float32)
+    np.add.at(sums, owner, embedded)
+    return sums / np.linalg.norm(sums, axis=1, keepdims=True)
+
+
+def stored_concept_embeddings(folder: Path, teacher: Teacher, concepts: Sequence[Concept]) -> np.ndarray:
+    """`concept_embeddings`, read from the student's folder if they were stored for these very texts and this teacher.
+
+    Embedding a bank takes a laptop several seconds, which would be most of the start of the page.
+    """
+    try:
+        stored = load_file(folder / CONCEPTS_FILE)
+    except (OSError, SafetensorError):
+        stored = {}
+    key = _concepts_key(teacher, concepts)
+    return stored[key].astype(np.float32) if key in stored else concept_embeddings(teacher, concepts)
+
+
+def save_concept_embeddings(
+    folder: Path, teacher: Teacher, concepts: Sequence[Concept], embeddings: np.ndarray
+) -> None:
+    save_file({_concepts_key(teacher, concepts): embeddings.astype(np.float16)}, folder / CONCEPTS_FILE)
+
+
+def _concepts_key(teacher: Teacher, concepts: Sequence[Concept]) -> str:
+    """A hash of everything that the embeddings depend on."""
+    content = "\n".join([teacher.info.revision, *(wording for concept in concepts for wording in _wordings(concept))])
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
+def _wordings(concept: Concept) -> list[str]:
+    return [template.format(concept.label) for template in TEMPLATES] + list(concept.synonyms[:N_SYNONYMS])
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Held-out windows that scores are compared with, and the calibration fitted on them."""
+
+    audio: np.ndarray  # (n, d) the student's embeddings of held-out windows
+    text: np.ndarray  # (n, d) the teacher's embeddings of the words in the same windows
+    student_fit: np.ndarray  # (2,) slope, intercept: logit of the probability from the student's z-score
+    teacher_fit: np.ndarray  # (3,) slopes for z-score and word probability, intercept: the same for a mention in the text
+    student_threshold: float  # probability from which on the student reports a concept: best F1 on held-out windows
+    alarm_below_percentile: float  # of matching held-out windows, one in twenty lies below
+
+    def percentile(self, audio: np.ndarray, text: np.ndarray) -> np.ndarray:
+        """Share (0-100) of the reference texts that fit each audio (n, d) worse than its own text (n, d) does; (n,)."""
+        own = (audio * text).sum(1, keepdims=True)
+        return 100 * (audio @ self.text.T < own).mean(1)
+
+    def z_scores(self, embeddings: np.ndarray, concepts: np.ndarray, witness: WitnessName) -> np.ndarray:
+        """Cosines (n, k) in standard deviations above what unrelated speech gives for the same concept."""
+        background = (self.text if witness == "teacher" else self.audio) @ concepts.T
+        return (embeddings @ concepts.T - background.mean(0)) / background.std(0)
+
+    def heard(self, audio: np.ndarray, concepts: np.ndarray) -> np.ndarray:
+        """The student's probability (n, k) that a concept is mentioned in a window, from its sound alone."""
+        slope, intercept = self.student_fit
+        return _sigmoid(slope * self.z_scores(audio, concepts, "student") + intercept)
+
+    def read(self, z: np.ndarray, word_probability: np.ndarray) -> np.ndarray:
+        """The teacher's probability (m,) that a mention in a transcript was really said.
+
+        Args:
+            z: (m,) the teacher's z-score of the window around the mention for its concept.
+            word_probability: (m,) the recogniser's lowest probability among the words of the mention.
+        """
+        by_z, by_word, intercept = self.teacher_fit
+        return _sigmoid(by_z * z + by_word * word_probability + intercept)
+
+    def save(self, folder: Path) -> None:
+        save_file(
+            {
+                "audio": self.audio.astype(np.float16),
+                "text": self.text.astype(np.float16),
+                "student_fit": self.student_fit,
+                "teacher_fit": self.teacher_fit,
+                "student_threshold": np.array([self.student_threshold]),
+                "alarm_below_percentile": np.array([self.alarm_below_percentile]),
+            },
+            folder / REFERENCE_FILE,
+        )
+
+    @classmethod
+    def load(cls, folder: Path) -> "Reference":
+        """Raises CheckpointError if the student's folder holds no readable reference."""
+        path = folder / REFERENCE_FILE
+        try:
+            stored = load_file(path)
+            return cls(
+                audio=stored["audio"].astype(np.float32),
+                text=stored["text"].astype(np.float32),
+                student_fit=stored["student_fit"],
+                teacher_fit=stored["teacher_fit"],
+                student_threshold=float(stored["student_threshold"][0]),
+                alarm_below_percentile=float(stored["alarm_below_percentile"][0]),
+            )
+        except (OSError, KeyError, SafetensorError) as error:
+            raise CheckpointError(f"{path} is missing or damaged ({error}); give a complete student folder") from error
+
+
+def _sigmoid(logits: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-logits))

@@ -1,0 +1,119 @@
+"""The student hears what faster-whisper hears, says the same thing twice, and loads only what fits."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+
+from medalign.audio import SAMPLE_RATE_HZ, load_recording
+from medalign.errors import CheckpointError, WeightsError
+from medalign.student import CHECKPOINTS, DEFAULT_STUDENT, Student
+from medalign.weights import resolve
+from medalign.whisper_encoder import load_encoder, log_mel_of
+
+
+@pytest.fixture(scope="module")
+def waveform(examples):
+    return load_recording(examples["cough-and-wheeze"].audio_path).waveform
+
+
+def test_the_encoder_gives_what_faster_whispers_own_encoder_gives(waveform):
+    from faster_whisper import WhisperModel
+
+    folder = resolve("tiny.en", weight_files=("model.bin",)).folder
+    theirs = WhisperModel(str(folder), device="cpu", compute_type="float32", local_files_only=True)
+    log_mel = log_mel_of([waveform[: 30 * SAMPLE_RATE_HZ]], n_mels=80)
+    with torch.inference_mode():
+        ours = load_encoder(folder)(log_mel).last_hidden_state.numpy()
+    assert ours.shape == (1, 1500, 384)
+    assert np.abs(ours - np.array(theirs.encode(log_mel[0].numpy()))).max() < 2e-3
+
+
+def test_the_log_mel_is_the_one_faster_whisper_computes(waveform):
+    from faster_whisper.feature_extractor import FeatureExtractor
+
+    chunk = waveform[: 30 * SAMPLE_RATE_HZ]
+    ours = log_mel_of([chunk], n_mels=80)[0].numpy()
+    theirs = FeatureExtractor()(chunk, padding=0)
+    assert np.abs(ours - theirs[:, : ours.shape[1]]).max() < 1e-3
+
+
+def test_the_same_file_twice_and_in_a_batch_gives_the_same_embedding(student, waveform):
+    clips = [waveform[: 5 * SAMPLE_RATE_HZ], waveform[: 3 * SAMPLE_RATE_HZ], waveform]
+    alone = np.concatenate([student.encode([clip]) for clip in clips])
+    again = np.concatenate([student.encode([clip]) for clip in clips])
+    together = student.encode(clips)
+    assert np.array_equal(alone, again)
+    assert np.abs(alone - together).max() < 1e-5
+    assert np.linalg.norm(alone, axis=1) == pytest.approx(1, abs=1e-5)
+
+
+def test_a_stretch_does_not_depend_on_its_batch(student, waveform):
+    frames = student.frames(waveform)
+    short, long = (10.0, 11.5), (20.0, 34.0)
+    assert np.abs(student.embed(frames, [short, long])[0] - student.embed(frames, [short])[0]).max() < 1e-5
+
+
+def test_frames_cover_the_whole_recording_at_fifty_a_second(student, waveform):
+    for duration_s in (0.5, 29.9, 30.0, 31.0, 54.0, 55.0, 75.0):
+        clip = waveform[: int(duration_s * SAMPLE_RATE_HZ)]
+        assert len(student.frames(clip)) == pytest.approx(len(clip) / SAMPLE_RATE_HZ * 50, abs=1)
+
+
+def test_chunks_are_joined_without_a_seam(student, waveform):
+    """The same words give nearly the same frames, whether a chunk ends nearby or not."""
+    whole, later = student.frames(waveform), student.frames(waveform[10 * SAMPLE_RATE_HZ :])
+    stretch = (25.0, 31.0)  # crosses the joint at 27 s of the whole recording; at 15-21 s of the later one
+    a = student.embed(whole, [stretch])[0]
+    b = student.embed(later, [(stretch[0] - 10, stretch[1] - 10)])[0]
+    assert a @ b > 0.9
+
+
+def test_windows_cover_everything_once_started(student):
+    for duration_s in (0.5, 5.9, 6.0, 6.1, 9.0, 100.0, 3600.0):
+        windows = student.windows(duration_s)
+        assert windows[0][0] == 0 and windows[-1][1] == pytest.approx(duration_s)
+        assert all(b[0] <= a[1] for a, b in zip(windows, windows[1:], strict=False))
+
+
+def test_lead_in_silence_hardly_moves_an_embedding(student, waveform):
+    padded = np.concatenate([np.zeros(int(1.2 * SAMPLE_RATE_HZ), np.float32), waveform])
+    assert (student.encode([waveform]) @ student.encode([padded]).T).item() > 0.95
+
+
+def test_a_saved_student_is_the_same_student(student, waveform, tmp_path):
+    student.save_pretrained(tmp_path)
+    clip = waveform[: 4 * SAMPLE_RATE_HZ]
+    assert np.array_equal(Student.from_pretrained(str(tmp_path)).encode([clip]), student.encode([clip]))
+
+
+def copy_of_the_shipped(tmp_path):
+    return shutil.copytree(CHECKPOINTS / DEFAULT_STUDENT, tmp_path / "student")
+
+
+def test_a_checkpoint_of_another_size_lists_the_keys_that_do_not_fit(tmp_path):
+    folder = copy_of_the_shipped(tmp_path)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"n_layers": config["n_layers"] + 1}))
+    with pytest.raises(CheckpointError, match=r"missing \['blocks\."):
+        Student.from_pretrained(str(folder))
+
+
+def test_a_folder_of_another_model_is_no_student():
+    folder = resolve("all-MiniLM-L6-v2", weight_files=("model.safetensors",)).folder
+    with pytest.raises(CheckpointError, match="not a student's configuration"):
+        Student.from_pretrained(str(folder))
+
+
+def test_damaged_weights_are_one_sentence(tmp_path):
+    folder = copy_of_the_shipped(tmp_path)
+    (folder / "model.safetensors").write_bytes(b"not safetensors")
+    with pytest.raises(CheckpointError, match="not a safetensors file"):
+        Student.from_pretrained(str(folder))
+
+
+def test_an_unknown_student_is_one_sentence():
+    with pytest.raises(WeightsError, match="neither a folder nor a known name"):
+        Student.from_pretrained("no-such-student")

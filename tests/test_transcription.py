@@ -1,0 +1,71 @@
+"""Words with their times, and none where nobody speaks."""
+
+import csv
+import os
+from pathlib import Path
+
+import jiwer
+import numpy as np
+import pytest
+
+from medalign.audio import SAMPLE_RATE_HZ, Recording, load_recording
+from medalign.benchmark import plain
+
+DATA = Path(os.environ.get("MEDALIGN_DATA", Path(__file__).parents[2] / "shared" / "data"))
+LIBRISPEECH = DATA / "speech" / "librispeech_test_other"
+
+
+def word_error_rate(references: list[str], hypotheses: list[str]) -> float:
+    return jiwer.wer([plain(text) for text in references], [plain(text) for text in hypotheses])
+
+
+def test_examples_are_transcribed_with_few_errors(analyses, examples):
+    references = [" ".join(turn.text for turn in example.turns) for example in examples.values()]
+    hypotheses = [analyses[slug].transcript.text for slug in examples]
+    assert word_error_rate(references, hypotheses) < 0.15
+
+
+def test_read_speech_is_transcribed_with_few_errors(transcriber, examples):
+    """LibriSpeech where it is at hand: real voices; otherwise the bundled examples stand in."""
+    if LIBRISPEECH.is_dir():
+        with open(LIBRISPEECH / "manifest.csv", newline="", encoding="utf-8") as file:
+            rows = [(LIBRISPEECH / row["path"], row["text"]) for row in list(csv.DictReader(file))[::4]]
+    else:
+        rows = [(e.audio_path, " ".join(turn.text for turn in e.turns)) for e in examples.values()]
+    hypotheses = [transcriber.transcribe(load_recording(path)).text for path, _ in rows]
+    assert word_error_rate([text for _, text in rows], hypotheses) < 0.25
+
+
+def test_times_lie_in_the_recording_and_never_run_backwards(analyses):
+    for analysis in analyses.values():
+        words = analysis.transcript.words
+        assert all(0 <= w.start_s <= w.end_s <= analysis.recording.duration_s for w in words)
+        assert all(a.start_s <= b.start_s for a, b in zip(words, words[1:], strict=False))
+        for segment in analysis.transcript.segments:
+            assert all(segment.start_s <= w.start_s and w.end_s <= segment.end_s for w in segment.words)
+            assert all(0 <= w.probability <= 1 for w in segment.words)
+
+
+def test_words_stand_where_they_were_spoken(analyses, examples):
+    """The first word of the recording starts within half a second of the truth."""
+    for slug, analysis in analyses.items():
+        assert analysis.transcript.words[0].start_s == pytest.approx(examples[slug].turns[0].start_s, abs=0.5)
+
+
+def test_ten_seconds_of_leading_silence_move_every_word_by_ten_seconds(transcriber, examples):
+    waveform = load_recording(examples["low-mood"].audio_path).waveform[: 20 * SAMPLE_RATE_HZ]
+    late = np.concatenate([np.zeros(10 * SAMPLE_RATE_HZ, np.float32), waveform])
+    plain_words = transcriber.transcribe(Recording("a", waveform, SAMPLE_RATE_HZ, 1)).words
+    late_words = transcriber.transcribe(Recording("b", late, SAMPLE_RATE_HZ, 1)).words
+    assert late_words[0].start_s == pytest.approx(plain_words[0].start_s + 10, abs=0.5)
+    assert late_words[-1].end_s <= 30
+    assert all(a.start_s <= b.start_s for a, b in zip(late_words, late_words[1:], strict=False))
+
+
+def test_no_word_is_invented_where_nobody_speaks(analyzer, not_speech, write_wav):
+    for name, waveform in not_speech.items():
+        analysis = analyzer.analyze(write_wav("nobody.wav", waveform))
+        assert analysis.transcript.words == (), name
+        assert analysis.concepts == (), name
+        assert any("No speech detected" in warning for warning in analysis.warnings), name
+        assert not any(window.alarm for window in analysis.alignment.windows), name
