@@ -1,0 +1,127 @@
+"""Calibration: from scores on held-out consultations to probabilities, thresholds and the reference of a student.
+
+Fitted on the validation consultations in the held-out voice, cut into the windows that an analysis uses: for the student
+on their audio, for the teacher on what the recogniser made of them. The gold transcript serves as truth only.
+"""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import precision_recall_curve
+
+from medalign.audio import SAMPLE_RATE_HZ, Recording
+from medalign.concepts import ConceptBank, find_mentions
+from medalign.student import Student
+from medalign.teacher import Teacher
+from medalign.testimony import lowest_word_probability
+from medalign.training.dataset import timed_transcript
+from medalign.training.recipe import validation_takes
+from medalign.training.synthesis import Take
+from medalign.transcript import Transcript
+from medalign.transcription import Transcriber
+from medalign.zero_shot import Reference, save_concept_embeddings, stored_concept_embeddings
+
+log = logging.getLogger(__name__)
+
+ALARM_RATE = 0.05  # of windows whose audio and text do match; what a reader may be sent to in vain
+NEAR_S = 6.0  # a mention counts as really said if the truth holds the concept within one window of it
+UNFITTED = {"student_fit": np.array([1.0, 0.0]), "teacher_fit": np.array([1.0, 0.0, 0.0])}
+
+
+def calibrate_student(data: Path, cache: Path, *, student_name: str, asr: str) -> dict[str, float]:
+    """Write the reference and the concepts' embeddings into the student's folder; return how well the fits do."""
+    student, teacher, bank = Student.from_pretrained(student_name), Teacher(), ConceptBank.default()
+    concepts = stored_concept_embeddings(student.folder, teacher, bank.concepts)
+    transcriber = Transcriber(asr)
+    parts = [_observe(take, student, teacher, bank, transcriber) for take in validation_takes(data, cache)]
+    audio = np.concatenate([part["audio"] for part in parts])
+    text = np.concatenate([part["text"] for part in parts])
+    truth = np.concatenate([part["truth"] for part in parts])
+    raw = Reference(audio, text, **UNFITTED, student_threshold=0.5, alarm_below_percentile=0.0)
+
+    heard_z, heard_truth = raw.z_scores(audio, concepts, "student").ravel(), truth.ravel()
+    heard_fit = LogisticRegression(C=1e3).fit(heard_z[:, None], heard_truth)
+    probability = heard_fit.predict_proba(heard_z[:, None])[:, 1]
+    precision, recall, thresholds = precision_recall_curve(heard_truth, probability)
+    f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-9)
+    best = int(f1[:-1].argmax())
+
+    column = np.concatenate([part["mention_column"] for part in parts])
+    window_text = np.concatenate([part["mention_text"] for part in parts])
+    z = np.array([raw.z_scores(t[None], concepts[[j]], "teacher")[0, 0] for t, j in zip(window_text, column, strict=True)])
+    certainty = np.concatenate([part["mention_certainty"] for part in parts])
+    really_said = np.concatenate([part["mention_truth"] for part in parts])
+    read_fit = LogisticRegression(C=1.0).fit(np.stack([z, certainty], 1), really_said)
+
+    percentiles = raw.percentile(audio, text)
+    reference = Reference(
+        audio=audio,
+        text=text,
+        student_fit=np.array([heard_fit.coef_[0, 0], heard_fit.intercept_[0]]),
+        teacher_fit=np.array([*read_fit.coef_[0], read_fit.intercept_[0]]),
+        student_threshold=float(thresholds[best]),
+        alarm_below_percentile=float(np.percentile(percentiles, 100 * ALARM_RATE)),
+    )
+    reference.save(student.folder)
+    save_concept_embeddings(student.folder, teacher, bank.concepts, concepts)
+    other = np.roll(text, len(text) // 2, axis=0)  # the words of another consultation over the same audio
+    return {
+        "n_windows": len(audio),
+        "student_threshold": reference.student_threshold,
+        "student_precision": float(precision[best]),
+        "student_recall": float(recall[best]),
+        "n_mentions_read": len(z),
+        "share_of_mentions_really_said": float(really_said.mean()),
+        "median_percentile_of_matching_text": float(np.median(percentiles)),
+        "alarm_below_percentile": reference.alarm_below_percentile,
+        "alarms_on_another_text": float((raw.percentile(audio, other) < reference.alarm_below_percentile).mean()),
+    }
+
+
+def _observe(
+    take: Take, student: Student, teacher: Teacher, bank: ConceptBank, transcriber: Transcriber
+) -> dict[str, np.ndarray]:
+    """Windows of one consultation: audio and true text embedded, concepts truly said, and what the transcript claims."""
+    waveform = take.waveform()
+    recording = Recording(take.consultation_id, waveform, SAMPLE_RATE_HZ, 1)
+    true_transcript = timed_transcript(take.utterances)
+    said = find_mentions(true_transcript, bank)
+    column = {concept.concept_id: i for i, concept in enumerate(bank.concepts)}
+
+    windows_s = student.windows(recording.duration_s)
+    audio = student.embed(student.frames(waveform), windows_s)
+    truth = np.zeros((len(windows_s), len(bank.concepts)), bool)
+    for mention in said:
+        for i, (start_s, end_s) in enumerate(windows_s):
+            # A mention lies in a window if more than half of it does.
+            truth[i, column[mention.concept_id]] |= start_s <= (mention.start_s + mention.end_s) / 2 < end_s
+    texts = [true_transcript.text_between(*window_s) for window_s in windows_s]
+    spoken = [i for i, text in enumerate(texts) if text]
+    read = _read_transcript(transcriber.transcribe(recording), said, windows_s, teacher, bank)
+    log.info("%s: %d windows, %d mentions read", take.consultation_id, len(spoken), len(read["mention_column"]))
+    return {"audio": audio[spoken], "text": teacher.encode([texts[i] for i in spoken]), "truth": truth[spoken], **read}
+
+
+def _read_transcript(
+    transcript: Transcript, said: tuple, windows_s: list[tuple[float, float]], teacher: Teacher, bank: ConceptBank
+) -> dict[str, np.ndarray]:
+    """What the teacher has to go by for each mention in the recogniser's transcript, and whether it was really said."""
+    column = {concept.concept_id: i for i, concept in enumerate(bank.concepts)}
+    mentions = find_mentions(transcript, bank)
+    middles_s = np.array([(start_s + end_s) / 2 for start_s, end_s in windows_s])
+    around = [windows_s[np.abs(middles_s - (m.start_s + m.end_s) / 2).argmin()] for m in mentions]
+    true_places = {(m.concept_id, (m.start_s + m.end_s) / 2) for m in said}
+    return {
+        "mention_column": np.array([column[m.concept_id] for m in mentions], int),
+        "mention_text": teacher.encode([transcript.text_between(*window_s) for window_s in around]),
+        "mention_certainty": np.array([lowest_word_probability(transcript, m) for m in mentions]),
+        "mention_truth": np.array(
+            [
+                any(c == m.concept_id and abs(at_s - (m.start_s + m.end_s) / 2) <= NEAR_S for c, at_s in true_places)
+                for m in mentions
+            ],
+            bool,
+        ),
+    }
