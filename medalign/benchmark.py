@@ -1,0 +1,68 @@
+"""What an analysis costs and how well it reads: each bundled example, analysed and, in the same run, only transcribed."""
+
+import os
+import platform
+import re
+import resource
+import statistics
+import time
+from datetime import UTC, datetime
+
+from medalign.analyzer import Analyzer
+from medalign.audio import load_recording
+from medalign.errors import DataError
+from medalign.training.examples import load_examples
+
+N_RUNS = 3  # medians of these; analysing and transcribing take turns, so that both meet the same machine
+
+
+def plain(text: str) -> str:
+    """Lower case, letters, digits and apostrophes: what a word error rate should compare."""
+    return " ".join(re.sub(r"[^a-z0-9' ]", " ", text.lower().replace("-", " ")).split())
+
+
+def benchmark(analyzer: Analyzer) -> dict:
+    """Wall times, word error rates and concept recall per example, and the peak memory of the process.
+
+    Raises:
+        DataError: jiwer, which counts the word errors, is not installed.
+    """
+    try:
+        import jiwer
+    except ImportError as error:
+        raise DataError("counting word errors needs jiwer; run `pip install 'medalign[dev]'`") from error
+
+    rows = []
+    recordings = [(e, path) for e in load_examples() for path in (e.audio_path, e.noisy_audio_path) if path]
+    analyzer.analyze(recordings[0][1])  # warm up: the first run pays for memory that later ones reuse
+    for example, path in recordings:
+        analyze_s, transcribe_s = [], []
+        for _ in range(N_RUNS):
+            started = time.perf_counter()
+            analysis = analyzer.analyze(path)
+            analyze_s.append(time.perf_counter() - started)
+            started = time.perf_counter()
+            analyzer.transcriber.transcribe(load_recording(path))
+            transcribe_s.append(time.perf_counter() - started)
+        found = {(row.system, row.code, row.status) for row in analysis.concepts if row.teacher is not None}
+        expected = {(e.system, e.code, e.status) for e in example.expected_concepts}
+        rows.append(
+            {
+                "recording": path.stem,
+                "duration_s": round(analysis.recording.duration_s, 1),
+                "analyze_s": round(statistics.median(analyze_s), 2),
+                "transcribe_s": round(statistics.median(transcribe_s), 2),
+                "ratio": round(statistics.median(analyze_s) / statistics.median(transcribe_s), 2),
+                "word_error_rate": round(jiwer.wer(plain(example.text), plain(analysis.transcript.text)), 3),
+                "expected_concepts": len(expected),
+                "found": len({key[:2] for key in expected} & {key[:2] for key in found}),
+                "found_with_status": len(expected & found),
+            }
+        )
+    return {
+        "date": datetime.now(UTC).date().isoformat(),
+        "hardware": f"{os.cpu_count()} CPU cores, {platform.processor() or platform.machine()}, no GPU used",
+        "n_runs": N_RUNS,
+        "peak_memory_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+        "examples": rows,
+    }

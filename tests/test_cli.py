@@ -1,0 +1,67 @@
+"""The command line: 0 with an answer, 2 with one line on stderr, never a traceback."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from medalign.__main__ import main
+
+
+def fails(capsys, *arguments: str) -> str:
+    """The one line on stderr of a command that must exit with 2."""
+    assert main(list(arguments)) == 2
+    message = capsys.readouterr().err
+    assert message.startswith("medalign: ") and message.count("\n") == 1, message
+    return message
+
+
+def test_analyze_writes_the_contract_and_exits_with_zero(tmp_path, examples):
+    out = tmp_path / "out.json"
+    command = [sys.executable, "-m", "medalign", "analyze", str(examples["chest-pain"].audio_path), "--json", str(out)]
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "HF_HUB_OFFLINE": "1"})
+    assert done.returncode == 0, done.stderr
+    body = json.loads(out.read_text())
+    assert body["schema_version"] == "1.0" and body["concepts"] and body["transcript"]["segments"]
+    assert "Not a medical device" in done.stdout
+
+
+def test_transcribe_prints_what_is_said(capsys, examples):
+    assert main(["transcribe", str(examples["child-with-earache"].audio_path)]) == 0
+    assert "ear" in capsys.readouterr().out.lower()
+
+
+@pytest.mark.parametrize("command", ["analyze", "transcribe"])
+def test_bad_audio_is_one_line_and_status_two(capsys, tmp_path, command):
+    (tmp_path / "empty.wav").touch()
+    (tmp_path / "text.wav").write_text("hello")
+    assert "is empty" in fails(capsys, command, str(tmp_path / "empty.wav"))
+    assert "can't be read as audio" in fails(capsys, command, str(tmp_path / "text.wav"))
+    assert "does not exist" in fails(capsys, command, str(tmp_path / "missing.wav"))
+    assert "is not a file" in fails(capsys, command, str(tmp_path))
+
+
+def test_unknown_models_and_wrong_checkpoints_are_one_line_and_status_two(capsys, tmp_path, examples):
+    audio = str(examples["chest-pain"].audio_path)
+    assert "use one of base, tiny.en" in fails(capsys, "analyze", audio, "--asr", "tyni.en")
+    assert "neither a folder nor a known name" in fails(capsys, "analyze", audio, "--teacher", "no-such-teacher")
+    assert "neither a folder nor a known name" in fails(capsys, "analyze", audio, "--student", "no-such-student")
+    assert "could not be fetched from the Hub" in fails(capsys, "analyze", audio, "--asr", "nobody/nothing")
+    assert "holds none of" in fails(capsys, "analyze", audio, "--student", str(tmp_path))
+    (tmp_path / "model.safetensors").write_bytes(b"wrong")
+    (tmp_path / "config.json").write_text("{}")
+    assert "not a student's configuration" in fails(capsys, "analyze", audio, "--student", str(tmp_path))
+    assert "unknown device" in fails(capsys, "transcribe", audio, "--device", "toaster")
+
+
+def test_an_output_that_cannot_be_written_is_found_out_before_the_work(capsys, examples):
+    audio = str(examples["chest-pain"].audio_path)
+    assert "does not exist; create it first" in fails(capsys, "analyze", audio, "--json", "/nowhere/at/all/out.json")
+
+
+def test_training_data_that_are_missing_are_one_line(capsys, tmp_path):
+    assert "utterances.csv not found" in fails(
+        capsys, "train", "--data", str(tmp_path), "--out", str(tmp_path / "out"), "--cache", str(tmp_path)
+    )

@@ -1,0 +1,101 @@
+"""The map of the package: who may import whom, and who is the door to which heavy library.
+
+When the design changes, this table changes in the same commit.
+"""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+PACKAGE = Path(__file__).parents[1] / "medalign"
+
+# An import points to a lower number, or stays inside the same folder.
+LAYERS = {
+    "medalign": 0,
+    "medalign.errors": 0,
+    "medalign.transcript": 0,
+    "medalign.analysis": 1,
+    "medalign.audio": 1,
+    "medalign.alignment": 1,
+    "medalign.weights": 1,
+    "medalign.whisper_encoder": 2,
+    "medalign.concepts": 2,
+    "medalign.teacher": 2,
+    "medalign.transcription": 2,
+    "medalign.student": 3,
+    "medalign.zero_shot": 3,
+    "medalign.words": 2,
+    "medalign.testimony": 4,
+    "medalign.evaluation": 4,
+    "medalign.training": 5,
+    "medalign.analyzer": 5,
+    "medalign.figures": 5,
+    "medalign.ui": 6,
+    "medalign.benchmark": 6,
+    "medalign.__main__": 7,
+}
+DOORS = {
+    "faster_whisper": {"medalign.transcription"},
+    "sentence_transformers": {"medalign.teacher"},
+    "transformers": {"medalign.whisper_encoder"},
+    "plotly": {"medalign.figures"},
+    "av": {"medalign.audio"},
+    "huggingface_hub": {"medalign.weights"},
+    "gradio": {"medalign.ui"},
+    "sklearn": {"medalign.evaluation", "medalign.training"},
+}
+
+
+def modules() -> dict[str, ast.Module]:
+    found = {}
+    for path in PACKAGE.rglob("*.py"):
+        parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+        name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+        found[name] = ast.parse(path.read_text(encoding="utf-8"))
+    return found
+
+
+def imported(tree: ast.Module) -> set[str]:
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module)
+    return names
+
+
+def room(module: str) -> str:
+    """The entry of `LAYERS` that a module belongs to: itself, or its folder."""
+    return module if module in LAYERS else module.rsplit(".", 1)[0]
+
+
+def test_imports_point_downwards():
+    wrong = []
+    for module, tree in modules().items():
+        for target in imported(tree):
+            if target.split(".")[0] != "medalign" or room(target) == room(module):
+                continue
+            if LAYERS[room(target)] >= LAYERS[room(module)]:
+                wrong.append(f"{module} (layer {LAYERS[room(module)]}) imports {target} (layer {LAYERS[room(target)]})")
+    assert not wrong, wrong
+
+
+def test_each_heavy_library_has_one_door():
+    wrong = [
+        f"{module} imports {target}; its door is {sorted(DOORS[target.split('.')[0]])}"
+        for module, tree in modules().items()
+        for target in imported(tree)
+        if target.split(".")[0] in DOORS and room(module) not in DOORS[target.split(".")[0]]
+    ]
+    assert not wrong, wrong
+
+
+def test_importing_the_package_loads_nothing_heavy():
+    code = (
+        "import sys, medalign, medalign.__main__; "
+        "print([m for m in ('torch', 'transformers', 'faster_whisper', 'gradio', 'plotly') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
