@@ -72,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
 
     bench = commands.add_parser("bench", help="time, memory and word errors on the bundled examples")
     _model_options(bench, asr=True, teacher=True, student=True)
+    bench.add_argument("--speech", type=Path, help="folder with manifest.csv (path, text): its word error rate is added")
     bench.add_argument("--json", metavar="OUT", type=Path, help="write the figures here")
     bench.set_defaults(command=_bench)
     for command in (analyze, transcribe, train, calibrate, evaluate, bench):
@@ -185,7 +186,7 @@ def _bench(arguments: argparse.Namespace) -> None:
     from medalign.benchmark import benchmark
 
     _check_output(arguments.json)
-    figures = benchmark(_load_analyzer(arguments))
+    figures = benchmark(_load_analyzer(arguments), arguments.speech)
     print(json.dumps(figures, indent=2))
     if arguments.json is not None:
         _write_json(figures, arguments.json)

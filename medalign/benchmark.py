@@ -1,5 +1,6 @@
 """What an analysis costs and how well it reads: each bundled example, analysed and, in the same run, only transcribed."""
 
+import csv
 import os
 import platform
 import re
@@ -7,6 +8,7 @@ import resource
 import statistics
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 
 from medalign.analyzer import Analyzer
 from medalign.audio import load_recording
@@ -21,11 +23,14 @@ def plain(text: str) -> str:
     return " ".join(re.sub(r"[^a-z0-9' ]", " ", text.lower().replace("-", " ")).split())
 
 
-def benchmark(analyzer: Analyzer) -> dict:
+def benchmark(analyzer: Analyzer, speech: Path | None = None) -> dict:
     """Wall times, word error rates and concept recall per example, and the peak memory of the process.
 
+    Args:
+        speech: a folder with recordings and a `manifest.csv` of `path, text`, whose word error rate is added.
+
     Raises:
-        DataError: jiwer, which counts the word errors, is not installed.
+        DataError: jiwer, which counts the word errors, is not installed, or the folder has no manifest.
     """
     try:
         import jiwer
@@ -59,10 +64,25 @@ def benchmark(analyzer: Analyzer) -> dict:
                 "found_with_status": len(expected & found),
             }
         )
-    return {
+    figures = {
         "date": datetime.now(UTC).date().isoformat(),
         "hardware": f"{os.cpu_count()} CPU cores, {platform.processor() or platform.machine()}, no GPU used",
         "n_runs": N_RUNS,
         "peak_memory_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
         "examples": rows,
     }
+    if speech is not None:
+        texts, heard = _read_aloud(analyzer, speech)
+        figures["speech"] = {"n": len(texts), "word_error_rate": round(jiwer.wer(texts, heard), 3)}
+    return figures
+
+
+def _read_aloud(analyzer: Analyzer, speech: Path) -> tuple[list[str], list[str]]:
+    """What stands in the manifest and what the recogniser makes of it, both made plain."""
+    try:
+        with open(speech / "manifest.csv", newline="", encoding="utf-8") as file:
+            rows = [(row["text"], speech / row["path"]) for row in csv.DictReader(file)]
+    except (OSError, KeyError) as error:
+        raise DataError(f"{speech} holds no manifest.csv with the columns path and text ({error})") from error
+    heard = [plain(analyzer.transcriber.transcribe(load_recording(path)).text) for _, path in rows]
+    return [plain(text) for text, _ in rows], heard

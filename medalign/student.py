@@ -123,7 +123,7 @@ class Student:
         self.config = config
         self.folder: Path | None = None  # where it was loaded from
         self.head = head.eval()
-        self._encoder = encoder
+        self.encoder = encoder
         self.info = ModelInfo(name, revision)
 
     @classmethod
@@ -160,7 +160,7 @@ class Student:
 
     def to(self, device: str) -> "Student":
         self.head.to(device)
-        self._encoder.to(device)
+        self.encoder.to(device)
         return self
 
     @property
@@ -180,8 +180,8 @@ class Student:
         chunks = [waveform[s * SAMPLE_RATE_HZ : (s + CHUNK_S) * SAMPLE_RATE_HZ] for s in starts_s]
         hidden = []
         for i in range(0, n_chunks, ENCODER_BATCH):
-            log_mel = log_mel_of(chunks[i : i + ENCODER_BATCH], self._encoder.config.num_mel_bins)
-            hidden.append(self._encoder(log_mel.to(self._encoder.device, self._encoder.dtype)).last_hidden_state.float())
+            log_mel = log_mel_of(chunks[i : i + ENCODER_BATCH], self.encoder.config.num_mel_bins)
+            hidden.append(self.encoder(log_mel.to(self.encoder.device, self.encoder.dtype)).last_hidden_state.float())
         margin, stride = MARGIN_S * FRAMES_PER_S, stride_s * FRAMES_PER_S
         pieces = [
             chunk[0 if i == 0 else margin : None if i == n_chunks - 1 else margin + stride]

@@ -47,7 +47,7 @@ def train_student(
     teacher, bank = Teacher(), ConceptBank.default()
     student = untrained_student(encoder, teacher)
     # Training can do with coarser frames than an analysis gets, and a CPU computes them 2.5 times as fast.
-    student._encoder.to(torch.bfloat16)
+    student.encoder.to(torch.bfloat16)
     validation = build_pairs(validation_takes(data, cache), student, cache / "frames", noisy=False, windows=False)
     takes = speak_takes(
         read_primock57(data, TRAIN_DAYS), cache / "takes", n_takes=n_takes, voices=TRAIN_VOICES, seed=config.seed
@@ -57,7 +57,7 @@ def train_student(
     judge = _Validation(validation, teacher, bank)
     log.info("%d pairs, %d concepts as targets", len(pairs.pairs), len(targets.concepts))
     head = train(student.config, config, pairs, targets, judge, out)
-    Student(student.config, head, student._encoder, name="", revision="").save_pretrained(out)
+    Student(student.config, head, student.encoder, name="", revision="").save_pretrained(out)
     figures = judge(head)
     story = {
         "train_config": asdict(config),

@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Set up everything the tests need, in a virtual environment of their own, and run them. Arguments go to pytest.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
+
+# The page is tested in a real browser; voices are tested with real engines.
+missing=()
+command -v chromium >/dev/null || missing+=(chromium)
+command -v flite >/dev/null || missing+=(flite)
+command -v espeak-ng >/dev/null || missing+=(espeak-ng)
+if [ "${#missing[@]}" -gt 0 ]; then
+  as_root apt-get update -qq
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
+fi
+
+venv=${MEDALIGN_TEST_VENV:-.venv-test}
+[ -x "$venv/bin/python" ] || python3 -m venv "$venv"
+"$venv/bin/python" -m pip install --quiet --disable-pip-version-check -r requirements.txt -r tests/requirements.txt
+"$venv/bin/python" -m ruff check .
+exec "$venv/bin/python" -m pytest "$@"
