@@ -153,10 +153,11 @@ class Analyzer:
         return embedded
 
     def _hear(self, windows_s: list[tuple[float, float]], audio: np.ndarray, speech_s: np.ndarray) -> Heard:
-        probabilities = self.reference.heard(audio, self._concept_embeddings)  # (n, k)
+        cosines = audio @ self._concept_embeddings.T  # (n, k)
+        probabilities = self.reference.heard(cosines)
         silent = np.array([overlap_s(window, speech_s) < MIN_SPEECH_S for window in windows_s])
         probabilities[silent] = 0.0  # no voice, no testimony
-        return Heard(tuple(windows_s), probabilities, audio @ self._concept_embeddings.T)
+        return Heard(tuple(windows_s), probabilities, cosines)
 
     def _align(
         self,

@@ -9,6 +9,7 @@ from medalign.concepts import ConceptBank, Mention
 from medalign.transcript import Transcript
 from medalign.zero_shot import Reference
 
+ALONE = 0.5  # the student speaks up about a concept that nobody wrote down only if it is more likely than not
 MAX_EVIDENCE = 3  # stretches a student may point to for one concept: the best ones
 # Shown first: what the patient has; then what they don't; then what is about others, the past, or only possible.
 STATUS_ORDER = ("present", "uncertain", "negated", "historical", "family", "hypothetical", None)
@@ -56,7 +57,7 @@ def findings(
         reading = _read(group, transcript, heard, text, concepts[column], reference)
         rows.append(_row(bank, concept_id, group, reading, _listen(heard, column, reference.student_threshold)))
     mentioned = {mention.concept_id for mention in mentions}
-    for column in np.flatnonzero(heard.probabilities.max(0, initial=0.0) >= reference.student_threshold):
+    for column in np.flatnonzero(heard.probabilities.max(0, initial=0.0) >= ALONE):
         if (concept_id := bank.concepts[column].concept_id) not in mentioned:
             rows.append(_row(bank, concept_id, [], None, _listen(heard, column, reference.student_threshold)))
     return tuple(sorted(rows, key=_importance))
@@ -106,11 +107,11 @@ def _read(
 ) -> Witness:
     """The teacher's view: it is as sure as its surest mention."""
     windows = [_window_around(heard.windows_s, mention) for mention in group]
-    z = reference.z_scores(text[windows], concept[None, :], "teacher")[:, 0]
+    cosines = text[windows] @ concept
     certainty = np.array([lowest_word_probability(transcript, mention) for mention in group])
     return Witness(
-        probability=round(float(reference.read(z, certainty).max()), 4),
-        raw_score=round(float((text[windows] @ concept).max()), 4),
+        probability=round(float(reference.read(cosines, certainty).max()), 4),
+        raw_score=round(float(cosines.max()), 4),
         evidence=tuple(Evidence(mention.start_s, mention.end_s, mention.text) for mention in group),
     )
 

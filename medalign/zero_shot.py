@@ -1,16 +1,15 @@
 """From cosines to something a person can read: concepts as texts, percentiles and calibrated probabilities.
 
 A raw cosine between audio and text means nothing by itself. Everything shown is therefore placed against a fixed
-reference: embeddings of held-out consultation speech and of the words spoken in it, shipped with the student.
+reference, fitted on held-out consultation speech and shipped with the student.
 
-Conventions: embeddings are unit vectors (n, d); a *witness* is "teacher" (text embeddings) or "student" (audio).
+Conventions: embeddings are unit vectors (n, d); cosines are in [-1, 1]; k is the number of concepts in the bank.
 """
 
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from safetensors import SafetensorError
@@ -19,8 +18,6 @@ from safetensors.numpy import load_file, save_file
 from medalign.concepts import Concept
 from medalign.errors import CheckpointError
 from medalign.teacher import Teacher
-
-WitnessName = Literal["teacher", "student"]
 
 # What a patient or doctor says when the concept comes up; averaging over several wordings steadies the embedding.
 TEMPLATES = ("{}", "I have {}.", "Have you had any {}?", "The patient has {}.")
@@ -77,13 +74,12 @@ def _wordings(concept: Concept) -> list[str]:
 
 @dataclass(frozen=True)
 class Reference:
-    """Held-out windows that scores are compared with, and the calibration fitted on them."""
+    """What scores are compared with: held-out texts, and the calibration fitted on held-out speech."""
 
-    audio: np.ndarray  # (n, d) the student's embeddings of held-out windows
-    text: np.ndarray  # (n, d) the teacher's embeddings of the words in the same windows
-    student_fit: np.ndarray  # (2,) slope, intercept: logit of the probability from the student's z-score
-    teacher_fit: np.ndarray  # (3,) slopes for z-score and word probability, intercept: the same for a mention in the text
-    student_threshold: float  # probability from which on the student reports a concept: best F1 on held-out windows
+    text: np.ndarray  # (n, d) the teacher's embeddings of what was said in held-out windows
+    student_fit: np.ndarray  # (3,) slopes for cosine and margin, intercept: logit of the student's probability
+    teacher_fit: np.ndarray  # (3,) slopes for cosine and word probability, intercept: the same for a mention in the text
+    student_threshold: float  # probability from which on the student hears a concept: best F1 on held-out windows
     alarm_below_percentile: float  # of matching held-out windows, one in twenty lies below
 
     def percentile(self, audio: np.ndarray, text: np.ndarray) -> np.ndarray:
@@ -91,30 +87,27 @@ class Reference:
         own = (audio * text).sum(1, keepdims=True)
         return 100 * (audio @ self.text.T < own).mean(1)
 
-    def z_scores(self, embeddings: np.ndarray, concepts: np.ndarray, witness: WitnessName) -> np.ndarray:
-        """Cosines (n, k) in standard deviations above what unrelated speech gives for the same concept."""
-        background = (self.text if witness == "teacher" else self.audio) @ concepts.T
-        return (embeddings @ concepts.T - background.mean(0)) / background.std(0)
+    def heard(self, cosines: np.ndarray) -> np.ndarray:
+        """The student's probability (n, k) that a concept is mentioned in a window, from its sound alone.
 
-    def heard(self, audio: np.ndarray, concepts: np.ndarray) -> np.ndarray:
-        """The student's probability (n, k) that a concept is mentioned in a window, from its sound alone."""
-        slope, intercept = self.student_fit
-        return _sigmoid(slope * self.z_scores(audio, concepts, "student") + intercept)
+        Args:
+            cosines: (n, k) of each window's audio with every concept of the bank.
+        """
+        return _sigmoid(heard_features(cosines) @ self.student_fit[:-1] + self.student_fit[-1])
 
-    def read(self, z: np.ndarray, word_probability: np.ndarray) -> np.ndarray:
+    def read(self, cosines: np.ndarray, word_probability: np.ndarray) -> np.ndarray:
         """The teacher's probability (m,) that a mention in a transcript was really said.
 
         Args:
-            z: (m,) the teacher's z-score of the window around the mention for its concept.
+            cosines: (m,) of the text around the mention with its concept.
             word_probability: (m,) the recogniser's lowest probability among the words of the mention.
         """
-        by_z, by_word, intercept = self.teacher_fit
-        return _sigmoid(by_z * z + by_word * word_probability + intercept)
+        features = np.stack([cosines, word_probability], -1)
+        return _sigmoid(features @ self.teacher_fit[:-1] + self.teacher_fit[-1])
 
     def save(self, folder: Path) -> None:
         save_file(
             {
-                "audio": self.audio.astype(np.float16),
                 "text": self.text.astype(np.float16),
                 "student_fit": self.student_fit,
                 "teacher_fit": self.teacher_fit,
@@ -131,7 +124,6 @@ class Reference:
         try:
             stored = load_file(path)
             return cls(
-                audio=stored["audio"].astype(np.float32),
                 text=stored["text"].astype(np.float32),
                 student_fit=stored["student_fit"],
                 teacher_fit=stored["teacher_fit"],
@@ -140,6 +132,15 @@ class Reference:
             )
         except (OSError, KeyError, SafetensorError) as error:
             raise CheckpointError(f"{path} is missing or damaged ({error}); give a complete student folder") from error
+
+
+def heard_features(cosines: np.ndarray) -> np.ndarray:
+    """What the student's probability is fitted on, (n, k, 2): the cosine, and how far it is behind the window's best.
+
+    The margin keeps a concept's neighbours in meaning from all being heard at once. Standardising each concept by its
+    own background, tried first, did worse: average precision 0.25 over held-out windows, against 0.60.
+    """
+    return np.stack([cosines, cosines - cosines.max(1, keepdims=True)], -1)
 
 
 def _sigmoid(logits: np.ndarray) -> np.ndarray:

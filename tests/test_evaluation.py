@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from medalign.errors import CheckpointError
+from medalign.evaluation.calibration import expected_calibration_error
 from medalign.evaluation.concept_detection import bootstrap_over_groups, mean_over_concepts, per_concept
 from medalign.evaluation.retrieval import ranks, recall_at_k
 from medalign.zero_shot import Reference
@@ -60,9 +61,8 @@ def test_the_bootstrap_interval_holds_the_estimate_and_is_wider_for_fewer_groups
 def reference() -> Reference:
     rng = np.random.default_rng(0)
     return Reference(
-        audio=unit(rng.standard_normal((400, 32))),
         text=unit(rng.standard_normal((400, 32))),
-        student_fit=np.array([1.5, -4.0]),
+        student_fit=np.array([8.0, 10.0, -4.0]),
         teacher_fit=np.array([0.5, 2.0, -1.0]),
         student_threshold=0.3,
         alarm_below_percentile=60.0,
@@ -79,20 +79,31 @@ def test_a_percentile_is_the_share_of_texts_that_fit_worse(reference):
     assert unrelated.mean() == pytest.approx(50, abs=5)
 
 
-def test_probabilities_grow_with_closeness_and_doubt_lowers_them(reference):
-    concept = unit(np.random.default_rng(4).standard_normal((1, 32)))
-    other = unit(np.random.default_rng(5).standard_normal((1, 32)))
-    steps = unit(np.concatenate([other, other + concept, other + 3 * concept, concept]))
-    heard = reference.heard(steps, concept)[:, 0]
-    assert (np.diff(heard) > 0).all() and (heard > 0).all() and (heard < 1).all()
-    sure, doubtful = reference.read(np.array([3.0, 3.0]), np.array([0.99, 0.2]))
+def test_probabilities_grow_with_closeness_and_fall_behind_a_better_concept(reference):
+    alone = reference.heard(np.array([[0.1, -0.5], [0.5, -0.5], [0.9, -0.5]]))[:, 0]
+    assert (np.diff(alone) > 0).all() and (alone > 0).all() and (alone < 1).all()
+    assert reference.heard(np.array([[0.5, 0.9]]))[0, 0] < reference.heard(np.array([[0.5, 0.4]]))[0, 0]
+
+
+def test_a_doubtful_word_makes_the_teacher_less_sure(reference):
+    sure, doubtful = reference.read(np.array([0.6, 0.6]), np.array([0.99, 0.2]))
     assert sure > doubtful
+
+
+def test_calibration_error_is_small_for_honest_probabilities_and_large_for_boasts():
+    rng = np.random.default_rng(0)
+    honest = rng.random(20_000)
+    truth = rng.random(20_000) < honest
+    assert expected_calibration_error(honest, truth) < 0.02
+    assert expected_calibration_error(np.sqrt(honest), truth) > 0.1
+    with pytest.raises(ValueError, match="above 0.05"):
+        expected_calibration_error(np.zeros(5), np.zeros(5, bool))
 
 
 def test_a_reference_survives_the_disk_and_a_missing_one_is_one_sentence(reference, tmp_path):
     reference.save(tmp_path)
     loaded = Reference.load(tmp_path)
-    assert np.abs(loaded.audio - reference.audio).max() < 1e-3
+    assert np.abs(loaded.text - reference.text).max() < 1e-3
     assert loaded.student_threshold == reference.student_threshold
     with pytest.raises(CheckpointError, match="missing or damaged"):
         Reference.load(tmp_path / "elsewhere")

@@ -5,14 +5,16 @@ on their audio, for the teacher on what the recogniser made of them. The gold tr
 """
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import precision_recall_curve
+from sklearn.metrics import average_precision_score, precision_recall_curve
 
 from medalign.audio import SAMPLE_RATE_HZ, Recording
-from medalign.concepts import ConceptBank, find_mentions
+from medalign.concepts import ConceptBank, Mention, find_mentions
+from medalign.evaluation.calibration import expected_calibration_error
 from medalign.student import Student
 from medalign.teacher import Teacher
 from medalign.testimony import lowest_word_probability
@@ -21,13 +23,12 @@ from medalign.training.recipe import validation_takes
 from medalign.training.synthesis import Take
 from medalign.transcript import Transcript
 from medalign.transcription import Transcriber
-from medalign.zero_shot import Reference, save_concept_embeddings, stored_concept_embeddings
+from medalign.zero_shot import Reference, heard_features, save_concept_embeddings, stored_concept_embeddings
 
 log = logging.getLogger(__name__)
 
 ALARM_RATE = 0.05  # of windows whose audio and text do match; what a reader may be sent to in vain
 NEAR_S = 6.0  # a mention counts as really said if the truth holds the concept within one window of it
-UNFITTED = {"student_fit": np.array([1.0, 0.0]), "teacher_fit": np.array([1.0, 0.0, 0.0])}
 
 
 def calibrate_student(data: Path, cache: Path, *, student_name: str, asr: str) -> dict[str, float]:
@@ -35,53 +36,53 @@ def calibrate_student(data: Path, cache: Path, *, student_name: str, asr: str) -
     student, teacher, bank = Student.from_pretrained(student_name), Teacher(), ConceptBank.default()
     concepts = stored_concept_embeddings(student.folder, teacher, bank.concepts)
     transcriber = Transcriber(asr)
-    parts = [_observe(take, student, teacher, bank, transcriber) for take in validation_takes(data, cache)]
+    parts = [_observe(take, student, teacher, concepts, bank, transcriber) for take in validation_takes(data, cache)]
     audio = np.concatenate([part["audio"] for part in parts])
     text = np.concatenate([part["text"] for part in parts])
     truth = np.concatenate([part["truth"] for part in parts])
-    raw = Reference(audio, text, **UNFITTED, student_threshold=0.5, alarm_below_percentile=0.0)
-
-    heard_z, heard_truth = raw.z_scores(audio, concepts, "student").ravel(), truth.ravel()
-    heard_fit = LogisticRegression(C=1e3).fit(heard_z[:, None], heard_truth)
-    probability = heard_fit.predict_proba(heard_z[:, None])[:, 1]
-    precision, recall, thresholds = precision_recall_curve(heard_truth, probability)
+    cosines = audio @ concepts.T
+    features = heard_features(cosines).reshape(-1, 2)
+    heard_fit = LogisticRegression(C=1e3, max_iter=500).fit(features, truth.ravel())
+    precision, recall, thresholds = precision_recall_curve(truth.ravel(), heard_fit.predict_proba(features)[:, 1])
     f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-9)
     best = int(f1[:-1].argmax())
 
-    column = np.concatenate([part["mention_column"] for part in parts])
-    window_text = np.concatenate([part["mention_text"] for part in parts])
-    z = np.array([raw.z_scores(t[None], concepts[[j]], "teacher")[0, 0] for t, j in zip(window_text, column, strict=True)])
+    read_cosines = np.concatenate([part["mention_cosine"] for part in parts])
     certainty = np.concatenate([part["mention_certainty"] for part in parts])
     really_said = np.concatenate([part["mention_truth"] for part in parts])
-    read_fit = LogisticRegression(C=1.0).fit(np.stack([z, certainty], 1), really_said)
+    read_fit = LogisticRegression(C=1.0).fit(np.stack([read_cosines, certainty], 1), really_said)
 
-    percentiles = raw.percentile(audio, text)
     reference = Reference(
-        audio=audio,
         text=text,
-        student_fit=np.array([heard_fit.coef_[0, 0], heard_fit.intercept_[0]]),
+        student_fit=np.array([*heard_fit.coef_[0], heard_fit.intercept_[0]]),
         teacher_fit=np.array([*read_fit.coef_[0], read_fit.intercept_[0]]),
         student_threshold=float(thresholds[best]),
-        alarm_below_percentile=float(np.percentile(percentiles, 100 * ALARM_RATE)),
+        alarm_below_percentile=0.0,
     )
+    percentiles = reference.percentile(audio, text)
+    reference = replace(reference, alarm_below_percentile=float(np.percentile(percentiles, 100 * ALARM_RATE)))
     reference.save(student.folder)
     save_concept_embeddings(student.folder, teacher, bank.concepts, concepts)
     other = np.roll(text, len(text) // 2, axis=0)  # the words of another consultation over the same audio
+    heard = reference.heard(cosines)
     return {
         "n_windows": len(audio),
+        "n_windows_with_concept": int(truth.any(1).sum()),
+        "student_average_precision": float(average_precision_score(truth.ravel(), heard.ravel())),
+        "student_expected_calibration_error": expected_calibration_error(heard.ravel(), truth.ravel()),
         "student_threshold": reference.student_threshold,
         "student_precision": float(precision[best]),
         "student_recall": float(recall[best]),
-        "n_mentions_read": len(z),
+        "n_mentions_read": len(really_said),
         "share_of_mentions_really_said": float(really_said.mean()),
         "median_percentile_of_matching_text": float(np.median(percentiles)),
         "alarm_below_percentile": reference.alarm_below_percentile,
-        "alarms_on_another_text": float((raw.percentile(audio, other) < reference.alarm_below_percentile).mean()),
+        "alarms_on_another_text": float((reference.percentile(audio, other) < reference.alarm_below_percentile).mean()),
     }
 
 
 def _observe(
-    take: Take, student: Student, teacher: Teacher, bank: ConceptBank, transcriber: Transcriber
+    take: Take, student: Student, teacher: Teacher, concepts: np.ndarray, bank: ConceptBank, transcriber: Transcriber
 ) -> dict[str, np.ndarray]:
     """Windows of one consultation: audio and true text embedded, concepts truly said, and what the transcript claims."""
     waveform = take.waveform()
@@ -99,23 +100,28 @@ def _observe(
             truth[i, column[mention.concept_id]] |= start_s <= (mention.start_s + mention.end_s) / 2 < end_s
     texts = [true_transcript.text_between(*window_s) for window_s in windows_s]
     spoken = [i for i, text in enumerate(texts) if text]
-    read = _read_transcript(transcriber.transcribe(recording), said, windows_s, teacher, bank)
-    log.info("%s: %d windows, %d mentions read", take.consultation_id, len(spoken), len(read["mention_column"]))
+    read = _read_transcript(transcriber.transcribe(recording), said, windows_s, teacher, concepts, bank)
+    log.info("%s: %d windows, %d mentions read", take.consultation_id, len(spoken), len(read["mention_truth"]))
     return {"audio": audio[spoken], "text": teacher.encode([texts[i] for i in spoken]), "truth": truth[spoken], **read}
 
 
 def _read_transcript(
-    transcript: Transcript, said: tuple, windows_s: list[tuple[float, float]], teacher: Teacher, bank: ConceptBank
+    transcript: Transcript,
+    said: tuple[Mention, ...],
+    windows_s: list[tuple[float, float]],
+    teacher: Teacher,
+    concepts: np.ndarray,
+    bank: ConceptBank,
 ) -> dict[str, np.ndarray]:
     """What the teacher has to go by for each mention in the recogniser's transcript, and whether it was really said."""
     column = {concept.concept_id: i for i, concept in enumerate(bank.concepts)}
     mentions = find_mentions(transcript, bank)
     middles_s = np.array([(start_s + end_s) / 2 for start_s, end_s in windows_s])
     around = [windows_s[np.abs(middles_s - (m.start_s + m.end_s) / 2).argmin()] for m in mentions]
+    texts = teacher.encode([transcript.text_between(*window_s) for window_s in around])
     true_places = {(m.concept_id, (m.start_s + m.end_s) / 2) for m in said}
     return {
-        "mention_column": np.array([column[m.concept_id] for m in mentions], int),
-        "mention_text": teacher.encode([transcript.text_between(*window_s) for window_s in around]),
+        "mention_cosine": (texts * concepts[[column[m.concept_id] for m in mentions]]).sum(1),
         "mention_certainty": np.array([lowest_word_probability(transcript, m) for m in mentions]),
         "mention_truth": np.array(
             [

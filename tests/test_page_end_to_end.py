@@ -1,0 +1,130 @@
+"""`python app.py` as a user starts it, with the real models, in a real browser."""
+
+import wave
+
+import numpy as np
+import pytest
+import soundfile
+from browser import chromium, real_server, wait_for_result, wait_until_playing_from, watched_page
+from gradio_client import Client, handle_file
+
+from medalign.analysis import DISCLAIMER
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+@pytest.fixture(scope="module")
+def example(examples):
+    return examples["cough-and-wheeze"]
+
+
+@pytest.fixture(scope="module")
+def spoken_wav(example, tmp_path_factory):
+    """What the browser's microphone hears: the example, as the plain WAV that Chromium wants."""
+    waveform, rate = soundfile.read(example.audio_path)
+    path = tmp_path_factory.mktemp("microphone") / "spoken.wav"
+    soundfile.write(path, waveform, rate, subtype="PCM_16")
+    return path
+
+
+@pytest.fixture(scope="module")
+def browser(spoken_wav):
+    with chromium(
+        "--use-fake-device-for-media-stream",
+        "--use-fake-ui-for-media-stream",
+        f"--use-file-for-fake-audio-capture={spoken_wav}",
+    ) as launched:
+        yield launched
+
+
+@pytest.fixture(scope="module")
+def temporary(tmp_path_factory):
+    return tmp_path_factory.mktemp("temporary")
+
+
+@pytest.fixture(scope="module")
+def url(temporary):
+    with real_server(temporary) as address:
+        yield address
+    assert not list(temporary.glob("medalign-*")), "the folder with the recordings must go with the process"
+    assert not list(temporary.rglob("*.wav"))
+
+
+@pytest.fixture
+def page(browser, url):
+    with watched_page(browser, url, permissions=["microphone"]) as opened:
+        yield opened
+
+
+def test_one_press_on_an_example_gives_evidence_that_plays(page, example):
+    page.get_by_role("button", name=example.title).click()
+    wait_for_result(page)
+    assert "cough" in page.locator("#transcript").inner_text().lower()
+    row = page.locator("tr.row[data-start]", has_text="Cough").first
+    button = row.locator("button.play").first
+    button.click()
+    wait_until_playing_from(page, float(button.get_attribute("data-start")))
+    page.locator("#heatmap .heatmaplayer image").wait_for(state="attached")
+    assert page.locator("#timeline .scatterlayer .point").count() > 3
+
+
+def test_the_segments_arrive_while_it_works(page, example):
+    page.get_by_role("button", name=example.title).click()
+    page.locator(".transcript.is-partial .passage").first.wait_for(timeout=120_000)
+    assert page.locator("#progress progress").count() == 1
+    wait_for_result(page)
+
+
+def test_an_upload_is_analysed(page, spoken_wav):
+    page.locator("#upload input[type=file]").set_input_files(spoken_wav)
+    page.locator("#upload").get_by_text(".wav").wait_for()
+    page.get_by_role("button", name="Analyse").click()
+    wait_for_result(page)
+    assert page.locator("table.concepts tr.row").count() > 0
+
+
+def test_a_microphone_recording_with_a_pause_is_analysed(page):
+    microphone = page.locator("#microphone")
+    microphone.get_by_role("button", name="Record").click()
+    page.wait_for_timeout(6000)
+    microphone.locator(".pause-button").click()
+    page.wait_for_timeout(2000)
+    microphone.locator(".resume-button").click()
+    page.wait_for_timeout(4000)
+    microphone.locator(".stop-button").click()
+    microphone.get_by_role("button", name="Play", exact=True).wait_for()
+    page.get_by_role("button", name="Analyse").click()
+    wait_for_result(page)
+    assert page.evaluate("document.querySelector('#player audio').duration") == pytest.approx(10, abs=1)
+    assert page.locator(".passage .word").count() > 5
+
+
+def test_silence_says_so(page, tmp_path):
+    path = tmp_path / "silence.wav"
+    soundfile.write(path, np.zeros(160_000), 16_000)
+    page.locator("#upload input[type=file]").set_input_files(path)
+    page.locator("#upload").get_by_text(".wav").wait_for()
+    page.get_by_role("button", name="Analyse").click()
+    wait_for_result(page)
+    assert "No speech detected" in page.locator("#transcript").inner_text()
+    assert page.locator(".passage").count() == 0
+
+
+def test_a_recording_beyond_the_limit_is_refused_at_once(page, tmp_path):
+    path = tmp_path / "long.wav"
+    with wave.open(str(path), "wb") as file:  # 61 minutes at 8 kHz, 8 bit: 29 MB
+        file.setparams((1, 1, 8000, 0, "NONE", ""))
+        file.writeframes(bytes([128]) * (61 * 60 * 8000))
+    page.locator("#upload input[type=file]").set_input_files(path)
+    page.locator("#upload").get_by_text(".wav").wait_for()
+    page.get_by_role("button", name="Analyse").click()
+    page.locator("#alert", has_text="limit is 60 minutes").wait_for(timeout=5000)
+
+
+def test_the_api_returns_the_contract(url, example):
+    answer = Client(url, verbose=False).predict(handle_file(example.audio_path), api_name="/analyse")
+    assert answer["disclaimer"] == DISCLAIMER
+    assert {"schema_version", "recording", "models", "transcript", "concepts", "alignment", "warnings", "timings_s"} <= set(
+        answer
+    )
+    assert any(concept["label"].lower().startswith("cough") for concept in answer["concepts"])
