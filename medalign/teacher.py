@@ -25,7 +25,9 @@ class Teacher:
             WeightsError: unknown name, missing or altered files, or files of another kind of model.
         """
         from sentence_transformers import SentenceTransformer
+        from transformers.utils import logging as transformers_logging
 
+        transformers_logging.disable_progress_bar()  # standard error is for the one line that says what went wrong
         weights = resolve(name, weight_files=_WEIGHT_FILES)
         try:
             self._model = SentenceTransformer(str(weights.folder), device=device, local_files_only=True)

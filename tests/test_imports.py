@@ -38,7 +38,7 @@ LAYERS = {
 DOORS = {
     "faster_whisper": {"medalign.transcription"},
     "sentence_transformers": {"medalign.teacher"},
-    "transformers": {"medalign.whisper_encoder"},
+    "transformers": {"medalign.whisper_encoder", "medalign.teacher"},
     "plotly": {"medalign.figures"},
     "av": {"medalign.audio"},
     "huggingface_hub": {"medalign.weights"},

@@ -44,11 +44,12 @@ def train_student(
 ) -> dict[str, float]:
     """Speak, encode, align, choose; write the checkpoint (not yet calibrated) and return its validation figures."""
     started, config = time.monotonic(), config or TrainConfig()
+    held_out = validation_takes(data, cache)
     teacher, bank = Teacher(), ConceptBank.default()
     student = untrained_student(encoder, teacher)
     # Training can do with coarser frames than an analysis gets, and a CPU computes them 2.5 times as fast.
     student.encoder.to(torch.bfloat16)
-    validation = build_pairs(validation_takes(data, cache), student, cache / "frames", noisy=False, windows=False)
+    validation = build_pairs(held_out, student, cache / "frames", noisy=False, windows=False)
     takes = speak_takes(
         read_primock57(data, TRAIN_DAYS), cache / "takes", n_takes=n_takes, voices=TRAIN_VOICES, seed=config.seed
     )
