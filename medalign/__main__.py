@@ -131,6 +131,10 @@ def _summary(analysis) -> str:
         lines.append(
             f"{row.label:<28} {row.code:<12} {status:<28} {row.agreement:<13} {_clock(evidence.start_s)} {evidence.text or ''}"
         )
+    alarms = [window for window in analysis.alignment.windows if window.alarm]
+    if alarms:
+        places = ", ".join(_clock(window.start_s) for window in alarms)
+        lines += ["", f"Listen again, the audio does not fit the transcript: {places}"]
     lines += ["", *analysis.warnings, f"{analysis.timings_s.total:.1f} s"]
     return "\n".join(lines)
 

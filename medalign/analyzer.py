@@ -141,7 +141,7 @@ class Analyzer:
                 tracks=tracks(rows, heard, self.bank),
                 alarm_below_percentile=self.reference.alarm_below_percentile,
             ),
-            warnings=_warnings(recording, transcript, alignment),
+            warnings=_warnings(recording, transcript),
             timings_s=clock.timings(),
         )
 
@@ -199,16 +199,12 @@ def overlap_s(window_s: tuple[float, float], stretches_s: np.ndarray) -> float:
     return float(np.clip(end_s - start_s, 0, None).sum())
 
 
-def _warnings(recording: Recording, transcript: Transcript, windows: tuple[WindowAlignment, ...]) -> tuple[str, ...]:
+def _warnings(recording: Recording, transcript: Transcript) -> tuple[str, ...]:
     warnings = []
     if not transcript.segments:
         warnings.append("No speech detected. Check the microphone or the file, and record again.")
     if transcript.language not in (None, "en"):
         warnings.append(f"The speech seems to be '{transcript.language}'; concepts and alignment know English only.")
-    if transcript.segments and (n_alarms := sum(window.alarm for window in windows)):
-        warnings.append(
-            f"In {n_alarms} of {len(windows)} windows the audio does not match the transcript well: listen again there."
-        )
     if recording.source_channels == 2:
         warnings.append("Stereo was mixed down to one channel; speakers are not told apart.")
     return tuple(warnings)

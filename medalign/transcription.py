@@ -26,8 +26,10 @@ class Transcriber:
         Raises:
             WeightsError: unknown name, missing or altered files, or not a CTranslate2 Whisper.
         """
+        import onnxruntime
         from faster_whisper import WhisperModel
 
+        onnxruntime.disable_telemetry_events()  # on by default in its voice-activity detector's runtime
         weights = resolve(name, weight_files=("model.bin",))
         try:
             self._model = WhisperModel(

@@ -1,0 +1,131 @@
+"""Side by side: what the teacher read, what the student heard, whether they agree, and where to hear it."""
+
+from collections.abc import Sequence
+
+from medalign.analysis import ConceptFinding, Evidence, Sign, Witness
+from medalign.ui.markup import folded, play_button, span_attributes, text
+from medalign.ui.statuses import AGREEMENTS, STATUSES, groups
+from medalign.words import band, count, frequency, likelihood, tenths
+
+COLUMNS = ("Concept", "Status", "Teacher (reads text)", "Student (hears audio)", "Agreement", "Evidence")
+MAX_BUTTONS = 4  # per witness and row; the rest is in the transcript and the JSON
+WAITING = '<p class="waiting">Concepts appear here as soon as the transcript is complete.</p>'
+_HINT = '<p class="hint">Press ▶, or a row, to hear the evidence. With the keyboard: Tab to a row, then Enter.</p>'
+NONE_FOUND = '<div class="empty"><strong>No clinical concepts found</strong><p>Neither in the text nor in the sound.</p></div>'
+
+
+def is_faint(concept: ConceptFinding) -> bool:
+    """Heard only, and unlikely even so: a hint for the curious, not a finding."""
+    heard = concept.student
+    return concept.agreement == "student_only" and heard is not None and band(heard.probability) == "unlikely"
+
+
+def concept_table(concepts: Sequence[ConceptFinding], signs: Sequence[Sign]) -> str:
+    """One row a concept, in sections by status: what is present comes first and apart from what is not."""
+    found = [concept for concept in concepts if not is_faint(concept)]
+    faint = [concept for concept in concepts if is_faint(concept)]
+    body = _HINT + _table("Clinical concepts, side by side", found) if found else NONE_FOUND
+    if faint:
+        body += folded(
+            f"{count(len(faint), 'faint hint')} in the sound only, each unlikely",
+            _table("Faint hints in the sound", faint),
+        )
+    return body + _signs(signs)
+
+
+def _table(caption: str, concepts: Sequence[ConceptFinding]) -> str:
+    # Roles are spelt out because the narrow layout shows rows as cards, and `display: block` drops the implied ones.
+    head = "".join(f'<th scope="col" role="columnheader">{text(column)}</th>' for column in COLUMNS)
+    sections = "".join(_section(group, concepts) for group in groups())
+    return (
+        f'<table class="concepts" role="table"><caption class="unseen">{caption}</caption>'
+        f'<thead role="rowgroup"><tr role="row">{head}</tr></thead>{sections}</table>'
+    )
+
+
+def _section(group: str, concepts: Sequence[ConceptFinding]) -> str:
+    members = [concept for concept in concepts if STATUSES[concept.status].group == group]
+    if not members:
+        return ""
+    css = STATUSES[members[0].status].css
+    return (
+        f'<tbody class="section section-{css}" role="rowgroup"><tr class="section-title" role="row">'
+        f'<th colspan="{len(COLUMNS)}" scope="rowgroup" role="rowheader">{text(group)} '
+        f'<span class="n">({len(members)})</span></th></tr>{"".join(_row(concept) for concept in members)}</tbody>'
+    )
+
+
+def _row(concept: ConceptFinding) -> str:
+    evidence = _evidence(concept)
+    first = evidence[0] if evidence else None
+    focus = f'tabindex="0" {span_attributes(first.start_s, first.end_s)}' if first else ""
+    cells = (
+        f"<strong>{text(concept.label)}</strong>"
+        f'<span class="code">{text(concept.category)} · {text(concept.system)} {text(concept.code)}</span>',
+        _status(concept),
+        _witness(concept.teacher, "not found in text"),
+        _witness(concept.student, "not heard"),
+        _agreement(concept),
+        _buttons(concept),
+    )
+    body = "".join(
+        f'<td role="cell" data-label="{text(column)}"><div>{cell}</div></td>'
+        for column, cell in zip(COLUMNS, cells, strict=True)
+    )
+    return f'<tr class="row agreement-{concept.agreement}" role="row" {focus}>{body}</tr>'
+
+
+def _status(concept: ConceptFinding) -> str:
+    words = STATUSES[concept.status]
+    said = f'<span class="trigger">said <q>{text(concept.trigger)}</q></span>' if concept.trigger else ""
+    sign = f'<span aria-hidden="true">{words.mark}</span>'
+    return f'<span class="status status-{words.css}">{sign} {words.label}</span>{said}'
+
+
+def _witness(witness: Witness | None, silent: str) -> str:
+    """Ten dots and the same in words; `silent` says that this witness has nothing to show."""
+    if witness is None:
+        return f"<span>{silent}</span>"
+    n = tenths(witness.probability)
+    dots = f'<span class="tenths" aria-hidden="true"><b>{"●" * n}</b>{"●" * (10 - n)}</span>'
+    odds = f'<span class="odds">{frequency(witness.probability)}</span>'
+    if not witness.evidence:
+        return f'<span>{silent}</span>{dots}<span class="odds">{likelihood(witness.probability)}</span>'
+    heard = band(witness.probability)  # "unlikely" beside evidence would contradict itself
+    return f'<span class="band">{"faint" if heard == "unlikely" else heard}</span>{dots}{odds}'
+
+
+def _agreement(concept: ConceptFinding) -> str:
+    sign, words = AGREEMENTS[concept.agreement]
+    return f'<span class="agreement"><span aria-hidden="true">{sign}</span> {words}</span>'
+
+
+def _evidence(concept: ConceptFinding) -> list[Evidence]:
+    """The words first: they are short and say what to listen for."""
+    return [e for witness in (concept.teacher, concept.student) if witness for e in witness.evidence]
+
+
+def _buttons(concept: ConceptFinding) -> str:
+    both = (_source(concept, concept.teacher, "text", "read"), _source(concept, concept.student, "sound", "heard"))
+    return "".join(both) or '<span class="quiet">none to play</span>'
+
+
+def _source(concept: ConceptFinding, witness: Witness | None, source: str, css: str) -> str:
+    evidence = witness.evidence if witness else ()
+    if not evidence:
+        return ""
+    buttons = "".join(play_button(e, f"{concept.label}, from the {source}", css) for e in evidence[:MAX_BUTTONS])
+    hidden = len(evidence) - MAX_BUTTONS
+    more = f'<span class="quiet">and {hidden} more</span>' if hidden > 0 else ""
+    return f'<div class="buttons"><span class="source">{source}</span>{buttons}{more}</div>'
+
+
+def _signs(signs: Sequence[Sign]) -> str:
+    if not signs:
+        return ""
+    items = "".join(
+        f"<li>{text(sign.label)}: {band(sign.probability)}, {frequency(sign.probability)} "
+        f"{play_button(Evidence(sign.start_s, sign.end_s), sign.label, 'heard')}</li>"
+        for sign in signs
+    )
+    return f'<section class="signs"><h3>Heard, not said ({len(signs)})</h3><ul>{items}</ul></section>'

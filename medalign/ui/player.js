@@ -1,0 +1,143 @@
+/* Press anything that carries data-start and the recording plays from there, up to data-end where one is given.
+   One listener on the document serves every table, transcript and figure, also those that arrive later. */
+(() => {
+  "use strict";
+  const NEAR_S = 0.05;
+  let stopAt = null; // seconds; null: play on
+  let pressed = null; // the element whose stretch is playing
+
+  const player = () => document.querySelector("#player audio");
+
+  function mark(element) {
+    pressed?.classList.remove("is-playing");
+    pressed = element;
+    pressed?.classList.add("is-playing");
+  }
+
+  function play(start, end, element = null) {
+    const audio = player();
+    if (!audio) return;
+    stopAt = Number.isFinite(end) ? end : null;
+    audio.currentTime = start;
+    mark(element);
+    audio.play().catch(() => {}); // refused before the first press, or the recording was replaced: nothing to tell
+  }
+
+  function playElement(element) {
+    if (element === pressed && !player()?.paused) return player().pause(); // a second press stops
+    // A word has a start only; it plays to the end of the mention or passage around it.
+    const end = element.closest("[data-end]")?.dataset.end;
+    play(Number(element.dataset.start), Number(end ?? NaN), element);
+  }
+
+  document.addEventListener("click", (event) => {
+    const element = event.target.closest?.("[data-start]");
+    if (!element) return;
+    const selecting = !getSelection().isCollapsed && !event.target.closest("button");
+    if (!selecting) playElement(element);
+  });
+
+  document.addEventListener("keydown", (event) => {
+    const target = event.target;
+    if (event.key === "Enter" && target.matches?.("[data-start]:not(button)")) {
+      event.preventDefault(); // rows and words are no buttons, Enter does nothing by itself
+      playElement(target);
+    }
+    if (event.key === "ArrowRight" || event.key === "ArrowLeft") stepWord(event);
+  });
+
+  /* Left and right walk the words of a passage: words are no tab stops, an hour has thousands of them. */
+  function stepWord(event) {
+    const passage = event.target.closest?.(".passage");
+    if (!passage) return;
+    const words = [...passage.querySelectorAll(".word")];
+    const here = event.target.closest(".word") ?? event.target.querySelector(".word");
+    const next = words[words.indexOf(here) + (event.key === "ArrowRight" ? 1 : -1)];
+    if (!next) return;
+    event.preventDefault();
+    next.tabIndex = -1;
+    next.focus();
+  }
+
+  /* Media events don't bubble, hence the capturing listeners. */
+  document.addEventListener("timeupdate", (event) => {
+    const audio = event.target;
+    if (audio !== player()) return;
+    if (stopAt !== null && audio.currentTime >= stopAt - NEAR_S) audio.pause();
+    follow(audio.currentTime);
+  }, true);
+
+  document.addEventListener("pause", (event) => {
+    if (event.target !== player()) return;
+    stopAt = null; // whoever presses play in the player itself wants to hear on
+    mark(null);
+  }, true);
+
+  /* Light up the passage and the word being heard, keep them in sight, and move the line in the figures. */
+  function follow(now) {
+    const list = document.querySelector(".passages");
+    for (const passage of document.querySelectorAll(".passage")) {
+      const on = now >= passage.dataset.start && now < passage.dataset.end;
+      if (on && !passage.classList.contains("is-current")) keepInSight(list, passage);
+      passage.classList.toggle("is-current", on);
+      if (on) lightWord(passage, now);
+    }
+    for (const plot of document.querySelectorAll(".js-plotly-plot")) movePlayhead(plot, now);
+  }
+
+  function lightWord(passage, now) {
+    let current = null;
+    for (const word of passage.querySelectorAll(".word")) if (word.dataset.start <= now) current = word;
+    document.querySelectorAll(".word.is-heard").forEach((word) => word.classList.toggle("is-heard", word === current));
+    current?.classList.add("is-heard");
+  }
+
+  function keepInSight(list, passage) {
+    // Scrolls the transcript's own box, never the page under the reader's hands.
+    const above = passage.offsetTop < list.scrollTop;
+    const below = passage.offsetTop + passage.offsetHeight > list.scrollTop + list.clientHeight;
+    if (above || below) list.scrollTop = passage.offsetTop - list.clientHeight / 3;
+  }
+
+  function movePlayhead(plot, now) {
+    const axis = plot._fullLayout?.xaxis; // plotly's own reckoning of where a second lies
+    if (!axis) return;
+    let line = plot.querySelector(":scope > .playhead");
+    if (!line) plot.append((line = Object.assign(document.createElement("div"), { className: "playhead" })));
+    line.style.left = `${axis._offset + axis.d2p(now)}px`;
+  }
+
+  /* A figure is wired when the pointer first comes over it: by then plotly has drawn it. */
+  document.addEventListener("pointerover", (event) => {
+    const plot = event.target.closest?.(".js-plotly-plot");
+    if (!plot?.on || plot.dataset.wired) return;
+    plot.dataset.wired = "yes";
+    plot.on("plotly_click", ({ points }) => {
+      const span = points.map((point) => point.customdata).find(Array.isArray);
+      if (span) play(span[0], span[1]);
+    });
+  });
+
+  /* Whoever starts an analysis wants to watch it: bring the status to the top once the result has room to scroll. */
+  let started = false;
+  document.addEventListener("click", (event) => {
+    if (event.target.closest?.("#analyse, .example")) started = true;
+  });
+
+  function showWork() {
+    if (!started || !document.querySelector("#result-title")) return;
+    started = false;
+    const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    document.querySelector("#work").scrollIntoView({ behavior: calm ? "auto" : "smooth" });
+  }
+
+  /* Gradio redraws the inside of these places; the places themselves stay, so the roles belong on them. */
+  const ROLES = { "#status": "status", "#alert": "alert" };
+  new MutationObserver(() => {
+    showWork();
+    for (const [place, role] of Object.entries(ROLES)) {
+      const element = document.querySelector(place);
+      if (element && element.getAttribute("role") !== role) element.setAttribute("role", role);
+    }
+  }).observe(document.documentElement, { childList: true, subtree: true });
+})();

@@ -1,0 +1,66 @@
+"""What the page says while and after it works: stage, progress, one clear sentence when something is wrong."""
+
+from medalign.analysis import DISCLAIMER
+from medalign.audio import FORMATS, MAX_BYTES, MAX_DURATION_S
+from medalign.ui.markup import text
+from medalign.words import clock, remaining
+
+STAGES = {
+    "decode": "Reading the recording",
+    "transcribe": "Writing down what is said",
+    "teacher": "Reading the transcript for clinical concepts",
+    "student": "Listening for the same concepts in the sound",
+}
+NO_RECORDING = (
+    "There is no recording yet: record and press Stop, upload a file, or press an example. "
+    "If you have just pressed Stop, wait until the recording appears and press Analyse again."
+)
+INTERNAL_ERROR = (
+    "MedAlign made a mistake while {stage}; this is a fault in the program, not in your recording. "
+    "Try again, or report it with the time; the details are in the server's log."
+)
+
+HEADER = f"""
+<header class="top"><h1>MedAlign</h1>
+<p>Hear a consultation, see what was said and what it means, with the evidence one press away.</p></header>
+<div class="banner" role="note"><span aria-hidden="true">⚠</span> {DISCLAIMER}</div>
+"""
+
+DATA_NOTICE = """
+<p class="data-notice" role="note"><strong>Before you record or upload:</strong> use synthetic recordings, or recordings
+that everyone in them agreed to and that identify nobody. The sound is processed on this server and seen by nobody else;
+the temporary upload is deleted within about an hour, nothing else is kept.</p>
+"""
+RECORD = """<h2>Record</h2><p class="hint">Record, pause, resume, stop. If the microphone is refused: open this page in
+its own tab, over https, and allow it.</p>"""
+UPLOAD = f"""<h2>Upload</h2><p class="hint">{FORMATS}; mono or stereo, English speech, up to {MAX_DURATION_S / 60:.0f}
+minutes and {MAX_BYTES / 2**20:.0f} MB.</p>"""
+EXAMPLES = """<h2>Or try an example</h2><p class="hint">Invented consultations in synthetic voices. One press starts.</p>"""
+
+
+def alert(sentence: str, kept: bool = False) -> str:
+    """One sentence, and whether anything of the result is still there."""
+    note = '<p class="kept">What was found so far is kept below.</p>' if kept else ""
+    return f'<div class="alert"><span aria-hidden="true">✕</span><div><p>{text(sentence)}</p>{note}</div></div>'
+
+
+def stage_words(stage: str) -> str:
+    return STAGES.get(stage, stage)
+
+
+def progress_bar(fraction: float, remaining_s: float | None) -> str:
+    percent = round(100 * min(max(fraction, 0.0), 1.0))
+    left = text(remaining(remaining_s))
+    bar = f'<progress max="100" value="{percent}" aria-label="Progress">{percent} %</progress>'
+    return f'<div class="progress">{bar}<span>{left}</span></div>'
+
+
+def heading(title: str, duration_s: float, partial: bool = False) -> str:
+    note = '<span class="badge">not finished</span>' if partial else ""
+    return f'<h2 id="result-title">Result: {text(title)} <span class="quiet">({clock(duration_s)})</span> {note}</h2>'
+
+
+def warnings(sentences: tuple[str, ...]) -> str:
+    if not sentences:
+        return ""
+    return '<ul class="warnings">' + "".join(f"<li>{text(sentence)}</li>" for sentence in sentences) + "</ul>"

@@ -1,0 +1,105 @@
+"""The transcript as a list of passages. A press on any word, mention or time plays from there.
+
+Keyboard: one tab stop a passage (its time) and one a mention; the arrow keys walk the words inside a passage. An hour
+has nine thousand words, so words are no tab stops themselves.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from medalign.analysis import ConceptFinding
+from medalign.transcript import UNKNOWN_SPEAKER, Segment, Transcript, Word
+from medalign.ui.markup import span_attributes, text
+from medalign.ui.statuses import STATUSES
+from medalign.words import clarity, clock
+
+MAX_MENTION_WORDS = 8  # longer evidence is a passage to hear, not a term to underline
+
+NO_SPEECH = (
+    '<div class="empty"><strong>No speech detected</strong>'
+    "<p>MedAlign found no words in this recording. Play it above: if you can hear speech, record closer to the "
+    "speakers or check that the right microphone was chosen.</p></div>"
+)
+
+LEGEND = (
+    '<p class="legend" id="transcript-legend">Press a time or a word to hear it; arrow keys step through words. '
+    '<span class="mention mention-present">underlined</span> clinical concept, a tag says when it is not simply '
+    'present <span class="mention mention-negated">like this<span class="tag">negated</span></span>. '
+    '<span class="word less-clear">dotted</span> less clear, <span class="word unclear">wavy</span> unclear to the '
+    "speech recogniser; unmarked words can be wrong too.</p>"
+    '<label class="filter"><input type="checkbox" class="unclear-only"> Show only passages with unclear words</label>'
+)
+
+
+def partial_transcript(transcript: Transcript) -> str:
+    """What has been written down so far: no words marked yet, so that an hour of it stays light to send."""
+    items = "".join(_passage(segment, text(segment.text)) for segment in transcript.segments)
+    return f'<div class="transcript is-partial"><ol class="passages">{items}</ol></div>'
+
+
+def transcript_view(transcript: Transcript, concepts: Sequence[ConceptFinding]) -> str:
+    """The finished transcript with its mentions."""
+    if not transcript.segments:
+        return NO_SPEECH
+    items = "".join(_passage(segment, _words(segment, concepts)) for segment in transcript.segments)
+    return f'<div class="transcript">{LEGEND}<ol class="passages" tabindex="-1">{items}</ol></div>'
+
+
+def _passage(segment: Segment, body: str) -> str:
+    where = span_attributes(segment.start_s, segment.end_s)
+    at = clock(segment.start_s)
+    known = segment.speaker != UNKNOWN_SPEAKER
+    speaker = f'<span class="speaker">{text(segment.speaker)}</span> ' if known else ""
+    return (
+        f'<li class="passage" {where}><button type="button" class="play time" {where} aria-label="Play from {at}">'
+        f'<span class="icon" aria-hidden="true">▶</span>{at}</button><p>{speaker}{body}</p></li>'
+    )
+
+
+def _words(segment: Segment, concepts: Sequence[ConceptFinding]) -> str:
+    if not segment.words:
+        return text(segment.text)
+    pieces, position = [], 0
+    for first, last, concept in _mentions(segment.words, concepts):
+        pieces += [_word(word) for word in segment.words[position:first]]
+        pieces.append(_mention(segment.words[first : last + 1], concept))
+        position = last + 1
+    pieces += [_word(word) for word in segment.words[position:]]
+    return " ".join(pieces)
+
+
+def _mentions(words: Sequence[Word], concepts: Iterable[ConceptFinding]) -> list[tuple[int, int, ConceptFinding]]:
+    """Stretches of words that the teacher's evidence covers. Where two overlap the longer stays; the table has both."""
+    found = []
+    for concept in concepts:
+        for evidence in concept.teacher.evidence if concept.teacher else ():
+            inside = [i for i, w in enumerate(words) if evidence.start_s <= (w.start_s + w.end_s) / 2 < evidence.end_s]
+            if inside and len(inside) <= MAX_MENTION_WORDS:
+                found.append((inside[0], inside[-1], concept))
+    chosen: list[tuple[int, int, ConceptFinding]] = []
+    for first, last, concept in sorted(found, key=lambda m: (m[0] - m[1], m[0])):
+        if all(last < a or first > b for a, b, _ in chosen):
+            chosen.append((first, last, concept))
+    return sorted(chosen, key=lambda m: m[0])
+
+
+def _mention(words: Sequence[Word], concept: ConceptFinding) -> str:
+    status = STATUSES[concept.status]
+    said = " ".join(word.text for word in words)
+    tag = f'<span class="tag">{status.tag}</span>' if status.tag else ""
+    note = f"{concept.label}: {status.label.lower()}" + (f", said “{concept.trigger}”" if concept.trigger else "")
+    return (
+        f'<button type="button" class="mention mention-{status.css}" title="{text(note)}" '
+        f'aria-label="{text(said)}. {text(note)}" {span_attributes(words[0].start_s, words[-1].end_s)}>'
+        f"{' '.join(_word(word) for word in words)}{tag}</button>"
+    )
+
+
+def _word(word: Word) -> str:
+    level = clarity(word.probability)
+    if level == "clear":
+        return f'<span class="word" data-start="{word.start_s:.2f}">{text(word.text)}</span>'
+    css = level.replace(" ", "-")
+    return (
+        f'<span class="word {css}" data-start="{word.start_s:.2f}" title="{level} to the speech recogniser">'
+        f"{text(word.text)}</span>"
+    )

@@ -1,0 +1,131 @@
+"""A real Chromium and real servers for the page's tests. A missing browser is a failure, not a skip."""
+
+import contextlib
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+REPOSITORY = Path(__file__).parents[1]
+SEEK_TOLERANCE_S = 0.2
+START_S = 120  # the page is up in seconds; the models may take longer on a busy machine
+
+# Console messages of Gradio's own components, each seen with an empty page of Gradio 6.31 as well.
+UPSTREAM_MESSAGES = (
+    r"status of 416",  # its recorder and player ask for a range of a file that has no bytes
+)
+
+
+# A slow machine reads the clock late; where a press sent the player is noted by the page itself.
+NOTE_SEEKS = """
+window.seeks = [];
+document.addEventListener("seeking", event => window.seeks.push(event.target.currentTime), true);
+"""
+
+
+@contextlib.contextmanager
+def chromium(*extra: str) -> Iterator[Browser]:
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    assert path, "no chromium on the PATH; install the Debian package 'chromium' to test the page"
+    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", *extra]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=flags)
+        yield browser
+        browser.close()
+
+
+@contextlib.contextmanager
+def watched_page(browser: Browser, url: str, **options) -> Iterator[Page]:
+    """A page that fails its test on leaving if it logged an error or asked another host for anything."""
+    context = browser.new_context(**{"viewport": {"width": 1440, "height": 900}, **options})
+    context.add_init_script(NOTE_SEEKS)
+    page, complaints = context.new_page(), []
+    host = urlsplit(url).netloc
+
+    def on_console(message):
+        if message.type == "error" and not any(re.search(known, message.text) for known in UPSTREAM_MESSAGES):
+            complaints.append(f"console: {message.text}")
+
+    def on_request(request):
+        address = urlsplit(request.url)
+        if address.scheme in ("http", "https", "ws", "wss") and address.netloc != host:
+            complaints.append(f"asked another host: {request.url}")
+
+    page.on("console", on_console)
+    page.on("pageerror", lambda error: complaints.append(f"script: {error}"))
+    page.on("request", on_request)
+    page.goto(url)
+    page.locator("#analyse").wait_for()
+    page.locator("#status[role=status]").wait_for(state="attached")  # the page's own script has run
+    yield page
+    context.close()
+    assert not complaints, complaints
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@contextlib.contextmanager
+def real_server(temporary: Path) -> Iterator[str]:
+    """`python app.py`, as a user starts it; it keeps its temporary files in the given folder."""
+    port = free_port()
+    command = [sys.executable, "app.py", "--port", str(port)]
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "TMPDIR": str(temporary)}
+    with subprocess.Popen(command, cwd=REPOSITORY, env=environment) as server:
+        url = f"http://127.0.0.1:{port}"
+        try:
+            _wait_until_up(url, server)
+            yield url
+        finally:
+            server.terminate()
+
+
+def _wait_until_up(url: str, server: subprocess.Popen) -> None:
+    deadline = time.monotonic() + START_S
+    while time.monotonic() < deadline:
+        assert server.poll() is None, f"app.py ended with code {server.returncode}"
+        with contextlib.suppress(OSError):
+            urllib.request.urlopen(f"{url}/config", timeout=2)
+            return
+        time.sleep(0.2)
+    raise AssertionError(f"app.py did not answer within {START_S} s")
+
+
+@contextlib.contextmanager
+def fake_server(engine, examples=()) -> Iterator[str]:
+    """The page with a fake engine, in this process."""
+    from medalign.ui.page import build_app, launch_options
+
+    app = build_app(lambda: engine, examples)
+    _, url, _ = app.launch(server_port=free_port(), prevent_thread_lock=True, quiet=True, **launch_options())
+    try:
+        yield url.rstrip("/")
+    finally:
+        app.close(verbose=False)
+
+
+def wait_until_playing_from(page: Page, start_s: float) -> None:
+    """The last press sent the player to `start_s`, within 0.2 s, and it plays."""
+    page.wait_for_function("!document.querySelector('#player audio').paused && window.seeks.length")
+    sought = page.evaluate("window.seeks.at(-1)")
+    assert abs(sought - start_s) <= SEEK_TOLERANCE_S, f"sought {sought} s, expected {start_s} s"
+
+
+def wait_for_result(page: Page, timeout_s: float = 180) -> None:
+    finished, alert = page.locator("#status", has_text="Finished"), page.locator("#alert .alert")
+    finished.or_(alert).first.wait_for(timeout=timeout_s * 1000)
+    assert not alert.count(), alert.inner_text()
+    page.wait_for_function("document.querySelector('#player audio').readyState >= 1")
+    page.wait_for_function("document.querySelectorAll('.js-plotly-plot .xaxislayer-above').length === 2")

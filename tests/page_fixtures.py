@@ -1,0 +1,185 @@
+"""A hand-made analysis and an engine that returns it: every state of the page without a model, in milliseconds.
+
+The real engine meets the page in `test_page.py`; here are the states that a real recording can't be made to produce on
+demand (a failing stage, an alarm at a known second, hostile text).
+"""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import soundfile
+
+from medalign.analysis import (
+    Alignment,
+    Analysis,
+    ConceptFinding,
+    ConceptTrack,
+    Evidence,
+    ModelInfo,
+    Models,
+    RecordingInfo,
+    Sign,
+    Timings,
+    WindowAlignment,
+    Witness,
+)
+from medalign.errors import MedAlignError
+from medalign.transcript import Segment, Transcript, Word
+
+DURATION_S = 48.0
+LINES = (
+    (1.0, "Doctor", "Good morning, what brings you in today?"),
+    (5.0, "Patient", "I have had a cough for three weeks and it keeps me awake."),
+    (12.0, "Doctor", "Any fever or shortness of breath?"),
+    (16.0, "Patient", "No shortness of breath, but I may have had a fever on Monday."),
+    (23.0, "Patient", "My mother had asthma and I had pneumonia two years ago."),
+    (30.0, "Doctor", "Let me listen to your chest."),
+    (38.0, "Doctor", "If it gets worse we will start amoxicillin."),
+)
+WORD_S = 0.4
+
+
+def transcript() -> Transcript:
+    """Words every 0.4 s from the start of their line; "Monday" is unclear, "awake" less clear."""
+    doubts = {"Monday.": 0.31, "awake.": 0.7}
+    segments = []
+    for start_s, speaker, line in LINES:
+        words = tuple(
+            Word(round(start_s + i * WORD_S, 2), round(start_s + (i + 1) * WORD_S, 2), w, doubts.get(w, 0.97))
+            for i, w in enumerate(line.split())
+        )
+        segments.append(Segment(start_s, words[-1].end_s, line, words, speaker))
+    return Transcript(tuple(segments), "en")
+
+
+def _said(quote: str) -> Evidence:
+    """The seconds of the words of `quote` in the transcript."""
+    wanted = quote.split()
+    words = transcript().words
+    for i in range(len(words)):
+        if [w.text.strip(",.?").lower() for w in words[i : i + len(wanted)]] == wanted:
+            return Evidence(words[i].start_s, words[i + len(wanted) - 1].end_s, quote)
+    raise AssertionError(f"{quote!r} is not in the transcript")
+
+
+def _concept(label, code, category, status, trigger, teacher, student, agreement, system="HPO") -> ConceptFinding:
+    concept_id = f"{system}:{code}"
+    return ConceptFinding(concept_id, system, code, label, category, status, trigger, teacher, student, agreement)
+
+
+def concepts() -> tuple[ConceptFinding, ...]:
+    def read(p, quote):
+        return Witness(p, 0.41, (_said(quote),))
+
+    def heard(p, start_s):
+        return Witness(p, 0.22, (Evidence(start_s, start_s + 6.0),))
+
+    silent = Witness(0.12, 0.03)
+    return (
+        _concept("Cough", "HP:0012735", "finding", "present", None, read(0.96, "cough"), heard(0.83, 6.0), "both"),
+        _concept("Dyspnea", "HP:0002094", "finding", "negated", "no", read(0.93, "shortness of breath"),
+                 heard(0.61, 15.0), "both"),
+        _concept("Fever", "HP:0001945", "finding", "uncertain", "may", read(0.72, "fever"), silent, "teacher_only"),
+        _concept("Asthma", "J45.909", "diagnosis", "family", "my mother", read(0.9, "asthma"), silent, "teacher_only",
+                 "ICD-10-CM"),
+        _concept("Pneumonia", "J18.9", "diagnosis", "historical", "two years ago", read(0.88, "pneumonia"),
+                 heard(0.7, 24.0), "both", "ICD-10-CM"),
+        _concept("Amoxicillin", "amoxicillin", "medicine", "hypothetical", "if", read(0.91, "amoxicillin"), silent,
+                 "teacher_only", "DRUG"),
+        _concept("Wheezing", "HP:0030828", "finding", None, None, Witness(0.08, 0.01), heard(0.66, 33.0),
+                 "student_only"),
+        _concept("Hip pain", "HP:0030838", "finding", None, None, None, heard(0.13, 20.0), "student_only"),
+    )  # fmt: skip
+
+
+def analysis() -> Analysis:
+    """48 s; nine windows, the one at 30-36 s with an alarm, the one at 44-48 s without words."""
+    said = transcript()
+    starts = [0.0, 5.0, 10.0, 15.0, 20.0, 25.0, 30.0, 35.0, 44.0]
+    percentiles = [99.9, 100.0, 99.6, 99.9, 100.0, 99.2, 62.0, 99.8, None]
+    windows = tuple(
+        WindowAlignment(s, min(s + 6.0, DURATION_S), None if p is None else p / 400, p,
+                        "" if p is None else said.text_between(s, s + 6.0), p == 62.0)
+        for s, p in zip(starts, percentiles, strict=True)
+    )  # fmt: skip
+    found = concepts()
+    tracks = tuple(
+        ConceptTrack(c.concept_id, c.label, tuple(round(0.1 + 0.08 * ((i * 3 + k * 5) % 10), 2) for i in range(9)))
+        for k, c in enumerate(found)
+    )
+    return Analysis(
+        RecordingInfo("consultation.wav", DURATION_S, 44_100, 1),
+        Models(ModelInfo("tiny.en", "a1b2c3d4"), ModelInfo("all-MiniLM-L6-v2", "e5f6"), ModelInfo("default", "0718")),
+        said,
+        found,
+        (Sign("Coughing", 34.0, 35.0, 0.78),),
+        Alignment(6.0, 5.0, windows, tracks, 99.0),
+        ("The recording is quiet; words may be missed.",),
+        Timings(0.1, 2.2, 0.3, 0.5, 3.1),
+    )
+
+
+def silent_analysis(alarm_window: int | None = None) -> Analysis:
+    """The same recording if no word was written; one window may hold speech all the same."""
+    full = analysis()
+    windows = tuple(
+        replace(w, score=None, percentile=None, transcript_text="", alarm=i == alarm_window)
+        for i, w in enumerate(full.alignment.windows)
+    )
+    alignment = replace(full.alignment, windows=windows, tracks=())
+    return replace(full, transcript=Transcript(()), concepts=(), signs=(), alignment=alignment, warnings=())
+
+
+def hostile_analysis() -> Analysis:
+    """A recording whose words and name try to become markup."""
+    full = analysis()
+    evil = '<img src=x onerror="document.title=1"> ${1+1} {{value}} </button>'
+    word = Word(1.0, 2.0, evil, 0.2)
+    segments = (Segment(1.0, 2.0, evil, (word,), evil), *full.transcript.segments)
+    windows = tuple(replace(w, transcript_text=evil) for w in full.alignment.windows)
+    concepts = tuple(
+        replace(c, trigger=evil, teacher=c.teacher and replace(c.teacher, evidence=(Evidence(1.0, 2.0, evil),)))
+        for c in full.concepts
+    )
+    return replace(
+        full, transcript=Transcript(segments, "en"), recording=replace(full.recording, name=evil + ".wav"),
+        warnings=(evil,), alignment=replace(full.alignment, windows=windows), concepts=concepts,
+    )  # fmt: skip
+
+
+@dataclass
+class FakeEngine:
+    """Streams a finished analysis stage by stage; can dawdle, and fail at a stage."""
+
+    result: Analysis
+    fail_at: str | None = None
+    error: Exception | None = None
+    delay_s: float = 0.0  # before each step
+
+    def stream(self, path: str) -> Iterator[object]:
+        said = self.result.transcript
+        stages = [("decode", 0.02, None)]
+        n = len(said.segments)
+        stages += [("transcribe", 0.6 * (i + 1) / n, Transcript(said.segments[: i + 1], "en")) for i in range(n)]
+        stages += [("teacher", 0.7, said), ("student", 0.85, said)]
+        for stage, fraction, so_far in stages:
+            time.sleep(self.delay_s)
+            yield SimpleNamespace(stage=stage, fraction=fraction, remaining_s=12.0, transcript=so_far, message="")
+            if stage == self.fail_at:
+                raise self.error or MedAlignError("the teacher's folder is gone; give --teacher another name")
+        yield self.result
+
+    def analyze(self, path: str) -> Analysis:
+        *_, last = self.stream(path)
+        return last
+
+
+def write_tone(path: Path, duration_s: float = DURATION_S) -> Path:
+    """A quiet tone that rises in steps: something to play and to seek in."""
+    t = np.arange(int(duration_s * 16_000)) / 16_000
+    soundfile.write(path, (0.1 * np.sin(2 * np.pi * (200 + 20 * (t // 4)) * t)).astype(np.float32), 16_000)
+    return path

@@ -1,0 +1,103 @@
+"""The figures say what the analysis says: trace by trace, on a hand-made analysis."""
+
+import json
+
+import page_fixtures
+import pytest
+
+from medalign.figures import alignment_timeline, concept_heatmap
+
+
+@pytest.fixture
+def analysis():
+    return page_fixtures.analysis()
+
+
+def trace(figure, name):
+    return next(t for t in figure.data if t.name == name)
+
+
+def test_every_window_with_words_is_a_point_at_its_middle(analysis):
+    line = trace(alignment_timeline(analysis), "sound against words")
+    windows = analysis.alignment.windows
+    assert list(line.x) == [(w.start_s + w.end_s) / 2 for w in windows]
+    shares = [None if w.percentile is None else 100 - w.percentile for w in windows]
+    assert list(line.y) == [None if share is None else max(share, 0.05) for share in shares]
+    assert line.connectgaps is False, "a line through a window without words would invent a value"
+
+
+def test_an_alarm_has_its_own_shape_and_stands_at_its_window(analysis):
+    alarms = trace(alignment_timeline(analysis), "listen again")
+    (window,) = [w for w in analysis.alignment.windows if w.alarm]
+    assert list(alarms.x) == [(window.start_s + window.end_s) / 2]
+    assert alarms.marker.symbol == "triangle-down"
+    assert list(map(list, alarms.customdata)) == [[window.start_s, window.end_s]]
+
+
+def test_speech_without_words_is_an_alarm_below_the_scale():
+    analysis = page_fixtures.silent_analysis(alarm_window=3)
+    alarms = trace(alignment_timeline(analysis), "listen again")
+    assert len(alarms.x) == 1
+    assert alarms.y[0] > 100
+
+
+def test_windows_without_words_are_marked_not_drawn_as_zero(analysis):
+    figure = alignment_timeline(analysis)
+    silent = trace(figure, "no words here")
+    assert len(silent.x) == 1
+    assert silent.y[0] > 100, "below a scale that ends at 'all unrelated texts fit better'"
+    assert list(trace(figure, "sound against words").y).count(None) == 1
+
+
+def test_the_reference_band_and_the_alarm_threshold_are_drawn(analysis):
+    shapes = {shape.name: shape for shape in alignment_timeline(analysis).layout.shapes}
+    band = shapes["9 in 10 unrelated texts"]
+    assert (band.y0, band.y1) == (10, 100), "percentiles of unrelated texts are uniform"
+    assert shapes["alarm threshold"].y0 == pytest.approx(100 - analysis.alignment.alarm_below_percentile)
+
+
+def test_the_better_fit_stands_higher(analysis):
+    low, high = alignment_timeline(analysis).layout.yaxis.range
+    assert low > high, "a logarithmic share of rivals: few is good, and good is at the top"
+
+
+def test_the_heatmap_has_a_row_a_concept_and_a_column_a_window(analysis):
+    heat = trace(concept_heatmap(analysis), "heard in the sound")
+    assert [list(row) for row in heat.z] == [list(t.probabilities) for t in analysis.alignment.tracks]
+    assert len(heat.x) == len(analysis.alignment.windows) + 1, "columns are given by their edges"
+    assert all(a < b for a, b in zip(heat.x, heat.x[1:], strict=False))
+    assert (heat.zmin, heat.zmax) == (0, 1), "colours mean the same on every recording"
+
+
+def test_the_teachers_evidence_lies_on_its_own_row(analysis):
+    figure = concept_heatmap(analysis)
+    read = trace(figure, "read in the text")
+    rows = [figure.layout.yaxis.ticktext[y] for y in read.y]
+    assert rows == [c.label for c in analysis.concepts if c.teacher and c.teacher.evidence]
+
+
+def test_both_figures_share_the_players_seconds(analysis):
+    figures = alignment_timeline(analysis), concept_heatmap(analysis)
+    for figure in figures:
+        assert tuple(figure.layout.xaxis.range) == (0, analysis.recording.duration_s)
+        assert figure.layout.xaxis.ticktext[1] == "0:10"
+        assert figure.layout.height > 0, "a plot without a height vanishes in a hidden container"
+    assert figures[0].layout.margin == figures[1].layout.margin
+
+
+def test_no_words_and_no_concepts_still_draw_an_empty_frame():
+    silent = page_fixtures.silent_analysis()
+    assert [t.name for t in concept_heatmap(silent).data] == ["read in the text"]
+    assert len(trace(alignment_timeline(silent), "no words here").x) == len(silent.alignment.windows)
+
+
+def test_speech_is_never_markup_in_a_hover_text():
+    hostile = page_fixtures.hostile_analysis()
+    shown = json.dumps([alignment_timeline(hostile).to_dict()["data"], concept_heatmap(hostile).to_dict()["data"]],
+                       default=list)  # fmt: skip
+    assert "<img" not in shown
+
+
+def test_no_number_in_a_hover_text_is_a_bare_decimal(analysis):
+    texts = [t for row in trace(concept_heatmap(analysis), "heard in the sound").hovertext for t in row]
+    assert all(" in " in text and "0." not in text for text in texts)
