@@ -198,8 +198,15 @@ def _bench(arguments: argparse.Namespace) -> None:
 
 def _check_output(path: Path | None) -> None:
     """Better to find out before minutes of work than after."""
-    if path is not None and str(path) != "-" and not path.absolute().parent.is_dir():
-        raise MedAlignError(f"can't write {path}: the folder {path.absolute().parent} does not exist; create it first")
+    if path is None or str(path) == "-":
+        return
+    folder = path.absolute().parent
+    try:
+        exists = folder.is_dir()
+    except OSError as error:
+        raise MedAlignError(f"can't write {path} ({error.strerror}); choose another place") from error
+    if not exists:
+        raise MedAlignError(f"can't write {path}: the folder {folder} does not exist; create it first")
 
 
 def _write_json(body: dict, path: Path) -> None:

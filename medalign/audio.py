@@ -67,13 +67,16 @@ def load_recording(
 
 
 def _check_file(path: Path, max_bytes: int) -> None:
-    if not path.exists():
-        raise AudioError(f"'{path}' does not exist; check the path")
+    try:
+        n_bytes = path.stat().st_size
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise AudioError(f"'{path}' does not exist; check the path") from error
+    except OSError as error:
+        raise AudioError(f"'{path}' can't be read ({error.strerror}); check its permissions and its folder's") from error
     if not path.is_file():
         raise AudioError(f"'{path}' is not a file; give the path of one recording ({FORMATS})")
     if not os.access(path, os.R_OK):
         raise AudioError(f"'{path}' can't be read; check its permissions")
-    n_bytes = path.stat().st_size
     if n_bytes == 0:
         raise AudioError(f"'{path.name}' is empty (0 bytes); record or upload it again")
     if n_bytes > max_bytes:

@@ -112,7 +112,11 @@ def resolve(name: str, *, weight_files: tuple[str, ...]) -> Weights:
     Raises:
         WeightsError: unknown name, unreadable folder, missing file, failed SHA-256 check, or Hub out of reach.
     """
-    if Path(name).is_dir():
+    try:
+        is_folder = Path(name).is_dir()
+    except OSError as error:  # a folder above it is closed
+        raise WeightsError(f"model folder {name} can't be read ({error.strerror}); check its permissions") from error
+    if is_folder:
         return _from_folder(name, weight_files)
     if name in PINNED and PINNED[name].weight_file in weight_files:
         return _from_pin(name)

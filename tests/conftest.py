@@ -65,3 +65,20 @@ def not_speech():
         "pink noise": 0.1 * pink / np.sqrt(np.mean(pink**2)),
         "a 440 Hz tone": 0.3 * np.sin(2 * np.pi * 440 * np.arange(n) / SAMPLE_RATE_HZ),
     }
+
+
+@pytest.fixture
+def closed_folder(tmp_path):
+    """A folder that this process may not enter, even where the tests run as root."""
+    folder = tmp_path / "closed"
+    folder.mkdir()
+    folder.chmod(0)
+    was_root = os.geteuid() == 0
+    if was_root:
+        os.seteuid(65534)  # nobody; root enters everywhere
+    try:
+        yield folder
+    finally:
+        if was_root:
+            os.seteuid(0)
+        folder.chmod(0o700)

@@ -105,3 +105,8 @@ def test_the_length_limit_holds_when_the_header_does_not_tell(tmp_path):
     path = encode(tmp_path / "silent-about-it.webm", "libopus", duration_s=5)
     with pytest.raises(AudioError, match="limit"):
         load_recording(path, max_duration_s=2)
+
+
+def test_a_recording_in_a_closed_folder_is_refused_in_one_sentence(closed_folder):
+    with pytest.raises(AudioError, match="can't be read .Permission denied.; check its permissions"):
+        load_recording(closed_folder / "recording.wav")

@@ -58,13 +58,10 @@ def test_a_folder_without_weights_says_which_file_it_wants(tmp_path):
         weights.resolve(str(tmp_path), weight_files=WHISPER)
 
 
-def test_a_folder_that_cannot_be_listed_is_one_sentence(tmp_path, monkeypatch):
-    def refuse(self):
-        raise PermissionError(13, "Permission denied")
-
-    monkeypatch.setattr(weights.Path, "iterdir", refuse)
-    with pytest.raises(WeightsError, match="can't be read .Permission denied.; check its permissions"):
-        weights.resolve(str(tmp_path), weight_files=WHISPER)
+def test_a_closed_folder_is_one_sentence(closed_folder):
+    for folder in (closed_folder, closed_folder / "model"):
+        with pytest.raises(WeightsError, match="can't be read .Permission denied.; check its permissions"):
+            weights.resolve(str(folder), weight_files=WHISPER)
 
 
 def test_a_folder_is_used_as_it_is():
