@@ -44,7 +44,6 @@ def findings(
         text: (n_windows, d) teacher embeddings of the words in each window.
         concepts: (k, d) embeddings of the bank's concepts.
     """
-    index = {concept.concept_id: i for i, concept in enumerate(bank.concepts)}
     by_row: dict[tuple[str, str], list[Mention]] = {}
     for mention in mentions:
         by_row.setdefault((mention.concept_id, mention.status), []).append(mention)
@@ -53,7 +52,7 @@ def findings(
     for (concept_id, status), group in by_row.items():
         if status == "uncertain" and concept_id in stated:
             continue
-        column = index[concept_id]
+        column = bank.column[concept_id]
         reading = _read(group, transcript, heard, text, concepts[column], reference)
         rows.append(_row(bank, concept_id, group, reading, _listen(heard, column, reference.student_threshold)))
     mentioned = {mention.concept_id for mention in mentions}
@@ -67,12 +66,11 @@ def tracks(
     rows: tuple[ConceptFinding, ...], heard: Heard, bank: ConceptBank
 ) -> tuple[ConceptTrack, ...]:
     """The student's probability over time for each row, in the rows' order."""
-    index = {concept.concept_id: i for i, concept in enumerate(bank.concepts)}
     return tuple(
         ConceptTrack(
             row.concept_id,
             row.label,
-            tuple(round(float(p), 4) for p in heard.probabilities[:, index[row.concept_id]]),
+            tuple(round(float(p), 4) for p in heard.probabilities[:, bank.column[row.concept_id]]),
         )
         for row in rows
     )

@@ -9,11 +9,12 @@ import pytest
 import soundfile
 
 from medalign.analysis import Status
+from medalign.audio import SAMPLE_RATE_HZ
 from medalign.concepts import ConceptBank, find_mentions_in_text
 from medalign.errors import DataError
 from medalign.training import examples
 from medalign.training.examples import EXAMPLES_DIR, load_examples
-from medalign.training.voices import SAMPLE_RATE_HZ, VOICES
+from medalign.training.voices import VOICES
 
 EXAMPLES = load_examples()
 CONCEPT_ID_PREFIX = {"HPO": "", "ICD-10-CM": "ICD10CM:", "DRUG": "DRUG:"}

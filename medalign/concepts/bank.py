@@ -86,6 +86,11 @@ class ConceptBank:
     def __len__(self) -> int:
         return len(self.concepts)
 
+    @cached_property
+    def column(self) -> dict[str, int]:
+        """Concept id -> its place in `concepts`, and so in every array with a column per concept."""
+        return {concept.concept_id: i for i, concept in enumerate(self.concepts)}
+
     def by_label(self, label: str) -> Concept:
         """The concept with this label; labels are unique."""
         for concept in self.concepts:

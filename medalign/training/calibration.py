@@ -89,7 +89,6 @@ def _observe(
     recording = Recording(take.consultation_id, waveform, SAMPLE_RATE_HZ, 1)
     true_transcript = timed_transcript(take.utterances)
     said = find_mentions(true_transcript, bank)
-    column = {concept.concept_id: i for i, concept in enumerate(bank.concepts)}
 
     windows_s = student.windows(recording.duration_s)
     audio = student.embed(student.frames(waveform), windows_s)
@@ -97,7 +96,7 @@ def _observe(
     for mention in said:
         for i, (start_s, end_s) in enumerate(windows_s):
             # A mention lies in a window if more than half of it does.
-            truth[i, column[mention.concept_id]] |= start_s <= (mention.start_s + mention.end_s) / 2 < end_s
+            truth[i, bank.column[mention.concept_id]] |= start_s <= (mention.start_s + mention.end_s) / 2 < end_s
     texts = [true_transcript.text_between(*window_s) for window_s in windows_s]
     spoken = [i for i, text in enumerate(texts) if text]
     read = _read_transcript(transcriber.transcribe(recording), said, windows_s, teacher, concepts, bank)
@@ -114,14 +113,13 @@ def _read_transcript(
     bank: ConceptBank,
 ) -> dict[str, np.ndarray]:
     """What the teacher has to go by for each mention in the recogniser's transcript, and whether it was really said."""
-    column = {concept.concept_id: i for i, concept in enumerate(bank.concepts)}
     mentions = find_mentions(transcript, bank)
     middles_s = np.array([(start_s + end_s) / 2 for start_s, end_s in windows_s])
     around = [windows_s[np.abs(middles_s - (m.start_s + m.end_s) / 2).argmin()] for m in mentions]
     texts = teacher.encode([transcript.text_between(*window_s) for window_s in around])
     true_places = {(m.concept_id, (m.start_s + m.end_s) / 2) for m in said}
     return {
-        "mention_cosine": (texts * concepts[[column[m.concept_id] for m in mentions]]).sum(1),
+        "mention_cosine": (texts * concepts[[bank.column[m.concept_id] for m in mentions]]).sum(1),
         "mention_certainty": np.array([lowest_word_probability(transcript, m) for m in mentions]),
         "mention_truth": np.array(
             [

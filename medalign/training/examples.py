@@ -16,8 +16,9 @@ from pathlib import Path
 import numpy as np
 from scipy.signal import lfilter
 
+from medalign.audio import SAMPLE_RATE_HZ
 from medalign.errors import DataError
-from medalign.training.voices import SAMPLE_RATE_HZ, speak
+from medalign.training.voices import speak
 
 EXAMPLES_DIR = Path(__file__).parents[2] / "assets" / "examples"
 

@@ -106,11 +106,10 @@ def without_shared_texts(pairs: Pairs, validation: Pairs) -> Pairs:
 
 def mentioned_concepts(texts: list[str], bank: ConceptBank) -> np.ndarray:
     """(n, k) bool: whether the extractor finds the concept in the text, whatever its status."""
-    column = {concept.concept_id: i for i, concept in enumerate(bank.concepts)}
     mentioned = np.zeros((len(texts), len(bank.concepts)), bool)
     for i, text in enumerate(texts):
         for mention in find_mentions_in_text(text, bank):
-            mentioned[i, column[mention.concept_id]] = True
+            mentioned[i, bank.column[mention.concept_id]] = True
     return mentioned
 
 

@@ -23,9 +23,9 @@ from typing import Literal
 import numpy as np
 from scipy.signal import resample_poly
 
+from medalign.audio import SAMPLE_RATE_HZ
 from medalign.errors import DataError
 
-SAMPLE_RATE_HZ = 16_000
 MIN_RATE, MAX_RATE = 0.5, 2.0  # outside, engines swallow sounds or fall apart
 MAX_PITCH_SEMITONES = 6.0  # beyond, the moved formants no longer sound human
 TIMEOUT_S = 120  # a paragraph takes well under a second; whatever takes this long hangs
