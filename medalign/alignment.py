@@ -1,13 +1,18 @@
 """The alignment objective: pure functions of two sets of embeddings, no model in here.
 
-Conventions: row i of `audio` (n, d_audio) belongs to row i of `text` (n, d_text). Everything is computed in float32.
-CKA compares representations as a whole and needs no shared space; InfoNCE and the concept term give each clip a score
-of its own and do. CKA depends on the batch and does not add up over micro-batches, so nothing here may be accumulated.
+Conventions: row i of `audio` (n, d_audio) belongs to row i of `text` (n, d_text). Everything is computed in float32, so
+call outside autocast. CKA compares representations as a whole and needs no shared space; InfoNCE, SigLIP, the token
+scores and the concept term give each clip a score of its own and do. CKA depends on the batch and does not add up over
+micro-batches, so nothing here may be accumulated; `medalign.training.large_batch` is the way to a larger batch.
 """
+
+import math
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+BLOCK_ELEMENTS = 2**24  # similarities held at once by `late_interaction`: 64 MiB in float32
 
 
 def debiased_hsic(k: Tensor, m: Tensor) -> Tensor:
@@ -48,6 +53,20 @@ def debiased_cka(audio: Tensor, text: Tensor) -> Tensor:
     return debiased_hsic(k, m) / (debiased_hsic(k, k) * debiased_hsic(m, m)).sqrt()
 
 
+def symmetric_cross_entropy(logits: Tensor, same_text: Tensor | None = None) -> Tensor:
+    """Cross-entropy of each clip's own text among all texts and of each text's own clip among all clips, halved.
+
+    Args:
+        logits: (n, n), clips by texts; own pairs on the diagonal.
+        same_text: (n, n) bool, True where texts i and j are equal, which are then no negatives; the identity if None.
+    """
+    own = torch.arange(len(logits), device=logits.device)
+    if same_text is not None:
+        twin = same_text & ~torch.eye(len(logits), dtype=torch.bool, device=logits.device)
+        logits = logits.masked_fill(twin, -torch.inf)
+    return (F.cross_entropy(logits, own) + F.cross_entropy(logits.T, own)) / 2
+
+
 def info_nce(audio: Tensor, text: Tensor, log_scale: Tensor, same_text: Tensor | None = None) -> Tensor:
     """Symmetric InfoNCE over unit vectors; a pair with an equal text is no negative.
 
@@ -62,12 +81,119 @@ def info_nce(audio: Tensor, text: Tensor, log_scale: Tensor, same_text: Tensor |
 
     Source: van den Oord et al. 2018 (arXiv 1807.03748); symmetric as in CLIP (arXiv 2103.00020).
     """
-    logits = log_scale.exp() * audio @ text.T
-    own = torch.arange(len(audio), device=audio.device)
-    if same_text is not None:
-        twin = same_text & ~torch.eye(len(audio), dtype=torch.bool, device=audio.device)
-        logits = logits.masked_fill(twin, -torch.inf)
-    return (F.cross_entropy(logits, own) + F.cross_entropy(logits.T, own)) / 2
+    return symmetric_cross_entropy(log_scale.exp() * audio.float() @ text.float().T, same_text)
+
+
+def siglip(audio: Tensor, text: Tensor, log_scale: Tensor, bias: Tensor, same_text: Tensor | None = None) -> Tensor:
+    """Sigmoid loss of every clip against every text, each pair judged by itself; equal texts are positives.
+
+    Args:
+        audio: (n, d), unit length.
+        text: (n, d), unit length.
+        log_scale, bias: scalars; the logit is exp(log_scale) * cosine + bias.
+        same_text: (n, n) bool, True where texts i and j are equal; the identity if None.
+
+    Returns:
+        A scalar: the sum over texts, averaged over clips.
+
+    Source: Zhai et al. 2023 (arXiv 2303.15343).
+    """
+    own = torch.eye(len(audio), dtype=torch.bool, device=audio.device)
+    return concept_loss(audio.float(), text.float(), own if same_text is None else same_text | own, log_scale, bias)
+
+
+def cosine_distance(audio: Tensor, text: Tensor) -> Tensor:
+    """Mean of 1 - cosine over the pairs: regression onto the teacher, the plainest arm; 0 to 2.
+
+    Nothing pushes unlike pairs apart, so one mean vector for all already scores well; see `effective_rank`.
+
+    Args:
+        audio: (n, d), any length.
+        text: (n, d), any length.
+    """
+    return (1 - F.cosine_similarity(audio.float(), text.float(), dim=-1)).mean()
+
+
+def published_loss(audio: Tensor, text: Tensor) -> Tensor:
+    """The loss of the published AcuLa code, which its docstring calls CKA. Kept as a comparison arm only.
+
+    It compares feature covariances, d x d, and these don't change when the rows of one side are reordered: the loss
+    can't see which text belongs to which recording. It isn't rotation-invariant either, so it is no CKA.
+
+    Args:
+        audio: (n, d).
+        text: (n, d).
+
+    Returns:
+        A scalar, 0 for equal covariances up to scale; NaN if all rows of one side are equal.
+
+    Raises:
+        ValueError: if the widths differ.
+
+    Source: janine714/AcuLA@781a96b model.py:57-70.
+    """
+    if audio.shape[1] != text.shape[1]:
+        raise ValueError(
+            f"the published loss needs equal widths, got {audio.shape[1]} and {text.shape[1]}: project one side first"
+        )
+    audio, text = audio.float(), text.float()
+    audio, text = audio - audio.mean(0), text - text.mean(0)
+    k, m = audio.T @ audio, text.T @ text
+    return 1 - (k * m).sum() / (k.norm() * m.norm())
+
+
+def late_interaction(audio_tokens: Tensor, text_tokens: Tensor, audio_mask: Tensor, text_mask: Tensor) -> Tensor:
+    """Score of every clip for every text: each text token's best cosine among the clip's tokens, averaged.
+
+    Averaged where ColBERT sums, so that texts of different length compare. It is one-sided: every text token must be
+    heard somewhere, while sounds that no text mentions cost nothing.
+
+    Args:
+        audio_tokens: (n_audio, audio_length, d), unit length.
+        text_tokens: (n_text, text_length, d), unit length.
+        audio_mask: (n_audio, audio_length) bool, True where there is sound.
+        text_mask: (n_text, text_length) bool, True where there is a token.
+
+    Returns:
+        (n_audio, n_text), each in [-1, 1].
+
+    Raises:
+        ValueError: if a clip or a text has no token.
+
+    Source: MaxSim of ColBERT, Khattab & Zaharia 2020 (arXiv 2004.12832); across modalities, FILIP (arXiv 2111.07783).
+    """
+    if not (audio_mask.any(1).all() and text_mask.any(1).all()):
+        raise ValueError("a clip or a text without a single token has no score: leave it out of the batch")
+    audio_tokens, text_tokens = audio_tokens.float(), text_tokens.float()
+    n_audio, audio_length, _ = audio_tokens.shape
+    n_text, text_length, _ = text_tokens.shape
+    block = max(1, BLOCK_ELEMENTS // (n_audio * audio_length * text_length))  # texts
+    scores = []
+    for start in range(0, n_text, block):
+        tokens, valid = text_tokens[start : start + block], text_mask[start : start + block]
+        similarity = audio_tokens.flatten(0, 1) @ tokens.flatten(0, 1).T
+        similarity = similarity.view(n_audio, audio_length, len(tokens), text_length)
+        similarity.masked_fill_(~audio_mask[:, :, None, None], -torch.inf)
+        # max() keeps indices for the backward pass where amax() would keep all similarities.
+        best = similarity.max(1).values  # (n_audio, block, text_length)
+        scores.append(best.masked_fill(~valid, 0).sum(2) / valid.sum(1))
+    return torch.cat(scores, 1)
+
+
+def late_interaction_loss(
+    audio_tokens: Tensor,
+    text_tokens: Tensor,
+    audio_mask: Tensor,
+    text_mask: Tensor,
+    log_scale: Tensor,
+    same_text: Tensor | None = None,
+) -> Tensor:
+    """Symmetric InfoNCE on the scores of `late_interaction`; arguments as there and in `info_nce`.
+
+    Source: FILIP, Yao et al. 2021 (arXiv 2111.07783).
+    """
+    scores = late_interaction(audio_tokens, text_tokens, audio_mask, text_mask)
+    return symmetric_cross_entropy(log_scale.exp() * scores, same_text)
 
 
 def concept_loss(audio: Tensor, concepts: Tensor, mentioned: Tensor, log_scale: Tensor, bias: Tensor) -> Tensor:
@@ -87,3 +213,110 @@ def concept_loss(audio: Tensor, concepts: Tensor, mentioned: Tensor, log_scale: 
     logits = log_scale.exp() * audio @ concepts.T + bias
     sign = mentioned.float() * 2 - 1
     return -F.logsigmoid(sign * logits).sum(1).mean()
+
+
+def draw_token_mask(token_mask: Tensor, share: float, span: int, generator: torch.Generator) -> Tensor:
+    """Which tokens to hide for `masked_reconstruction`: spans that don't overlap, anywhere in a row alike.
+
+    Spans, since a single hidden token can be read off its neighbours. A fraction of a span is rounded up or down by
+    chance, so that short rows keep the share on average; a row gets at least one span, and a row shorter than a span
+    is hidden whole.
+
+    Args:
+        token_mask: (n, length) bool, True where there is a token.
+        share: of each row's tokens, in (0, 1).
+        span: tokens.
+        generator: the only source of chance; may be on another device than `token_mask`.
+
+    Returns:
+        (n, length) bool, on the device of `token_mask`; True only where `token_mask` is.
+
+    Raises:
+        ValueError: `share` or `span` out of range, or a row without a token.
+    """
+    if not 0 < share < 1 or span < 1:
+        raise ValueError(f"share must lie in (0, 1) and span be at least 1, got {share} and {span}")
+    valid = token_mask.to(generator.device)
+    n, length = valid.shape
+    n_tokens = valid.sum(1, keepdim=True)  # (n, 1), as all of the counts below
+    if not n_tokens.all():
+        raise ValueError("a row without a token has nothing to mask: leave it out of the batch")
+
+    def draw(*shape: int) -> Tensor:
+        return torch.rand(shape, generator=generator, device=generator.device)
+
+    spans = n_tokens.clamp(max=span)  # tokens each
+    n_spans = (share * n_tokens / spans + draw(n, 1)).long().clamp(min=1).minimum(n_tokens // spans)
+    # Shrink each span to one slot, choose among the slots, and grow the chosen ones again: no two can overlap.
+    n_slots = n_tokens - n_spans * (spans - 1)
+    slot = torch.arange(length, device=valid.device)
+    order = draw(n, length).masked_fill(slot >= n_slots, 2).argsort(1).argsort(1)  # rank of each slot; the unusable last
+    chosen = order < n_spans
+    start = slot + (chosen.cumsum(1) - 1) * (spans - 1)
+    edges = torch.zeros(n, length + 1, dtype=torch.long, device=valid.device)
+    edges.scatter_add_(1, start.clamp(0, length), chosen.long())
+    edges.scatter_add_(1, (start + spans).clamp(0, length), -chosen.long())
+    hidden = edges.cumsum(1)[:, :length] > 0  # by number of token, which is its place unless there are gaps
+    number = (valid.cumsum(1) - 1).clamp(min=0)
+    return (hidden.gather(1, number) & valid).to(token_mask.device)
+
+
+def masked_reconstruction(predicted: Tensor, log_mel: Tensor, masked: Tensor) -> Tensor:
+    """Mean squared error over hidden tokens: the self-supervised term, which keeps the acoustics in the encoder.
+
+    Args:
+        predicted: (n, length, n_mels).
+        log_mel: (n, length, n_mels), the target, in the unit that is to be predicted.
+        masked: (n, length) bool, True where the token was hidden from the encoder.
+
+    Raises:
+        ValueError: if no token is masked, or the shapes differ.
+
+    Source: masked autoencoders, He et al. 2022 (arXiv 2111.06377), as in AcuLa's SSM term.
+    """
+    if predicted.shape != log_mel.shape:
+        raise ValueError(f"prediction and target must have one shape, got {(*predicted.shape,)} and {(*log_mel.shape,)}")
+    if not masked.any():
+        raise ValueError("no token is masked, so there is nothing to reconstruct: draw the mask with draw_token_mask")
+    return F.mse_loss(predicted[masked].float(), log_mel[masked].float())
+
+
+def keep_close(hidden_states: Tensor, original: Tensor, mask: Tensor) -> Tensor:
+    """How far an encoder has moved from where it started, on the same audio: 0 unchanged, 1 as far as its own length.
+
+    Args:
+        hidden_states: (n, n_frames, d) of the encoder in training.
+        original: (n, n_frames, d) of the encoder before training.
+        mask: (n, n_frames) bool, True where there is sound.
+
+    Returns:
+        A scalar: mean squared distance of a frame, over the mean squared length of an original one.
+
+    Raises:
+        ValueError: if no frame is valid.
+    """
+    if not mask.any():
+        raise ValueError("no frame is valid, so there is nothing to compare: leave empty clips out of the batch")
+    hidden_states, original = hidden_states[mask].float(), original[mask].float()
+    return (hidden_states - original).square().sum() / original.square().sum()
+
+
+@torch.no_grad()
+def effective_rank(embeddings: Tensor) -> float:
+    """How many directions embeddings vary in: 1 on a line, min(n - 1, d) if all alike. A report, not a loss.
+
+    Centred, so it tells the shape of the cloud and not its size: rows that differ by faint noise only fill all
+    directions. Rows equal within rounding count as 1.
+
+    Args:
+        embeddings: (n, d).
+
+    Source: Roy & Vetterli 2007, The effective rank, EUSIPCO; of variances, where they take standard deviations.
+    """
+    embeddings = embeddings.double()
+    centred = embeddings - embeddings.mean(0)
+    variances = torch.linalg.svdvals(centred).square()
+    if variances.sum() <= 1e-12 * embeddings.square().sum():  # float32 rounding, squared, is 1e-14
+        return 1.0
+    shares = variances / variances.sum()
+    return math.exp(torch.special.entr(shares).sum().item())

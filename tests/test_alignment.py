@@ -1,11 +1,25 @@
-"""The objective sees the pairing: true of the losses here, not of the published code (design: AcuLA model.py:57-70)."""
+"""The objective sees the pairing: true of the losses here but one, kept for comparison (design: AcuLA model.py:57-70)."""
 
 import math
 
 import pytest
 import torch
 
-from medalign.alignment import concept_loss, debiased_cka, info_nce
+from medalign import alignment
+from medalign.alignment import (
+    concept_loss,
+    cosine_distance,
+    debiased_cka,
+    draw_token_mask,
+    effective_rank,
+    info_nce,
+    keep_close,
+    late_interaction,
+    late_interaction_loss,
+    masked_reconstruction,
+    published_loss,
+    siglip,
+)
 
 
 def paired(n: int = 48, d: int = 64, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
@@ -18,6 +32,13 @@ def paired(n: int = 48, d: int = 64, seed: int = 0) -> tuple[torch.Tensor, torch
 
 def unit(x: torch.Tensor) -> torch.Tensor:
     return torch.nn.functional.normalize(x, dim=-1)
+
+
+def padded(n: int, length: int, d: int = 16, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+    """Unit tokens (n, length, d) and their mask (n, length); rows have 1 to `length` tokens, and noise beyond."""
+    g = torch.Generator().manual_seed(seed)
+    n_tokens = torch.randint(1, length + 1, (n, 1), generator=g)
+    return unit(torch.randn(n, length, d, generator=g)), torch.arange(length) < n_tokens
 
 
 def test_cka_of_a_representation_with_itself_is_one():
@@ -83,3 +104,180 @@ def test_every_alignment_loss_gets_worse_when_the_pairs_are_shuffled():
         assert debiased_cka(audio, text[order]) < debiased_cka(audio, text)
         assert info_nce(audio, text[order], scale) > info_nce(audio, text, scale)
         assert concept_loss(audio, text[order], mentioned, scale, bias) > concept_loss(audio, text, mentioned, scale, bias)
+
+
+def test_the_published_loss_cannot_see_the_pairing():
+    audio, text = paired(n=24, d=512)
+    shuffled = text[torch.randperm(len(text), generator=torch.Generator().manual_seed(2))]
+    assert published_loss(audio, shuffled).item() == pytest.approx(published_loss(audio, text).item(), abs=1e-5)
+    assert debiased_cka(audio, text) > 0.8
+    assert abs(debiased_cka(audio, shuffled)) < 0.2
+
+
+def test_the_published_loss_changes_under_rotation_and_needs_equal_widths():
+    audio, text = paired()
+    rotation, _ = torch.linalg.qr(torch.randn(64, 64, generator=torch.Generator().manual_seed(1)))
+    assert published_loss(audio, audio).item() == pytest.approx(0, abs=1e-5)
+    assert published_loss(audio, audio @ rotation) > 0.1  # CKA is 1 here
+    with pytest.raises(ValueError, match="equal widths, got 10 and 64"):
+        published_loss(audio[:, :10], text)
+
+
+def test_siglip_equals_a_double_loop():
+    audio, text = (unit(x) for x in paired(n=6))
+    same_text = torch.eye(6, dtype=torch.bool)
+    same_text[1, 4] = same_text[4, 1] = True
+    naive = 0.0
+    for i in range(6):
+        for j in range(6):
+            logit = 10 * (audio[i] @ text[j]).item() - 3
+            naive += math.log1p(math.exp(-logit if same_text[i, j] else logit)) / 6
+    scale, bias = torch.tensor(math.log(10)), torch.tensor(-3.0)
+    assert siglip(audio, text, scale, bias, same_text).item() == pytest.approx(naive, abs=1e-4)
+
+
+def test_equal_texts_are_positives_to_siglip():
+    audio = unit(torch.eye(4)[[0, 0, 1, 2]])
+    same_text = (audio @ audio.T) > 0.99
+    scale, bias = torch.tensor(math.log(100)), torch.tensor(-50.0)
+    assert siglip(audio, audio, scale, bias, same_text).item() == pytest.approx(0, abs=1e-6)
+    assert siglip(audio, audio, scale, bias).item() == pytest.approx(2 * 50 / 4, abs=1e-4)  # two twins taken for negatives
+
+
+def test_cosine_distance_is_0_for_like_and_2_for_opposite_directions():
+    audio, _ = paired()
+    assert cosine_distance(audio, 3 * audio).item() == pytest.approx(0, abs=1e-6)
+    assert cosine_distance(audio, -audio).item() == pytest.approx(2, abs=1e-6)
+
+
+def naive_scores(audio, text, audio_mask, text_mask) -> torch.Tensor:
+    return torch.tensor(
+        [
+            [(t[t_mask] @ a[a_mask].T).max(1).values.mean() for t, t_mask in zip(text, text_mask, strict=True)]
+            for a, a_mask in zip(audio, audio_mask, strict=True)
+        ]
+    )
+
+
+@pytest.mark.parametrize("block_elements", [1, 1000, 2**24])
+def test_late_interaction_equals_a_naive_loop_for_any_block(block_elements, monkeypatch):
+    monkeypatch.setattr(alignment, "BLOCK_ELEMENTS", block_elements)
+    (audio, audio_mask), (text, text_mask) = padded(5, 12), padded(7, 6, seed=1)
+    scores = late_interaction(audio, text, audio_mask, text_mask)
+    assert scores.shape == (5, 7)
+    torch.testing.assert_close(scores, naive_scores(audio, text, audio_mask, text_mask))
+
+
+def test_padding_changes_no_late_interaction_score_and_gets_no_gradient():
+    (audio, audio_mask), (text, text_mask) = padded(5, 12), padded(7, 6, seed=1)
+    scores = late_interaction(audio, text, audio_mask, text_mask)
+    longer_audio, longer_text = (torch.cat([x, 9 * x[:, :2]], 1).requires_grad_() for x in (audio, text))
+    longer_masks = [torch.cat([mask, torch.zeros(len(mask), 2, dtype=torch.bool)], 1) for mask in (audio_mask, text_mask)]
+    longer = late_interaction(longer_audio, longer_text, *longer_masks)
+    torch.testing.assert_close(longer, scores)
+    longer.sum().backward()
+    assert longer_audio.grad[~longer_masks[0]].abs().max() == 0
+    assert longer_text.grad[~longer_masks[1]].abs().max() == 0
+
+
+def test_late_interaction_needs_a_token_in_every_row():
+    (audio, audio_mask), (text, text_mask) = padded(5, 12), padded(7, 6, seed=1)
+    with pytest.raises(ValueError, match="without a single token"):
+        late_interaction(audio, text, audio_mask & (torch.arange(5) > 0)[:, None], text_mask)
+
+
+def test_late_interaction_scores_own_texts_highest_and_its_loss_sees_the_pairing():
+    text, text_mask = padded(8, 6, seed=1)
+    noise = torch.randn(8, 12, 16, generator=torch.Generator().manual_seed(2))
+    audio = unit(torch.cat([text, text], 1) + 0.05 * noise)  # each word is heard twice, not quite clearly
+    audio_mask = torch.cat([text_mask, text_mask], 1)
+    scores, scale = late_interaction(audio, text, audio_mask, text_mask), torch.tensor(math.log(10.0))
+    order = torch.arange(8).roll(1)
+    assert scores.diagonal().mean() > scores[:, order].diagonal().mean() + 0.2
+    loss = late_interaction_loss(audio, text, audio_mask, text_mask, scale)
+    assert loss < late_interaction_loss(audio, text[order], audio_mask, text_mask[order], scale)
+
+
+def test_late_interaction_loss_of_single_tokens_is_info_nce():
+    audio, text = (unit(x) for x in paired(n=8))
+    same_text, mask = torch.eye(8, dtype=torch.bool), torch.ones(8, 1, dtype=torch.bool)
+    same_text[1, 4] = same_text[4, 1] = True
+    scale = torch.tensor(math.log(10.0))
+    tokens = late_interaction_loss(audio[:, None], text[:, None], mask, mask, scale, same_text)
+    assert tokens.item() == pytest.approx(info_nce(audio, text, scale, same_text).item(), abs=1e-5)
+
+
+def test_mask_draws_repeat_with_the_seed_and_leave_the_default_generator_alone():
+    _, token_mask = padded(50, 80)
+    state = torch.get_rng_state()
+    first, again, other = (draw_token_mask(token_mask, 0.4, 5, torch.Generator().manual_seed(seed)) for seed in (0, 0, 1))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+@pytest.mark.parametrize(("share", "span"), [(0.15, 1), (0.3, 5), (0.5, 10), (0.7, 4)])
+def test_mask_draws_keep_the_share_and_stay_off_padding(share, span):
+    n_tokens = torch.arange(40, 120)[:, None]
+    token_mask = torch.arange(120) < n_tokens
+    drawn = [draw_token_mask(token_mask, share, span, torch.Generator().manual_seed(seed)) for seed in range(40)]
+    assert not any((masked & ~token_mask).any() for masked in drawn)
+    shares = torch.stack([masked.sum(1) / n_tokens[:, 0] for masked in drawn])  # (40 seeds, n)
+    assert shares.mean().item() == pytest.approx(share, abs=0.01)
+    assert (shares * n_tokens[:, 0] - share * n_tokens[:, 0]).abs().max() <= span + 1e-3
+    # No place is favoured, but for the edges, which fewer spans can cover.
+    places = torch.stack(drawn).float().mean(0)[-1, 10:100]
+    assert places.std() < 0.15 and places.mean().item() == pytest.approx(share, abs=0.06)
+
+
+def test_masked_tokens_come_in_spans_and_every_row_has_one():
+    token_mask = torch.arange(30) < torch.tensor([1, 3, 4, 5, 30])[:, None]
+    for seed in range(50):
+        masked = draw_token_mask(token_mask, 0.05, 4, torch.Generator().manual_seed(seed))
+        assert masked.sum(1).tolist() == [1, 3, 4, 4, 4]  # a row shorter than a span is hidden whole
+        assert int(masked.int().diff(dim=1).eq(-1).sum(1).max()) <= 1  # one piece
+    gaps = torch.arange(30)[None] % 3 > 0
+    assert not (draw_token_mask(gaps, 0.5, 4, torch.Generator().manual_seed(0)) & ~gaps).any()
+
+
+def test_mask_draws_refuse_what_they_cannot_do():
+    token_mask, generator = torch.ones(2, 10, dtype=torch.bool), torch.Generator()
+    for share, span in [(0.0, 2), (1.0, 2), (0.5, 0)]:
+        with pytest.raises(ValueError, match="share must lie in"):
+            draw_token_mask(token_mask, share, span, generator)
+    with pytest.raises(ValueError, match="row without a token"):
+        draw_token_mask(token_mask & torch.tensor([[True], [False]]), 0.5, 2, generator)
+
+
+def test_reconstruction_is_judged_on_masked_tokens_only():
+    log_mel, masked = torch.zeros(2, 5, 3), torch.zeros(2, 5, dtype=torch.bool)
+    masked[0, 1] = masked[1, 4] = True
+    predicted = torch.full((2, 5, 3), 100.0)
+    predicted[0, 1], predicted[1, 4] = 1, 3
+    assert masked_reconstruction(predicted, log_mel, masked).item() == pytest.approx((1 + 9) / 2)
+    with pytest.raises(ValueError, match="no token is masked"):
+        masked_reconstruction(predicted, log_mel, masked & False)
+    with pytest.raises(ValueError, match="one shape"):
+        masked_reconstruction(predicted, log_mel[:, :1], masked)
+
+
+def test_keeping_close_is_0_when_unchanged_whatever_the_scale_and_ignores_padding():
+    original, mask = padded(4, 10)
+    moved = original * 1.1
+    moved[~mask] = 100
+    assert keep_close(original, original, mask).item() == 0
+    assert keep_close(moved, original, mask).item() == pytest.approx(0.01, abs=1e-6)
+    assert keep_close(7 * moved, 7 * original, mask).item() == pytest.approx(0.01, abs=1e-6)
+    with pytest.raises(ValueError, match="no frame is valid"):
+        keep_close(original, original, mask & False)
+
+
+def test_effective_rank_counts_the_directions_that_embeddings_use():
+    g = torch.Generator().manual_seed(0)
+    one = torch.randn(1, 32, generator=g)
+    noise = torch.randn(4000, 32, generator=g)
+    assert effective_rank(one.repeat(100, 1)) == 1
+    assert effective_rank(one.repeat(100, 1) * (1 + 1e-7 * noise[:100])) == 1  # equal but for rounding
+    assert effective_rank(noise[:100, :1] * one + 1e-3 * noise[:100]) == pytest.approx(1, abs=0.01)  # on a line
+    assert effective_rank(noise) == pytest.approx(32, abs=0.5)
+    assert effective_rank(noise[:, :5] @ torch.randn(5, 64, generator=g)) < 5.01

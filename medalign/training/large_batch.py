@@ -1,0 +1,98 @@
+"""A batch larger than memory: the exact gradient of a loss that depends on the whole batch, one chunk at a time.
+
+Adding up micro-batches, the usual way, gives another gradient: InfoNCE and CKA compare rows with each other, so half a
+batch is another loss. Here only embeddings of the whole batch are held, and each chunk is run twice.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor
+
+Chunk = Any
+Outputs = tuple[Tensor, ...]
+
+
+def random_state() -> tuple[Tensor, Tensor | None]:
+    """State of the default generators: the CPU's, and that of the current CUDA device once one is in use."""
+    return torch.get_rng_state(), torch.cuda.get_rng_state() if torch.cuda.is_initialized() else None
+
+
+@contextmanager
+def replayed(state: tuple[Tensor, Tensor | None]) -> Iterator[None]:
+    """Draws the numbers that followed `state`; afterwards the generators go on as if nothing had been drawn."""
+    cpu, cuda = state
+    with torch.random.fork_rng([torch.cuda.current_device()] if cuda is not None else []):
+        torch.set_rng_state(cpu)
+        if cuda is not None:
+            torch.cuda.set_rng_state(cuda)
+        yield
+
+
+def backward_in_chunks(
+    forward: Callable[[Chunk], Outputs],
+    chunks: Sequence[Chunk],
+    loss_of: Callable[..., tuple[Tensor, dict[str, Any]]],
+    no_sync: Callable[[], AbstractContextManager] = nullcontext,
+) -> tuple[Tensor, dict[str, Any]]:
+    """Back-propagate a whole-batch loss in the memory of one chunk; gradients are added to `.grad` as by `backward`.
+
+    Pass one runs all chunks without a graph, and the loss's gradient is taken at the outputs; pass two runs each chunk
+    again, and carries its rows of that gradient into the parameters. Dropout draws the same numbers in both passes.
+
+    Args:
+        forward: gives outputs of one chunk, tensors whose first dimension counts its samples and whose other dimensions
+            are the same for all chunks. May draw from torch's default generators only: what comes from a generator of
+            its own (a token mask) is drawn beforehand and travels in the chunk. No batch norm: it would count twice.
+        chunks: parts of the batch, in order.
+        loss_of: gives the loss and its named parts, of the outputs joined along their first dimension. Parameters of
+            its own get their gradients, too. Under DDP leave these unwrapped: `gather_rows` makes them equal on all ranks.
+        no_sync: entered for all chunks but the last, under DDP to average gradients once instead of once a chunk.
+
+    Returns:
+        The loss and the parts, detached.
+
+    Raises:
+        ValueError: no chunks, or outputs whose shapes differ after the first dimension.
+        RuntimeError: the second run of a chunk differs in shape from the first.
+
+    Source: Gao et al. 2021, Scaling Deep Contrastive Learning Batch Size under Memory Limited Setup (arXiv 2101.06983).
+    """
+    if not chunks:
+        raise ValueError("there are no chunks, so there is no batch")
+    states, cached = [], []
+    with torch.no_grad():
+        for chunk in chunks:
+            states.append(random_state())
+            cached.append(forward(chunk))
+    # Autocast may have kept casts of pass one, which carry no gradient; not every torch keeps them.
+    torch.clear_autocast_cache()
+
+    joined = []
+    for position, outputs in enumerate(zip(*cached, strict=True)):
+        if len({output.shape[1:] for output in outputs}) > 1:
+            shapes = sorted({(*output.shape[1:],) for output in outputs})
+            raise ValueError(f"output {position} has different shapes in different chunks, {shapes}: pad to one length")
+        rows = torch.cat(outputs)
+        joined.append(rows.requires_grad_(rows.is_floating_point()))
+    loss, parts = loss_of(*joined)
+    loss.backward()
+
+    sizes = [[len(output) for output in outputs] for outputs in cached]
+    del cached
+    starts = [0] * len(joined)
+    for i, (chunk, state) in enumerate(zip(chunks, states, strict=True)):
+        with no_sync() if i + 1 < len(chunks) else nullcontext():
+            with replayed(state):
+                outputs = forward(chunk)
+            pairs = []
+            for position, (output, rows) in enumerate(zip(outputs, joined, strict=True)):
+                start, end = starts[position], starts[position] + sizes[i][position]
+                starts[position] = end
+                if output.requires_grad and rows.grad is not None:
+                    pairs.append((output, rows.grad[start:end]))
+            if pairs:
+                torch.autograd.backward(*zip(*pairs, strict=True))
+    return loss.detach(), {name: part.detach() if isinstance(part, Tensor) else part for name, part in parts.items()}
