@@ -92,6 +92,10 @@ WHISPER_ON_HUB = {
     for size in ("tiny", "base.en", "small", "small.en", "medium", "medium.en", "large-v2", "large-v3")
 }
 
+STUDENT_FILES = ("README.md", "config.json", "model.safetensors")  # without these a folder is not uploaded
+# All that is uploaded, from the folder itself: no audio, no state of a run, nothing from folders inside.
+UPLOADED = ("README.md", "*.json", "*.jsonl", "*.safetensors", "curves.html", "plotly.min.js")
+
 
 @dataclass(frozen=True)
 class Weights:
@@ -128,6 +132,40 @@ def resolve(name: str, *, weight_files: tuple[str, ...]) -> Weights:
             "an existing folder, or 'owner/name' from the Hub"
         )
     return _from_hub(name, hub_id)
+
+
+def upload_folder(folder: Path, repo_id: str, *, private: bool, token: str | None = None) -> str:
+    """Upload a student's folder to the Hub as one commit, and make the repository if need be; the commit's address.
+
+    Args:
+        private: nobody else may read the repository; one that is public already is refused rather than written to.
+        token: of the Hub; None is the one that `hf auth login` stored.
+
+    Raises:
+        WeightsError: offline, not a student's folder with a card, or the Hub is out of reach or refuses.
+    """
+    import httpx
+    from huggingface_hub import HfApi, constants
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+    if missing := [file for file in STUDENT_FILES if not (folder / file).is_file()]:
+        raise WeightsError(f"{folder} lacks {', '.join(missing)}, so it is not uploaded; `medalign train` writes all of them")
+    if constants.HF_HUB_OFFLINE:
+        raise WeightsError(f"{folder} can't be uploaded while HF_HUB_OFFLINE is set; unset it and try again")
+    # The Hub's patterns reach into folders, so the files are named one by one.
+    files = sorted({path.name for pattern in UPLOADED for path in folder.glob(pattern)})
+    api = HfApi(token=token)
+    try:
+        api.create_repo(repo_id, private=private, exist_ok=True)
+        if private and not api.model_info(repo_id).private:
+            raise WeightsError(f"repository '{repo_id}' is public; name another one, or upload with private=False")
+        commit = api.upload_folder(repo_id=repo_id, folder_path=folder, allow_patterns=files, commit_message="Upload student")
+    except (OSError, ValueError, HFValidationError, HfHubHTTPError, httpx.HTTPError) as error:
+        raise WeightsError(
+            f"{folder} could not be uploaded to the Hub as '{repo_id}': {_first_line(error)}; "
+            "check the name, the connection and the token"
+        ) from error
+    return commit.commit_url
 
 
 def sha256_of(path: Path) -> str:
@@ -220,9 +258,12 @@ def _from_hub(name: str, hub_id: str) -> Weights:
     try:
         folder = Path(snapshot_download(hub_id, etag_timeout=5))
     except (OSError, ValueError, HFValidationError, HfHubHTTPError, httpx.HTTPError) as error:
-        first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise WeightsError(
-            f"model '{name}' could not be fetched from the Hub as '{hub_id}': {first_line}; "
+            f"model '{name}' could not be fetched from the Hub as '{hub_id}': {_first_line(error)}; "
             "check the name and the connection, or give a folder"
         ) from error
     return Weights(name, folder, folder.name[:REVISION_LENGTH])  # a snapshot's folder is named by its commit
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -96,9 +98,37 @@ def copy_of_the_shipped(tmp_path):
 def test_a_checkpoint_of_another_size_lists_the_keys_that_do_not_fit(tmp_path):
     folder = copy_of_the_shipped(tmp_path)
     config = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps(config | {"n_layers": config["n_layers"] + 1}))
+    config["head"]["n_layers"] += 1
+    (folder / "config.json").write_text(json.dumps(config))
     with pytest.raises(CheckpointError, match=r"missing \['blocks\."):
         Student.from_pretrained(str(folder))
+
+
+@pytest.mark.parametrize("place", ["the student", "head", "adapter"])
+def test_a_configuration_with_another_key_names_it(tmp_path, place):
+    folder = copy_of_the_shipped(tmp_path)
+    config = json.loads((folder / "config.json").read_text())
+    config.get(place, config)["colour"] = "blue"
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(CheckpointError, match=r"unexpected \['colour'\]"):
+        Student.from_pretrained(str(folder))
+
+
+def test_another_encoder_than_the_one_in_training_is_refused(tmp_path):
+    folder = copy_of_the_shipped(tmp_path)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"encoder_revision": "0123456789ab"}))
+    with pytest.raises(CheckpointError, match="trained on encoder 'tiny.en' revision 0123456789ab, this one is 1a5afae06a4d"):
+        Student.from_pretrained(str(folder))
+
+
+def test_frames_of_half_precision_come_as_float32(waveform):
+    student = Student.from_pretrained()
+    full = student.frames(waveform[:SAMPLE_RATE_HZ])
+    student.encoder.to(torch.bfloat16)
+    half = student.frames(waveform[:SAMPLE_RATE_HZ])
+    assert half.dtype == torch.float32 and not torch.equal(half, full)
+    assert torch.nn.functional.cosine_similarity(half, full).min() > 0.95
 
 
 def test_a_folder_of_another_model_is_no_student():
@@ -117,3 +147,68 @@ def test_damaged_weights_are_one_sentence(tmp_path):
 def test_an_unknown_student_is_one_sentence():
     with pytest.raises(WeightsError, match="neither a folder nor a known name"):
         Student.from_pretrained("no-such-student")
+
+
+@pytest.fixture
+def hub(monkeypatch):
+    """A stand-in for the Hub: what was asked of it, and whether its repository is private."""
+    import huggingface_hub
+    from huggingface_hub import constants
+
+    asked = SimpleNamespace(private=True, created=[], files=None)
+
+    def create_repo(api, repo_id, *, private, exist_ok):
+        asked.created.append((repo_id, private, api.token))
+
+    def upload(api, *, repo_id, folder_path, allow_patterns, commit_message):
+        files = [str(path.relative_to(folder_path)) for path in Path(folder_path).rglob("*") if path.is_file()]
+        asked.files = sorted(huggingface_hub.utils.filter_repo_objects(files, allow_patterns=allow_patterns))
+        return SimpleNamespace(commit_url=f"https://hub/{repo_id}/commit/1")
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(huggingface_hub.HfApi, "create_repo", create_repo)
+    monkeypatch.setattr(huggingface_hub.HfApi, "upload_folder", upload)
+    monkeypatch.setattr(huggingface_hub.HfApi, "model_info", lambda api, repo_id: asked)
+    return asked
+
+
+def test_a_student_is_uploaded_without_the_state_of_its_run(hub, tmp_path):
+    folder = copy_of_the_shipped(tmp_path)
+    (folder / "wards").mkdir()
+    for name in ("state.pt", "ward-3.wav", "wards/3.json", "curves.html"):
+        (folder / name).touch()
+    student = Student.from_pretrained(str(folder))
+    assert student.push_to_hub("somebody/student", token="hf_x") == "https://hub/somebody/student/commit/1"
+    assert hub.created == [("somebody/student", True, "hf_x")]
+    shipped = {path.name for path in (CHECKPOINTS / DEFAULT_STUDENT).iterdir()}
+    assert set(hub.files) == shipped | {"curves.html"}
+    student.save_pretrained(tmp_path / "elsewhere")
+    with pytest.raises(WeightsError, match="elsewhere lacks README.md"):
+        student.push_to_hub("somebody/student")
+
+
+def test_a_private_upload_does_not_go_to_a_public_repository(hub, tmp_path):
+    hub.private = False
+    student = Student.from_pretrained(str(copy_of_the_shipped(tmp_path)))
+    with pytest.raises(WeightsError, match="'somebody/student' is public"):
+        student.push_to_hub("somebody/student")
+    assert hub.files is None
+    student.push_to_hub("somebody/student", private=False)
+    assert "model.safetensors" in hub.files
+
+
+def test_an_upload_that_fails_is_one_sentence(hub, tmp_path, monkeypatch):
+    import huggingface_hub
+
+    student = Student.from_pretrained(str(copy_of_the_shipped(tmp_path)))
+
+    def refuse(*_, **__):
+        raise OSError("no token\nlog in first")
+
+    monkeypatch.setattr(huggingface_hub.HfApi, "create_repo", refuse)
+    with pytest.raises(WeightsError, match="could not be uploaded to the Hub as 'somebody/student': no token;") as caught:
+        student.push_to_hub("somebody/student")
+    assert "\n" not in str(caught.value)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(WeightsError, match="while HF_HUB_OFFLINE is set"):
+        student.push_to_hub("somebody/student")

@@ -1,0 +1,108 @@
+"""The head of a student: encoder frames of a stretch of audio in, one unit vector in the teacher's space out.
+
+Conventions: hidden_states are (batch, n_frames, encoder_dim) with a mask (batch, n_frames), True where there is sound;
+STACK frames make one token, so tokens are (batch, length, model_dim) with length = n_frames / STACK.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+STACK = 4  # encoder frames joined into one token: Whisper's 50 a second become 12.5, about one a syllable
+
+
+@dataclass(frozen=True)
+class HeadConfig:
+    encoder_dim: int  # width of the encoder's hidden states
+    embed_dim: int  # width of the teacher's space
+    model_dim: int = 320
+    n_layers: int = 2
+    n_heads: int = 5
+    n_pools: int = 4  # attention pools, each free to look at another part of the stretch
+    dropout: float = 0.1
+
+
+class _Block(nn.Module):
+    """A pre-norm transformer block with padding masked out, after a short convolution that knows the order of frames."""
+
+    def __init__(self, config: HeadConfig):
+        super().__init__()
+        d = config.model_dim
+        self.n_heads, self.dropout = config.n_heads, config.dropout
+        self.conv_norm, self.attention_norm, self.mlp_norm = nn.LayerNorm(d), nn.LayerNorm(d), nn.LayerNorm(d)
+        self.conv = nn.Conv1d(d, d, kernel_size=5, padding=2, groups=d)
+        self.qkv, self.out = nn.Linear(d, 3 * d), nn.Linear(d, d)
+        self.mlp = nn.Sequential(nn.Linear(d, 3 * d), nn.GELU(), nn.Dropout(config.dropout), nn.Linear(3 * d, d))
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """x (batch, length, d), mask (batch, length) True where there is sound."""
+        batch, length, d = x.shape
+        # Padding is zeroed before it is convolved, so that a stretch doesn't depend on its batch.
+        conv_in = self.conv_norm(x) * mask[..., None]
+        x = x + F.gelu(self.conv(conv_in.transpose(1, 2)).transpose(1, 2))
+        q, k, v = self.qkv(self.attention_norm(x)).view(batch, length, 3, self.n_heads, -1).permute(2, 0, 3, 1, 4)
+        attended = F.scaled_dot_product_attention(
+            q, k, v, attn_mask=mask[:, None, None, :], dropout_p=self.dropout if self.training else 0.0
+        )
+        x = x + self.out(attended.transpose(1, 2).reshape(batch, length, d))
+        return x + self.mlp(self.mlp_norm(x))
+
+
+class AlignmentHead(nn.Module):
+    """Stacked frames, a small transformer, attention pools, and a projection into the teacher's space."""
+
+    def __init__(self, config: HeadConfig):
+        super().__init__()
+        self.config = config
+        self.frame_norm = nn.LayerNorm(config.encoder_dim)
+        self.stack = nn.Linear(STACK * config.encoder_dim, config.model_dim)
+        self.mask_token = nn.Parameter(torch.zeros(config.model_dim))  # stands in for tokens hidden from the head
+        self.blocks = nn.ModuleList(_Block(config) for _ in range(config.n_layers))
+        self.norm = nn.LayerNorm(config.model_dim)
+        self.pool_scores = nn.Linear(config.model_dim, config.n_pools)
+        self.project = nn.Linear(config.n_pools * config.model_dim, config.embed_dim)
+        self.project_token = nn.Linear(config.model_dim, config.embed_dim)  # for word by word comparison
+
+    def forward(self, hidden_states: Tensor, mask: Tensor) -> Tensor:
+        """One unit vector per stretch, (batch, embed_dim)."""
+        return self.pool(*self.tokens(hidden_states, mask))
+
+    def tokens(self, hidden_states: Tensor, mask: Tensor, hidden: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Contextual tokens (batch, length, model_dim) and their mask (batch, length).
+
+        Args:
+            hidden: (batch, length) bool, True for tokens the head may not see; for masked reconstruction.
+        """
+        batch, n_frames, _ = hidden_states.shape
+        x = self.frame_norm(hidden_states) * mask[..., None]
+        x = self.stack(x.reshape(batch, n_frames // STACK, -1))
+        if hidden is not None:
+            x = torch.where(hidden[..., None], self.mask_token.to(x.dtype), x)
+        token_mask = mask.view(batch, -1, STACK).any(2)
+        for block in self.blocks:
+            x = block(x, token_mask)
+        return self.norm(x), token_mask
+
+    def pool(self, tokens: Tensor, token_mask: Tensor) -> Tensor:
+        """Attention pooling and projection: (batch, embed_dim), unit length."""
+        scores = self.pool_scores(tokens).masked_fill(~token_mask[..., None], -torch.inf)  # (batch, length, n_pools)
+        pooled = torch.einsum("blp,bld->bpd", scores.softmax(1), tokens).flatten(1)
+        return F.normalize(self.project(pooled), dim=-1)
+
+    def word_tokens(self, tokens: Tensor) -> Tensor:
+        """Each token in the teacher's space, (batch, length, embed_dim), unit length."""
+        return F.normalize(self.project_token(tokens), dim=-1)
+
+
+def pad_stretches(stretches: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """Stretches of frames (n_frames_i, d) as one batch (n, n_frames, d), a multiple of STACK long, and its mask."""
+    n_frames = max(math.ceil(len(s) / STACK) * STACK for s in stretches)
+    batch = stretches[0].new_zeros(len(stretches), n_frames, stretches[0].shape[1], dtype=torch.float32)
+    mask = torch.zeros(len(stretches), n_frames, dtype=torch.bool, device=batch.device)
+    for i, stretch in enumerate(stretches):
+        batch[i, : len(stretch)], mask[i, : len(stretch)] = stretch, True
+    return batch, mask
