@@ -3,7 +3,6 @@
 import csv
 import os
 import platform
-import re
 import resource
 import statistics
 import time
@@ -13,14 +12,10 @@ from pathlib import Path
 from medalign.analyzer import Analyzer
 from medalign.audio import load_recording
 from medalign.errors import DataError
+from medalign.evaluation.speech_recognition import word_error_rate
 from medalign.training.examples import load_examples
 
 N_RUNS = 3  # medians of these; analysing and transcribing take turns, so that both meet the same machine
-
-
-def plain(text: str) -> str:
-    """Lower case, letters, digits and apostrophes: what a word error rate should compare."""
-    return " ".join(re.sub(r"[^a-z0-9' ]", " ", text.lower().replace("-", " ")).split())
 
 
 def benchmark(analyzer: Analyzer, speech: Path | None = None) -> dict:
@@ -32,11 +27,7 @@ def benchmark(analyzer: Analyzer, speech: Path | None = None) -> dict:
     Raises:
         DataError: jiwer, which counts the word errors, is not installed, or the folder has no manifest.
     """
-    try:
-        import jiwer
-    except ImportError as error:
-        raise DataError("counting word errors needs jiwer; run `pip install 'medalign[dev]'`") from error
-
+    word_error_rate(["ready"], ["ready"])  # if jiwer is missing, say so before the long work
     rows = []
     recordings = [(e, path) for e in load_examples() for path in (e.audio_path, e.noisy_audio_path) if path]
     analyzer.analyze(recordings[0][1])  # warm up: the first run pays for memory that later ones reuse
@@ -58,7 +49,7 @@ def benchmark(analyzer: Analyzer, speech: Path | None = None) -> dict:
                 "analyze_s": round(statistics.median(analyze_s), 2),
                 "transcribe_s": round(statistics.median(transcribe_s), 2),
                 "ratio": round(statistics.median(analyze_s) / statistics.median(transcribe_s), 2),
-                "word_error_rate": round(jiwer.wer(plain(example.text), plain(analysis.transcript.text)), 3),
+                "word_error_rate": _error_rate([example.text], [analysis.transcript.text]),
                 "expected_concepts": len(expected),
                 "found": len({key[:2] for key in expected} & {key[:2] for key in found}),
                 "found_with_status": len(expected & found),
@@ -73,16 +64,20 @@ def benchmark(analyzer: Analyzer, speech: Path | None = None) -> dict:
     }
     if speech is not None:
         texts, heard = _read_aloud(analyzer, speech)
-        figures["speech"] = {"n": len(texts), "word_error_rate": round(jiwer.wer(texts, heard), 3)}
+        figures["speech"] = {"n": len(texts), "word_error_rate": _error_rate(texts, heard)}
     return figures
 
 
+def _error_rate(texts: list[str], heard: list[str]) -> float:
+    return round(word_error_rate(texts, heard)["word_error_rate"], 3)
+
+
 def _read_aloud(analyzer: Analyzer, speech: Path) -> tuple[list[str], list[str]]:
-    """What stands in the manifest and what the recogniser makes of it, both made plain."""
+    """What stands in the manifest and what the recogniser makes of it."""
     try:
         with open(speech / "manifest.csv", newline="", encoding="utf-8") as file:
             rows = [(row["text"], speech / row["path"]) for row in csv.DictReader(file)]
     except (OSError, KeyError) as error:
         raise DataError(f"{speech} holds no manifest.csv with the columns path and text ({error})") from error
-    heard = [plain(analyzer.transcriber.transcribe(load_recording(path)).text) for _, path in rows]
-    return [plain(text) for text, _ in rows], heard
+    heard = [analyzer.transcriber.transcribe(load_recording(path)).text for _, path in rows]
+    return [text for text, _ in rows], heard

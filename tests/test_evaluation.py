@@ -2,11 +2,22 @@
 
 import numpy as np
 import pytest
+from sklearn.linear_model import Ridge
+from sklearn.metrics import average_precision_score, roc_auc_score
 
 from medalign.errors import CheckpointError
+from medalign.evaluation import bootstrap
 from medalign.evaluation.calibration import expected_calibration_error
-from medalign.evaluation.concept_detection import bootstrap_over_groups, mean_over_concepts, per_concept
-from medalign.evaluation.retrieval import ranks, recall_at_k
+from medalign.evaluation.concept_detection import (
+    bootstrap_over_groups,
+    column_auroc,
+    column_average_precision,
+    mean_over_concepts,
+    per_concept,
+)
+from medalign.evaluation.linear_probe import LinearProbe, cross_validated_probe
+from medalign.evaluation.retrieval import pooled_ranks, ranks, recall_at_k
+from medalign.evaluation.speech_recognition import plain, relative_change, word_error_rate
 from medalign.zero_shot import Reference
 
 
@@ -32,6 +43,40 @@ def test_recall_counts_within_pools_and_needs_one():
         recall_at_k(np.eye(100), ["x"] * 100, pool=500)
 
 
+def test_pooled_ranks_name_their_queries_and_drop_the_rest():
+    rng = np.random.default_rng(0)
+    similarity, texts = rng.standard_normal((103, 103)), [str(i % 90) for i in range(103)]
+    found, used = pooled_ranks(similarity, texts, pool=25)
+    assert used.tolist() == list(range(100)) and found.shape == (100,)
+    assert {"recall@1": (found <= 1).mean(), "recall@10": (found <= 10).mean()} == recall_at_k(similarity, texts, pool=25)
+    found, used = pooled_ranks(similarity, texts, pool=25, seed=3)
+    assert len(set(used.tolist())) == 100 and found.max() <= 25
+    pool = used[25:50]
+    assert found[25:50].tolist() == ranks(similarity[np.ix_(pool, pool)], [texts[i] for i in pool]).tolist()
+    assert not np.array_equal(pooled_ranks(similarity, texts, pool=25, seed=4)[1], used)
+
+
+@pytest.mark.parametrize("decimals", [0, 1, 9], ids=["many ties", "some ties", "no ties"])
+def test_auroc_and_average_precision_equal_scikit_learns(decimals):
+    rng = np.random.default_rng(decimals)
+    truth, scores = rng.random((500, 8)) < 0.05, rng.standard_normal((500, 8)).round(decimals)
+    scores[:, 7] = 0
+    auroc, precision = column_auroc(scores, truth), column_average_precision(scores, truth)
+    for j in range(8):
+        assert auroc[j] == pytest.approx(roc_auc_score(truth[:, j], scores[:, j]), abs=1e-12)
+        assert precision[j] == pytest.approx(average_precision_score(truth[:, j], scores[:, j]), abs=1e-12)
+
+
+def test_what_can_not_be_ranked_is_not_a_number_and_not_judged():
+    truth, scores = np.zeros((20, 3), bool), np.random.default_rng(0).random((20, 3))
+    truth[:, 1], truth[:9, 2], scores[4, 2] = True, True, np.nan
+    assert np.isnan(column_auroc(scores, truth)).all() and np.isnan(column_average_precision(scores, truth)).all()
+    with pytest.raises(ValueError, match="hold NaN"):
+        per_concept(scores, truth, min_mentions=5)
+    with pytest.raises(ValueError, match=r"truth is \(20, 2\)"):
+        column_auroc(scores, truth[:, :2])
+
+
 def test_auroc_is_one_half_for_noise_and_does_not_change_under_monotone_maps():
     rng = np.random.default_rng(0)
     truth, scores = rng.random((4000, 3)) < 0.1, rng.standard_normal((4000, 3))
@@ -55,6 +100,126 @@ def test_the_bootstrap_interval_holds_the_estimate_and_is_wider_for_fewer_groups
     estimate = mean_over_concepts(per_concept(scores, truth, min_mentions=5), "auroc")
     low, high = bootstrap_over_groups(scores, truth, [str(i % 60) for i in range(600)], "auroc", min_mentions=5, n=100)
     assert low < estimate < high and high - low < 0.15
+
+
+def test_group_intervals_are_those_of_whole_groups():
+    groups = [str(i // 10) for i in range(400)]
+    values = np.repeat(np.random.default_rng(0).standard_normal(40), 10)
+    low, high = bootstrap.bootstrap_over_groups(lambda rows: float(values[rows].mean()), groups, n=2000)
+    assert high - low == pytest.approx(2 * 1.96 * values.std() / np.sqrt(40), rel=0.1)
+    rows_alone = bootstrap.bootstrap_over_groups(lambda rows: float(values[rows].mean()), [str(i) for i in range(400)])
+    assert rows_alone[1] - rows_alone[0] < 0.5 * (high - low)
+
+
+def test_undefined_resamples_are_left_out_and_none_at_all_is_refused():
+    values = np.array([np.nan, 1.0, 1.0])
+    assert bootstrap.bootstrap_over_groups(lambda rows: float(values[rows].mean()), ["a", "b", "c"]) == (1.0, 1.0)
+    with pytest.raises(ValueError, match="defined in no resample"):
+        bootstrap.bootstrap_over_groups(lambda rows: np.nan, ["a", "b"])
+    with pytest.raises(ValueError, match="no groups"):
+        bootstrap.bootstrap_over_groups(lambda rows: 0.0, [])
+
+
+def test_a_paired_difference_is_sharper_than_two_intervals():
+    rng = np.random.default_rng(0)
+    groups = [str(i // 10) for i in range(400)]
+    hard = np.repeat(rng.standard_normal(40), 10)
+    first, second = hard + 0.1 + 0.1 * rng.standard_normal(400), hard + 0.1 * rng.standard_normal(400)
+    difference, low, high = bootstrap.paired_difference(
+        lambda rows: float(first[rows].mean()), lambda rows: float(second[rows].mean()), groups
+    )
+    assert difference == pytest.approx(first.mean() - second.mean())
+    assert 0 < low < difference < high < 0.15
+
+
+def probe_data(n: int, n_dims: int, noise: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """Embeddings with a few directions that carry the concepts, of which some consultations have more."""
+    rng = np.random.default_rng(seed)
+    hidden = rng.standard_normal((n, 6)) + np.repeat(rng.standard_normal((n // 20, 6)), 20, 0)
+    x = hidden @ rng.standard_normal((6, n_dims)) + noise * rng.standard_normal((n, n_dims))
+    return x * rng.uniform(0.1, 10, n_dims) + 5, hidden > 2.5, [f"consultation {i // 20}" for i in range(n)]
+
+
+@pytest.mark.parametrize(("n", "n_dims"), [(300, 40), (60, 200)], ids=["tall", "wide"])
+def test_a_probe_is_ridge_regression_with_the_least_leave_one_out_error(n, n_dims):
+    x, y, _ = probe_data(n, n_dims, 3.0)
+    y = y[:, y.any(0)]
+    probe = LinearProbe.fit(x, y)
+    z = (x - x.mean(0)) / x.std(0)
+    unit = (z**2).sum() / min(n, n_dims)
+
+    def left_out_error(strength: float) -> float:
+        model = Ridge(alpha=strength * unit)
+        left_out = [model.fit(np.delete(z, i, 0), np.delete(y, i, 0)).predict(z[i : i + 1])[0] for i in range(n)]
+        return float(np.mean(((y - left_out) ** 2).mean(0) / y.var(0)))
+
+    ridge = Ridge(alpha=probe.strength * unit).fit(z, y)
+    assert probe.scores(x) == pytest.approx(ridge.predict(z), abs=1e-6)
+    near = [left_out_error(probe.strength * factor) for factor in (0.1, 1, 10)]
+    assert near[1] == min(near)
+
+
+def test_a_probe_finds_concepts_in_other_consultations_and_ignores_the_scale_of_dimensions():
+    x, y, groups = probe_data(1200, 64, 1.0)
+    scores = cross_validated_probe(x, y, groups)
+    assert np.nanmean(column_auroc(scores, y)) > 0.9
+    scaled = cross_validated_probe(x * np.logspace(-3, 3, 64) - 7, y, groups)
+    assert scaled == pytest.approx(scores, abs=1e-6)
+    transferred = LinearProbe.fit(x[:600], y[:600]).scores(x[600:])
+    assert np.nanmean(column_auroc(transferred, y[600:])) > 0.9
+
+
+def test_noise_tells_a_probe_nothing_even_where_consultations_differ():
+    _, y, groups = probe_data(1200, 64, 1.0)
+    noise = [np.random.default_rng(seed).standard_normal((1200, 64)) for seed in range(10)]
+    auroc = [np.nanmean(column_auroc(cross_validated_probe(x, y, groups, seed=i), y)) for i, x in enumerate(noise)]
+    assert np.mean(auroc) == pytest.approx(0.5, abs=0.02)
+
+
+def test_a_probe_never_learns_from_the_consultation_it_scores():
+    rng = np.random.default_rng(0)
+    ids = np.repeat(np.arange(20), 10)
+    voices = np.eye(20)[ids] + 0.01 * rng.standard_normal((200, 20))  # embeddings that tell consultations and nothing else
+    truth = (ids % 2 == 0)[:, None]
+    assert column_auroc(LinearProbe.fit(voices, truth).scores(voices), truth)[0] > 0.99
+    assert column_auroc(cross_validated_probe(voices, truth, [str(i) for i in ids]), truth)[0] < 0.7
+
+
+def test_concepts_of_one_consultation_are_not_probed_and_wrong_input_is_refused():
+    x, _, groups = probe_data(200, 10, 1.0)
+    truth = np.zeros((200, 3), bool)
+    truth[:8, 0], truth[15:25, 1], truth[[3, 50], 2] = True, True, True
+    assert np.isfinite(cross_validated_probe(x, truth, groups)).all(0).tolist() == [False, True, False]
+    with pytest.raises(ValueError, match="10 groups can't be cut into 11 folds"):
+        cross_validated_probe(x, truth, groups, n_folds=11)
+    with pytest.raises(ValueError, match=r"truth is \(199, 3\)"):
+        cross_validated_probe(x, truth[1:], groups)
+    with pytest.raises(ValueError, match="199 groups"):
+        cross_validated_probe(x, truth, groups[1:])
+    with pytest.raises(ValueError, match="not finite"):
+        LinearProbe.fit(np.full((200, 3), np.nan), truth)
+
+
+def test_numbers_marks_and_case_are_no_word_errors():
+    assert plain("Twenty-five mg, TWICE; it’s seventy.") == "25 mg twice it's 70"
+    assert word_error_rate(["I'm forty two, I said."], ["i'm 42 I said"])["word_error_rate"] == 0
+    assert plain("twenty twenty one") == "20 21" and plain("twenty zero ten") == "20 0 10"
+
+
+def test_word_errors_are_counted_over_all_texts():
+    counts = word_error_rate(["a b c d", "", "e f"], ["a x c", "oh", "e f g"])
+    assert counts == {"word_error_rate": 4 / 6, "n_words": 6, "n_substituted": 1, "n_deleted": 1, "n_inserted": 2}
+    assert word_error_rate(["a b"], [""])["word_error_rate"] == 1
+    with pytest.raises(ValueError, match="1 references, 2 hypotheses"):
+        word_error_rate(["a"], ["a", "b"])
+    with pytest.raises(ValueError, match="no word"):
+        word_error_rate(["..."], ["a"])
+
+
+def test_a_relative_change_is_a_share_of_what_was():
+    assert relative_change(0.2, 0.15) == pytest.approx(-0.25)
+    with pytest.raises(ValueError, match="from zero"):
+        relative_change(0.0, 0.1)
 
 
 @pytest.fixture

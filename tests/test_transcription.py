@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from medalign.audio import SAMPLE_RATE_HZ, Recording, load_recording
-from medalign.benchmark import plain
+from medalign.evaluation.speech_recognition import plain
 
 DATA = Path(os.environ.get("MEDALIGN_DATA", Path(__file__).parents[2] / "shared" / "data"))
 LIBRISPEECH = DATA / "speech" / "librispeech_test_other"

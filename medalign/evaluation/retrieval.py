@@ -4,10 +4,12 @@ Conventions: similarities are (n_queries, n_texts); the true text of query i is 
 one count as hits. A tie counts against the query.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 
-def ranks(similarity: np.ndarray, texts: list[str]) -> np.ndarray:
+def ranks(similarity: np.ndarray, texts: Sequence[str]) -> np.ndarray:
     """Rank of the best text equal to the query's own, 1 is best; (n,)."""
     ids = np.unique(texts, return_inverse=True)[1]
     same = ids[:, None] == ids[None, :]
@@ -15,8 +17,15 @@ def ranks(similarity: np.ndarray, texts: list[str]) -> np.ndarray:
     return 1 + ((similarity >= own) & ~same).sum(1)
 
 
-def recall_at_k(similarity: np.ndarray, texts: list[str], *, pool: int, k: tuple[int, ...] = (1, 10)) -> dict[str, float]:
-    """Mean recall over consecutive pools of `pool` queries, so that n is comparable between data sets.
+def pooled_ranks(
+    similarity: np.ndarray, texts: Sequence[str], *, pool: int, seed: int | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Ranks within pools of `pool` queries and their texts, so that n is comparable between data sets.
+
+    Consecutive pools, or random ones if a seed is given; what does not fill a last pool is left out.
+
+    Returns:
+        Ranks (n_used,), 1 is best, and the queries they belong to (n_used,), for intervals over consultations.
 
     Raises:
         ValueError: if there are fewer queries than one pool.
@@ -24,8 +33,17 @@ def recall_at_k(similarity: np.ndarray, texts: list[str], *, pool: int, k: tuple
     n_pools = len(texts) // pool
     if n_pools == 0:
         raise ValueError(f"retrieval among {pool} needs at least {pool} pairs, got {len(texts)}")
-    found = []
-    for i in range(n_pools):
-        part = slice(i * pool, (i + 1) * pool)
-        found.append(ranks(similarity[part, part], texts[part]))
-    return {f"recall@{at}": float((np.concatenate(found) <= at).mean()) for at in k}
+    order = np.arange(len(texts)) if seed is None else np.random.default_rng(seed).permutation(len(texts))
+    used = order[: n_pools * pool]
+    found = [ranks(similarity[np.ix_(part, part)], [texts[i] for i in part]) for part in used.reshape(n_pools, pool)]
+    return np.concatenate(found), used
+
+
+def recall_at_k(similarity: np.ndarray, texts: Sequence[str], *, pool: int, k: tuple[int, ...] = (1, 10)) -> dict[str, float]:
+    """Mean recall over consecutive pools of `pool` queries, so that n is comparable between data sets.
+
+    Raises:
+        ValueError: if there are fewer queries than one pool.
+    """
+    found, _ = pooled_ranks(similarity, texts, pool=pool)
+    return {f"recall@{at}": float((found <= at).mean()) for at in k}
