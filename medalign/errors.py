@@ -23,3 +23,7 @@ class CheckpointError(MedAlignError):
 
 class DataError(MedAlignError):
     """Training or evaluation data are missing or malformed."""
+
+
+class TrainingError(MedAlignError):
+    """A training run can't start or go on: batch too small, loss not finite, embeddings collapsed, foreign state."""

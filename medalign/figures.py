@@ -9,6 +9,7 @@ greys neutral, so that one figure serves the light and the dark page; the page's
 import math
 
 import plotly.graph_objects as go
+from plotly.subplots import make_subplots
 
 from medalign.analysis import Alignment, Analysis, ConceptFinding
 from medalign.words import RAREST_PERCENT, clock, clock_range, fit, likelihood
@@ -227,3 +228,20 @@ def _plain(text: str) -> str:
 
 def _short(label: str) -> str:
     return label if len(label) <= MAX_LABEL else label[: MAX_LABEL - 1] + "…"
+
+
+def training_curves(entries: list[dict[str, float]]) -> go.Figure:
+    """Losses by step above, validation figures below, from the lines of a run's log."""
+    known = ("step", "loss", "lr", "grad_norm")
+    figures = [name for name in entries[-1] if name not in known and name not in entries[0]]
+    losses = ["loss", *(name for name in entries[-1] if name not in known and name not in figures)]
+    figure = make_subplots(rows=2, shared_xaxes=True, vertical_spacing=0.08, subplot_titles=("Loss, by part", "Validation"))
+    for row, names in enumerate((losses, [name for name in figures if name not in ("rank", "n_concepts")]), start=1):
+        for name in names:
+            points = [(entry["step"], entry[name]) for entry in entries if name in entry]
+            steps, values = zip(*points, strict=True)
+            mode = "lines" if row == 1 else "lines+markers"
+            figure.add_trace(go.Scatter(x=steps, y=values, name=name.replace("_", " "), mode=mode), row=row, col=1)
+    figure.update_xaxes(title_text="step", row=2)
+    figure.update_layout(template="plotly_white", height=720)
+    return figure

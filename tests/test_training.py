@@ -1,21 +1,37 @@
-"""A tiny run of the real recipe's parts: the loss falls on pairs, and only on pairs."""
+"""A tiny run of the real loop: the loss falls on pairs, and only on pairs; a stopped run goes on as if it had not stopped."""
 
 import json
+import os
+import signal
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from medalign.student import StudentConfig
-from medalign.training.consultations import read_primock57
-from medalign.training.dataset import Pair, Pairs, timed_transcript, window_pairs
-from medalign.training.recipe import embed_pairs, without_shared_texts
-from medalign.training.synthesis import SpokenUtterance, Take
-from medalign.training.train import Objective, Targets, TrainConfig, batches, learning_rate, train
+from medalign.adapters import AdapterConfig
+from medalign.errors import DataError, TrainingError
+from medalign.head import STACK, AlignmentHead, HeadConfig
+from medalign.student import Student, StudentConfig
+from medalign.training.batches import ChunkBatches, LengthBatches
+from medalign.training.dataset import N_MELS, Pair, Pairs
+from medalign.training.objective import LossWeights, Objective, Targets
+from medalign.training.recipe import embed_pairs
+from medalign.training.train import TrainConfig, Trainee, learning_rate, make_accelerator, train
 
-CONFIG = StudentConfig("tiny", "0", "teacher", "0", encoder_dim=16, embed_dim=12, model_dim=20, n_heads=2, n_layers=1)
-TRAIN = TrainConfig(n_steps=60, batch_size=24, warmup_steps=5, validate_every=30, peak_lr=3e-3)
+HEAD = HeadConfig(encoder_dim=16, embed_dim=12, model_dim=20, n_heads=2, n_layers=1)
+TRAIN = TrainConfig(n_steps=60, batch_size=24, warmup_steps=5, validate_every=30, peak_lr=3e-3, bf16=False)
+EVERYTHING = LossWeights(note=0.5, late_interaction=0.5, reconstruction=0.5, siglip=0.5, cosine=0.5, published=0.1)
+
+
+def toy_student(seed: int = 0) -> Student:
+    torch.manual_seed(seed)
+    config = StudentConfig(
+        encoder="toy", encoder_kind="toy", encoder_revision="0", teacher="toy", teacher_revision="0",
+        head=HEAD, adapter=AdapterConfig("frozen"),
+    )  # fmt: skip
+    return Student(config, AlignmentHead(HEAD), torch.nn.Identity(), name="toy", revision="")
 
 
 def toy_pairs(n: int = 96, seed: int = 0) -> tuple[Pairs, Targets]:
@@ -24,103 +40,198 @@ def toy_pairs(n: int = 96, seed: int = 0) -> tuple[Pairs, Targets]:
     text = rng.standard_normal((n, 12)).astype(np.float32)
     text /= np.linalg.norm(text, axis=1, keepdims=True)
     carrier = rng.standard_normal((12, 16))
-    frames, pairs = [], []
+    frames, log_mel, pairs = [], [], []
     for i in range(n):
         n_frames = int(rng.integers(50, 120))
         frames.append((text[i] @ carrier + 0.3 * rng.standard_normal((n_frames, 16))).astype(np.float16))
+        log_mel.append(np.tile(frames[-1][::STACK], (1, N_MELS // 16)))
         pairs.append(Pair(i, 0.0, n_frames / 50, f"text {i}", f"consultation {i % 4}"))
-    concepts = torch.from_numpy(text[:6])
-    mentioned = torch.from_numpy(text @ text[:6].T > 0.6)
-    return Pairs(tuple(frames), tuple(pairs)), Targets(torch.from_numpy(text), torch.arange(n), concepts, mentioned)
+    words = [np.tile(row, (3, 1)).astype(np.float16) for row in text]
+    targets = Targets(
+        text=torch.from_numpy(text),
+        text_id=torch.arange(n),
+        concepts=torch.from_numpy(text[:6]),
+        mentioned=torch.from_numpy(text @ text[:6].T > 0.6),
+        note=torch.from_numpy(text[: n // 2]),
+        note_id=torch.arange(n).where(torch.arange(n) < n // 2, torch.tensor(-1)),
+        words=words,
+    )
+    return Pairs(tuple(pairs), tuple(frames), tuple(log_mel)), targets
 
 
-def recall_at_1(head, pairs: Pairs, targets: Targets) -> float:
-    similarity = embed_pairs(head, pairs) @ targets.text.numpy().T
+def recall_at_1(student: Student, pairs: Pairs, targets: Targets) -> float:
+    similarity = embed_pairs(student, pairs) @ targets.text.numpy().T
     return float((similarity.argmax(1) == np.arange(len(similarity))).mean())
 
 
-def run(tmp_path: Path, targets: Targets, pairs: Pairs, config: TrainConfig = TRAIN):
-    return train(CONFIG, config, pairs, targets, lambda head: {"score": 0.0}, tmp_path)
+def run(folder: Path, config: TrainConfig = TRAIN, *, data=None, validate=lambda student: {"score": 0.0}) -> Student:
+    pairs, targets = data or toy_pairs()
+    student = toy_student(config.seed)
+    train(student, config, pairs, targets, validate, folder)
+    return student
+
+
+def log_of(folder: Path) -> list[dict]:
+    return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
 
 
 def test_the_loss_falls_and_clips_find_their_texts(tmp_path):
     pairs, targets = toy_pairs()
-    torch.manual_seed(0)
-    head = train(CONFIG, TRAIN, pairs, targets, lambda h: {"score": recall_at_1(h, pairs, targets)}, tmp_path)
-    log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
-    assert len(log) == TRAIN.n_steps
+    student = run(tmp_path, data=(pairs, targets), validate=lambda s: {"score": recall_at_1(s, pairs, targets)})
+    log = log_of(tmp_path)
+    assert [entry["step"] for entry in log] == list(range(TRAIN.n_steps))
     assert np.mean([e["contrastive"] for e in log[-10:]]) < 0.6 * np.mean([e["contrastive"] for e in log[:10]])
     assert np.mean([e["cka"] for e in log[-10:]]) < np.mean([e["cka"] for e in log[:10]])
-    assert recall_at_1(head, pairs, targets) > 0.5
+    assert recall_at_1(student, pairs, targets) > 0.5
 
 
 def test_with_shuffled_pairs_clips_do_not_find_their_texts(tmp_path):
     pairs, targets = toy_pairs()
     order = torch.randperm(len(targets.text), generator=torch.Generator().manual_seed(0))
-    shuffled = Targets(targets.text[order], targets.text_id, targets.concepts, targets.mentioned[order])
-    assert recall_at_1(run(tmp_path, shuffled, pairs), pairs, targets) < 0.2
+    shuffled = replace(targets, text=targets.text[order], mentioned=targets.mentioned[order])
+    assert recall_at_1(run(tmp_path, data=(pairs, shuffled)), pairs, targets) < 0.2
 
 
-def test_the_same_seed_gives_the_same_weights(tmp_path):
+def test_every_part_of_the_objective_falls_when_all_are_trained_together(tmp_path):
+    run(tmp_path, replace(TRAIN, loss=EVERYTHING))
+    log = log_of(tmp_path)
+    parts = set(log[0]) - {"step", "loss", "lr", "grad_norm"}
+    assert parts == {
+        "contrastive", "cka", "concept", "note", "late_interaction", "reconstruction", "siglip", "cosine", "published",
+    }  # fmt: skip
+    for name in parts:
+        assert np.mean([e[name] for e in log[-10:]]) < np.mean([e[name] for e in log[:10]]), name
+    weights = {name: getattr(EVERYTHING, name) for name in parts}
+    assert log[7]["loss"] == pytest.approx(sum(weights[name] * log[7][name] for name in parts), rel=1e-4)
+
+
+def test_a_stopped_run_goes_on_bit_for_bit(tmp_path):
+    config = replace(TRAIN, n_steps=12, validate_every=4, save_every=5, loss=EVERYTHING)
+    straight = run(tmp_path / "straight", config)
+
+    calls = []
+
+    def killed_in_step_seven(student):
+        calls.append(1)
+        if len(calls) == 2:
+            raise RuntimeError("power cut")
+        return {"score": 0.0}
+
+    with pytest.raises(RuntimeError, match="power cut"):
+        run(tmp_path / "killed", config, validate=killed_in_step_seven)
+    torch.manual_seed(99)  # another process starts with other random numbers
+    resumed = run(tmp_path / "killed", config)
+    for name, tensor in straight.head.state_dict().items():
+        assert torch.equal(tensor, resumed.head.state_dict()[name]), name
+    assert log_of(tmp_path / "killed") == log_of(tmp_path / "straight")
+
+
+def test_a_signal_finishes_the_step_and_saves(tmp_path):
+    config = replace(TRAIN, n_steps=12, validate_every=4, save_every=100)
+
+    def stopped(student):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return {"score": 0.0}
+
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "stopped", config, validate=stopped)
+    assert len(log_of(tmp_path / "stopped")) == 4
+    resumed, straight = run(tmp_path / "stopped", config), run(tmp_path / "straight", config)
+    assert torch.equal(resumed.head.project.weight, straight.head.project.weight)
+
+
+def test_a_folder_with_another_runs_state_is_refused(tmp_path):
+    config = replace(TRAIN, n_steps=4, validate_every=2, save_every=2)
+    run(tmp_path, config)
+    with pytest.raises(TrainingError, match="another peak_lr"):
+        run(tmp_path, replace(config, peak_lr=1e-4))
+    state = torch.load(tmp_path / "state.pt", weights_only=True)
+    state["trained"]["head.project.weight"] = torch.zeros(3, 3)
+    torch.save(state, tmp_path / "state.pt")
+    with pytest.raises(TrainingError, match=r"another shape \(head.project.weight\)"):
+        run(tmp_path, config)
+    (tmp_path / "state.pt").write_bytes(b"half")
+    with pytest.raises(TrainingError, match="not the state of a run"):
+        run(tmp_path, config)
+
+
+def test_chunks_give_the_gradient_of_the_whole_batch(tmp_path):
+    config = replace(TRAIN, n_steps=3, validate_every=3, loss=replace(EVERYTHING, published=0.0))
+    whole = run(tmp_path / "whole", config)
+    for size in (24, 7):
+        chunked = run(tmp_path / f"chunks of {size}", replace(config, chunk_size=size))
+        # Dropout draws chunk by chunk, so only a single chunk sees the very same numbers.
+        if size == 24:
+            for name, tensor in whole.head.state_dict().items():
+                assert torch.allclose(tensor, chunked.head.state_dict()[name], atol=1e-6), name
+    assert np.isfinite([entry["loss"] for entry in log_of(tmp_path / "chunks of 7")]).all()
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_with_its_parts(tmp_path):
     pairs, targets = toy_pairs()
-    short = TrainConfig(n_steps=6, batch_size=24, warmup_steps=2, validate_every=3)
-    a, b = (run(tmp_path / name, targets, pairs, short).state_dict() for name in "ab")
-    assert all(torch.equal(a[key], b[key]) for key in a)
+    targets.text[5] = torch.nan
+    with pytest.raises(TrainingError, match=r"step \d+: the loss is nan \(contrastive"):
+        run(tmp_path, data=(pairs, targets))
 
 
-def test_every_optimised_parameter_gets_a_gradient():
-    from medalign.student import AlignmentHead, pad_stretches
+def test_collapsed_embeddings_stop_the_run(tmp_path):
+    with pytest.raises(TrainingError, match="collapsed, their effective rank is 1.2"):
+        run(tmp_path, validate=lambda student: {"score": 0.0, "rank": 1.2})
 
-    pairs, targets = toy_pairs()
-    head, objective = AlignmentHead(CONFIG), Objective()
-    parts = objective(head(*pad_stretches([pairs.stretch(i) for i in range(24)])), targets, torch.arange(24))
-    sum(parts.values()).backward()
-    without = [n for m in (head, objective) for n, p in m.named_parameters() if p.grad is None or not p.grad.any()]
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (lambda: TrainConfig(batch_size=3), "4 pairs"),
+        (lambda: LossWeights.only(reconstruction=1.0), "ties audio to text"),
+        (lambda: LossWeights(cka=-1.0), "weight of cka"),
+        (lambda: LengthBatches(np.ones(10), 24, 0), "10 training pairs don't fill a batch of 24"),
+    ],
+)
+def test_what_can_not_be_trained_is_refused_before_it_starts(make, told):
+    with pytest.raises((DataError, TrainingError), match=told):
+        make()
+
+
+@pytest.mark.parametrize("weights", [LossWeights(), EVERYTHING, LossWeights.only(siglip=1.0)], ids=["default", "all", "siglip"])
+def test_every_optimised_parameter_gets_a_gradient(weights):
+    from medalign.training.train import BatchLoader
+
+    (pairs, targets), student = toy_pairs(), toy_student()
+    config = replace(TRAIN, loss=weights)
+    loader = BatchLoader(student, config, pairs, make_accelerator(config, "cpu"))
+    trainee, objective = Trainee(student, weights), Objective(weights)
+    loss, _ = objective(trainee(loader.batch(0)), targets, torch.from_numpy(loader.indices(0)))
+    loss.backward()
+    trained = {n: p for n, p in trainee.named_parameters() if p.requires_grad}
+    trained |= {f"objective {i}": p for i, p in enumerate(objective.used_parameters())}
+    without = {name for name, p in trained.items() if p.grad is None or not p.grad.any()}
     # A softmax over frames does not feel a constant: the pools' bias is idle by construction.
-    assert set(without) <= {"pool_scores.bias"}
+    assert without <= {"head.pool_scores.bias"}
+    assert all(p.grad is None for p in trainee.parameters() if not p.requires_grad)
 
 
 def test_the_learning_rate_is_a_pure_function_of_the_step():
-    rates = [learning_rate(step, TRAIN) for step in range(TRAIN.n_steps)]
+    rates = [learning_rate(step, TRAIN, TRAIN.peak_lr) for step in range(TRAIN.n_steps)]
     assert rates[TRAIN.warmup_steps] == pytest.approx(TRAIN.peak_lr) and max(rates) == pytest.approx(TRAIN.peak_lr)
     assert rates[-1] < 0.05 * TRAIN.peak_lr
-    assert rates == [learning_rate(step, TRAIN) for step in range(TRAIN.n_steps)]
+    assert rates[7] == learning_rate(7, TRAIN, TRAIN.peak_lr)
 
 
-def test_an_epoch_of_batches_is_disjoint_and_seeded():
+def test_batches_are_a_pure_function_of_the_step_and_an_epoch_is_disjoint():
     durations_s = np.random.default_rng(0).uniform(1, 10, 100)
-    first = [next_batch for next_batch, _ in zip(batches(durations_s, 24, seed=1), range(4), strict=False)]
-    again = [next_batch for next_batch, _ in zip(batches(durations_s, 24, seed=1), range(4), strict=False)]
-    assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
-    assert len(np.unique(np.concatenate(first))) == 96
+    one, other = (LengthBatches(durations_s, 24, seed=1) for _ in range(2))
+    epoch = [one.at(step) for step in range(4)]
+    assert len(np.unique(np.concatenate(epoch))) == 96
+    assert np.array_equal(other.at(3), epoch[3]) and np.array_equal(one.at(0), epoch[0])
+    assert not np.array_equal(one.at(4), epoch[0])
 
 
-def spoken(*texts: str) -> tuple[SpokenUtterance, ...]:
-    return tuple(SpokenUtterance(4.0 * i, 4.0 * i + 3, "doctor", text) for i, text in enumerate(texts))
-
-
-def test_windows_hold_the_words_under_them():
-    utterances = spoken("good morning how are you", "i have a terrible headache", "since when did it start")
-    pairs = window_pairs(Take("c", 1, "", {}, utterances), 0, window_s=4.0, hop_s=4.0, phase_s=0.0)
-    assert [pair.text for pair in pairs] == ["good morning how are you", "i have a terrible headache"]
-    words = timed_transcript(utterances).words
-    assert all(a.end_s <= b.start_s + 1e-9 for a, b in zip(words, words[1:], strict=False))
-
-
-def test_texts_that_stand_in_validation_are_not_trained_on():
-    def pairs(*texts):
-        return Pairs((), tuple(Pair(0, 0.0, 1.0, text, "c") for text in texts))
-
-    kept = without_shared_texts(pairs("Do you smoke?", "My knee hurts."), pairs("do you smoke?", "Any fever?"))
-    assert [pair.text for pair in kept.pairs] == ["My knee hurts."]
-
-
-def test_consultations_are_split_by_day_and_inaudible_rows_left_out(tmp_path):
-    (tmp_path / "utterances.csv").write_text(
-        "consultation_id,day,role,start_s,end_s,text,raw_text\n"
-        "a,1,patient,5,6,Second.,x\na,1,doctor,1,2,First.,x\na,1,doctor,9,9,,<UNIN/>\nb,4,doctor,1,2,Held out.,x\n"
-    )
-    (train_day,) = read_primock57(tmp_path, (1, 2, 3))
-    assert [u.text for u in train_day.utterances] == ["First.", "Second."]
-    (held_out,) = read_primock57(tmp_path, (4,))
-    assert held_out.consultation_id == "b"
+def test_chunk_batches_keep_chunks_together_and_leave_out_what_crosses_an_edge():
+    pairs = [Pair(0, start_s, start_s + 4, "text", "c") for start_s in np.arange(0, 100, 5.0)]
+    pairs.append(Pair(0, 20.0, 33.0, "crosses the end of its chunk", "c"))
+    source = ChunkBatches.of(pairs, 30.0, batch_size=8, seed=0)
+    batch = source.at(3)
+    assert len(batch) == 8 and np.array_equal(batch, ChunkBatches.of(pairs, 30.0, 8, 0).at(3))
+    assert 20 not in np.concatenate(list(source.chunks.values()))
+    assert len({pairs[i].start_s // 24 for i in batch}) <= 3

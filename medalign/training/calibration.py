@@ -4,6 +4,7 @@ Fitted on the validation consultations in the held-out voice, cut into the windo
 on their audio, for the teacher on what the recogniser made of them. The gold transcript serves as truth only.
 """
 
+import json
 import logging
 from dataclasses import replace
 from pathlib import Path
@@ -18,9 +19,7 @@ from medalign.evaluation.calibration import expected_calibration_error
 from medalign.student import Student
 from medalign.teacher import Teacher
 from medalign.testimony import lowest_word_probability
-from medalign.training.dataset import timed_transcript
-from medalign.training.recipe import validation_takes
-from medalign.training.synthesis import Take
+from medalign.training.synthesis import Take, read_takes, timed_transcript
 from medalign.transcript import Transcript
 from medalign.transcription import Transcriber
 from medalign.zero_shot import Reference, heard_features, save_concept_embeddings, stored_concept_embeddings
@@ -31,12 +30,22 @@ ALARM_RATE = 0.05  # of windows whose audio and text do match; what a reader may
 NEAR_S = 6.0  # a mention counts as really said if the truth holds the concept within one window of it
 
 
-def calibrate_student(data: Path, cache: Path, *, student_name: str, asr: str) -> dict[str, float]:
-    """Write the reference and the concepts' embeddings into the student's folder; return how well the fits do."""
-    student, teacher, bank = Student.from_pretrained(student_name), Teacher(), ConceptBank.default()
+def calibrate_student(speech: Path, *, student_name: str, asr: str, only: str = "") -> dict[str, float]:
+    """Write the reference and the concepts' embeddings into the student's folder; return how well the fits do.
+
+    Args:
+        speech: folder written by `synthesize`.
+        only: validation consultations whose identifier starts so.
+
+    Raises:
+        DataError: no spoken validation consultation is found.
+    """
+    takes = read_takes(speech, "valid", only)
+    student, bank = Student.from_pretrained(student_name), ConceptBank.default()
+    teacher = Teacher(student.config.teacher)
     concepts = stored_concept_embeddings(student.folder, teacher, bank.concepts)
     transcriber = Transcriber(asr)
-    parts = [_observe(take, student, teacher, concepts, bank, transcriber) for take in validation_takes(data, cache)]
+    parts = [_observe(take, student, teacher, concepts, bank, transcriber) for take in takes]
     audio = np.concatenate([part["audio"] for part in parts])
     text = np.concatenate([part["text"] for part in parts])
     truth = np.concatenate([part["truth"] for part in parts])
@@ -65,7 +74,7 @@ def calibrate_student(data: Path, cache: Path, *, student_name: str, asr: str) -
     save_concept_embeddings(student.folder, teacher, bank.concepts, concepts)
     other = np.roll(text, len(text) // 2, axis=0)  # the words of another consultation over the same audio
     heard = reference.heard(cosines)
-    return {
+    figures = {
         "n_windows": len(audio),
         "n_windows_with_concept": int(truth.any(1).sum()),
         "student_average_precision": float(average_precision_score(truth.ravel(), heard.ravel())),
@@ -79,6 +88,8 @@ def calibrate_student(data: Path, cache: Path, *, student_name: str, asr: str) -
         "alarm_below_percentile": reference.alarm_below_percentile,
         "alarms_on_another_text": float((reference.percentile(audio, other) < reference.alarm_below_percentile).mean()),
     }
+    (student.folder / "calibration.json").write_text(json.dumps(figures, indent=2) + "\n")
+    return figures
 
 
 def _observe(

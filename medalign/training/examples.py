@@ -2,8 +2,9 @@
 
 Each one is `assets/examples/<slug>.json`, written by hand: who says what, in which voice, and which concepts a
 clinician would note. `python -m medalign.training.examples` speaks them into `<slug>.flac`, writes the true times of
-the turns into `<slug>.timing.json` and, where a consultation asks for noise, adds `<slug>-noisy.flac`. Reading them
-with `load_examples()` needs none of the speech programs.
+the turns into `<slug>.timing.json`, adds `<slug>-noisy.flac` where a consultation asks for noise, and lists all turns in
+`manifest.csv`, the tiny set that `medalign train` can be tried on. Reading them with `load_examples()` needs none of the
+speech programs.
 """
 
 import argparse
@@ -18,10 +19,12 @@ from scipy.signal import lfilter
 
 from medalign.audio import SAMPLE_RATE_HZ
 from medalign.errors import DataError
+from medalign.training.manifest import Row, write_manifest
 from medalign.training.voices import speak
 
 EXAMPLES_DIR = Path(__file__).parents[2] / "assets" / "examples"
 
+VALIDATION = "upset-stomach"  # the consultation that chooses, in the bundled training manifest
 MIN_PAUSE_S, MAX_PAUSE_S = 0.3, 0.8  # between turns, as in unhurried conversation
 MARGIN_S = 0.4  # silence before the first and after the last turn
 SPEECH_LEVEL_DBFS = -28.0  # mean power of each turn: voices alike in loudness, room for peaks and added noise
@@ -111,7 +114,21 @@ def synthesize_examples(folder: Path = EXAMPLES_DIR) -> tuple[Example, ...]:
             noise = background_noise(len(waveform), _generator(path.stem, "noise"))
             noisy = waveform + scale_to_snr(noise, waveform, times, script["noise"]["snr_db"])
             _write_flac(folder / f"{path.stem}-noisy.flac", noisy)
-    return load_examples(folder)
+    examples = load_examples(folder)
+    write_manifest(manifest_rows(examples), folder / "manifest.csv")
+    return examples
+
+
+def manifest_rows(examples: tuple[Example, ...]) -> tuple[Row, ...]:
+    """The turns as a training manifest: enough to see a loss fall, far too little to learn from."""
+    split = {example.slug: "valid" if example.slug == VALIDATION else "train" for example in examples}
+    rows = [
+        Row(example.audio_path, turn.text, example.slug, split[example.slug], turn.start_s, turn.end_s)
+        for example in examples
+        for turn in example.turns
+    ]
+    held_out = {row.text.lower() for row in rows if row.split == "valid"}
+    return tuple(row for row in rows if row.split == "valid" or row.text.lower() not in held_out)
 
 
 def join_turns(turns: list[np.ndarray], generator: np.random.Generator) -> tuple[np.ndarray, list[tuple[int, int]]]:

@@ -1,156 +1,153 @@
-"""The recipe of the shipped student: consultation text in, a checkpoint folder with its figures out.
+"""From a manifest to a checkpoint folder: encode, align, choose, and tell the story of the run."""
 
-Days 1-3 of PriMock57 are spoken by the training voices; day 4, in a voice that training never hears, chooses the weights
-and fits the calibration. Splits are by consultation.
-"""
-
+import copy
 import json
 import logging
 import platform
 import time
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from medalign import __version__
-from medalign.audio import SAMPLE_RATE_HZ
-from medalign.concepts import ConceptBank, find_mentions_in_text
-from medalign.evaluation.concept_detection import bootstrap_over_groups, mean_over_concepts, per_concept
+from medalign.adapters import AdapterConfig
+from medalign.alignment import effective_rank
+from medalign.concepts import ConceptBank
+from medalign.evaluation.concept_detection import mean_over_concepts, per_concept
 from medalign.evaluation.retrieval import recall_at_k
-from medalign.student import AlignmentHead, Student, StudentConfig, pad_stretches
-from medalign.teacher import Teacher
-from medalign.training.augmentation import add_noise, pink_noise
-from medalign.training.consultations import read_primock57
-from medalign.training.dataset import Pair, Pairs, build_pairs
-from medalign.training.synthesis import HELD_OUT_VOICE, TRAIN_VOICES, Take, speak_takes
-from medalign.training.train import Targets, TrainConfig, train
-from medalign.weights import resolve
-from medalign.whisper_encoder import load_encoder
-from medalign.zero_shot import concept_embeddings
+from medalign.figures import training_curves
+from medalign.student import Student
+from medalign.teacher import DEFAULT_TEACHER, Teacher
+from medalign.training.augmentation import NoiseClips
+from medalign.training.card import write_card
+from medalign.training.dataset import Pairs, Renderings, build_pairs
+from medalign.training.manifest import Row, read_manifest
+from medalign.training.targets import Vocabulary, make_targets
+from medalign.training.train import TrainConfig, make_accelerator, train
+from medalign.weights import sha256_of
 
 log = logging.getLogger(__name__)
 
-TRAIN_DAYS, VALIDATION_DAYS = (1, 2, 3), (4,)
 MIN_MENTIONS = 5  # a concept with fewer is not judged
-MIN_TRAIN_MENTIONS = 3  # a concept with fewer is no training target
 POOL = 500  # texts that a clip must find its own among
 
 
-def train_student(
-    data: Path, cache: Path, out: Path, *, n_takes: int = 3, config: TrainConfig | None = None, encoder: str = "tiny.en"
-) -> dict[str, float]:
-    """Speak, encode, align, choose; write the checkpoint (not yet calibrated) and return its validation figures."""
-    started, config = time.monotonic(), config or TrainConfig()
-    held_out = validation_takes(data, cache)
-    teacher, bank = Teacher(), ConceptBank.default()
-    student = untrained_student(encoder, teacher)
-    # Training can do with coarser frames than an analysis gets, and a CPU computes them 2.5 times as fast.
-    student.encoder.to(torch.bfloat16)
-    validation = build_pairs(held_out, student, cache / "frames", noisy=False, windows=False)
-    takes = speak_takes(
-        read_primock57(data, TRAIN_DAYS), cache / "takes", n_takes=n_takes, voices=TRAIN_VOICES, seed=config.seed
-    )
-    pairs = without_shared_texts(build_pairs(takes, student, cache / "frames"), validation)
-    targets = make_targets(pairs, teacher, bank)
-    judge = _Validation(validation, teacher, bank)
-    log.info("%d pairs, %d concepts as targets", len(pairs.pairs), len(targets.concepts))
-    head = train(student.config, config, pairs, targets, judge, out)
-    Student(student.config, head, student.encoder, name="", revision="").save_pretrained(out)
-    figures = judge(head)
-    story = {
-        "train_config": asdict(config),
-        "data": f"PriMock57 days {TRAIN_DAYS} to learn, {VALIDATION_DAYS} to choose, split by consultation",
-        "n_takes": n_takes,
-        "train_voices": TRAIN_VOICES,
-        "validation_voice": HELD_OUT_VOICE,
-        "n_train_pairs": len(pairs.pairs),
-        "n_validation_pairs": len(validation.pairs),
-        "validation": figures,
-        "wall_time_s": round(time.monotonic() - started),
-        "date": datetime.now(UTC).date().isoformat(),
-        "versions": {"medalign": __version__, "torch": torch.__version__, "python": platform.python_version()},
-    }
-    (out / "training.json").write_text(json.dumps(story, indent=2) + "\n")
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides what a run comes out as, beside the manifest."""
+
+    train: TrainConfig = field(default_factory=TrainConfig)
+    encoder: str = "tiny.en"
+    teacher: str = DEFAULT_TEACHER
+    teacher_layer: int = -1
+    adapter: AdapterConfig = field(default_factory=lambda: AdapterConfig("frozen"))
+    renderings: Renderings = "both"  # of each recording: clean, degraded, one of the two, or both
+    noise: tuple[str, ...] = ()  # folders of clips that are mixed in, each with a manifest.csv
+    shared_texts: bool = False  # texts may stand in both splits: reports written from labels
+    augmentation_seed: int = 0  # its own, so that seeds of a run share the cached frames
+
+
+def align(manifest: Path, recipe: Recipe, out: Path, cache: Path, *, device: str = "auto") -> dict[str, float]:
+    """Train a student on the manifest and write its checkpoint folder; its figures on the validation rows.
+
+    Raises:
+        DataError: rows of the manifest can't be used; all of them are listed.
+        TrainingError: see `train`.
+    """
+    started = time.monotonic()
+    config = recipe.train
+    rows = read_manifest(manifest, shared_texts=recipe.shared_texts)
+    torch.manual_seed(config.seed)
+    accelerator = make_accelerator(config, device)
+    teacher, bank = Teacher(recipe.teacher, layer=recipe.teacher_layer), ConceptBank.default()
+    student = Student.untrained(
+        recipe.encoder,
+        teacher_name=teacher.info.name,
+        teacher_revision=teacher.info.revision,
+        embed_dim=teacher.embed_dim,
+        adapter=recipe.adapter,
+    ).to(str(accelerator.device))
+    with accelerator.main_process_first():  # the others find the frames in the cache
+        pairs, validation = encode_rows(rows, student, recipe, cache)
+    vocabulary = Vocabulary.of((*pairs.pairs, *validation.pairs), teacher, bank)
+    log.info("%d pairs to learn from, %d to choose by", len(pairs.pairs), len(validation.pairs))
+    targets = make_targets(pairs, teacher, bank, vocabulary, config.loss, cache / "teacher").to(accelerator.device)
+    judge = Judge(validation, teacher, vocabulary.embeddings, vocabulary.mentioned(validation.pairs, bank))
+    train(student, config, pairs, targets, judge, out, accelerator=accelerator)
+    figures = judge(student)
+    if accelerator.is_main_process:
+        student.save_pretrained(out)
+        _tell(out, manifest, rows, recipe, teacher, pairs, figures, time.monotonic() - started)
     return figures
 
 
-def untrained_student(encoder: str, teacher: Teacher) -> Student:
-    """A student with the frozen encoder and a head that has learnt nothing yet."""
-    weights = resolve(encoder, weight_files=("model.bin", "model.safetensors"))
-    whisper = load_encoder(weights.folder)
-    config = StudentConfig(
-        encoder=encoder,
-        encoder_revision=weights.revision,
-        teacher=teacher.info.name,
-        teacher_revision=teacher.info.revision,
-        encoder_dim=whisper.config.d_model,
-        embed_dim=teacher.embed_dim,
+def encode_rows(rows: tuple[Row, ...], student: Student, recipe: Recipe, cache: Path) -> tuple[Pairs, Pairs]:
+    """Pairs to learn from, and pairs to choose by, cut from whole recordings as an analysis cuts them."""
+    learn = [row for row in rows if row.split == "train"]
+    choose = [row for row in rows if row.split == "valid"]
+    noise = NoiseClips.from_folders([Path(folder) for folder in recipe.noise]) if recipe.noise else None
+    trained = recipe.adapter.kind != "frozen"
+    listener = in_half_precision(student) if recipe.train.bf16 else student
+    validation = build_pairs(choose, listener, cache / "frames", renderings="clean", keep_waveforms=trained)
+    pairs = build_pairs(
+        learn,
+        listener,
+        cache / "frames",
+        renderings=recipe.renderings,
+        noise=noise,
+        keep_log_mel=recipe.train.loss.reconstruction > 0,
+        keep_waveforms=trained,
+        seed=recipe.augmentation_seed,
     )
-    return Student(config, AlignmentHead(config), whisper, name="untrained", revision="")
+    return pairs, validation
 
 
-def validation_takes(data: Path, cache: Path) -> tuple[Take, ...]:
-    """Day 4 in the held-out voice."""
-    consultations = read_primock57(data, VALIDATION_DAYS)
-    return speak_takes(consultations, cache / "takes", n_takes=1, voices=(HELD_OUT_VOICE,))
+def in_half_precision(student: Student) -> Student:
+    """The student with a copy of its encoder in bfloat16: training can do with coarser frames, and they come faster.
+
+    A copy, since rounded weights don't come back.
+    """
+    encoder = copy.deepcopy(student.encoder).to(torch.bfloat16)
+    return Student(student.config, student.head, encoder, name=student.info.name, revision=student.info.revision)
 
 
-def without_shared_texts(pairs: Pairs, validation: Pairs) -> Pairs:
-    """Training pairs whose whole text doesn't also stand in validation ("Do you smoke?" does, in every consultation)."""
-    held_out = {pair.text.lower() for pair in validation.pairs}
-    return Pairs(pairs.frames, tuple(pair for pair in pairs.pairs if pair.text.lower() not in held_out))
+class Judge:
+    """Figures of a student on validation rows, for choosing its weights; called often, so it works on cached frames."""
 
-
-def mentioned_concepts(texts: list[str], bank: ConceptBank) -> np.ndarray:
-    """(n, k) bool: whether the extractor finds the concept in the text, whatever its status."""
-    mentioned = np.zeros((len(texts), len(bank.concepts)), bool)
-    for i, text in enumerate(texts):
-        for mention in find_mentions_in_text(text, bank):
-            mentioned[i, bank.column[mention.concept_id]] = True
-    return mentioned
-
-
-def make_targets(pairs: Pairs, teacher: Teacher, bank: ConceptBank) -> Targets:
-    """The teacher's embeddings of every distinct text, and of the concepts that the pairs mention often enough."""
-    unique, text_id = np.unique([pair.text for pair in pairs.pairs], return_inverse=True)
-    mentioned = mentioned_concepts(list(unique), bank)
-    frequent = mentioned[text_id].sum(0) >= MIN_TRAIN_MENTIONS
-    return Targets(
-        text=torch.from_numpy(teacher.encode(list(unique))[text_id]),
-        text_id=torch.from_numpy(text_id),
-        concepts=torch.from_numpy(concept_embeddings(teacher, bank.concepts)[frequent]),
-        mentioned=torch.from_numpy(mentioned[text_id][:, frequent]),
-    )
-
-
-class _Validation:
-    """Figures on held-out utterances, for choosing a checkpoint. Called often, so it works on cached frames."""
-
-    def __init__(self, pairs: Pairs, teacher: Teacher, bank: ConceptBank):
-        self.pairs = pairs
+    def __init__(self, pairs: Pairs, teacher: Teacher, concepts: np.ndarray, mentioned: np.ndarray):
+        self.pairs, self.concepts, self.mentioned = pairs, concepts, mentioned
         self.texts = [pair.text for pair in pairs.pairs]
         self.text_embeddings = teacher.encode(self.texts)
-        self.concepts = concept_embeddings(teacher, bank.concepts)
-        self.mentioned = mentioned_concepts(self.texts, bank)
 
-    def __call__(self, head: AlignmentHead) -> dict[str, float]:
-        audio = embed_pairs(head, self.pairs)
-        figures = concept_figures(audio @ self.concepts.T, self.mentioned)
-        figures |= recall_at_k(audio @ self.text_embeddings.T, self.texts, pool=POOL)
-        return figures | {"score": figures["average_precision"]}
+    def __call__(self, student: Student) -> dict[str, float]:
+        pairs = self.pairs
+        if student.config.adapter.kind != "frozen":  # the encoder has moved since the frames were cached
+            frames = (student.frames(np.asarray(waveform, np.float32)).cpu().numpy() for waveform in pairs.waveforms)
+            pairs = replace(pairs, frames=tuple(frames))
+        audio = embed_pairs(student, pairs)
+        figures = {"rank": effective_rank(torch.from_numpy(audio))}
+        figures |= recall_at_k(audio @ self.text_embeddings.T, self.texts, pool=min(POOL, len(self.texts)))
+        scores = [figures["recall@1"]]
+        if ((counts := self.mentioned.sum(0)) >= MIN_MENTIONS).any() and (counts < len(self.texts)).any():
+            figures |= concept_figures(audio @ self.concepts.T, self.mentioned)
+            scores.append(figures["average_precision"])
+        return figures | {"score": float(np.mean(scores))}
 
 
 @torch.inference_mode()
-def embed_pairs(head: AlignmentHead, pairs: Pairs, batch_size: int = 64) -> np.ndarray:
+def embed_pairs(student: Student, pairs: Pairs, batch_size: int = 64) -> np.ndarray:
     """Embeddings (n, d) of all pairs, in their order; sorted by length inside, to pad little."""
-    order = sorted(range(len(pairs.pairs)), key=lambda i: pairs.pairs[i].end_s - pairs.pairs[i].start_s)
-    embedded = np.zeros((len(order), head.project.out_features), np.float32)
+    device = next(student.head.parameters()).device
+    order = np.argsort(pairs.durations_s, kind="stable")
+    embedded = np.zeros((len(order), student.config.head.embed_dim), np.float32)
     for i in range(0, len(order), batch_size):
         chosen = order[i : i + batch_size]
-        embedded[chosen] = head(*pad_stretches([pairs.stretch(j) for j in chosen])).numpy()
+        hidden_states, mask = pairs.batch(chosen)
+        embedded[chosen] = student.head(hidden_states.to(device), mask.to(device)).float().cpu().numpy()
     return embedded
 
 
@@ -163,42 +160,31 @@ def concept_figures(scores: np.ndarray, mentioned: np.ndarray) -> dict[str, floa
     }
 
 
-def evaluate_student(data: Path, cache: Path, *, student_name: str, snr_db: float | None = None) -> dict:
-    """Zero-shot figures of a student on day 4, each utterance heard alone, as a recording of its own.
-
-    Hearing utterances alone keeps their neighbours' words out of the score. `snr_db` adds pink noise.
-    """
-    student, teacher, bank = Student.from_pretrained(student_name), Teacher(), ConceptBank.default()
-    waveforms, pairs = _utterances(validation_takes(data, cache), snr_db)
-    texts, groups = [pair.text for pair in pairs], [pair.group for pair in pairs]
-    audio, text = student.encode(waveforms), teacher.encode(texts)
-    concepts, mentioned = concept_embeddings(teacher, bank.concepts), mentioned_concepts(texts, bank)
-    scores = audio @ concepts.T
-    intervals = {
-        f"{metric}_95": bootstrap_over_groups(scores, mentioned, groups, metric, min_mentions=MIN_MENTIONS)
-        for metric in ("auroc", "average_precision")
+def _tell(out, manifest, rows, recipe, teacher, pairs, figures, wall_time_s) -> None:
+    """training.json, the curves and the card: what a reader needs to trust a checkpoint, or not."""
+    groups = {split: len({row.group for row in rows if row.split == split}) for split in ("train", "valid")}
+    story = {
+        "recipe": asdict(recipe),
+        "teacher": teacher.description,
+        "manifest_sha256": sha256_of(manifest),
+        "n_train_rows": sum(row.split == "train" for row in rows),
+        "n_valid_rows": sum(row.split == "valid" for row in rows),
+        "n_train_groups": groups["train"],
+        "n_valid_groups": groups["valid"],
+        "n_train_pairs": len(pairs.pairs),
+        "validation": figures,
+        "wall_time_s": round(wall_time_s),
+        "date": datetime.now(UTC).date().isoformat(),
+        "hardware": f"{torch.get_num_threads()} threads"
+        + (f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ", no GPU"),
+        "versions": {
+            "medalign": __version__,
+            "torch": torch.__version__,
+            "transformers": version("transformers"),
+            "python": platform.python_version(),
+        },
     }
-    return {
-        "student": student.info.name,
-        "revision": student.info.revision,
-        "noise_snr_db": snr_db,
-        "n_utterances": len(texts),
-        "n_consultations": len(set(groups)),
-        **concept_figures(scores, mentioned),
-        **intervals,
-        **recall_at_k(audio @ text.T, texts, pool=POOL),
-        "teacher_on_true_text": concept_figures(text @ concepts.T, mentioned),
-    }
-
-
-def _utterances(takes: tuple[Take, ...], snr_db: float | None) -> tuple[list[np.ndarray], list[Pair]]:
-    waveforms, pairs, rng = [], [], np.random.default_rng(0)
-    for take in takes:
-        recording = take.waveform()
-        for u in take.utterances:
-            waveform = recording[int(u.start_s * SAMPLE_RATE_HZ) : int(u.end_s * SAMPLE_RATE_HZ)]
-            if snr_db is not None:
-                waveform = add_noise(waveform, pink_noise(len(waveform), rng), snr_db)
-            waveforms.append(waveform)
-            pairs.append(Pair(0, u.start_s, u.end_s, u.text, take.consultation_id))
-    return waveforms, pairs
+    (out / "training.json").write_text(json.dumps(story, indent=2) + "\n")
+    entries = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+    training_curves(entries).write_html(out / "curves.html", include_plotlyjs="directory")
+    write_card(out)

@@ -1,163 +1,314 @@
 """Post-train a student against its teacher: one loop, read top to bottom.
 
-The teacher is frozen and stays outside: its embeddings are computed once, before the loop. Whisper's encoder is frozen
-too, so its frames are computed once and cached, and the paper's self-supervised term, whose job is to keep the acoustics,
-has nothing to keep: what is trained is the head alone.
+The teacher is frozen and stays outside: its embeddings are computed once, before the loop. Where the encoder is frozen,
+too, its frames come from a cache and the head alone is trained; where it has an adapter, the encoder runs in every step.
+
+A run is its folder: `log.jsonl` has one line a step, `state.pt` all that a resumed run needs to go on as if nothing had
+happened. Everything random is a function of the seed and the step, or is kept in the state.
 """
 
 import json
 import logging
 import math
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import torch
+from accelerate import Accelerator
+from accelerate.utils import DistributedDataParallelKwargs
 from torch import Tensor, nn
+from tqdm import tqdm
 
-from medalign.alignment import concept_loss, debiased_cka, info_nce
-from medalign.student import AlignmentHead, StudentConfig, pad_stretches
-from medalign.training.dataset import Pairs
+from medalign.alignment import draw_token_mask, keep_close
+from medalign.errors import DataError, TrainingError
+from medalign.head import STACK
+from medalign.student import Student
+from medalign.training.batches import ChunkBatches, LengthBatches
+from medalign.training.checkpoint import RunState
+from medalign.training.dataset import N_MELS, Pairs
+from medalign.training.distributed import gather_rows
+from medalign.training.large_batch import backward_in_chunks
+from medalign.training.live import LiveChunks, stretches_of_chunks
+from medalign.training.objective import Heard, LossWeights, Objective, Targets
 
 log = logging.getLogger(__name__)
+
+HIDDEN_SHARE, HIDDEN_SPAN = 0.3, 4  # tokens hidden for reconstruction: a third of a second at a time
+MIN_RANK = 4.0  # effective rank of the validation embeddings below which a student has collapsed
 
 
 @dataclass(frozen=True)
 class TrainConfig:
     n_steps: int = 1000
-    batch_size: int = 160  # pairs; part of the method: CKA and InfoNCE depend on it
+    batch_size: int = 160  # pairs over all processes; part of the method: CKA and InfoNCE depend on it
+    chunk_size: int | None = None  # pairs that memory holds at once; the batch is re-encoded in such chunks
     peak_lr: float = 1e-3
+    encoder_lr: float = 1e-4  # of the encoder's adapter, where there is one
     warmup_steps: int = 100
     weight_decay: float = 0.05
     max_grad_norm: float = 1.0
-    contrastive_weight: float = 1.0  # InfoNCE: gives each clip a score of its own
-    cka_weight: float = 1.0  # debiased CKA: the paper's idea
-    concept_weight: float = 0.5  # concept texts as extra targets
+    loss: LossWeights = field(default_factory=LossWeights)
     validate_every: int = 200
-    bf16: bool = True  # the head's matrix products in bfloat16, 3 times as fast on a CPU that has it; losses stay float32
+    save_every: int = 25  # steps between states; a run that is asked to stop saves at once
+    bf16: bool = False  # matrix products in bfloat16; losses stay float32. For GPUs: some CPUs gain, others lose by it
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.n_steps < 1 or self.batch_size < 4:
+            raise DataError(
+                f"{self.n_steps} steps of batch {self.batch_size}: at least 1 step is needed, and 4 pairs, "
+                "the fewest that debiased CKA is defined for; raise --steps or --batch-size"
+            )
+        if self.chunk_size is not None and self.chunk_size < 1:
+            raise DataError(f"--chunk-size {self.chunk_size}: at least 1 pair is needed")
+
+
+def learning_rate(step: int, config: TrainConfig, peak_lr: float) -> float:
+    """Linear warm-up, then a cosine down to a hundredth of the peak; a pure function of the step."""
+    if step < config.warmup_steps:
+        return peak_lr * (step + 1) / config.warmup_steps
+    progress = (step - config.warmup_steps) / max(1, config.n_steps - config.warmup_steps)
+    return peak_lr * (0.01 + 0.99 * (1 + math.cos(math.pi * progress)) / 2)
 
 
 @dataclass(frozen=True)
-class Targets:
-    """The teacher's side of the pairs, computed once."""
+class Batch:
+    """What a forward pass needs; every tensor has one row per pair."""
 
-    text: Tensor  # (n_pairs, d) unit length
-    text_id: Tensor  # (n_pairs,) equal for equal texts
-    concepts: Tensor  # (k, d) unit length
-    mentioned: Tensor  # (n_pairs, k) bool
-
-
-def learning_rate(step: int, config: TrainConfig) -> float:
-    """Linear warm-up, then a cosine down to a hundredth of the peak; a pure function of the step."""
-    if step < config.warmup_steps:
-        return config.peak_lr * (step + 1) / config.warmup_steps
-    progress = (step - config.warmup_steps) / max(1, config.n_steps - config.warmup_steps)
-    return config.peak_lr * (0.01 + 0.99 * (1 + math.cos(math.pi * progress)) / 2)
+    hidden_states: Tensor | None  # (n, n_frames, d) cached frames; None if the encoder runs
+    mask: Tensor  # (n, n_frames) bool
+    log_mel: Tensor | None  # (n, length, N_MELS)
+    hidden_tokens: Tensor | None  # (n, length) bool: hidden from the head, to be reconstructed
+    live: LiveChunks | None = None  # audio for the encoder; None if frames are cached
 
 
-def batches(durations_s: np.ndarray, batch_size: int, seed: int) -> Iterator[np.ndarray]:
-    """Endless batches of indices. Pairs of like length share a batch: less padding, and length is no giveaway.
+class Trainee(nn.Module):
+    """What is trained: the head, the encoder's adapter if it has one, and a predictor that the student won't keep."""
 
-    The last incomplete batch of an epoch is dropped, since the losses depend on the batch size.
-    """
-    epoch = 0
-    while True:
-        rng = np.random.default_rng([seed, epoch])
-        # Jitter keeps neighbours in length from being the same pairs every epoch.
-        order = np.argsort(durations_s * rng.uniform(0.8, 1.25, len(durations_s)))
-        n_batches = len(order) // batch_size
-        dropped = rng.choice(len(order), len(order) - n_batches * batch_size, replace=False)
-        order = np.delete(order, dropped)
-        for i in rng.permutation(n_batches):
-            yield order[i * batch_size : (i + 1) * batch_size]
-        epoch += 1
-
-
-class Objective(nn.Module):
-    """The alignment losses, with the temperatures they learn."""
-
-    def __init__(self) -> None:
+    def __init__(self, student: Student, weights: LossWeights):
         super().__init__()
-        self.log_scale = nn.Parameter(torch.tensor(math.log(1 / 0.07)))  # CLIP's start
-        self.concept_log_scale = nn.Parameter(torch.tensor(math.log(10.0)))  # SigLIP's start
-        self.concept_bias = nn.Parameter(torch.tensor(-10.0))
+        self.head, self.weights = student.head, weights
+        self.encoder = student.encoder if student.config.adapter.kind != "frozen" else None
+        self.predict_mel = nn.Linear(student.config.head.model_dim, N_MELS)
+        # Parameters that this objective gives no gradient stay out of the optimiser and of the gradient exchange.
+        self.head.project_token.requires_grad_(bool(weights.late_interaction))
+        self.head.mask_token.requires_grad_(bool(weights.reconstruction))
+        self.predict_mel.requires_grad_(bool(weights.reconstruction))
 
-    def forward(self, audio: Tensor, targets: Targets, batch: Tensor) -> dict[str, Tensor]:
-        """Unweighted parts by name, for audio embeddings (n, d) of the pairs `batch` (n,)."""
-        text, text_id = targets.text[batch], targets.text_id[batch]
-        log_scale = self.log_scale.clamp(max=math.log(100))
-        return {
-            "contrastive": info_nce(audio, text, log_scale, text_id[:, None] == text_id[None, :]),
-            "cka": 1 - debiased_cka(audio, text),
-            "concept": concept_loss(
-                audio, targets.concepts, targets.mentioned[batch], self.concept_log_scale, self.concept_bias
-            ),
-        }
+    def forward(self, batch: Batch) -> Heard:
+        w, distance = self.weights, None
+        hidden_states = batch.hidden_states
+        if self.encoder is not None:
+            hidden_states = stretches_of_chunks(self.encoder(batch.live.features), batch.live, batch.mask.shape[1])
+            if w.keep_close:
+                distance = keep_close(hidden_states, batch.live.original, batch.mask).expand(len(batch.mask))
+        tokens, token_mask = self.head.tokens(hidden_states, batch.mask)
+        predicted = None
+        if w.reconstruction:
+            predicted = self.predict_mel(self.head.tokens(hidden_states, batch.mask, batch.hidden_tokens)[0]).float()
+        return Heard(
+            embedding=self.head.pool(tokens, token_mask).float(),
+            tokens=self.head.word_tokens(tokens).float() if w.late_interaction else None,
+            token_mask=token_mask if w.late_interaction else None,
+            predicted_mel=predicted,
+            log_mel=batch.log_mel if w.reconstruction else None,
+            hidden_tokens=batch.hidden_tokens,
+            distance=distance,
+        )
 
 
 def train(
-    student_config: StudentConfig,
+    student: Student,
     config: TrainConfig,
     pairs: Pairs,
     targets: Targets,
-    validate: Callable[[AlignmentHead], dict[str, float]],
+    validate: Callable[[Student], dict[str, float]],
     run: Path,
-) -> AlignmentHead:
-    """Train a head and return the one with the best validation score; `run`/log.jsonl tells the story.
+    *,
+    accelerator: Accelerator | None = None,
+) -> None:
+    """Train the student in place and leave it with its best weights; go on where a stopped run in that folder ended.
 
     Args:
-        validate: gives named figures, of which "score" decides; higher is better.
+        validate: gives named figures, of which "score" decides, higher is better, and "rank" tells a collapse.
 
     Raises:
-        FloatingPointError: the loss is no longer finite, with step and parts.
+        TrainingError: too few pairs for a batch, a loss that isn't finite, collapsed embeddings, or a folder that holds
+            the state of another run.
+        KeyboardInterrupt: after SIGINT or SIGTERM, once the step is finished and the state saved.
     """
+    accelerator = accelerator or make_accelerator(config)
     torch.manual_seed(config.seed)
-    head, objective = AlignmentHead(student_config), Objective()
-    parameters = [*head.parameters(), *objective.parameters()]
-    optimizer = torch.optim.AdamW(parameters, lr=config.peak_lr, weight_decay=config.weight_decay)
-    durations_s = np.array([pair.end_s - pair.start_s for pair in pairs.pairs])
-    best_score, best_state, started = -math.inf, None, time.monotonic()
-    run.mkdir(parents=True, exist_ok=True)
-    with open(run / "log.jsonl", "w") as log_file:
-        source = batches(durations_s, config.batch_size, config.seed)
-        for step, indices in zip(range(config.n_steps), source, strict=False):
-            head.train()
-            lr = learning_rate(step, config)
+    trainee, objective = Trainee(student, config.loss), Objective(config.loss).to(accelerator.device)
+    encoder_parameters = [p for p in trainee.encoder.parameters() if p.requires_grad] if trainee.encoder else []
+    known = {id(p) for p in encoder_parameters}
+    head_parameters = [p for p in trainee.parameters() if p.requires_grad and id(p) not in known]
+    parameters = [*head_parameters, *objective.used_parameters(), *encoder_parameters]
+    groups = [
+        {"params": parameters[: len(parameters) - len(encoder_parameters)], "peak_lr": config.peak_lr},
+        {"params": encoder_parameters, "peak_lr": config.encoder_lr},
+    ]
+    optimizer = torch.optim.AdamW([g for g in groups if g["params"]], lr=config.peak_lr, weight_decay=config.weight_decay)
+    model, optimizer = accelerator.prepare(trainee, optimizer)
+    loader = BatchLoader(student, config, pairs, accelerator)
+    state = RunState(run, config, trainee, objective, optimizer)
+    first_step = state.resume()
+    log_file = state.open_log(first_step)
+    stop = StopRequest()
+    with log_file, stop, tqdm(total=config.n_steps, initial=first_step, disable=not accelerator.is_main_process) as bar:
+        for step in range(first_step, config.n_steps):
+            model.train()
             for group in optimizer.param_groups:
-                group["lr"] = lr
+                group["lr"] = learning_rate(step, config, group["peak_lr"])
+            indices = loader.indices(step)
 
-            with torch.autocast("cpu", torch.bfloat16, enabled=config.bf16):
-                audio = head(*pad_stretches([pairs.stretch(i) for i in indices]))
-            parts = objective(audio.float(), targets, torch.from_numpy(indices))
-            loss = (
-                config.contrastive_weight * parts["contrastive"]
-                + config.cka_weight * parts["cka"]
-                + config.concept_weight * parts["concept"]
-            )
-            if not loss.isfinite():
-                raise FloatingPointError(f"step {step}: loss is {loss.item()}; parts {parts}")
+            def loss_of(heard: Heard, indices=indices) -> tuple[Tensor, dict[str, Tensor]]:
+                gathered = Heard(**{name: gather_rows(rows, accelerator) for name, rows in heard.rows().items()})
+                return objective(gathered, targets, torch.from_numpy(indices).to(accelerator.device))
+
             optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            grad_norm = nn.utils.clip_grad_norm_(parameters, config.max_grad_norm)
+            if config.chunk_size is None:
+                with accelerator.autocast():
+                    heard = model(loader.batch(step))
+                loss, parts = loss_of(heard)
+                _check_finite(step, loss, parts)
+                accelerator.backward(loss)
+            else:
+                loss, parts = _backward_in_chunks(model, loader, step, config, accelerator, loss_of)
+                _check_finite(step, loss, parts)
+            grad_norm = accelerator.clip_grad_norm_(parameters, config.max_grad_norm)
             optimizer.step()
 
-            entry = {"step": step, "loss": loss.item(), "lr": lr, "grad_norm": grad_norm.item()}
-            entry |= {name: part.item() for name, part in parts.items()}
+            entry = {"step": step, "loss": loss.item(), "lr": learning_rate(step, config, config.peak_lr)}
+            entry |= {"grad_norm": float(grad_norm)} | {name: part.item() for name, part in parts.items()}
             if (step + 1) % config.validate_every == 0 or step + 1 == config.n_steps:
-                entry |= validate(head.eval())
-                if entry["score"] > best_score:
-                    best_score = entry["score"]
-                    best_state = {name: tensor.clone() for name, tensor in head.state_dict().items()}
-                log.info("%s", {k: round(v, 4) for k, v in entry.items()})
-            elif step % 20 == 0:
-                pace_s = (time.monotonic() - started) / (step + 1)
-                left_min = pace_s * (config.n_steps - step) / 60
-                log.info("step %d loss %.3f, %.2f s a step, %.0f min left", step, entry["loss"], pace_s, left_min)
+                trainee.eval()
+                entry |= (figures := validate(student))
+                _check_rank(step, figures)
+                state.keep_if_best(figures["score"])
+                log.info("%s", {name: round(value, 4) for name, value in entry.items()})
             log_file.write(json.dumps(entry) + "\n")
-            log_file.flush()
-    head.load_state_dict(best_state)
-    (run / "train_config.json").write_text(json.dumps(asdict(config), indent=2) + "\n")
-    return head.eval()
+            bar.set_postfix(loss=f"{entry['loss']:.3f}", refresh=False)
+            bar.update()
+            if (step + 1) % config.save_every == 0 or step + 1 == config.n_steps or stop.asked:
+                log_file.flush()
+                if accelerator.is_main_process:
+                    state.save(step + 1)
+            if stop.asked and step + 1 < config.n_steps:
+                raise KeyboardInterrupt
+    state.load_best()
+    trainee.eval()
+
+
+def make_accelerator(config: TrainConfig, device: str = "auto") -> Accelerator:
+    """One process or several, as `accelerate launch` has set them up; the losses see all rows either way."""
+    # Reconstruction runs the head twice in a step, and DDP allows that only if told that the graph stays the same.
+    ddp = DistributedDataParallelKwargs(static_graph=True)
+    return Accelerator(cpu=device == "cpu", mixed_precision="bf16" if config.bf16 else "no", kwargs_handlers=[ddp])
+
+
+class BatchLoader:
+    """Pairs to tensors: this process's share of each batch, on its device, padded alike on all processes."""
+
+    def __init__(self, student: Student, config: TrainConfig, pairs: Pairs, accelerator: Accelerator):
+        self.config, self.pairs, self.accelerator, self.student = config, pairs, accelerator, student
+        self.live = student.config.adapter.kind != "frozen"
+        if config.batch_size % accelerator.num_processes:
+            raise TrainingError(f"a batch of {config.batch_size} can't be shared by {accelerator.num_processes} processes")
+        if self.live and (config.chunk_size or accelerator.num_processes > 1):
+            raise TrainingError("an encoder in training takes one process and no --chunk-size; or give --adapter frozen")
+        if self.live:
+            self.sampler = ChunkBatches.of(pairs.pairs, student.encoder.chunk_s, config.batch_size, config.seed)
+        else:
+            self.sampler = LengthBatches(pairs.durations_s, config.batch_size, config.seed)
+
+    def indices(self, step: int) -> np.ndarray:
+        """Of the whole batch, in the order in which gathered rows arrive."""
+        return self.sampler.at(step)
+
+    def batch(self, step: int, part: slice = slice(None)) -> Batch:
+        """This process's rows of the batch, or a part of them."""
+        indices, config = self.indices(step), self.config
+        share = len(indices) // self.accelerator.num_processes
+        rank = self.accelerator.process_index
+        # Length and mask are those of the whole batch, so that they don't depend on how it is shared out.
+        hidden_states, mask = (None, self._mask(indices)) if self.live else self.pairs.batch(indices)
+        token_mask = mask.view(len(mask), -1, STACK).any(2)
+        log_mel = hidden_tokens = None
+        if config.loss.reconstruction:
+            generator = torch.Generator().manual_seed(config.seed * 1_000_003 + step)
+            hidden_tokens = draw_token_mask(token_mask, HIDDEN_SHARE, HIDDEN_SPAN, generator)
+            log_mel = torch.zeros(*token_mask.shape, N_MELS)
+            for row, i in enumerate(indices):
+                heard = self.pairs.log_mel_of(i)[: token_mask.shape[1]]
+                log_mel[row, : len(heard)] = heard
+
+        def own(rows: Tensor | None) -> Tensor | None:
+            return None if rows is None else rows[rank * share : (rank + 1) * share][part].to(self.accelerator.device)
+
+        live = LiveChunks.of(indices, self.pairs, self.student, keep_close=bool(config.loss.keep_close)) if self.live else None
+        return Batch(own(hidden_states), own(mask), own(log_mel), own(hidden_tokens), live)
+
+    def _mask(self, indices: np.ndarray) -> Tensor:
+        lengths = [len(self.pairs.stretch_range(i)) for i in indices]
+        n_frames = math.ceil(max(lengths) / STACK) * STACK
+        return torch.arange(n_frames) < torch.tensor(lengths)[:, None]
+
+
+def _backward_in_chunks(
+    model: nn.Module, loader: BatchLoader, step: int, config: TrainConfig, accelerator: Accelerator, loss_of: Callable
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """The gradient of the whole batch with the memory of a chunk: debiased CKA does not add up over micro-batches."""
+    if accelerator.num_processes > 1:
+        raise TrainingError("--chunk-size is for one process; with several, lower --batch-size or add processes")
+    chunks = [slice(i, i + config.chunk_size) for i in range(0, config.batch_size, config.chunk_size)]
+    names: list[str] = []
+
+    def forward(part: slice) -> tuple[Tensor, ...]:
+        with accelerator.autocast():
+            rows = model(loader.batch(step, part)).rows()
+        names[:] = rows
+        return tuple(rows.values())
+
+    return backward_in_chunks(forward, chunks, lambda *rows: loss_of(Heard(**dict(zip(names, rows, strict=True)))))
+
+
+def _check_finite(step: int, loss: Tensor, parts: dict[str, Tensor]) -> None:
+    if not loss.isfinite():
+        told = ", ".join(f"{name} {part.item():.4g}" for name, part in parts.items())
+        raise TrainingError(
+            f"step {step}: the loss is {loss.item()} ({told}); lower --lr, or give --no-bf16"
+        )
+
+
+def _check_rank(step: int, figures: dict[str, float]) -> None:
+    if figures.get("rank", MIN_RANK) < MIN_RANK:
+        raise TrainingError(
+            f"step {step}: the embeddings have collapsed, their effective rank is {figures['rank']:.1f} "
+            f"(at least {MIN_RANK:g} is expected); give contrastive or cka more weight, or lower --lr"
+        )
+
+
+class StopRequest:
+    """SIGINT and SIGTERM end a run after its step, with its state saved."""
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def __enter__(self) -> "StopRequest":
+        try:
+            self._before = {s: signal.signal(s, self._ask) for s in (signal.SIGINT, signal.SIGTERM)}
+        except ValueError:  # signals reach the main thread only
+            self._before = {}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _ask(self, *_: object) -> None:
+        self.asked = True
+

@@ -1,0 +1,129 @@
+"""The model card of a checkpoint, written from the files that its run left in the folder; no figure is typed by hand."""
+
+import json
+from pathlib import Path
+
+from medalign.analysis import DISCLAIMER
+from medalign.errors import DataError
+
+NOISES = {"evaluation.json": "clean", "evaluation-5db.json": "pink noise at 5 dB"}
+
+
+def write_card(folder: Path) -> None:
+    """Write `folder`/README.md from training.json, and from evaluation*.json, calibration.json and credits.md if there.
+
+    Raises:
+        DataError: the folder has no training.json.
+    """
+    story = _read(folder / "training.json")
+    if story is None:
+        raise DataError(f"{folder} has no training.json; a card is written from the run of `medalign train`")
+    parts = [_head(folder, story), _training(story), _figures(folder, story)]
+    for extra in ("credits.md", "limits.md"):
+        if (folder / extra).is_file():
+            parts.append((folder / extra).read_text(encoding="utf-8").strip())
+    (folder / "README.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+
+
+def _read(path: Path) -> dict | None:
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+
+def _head(folder: Path, story: dict) -> str:
+    recipe = story["recipe"]
+    return f"""---
+language: en
+license: apache-2.0
+library_name: medalign
+pipeline_tag: zero-shot-classification
+tags: [medical, audio, alignment, research-only]
+---
+
+# {folder.resolve().name}
+
+The encoder of **{recipe["encoder"]}** ({recipe["adapter"]["kind"]}) with a head that carries sound into the space of
+**{story["teacher"]}**, so that audio can be compared with text. {DISCLAIMER}
+
+| file | holds |
+|---|---|
+| `config.json`, `model.safetensors` | sizes, names and revisions of encoder and teacher; the trained head |
+| `encoder.safetensors` | what an adapter changed in the encoder; absent where it is frozen |
+| `reference.safetensors`, `concepts.safetensors` | calibration and concept embeddings, written by `medalign calibrate` |
+| `training.json`, `log.jsonl`, `curves.html` | the run: recipe, data, versions, time; one line a step; pictures |"""
+
+
+def _training(story: dict) -> str:
+    recipe, train, versions = story["recipe"], story["recipe"]["train"], story["versions"]
+    weights = ", ".join(f"{name} {weight:g}" for name, weight in train["loss"].items() if weight)
+    lines = [
+        f"Data: manifest with SHA-256 {story['manifest_sha256'][:12]}; {story['n_train_rows']} rows of "
+        f"{story['n_train_groups']} groups to learn ({story['n_train_pairs']} pairs with their degraded copies), "
+        f"{story['n_valid_rows']} rows of {story['n_valid_groups']} groups to choose by.",
+        f"Objective: {weights}; {train['n_steps']} steps of {train['batch_size']} pairs, learning rate "
+        f"{train['peak_lr']:g}, seed {train['seed']}.",
+        f"Renderings of each recording: {recipe['renderings']}; noise clips from {len(recipe['noise'])} folders.",
+        f"{story['date']}, {story['hardware']}, {story['wall_time_s'] / 60:.0f} minutes, speech and features from a cache "
+        f"not counted; torch {versions['torch']}, transformers {versions['transformers']}, Python {versions['python']}.",
+    ]
+    return "## Training\n\n" + "\n".join(f"- {line}" for line in lines)
+
+
+def _figures(folder: Path, story: dict) -> str:
+    lines = ["## Figures", ""]
+    tables = {noise: found for name, noise in NOISES.items() if (found := _read(folder / name))}
+    if not tables:
+        told = ", ".join(f"{name} {value:.3f}" for name, value in story["validation"].items())
+        return "\n".join([*lines, f"On the validation rows, which also chose the weights: {told}. No intervals were computed."])
+    first = next(iter(tables.values()))
+    lines += [
+        f"On {first['n_utterances']} validation utterances of {first['n_groups']} consultations in a voice that training never "
+        f"heard, each heard {first['heard']}; {first['n_concepts']} concepts with 5 or more mentions. Mean over "
+        f"{len(first['students'])} seeds (least to most); in brackets the 95 % interval of the first, "
+        "by bootstrap over consultations. These rows also chose the weights.",
+        "",
+        "| what | " + " | ".join(tables) + " |",
+        "|---|" + "---|" * len(tables),
+    ]
+    rows = {
+        "zero-shot AUROC": "auroc",
+        "zero-shot mean average precision": "average_precision",
+        "own text among 500, recall@1": "recall@1",
+        "own text among 500, recall@10": "recall@10",
+        "linear probe, mean average precision": "probe_average_precision",
+    }
+    for label, key in rows.items():
+        lines.append(f"| {label} | " + " | ".join(_cell(table["students"], key) for table in tables.values()) + " |")
+    lines.append(
+        "| the same probe on the unaligned encoder's mean | "
+        + " | ".join(f"{table['unaligned_encoder']['probe_average_precision']:.3f}" for table in tables.values())
+        + " |"
+    )
+    teacher = "teacher on the true text, AUROC / average precision"
+    lines.append(
+        f"| {teacher} | "
+        + " | ".join(
+            "{auroc:.3f} / {average_precision:.3f}".format(**table["teacher_on_true_text"]) for table in tables.values()
+        )
+        + " |"
+    )
+    pairing = first["students"][0]["pairing"]
+    lines += [
+        "",
+        f"Shuffling the pairs of a batch lowers debiased CKA in {pairing['n_positive']} of {pairing['n_batches']} batches, "
+        f"by {pairing['mean']:.3f} on average; it changes the published code's loss by "
+        f"{pairing['published_loss_largest']:.0e} at most.",
+    ]
+    if calibration := _read(folder / "calibration.json"):
+        lines += ["", "Calibration, fitted and measured on the same windows:", "", "| what | figure |", "|---|---|"]
+        lines += [f"| {name.replace('_', ' ')} | {value:.4g} |" for name, value in calibration.items()]
+    return "\n".join(lines)
+
+
+def _cell(students: list[dict], key: str) -> str:
+    values = [student[key] for student in students]
+    told = f"{sum(values) / len(values):.3f}"
+    if len(values) > 1:
+        told += f" ({min(values):.3f}-{max(values):.3f})"
+    if interval := students[0].get(f"{key}_95"):
+        told += f" [{interval[0]:.3f}-{interval[1]:.3f}]"
+    return told

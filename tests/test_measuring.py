@@ -1,0 +1,73 @@
+"""The commands that measure students, on the bundled examples: figures that mean something, and reruns that cost nothing."""
+
+import csv
+import json
+
+import pytest
+
+from medalign.__main__ import main
+from medalign.training import ablation, evaluate
+from medalign.training.examples import EXAMPLES_DIR, load_examples
+
+MANIFEST = EXAMPLES_DIR / "manifest.csv"
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def other_way_round(tmp_path_factory):
+    """The bundled manifest with its splits exchanged: four consultations to measure on."""
+    path = tmp_path_factory.mktemp("manifest") / "manifest.csv"
+    with open(MANIFEST, newline="") as source, open(path, "w", newline="") as target:
+        rows = list(csv.DictReader(source))
+        writer = csv.DictWriter(target, rows[0])
+        writer.writeheader()
+        for row in rows:
+            split = {"train": "valid", "valid": "train"}[row["split"]]
+            writer.writerow(row | {"split": split, "path": EXAMPLES_DIR / row["path"]})
+    return path
+
+
+def test_the_shipped_student_is_measured_on_what_it_hears(other_way_round, cache, tmp_path, monkeypatch):
+    monkeypatch.setattr(evaluate, "MIN_MENTIONS", 2)
+    out = tmp_path / "figures.json"
+    arguments = ["evaluate", str(other_way_round), "--cache", str(cache), "--in-stream", "--json", str(out)]
+    assert main(arguments) == 0
+    figures = json.loads(out.read_text())
+    (student,) = figures["students"]
+    assert figures["n_utterances"] == sum(len(e.turns) for e in load_examples() if e.slug != "upset-stomach")
+    assert student["auroc"] > 0.85 and student["auroc_95"][0] <= student["auroc"] <= student["auroc_95"][1]
+    assert student["recall@1"] > 0.3 and student["recall@10"] > 0.7
+    assert student["pairing"]["n_positive"] == 100 and student["pairing"]["mean"] > 0.1
+    assert student["pairing"]["published_loss_largest"] < 1e-3  # the published loss can't see the pairing
+    assert student["average_precision"] < figures["teacher_on_true_text"]["average_precision"] <= 1
+
+
+def test_noise_costs_something_and_is_told(other_way_round, cache, monkeypatch):
+    monkeypatch.setattr(evaluate, "MIN_MENTIONS", 2)
+    clean, noisy = (
+        evaluate.evaluate_students(other_way_round, ["default"], cache, in_stream=True, snr_db=snr_db)
+        for snr_db in (None, -10.0)
+    )
+    assert noisy["noise_snr_db"] == -10.0 and noisy["heard"] == "in stream"
+    assert noisy["students"][0]["recall@1"] < clean["students"][0]["recall@1"]
+
+
+def test_an_ablation_compares_arms_and_a_rerun_does_what_is_missing(cache, tmp_path, monkeypatch, capsys):
+    arms = {name: ablation.OBJECTIVE_ARMS[name] for name in ("CKA + InfoNCE", "+ self-supervision")}
+    monkeypatch.setattr(ablation, "OBJECTIVE_ARMS", arms)
+    out, json_out = tmp_path / "arms", tmp_path / "arms.json"
+    options = ["--steps", "3", "--batch-size", "12", "--seeds", "2", "--cache", str(cache), "--json", str(json_out)]
+    assert main(["ablate", str(MANIFEST), "--out", str(out), *options]) == 0
+    figures = json.loads(json_out.read_text())
+    assert set(figures) == set(arms)
+    for by_seed in figures.values():
+        assert set(by_seed) == {"mean", "seed 0", "seed 1"}
+        assert by_seed["mean"]["recall@1"] == pytest.approx((by_seed["seed 0"]["recall@1"] + by_seed["seed 1"]["recall@1"]) / 2)
+    assert "reconstruction" in (out / "plus-self-supervision-seed0" / "log.jsonl").read_text()
+    monkeypatch.setattr(ablation, "train", None)  # a second training would fail
+    assert main(["ablate", str(MANIFEST), "--out", str(out), *options]) == 0
+    assert json.loads(json_out.read_text()) == figures

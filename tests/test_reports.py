@@ -1,0 +1,132 @@
+"""Reports say what the metadata say, in several wordings, and nothing else; a failure is a status, never a text."""
+
+import csv
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from medalign.__main__ import main
+from medalign.errors import DataError
+from medalign.training.manifest import read_manifest
+from medalign.training.reports import KINDS, fault_of, write_reports
+
+
+def table(path, rows):
+    with open(path, "w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
+def reports(tmp_path, rows, kind, **options):
+    out = tmp_path / "reports.csv"
+    statuses = write_reports(table(tmp_path / "meta.csv", rows), kind, tmp_path, out, **options)
+    with open(out, newline="") as file:
+        return list(csv.DictReader(file)), statuses
+
+
+def heart(i, **more):
+    label = "abnormal" if i % 2 else "normal"
+    return {"path": f"{i}.wav", "recording_id": f"r{i}", "label": label, "murmur": "", "systolic_timing": ""} | more
+
+
+def test_a_heart_report_tells_what_is_known_and_skips_what_is_not(tmp_path):
+    rows = [heart(0, label="unknown", murmur="present", systolic_timing="early"), heart(1, murmur="absent"), heart(2, label="")]
+    found, statuses = reports(tmp_path, rows, "heart")
+    first, second, empty = found
+    assert "murmur" in first["text"].lower() and "early" in first["text"] and "no murmur" not in first["text"].lower()
+    assert "unknown" not in first["text"].lower()
+    assert "abnormal" in second["text"] and "no murmur" in second["text"].lower()
+    assert empty["text"] == "" and empty["status"].startswith("failed: ")
+    assert statuses == {"template": 2, "failed": 1}
+
+
+@pytest.mark.parametrize(
+    ("kind", "row", "told"),
+    [
+        ("lung", {"location": "left base", "crackles": "1", "wheezes": "0"}, ["left base", "crackles", "no"]),
+        ("cough", {"sound_type": "cough-heavy", "age": "37", "sex": "female"}, ["cough-heavy", "37", "female"]),
+        ("everyday", {"label": "Dog bark"}, ["dog bark"]),
+    ],
+)
+def test_every_kind_tells_its_columns(kind, row, told, tmp_path):
+    found, _ = reports(tmp_path, [{"path": "a.wav", **row}], kind)
+    assert all(word in found[0]["text"].lower() for word in told)
+
+
+def test_wordings_vary_by_row_and_are_the_same_for_the_same_seed(tmp_path):
+    rows = [heart(2 * i) for i in range(30)]
+    texts = [row["text"] for row in reports(tmp_path, rows, "heart")[0]]
+    assert len(set(texts)) >= 3
+    assert texts == [row["text"] for row in reports(tmp_path, rows, "heart")[0]]
+    assert texts != [row["text"] for row in reports(tmp_path, rows, "heart", seed=1)[0]]
+
+
+def test_a_withheld_label_is_in_no_wording(tmp_path):
+    rows = [heart(i, murmur="present", systolic_timing="early") for i in range(40)]
+    found, _ = reports(tmp_path, rows, "heart", withhold=["label"])
+    assert not any("normal" in row["text"].lower() or row["labels"] for row in found)
+    with pytest.raises(DataError, match="can't be withheld"):
+        reports(tmp_path, rows, "heart", withhold=["colour"])
+
+
+def test_labels_that_contradict_themselves_are_never_told(tmp_path):
+    row = {"path": "a.ogg", "recording_id": "a", "source": "telegram", "reported_covid_status": "positive", "pcr_verified": "1"}
+    found, _ = reports(tmp_path, [row], "cough")
+    assert "cough" in found[0]["text"] and not any(word in str(found[0]).lower() for word in ("covid", "positive", "pcr"))
+    assert not any(field.column in ("reported_covid_status", "pcr_verified") for fields in KINDS.values() for field in fields)
+    with pytest.raises(DataError, match="never told"):
+        reports(tmp_path, [row], "cough", withhold=["pcr_verified"])
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("A murmur is heard in early systole.", None),
+        ("", "empty"),
+        ("... !", "empty"),
+        ("murmur " * 100, "100 words"),
+        ("A grade 3 murmur.", "number 3"),
+        ("A murmur, as in aortic stenosis.", "'stenosis'"),
+        ("The sounds are otherwise normal.", "'normal'"),
+    ],
+)
+def test_what_a_language_model_may_not_write(text, fault):
+    found = fault_of(text, "A murmur is heard.; In systole it is early.; Rated abnormal.")
+    assert found is None if fault is None else fault in found
+
+
+def test_a_language_model_that_babbles_gives_statuses_and_no_text(tmp_path):
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
+
+    folder = tmp_path / "babbler"
+    vocabulary = {word: i for i, word in enumerate(["<end>", "<unknown>", "pneumonia", "asthma", "7"])}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unknown>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<end>", unk_token="<unknown>").save_pretrained(folder)
+    torch.manual_seed(0)
+    GPT2LMHeadModel(GPT2Config(n_layer=1, n_head=2, n_embd=8, vocab_size=5, n_positions=256)).save_pretrained(folder)
+    found, statuses = reports(tmp_path, [heart(i) for i in range(3)], "heart", llm=str(folder))
+    assert statuses == {"failed": 3}
+    assert all(row["text"] == "" and row["status"].startswith("failed: ") for row in found)
+
+
+def test_reports_are_a_manifest_that_training_reads(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    for i in range(40):
+        soundfile.write(tmp_path / f"{i}.wav", 0.1 * rng.standard_normal(16_000), 16_000)
+    rows = [heart(i) | {"split": "test" if i >= 30 else "train"} for i in range(40)]
+    meta, out = table(tmp_path / "meta.csv", rows), tmp_path / "manifest.csv"
+    arguments = ["reports", str(meta), "--kind", "heart", "--audio-root", str(tmp_path), "--out", str(out)]
+    assert main(arguments) == 0
+    assert "40 template" in capsys.readouterr().out
+    with pytest.raises(DataError, match="its text is in split"):
+        read_manifest(out)
+    found = read_manifest(out, shared_texts=True)
+    assert [row.split for row in found].count("valid") == 10 and found[1].labels == ("abnormal",)
+    assert main([*arguments[:3], "lung", *arguments[4:]]) == 2
+    assert "leaves nothing to tell" in capsys.readouterr().err
