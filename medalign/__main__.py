@@ -283,9 +283,7 @@ def _analyze(arguments: argparse.Namespace) -> None:
 def _load_analyzer(arguments: argparse.Namespace):
     from medalign.analyzer import Analyzer
 
-    return Analyzer.default(
-        asr=arguments.asr, teacher=arguments.teacher, student=arguments.student, device=arguments.device
-    )
+    return Analyzer.default(asr=arguments.asr, teacher=arguments.teacher, student=arguments.student, device=arguments.device)
 
 
 def _summary(analysis) -> str:
@@ -402,9 +400,7 @@ def _train(arguments: argparse.Namespace) -> None:
 def _calibrate(arguments: argparse.Namespace) -> None:
     from medalign.training.calibration import calibrate_student
 
-    figures = calibrate_student(
-        arguments.speech, student_name=arguments.student, asr=arguments.asr, only=arguments.only
-    )
+    figures = calibrate_student(arguments.speech, student_name=arguments.student, asr=arguments.asr, only=arguments.only)
     print(json.dumps(figures, indent=2))
 
 

@@ -51,9 +51,7 @@ class Progress:
 class Analyzer:
     """A recogniser, a teacher, a student aligned with that teacher, and the concepts both look for."""
 
-    def __init__(
-        self, transcriber: Transcriber, teacher: Teacher, student: Student, reference: Reference, bank: ConceptBank
-    ):
+    def __init__(self, transcriber: Transcriber, teacher: Teacher, student: Student, reference: Reference, bank: ConceptBank):
         """Raises WeightsError if the student was aligned with another teacher: their spaces would not match."""
         aligned_with = (student.config.teacher, student.config.teacher_revision)
         if aligned_with[1] != teacher.info.revision:
@@ -221,9 +219,7 @@ class _Clock:
         now = time.perf_counter()
         self._laps[stage], self._lap_started = now - self._lap_started, now
 
-    def progress(
-        self, stage: Stage, message: str, transcript: Transcript | None = None, done: float = 0.0
-    ) -> Progress:
+    def progress(self, stage: Stage, message: str, transcript: Transcript | None = None, done: float = 0.0) -> Progress:
         """`done` is the share of this stage that is finished; only transcription can tell."""
         begins, ends = _BEGINS_AT[stage], _BEGINS_AT["teacher"] if stage == "transcribe" else _BEGINS_AT[stage]
         fraction = begins + (ends - begins) * min(done, 1.0)

@@ -37,9 +37,7 @@ class Recording:
         return len(self.waveform) / SAMPLE_RATE_HZ
 
 
-def load_recording(
-    path: str | os.PathLike, *, max_duration_s: float = MAX_DURATION_S, max_bytes: int = MAX_BYTES
-) -> Recording:
+def load_recording(path: str | os.PathLike, *, max_duration_s: float = MAX_DURATION_S, max_bytes: int = MAX_BYTES) -> Recording:
     """Decode a recording, or say in one sentence why not.
 
     Raises:
@@ -113,8 +111,7 @@ def _decode(container, stream, name: str, max_duration_s: float) -> np.ndarray:
         for frame in container.decode(stream):
             if frame.format.name.startswith(("flt", "dbl")) and not np.isfinite(frame.to_ndarray()).all():
                 raise AudioError(
-                    f"'{name}' holds samples that are not numbers (NaN or infinite) near {position_s:.1f} s; "
-                    "export it again"
+                    f"'{name}' holds samples that are not numbers (NaN or infinite) near {position_s:.1f} s; export it again"
                 )
             position_s += frame.samples / frame.sample_rate
             frame.pts = None  # broken time stamps must not add or drop samples

@@ -62,9 +62,7 @@ def findings(
     return tuple(sorted(rows, key=_importance))
 
 
-def tracks(
-    rows: tuple[ConceptFinding, ...], heard: Heard, bank: ConceptBank
-) -> tuple[ConceptTrack, ...]:
+def tracks(rows: tuple[ConceptFinding, ...], heard: Heard, bank: ConceptBank) -> tuple[ConceptTrack, ...]:
     """The student's probability over time for each row, in the rows' order."""
     return tuple(
         ConceptTrack(
@@ -76,9 +74,7 @@ def tracks(
     )
 
 
-def _row(
-    bank: ConceptBank, concept_id: str, group: list[Mention], teacher: Witness | None, student: Witness
-) -> ConceptFinding:
+def _row(bank: ConceptBank, concept_id: str, group: list[Mention], teacher: Witness | None, student: Witness) -> ConceptFinding:
     concept = bank[concept_id]
     agreement = "student_only" if not group else "both" if student.evidence else "teacher_only"
     return ConceptFinding(

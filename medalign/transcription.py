@@ -69,7 +69,6 @@ class Transcriber:
         *_, transcript = self.stream(recording)
         return transcript
 
-
     def speech_s(self, recording: Recording) -> np.ndarray:
         """Stretches with a voice in them, (n, 2) start and end in seconds, by the recogniser's own detector (Silero)."""
         from faster_whisper.vad import get_speech_timestamps

@@ -56,9 +56,7 @@ def stored_concept_embeddings(folder: Path, teacher: Teacher, concepts: Sequence
     return stored[key].astype(np.float32) if key in stored else concept_embeddings(teacher, concepts)
 
 
-def save_concept_embeddings(
-    folder: Path, teacher: Teacher, concepts: Sequence[Concept], embeddings: np.ndarray
-) -> None:
+def save_concept_embeddings(folder: Path, teacher: Teacher, concepts: Sequence[Concept], embeddings: np.ndarray) -> None:
     save_file({_concepts_key(teacher, concepts): embeddings.astype(np.float16)}, folder / CONCEPTS_FILE)
 
 

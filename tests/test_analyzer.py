@@ -74,9 +74,9 @@ def test_evidence_lies_in_the_recording_and_quotes_the_transcript(analyses):
 def test_agreement_says_which_witness_found_it(analyses):
     for row in (row for analysis in analyses.values() for row in analysis.concepts):
         read, heard = row.teacher is not None, bool(row.student.evidence)
-        assert row.agreement == {(True, True): "both", (True, False): "teacher_only", (False, True): "student_only"}[
-            (read, heard)
-        ]
+        assert (
+            row.agreement == {(True, True): "both", (True, False): "teacher_only", (False, True): "student_only"}[(read, heard)]
+        )
         assert (row.status is None) == (row.agreement == "student_only")
 
 
@@ -90,10 +90,7 @@ def test_tracks_follow_the_rows_and_the_windows(analyses):
 def test_the_student_hears_more_of_what_is_there_than_chance_would(analyses, examples):
     """Among all concepts of the bank, those that were said rank far above the middle, from the sound alone."""
     heard = [
-        row.agreement == "both"
-        for slug, analysis in analyses.items()
-        for row in analysis.concepts
-        if row.teacher is not None
+        row.agreement == "both" for slug, analysis in analyses.items() for row in analysis.concepts if row.teacher is not None
     ]
     assert np.mean(heard) > 0.2
 

@@ -37,7 +37,7 @@ def test_every_format_decodes_to_the_same_tone(tmp_path, name, codec):
     recording = load_recording(encode(tmp_path / name, codec))
     assert recording.duration_s == pytest.approx(TONE_S, abs=0.1)
     assert recording.source_channels == 2
-    spectrum = np.abs(np.fft.rfft(recording.waveform[:SAMPLE_RATE_HZ * 2]))
+    spectrum = np.abs(np.fft.rfft(recording.waveform[: SAMPLE_RATE_HZ * 2]))
     assert spectrum.argmax() / 2 == pytest.approx(300, abs=2)  # bins of half a hertz
     assert np.abs(recording.waveform).max() == pytest.approx(0.5, abs=0.1)
 
@@ -47,7 +47,7 @@ def test_every_sample_rate_keeps_pitch_and_length(write_wav, sample_rate_hz):
     recording = load_recording(write_wav("tone.wav", tone(sample_rate_hz), sample_rate_hz))
     assert recording.source_sample_rate_hz == sample_rate_hz
     assert recording.duration_s == pytest.approx(TONE_S, abs=0.02)
-    assert np.abs(np.fft.rfft(recording.waveform[:SAMPLE_RATE_HZ * 2])).argmax() / 2 == pytest.approx(300, abs=2)
+    assert np.abs(np.fft.rfft(recording.waveform[: SAMPLE_RATE_HZ * 2])).argmax() / 2 == pytest.approx(300, abs=2)
 
 
 def test_stereo_is_the_mean_of_its_channels(write_wav):

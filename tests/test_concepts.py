@@ -226,9 +226,7 @@ def test_evidence_is_the_words_and_their_seconds(bank: ConceptBank) -> None:
 
 
 def test_a_mention_may_span_two_segments(bank: ConceptBank) -> None:
-    heard = transcript(
-        [(0.0, 0.5, "I"), (0.5, 0.9, "have"), (0.9, 1.4, "chest")], [(1.5, 2.0, "pain"), (2.0, 2.4, "today.")]
-    )
+    heard = transcript([(0.0, 0.5, "I"), (0.5, 0.9, "have"), (0.9, 1.4, "chest")], [(1.5, 2.0, "pain"), (2.0, 2.4, "today.")])
     (mention,) = find_mentions(heard, bank)
     assert (mention.text, mention.start_s, mention.end_s, mention.segment_index) == ("chest pain", 0.9, 2.0, 0)
 

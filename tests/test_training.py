@@ -16,7 +16,7 @@ from medalign.head import STACK, AlignmentHead, HeadConfig
 from medalign.student import Student, StudentConfig
 from medalign.training.batches import ChunkBatches, LengthBatches
 from medalign.training.dataset import N_MELS, Pair, Pairs
-from medalign.training.objective import LossWeights, Objective, Targets
+from medalign.training.objective import Heard, LossWeights, Objective, Targets
 from medalign.training.recipe import embed_pairs
 from medalign.training.train import TrainConfig, Trainee, learning_rate, make_accelerator, train
 
@@ -167,6 +167,41 @@ def test_chunks_give_the_gradient_of_the_whole_batch(tmp_path):
     assert np.isfinite([entry["loss"] for entry in log_of(tmp_path / "chunks of 7")]).all()
 
 
+UNDROPPED = replace(HEAD, dropout=0.0)  # every process draws its own dropout
+TOGETHER = replace(TRAIN, n_steps=6, validate_every=3, save_every=2, loss=EVERYTHING)
+
+
+def train_undropped(folder: Path, accelerator=None) -> Student:
+    student = toy_student()
+    student = Student(replace(student.config, head=UNDROPPED), AlignmentHead(UNDROPPED), student.encoder, name="", revision="")
+    train(student, TOGETHER, *toy_pairs(), lambda s: {"score": 0.0}, folder, accelerator=accelerator)
+    return student
+
+
+def one_of_two(rank: int, folder: str) -> None:
+    """A process of its own, with half of every batch."""
+    os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
+    torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2)
+    accelerator = make_accelerator(TOGETHER, "cpu")
+    assert accelerator.num_processes == 2
+    student = train_undropped(Path(folder) / "two", accelerator)
+    torch.save(student.head.state_dict(), f"{folder}/{rank}.pt")
+    accelerator.wait_for_everyone()
+    os._exit(0)  # gloo's threads may outlive the interpreter's orderly end, and then abort the process
+
+
+def test_two_processes_train_as_one_does(tmp_path):
+    torch.multiprocessing.spawn(one_of_two, (str(tmp_path),), nprocs=2)
+    alone = train_undropped(tmp_path / "one")
+    logs = [[entry["loss"] for entry in log_of(tmp_path / name)] for name in ("one", "two")]
+    assert len(logs[1]) == 6 and logs[0] == pytest.approx(logs[1], abs=1e-5)
+    for rank in range(2):
+        trained = torch.load(tmp_path / f"{rank}.pt")
+        del trained["pool_scores.bias"]  # a softmax doesn't feel it, so Adam walks along rounding errors
+        for name, tensor in trained.items():
+            assert torch.allclose(tensor, alone.head.state_dict()[name], atol=1e-4), name
+
+
 def test_a_loss_that_is_not_finite_stops_the_run_with_its_parts(tmp_path):
     pairs, targets = toy_pairs()
     targets.text[5] = torch.nan
@@ -201,7 +236,7 @@ def test_every_optimised_parameter_gets_a_gradient(weights):
     config = replace(TRAIN, loss=weights)
     loader = BatchLoader(student, config, pairs, make_accelerator(config, "cpu"))
     trainee, objective = Trainee(student, weights), Objective(weights)
-    loss, _ = objective(trainee(loader.batch(0)), targets, torch.from_numpy(loader.indices(0)))
+    loss, _ = objective(Heard(**trainee(loader.batch(0))), targets, torch.from_numpy(loader.indices(0)))
     loss.backward()
     trained = {n: p for n, p in trainee.named_parameters() if p.requires_grad}
     trained |= {f"objective {i}": p for i, p in enumerate(objective.used_parameters())}

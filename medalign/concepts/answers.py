@@ -25,9 +25,7 @@ AUXILIARIES = words_of(
 SUBJECTS = words_of("you he she it there they the your that this these anyone anybody any i we his her")
 WH_WORDS = words_of("what when where why how which who whereabouts what's how's where's when's who's")
 REQUESTS = words_of("tell describe explain show point say rate give just talk please run go bring let")
-STATEMENT = words_of(
-    "you've you're you'd i've i'm it's he's she's i we"
-)  # "you've had a cough?" tells more than it asks
+STATEMENT = words_of("you've you're you'd i've i'm it's he's she's i we")  # "you've had a cough?" tells more than it asks
 STATING_SUBJECTS = words_of("you he she it they there")
 STATING_VERBS = words_of("are is was were have has had 's mentioned said feel felt take get got do did")
 CHECKS = words_of("okay ok alright")  # "There is some swelling, okay?" asks nothing

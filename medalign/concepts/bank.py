@@ -43,9 +43,7 @@ class Concept:
 class ConceptBank:
     """All concepts, found by id and by the words that mean them."""
 
-    def __init__(
-        self, concepts: Iterable[Concept], blocked: Iterable[str] = (), sources: dict[str, str] | None = None
-    ) -> None:
+    def __init__(self, concepts: Iterable[Concept], blocked: Iterable[str] = (), sources: dict[str, str] | None = None) -> None:
         """`blocked` phrases contain a concept's words but mean something else ("nervous system")."""
         self.concepts = tuple(concepts)
         self.blocked = tuple(blocked)
@@ -76,9 +74,7 @@ class ConceptBank:
         try:
             return self._by_id[concept_id]
         except KeyError:
-            raise DataError(
-                f"concept {concept_id!r} is not in the bank of {len(self)}; list them with bank.concepts"
-            ) from None
+            raise DataError(f"concept {concept_id!r} is not in the bank of {len(self)}; list them with bank.concepts") from None
 
     def __contains__(self, concept_id: object) -> bool:
         return concept_id in self._by_id

@@ -170,9 +170,7 @@ def check(rows: list[dict[str, str]], ontologies: dict[str, Ontology]) -> None:
             names = ontologies[row["system"]].names
             key = row["ontology_name"] if row["system"] == "DRUG" else row["code"]
             if names.get(key) != row["ontology_name"]:
-                problems.append(
-                    f"{where}: {key} is {names.get(key)!r} in {row['system']}, not {row['ontology_name']!r}"
-                )
+                problems.append(f"{where}: {key} is {names.get(key)!r} in {row['system']}, not {row['ontology_name']!r}")
     for column in ("code", "label"):
         values = [row[column] for row in rows]
         problems += [f"{column} {value!r} stands in several rows" for value in set(values) if values.count(value) > 1]

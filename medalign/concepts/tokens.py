@@ -84,9 +84,7 @@ def split_word(text: str) -> tuple[tuple[str, ...], str]:
     marks = end.group()
     if "?" in marks:
         return parts, "?"
-    is_stop = (
-        "!" in marks or ";" in marks or "…" in marks or ("." in marks and (not parts or parts[-1] not in ABBREVIATIONS))
-    )
+    is_stop = "!" in marks or ";" in marks or "…" in marks or ("." in marks and (not parts or parts[-1] not in ABBREVIATIONS))
     return parts, "." if is_stop else ("," if "," in marks or ":" in marks or "-" in marks else "")
 
 

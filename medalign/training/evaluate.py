@@ -28,6 +28,7 @@ from medalign.training.targets import Vocabulary
 log = logging.getLogger(__name__)
 
 N_PAIRING_BATCHES, PAIRING_BATCH = 100, 160
+N_FOLDS = 5  # of the linear probe, over consultations
 
 
 def evaluate_students(
@@ -76,9 +77,8 @@ def evaluate_students(
         "n_utterances": len(rows),
         "n_groups": len(set(measure.groups)),
         "n_concepts": int(measure.judged.sum()),
-        "unaligned_encoder": {"probe_average_precision": measure.probe(mean_pooled)},
-        "teacher_on_true_text": measure.zero_shot(text @ vocabulary.embeddings.T)
-        | {"probe_average_precision": measure.probe(text)},
+        "unaligned_encoder": measure.probe(mean_pooled),
+        "teacher_on_true_text": measure.zero_shot(text @ vocabulary.embeddings.T) | measure.probe(text),
         "students": [_figures(student, pairs, measure, text, vocabulary) for student in students],
     }
 
@@ -91,7 +91,7 @@ def _figures(student: Student, pairs: Pairs, measure: "_Measure", text: np.ndarr
         "revision": student.info.revision,
         **measure.zero_shot(audio @ vocabulary.embeddings.T),
         **measure.retrieval(audio @ text.T),
-        "probe_average_precision": measure.probe(audio),
+        **measure.probe(audio),
         "pairing": pairing(audio, text),
     }
 
@@ -143,9 +143,16 @@ class _Measure:
             figures |= self._with_interval(f"recall@{k}", lambda rows, hits=hits: float(np.nanmean(hits[rows])))
         return figures
 
-    def probe(self, embeddings: np.ndarray) -> float:
-        scores = cross_validated_probe(embeddings, self.mentioned[:, self.judged], self.groups)
-        return float(np.nanmean(column_average_precision(scores, self.mentioned[:, self.judged])))
+    def probe(self, embeddings: np.ndarray) -> dict:
+        n_groups = len(set(self.groups))
+        if n_groups < 2:
+            raise DataError("the validation rows are of one consultation; a probe is fitted on others than it is judged by")
+        truth = self.mentioned[:, self.judged]
+        scores = cross_validated_probe(embeddings, truth, self.groups, n_folds=min(N_FOLDS, n_groups))
+        return self._with_interval(
+            "probe_average_precision",
+            lambda rows: float(np.nanmean(column_average_precision(scores[rows], truth[rows]))),
+        )
 
     def _with_interval(self, name: str, statistic) -> dict:
         everything = np.arange(len(self.texts))

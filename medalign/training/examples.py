@@ -176,9 +176,7 @@ def _load_example(script_path: Path) -> Example:
             duration_s=timing["duration_s"],
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise DataError(
-            f"{script_path.name} or its timing lacks a field or has an odd one ({error}); {_REMEDY}"
-        ) from error
+        raise DataError(f"{script_path.name} or its timing lacks a field or has an odd one ({error}); {_REMEDY}") from error
     for path in filter(None, (example.audio_path, example.noisy_audio_path)):
         if not path.is_file():
             raise DataError(f"the recording {path.name} is missing in {folder}; {_REMEDY}")
@@ -191,9 +189,7 @@ _REMEDY = "write it anew with: python -m medalign.training.examples"
 def _script_paths(folder: Path) -> list[Path]:
     paths = sorted(path for path in folder.glob("*.json") if not path.name.endswith(".timing.json"))
     if not paths:
-        raise DataError(
-            f"no example consultations in {folder}; run MedAlign from a checkout that has its assets folder"
-        )
+        raise DataError(f"no example consultations in {folder}; run MedAlign from a checkout that has its assets folder")
     return paths
 
 
@@ -203,9 +199,7 @@ def _read_json(path: Path) -> dict:
     except FileNotFoundError as error:
         raise DataError(f"{path.name} is missing in {path.parent}; {_REMEDY}") from error
     except json.JSONDecodeError as error:
-        raise DataError(
-            f"{path.name}, line {error.lineno}, is not valid JSON: {error.msg}; correct it by hand"
-        ) from error
+        raise DataError(f"{path.name}, line {error.lineno}, is not valid JSON: {error.msg}; correct it by hand") from error
 
 
 def _write_timing(path: Path, script: dict, waveform: np.ndarray, times: list[tuple[int, int]]) -> None:

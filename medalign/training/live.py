@@ -20,10 +20,9 @@ class LiveChunks:
 
     features: Any  # what the encoder takes, one row per chunk
     cuts: tuple[tuple[int, slice], ...]  # per pair: row of the chunk, frames in it
-    original: Tensor | None  # (n, n_frames, d) frames of the encoder before training, for the keep-close term
 
     @classmethod
-    def of(cls, indices: np.ndarray, pairs: Pairs, student: Student, *, keep_close: bool) -> "LiveChunks":
+    def of(cls, indices: np.ndarray, pairs: Pairs, student: Student) -> "LiveChunks":
         encoder = student.encoder
         chosen = [pairs.pairs[i] for i in indices]
         places = [(pair.rendering, chunk_start_s(pair.start_s, encoder.chunk_s)) for pair in chosen]
@@ -38,8 +37,7 @@ class LiveChunks:
             whole = pairs.stretch_range(i)
             first = whole.start - round(place[1] * encoder.frames_per_s)
             cuts.append((chunks.index(place), slice(first, first + len(whole))))
-        original = pairs.batch(indices)[0] if keep_close else None
-        return cls(encoder.features(audio), tuple(cuts), original)
+        return cls(encoder.features(audio), tuple(cuts))
 
 
 def stretches_of_chunks(hidden_states: Tensor, live: LiveChunks, n_frames: int) -> Tensor:

@@ -130,9 +130,7 @@ def synthesize(
     teacher, bank = Teacher(), ConceptBank.default()
     for split, split_voices in voices.items():
         chosen = [consultation for consultation in consultations if consultation.split == split]
-        takes = speak_takes(
-            chosen, out, n_takes=n_takes if split == "train" else 1, voices=split_voices, seed=seed
-        )
+        takes = speak_takes(chosen, out, n_takes=n_takes if split == "train" else 1, voices=split_voices, seed=seed)
         notes = {consultation.consultation_id: note_sentences(consultation.note) for consultation in chosen}
         for take in takes:
             cut = _with_notes(_utterance_rows(take, split), notes[take.consultation_id], teacher, out / "teacher")

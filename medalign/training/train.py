@@ -7,6 +7,8 @@ A run is its folder: `log.jsonl` has one line a step, `state.pt` all that a resu
 happened. Everything random is a function of the seed and the step, or is kept in the state.
 """
 
+import copy
+import io
 import json
 import logging
 import math
@@ -37,7 +39,7 @@ from medalign.training.objective import Heard, LossWeights, Objective, Targets
 log = logging.getLogger(__name__)
 
 HIDDEN_SHARE, HIDDEN_SPAN = 0.3, 4  # tokens hidden for reconstruction: a third of a second at a time
-MIN_RANK = 4.0  # effective rank of the validation embeddings below which a student has collapsed
+MIN_RANK = 2.0  # effective rank of the validation embeddings below which a student has collapsed onto a line
 
 
 @dataclass(frozen=True)
@@ -92,19 +94,25 @@ class Trainee(nn.Module):
         super().__init__()
         self.head, self.weights = student.head, weights
         self.encoder = student.encoder if student.config.adapter.kind != "frozen" else None
+        keeps_close = self.encoder is not None and weights.keep_close
+        # A copy, not cached frames: those were cut from other chunks, and Whisper hears a frame by its place in a chunk.
+        self.original = copy.deepcopy(self.encoder).requires_grad_(False) if keeps_close else None
         self.predict_mel = nn.Linear(student.config.head.model_dim, N_MELS)
         # Parameters that this objective gives no gradient stay out of the optimiser and of the gradient exchange.
         self.head.project_token.requires_grad_(bool(weights.late_interaction))
         self.head.mask_token.requires_grad_(bool(weights.reconstruction))
         self.predict_mel.requires_grad_(bool(weights.reconstruction))
 
-    def forward(self, batch: Batch) -> Heard:
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        """The rows of a `Heard`; as a plain dict, since DDP reduces no gradient of what it can't look into."""
         w, distance = self.weights, None
         hidden_states = batch.hidden_states
         if self.encoder is not None:
             hidden_states = stretches_of_chunks(self.encoder(batch.live.features), batch.live, batch.mask.shape[1])
-            if w.keep_close:
-                distance = keep_close(hidden_states, batch.live.original, batch.mask).expand(len(batch.mask))
+            if self.original is not None:
+                with torch.no_grad():
+                    before = stretches_of_chunks(self.original(batch.live.features), batch.live, batch.mask.shape[1])
+                distance = keep_close(hidden_states, before, batch.mask).expand(len(batch.mask))
         tokens, token_mask = self.head.tokens(hidden_states, batch.mask)
         predicted = None
         if w.reconstruction:
@@ -117,7 +125,7 @@ class Trainee(nn.Module):
             log_mel=batch.log_mel if w.reconstruction else None,
             hidden_tokens=batch.hidden_tokens,
             distance=distance,
-        )
+        ).rows()
 
 
 def train(
@@ -156,7 +164,7 @@ def train(
     loader = BatchLoader(student, config, pairs, accelerator)
     state = RunState(run, config, trainee, objective, optimizer)
     first_step = state.resume()
-    log_file = state.open_log(first_step)
+    log_file = state.open_log(first_step) if accelerator.is_main_process else io.StringIO()
     stop = StopRequest()
     with log_file, stop, tqdm(total=config.n_steps, initial=first_step, disable=not accelerator.is_main_process) as bar:
         for step in range(first_step, config.n_steps):
@@ -165,8 +173,8 @@ def train(
                 group["lr"] = learning_rate(step, config, group["peak_lr"])
             indices = loader.indices(step)
 
-            def loss_of(heard: Heard, indices=indices) -> tuple[Tensor, dict[str, Tensor]]:
-                gathered = Heard(**{name: gather_rows(rows, accelerator) for name, rows in heard.rows().items()})
+            def loss_of(heard: dict[str, Tensor], indices=indices) -> tuple[Tensor, dict[str, Tensor]]:
+                gathered = Heard(**{name: gather_rows(rows, accelerator) for name, rows in heard.items()})
                 return objective(gathered, targets, torch.from_numpy(indices).to(accelerator.device))
 
             optimizer.zero_grad(set_to_none=True)
@@ -249,7 +257,7 @@ class BatchLoader:
         def own(rows: Tensor | None) -> Tensor | None:
             return None if rows is None else rows[rank * share : (rank + 1) * share][part].to(self.accelerator.device)
 
-        live = LiveChunks.of(indices, self.pairs, self.student, keep_close=bool(config.loss.keep_close)) if self.live else None
+        live = LiveChunks.of(indices, self.pairs, self.student) if self.live else None
         return Batch(own(hidden_states), own(mask), own(log_mel), own(hidden_tokens), live)
 
     def _mask(self, indices: np.ndarray) -> Tensor:
@@ -269,19 +277,17 @@ def _backward_in_chunks(
 
     def forward(part: slice) -> tuple[Tensor, ...]:
         with accelerator.autocast():
-            rows = model(loader.batch(step, part)).rows()
+            rows = model(loader.batch(step, part))
         names[:] = rows
         return tuple(rows.values())
 
-    return backward_in_chunks(forward, chunks, lambda *rows: loss_of(Heard(**dict(zip(names, rows, strict=True)))))
+    return backward_in_chunks(forward, chunks, lambda *rows: loss_of(dict(zip(names, rows, strict=True))))
 
 
 def _check_finite(step: int, loss: Tensor, parts: dict[str, Tensor]) -> None:
     if not loss.isfinite():
         told = ", ".join(f"{name} {part.item():.4g}" for name, part in parts.items())
-        raise TrainingError(
-            f"step {step}: the loss is {loss.item()} ({told}); lower --lr, or give --no-bf16"
-        )
+        raise TrainingError(f"step {step}: the loss is {loss.item()} ({told}); lower --lr, or give --no-bf16")
 
 
 def _check_rank(step: int, figures: dict[str, float]) -> None:
@@ -311,4 +317,3 @@ class StopRequest:
 
     def _ask(self, *_: object) -> None:
         self.asked = True
-

@@ -186,9 +186,7 @@ def _resample(waveform: np.ndarray, sample_rate_hz: float) -> np.ndarray:
 def _flite(line: str, engine_voice: str, rate: float) -> tuple[np.ndarray, int]:
     options = ["-voice", engine_voice, "--setf", f"duration_stretch={1 / rate:.4f}"]
     lexicon = "".join(f"{word} 0 : {phones.replace(' .', '')}\n" for word, phones in PRONUNCIATIONS.items())
-    return _run(
-        "flite", "flite", lambda text, wav, lex: [*options, "-add_lex", lex, "-f", text, "-o", wav], line, lexicon
-    )
+    return _run("flite", "flite", lambda text, wav, lex: [*options, "-add_lex", lex, "-f", text, "-o", wav], line, lexicon)
 
 
 def _espeak(line: str, engine_voice: str, rate: float) -> tuple[np.ndarray, int]:
@@ -272,9 +270,7 @@ def _run(
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, stdin=subprocess.DEVNULL)
         except subprocess.TimeoutExpired as error:
-            raise DataError(
-                f"'{program}' did not finish {line[:40]!r} within {TIMEOUT_S} s; shorten the text"
-            ) from error
+            raise DataError(f"'{program}' did not finish {line[:40]!r} within {TIMEOUT_S} s; shorten the text") from error
         # festival exits with 0 even if the voice is missing, so the file decides.
         if done.returncode != 0 or not wav_path.exists():
             reason = done.stderr.strip()[-200:] or f"exit status {done.returncode}"
