@@ -284,21 +284,23 @@ def masked_reconstruction(predicted: Tensor, log_mel: Tensor, masked: Tensor) ->
 def keep_close(hidden_states: Tensor, original: Tensor, mask: Tensor) -> Tensor:
     """How far an encoder has moved from where it started, on the same audio: 0 unchanged, 1 as far as its own length.
 
+    One number per clip, so that the mean over a batch doesn't depend on how the batch was shared out.
+
     Args:
         hidden_states: (n, n_frames, d) of the encoder in training.
         original: (n, n_frames, d) of the encoder before training.
         mask: (n, n_frames) bool, True where there is sound.
 
     Returns:
-        A scalar: mean squared distance of a frame, over the mean squared length of an original one.
+        (n,): squared distance of a clip's frames, over the squared length of its original ones.
 
     Raises:
-        ValueError: if no frame is valid.
+        ValueError: if a clip has no valid frame.
     """
-    if not mask.any():
-        raise ValueError("no frame is valid, so there is nothing to compare: leave empty clips out of the batch")
-    hidden_states, original = hidden_states[mask].float(), original[mask].float()
-    return (hidden_states - original).square().sum() / original.square().sum()
+    if not mask.any(1).all():
+        raise ValueError("a clip has no valid frame, so there is nothing to compare: leave empty clips out of the batch")
+    moved = (hidden_states - original).float().square().sum(2) * mask
+    return moved.sum(1) / (original.float().square().sum(2) * mask).sum(1)
 
 
 @torch.no_grad()

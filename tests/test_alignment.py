@@ -265,11 +265,12 @@ def test_keeping_close_is_0_when_unchanged_whatever_the_scale_and_ignores_paddin
     original, mask = padded(4, 10)
     moved = original * 1.1
     moved[~mask] = 100
-    assert keep_close(original, original, mask).item() == 0
-    assert keep_close(moved, original, mask).item() == pytest.approx(0.01, abs=1e-6)
-    assert keep_close(7 * moved, 7 * original, mask).item() == pytest.approx(0.01, abs=1e-6)
-    with pytest.raises(ValueError, match="no frame is valid"):
-        keep_close(original, original, mask & False)
+    assert keep_close(original, original, mask).tolist() == [0] * len(mask)
+    assert keep_close(moved, original, mask).numpy() == pytest.approx(0.01, abs=1e-6)
+    assert keep_close(7 * moved, 7 * original, mask).numpy() == pytest.approx(0.01, abs=1e-6)
+    mask[1] = False
+    with pytest.raises(ValueError, match="no valid frame"):
+        keep_close(original, original, mask)
 
 
 def test_effective_rank_counts_the_directions_that_embeddings_use():

@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 from medalign.adapters import AdapterConfig
+from medalign.encoders import AudioEncoder, Features
 from medalign.errors import DataError, TrainingError
 from medalign.head import STACK, AlignmentHead, HeadConfig
 from medalign.student import Student, StudentConfig
@@ -19,6 +21,7 @@ from medalign.training.dataset import N_MELS, Pair, Pairs
 from medalign.training.objective import Heard, LossWeights, Objective, Targets
 from medalign.training.recipe import embed_pairs
 from medalign.training.train import TrainConfig, Trainee, learning_rate, make_accelerator, train
+from medalign.weights import Weights
 
 HEAD = HeadConfig(encoder_dim=16, embed_dim=12, model_dim=20, n_heads=2, n_layers=1)
 TRAIN = TrainConfig(n_steps=60, batch_size=24, warmup_steps=5, validate_every=30, peak_lr=3e-3, bf16=False)
@@ -167,39 +170,83 @@ def test_chunks_give_the_gradient_of_the_whole_batch(tmp_path):
     assert np.isfinite([entry["loss"] for entry in log_of(tmp_path / "chunks of 7")]).all()
 
 
-UNDROPPED = replace(HEAD, dropout=0.0)  # every process draws its own dropout
+UNDROPPED = replace(HEAD, dropout=0.0)  # every process, and every chunk, draws its own dropout
 TOGETHER = replace(TRAIN, n_steps=6, validate_every=3, save_every=2, loss=EVERYTHING)
+LIVE = replace(TOGETHER, loss=LossWeights(keep_close=1.0), encoder_lr=3e-3)
+SHARED = {"a frozen encoder": TOGETHER, "a trained encoder": LIVE, "chunks of 5": replace(LIVE, chunk_size=5)}
 
 
-def train_undropped(folder: Path, accelerator=None) -> Student:
-    student = toy_student()
-    student = Student(replace(student.config, head=UNDROPPED), AlignmentHead(UNDROPPED), student.encoder, name="", revision="")
-    train(student, TOGETHER, *toy_pairs(), lambda s: {"score": 0.0}, folder, accelerator=accelerator)
+class ToyEncoder(AudioEncoder):
+    """One layer over 20 ms of waveform."""
+
+    kind, dim, frames_per_s, chunk_s = "toy", 16, 50.0, 3.0
+
+    def __init__(self):
+        super().__init__(Weights(name="toy", revision="0", folder=Path()))
+        self.model = torch.nn.Linear(320, 16, dtype=torch.float32)
+
+    def features(self, waveforms):
+        n_samples = int(self.chunk_s * 16_000)
+        return Features(torch.stack([F.pad(torch.from_numpy(w), (0, n_samples - len(w))) for w in waveforms]))
+
+    def forward(self, features):
+        return self.model(features.values.view(len(features.values), -1, 320))
+
+
+def train_undropped(folder: Path, config: TrainConfig, accelerator=None) -> Student:
+    torch.manual_seed(0)
+    live = config.loss.keep_close > 0
+    pairs, targets = toy_pairs()
+    pairs = replace(pairs, waveforms=tuple(np.repeat(f, 20, axis=1).reshape(-1) for f in pairs.frames))
+    adapter = AdapterConfig("full" if live else "frozen")
+    student = Student(
+        replace(toy_student().config, head=UNDROPPED, adapter=adapter),
+        AlignmentHead(UNDROPPED),
+        ToyEncoder(),
+        name="",
+        revision="",
+    )
+    train(student, config, pairs, targets, lambda s: {"score": 0.0}, folder, accelerator=accelerator)
     return student
+
+
+def trained_state(student: Student) -> dict[str, torch.Tensor]:
+    state = student.head.state_dict() | {f"encoder.{name}": p for name, p in student.encoder.state_dict().items()}
+    del state["pool_scores.bias"]  # a softmax doesn't feel it, so Adam walks along rounding errors
+    return state
 
 
 def one_of_two(rank: int, folder: str) -> None:
     """A process of its own, with half of every batch."""
+    torch.set_num_threads(1)
     os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
     torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2)
     accelerator = make_accelerator(TOGETHER, "cpu")
     assert accelerator.num_processes == 2
-    student = train_undropped(Path(folder) / "two", accelerator)
-    torch.save(student.head.state_dict(), f"{folder}/{rank}.pt")
-    accelerator.wait_for_everyone()
+    for name, config in SHARED.items():
+        student = train_undropped(Path(folder) / f"two, {name}", config, accelerator)
+        torch.save(trained_state(student), f"{folder}/{name}, {rank}.pt")
+        accelerator.wait_for_everyone()
     os._exit(0)  # gloo's threads may outlive the interpreter's orderly end, and then abort the process
 
 
 def test_two_processes_train_as_one_does(tmp_path):
     torch.multiprocessing.spawn(one_of_two, (str(tmp_path),), nprocs=2)
-    alone = train_undropped(tmp_path / "one")
-    logs = [[entry["loss"] for entry in log_of(tmp_path / name)] for name in ("one", "two")]
-    assert len(logs[1]) == 6 and logs[0] == pytest.approx(logs[1], abs=1e-5)
-    for rank in range(2):
-        trained = torch.load(tmp_path / f"{rank}.pt")
-        del trained["pool_scores.bias"]  # a softmax doesn't feel it, so Adam walks along rounding errors
-        for name, tensor in trained.items():
-            assert torch.allclose(tensor, alone.head.state_dict()[name], atol=1e-4), name
+    for name, config in SHARED.items():
+        alone = trained_state(train_undropped(tmp_path / f"one, {name}", replace(config, chunk_size=None)))
+        logs = [[entry["loss"] for entry in log_of(tmp_path / f"{n}, {name}")] for n in ("one", "two")]
+        assert len(logs[1]) == 6 and logs[0] == pytest.approx(logs[1], abs=1e-5), name
+        for rank in range(2):
+            for parameter, tensor in torch.load(tmp_path / f"{name}, {rank}.pt", weights_only=True).items():
+                assert torch.allclose(tensor, alone[parameter], atol=1e-4), (name, parameter)
+
+
+def test_an_encoder_in_training_may_be_run_in_chunks(tmp_path):
+    whole, chunked = (train_undropped(tmp_path / str(size), replace(LIVE, chunk_size=size)) for size in (None, 7))
+    for name, tensor in trained_state(whole).items():
+        assert torch.allclose(tensor, trained_state(chunked)[name], atol=1e-4), name
+    log = log_of(tmp_path / "7")
+    assert log[0]["keep_close"] == 0 < log[-1]["keep_close"]
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_with_its_parts(tmp_path):

@@ -20,7 +20,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from accelerate import Accelerator
-from accelerate.utils import DistributedDataParallelKwargs
 from torch import Tensor, nn
 from tqdm import tqdm
 
@@ -112,7 +111,7 @@ class Trainee(nn.Module):
             if self.original is not None:
                 with torch.no_grad():
                     before = stretches_of_chunks(self.original(batch.live.features), batch.live, batch.mask.shape[1])
-                distance = keep_close(hidden_states, before, batch.mask).expand(len(batch.mask))
+                distance = keep_close(hidden_states, before, batch.mask)
         tokens, token_mask = self.head.tokens(hidden_states, batch.mask)
         predicted = None
         if w.reconstruction:
@@ -213,9 +212,7 @@ def train(
 
 def make_accelerator(config: TrainConfig, device: str = "auto") -> Accelerator:
     """One process or several, as `accelerate launch` has set them up; the losses see all rows either way."""
-    # Reconstruction runs the head twice in a step, and DDP allows that only if told that the graph stays the same.
-    ddp = DistributedDataParallelKwargs(static_graph=True)
-    return Accelerator(cpu=device == "cpu", mixed_precision="bf16" if config.bf16 else "no", kwargs_handlers=[ddp])
+    return Accelerator(cpu=device == "cpu", mixed_precision="bf16" if config.bf16 else "no")
 
 
 class BatchLoader:
@@ -226,8 +223,6 @@ class BatchLoader:
         self.live = student.config.adapter.kind != "frozen"
         if config.batch_size % accelerator.num_processes:
             raise TrainingError(f"a batch of {config.batch_size} can't be shared by {accelerator.num_processes} processes")
-        if self.live and (config.chunk_size or accelerator.num_processes > 1):
-            raise TrainingError("an encoder in training takes one process and no --chunk-size; or give --adapter frozen")
         if self.live:
             self.sampler = ChunkBatches.of(pairs.pairs, student.encoder.chunk_s, config.batch_size, config.seed)
         else:
@@ -254,10 +249,12 @@ class BatchLoader:
                 heard = self.pairs.log_mel_of(i)[: token_mask.shape[1]]
                 log_mel[row, : len(heard)] = heard
 
-        def own(rows: Tensor | None) -> Tensor | None:
-            return None if rows is None else rows[rank * share : (rank + 1) * share][part].to(self.accelerator.device)
+        mine = slice(rank * share, (rank + 1) * share)
 
-        live = LiveChunks.of(indices, self.pairs, self.student) if self.live else None
+        def own(rows: Tensor | None) -> Tensor | None:
+            return None if rows is None else rows[mine][part].to(self.accelerator.device)
+
+        live = LiveChunks.of(indices[mine][part], self.pairs, self.student) if self.live else None
         return Batch(own(hidden_states), own(mask), own(log_mel), own(hidden_tokens), live)
 
     def _mask(self, indices: np.ndarray) -> Tensor:
@@ -270,9 +267,8 @@ def _backward_in_chunks(
     model: nn.Module, loader: BatchLoader, step: int, config: TrainConfig, accelerator: Accelerator, loss_of: Callable
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """The gradient of the whole batch with the memory of a chunk: debiased CKA does not add up over micro-batches."""
-    if accelerator.num_processes > 1:
-        raise TrainingError("--chunk-size is for one process; with several, lower --batch-size or add processes")
-    chunks = [slice(i, i + config.chunk_size) for i in range(0, config.batch_size, config.chunk_size)]
+    share = config.batch_size // accelerator.num_processes
+    chunks = [slice(i, min(i + config.chunk_size, share)) for i in range(0, share, config.chunk_size)]
     names: list[str] = []
 
     def forward(part: slice) -> tuple[Tensor, ...]:
@@ -281,7 +277,9 @@ def _backward_in_chunks(
         names[:] = rows
         return tuple(rows.values())
 
-    return backward_in_chunks(forward, chunks, lambda *rows: loss_of(dict(zip(names, rows, strict=True))))
+    return backward_in_chunks(
+        forward, chunks, lambda *rows: loss_of(dict(zip(names, rows, strict=True))), lambda: accelerator.no_sync(model)
+    )
 
 
 def _check_finite(step: int, loss: Tensor, parts: dict[str, Tensor]) -> None:
