@@ -110,8 +110,25 @@ def _parser() -> argparse.ArgumentParser:
     analyze = commands.add_parser("analyze", help="transcript, concepts and alignment of one recording")
     analyze.add_argument("audio", metavar="AUDIO", help="wav, mp3, m4a, mp4, ogg, webm or flac; at most 60 minutes")
     analyze.add_argument("--json", metavar="OUT", type=Path, help="write the whole result here ('-' is standard output)")
+    analyze.add_argument(
+        "--concepts", metavar="CSV", type=Path, help="look for your own, too: columns label, synonyms (by |), code, category"
+    )
     _model_options(analyze, asr=True, teacher=True, student=True)
     analyze.set_defaults(command=_analyze)
+
+    skim = commands.add_parser("skim", help="concepts in the sound alone, without transcribing: quick, and less sure")
+    skim.add_argument("audio", metavar="AUDIO")
+    skim.add_argument("--json", metavar="OUT", type=Path, help="write the concepts here ('-' is standard output)")
+    _model_options(skim, teacher=True, student=True)
+    skim.set_defaults(command=_skim)
+
+    search = commands.add_parser("search", help="where a recording sounds like a phrase, without transcribing")
+    search.add_argument("audio", metavar="AUDIO")
+    search.add_argument("phrase", metavar="PHRASE", help='any words, such as "trouble sleeping"')
+    search.add_argument("--hits", type=int, default=5, help="places to give")
+    search.add_argument("--json", metavar="OUT", type=Path, help="write the places here ('-' is standard output)")
+    _model_options(search, teacher=True, student=True)
+    search.set_defaults(command=_search)
 
     transcribe = commands.add_parser("transcribe", help="the transcript alone")
     transcribe.add_argument("audio", metavar="AUDIO")
@@ -166,9 +183,15 @@ def _parser() -> argparse.ArgumentParser:
     _cache_option(evaluate)
     evaluate.set_defaults(command=_evaluate)
 
+    join = commands.add_parser("join", help="average runs that differ in their seed into one student")
+    join.add_argument("runs", metavar="RUN", type=Path, nargs="+", help="checkpoint folders of `medalign train`")
+    join.add_argument("--out", type=Path, required=True, help="folder of the joined student")
+    join.set_defaults(command=_join)
+
     ablate = commands.add_parser("ablate", help="train arms that differ in one thing, on a small budget, and compare them")
     ablate.add_argument("manifest", metavar="MANIFEST", type=Path)
     ablate.add_argument("--arms", choices=("objective", "encoder"), default="objective")
+    ablate.add_argument("--arm", action="append", default=[], help="only this one of them; may be repeated")
     ablate.add_argument("--out", type=Path, required=True, help="folder of the runs; a rerun does what is missing")
     ablate.add_argument("--steps", type=int, default=150)
     ablate.add_argument("--batch-size", type=int, default=96)
@@ -269,15 +292,48 @@ def _weights(text: str) -> dict[str, float]:
 
 def _analyze(arguments: argparse.Namespace) -> None:
     from medalign.audio import load_recording
+    from medalign.concepts import ConceptBank
+    from medalign.concepts.custom import read_concepts
 
     _check_output(arguments.json)
     load_recording(arguments.audio)  # a bad file is refused before any model is loaded
-    analysis = _load_analyzer(arguments).analyze(arguments.audio)
+    own = read_concepts(arguments.concepts, ConceptBank.default()) if arguments.concepts else ()
+    analysis = _load_analyzer(arguments).analyze(arguments.audio, own)
     if arguments.json is not None:
         _write_json(analysis.to_dict(), arguments.json)
     if str(arguments.json) == "-":
         return
     print(_summary(analysis))
+
+
+def _skim(arguments: argparse.Namespace) -> None:
+    _check_output(arguments.json)
+    rows = _load_listener(arguments).skim(arguments.audio)
+    if arguments.json is not None:
+        _write_json([asdict(row) for row in rows], arguments.json)
+    if str(arguments.json) != "-":
+        print(DISCLAIMER)
+        for row in rows:
+            places = ", ".join(_clock(e.start_s) for e in row.student.evidence) or "no clear place"
+            print(f"{row.label:30} {row.student.probability:.2f}  {places}")
+
+
+def _search(arguments: argparse.Namespace) -> None:
+    _check_output(arguments.json)
+    hits = _load_listener(arguments).search(arguments.audio, arguments.phrase, arguments.hits)
+    if arguments.json is not None:
+        _write_json([asdict(hit) for hit in hits], arguments.json)
+    if str(arguments.json) != "-":
+        for hit in hits:
+            print(f"{_clock(hit.start_s)}-{_clock(hit.end_s)}  fits better than {hit.percentile:.0f} % of other texts")
+
+
+def _load_listener(arguments: argparse.Namespace):
+    from medalign.audio import load_recording
+    from medalign.listener import Listener
+
+    load_recording(arguments.audio)  # a bad file is refused before any model is loaded
+    return Listener.default(teacher=arguments.teacher, student=arguments.student, device=arguments.device)
 
 
 def _load_analyzer(arguments: argparse.Namespace):
@@ -310,8 +366,8 @@ def _clock(seconds: float) -> str:
 
 
 def _transcribe(arguments: argparse.Namespace) -> None:
-    from medalign.analyzer import choose_device
     from medalign.audio import load_recording
+    from medalign.listener import choose_device
     from medalign.transcription import Transcriber
 
     _check_output(arguments.json)
@@ -422,11 +478,20 @@ def _evaluate(arguments: argparse.Namespace) -> None:
         _write_json(figures, arguments.json)
 
 
+def _join(arguments: argparse.Namespace) -> None:
+    from medalign.training.ensemble import join_runs
+
+    join_runs(arguments.runs, arguments.out)
+
+
 def _ablate(arguments: argparse.Namespace) -> None:
     from medalign.training.ablation import ENCODER_ARMS, OBJECTIVE_ARMS, run_ablation
     from medalign.training.train import TrainConfig
 
     _check_output(arguments.json)
+    arms = {"objective": OBJECTIVE_ARMS, "encoder": ENCODER_ARMS}[arguments.arms]
+    if unknown := [name for name in arguments.arm if name not in arms]:
+        raise MedAlignError(f"unknown arm '{unknown[0]}'; the arms are: {', '.join(arms)}")
     config = TrainConfig(
         n_steps=arguments.steps,
         batch_size=arguments.batch_size,
@@ -436,7 +501,7 @@ def _ablate(arguments: argparse.Namespace) -> None:
     )
     figures = run_ablation(
         arguments.manifest,
-        {"objective": OBJECTIVE_ARMS, "encoder": ENCODER_ARMS}[arguments.arms],
+        {name: arms[name] for name in arguments.arm or arms},
         arguments.out,
         arguments.cache,
         config=config,
@@ -484,7 +549,7 @@ def _check_output(path: Path | None) -> None:
         raise MedAlignError(f"can't write {path}: the folder {folder} does not exist; create it first")
 
 
-def _write_json(body: dict, path: Path) -> None:
+def _write_json(body: dict | list, path: Path) -> None:
     text = json.dumps(body, indent=2, ensure_ascii=False) + "\n"
     if str(path) == "-":
         sys.stdout.write(text)

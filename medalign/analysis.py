@@ -71,6 +71,16 @@ class ConceptFinding:
 
 
 @dataclass(frozen=True)
+class SearchHit:
+    """A place that sounds like a phrase; `percentile` is the share (0-100) of fixed other texts that fit it worse."""
+
+    start_s: float
+    end_s: float
+    score: float  # cosine
+    percentile: float
+
+
+@dataclass(frozen=True)
 class Sign:
     """A sound that is heard, not said."""
 

@@ -98,6 +98,23 @@ class AlignmentHead(nn.Module):
         return F.normalize(self.project_token(tokens), dim=-1)
 
 
+class HeadEnsemble(nn.Module):
+    """Heads trained from different seeds on one frozen encoder: the mean of their embeddings, at unit length.
+
+    The encoder, most of the cost, still runs once. Source: Lakshminarayanan et al. 2017, Simple and Scalable Predictive
+    Uncertainty Estimation using Deep Ensembles (arXiv 1612.01474); means of unit vectors are ours.
+    """
+
+    def __init__(self, config: HeadConfig, n_members: int):
+        super().__init__()
+        self.config = config
+        self.members = nn.ModuleList(AlignmentHead(config) for _ in range(n_members))
+
+    def forward(self, hidden_states: Tensor, mask: Tensor) -> Tensor:
+        """One unit vector per stretch, (batch, embed_dim)."""
+        return F.normalize(torch.stack([member(hidden_states, mask) for member in self.members]).mean(0), dim=-1)
+
+
 def pad_stretches(stretches: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
     """Stretches of frames (n_frames_i, d) as one batch (n, n_frames, d), a multiple of STACK long, and its mask."""
     n_frames = max(math.ceil(len(s) / STACK) * STACK for s in stretches)

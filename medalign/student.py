@@ -22,7 +22,7 @@ from medalign.analysis import ModelInfo
 from medalign.audio import SAMPLE_RATE_HZ
 from medalign.encoders import AudioEncoder, load_audio_encoder
 from medalign.errors import CheckpointError
-from medalign.head import AlignmentHead, HeadConfig, pad_stretches
+from medalign.head import AlignmentHead, HeadConfig, HeadEnsemble, pad_stretches
 from medalign.weights import REVISION_LENGTH, Weights, resolve, sha256_of, upload_folder
 
 MARGIN_S = 3.0  # frames this close to an inner edge of a chunk lack context; the neighbouring chunk has it
@@ -46,6 +46,7 @@ class StudentConfig:
     teacher: str  # the language model whose space it speaks
     teacher_revision: str
     head: HeadConfig
+    n_members: int = 1  # heads trained from different seeds, whose embeddings are averaged
     adapter: AdapterConfig = field(default_factory=AdapterConfig)  # what was trained of the encoder
     window_s: float = 6.0  # a sentence or two of conversation
     hop_s: float = 3.0
@@ -54,7 +55,9 @@ class StudentConfig:
 class Student:
     """Audio to embeddings in the teacher's space."""
 
-    def __init__(self, config: StudentConfig, head: AlignmentHead, encoder: AudioEncoder, *, name: str, revision: str):
+    def __init__(
+        self, config: StudentConfig, head: AlignmentHead | HeadEnsemble, encoder: AudioEncoder, *, name: str, revision: str
+    ):
         self.config = config
         self.folder: Path | None = None  # where it was loaded from
         self.saved_to: Path | None = None
@@ -85,7 +88,7 @@ class Student:
                 f"student '{name}' has a head for hidden states {config.head.encoder_dim} wide, encoder '{config.encoder}' "
                 f"gives {encoder.dim}; correct encoder_dim in its {CONFIG_FILE} or train again"
             )
-        head = AlignmentHead(config.head)
+        head = AlignmentHead(config.head) if config.n_members == 1 else HeadEnsemble(config.head, config.n_members)
         state = _read_tensors(weights.folder / HEAD_FILE)
         check_fit(head.state_dict(), state, str(weights.folder / HEAD_FILE))
         head.load_state_dict(state, strict=True)

@@ -69,12 +69,13 @@ class Transcriber:
         *_, transcript = self.stream(recording)
         return transcript
 
-    def speech_s(self, recording: Recording) -> np.ndarray:
-        """Stretches with a voice in them, (n, 2) start and end in seconds, by the recogniser's own detector (Silero)."""
-        from faster_whisper.vad import get_speech_timestamps
 
-        stretches = get_speech_timestamps(recording.waveform)
-        return np.array([(s["start"], s["end"]) for s in stretches], float).reshape(-1, 2) / SAMPLE_RATE_HZ
+def speech_stretches(recording: Recording) -> np.ndarray:
+    """Stretches with a voice in them, (n, 2) start and end in seconds, by the recogniser's own detector (Silero)."""
+    from faster_whisper.vad import get_speech_timestamps
+
+    stretches = get_speech_timestamps(recording.waveform)
+    return np.array([(s["start"], s["end"]) for s in stretches], float).reshape(-1, 2) / SAMPLE_RATE_HZ
 
 
 def _finished(found, earliest_s: float, duration_s: float) -> Segment | None:

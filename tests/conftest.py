@@ -32,7 +32,7 @@ def transcriber(analyzer):
 
 @pytest.fixture(scope="session")
 def student(analyzer):
-    return analyzer.student
+    return analyzer.listener.student
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ demand (a failing stage, an alarm at a known second, hostile text).
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -27,6 +27,7 @@ from medalign.analysis import (
     WindowAlignment,
     Witness,
 )
+from medalign.concepts import Concept
 from medalign.errors import MedAlignError
 from medalign.transcript import Segment, Transcript, Word
 
@@ -159,16 +160,20 @@ class FakeEngine:
     fail_at: str | None = None
     error: Exception | None = None
     delay_s: float = 0.0  # before each step
+    asked: Sequence[Concept] = ()  # the user's own concepts of the last call
 
-    def stream(self, path: str) -> Iterator[object]:
+    def stream(self, path: str, own: Sequence[Concept] = ()) -> Iterator[object]:
+        self.asked = own
         said = self.result.transcript
-        stages = [("decode", 0.02, None)]
+        heard = tuple(c for c in self.result.concepts if c.agreement == "student_only")
+        stages = [("decode", 0.02, None), ("student", 0.05, None)]
         n = len(said.segments)
         stages += [("transcribe", 0.6 * (i + 1) / n, Transcript(said.segments[: i + 1], "en")) for i in range(n)]
-        stages += [("teacher", 0.7, said), ("student", 0.85, said)]
+        stages += [("teacher", 0.85, said)]
         for stage, fraction, so_far in stages:
+            skim = None if stage in ("decode", "student") else heard
             time.sleep(self.delay_s)
-            yield SimpleNamespace(stage=stage, fraction=fraction, remaining_s=12.0, transcript=so_far, message="")
+            yield SimpleNamespace(stage=stage, fraction=fraction, remaining_s=12.0, transcript=so_far, message="", skim=skim)
             if stage == self.fail_at:
                 raise self.error or MedAlignError("the teacher's folder is gone; give --teacher another name")
         yield self.result

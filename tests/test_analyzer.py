@@ -1,14 +1,18 @@
 """One recording in, one honest answer out: the JSON contract, the two witnesses, and what they point to."""
 
 import json
+import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from medalign.analysis import Analysis
-from medalign.analyzer import Analyzer, Progress
+from medalign.analyzer import Progress, _align
 from medalign.audio import SAMPLE_RATE_HZ, load_recording
-from medalign.errors import AudioError, WeightsError
+from medalign.concepts.custom import parse_concepts
+from medalign.errors import AudioError, DataError, WeightsError
+from medalign.listener import MAX_PHRASE, Listener
 from medalign.teacher import Teacher
 from medalign.transcript import Transcript
 from medalign.zero_shot import stored_concept_embeddings
@@ -50,6 +54,22 @@ def test_most_expected_concepts_are_found_with_their_status(analyses, examples):
             right_status += expected.status in got
     assert found / n >= MIN_CONCEPT_RECALL, f"{found} of {n}"
     assert right_status / found >= 0.85, f"{right_status} of {found}"
+
+
+def test_own_concepts_are_scored_by_both_witnesses_and_change_nothing_else(analyzer, analyses, examples):
+    example = examples["upset-stomach"]
+    own = parse_concepts("navel trouble; belly button\nspace travel", analyzer.listener.bank)
+    asked = analyzer.analyze(example.audio_path, own)
+    rows = {row.label: row for row in asked.concepts}
+    assert rows["navel trouble"].teacher.evidence[0].text == "belly button" and rows["navel trouble"].status == "present"
+    assert "space travel" not in rows
+    others = [row for row in asked.concepts if row.label != "navel trouble"]
+    assert others == list(analyses["upset-stomach"].concepts)
+    heard = analyzer.listener.listen(load_recording(example.audio_path), own).heard
+    navel, space = heard.cosines[:, -2], heard.cosines[:, -1]
+    said = next(turn for turn in example.turns if "belly button" in turn.text)
+    start_s, end_s = heard.windows_s[navel.argmax()]
+    assert start_s < said.end_s and said.start_s < end_s and navel.max() > space.max()
 
 
 def test_no_negated_or_family_concept_is_called_present(analyses, examples):
@@ -103,10 +123,12 @@ def test_audio_fits_its_own_transcript_better_than_another_recordings(analyzer, 
         windows = [w for w in analyses[slug].alignment.windows if w.transcript_text]
         foreign = [w.transcript_text for w in analyses[other_slug].alignment.windows if w.transcript_text]
         waveform = load_recording(examples[slug].audio_path).waveform
-        audio = analyzer.student.embed(analyzer.student.frames(waveform), [(w.start_s, w.end_s) for w in windows])
+        audio = analyzer.listener.student.embed(
+            analyzer.listener.student.frames(waveform), [(w.start_s, w.end_s) for w in windows]
+        )
         n = min(len(windows), len(foreign))
         own += [w.percentile for w in windows]
-        other += analyzer.reference.percentile(audio[:n], analyzer.teacher.encode(foreign[:n])).tolist()
+        other += analyzer.listener.reference.percentile(audio[:n], analyzer.listener.teacher.encode(foreign[:n])).tolist()
     assert np.median(own) > 90
     assert np.median(own) > np.median(other) + 30
 
@@ -129,15 +151,58 @@ def test_progress_only_grows_and_carries_the_transcript_so_far(analyzer, example
     assert any(step.remaining_s for step in steps)
 
 
+def test_the_sound_alone_gives_a_first_picture_before_the_first_word(analyzer, analyses, examples):
+    steps = analyzer.stream(examples["chest-pain"].audio_path)
+    first = next(step for step in steps if step.skim is not None)
+    steps.close()
+    assert first.transcript is None
+    skimmed = {row.label for row in first.skim}
+    spoken_of = {row.label for row in analyses["chest-pain"].concepts if row.teacher is not None}
+    assert len(skimmed & spoken_of) >= 5
+    assert all(row.status is None and row.agreement == "student_only" for row in first.skim)
+    assert first.skim == analyzer.listener.skim(examples["chest-pain"].audio_path)
+
+
+def test_a_skim_costs_a_small_part_of_a_transcription(analyzer, examples):
+    path = examples["chest-pain"].audio_path
+    recording = load_recording(path)
+
+    def seconds(work) -> float:
+        taken = []
+        for _ in range(2):
+            started = time.perf_counter()
+            work()
+            taken.append(time.perf_counter() - started)
+        return min(taken)
+
+    assert seconds(lambda: analyzer.listener.skim(path)) < 0.5 * seconds(lambda: analyzer.transcriber.transcribe(recording))
+
+
+def test_a_phrase_is_found_where_it_is_said(analyzer, examples):
+    example = examples["upset-stomach"]
+    for phrase, word in (("pain around the belly button", "belly"), ("allergic to penicillin", "penicillin")):
+        said = next(turn for turn in example.turns if word in turn.text)
+        hits = analyzer.listener.search(example.audio_path, phrase)
+        assert any(hit.start_s < said.end_s and said.start_s < hit.end_s for hit in hits[:2]), phrase
+        assert hits[0].percentile > 90 and [h.score for h in hits] == sorted((h.score for h in hits), reverse=True)
+        assert all(a.end_s <= b.start_s or b.end_s <= a.start_s for a in hits for b in hits if a is not b)
+
+
+@pytest.mark.parametrize("phrase", ["", "  ", "x" * (MAX_PHRASE + 1)])
+def test_a_phrase_that_can_not_be_searched_for_is_refused(analyzer, examples, phrase):
+    with pytest.raises(DataError, match="can't be searched for"):
+        analyzer.listener.search(examples["upset-stomach"].audio_path, phrase)
+
+
 def test_swapped_audio_raises_alarms(analyzer, examples):
     """Another consultation's sound under this transcript is what the alarm is for."""
     waveform = load_recording(examples["low-mood"].audio_path).waveform
-    windows_s = analyzer.student.windows(len(waveform) / SAMPLE_RATE_HZ)
+    windows_s = analyzer.listener.student.windows(len(waveform) / SAMPLE_RATE_HZ)
     transcript = Transcript(analyzer.analyze(examples["chest-pain"].audio_path).transcript.segments)
     texts = [transcript.text_between(*window_s) for window_s in windows_s]
-    audio = analyzer.student.embed(analyzer.student.frames(waveform), windows_s)
-    speech = np.array([[0.0, len(waveform) / SAMPLE_RATE_HZ]])
-    rows = analyzer._align(windows_s, texts, analyzer._embed_texts(texts), audio, speech)
+    audio = analyzer.listener.student.embed(analyzer.listener.student.frames(waveform), windows_s)
+    heard = replace(analyzer.listener.listen(load_recording(examples["low-mood"].audio_path)), windows_s=windows_s, audio=audio)
+    rows = _align(heard, texts, analyzer._embed_texts(texts), analyzer.listener.reference)
     assert np.mean([row.alarm for row in rows]) > 0.5
 
 
@@ -154,7 +219,7 @@ def test_a_student_of_another_teacher_is_refused(analyzer):
         info = type("Info", (), {"name": "other", "revision": "0" * 12})()
 
     with pytest.raises(WeightsError, match="was aligned with teacher 'all-MiniLM-L6-v2'.*use --teacher"):
-        Analyzer(analyzer.transcriber, OtherTeacher(), analyzer.student, analyzer.reference, analyzer.bank)
+        Listener(OtherTeacher(), analyzer.listener.student, analyzer.listener.reference, analyzer.listener.bank)
 
 
 def test_stored_concept_embeddings_are_those_of_the_shipped_bank(analyzer, monkeypatch):
@@ -164,5 +229,6 @@ def test_stored_concept_embeddings_are_those_of_the_shipped_bank(analyzer, monke
         raise AssertionError("the bank or the wording changed: run `medalign calibrate` and commit concepts.safetensors")
 
     monkeypatch.setattr(Teacher, "encode", refuse)
-    stored = stored_concept_embeddings(analyzer.student.folder, analyzer.teacher, analyzer.bank.concepts)
+    listener = analyzer.listener
+    stored = stored_concept_embeddings(listener.student.folder, listener.teacher, listener.bank.concepts)
     assert np.linalg.norm(stored, axis=1) == pytest.approx(1, abs=1e-2)

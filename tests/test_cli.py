@@ -33,14 +33,37 @@ def test_transcribe_prints_what_is_said(capsys, examples):
     assert "ear" in capsys.readouterr().out.lower()
 
 
-@pytest.mark.parametrize("command", ["analyze", "transcribe"])
+def test_own_concepts_come_from_a_csv(capsys, tmp_path, examples):
+    own, audio = tmp_path / "own.csv", str(examples["upset-stomach"].audio_path)
+    own.write_text("label,synonyms\ncold chicken,chicken gone cold\n")
+    assert main(["analyze", audio, "--concepts", str(own), "--json", "-"]) == 0
+    (row,) = [row for row in json.loads(capsys.readouterr().out)["concepts"] if row["label"] == "cold chicken"]
+    assert row["concept_id"] == "CUSTOM:cold-chicken" and row["teacher"]["evidence"]
+    own.write_text("label\ncough\n")
+    assert "line 2: 'cough' is taken" in fails(capsys, "analyze", audio, "--concepts", str(own))
+    assert "can't be read" in fails(capsys, "analyze", audio, "--concepts", str(tmp_path / "none.csv"))
+
+
+def test_skim_and_search_need_no_transcript(capsys, examples, monkeypatch):
+    monkeypatch.setattr("medalign.transcription.Transcriber.__init__", None)
+    audio = str(examples["upset-stomach"].audio_path)
+    assert main(["skim", audio, "--json", "-"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert "abdominal pain" in {row["label"] for row in rows} and all(row["teacher"] is None for row in rows)
+    assert main(["search", audio, "allergic to penicillin", "--hits", "2"]) == 0
+    assert capsys.readouterr().out.count("fits better than") == 2
+    assert "can't be searched for" in fails(capsys, "search", audio, " ")
+
+
+@pytest.mark.parametrize("command", [["analyze"], ["transcribe"], ["skim"], ["search", "cough"]])
 def test_bad_audio_is_one_line_and_status_two(capsys, tmp_path, command):
     (tmp_path / "empty.wav").touch()
     (tmp_path / "text.wav").write_text("hello")
-    assert "is empty" in fails(capsys, command, str(tmp_path / "empty.wav"))
-    assert "can't be read as audio" in fails(capsys, command, str(tmp_path / "text.wav"))
-    assert "does not exist" in fails(capsys, command, str(tmp_path / "missing.wav"))
-    assert "is not a file" in fails(capsys, command, str(tmp_path))
+    name, *rest = command
+    assert "is empty" in fails(capsys, name, str(tmp_path / "empty.wav"), *rest)
+    assert "can't be read as audio" in fails(capsys, name, str(tmp_path / "text.wav"), *rest)
+    assert "does not exist" in fails(capsys, name, str(tmp_path / "missing.wav"), *rest)
+    assert "is not a file" in fails(capsys, name, str(tmp_path), *rest)
 
 
 def test_unknown_models_and_wrong_checkpoints_are_one_line_and_status_two(capsys, tmp_path, examples):

@@ -35,11 +35,12 @@ LAYERS = {
     "medalign.training.augmentation": 2,
     "medalign.training.large_batch": 1,
     "medalign.training.distributed": 1,
-    "medalign.analyzer": 5,
+    "medalign.listener": 5,
+    "medalign.analyzer": 6,
     "medalign.figures": 4,
     "medalign.ui": 6,
-    "medalign.benchmark": 6,
-    "medalign.__main__": 7,
+    "medalign.benchmark": 7,
+    "medalign.__main__": 8,
 }
 DOORS = {
     "faster_whisper": {"medalign.transcription"},

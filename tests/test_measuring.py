@@ -68,6 +68,8 @@ def test_an_ablation_compares_arms_and_a_rerun_does_what_is_missing(cache, tmp_p
         assert set(by_seed) == {"mean", "seed 0", "seed 1"}
         assert by_seed["mean"]["recall@1"] == pytest.approx((by_seed["seed 0"]["recall@1"] + by_seed["seed 1"]["recall@1"]) / 2)
     assert "reconstruction" in (out / "plus-self-supervision-seed0" / "log.jsonl").read_text()
+    assert main(["ablate", str(MANIFEST), "--out", str(out), *options, "--arm", "no such arm"]) == 2
+    assert "unknown arm 'no such arm'; the arms are: CKA + InfoNCE" in capsys.readouterr().err
     monkeypatch.setattr(ablation, "train", None)  # a second training would fail
     assert main(["ablate", str(MANIFEST), "--out", str(out), *options]) == 0
     assert json.loads(json_out.read_text()) == figures

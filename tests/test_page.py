@@ -287,10 +287,27 @@ def test_no_accessibility_rule_of_wcag_2_2_aa_is_broken(browser, url, width, the
         assert not found.response["violations"], found.generate_report()
 
 
+def test_own_concepts_reach_the_engine_or_are_refused_in_words(browser, tone):
+    engine = FakeEngine(page_fixtures.analysis())
+    with fake_server(engine) as url, watched_page(browser, url) as page:
+        upload(page, tone)
+        page.get_by_text("Look for your own concepts, too").click()
+        page.locator("#own textarea").fill("dawn phenomenon\ncough\n<b>odd</b>")
+        page.get_by_role("button", name="Analyse").click()
+        alert = page.locator("#alert")
+        alert.get_by_text("line 2: 'cough' is taken by the bank's 'cough'").wait_for()
+        assert not engine.asked
+        page.locator("#own textarea").fill("dawn phenomenon; high morning sugar\n<b>odd</b>")
+        page.get_by_role("button", name="Analyse").click()
+        wait_for_result(page)
+        assert [c.label for c in engine.asked] == ["dawn phenomenon", "<b>odd</b>"]
+        assert engine.asked[0].synonyms == ("high morning sugar",)
+
+
 def test_two_readers_never_see_each_others_result(browser, tone, tmp_path):
     @dataclass
     class NamesItsFile(FakeEngine):
-        def stream(self, path):
+        def stream(self, path, own=()):
             recording = replace(self.result.recording, name=Path(path).name)
             yield from FakeEngine(replace(self.result, recording=recording, warnings=(Path(path).name,))).stream(path)
 

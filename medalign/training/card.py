@@ -60,7 +60,7 @@ def _training(story: dict) -> str:
         f"{story['n_train_groups']} groups to learn ({story['n_train_pairs']} pairs with their degraded copies), "
         f"{story['n_valid_rows']} rows of {story['n_valid_groups']} groups to choose by.",
         f"Objective: {weights}; {train['n_steps']} steps of {train['batch_size']} pairs, learning rate "
-        f"{train['peak_lr']:g}, seed {train['seed']}.",
+        f"{train['peak_lr']:g}, seed {train['seed']}." + _members_told(story),
         f"Renderings of each recording: {recipe['renderings']}; noise clips from {len(recipe['noise'])} folders.",
         f"{story['date']}, {story['hardware']}, {story['wall_time_s'] / 60:.0f} minutes, speech and features from a cache "
         f"not counted; torch {versions['torch']}, transformers {versions['transformers']}, Python {versions['python']}.",
@@ -68,18 +68,23 @@ def _training(story: dict) -> str:
     return "## Training\n\n" + "\n".join(f"- {line}" for line in lines)
 
 
+def _members_told(story: dict) -> str:
+    n = len(story.get("members", []))
+    return f" An ensemble: {n} heads, one a seed, whose embeddings are averaged; the encoder runs once." if n else ""
+
+
 def _figures(folder: Path, story: dict) -> str:
     lines = ["## Figures", ""]
     tables = {noise: found for name, noise in NOISES.items() if (found := _read(folder / name))}
     if not tables:
-        told = ", ".join(f"{name} {value:.3f}" for name, value in story["validation"].items())
+        runs = story.get("members", [story])
+        told = "; ".join(", ".join(f"{name} {value:.3f}" for name, value in run["validation"].items()) for run in runs)
         return "\n".join([*lines, f"On the validation rows, which also chose the weights: {told}. No intervals were computed."])
     first = next(iter(tables.values()))
     lines += [
         f"On {first['n_utterances']} validation utterances of {first['n_groups']} consultations in a voice that training never "
-        f"heard, each heard {first['heard']}; {first['n_concepts']} concepts with 5 or more mentions. Mean over "
-        f"{len(first['students'])} seeds (least to most); in brackets the 95 % interval of the first, "
-        "by bootstrap over consultations. These rows also chose the weights.",
+        f"heard, each heard {first['heard']}; {first['n_concepts']} concepts with 5 or more mentions. In brackets the 95 % "
+        f"interval by bootstrap over consultations{_others_told(first['students'])}. These rows also chose the weights.",
         "",
         "| what | " + " | ".join(tables) + " |",
         "|---|" + "---|" * len(tables),
@@ -119,11 +124,17 @@ def _figures(folder: Path, story: dict) -> str:
     return "\n".join(lines)
 
 
+def _others_told(students: list[dict]) -> str:
+    names = ", ".join(student["name"] for student in students[1:])
+    return f"; behind the semicolon the mean and range of {names}" if names else ""
+
+
 def _cell(students: list[dict], key: str) -> str:
-    values = [student[key] for student in students]
-    told = f"{sum(values) / len(values):.3f}"
-    if len(values) > 1:
-        told += f" ({min(values):.3f}-{max(values):.3f})"
-    if interval := students[0].get(f"{key}_95"):
+    """The first student is the folder's own; others, such as an ensemble's members, stand beside it."""
+    own, *others = students
+    told = f"**{own[key]:.3f}**"
+    if interval := own.get(f"{key}_95"):
         told += f" [{interval[0]:.3f}-{interval[1]:.3f}]"
+    if values := [student[key] for student in others]:
+        told += f"; {sum(values) / len(values):.3f} ({min(values):.3f}-{max(values):.3f})"
     return told

@@ -10,8 +10,18 @@ from medalign.words import band, count, frequency, likelihood, tenths
 COLUMNS = ("Concept", "Status", "Teacher (reads text)", "Student (hears audio)", "Agreement", "Evidence")
 MAX_BUTTONS = 4  # per witness and row; the rest is in the transcript and the JSON
 WAITING = '<p class="waiting">Concepts appear here as soon as the transcript is complete.</p>'
+_FIRST = (
+    '<p class="hint first-picture"><strong>First picture, from the sound alone.</strong> The words are still being written; '
+    "what was denied or is about somebody else can't be told apart yet.</p>"
+)
 _HINT = '<p class="hint">Press ▶, or a row, to hear the evidence. With the keyboard: Tab to a row, then Enter.</p>'
 NONE_FOUND = '<div class="empty"><strong>No clinical concepts found</strong><p>Neither in the text nor in the sound.</p></div>'
+
+
+def first_picture(concepts: Sequence[ConceptFinding]) -> str:
+    """What the student heard before a word was written."""
+    likely = [concept for concept in concepts if not is_faint(concept)]
+    return _FIRST + (_table("Heard in the sound so far", likely) if likely else WAITING)
 
 
 def is_faint(concept: ConceptFinding) -> bool:

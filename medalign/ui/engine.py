@@ -2,10 +2,11 @@
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 from medalign.analysis import Analysis
+from medalign.concepts import Concept
 from medalign.errors import MedAlignError
 
 log = logging.getLogger(__name__)
@@ -14,7 +15,7 @@ log = logging.getLogger(__name__)
 class Engine(Protocol):
     """What the page needs of `medalign.analyzer.Analyzer`."""
 
-    def stream(self, path: str) -> Iterator[Any]: ...  # Progress ..., then the Analysis
+    def stream(self, path: str, own: Sequence[Concept] = ()) -> Iterator[Any]: ...  # Progress ..., then the Analysis
 
     def analyze(self, path: str) -> Analysis: ...
 

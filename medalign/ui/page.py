@@ -32,15 +32,15 @@ def build_app(load_engine: Callable[[], Engine], examples: Sequence[Example] = (
     """The page, unlaunched. `load_engine` is called at the first analysis, not before."""
     with gr.Blocks(title="MedAlign", analytics_enabled=False, delete_cache=(SCAN_S, KEEP_S)) as page:
         gr.HTML(status_view.HEADER, apply_default_css=False)
-        microphone, upload, analyse, cancel, example_buttons = _inputs(examples)
+        microphone, upload, own, analyse, cancel, example_buttons = _inputs(examples)
         parts = _parts()
 
         starters = [analyse, *example_buttons]
         stream = partial(_stream, load_engine, parts)
-        runs = [_wire(analyse, partial(_own, stream), [microphone, upload], starters, cancel, parts)]
+        runs = [_wire(analyse, partial(_own, stream), [microphone, upload, own], starters, cancel, parts)]
         for button, example in zip(example_buttons, examples, strict=True):
             of_example = partial(stream, str(example.audio_path), f"example, {example.title}")
-            runs.append(_wire(button, of_example, [], starters, cancel, parts))
+            runs.append(_wire(button, of_example, [own], starters, cancel, parts))
         cancel.click(partial(_idle, starters, cancel, "Cancelled.", parts), None, [*starters, cancel, parts["status"],
                      parts["progress"]], cancels=runs, queue=False, **QUIET)  # fmt: skip
         _api(load_engine)
@@ -88,6 +88,11 @@ def _inputs(examples: Sequence[Example]):
             gr.HTML(status_view.UPLOAD, apply_default_css=False)
             # Not gr.Audio: its upload refuses .mp4 and .webm before the server sees them.
             upload = gr.File(label="Recording", elem_id="upload", height=130)
+    with gr.Accordion("Look for your own concepts, too", open=False, elem_id="own-concepts"):
+        own = gr.Textbox(
+            lines=3, max_length=20_000, label="One a line: a label; then other words for it",
+            placeholder="dawn phenomenon; high sugar in the morning", elem_id="own",
+        )  # fmt: skip
     with gr.Row(elem_id="go"):
         analyse = gr.Button("Analyse", variant="primary", elem_id="analyse", scale=4)
         cancel = gr.Button("Cancel", visible=False, elem_id="cancel", scale=1)
@@ -99,7 +104,7 @@ def _inputs(examples: Sequence[Example]):
     # One recording at a time: the newer source replaces the other.
     upload.upload(None, None, microphone, js="() => null", **QUIET)
     microphone.stop_recording(None, None, upload, js="() => null", **QUIET)
-    return microphone, upload, analyse, cancel, buttons
+    return microphone, upload, own, analyse, cancel, buttons
 
 
 def _parts() -> dict[str, gr.components.Component]:
@@ -155,13 +160,13 @@ def _idle(starters, cancel, words, parts):
     return free if words is None else {**free, parts["status"]: words, parts["progress"]: ""}
 
 
-def _own(stream, microphone: str | None, upload: str | None):
-    yield from stream(upload or microphone, None if upload else "your recording")
+def _own(stream, microphone: str | None, upload: str | None, own: str):
+    yield from stream(upload or microphone, None if upload else "your recording", own)
 
 
-def _stream(load_engine, parts, path, title):
+def _stream(load_engine, parts, path, title, own):
     """The states of a run, addressed to components."""
-    for state in run(load_engine, path, title):
+    for state in run(load_engine, path, title, own):
         if state.get("player") is not None:
             state["player"] = player(parts["player"], state["player"])
         yield {parts[name]: value for name, value in state.items()}

@@ -11,10 +11,12 @@ from dataclasses import dataclass
 
 from medalign.analysis import Analysis
 from medalign.audio import load_recording
+from medalign.concepts import ConceptBank
+from medalign.concepts.custom import parse_concepts
 from medalign.errors import MedAlignError
 from medalign.figures import alignment_timeline, concept_heatmap
 from medalign.ui import alignment_view, status_view
-from medalign.ui.concept_table import WAITING, concept_table
+from medalign.ui.concept_table import WAITING, concept_table, first_picture
 from medalign.ui.details_view import details_view
 from medalign.ui.engine import Engine
 from medalign.ui.transcript_view import partial_transcript, transcript_view
@@ -34,15 +36,19 @@ class _Run:
     has_result: bool = False
 
 
-def run(load_engine: Callable[[], Engine], path: str | None, title: str | None = None) -> Iterator[State]:
-    """Every state of the page from the press of the button to the result, or to one clear sentence."""
+def run(load_engine: Callable[[], Engine], path: str | None, title: str | None = None, own: str = "") -> Iterator[State]:
+    """Every state of the page from the press of the button to the result, or to one clear sentence.
+
+    Args:
+        own: concepts that the user typed, see `parse_concepts`.
+    """
     yield {"alert": "", "progress": "", "heading": "", "player": None, "timeline_notes": ""}  # hides the last result
     if path is None:
         yield {"alert": status_view.alert(status_view.NO_RECORDING), "status": ""}
         return
     where = _Run()
     try:
-        yield from _states(load_engine, path, title, where)
+        yield from _states(load_engine, path, title, own, where)
     except MedAlignError as error:
         stage = status_view.stage_words(where.stage).lower()
         yield _failed(f"Stopped while {stage}: {error}" if where.has_result else str(error), where)
@@ -56,9 +62,10 @@ def _failed(sentence: str, where: _Run) -> State:
     return {"alert": status_view.alert(sentence, kept=where.has_result), "status": "", "progress": ""}
 
 
-def _states(load_engine: Callable[[], Engine], path: str, title: str | None, where: _Run) -> Iterator[State]:
+def _states(load_engine: Callable[[], Engine], path: str, title: str | None, own: str, where: _Run) -> Iterator[State]:
     recording = load_recording(path)  # refuses bad input at once, even while the models are still loading
     title = title or recording.name
+    concepts = parse_concepts(own, ConceptBank.default()) if own.strip() else ()
     yield {"status": "Preparing the models; the first time takes a little longer."}
     engine = load_engine()
     yield {
@@ -68,7 +75,7 @@ def _states(load_engine: Callable[[], Engine], path: str, title: str | None, whe
         "transcript": "",
     }
     shown_at, last_stage = 0.0, None
-    with closing(engine.stream(path)) as items:
+    with closing(engine.stream(path, concepts)) as items:
         for item in items:
             if isinstance(item, Analysis):
                 yield _finished(item, title)
@@ -89,6 +96,8 @@ def _progress(item) -> State:
     }
     if item.transcript is not None:
         state["transcript"] = partial_transcript(item.transcript)
+    if item.skim is not None:
+        state["table"] = first_picture(item.skim)
     return state
 
 

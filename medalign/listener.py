@@ -1,0 +1,138 @@
+"""Listening without writing: what a recording is about, and where a phrase sounds, from the student alone.
+
+Nothing is decoded, so an hour is skimmed while its transcript has hardly begun. The same numbers are the student's side
+of a full analysis.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from os import PathLike
+
+import numpy as np
+
+from medalign.analysis import ConceptFinding, SearchHit
+from medalign.audio import Recording, load_recording
+from medalign.concepts import Concept, ConceptBank
+from medalign.concepts.custom import extended
+from medalign.errors import DataError, WeightsError
+from medalign.student import DEFAULT_STUDENT, Student
+from medalign.teacher import DEFAULT_TEACHER, Teacher
+from medalign.testimony import Heard, findings
+from medalign.transcript import Transcript
+from medalign.transcription import speech_stretches
+from medalign.zero_shot import Reference, concept_embeddings, stored_concept_embeddings
+
+MIN_SPEECH_S = 0.5  # a window with less voice in it says nothing about concepts
+MAX_PHRASE = 300  # characters; a longer one is a paragraph, and no window sounds like it
+N_HITS = 5
+
+
+@dataclass(frozen=True)
+class Listening:
+    """One recording as the student heard it, and the concepts it was asked for."""
+
+    windows_s: list[tuple[float, float]]
+    audio: np.ndarray  # (n, d) a unit vector per window
+    speech_s: np.ndarray  # (m, 2) stretches with a voice in them
+    bank: ConceptBank  # with the user's own concepts
+    concepts: np.ndarray  # (k, d) embeddings of the bank
+    heard: Heard
+
+
+class Listener:
+    """A student, the teacher it was aligned with, and the concepts both look for."""
+
+    def __init__(self, teacher: Teacher, student: Student, reference: Reference, bank: ConceptBank):
+        """Raises WeightsError if the student was aligned with another teacher: their spaces would not match."""
+        aligned_with = (student.config.teacher, student.config.teacher_revision)
+        if aligned_with[1] != teacher.info.revision:
+            raise WeightsError(
+                f"student '{student.info.name}' was aligned with teacher '{aligned_with[0]}' revision {aligned_with[1]}, "
+                f"not '{teacher.info.name}' revision {teacher.info.revision}; "
+                f"use --teacher {aligned_with[0]} or a student trained with this teacher"
+            )
+        self.teacher, self.student, self.reference, self.bank = teacher, student, reference, bank
+        self._embeddings = stored_concept_embeddings(student.folder, teacher, bank.concepts)  # (k, d)
+
+    @classmethod
+    def default(cls, *, teacher: str = DEFAULT_TEACHER, student: str = DEFAULT_STUDENT, device: str = "auto") -> "Listener":
+        """Load teacher and student once; `device` is auto, cpu or cuda.
+
+        Raises:
+            WeightsError, CheckpointError: a name is unknown, or files are missing, altered or don't belong together.
+        """
+        device = choose_device(device)
+        loaded = Student.from_pretrained(student, device=device)
+        return cls(Teacher(teacher, device=device), loaded, Reference.load(loaded.folder), ConceptBank.default())
+
+    def listen(self, recording: Recording, own: Sequence[Concept] = ()) -> Listening:
+        """The student's windows, and its probability of each concept in each of them."""
+        bank, concepts = self.bank, self._embeddings
+        if own:
+            bank = extended(bank, own)
+            concepts = np.concatenate([concepts, concept_embeddings(self.teacher, own)])
+        windows_s = self.student.windows(recording.duration_s)
+        audio = self.student.embed(self.student.frames(recording.waveform), windows_s)
+        speech_s = speech_stretches(recording)
+        cosines = audio @ concepts.T  # (n, k)
+        probabilities = self.reference.heard(cosines, len(self.bank))
+        probabilities[_silent(windows_s, speech_s)] = 0.0  # no voice, no testimony
+        return Listening(windows_s, audio, speech_s, bank, concepts, Heard(tuple(windows_s), probabilities, cosines))
+
+    def skim(self, path: str | PathLike, own: Sequence[Concept] = ()) -> tuple[ConceptFinding, ...]:
+        """Concepts in the sound alone, the likeliest first. Raises AudioError if the recording can't be used."""
+        return self.first_picture(self.listen(load_recording(path), own))
+
+    def first_picture(self, heard: Listening) -> tuple[ConceptFinding, ...]:
+        """What can be said before a word is written."""
+        nothing_read = np.zeros_like(heard.audio)
+        return findings((), Transcript(()), heard.heard, nothing_read, heard.bank, heard.concepts, self.reference)
+
+    def search(self, path: str | PathLike, phrase: str, n_hits: int = N_HITS) -> tuple[SearchHit, ...]:
+        """Where the recording sounds most like a phrase, the best place first; places don't overlap.
+
+        Raises:
+            AudioError: the recording can't be used.
+            DataError: the phrase is empty or too long.
+        """
+        phrase = " ".join(phrase.split())
+        if not phrase or len(phrase) > MAX_PHRASE:
+            raise DataError(f"a phrase of {len(phrase)} characters can't be searched for; give 1 to {MAX_PHRASE}")
+        recording = load_recording(path)
+        heard = self.listen(recording)
+        text = np.repeat(self.teacher.encode([phrase]), len(heard.windows_s), axis=0)
+        scores = (heard.audio * text).sum(1)
+        scores[_silent(heard.windows_s, heard.speech_s)] = -1.0
+        percentiles = self.reference.percentile(heard.audio, text)
+        hits: list[SearchHit] = []
+        for i in np.argsort(-scores, kind="stable"):
+            start_s, end_s = heard.windows_s[i]
+            if len(hits) == n_hits or scores[i] == -1.0:
+                break
+            if all(end_s <= hit.start_s or start_s >= hit.end_s for hit in hits):
+                hits.append(
+                    SearchHit(round(start_s, 3), round(end_s, 3), round(float(scores[i]), 4), round(float(percentiles[i]), 1))
+                )
+        return tuple(hits)
+
+
+def choose_device(device: str) -> str:
+    """`auto` is a GPU if PyTorch sees one; asking for one that isn't there is an error."""
+    import torch
+
+    if device not in ("auto", "cpu", "cuda"):
+        raise WeightsError(f"unknown device '{device}'; use auto, cpu or cuda")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise WeightsError("device 'cuda' was asked for, but PyTorch sees no GPU; use --device cpu or auto")
+    return ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+
+
+def overlap_s(window_s: tuple[float, float], stretches_s: np.ndarray) -> float:
+    """Seconds of the window that lie in any of the (n, 2) stretches."""
+    start_s = np.maximum(stretches_s[:, 0], window_s[0])
+    end_s = np.minimum(stretches_s[:, 1], window_s[1])
+    return float(np.clip(end_s - start_s, 0, None).sum())
+
+
+def _silent(windows_s: list[tuple[float, float]], speech_s: np.ndarray) -> np.ndarray:
+    return np.array([overlap_s(window, speech_s) < MIN_SPEECH_S for window in windows_s])
