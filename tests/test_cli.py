@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from medalign.__main__ import main
+from medalign.cli import main
 
 
 def fails(capsys, *arguments: str) -> str:

@@ -40,7 +40,8 @@ LAYERS = {
     "medalign.figures": 4,
     "medalign.ui": 6,
     "medalign.benchmark": 7,
-    "medalign.__main__": 8,
+    "medalign.cli": 8,
+    "medalign.__main__": 9,
 }
 DOORS = {
     "faster_whisper": {"medalign.transcription"},

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from medalign.__main__ import main
+from medalign.cli import main
 from medalign.training import ablation, evaluate
 from medalign.training.examples import EXAMPLES_DIR, load_examples
 

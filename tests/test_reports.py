@@ -7,7 +7,7 @@ import pytest
 import soundfile
 import torch
 
-from medalign.__main__ import main
+from medalign.cli import main
 from medalign.errors import DataError
 from medalign.training.manifest import read_manifest
 from medalign.training.reports import KINDS, fault_of, write_reports

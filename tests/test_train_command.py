@@ -6,8 +6,8 @@ import shutil
 import numpy as np
 import pytest
 
-from medalign.__main__ import main
 from medalign.audio import SAMPLE_RATE_HZ
+from medalign.cli import main
 from medalign.student import Student
 from medalign.training.card import write_card
 from medalign.training.examples import EXAMPLES_DIR

@@ -164,7 +164,7 @@ def _tell(out, manifest, rows, recipe, teacher, pairs, figures, wall_time_s) -> 
     """training.json, the curves and the card: what a reader needs to trust a checkpoint, or not."""
     groups = {split: len({row.group for row in rows if row.split == split}) for split in ("train", "valid")}
     story = {
-        "recipe": asdict(recipe),
+        "recipe": asdict(recipe) | {"noise": [Path(folder).name for folder in recipe.noise]},  # not where they lie here
         "teacher": teacher.description,
         "manifest_sha256": sha256_of(manifest),
         "n_train_rows": sum(row.split == "train" for row in rows),

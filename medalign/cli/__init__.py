@@ -1,0 +1,41 @@
+"""The command line: `python -m medalign COMMAND`, or `medalign COMMAND` once installed.
+
+Exit status 0 on success, 2 on anything the user can act on, with one line on stderr that says what, where, expected and
+what to do. Heavy imports stand inside the commands, so that `--help` answers at once.
+"""
+
+import argparse
+import logging
+import sys
+
+from medalign import __version__
+from medalign.analysis import DISCLAIMER
+from medalign.cli import training, use
+from medalign.errors import MedAlignError
+
+
+def main(argv: list[str] | None = None) -> int:
+    arguments = _parser().parse_args(argv)
+    logging.basicConfig(level=logging.INFO if arguments.verbose else logging.WARNING, format="%(asctime)s %(message)s")
+    try:
+        arguments.command(arguments)
+    except MedAlignError as error:
+        print(f"medalign: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("medalign: stopped", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="medalign", description=f"What was said in a consultation, and what it means. {DISCLAIMER}"
+    )
+    parser.add_argument("--version", action="version", version=f"medalign {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    use.add_commands(commands)
+    training.add_commands(commands)
+    for command in commands.choices.values():
+        command.add_argument("-v", "--verbose", action="store_true", help="say what is being done")
+    return parser

@@ -1,0 +1,59 @@
+"""The longer pages of the manual, shown under a command's options by --help."""
+
+SYNTHESIZE = """\
+Turns the text of consultations into speech to learn from. Doctor and patient get different voices, each with its own
+rate and pitch; validation is spoken in a voice that training never hears. The manifest has a row for every utterance and,
+for training, every 6 s window, with three text targets: what was said, the sentence of the note that it supports, and the
+concepts in it. Texts that stand in validation are left out of training.
+
+  medalign synthesize --data DATA --out runs/speech
+  medalign train runs/speech/manifest.csv --out runs/student
+"""
+
+TRAIN = """\
+WHAT IT DOES
+  The teacher, a frozen language model, reads the text of each row; the student, an audio encoder with a small head,
+  hears its audio and learns to give the same embedding. Nothing else is learnt: the teacher stays as it is, and so does
+  the encoder, unless --adapter says otherwise. The best weights on the validation rows become the checkpoint.
+
+YOUR OWN DATA
+  MANIFEST is a CSV file with a header. Only path and text are needed:
+
+    path      audio file, relative to the manifest
+    text      what is said or heard in it
+    group     consultation or patient; never split between learning and validation (default: the path)
+    split     train or valid (default: about one group in five is valid)
+    start_s   start and end of the stretch in seconds
+    end_s       (default: the whole file)
+    labels    concepts in it, separated by spaces: identifiers of the bank, or words of your own
+    note      a clinician's sentence about it, a second text target
+
+  Rows that can't be used (missing, silent, too short, in both splits) are listed by line before anything is trained.
+
+OBJECTIVE
+  --loss contrastive=1,cka=1,concept=0.5 is the default. The parts:
+    contrastive       InfoNCE: gives every clip a score of its own
+    cka               1 - debiased CKA, the paper's idea; depends on the batch size, so it is never accumulated
+    concept           sigmoid loss against the texts of the concepts in the row
+    note              InfoNCE with the column note
+    late_interaction  InfoNCE over word-by-word scores
+    reconstruction    log-mel of hidden tokens: self-supervision
+    keep_close        keeps a trained encoder near its start
+    siglip, cosine    other ways to tie audio to text
+    published         the loss of the paper's code, which can't see the pairing; for comparison only
+
+STOPPING AND GOING ON
+  Ctrl-C or a SIGTERM finishes the step, saves, and leaves. The same command goes on from there, on a CPU bit for bit as
+  if it had never stopped. A run that is killed goes on from its last state and repeats at most --save-every steps.
+
+WHAT COMES OUT
+  config.json, model.safetensors (and encoder.safetensors with an adapter), README.md (the model card), training.json,
+  log.jsonl (a line a step) and curves.html. Next: `medalign evaluate`, `medalign calibrate`, `medalign push`.
+
+TRY IT, on the bundled examples, in about a minute on a laptop:
+  medalign train assets/examples/manifest.csv --out runs/first --steps 60 --batch-size 24 --validate-every 20
+
+SEVERAL GPUS
+  accelerate launch -m medalign train MANIFEST --out OUT
+  Embeddings are gathered before the losses, so N processes compute one process's loss.
+"""

@@ -1,0 +1,58 @@
+"""What commands share: options, and how results are written."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from medalign.errors import MedAlignError
+
+DEFAULT_CACHE = Path("runs/cache")
+
+
+class Manual(argparse.RawDescriptionHelpFormatter):
+    """Keeps the layout of the manual, and shows every default that says something."""
+
+    def _get_help_string(self, action: argparse.Action) -> str:
+        told = action.help or ""
+        if action.default in (None, False, "", [], argparse.SUPPRESS) or "(default" in told:
+            return told
+        return f"{told} (default: %(default)s)".strip()
+
+
+def model_options(command: argparse.ArgumentParser, *, asr: bool = False, teacher: bool = False, student: bool = False) -> None:
+    if asr:
+        command.add_argument("--asr", default="tiny.en", help="faster-whisper size, folder or Hub name (default: tiny.en)")
+    if teacher:
+        command.add_argument("--teacher", default="all-MiniLM-L6-v2", help="text model: name, folder or Hub name")
+    if student:
+        command.add_argument("--student", default="default", help="checkpoint folder or Hub name (default: the shipped one)")
+    command.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")
+
+
+def cache_option(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--cache", type=Path, default=DEFAULT_CACHE, help=f"features are kept here (default: {DEFAULT_CACHE})")
+
+
+def check_output(path: Path | None) -> None:
+    """Better to find out before minutes of work than after."""
+    if path is None or str(path) == "-":
+        return
+    folder = path.absolute().parent
+    try:
+        exists = folder.is_dir()
+    except OSError as error:
+        raise MedAlignError(f"can't write {path} ({error.strerror}); choose another place") from error
+    if not exists:
+        raise MedAlignError(f"can't write {path}: the folder {folder} does not exist; create it first")
+
+
+def write_json(body: dict | list, path: Path) -> None:
+    text = json.dumps(body, indent=2, ensure_ascii=False) + "\n"
+    if str(path) == "-":
+        sys.stdout.write(text)
+        return
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise MedAlignError(f"can't write {path} ({error.strerror}); choose another place") from error
