@@ -299,6 +299,7 @@ def test_own_concepts_reach_the_engine_or_are_refused_in_words(browser, tone):
         assert not engine.asked
         page.locator("#own textarea").fill("dawn phenomenon; high morning sugar\n<b>odd</b>")
         page.get_by_role("button", name="Analyse").click()
+        alert.locator(".alert").wait_for(state="detached")  # a press clears the last complaint
         wait_for_result(page)
         assert [c.label for c in engine.asked] == ["dawn phenomenon", "<b>odd</b>"]
         assert engine.asked[0].synonyms == ("high morning sugar",)

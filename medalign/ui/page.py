@@ -142,7 +142,7 @@ def _parts() -> dict[str, gr.components.Component]:
 
 def _wire(button, handler, inputs, starters, cancel, parts):
     """Press: lock the buttons, stream, unlock. The last step runs however the stream ends."""
-    ends = [*starters, cancel, parts["status"]]
+    ends = [*starters, cancel, parts["status"], parts["alert"]]
     begun = button.click(partial(_busy, starters, cancel, parts), None, ends, queue=False, **QUIET)
     streamed = begun.then(handler, inputs, list(parts.values()), **MODEL_QUEUE, **QUIET)
     streamed.then(partial(_idle, starters, cancel, None, parts), None, [*starters, cancel], queue=False, **QUIET)
@@ -152,7 +152,7 @@ def _wire(button, handler, inputs, starters, cancel, parts):
 def _busy(starters, cancel, parts):
     waiting = "Starting; if another recording is being analysed, yours comes next."
     return {**{b: gr.update(interactive=False) for b in starters}, cancel: gr.update(visible=True),
-            parts["status"]: waiting}  # fmt: skip
+            parts["status"]: waiting, parts["alert"]: ""}  # fmt: skip
 
 
 def _idle(starters, cancel, words, parts):
@@ -166,7 +166,7 @@ def _own(stream, microphone: str | None, upload: str | None, own: str):
 
 def _stream(load_engine, parts, path, title, own):
     """The states of a run, addressed to components."""
-    for state in run(load_engine, path, title, own):
+    for state in run(load_engine, path, title, own or ""):  # an untouched textbox in a closed accordion gives None
         if state.get("player") is not None:
             state["player"] = player(parts["player"], state["player"])
         yield {parts[name]: value for name, value in state.items()}

@@ -9,7 +9,7 @@ STAGES = {
     "decode": "Reading the recording",
     "student": "Listening for clinical concepts in the sound",
     "transcribe": "Writing down what is said",
-    "teacher": "Reading the transcript for the same concepts",
+    "teacher": "Reading the transcript for clinical concepts",
 }
 NO_RECORDING = (
     "There is no recording yet: record and press Stop, upload a file, or press an example. "
