@@ -18,7 +18,7 @@ from medalign.head import STACK, AlignmentHead, HeadConfig
 from medalign.student import Student, StudentConfig
 from medalign.training.batches import ChunkBatches, LengthBatches
 from medalign.training.dataset import N_MELS, Pair, Pairs
-from medalign.training.objective import Heard, LossWeights, Objective, Targets
+from medalign.training.objective import LATE_ROWS, Heard, LossWeights, Objective, Targets
 from medalign.training.recipe import embed_pairs
 from medalign.training.train import TrainConfig, Trainee, learning_rate, make_accelerator, train
 from medalign.weights import Weights
@@ -106,6 +106,16 @@ def test_every_part_of_the_objective_falls_when_all_are_trained_together(tmp_pat
         assert np.mean([e[name] for e in log[-10:]]) < np.mean([e[name] for e in log[:10]]), name
     weights = {name: getattr(EVERYTHING, name) for name in parts}
     assert log[7]["loss"] == pytest.approx(sum(weights[name] * log[7][name] for name in parts), rel=1e-4)
+
+
+def test_of_a_large_batch_a_share_is_compared_word_by_word():
+    _, targets = toy_pairs(n=2 * LATE_ROWS)
+    tokens = F.normalize(torch.randn(2 * LATE_ROWS, 9, 12, generator=torch.Generator().manual_seed(0)), dim=-1)
+    heard = Heard(embedding=tokens[:, 0], tokens=tokens, token_mask=torch.ones(tokens.shape[:2], dtype=torch.bool))
+    objective = Objective(LossWeights.only(late_interaction=1.0))
+    loss, parts = objective(heard, targets, torch.arange(2 * LATE_ROWS))
+    every_second = Heard(**{name: rows[::2] for name, rows in heard.rows().items()})
+    assert parts["late_interaction"] == objective(every_second, targets, torch.arange(0, 2 * LATE_ROWS, 2))[0] == loss
 
 
 def test_a_stopped_run_goes_on_bit_for_bit(tmp_path):

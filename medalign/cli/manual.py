@@ -44,7 +44,8 @@ OBJECTIVE
 
 STOPPING AND GOING ON
   Ctrl-C or a SIGTERM finishes the step, saves, and leaves. The same command goes on from there, on a CPU bit for bit as
-  if it had never stopped. A run that is killed goes on from its last state and repeats at most --save-every steps.
+  if it had never stopped. A run that is killed goes on from its last state: only the step it was in is lost, or, where
+  steps are quick and you save less often, at most --save-every steps.
 
 WHAT COMES OUT
   config.json, model.safetensors (and encoder.safetensors with an adapter), README.md (the model card), training.json,

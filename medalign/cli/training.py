@@ -78,6 +78,7 @@ def _add_judging(commands) -> None:
     ablate.add_argument("--steps", type=int, default=150)
     ablate.add_argument("--batch-size", type=int, default=96)
     ablate.add_argument("--seeds", type=int, default=3)
+    ablate.add_argument("--bf16", action="store_true", help="frames and matrix products in half precision: cheaper arms")
     ablate.add_argument("--only", default="", help="groups whose name starts so")
     ablate.add_argument("--json", metavar="OUT", type=Path, help="write the figures here")
     cache_option(ablate)
@@ -118,7 +119,7 @@ def _train_options(train: argparse.ArgumentParser) -> None:
     run.add_argument("--lr", type=float, default=1e-3, help="peak learning rate of the head")
     run.add_argument("--encoder-lr", type=float, default=1e-4, help="peak learning rate of the adapter")
     run.add_argument("--validate-every", type=int, default=200, metavar="STEPS", help="the best one becomes the checkpoint")
-    run.add_argument("--save-every", type=int, default=25, metavar="STEPS", help="how much a killed run has to do again")
+    run.add_argument("--save-every", type=int, default=1, metavar="STEPS", help="how much a killed run has to do again")
     run.add_argument("--seed", type=int, default=0, help="of weights, batches and dropout")
     run.add_argument(
         "--bf16", action=argparse.BooleanOptionalAction, help="matrix products in bfloat16 (default: on a GPU only)"
@@ -265,6 +266,7 @@ def _ablate(arguments: argparse.Namespace) -> None:
         warmup_steps=arguments.steps // 10,
         validate_every=arguments.steps,
         save_every=arguments.steps,
+        bf16=arguments.bf16,
     )
     figures = run_ablation(
         arguments.manifest,

@@ -53,7 +53,7 @@ class TrainConfig:
     max_grad_norm: float = 1.0
     loss: LossWeights = field(default_factory=LossWeights)
     validate_every: int = 200
-    save_every: int = 25  # steps between states; a run that is asked to stop saves at once
+    save_every: int = 1  # steps between states, so what a kill costs; more where a step is quicker than writing one
     bf16: bool = False  # matrix products in bfloat16; losses stay float32. For GPUs: some CPUs gain, others lose by it
     seed: int = 0
 
