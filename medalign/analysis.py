@@ -14,7 +14,7 @@ SCHEMA_VERSION = "1.0"
 DISCLAIMER = "Research software. Not a medical device. Do not use for patient care."
 
 System = Literal["HPO", "ICD-10-CM", "DRUG", "CUSTOM"]
-Status = Literal["present", "negated", "historical", "family", "hypothetical", "uncertain"]
+Status = Literal["present", "negated", "resolved", "historical", "family", "hypothetical", "uncertain"]
 Agreement = Literal["both", "teacher_only", "student_only"]
 
 

@@ -12,7 +12,7 @@ from medalign.zero_shot import Reference
 ALONE = 0.5  # the student speaks up about a concept that nobody wrote down only if it is more likely than not
 MAX_EVIDENCE = 3  # stretches a student may point to for one concept: the best ones
 # Shown first: what the patient has; then what they don't; then what is about others, the past, or only possible.
-STATUS_ORDER = ("present", "uncertain", "negated", "historical", "family", "hypothetical", None)
+STATUS_ORDER = ("present", "uncertain", "negated", "resolved", "historical", "family", "hypothetical", None)
 # "Any fever?" says nothing once the fever has been confirmed or denied.
 DEFINITE = {"present", "negated"}
 

@@ -8,7 +8,7 @@ segment, so everything here goes by sentences.
 from dataclasses import dataclass
 
 from medalign.concepts.bank import FILLERS
-from medalign.concepts.context import Context, Place, in_sentence, is_child_patient, presupposes
+from medalign.concepts.context import Context, Place, find_cues, in_sentence, is_child_patient, presupposes
 from medalign.concepts.tokens import PhraseTree, Token, phrase_tokens, words_of
 
 Mentioned = tuple[int, int, str, bool]  # tokens [start, end) of a sentence, concept id, is it a medicine
@@ -128,9 +128,16 @@ def _after_question(
         return other
     if _names_only_others(mentions[number], mentions, answer.sentence):
         answer = Answer("none")
-    if answer.verdict == "none" and _is_statement(said[number]):
+    if answer.verdict == "none" and (_is_statement(said[number]) or _relative_has_it(said, answer, plain[number][index])):
         return plain[number][index]
     return _settle(plain[number][index], answer, _question_trigger(said[number], number, (start, end)))
+
+
+def _relative_has_it(said: list[list[Token]], answer: Answer, asked: Context) -> bool:
+    """ "Does anyone in the family have asthma?" - "My brother does."."""
+    if asked.status != "family" or answer.sentence is None:
+        return False
+    return any(cue.kind in ("family", "child") for cue in find_cues(said[answer.sentence], []))
 
 
 def is_asked(sentence: list[Token], place: Place) -> bool:
@@ -199,11 +206,13 @@ def _find_answer(said: list[list[Token]], asked: int) -> Answer:
 
 
 def _as_answer(sentence: list[Token], number: int) -> Answer | None:
-    start = 0
-    while start < len(sentence) and sentence[start].text in (LEAD_IN - {"yeah", "right", "sure"}):
-        start += 1
-    match = ANSWERS.longest([token.text for token in sentence], start)
-    return Answer(match[1], (number, start, match[0]), number) if match else None
+    texts = [token.text for token in sentence]
+    for start, text in enumerate(texts):
+        if match := ANSWERS.longest(texts, start):
+            return Answer(match[1], (number, start, match[0]), number)
+        if text not in LEAD_IN:
+            break
+    return None
 
 
 def _answer_inside(sentence: list[Token], number: int, place: Place, places: list[Place]) -> Answer | None:

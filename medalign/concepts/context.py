@@ -8,7 +8,8 @@ Where several triggers reach a mention, the first of `PRECEDENCE` counts: what i
 a relative does not have is simply not there.
 
 "hypothetical" covers what may come, what is advised and what is planned; "family" covers every other person than the
-patient. A mention in a question is settled by its answer, see `answers`.
+patient; "resolved" is a complaint that is over, where "historical" is one of the past. A mention in a question is settled
+by its answer, see `answers`.
 """
 
 import csv
@@ -19,12 +20,13 @@ from importlib.resources import files
 from medalign.concepts.bank import SKIPPABLE
 from medalign.concepts.tokens import PhraseTree, Token, phrase_tokens, words_of
 
-PRECEDENCE = ("hypothetical", "negated", "family", "historical", "uncertain")
+PRECEDENCE = ("hypothetical", "negated", "family", "resolved", "historical", "uncertain")
 STATUS_OF = {"child": "family", "third person": "family", "advised": "hypothetical"}  # kind of trigger -> status
 LIST_GAP = 4  # words between two items of a list under one trigger
 OWNERS = words_of("my your his her our their the a")
 TAKEN_FOR_GRANTED = words_of("the this that these those your his her")
 DENIALS = words_of("can't cannot couldn't not no don't doesn't haven't hasn't unable lost loss off")
+IT = words_of("it it's its that that's they they've they're")  # "I had a rash, but it's gone": takes the mention up again
 ONSET = words_of("started start began begun diagnosed since")  # "started two years ago" goes on today
 THIRD_PERSON = words_of("he she him her his he'll she'll hers")
 FIRST_PERSON = words_of("i i'm i've i'd i'll me my")
@@ -160,8 +162,11 @@ def _reach(sentence: list[Token], cue: Cue, kind: str, cues: list[Cue], places: 
 
 def _stopped(sentence: list[Token], kind: str, between: tuple[int, int], cues: list[Cue], is_list: bool) -> bool:
     """Whether the words between trigger and mention end the trigger's reach."""
-    if any(c.kind == "stop" and c.direction in ("all", kind) and between[0] <= c.start < between[1] for c in cues):
-        return True
+    for cue in cues:
+        if cue.kind == "stop" and cue.direction in ("all", kind) and between[0] <= cue.start < between[1]:
+            takes_up = cue.end < len(sentence) and sentence[cue.end].text in IT
+            if not (kind == "resolved" and takes_up):
+                return True
     # "No fever, the cough is worse": a new clause, not a list.
     return (
         is_list

@@ -63,7 +63,7 @@ class Mention:
     """A concept in the words that were said, with the sense in which they were said."""
 
     concept_id: str
-    status: str  # present, negated, historical, family, hypothetical, uncertain
+    status: str  # one of analysis.Status
     trigger: str | None  # the words behind the status; None for a plain statement
     trigger_start_s: float | None
     trigger_end_s: float | None

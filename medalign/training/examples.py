@@ -62,7 +62,7 @@ class ExpectedConcept:
     label: str  # as a clinician would say it, not necessarily the ontology's name
     system: str  # HPO, ICD-10-CM or DRUG
     code: str  # "HP:0012735", "J45.909"; a medicine's generic name in lower case
-    status: str  # present, negated, historical, family, hypothetical, uncertain
+    status: str  # one of analysis.Status
 
 
 @dataclass(frozen=True)

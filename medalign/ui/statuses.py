@@ -19,7 +19,8 @@ STATUSES: dict[Status | None, StatusWords] = {
     "uncertain": StatusWords("uncertain", "?", "Uncertain", "unsure", "Uncertain, possible or planned"),
     "hypothetical": StatusWords("hypothetical", "?", "If, or planned", "if / plan", "Uncertain, possible or planned"),
     "negated": StatusWords("negated", "⊘", "Negated", "negated", "Negated: said not to be there"),
-    "historical": StatusWords("historical", "↶", "In the past", "past", "In the past"),
+    "resolved": StatusWords("resolved", "✓", "Over", "over", "Over, or in the past"),
+    "historical": StatusWords("historical", "↶", "In the past", "past", "Over, or in the past"),
     "family": StatusWords("family", "⚭", "In the family", "family", "In the family, not in the patient"),
     None: StatusWords("unknown", "◌", "Not known", "", "Heard in the sound only: sound alone does not tell the status"),
 }
