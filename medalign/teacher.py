@@ -7,6 +7,7 @@ module, so no `train()` call can reach it.
 
 import hashlib
 import logging
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
@@ -112,7 +113,7 @@ class Teacher:
             kept = {"keys": np.concatenate([kept["keys"], new_keys]), "embeddings": stored}
             row |= {key: len(row) + i for i, key in enumerate(new)}
             cache.mkdir(parents=True, exist_ok=True)
-            scratch = path.with_suffix(".part")
+            scratch = path.with_suffix(f".{os.getpid()}.part")  # processes of one run may write at once
             save_file(kept, scratch)
             scratch.replace(path)
         return kept["embeddings"][[row[key] for key in keys]]

@@ -27,8 +27,11 @@ REFERENCE_FILE = "reference.safetensors"
 CONCEPTS_FILE = "concepts.safetensors"
 
 
-def concept_embeddings(teacher: Teacher, concepts: Sequence[Concept]) -> np.ndarray:
+def concept_embeddings(teacher: Teacher, concepts: Sequence[Concept], *, cache: Path | None = None) -> np.ndarray:
     """One unit vector per concept, (k, d): the mean over its label in every template and its first synonyms.
+
+    Args:
+        cache: see `Teacher.encode`.
 
     Source: prompt ensembling of CLIP (arXiv 2103.00020, section 3.1.4).
     """
@@ -37,7 +40,7 @@ def concept_embeddings(teacher: Teacher, concepts: Sequence[Concept]) -> np.ndar
         wordings = _wordings(concept)
         texts += wordings
         owner += [i] * len(wordings)
-    embedded = teacher.encode(texts)
+    embedded = teacher.encode(texts, cache=cache)
     sums = np.zeros((len(concepts), teacher.embed_dim), np.float32)
     np.add.at(sums, owner, embedded)
     return sums / np.linalg.norm(sums, axis=1, keepdims=True)

@@ -46,6 +46,7 @@ def test_the_folder_has_all_that_a_reader_needs(trained):
     card = (trained / "README.md").read_text()
     assert "contrastive 1, cka 1, concept 0.5" in card and "14 steps of 12 pairs" in card
     assert "recall@1" in card and "Not a medical device" in card
+    assert "--loss contrastive=1,cka=1,concept=0.5 --steps 14 --batch-size 12 --lr 0.001" in card and "--seed 0" in card
     assert "plotly" in (trained / "curves.html").read_text()
 
 
@@ -74,7 +75,8 @@ def test_runs_that_differ_in_their_seed_join_into_one_student(trained, tmp_path,
     mean = np.mean(members, 0) / np.linalg.norm(np.mean(members, 0), axis=1, keepdims=True)
     assert Student.from_pretrained(str(joined)).encode(clips) == pytest.approx(mean, abs=1e-5)
     assert json.loads((joined / "training.json").read_text())["recipe"]["train"]["seed"] == [0, 1]
-    assert "2 heads, one a seed" in (joined / "README.md").read_text()
+    card = (joined / "README.md").read_text()
+    assert "2 heads, one a seed" in card and "medalign join runs/seed0 runs/seed1 --out OUT" in card
     for runs, told in ([trained], "1 run"), ([trained, trained], "share a seed"), ([trained, joined], "can't be joined"):
         assert main(["join", *map(str, runs), "--out", str(tmp_path / "refused")]) == 2
         assert told in capsys.readouterr().err

@@ -104,9 +104,10 @@ def _run(
         return build_pairs(own, listener, cache / "frames", renderings="clean", **kept)
 
     pairs, validation = encoded("train"), encoded("valid")
-    vocabulary = Vocabulary.of((*pairs.pairs, *validation.pairs), teacher, bank)
+    vocabulary = Vocabulary.of((*pairs.pairs, *validation.pairs), teacher, bank, cache / "teacher")
     targets = make_targets(pairs, teacher, bank, vocabulary, config.loss, cache / "teacher")
-    judge = Judge(validation, teacher, vocabulary.embeddings, vocabulary.mentioned(validation.pairs, bank))
+    mentioned = vocabulary.mentioned(validation.pairs, bank)
+    judge = Judge(validation, teacher, vocabulary.embeddings, mentioned, cache / "teacher")
 
     def figures(student: Student) -> dict[str, float]:
         """An arm that collapses is a result here, and no reason to stop: its rank goes by another name."""

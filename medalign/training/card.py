@@ -65,7 +65,31 @@ def _training(story: dict) -> str:
         f"{story['date']}, {story['hardware']}, {story['wall_time_s'] / 60:.0f} minutes, speech and features from a cache "
         f"not counted; torch {versions['torch']}, transformers {versions['transformers']}, Python {versions['python']}.",
     ]
-    return "## Training\n\n" + "\n".join(f"- {line}" for line in lines)
+    return "\n".join(["## Training", "", "```bash", *_commands(story), "```", "", *(f"- {line}" for line in lines)])
+
+
+def _commands(story: dict) -> list[str]:
+    """What to type to train it again, every option that decides the outcome written out."""
+    recipe, train, members = story["recipe"], story["recipe"]["train"], story.get("members", [])
+    adapter = recipe["adapter"]
+    loss = ",".join(f"{name}={weight:g}" for name, weight in train["loss"].items() if weight)
+    options = [
+        f"--encoder {recipe['encoder']} --teacher {recipe['teacher']} --adapter {adapter['kind']}"
+        + {"lora": f" --rank {adapter['rank']}", "last-k": f" --last-k {adapter['last_k']}"}.get(adapter["kind"], ""),
+        f"--loss {loss} --steps {train['n_steps']} --batch-size {train['batch_size']} --lr {train['peak_lr']:g}"
+        + ("" if adapter["kind"] == "frozen" else f" --encoder-lr {train['encoder_lr']:g}"),
+        " ".join([f"--renderings {recipe['renderings']}", *(f"--noise {name}" for name in recipe["noise"])])
+        + f" --validate-every {train['validate_every']}"
+        + (" --bf16" if train["bf16"] else "")
+        + (" --shared-texts" if recipe["shared_texts"] else ""),
+    ]
+    train_command = " \\\n  ".join(["medalign train MANIFEST --out OUT", *options])
+    if not members:
+        return [f"{train_command} --seed {train['seed']}"]
+    runs = [f"runs/seed{member['seed']}" for member in members]
+    seeds = " ".join(str(member["seed"]) for member in members)
+    loop = train_command.replace("--out OUT", "--out runs/seed$SEED")
+    return [f"for SEED in {seeds}; do {loop} --seed $SEED; done", f"medalign join {' '.join(runs)} --out OUT"]
 
 
 def _members_told(story: dict) -> str:

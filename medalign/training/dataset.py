@@ -7,6 +7,7 @@ waveforms are cached instead and encoded in every step, a whole chunk at a time,
 
 import hashlib
 import logging
+import os
 import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -233,7 +234,7 @@ def _key(path: Path, student: Student) -> str:
 def _cached(path: Path, compute) -> np.ndarray:
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
-        scratch = path.with_suffix(".part.npy")
+        scratch = path.with_suffix(f".{os.getpid()}.part.npy")
         np.save(scratch, compute().astype(np.float16))
         scratch.rename(path)
     return np.load(path, mmap_mode="r")

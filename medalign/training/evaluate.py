@@ -64,10 +64,10 @@ def evaluate_students(
         pairs = build_pairs(rows, listener, cache / "frames", renderings="clean", snr_db=snr_db)
     else:
         pairs = build_alone(rows, listener, cache / "frames", snr_db=snr_db)
-    vocabulary = Vocabulary.of(pairs.pairs, teacher, bank)
+    vocabulary = Vocabulary.of(pairs.pairs, teacher, bank, cache / "teacher")
     mentioned = vocabulary.mentioned(pairs.pairs, bank)
     measure = _Measure(pairs, mentioned)
-    text = teacher.encode([pair.text for pair in pairs.pairs])
+    text = teacher.encode([pair.text for pair in pairs.pairs], cache=cache / "teacher")
     mean_pooled = np.stack([pairs.stretch(i).mean(0).numpy() for i in range(len(pairs.pairs))])
     return {
         "heard": "in stream" if in_stream else "alone",

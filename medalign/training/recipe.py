@@ -73,10 +73,11 @@ def align(manifest: Path, recipe: Recipe, out: Path, cache: Path, *, device: str
     ).to(str(accelerator.device))
     with accelerator.main_process_first():  # the others find the frames in the cache
         pairs, validation = encode_rows(rows, student, recipe, cache)
-    vocabulary = Vocabulary.of((*pairs.pairs, *validation.pairs), teacher, bank)
+    vocabulary = Vocabulary.of((*pairs.pairs, *validation.pairs), teacher, bank, cache / "teacher")
     log.info("%d pairs to learn from, %d to choose by", len(pairs.pairs), len(validation.pairs))
     targets = make_targets(pairs, teacher, bank, vocabulary, config.loss, cache / "teacher").to(accelerator.device)
-    judge = Judge(validation, teacher, vocabulary.embeddings, vocabulary.mentioned(validation.pairs, bank))
+    mentioned = vocabulary.mentioned(validation.pairs, bank)
+    judge = Judge(validation, teacher, vocabulary.embeddings, mentioned, cache / "teacher")
     train(student, config, pairs, targets, judge, out, accelerator=accelerator)
     figures = judge(student)
     if accelerator.is_main_process:
@@ -118,10 +119,10 @@ def in_half_precision(student: Student) -> Student:
 class Judge:
     """Figures of a student on validation rows, for choosing its weights; called often, so it works on cached frames."""
 
-    def __init__(self, pairs: Pairs, teacher: Teacher, concepts: np.ndarray, mentioned: np.ndarray):
+    def __init__(self, pairs: Pairs, teacher: Teacher, concepts: np.ndarray, mentioned: np.ndarray, cache: Path | None = None):
         self.pairs, self.concepts, self.mentioned = pairs, concepts, mentioned
         self.texts = [pair.text for pair in pairs.pairs]
-        self.text_embeddings = teacher.encode(self.texts)
+        self.text_embeddings = teacher.encode(self.texts, cache=cache)
 
     def __call__(self, student: Student) -> dict[str, float]:
         pairs = self.pairs

@@ -24,10 +24,10 @@ class Vocabulary:
     embeddings: np.ndarray  # (k, d) unit length
 
     @classmethod
-    def of(cls, pairs: Sequence[Pair], teacher: Teacher, bank: ConceptBank) -> "Vocabulary":
+    def of(cls, pairs: Sequence[Pair], teacher: Teacher, bank: ConceptBank, cache: Path | None = None) -> "Vocabulary":
         """A label that is no identifier of the bank is its own text: `labels` may say "crackles"."""
         own = sorted({label for pair in pairs for label in pair.labels or () if label not in bank.column})
-        embeddings = concept_embeddings(teacher, bank.concepts)
+        embeddings = concept_embeddings(teacher, bank.concepts, cache=cache)
         if own:
             embeddings = np.concatenate([embeddings, teacher.encode([label.replace("_", " ") for label in own])])
         return cls((*(concept.concept_id for concept in bank.concepts), *own), embeddings)
