@@ -35,7 +35,6 @@ SPLITS = ("train", "valid")
 MIN_DURATION_S = 0.1  # shorter than a word
 SILENCE_PEAK = 1e-3  # -60 dB of full scale: a microphone that was off
 VALID_SHARE = 0.2  # of the groups, where the manifest names no split
-MAX_LISTED = 50  # lines of problems told at once; the count is always told
 
 
 @dataclass(frozen=True)
@@ -101,11 +100,8 @@ def read_manifest(path: Path, *, shared_texts: bool = False) -> tuple[Row, ...]:
     _check_splits(rows, problems, shared_texts)
     told = [f"line {line}: {'; '.join(found)}" for line, found in sorted(problems.items()) if found]
     if told:
-        more = f"\n  ... and {len(told) - MAX_LISTED} more" if len(told) > MAX_LISTED else ""
         raise DataError(
-            f"{path}: {len(told)} of {len(records)} rows can't be used; mend or remove them:\n  "
-            + "\n  ".join(told[:MAX_LISTED])
-            + more
+            f"{path}: {len(told)} of {len(records)} rows can't be used; mend or remove them:\n  " + "\n  ".join(told)
         )
     missing = {split for split in SPLITS if not any(row.split == split for row in rows.values())}
     if missing:
