@@ -121,11 +121,13 @@ def test_a_card_is_written_from_the_figures_in_the_folder(trained, tmp_path):
                "recall@1": 0.3, "recall@1_95": [0.2, 0.4], "recall@10": 0.6, "recall@10_95": [0.5, 0.7],
                "probe_average_precision": 0.55,
                "pairing": {"n_batches": 100, "n_positive": 100, "mean": 0.4, "published_loss_largest": 1e-7}}  # fmt: skip
-    figures = {"heard": "alone", "n_utterances": 10, "n_groups": 3, "n_concepts": 4, "students": [student, student],
+    figures = {"heard": "alone", "noise_snr_db": 5.0, "n_utterances": 10, "n_groups": 3, "n_concepts": 4,
+               "students": [student, student],
                "unaligned_encoder": {"probe_average_precision": 0.25},
                "teacher_on_true_text": {"auroc": 0.99, "average_precision": 0.8}}  # fmt: skip
     (folder / "evaluation.json").write_text(json.dumps(figures))
     write_card(folder)
     card = (folder / "README.md").read_text()
+    assert "| pink noise at 5 dB, alone: 10 utterances of 3 consultations, 4 concepts |" in card
     assert "| zero-shot AUROC | **0.900** [0.880-0.920]; 0.900 (0.900-0.900) |" in card
     assert "| the same probe on the unaligned encoder's mean | 0.250 |" in card and "100 of 100 batches" in card

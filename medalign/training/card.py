@@ -6,11 +6,9 @@ from pathlib import Path
 from medalign.analysis import DISCLAIMER
 from medalign.errors import DataError
 
-NOISES = {"evaluation.json": "clean", "evaluation-5db.json": "pink noise at 5 dB"}
-
 
 def write_card(folder: Path) -> None:
-    """Write `folder`/README.md from training.json, and from evaluation*.json, calibration.json and credits.md if there.
+    """Write `folder`/README.md from training.json, and from evaluation*.json, calibration.json, credits.md, limits.md if there.
 
     Raises:
         DataError: the folder has no training.json.
@@ -99,18 +97,19 @@ def _members_told(story: dict) -> str:
 
 def _figures(folder: Path, story: dict) -> str:
     lines = ["## Figures", ""]
-    tables = {noise: found for name, noise in NOISES.items() if (found := _read(folder / name))}
+    tables = [json.loads(path.read_text(encoding="utf-8")) for path in folder.glob("evaluation*.json")]
+    tables.sort(key=lambda table: (table["heard"] != "in stream", table["noise_snr_db"] is not None))
     if not tables:
         runs = story.get("members", [story])
         told = "; ".join(", ".join(f"{name} {value:.3f}" for name, value in run["validation"].items()) for run in runs)
         return "\n".join([*lines, f"On the validation rows, which also chose the weights: {told}. No intervals were computed."])
-    first = next(iter(tables.values()))
+    first = tables[0]
     lines += [
-        f"On {first['n_utterances']} validation utterances of {first['n_groups']} consultations in a voice that training never "
-        f"heard, each heard {first['heard']}; {first['n_concepts']} concepts with 5 or more mentions. In brackets the 95 % "
-        f"interval by bootstrap over consultations{_others_told(first['students'])}. These rows also chose the weights.",
+        "On validation utterances in a voice that training never heard, in stream (cut from whole recordings, as an analysis "
+        "does) or alone (each as a recording of its own), for concepts with 5 or more mentions. In brackets the 95 % interval "
+        f"by bootstrap over consultations{_others_told(first['students'])}. These rows also chose the weights.",
         "",
-        "| what | " + " | ".join(tables) + " |",
+        "| what | " + " | ".join(map(_conditions, tables)) + " |",
         "|---|" + "---|" * len(tables),
     ]
     rows = {
@@ -121,18 +120,16 @@ def _figures(folder: Path, story: dict) -> str:
         "linear probe, mean average precision": "probe_average_precision",
     }
     for label, key in rows.items():
-        lines.append(f"| {label} | " + " | ".join(_cell(table["students"], key) for table in tables.values()) + " |")
+        lines.append(f"| {label} | " + " | ".join(_cell(table["students"], key) for table in tables) + " |")
     lines.append(
         "| the same probe on the unaligned encoder's mean | "
-        + " | ".join(f"{table['unaligned_encoder']['probe_average_precision']:.3f}" for table in tables.values())
+        + " | ".join(f"{table['unaligned_encoder']['probe_average_precision']:.3f}" for table in tables)
         + " |"
     )
     teacher = "teacher on the true text, AUROC / average precision"
     lines.append(
         f"| {teacher} | "
-        + " | ".join(
-            "{auroc:.3f} / {average_precision:.3f}".format(**table["teacher_on_true_text"]) for table in tables.values()
-        )
+        + " | ".join("{auroc:.3f} / {average_precision:.3f}".format(**table["teacher_on_true_text"]) for table in tables)
         + " |"
     )
     pairing = first["students"][0]["pairing"]
@@ -146,6 +143,15 @@ def _figures(folder: Path, story: dict) -> str:
         lines += ["", "Calibration, fitted and measured on the same windows:", "", "| what | figure |", "|---|---|"]
         lines += [f"| {name.replace('_', ' ')} | {value:.4g} |" for name, value in calibration.items()]
     return "\n".join(lines)
+
+
+def _conditions(table: dict) -> str:
+    """What a column was measured on."""
+    noise = "clean" if table["noise_snr_db"] is None else f"pink noise at {table['noise_snr_db']:g} dB"
+    return (
+        f"{noise}, {table['heard']}: {table['n_utterances']} utterances of {table['n_groups']} consultations, "
+        f"{table['n_concepts']} concepts"
+    )
 
 
 def _others_told(students: list[dict]) -> str:
