@@ -53,7 +53,7 @@ def _sorted(scores: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarr
     if scores.shape != truth.shape:
         raise ValueError(f"scores are {scores.shape}, truth is {truth.shape}")
     by_concept, mentioned = np.ascontiguousarray(scores.T), np.ascontiguousarray(truth.T).astype(bool)
-    order = np.argsort(-by_concept, 1, kind="stable")
+    order = np.argsort(-by_concept, 1)  # the order inside a tie changes nothing; a stable sort takes several times as long
     by_concept, mentioned = np.take_along_axis(by_concept, order, 1), np.take_along_axis(mentioned, order, 1)
     places = np.arange(by_concept.shape[1])
     steps = by_concept[:, 1:] != by_concept[:, :-1]

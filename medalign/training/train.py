@@ -25,7 +25,7 @@ from tqdm import tqdm
 
 from medalign.alignment import draw_token_mask, keep_close
 from medalign.errors import DataError, TrainingError
-from medalign.head import STACK
+from medalign.head import STACK, padded_length
 from medalign.student import Student
 from medalign.training.batches import ChunkBatches, LengthBatches
 from medalign.training.checkpoint import RunState
@@ -38,6 +38,7 @@ from medalign.training.objective import Heard, LossWeights, Objective, Targets
 log = logging.getLogger(__name__)
 
 HIDDEN_SHARE, HIDDEN_SPAN = 0.3, 4  # tokens hidden for reconstruction: a third of a second at a time
+SCALE_LR = 10.0  # times the head's: in a short run, temperatures and biases would otherwise hardly leave their start
 MIN_RANK = 2.0  # effective rank of the validation embeddings below which a student has collapsed onto a line
 
 
@@ -153,9 +154,11 @@ def train(
     encoder_parameters = [p for p in trainee.encoder.parameters() if p.requires_grad] if trainee.encoder else []
     known = {id(p) for p in encoder_parameters}
     head_parameters = [p for p in trainee.parameters() if p.requires_grad and id(p) not in known]
-    parameters = [*head_parameters, *objective.used_parameters(), *encoder_parameters]
+    scales = objective.used_parameters()
+    parameters = [*head_parameters, *scales, *encoder_parameters]
     groups = [
-        {"params": parameters[: len(parameters) - len(encoder_parameters)], "peak_lr": config.peak_lr},
+        {"params": head_parameters, "peak_lr": config.peak_lr},
+        {"params": scales, "peak_lr": SCALE_LR * config.peak_lr, "weight_decay": 0.0},
         {"params": encoder_parameters, "peak_lr": config.encoder_lr},
     ]
     optimizer = torch.optim.AdamW([g for g in groups if g["params"]], lr=config.peak_lr, weight_decay=config.weight_decay)
@@ -259,8 +262,7 @@ class BatchLoader:
 
     def _mask(self, indices: np.ndarray) -> Tensor:
         lengths = [len(self.pairs.stretch_range(i)) for i in indices]
-        n_frames = math.ceil(max(lengths) / STACK) * STACK
-        return torch.arange(n_frames) < torch.tensor(lengths)[:, None]
+        return torch.arange(padded_length(max(lengths))) < torch.tensor(lengths)[:, None]
 
 
 def _backward_in_chunks(
