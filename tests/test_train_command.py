@@ -75,6 +75,7 @@ def test_runs_that_differ_in_their_seed_join_into_one_student(trained, tmp_path,
     mean = np.mean(members, 0) / np.linalg.norm(np.mean(members, 0), axis=1, keepdims=True)
     assert Student.from_pretrained(str(joined)).encode(clips) == pytest.approx(mean, abs=1e-5)
     assert json.loads((joined / "training.json").read_text())["recipe"]["train"]["seed"] == [0, 1]
+    assert (joined / "log-seed1.jsonl").read_text() == (second / "log.jsonl").read_text()
     card = (joined / "README.md").read_text()
     assert "2 heads, one a seed" in card and "medalign join runs/seed0 runs/seed1 --out OUT" in card
     for runs, told in ([trained], "1 run"), ([trained, trained], "share a seed"), ([trained, joined], "can't be joined"):

@@ -47,7 +47,8 @@ The encoder of **{recipe["encoder"]}** ({recipe["adapter"]["kind"]}) with a head
 | `config.json`, `model.safetensors` | sizes, names and revisions of encoder and teacher; the trained head |
 | `encoder.safetensors` | what an adapter changed in the encoder; absent where it is frozen |
 | `reference.safetensors`, `concepts.safetensors` | calibration and concept embeddings, written by `medalign calibrate` |
-| `training.json`, `log.jsonl`, `curves.html` | the run: recipe, data, versions, time; one line a step; pictures |"""
+| `training.json`, `log*.jsonl` | the run: recipe, data, versions, time; one line a step |
+| `curves.html` | pictures of the log; absent where runs were joined |"""
 
 
 def _training(story: dict) -> str:
@@ -107,7 +108,8 @@ def _figures(folder: Path, story: dict) -> str:
     lines += [
         "On validation utterances in a voice that training never heard, in stream (cut from whole recordings, as an analysis "
         "does) or alone (each as a recording of its own), for concepts with 5 or more mentions. In brackets the 95 % interval "
-        f"by bootstrap over consultations{_others_told(first['students'])}. These rows also chose the weights.",
+        f"by bootstrap over consultations{_others_told(first['students'])}. These rows also chose the weights. A resample repeats "
+        "consultations and loses rare concepts, which lifts average precision: its intervals lie too high.",
         "",
         "| what | " + " | ".join(map(_conditions, tables)) + " |",
         "|---|" + "---|" * len(tables),

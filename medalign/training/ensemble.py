@@ -1,6 +1,7 @@
 """Runs that differ in their seed, joined into one student: the mean of their embeddings."""
 
 import json
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,7 @@ from medalign.errors import DataError
 from medalign.head import HeadEnsemble
 from medalign.student import Student
 from medalign.training.card import write_card
+from medalign.training.checkpoint import LOG_FILE
 
 
 def join_runs(runs: Sequence[Path], out: Path) -> Student:
@@ -36,6 +38,8 @@ def join_runs(runs: Sequence[Path], out: Path) -> Student:
     config = replace(first.config, n_members=len(students))
     joined = Student(config, ensemble, first.encoder, name=out.name, revision="")
     joined.save_pretrained(out)
+    for run, seed in zip(runs, seeds, strict=True):
+        shutil.copy(run / LOG_FILE, out / f"log-seed{seed}.jsonl")
     story = stories[0] | {
         "members": [{"seed": seed, "validation": told["validation"]} for seed, told in zip(seeds, stories, strict=True)],
         "wall_time_s": sum(told["wall_time_s"] for told in stories),
