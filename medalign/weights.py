@@ -94,7 +94,7 @@ WHISPER_ON_HUB = {
 
 STUDENT_FILES = ("README.md", "config.json", "model.safetensors")  # without these a folder is not uploaded
 # All that is uploaded, from the folder itself: no audio, no state of a run, nothing from folders inside.
-UPLOADED = ("README.md", "*.json", "*.jsonl", "*.safetensors", "curves.html", "plotly.min.js")
+UPLOADED = ("README.md", "credits.md", "limits.md", "*.json", "*.jsonl", "*.safetensors", "curves.html", "plotly.min.js")
 
 
 @dataclass(frozen=True)
