@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from medalign.adapters import AdapterConfig
 from medalign.encoders import AudioEncoder, Features
 from medalign.errors import DataError, TrainingError
-from medalign.head import STACK, AlignmentHead, HeadConfig
+from medalign.head import STACK, AlignmentHead, HeadConfig, pad_stretches
 from medalign.student import Student, StudentConfig
 from medalign.training.batches import ChunkBatches, LengthBatches
 from medalign.training.dataset import N_MELS, Pair, Pairs
@@ -308,6 +308,13 @@ def test_the_learning_rate_is_a_pure_function_of_the_step():
     assert rates[TRAIN.warmup_steps] == pytest.approx(TRAIN.peak_lr) and max(rates) == pytest.approx(TRAIN.peak_lr)
     assert rates[-1] < 0.05 * TRAIN.peak_lr
     assert rates[7] == learning_rate(7, TRAIN, TRAIN.peak_lr)
+
+
+def test_batches_come_in_few_lengths_since_kernels_are_kept_by_shape():
+    shapes = [pad_stretches([torch.zeros(n, 3), torch.zeros(1, 3)]) for n in range(1, 751)]  # up to 15 s
+    assert len({frames.shape[1] for frames, _ in shapes}) < 20
+    for n, (frames, mask) in enumerate(shapes, start=1):
+        assert n <= frames.shape[1] and frames.shape[1] % STACK == 0 and mask.sum(1).tolist() == [n, 1]
 
 
 def test_batches_are_a_pure_function_of_the_step_and_an_epoch_is_disjoint():
