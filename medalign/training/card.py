@@ -56,7 +56,7 @@ def _training(story: dict) -> str:
     weights = ", ".join(f"{name} {weight:g}" for name, weight in train["loss"].items() if weight)
     lines = [
         f"Data: manifest with SHA-256 {story['manifest_sha256'][:12]}; {story['n_train_rows']} rows of "
-        f"{story['n_train_groups']} groups to learn ({story['n_train_pairs']} pairs with their degraded copies), "
+        f"{story['n_train_groups']} groups to learn ({story['n_train_pairs']} pairs, degraded ones included), "
         f"{story['n_valid_rows']} rows of {story['n_valid_groups']} groups to choose by.",
         f"Objective: {weights}; {train['n_steps']} steps of {train['batch_size']} pairs, learning rate "
         f"{train['peak_lr']:g}, seed {train['seed']}." + _members_told(story),
