@@ -4,9 +4,10 @@ SYNTHESIZE = """\
 Turns the text of consultations into speech to learn from. Doctor and patient get different voices, each with its own
 rate and pitch; validation is spoken in a voice that training never hears. The manifest has a row for every utterance and,
 for training, every 6 s window, with three text targets: what was said, the sentence of the note that it supports, and the
-concepts in it. Texts that stand in validation are left out of training.
+concepts in it. Texts that stand in validation are left out of training. --practice 12 adds dialogues, written from
+templates, that say every concept of the bank: collections say most of them never, and unheard words stay unheard.
 
-  medalign synthesize --data DATA --out runs/speech
+  medalign synthesize --data DATA --practice 12 --out runs/speech
   medalign train runs/speech/manifest.csv --out runs/student
 """
 

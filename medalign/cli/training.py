@@ -24,6 +24,7 @@ def _add_making(commands) -> None:
     synthesize.add_argument("--takes", type=int, default=1, help="renderings of each training consultation")
     synthesize.add_argument("--voices", type=_names, help="training voices, separated by commas")
     synthesize.add_argument("--valid-voices", type=_names, help="voices of validation, none of the training voices")
+    synthesize.add_argument("--practice", type=int, default=0, metavar="N", help="also say every concept of the bank N times")
     synthesize.add_argument("--only", default="", help="consultations whose identifier starts so")
     synthesize.add_argument("--seed", type=int, default=0, help="draws voices, rates, pitches and pauses")
     synthesize.set_defaults(command=_synthesize)
@@ -149,10 +150,16 @@ def _weights(text: str) -> dict[str, float]:
 
 
 def _synthesize(arguments: argparse.Namespace) -> None:
+    from medalign.concepts import ConceptBank
     from medalign.training.consultations import read_consultations
     from medalign.training.synthesis import HELD_OUT_VOICE, TRAIN_VOICES, synthesize
+    from medalign.training.vocabulary import practice_dialogues
 
-    consultations = [c for c in read_consultations(arguments.data) if c.consultation_id.startswith(arguments.only)]
+    if arguments.practice < 0:
+        raise MedAlignError(f"--practice {arguments.practice}: give the number of times each concept is said, 0 or more")
+    practice = practice_dialogues(ConceptBank.default(), arguments.practice, seed=arguments.seed)
+    found = (*read_consultations(arguments.data), *practice)
+    consultations = [c for c in found if c.consultation_id.startswith(arguments.only)]
     if not consultations:
         raise MedAlignError(f"no consultation in {arguments.data} starts with '{arguments.only}'; check --only")
     rows = synthesize(
