@@ -111,6 +111,23 @@ def test_group_intervals_are_those_of_whole_groups():
     assert rows_alone[1] - rows_alone[0] < 0.5 * (high - low)
 
 
+def test_an_interval_of_average_precision_holds_its_figure_though_resamples_flatter_it():
+    rng = np.random.default_rng(0)
+    truth = rng.random((600, 30)) < 0.01
+    scores = 2.5 * truth + rng.standard_normal(truth.shape)
+    groups = [str(i // 10) for i in range(600)]
+
+    def statistic(rows: np.ndarray) -> float:
+        return float(np.nanmean(column_average_precision(scores[rows], truth[rows])))
+
+    figure = statistic(np.arange(600))
+    resampled = [statistic(rows) for rows in bootstrap._resamples(groups, 200, 0)]
+    assert np.mean(resampled) > figure + np.std(resampled) / 2  # what plain percentiles would be off by
+    low, high = bootstrap.bootstrap_over_groups(statistic, groups, n=200)
+    assert low < figure < high
+    assert high - low == pytest.approx(3.92 * np.std(resampled), rel=0.2)
+
+
 def test_undefined_resamples_are_left_out_and_none_at_all_is_refused():
     values = np.array([np.nan, 1.0, 1.0])
     assert bootstrap.bootstrap_over_groups(lambda rows: float(values[rows].mean()), ["a", "b", "c"]) == (1.0, 1.0)

@@ -128,16 +128,23 @@ def _after_question(
         return other
     if _names_only_others(mentions[number], mentions, answer.sentence):
         answer = Answer("none")
-    if answer.verdict == "none" and (_is_statement(said[number]) or _relative_has_it(said, answer, plain[number][index])):
-        return plain[number][index]
+    if answer.verdict == "none":
+        if relative := _relatives_answer(said, answer, plain[number][index]):
+            return relative
+        if _is_statement(said[number]):
+            return plain[number][index]
     return _settle(plain[number][index], answer, _question_trigger(said[number], number, (start, end)))
 
 
-def _relative_has_it(said: list[list[Token]], answer: Answer, asked: Context) -> bool:
-    """ "Does anyone in the family have asthma?" - "My brother does."."""
+def _relatives_answer(said: list[list[Token]], answer: Answer, asked: Context) -> Context | None:
+    """ "Does anyone in the family have asthma?" - "My brother does.", or "My brother doesn't."."""
     if asked.status != "family" or answer.sentence is None:
-        return False
-    return any(cue.kind in ("family", "child") for cue in find_cues(said[answer.sentence], []))
+        return None
+    cues = find_cues(said[answer.sentence], [])
+    if not any(cue.kind in ("family", "child") for cue in cues):
+        return None
+    denial = next((cue for cue in cues if cue.kind == "negated"), None)
+    return Context("negated", (answer.sentence, denial.start, denial.end)) if denial else asked
 
 
 def is_asked(sentence: list[Token], place: Place) -> bool:

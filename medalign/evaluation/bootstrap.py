@@ -1,8 +1,11 @@
 """How far would a figure move with other consultations? Intervals from resampling whole groups with replacement.
 
 Conventions: a statistic maps rows (integer indices, with repeats) to a number; groups is one name per row; intervals are
-the 2.5th and 97.5th percentile over resamples. Utterances of one consultation resemble each other, so resampling rows
-would make intervals too narrow.
+the 2.5th and 97.5th percentile over resamples, moved so that the resamples' mean lies on the figure itself. Utterances of
+one consultation resemble each other, so resampling rows would make intervals too narrow.
+
+Why moved: a resample holds consultations twice and lacks others, so it ranks fewer distinct utterances and loses rare
+concepts. That lifts average precision by more than it spreads: plain percentiles lay wholly above some figures.
 
 Source: Efron and Tibshirani 1993, An Introduction to the Bootstrap, chapter 13; Field and Welsh 2007, Bootstrapping
 clustered data.
@@ -21,7 +24,7 @@ def bootstrap_over_groups(statistic: Statistic, groups: Sequence[str], n: int = 
     Raises:
         ValueError: there are no groups, or the statistic is defined in no resample.
     """
-    return _interval([statistic(rows) for rows in _resamples(groups, n, seed)])
+    return _interval([statistic(rows) for rows in _resamples(groups, n, seed)], statistic(np.arange(len(groups))))
 
 
 def paired_difference(
@@ -35,8 +38,8 @@ def paired_difference(
         ValueError: as `bootstrap_over_groups`.
     """
     everything = np.arange(len(groups))
-    low, high = _interval([first(rows) - second(rows) for rows in _resamples(groups, n, seed)])
-    return float(first(everything) - second(everything)), low, high
+    difference = float(first(everything) - second(everything))
+    return difference, *_interval([first(rows) - second(rows) for rows in _resamples(groups, n, seed)], difference)
 
 
 def _resamples(groups: Sequence[str], n: int, seed: int) -> Iterator[np.ndarray]:
@@ -49,8 +52,9 @@ def _resamples(groups: Sequence[str], n: int, seed: int) -> Iterator[np.ndarray]
         yield np.concatenate([members[g] for g in rng.integers(0, len(members), len(members))])
 
 
-def _interval(values: list[float]) -> tuple[float, float]:
+def _interval(values: list[float], figure: float) -> tuple[float, float]:
     if np.isnan(values).all():
         raise ValueError("the statistic is defined in no resample")
     low, high = np.nanpercentile(values, [2.5, 97.5])
-    return float(low), float(high)
+    shift = 0.0 if np.isnan(figure) else figure - np.nanmean(values)
+    return float(low + shift), float(high + shift)
