@@ -10,7 +10,7 @@ from typing import Literal
 
 from medalign.transcript import Transcript
 
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "1.1"  # 1.1: measurements
 DISCLAIMER = "Research software. Not a medical device. Do not use for patient care."
 
 System = Literal["HPO", "ICD-10-CM", "DRUG", "CUSTOM"]
@@ -68,6 +68,19 @@ class ConceptFinding:
     teacher: Witness | None
     student: Witness | None
     agreement: Agreement
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A number with its meaning, as said: nothing is converted."""
+
+    kind: str  # temperature, blood pressure, pulse, oxygen saturation, weight, height, dose, frequency, duration, ...
+    value: str  # digits; "140/90", "2 ago"
+    unit: str
+    text: str  # the words
+    start_s: float
+    end_s: float
+    concept_id: str | None = None  # the medicine of a dose, what a duration is about
 
 
 @dataclass(frozen=True)
@@ -152,6 +165,7 @@ class Analysis:
     models: Models
     transcript: Transcript
     concepts: tuple[ConceptFinding, ...]
+    measurements: tuple[Measurement, ...]
     signs: tuple[Sign, ...]
     alignment: Alignment
     warnings: tuple[str, ...]
@@ -171,6 +185,7 @@ class Analysis:
                 "segments": transcript["segments"],
             },
             "concepts": body["concepts"],
+            "measurements": body["measurements"],
             "signs": body["signs"],
             "alignment": body["alignment"],
             "warnings": body["warnings"],

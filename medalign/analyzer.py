@@ -22,6 +22,7 @@ from medalign.analysis import (
 )
 from medalign.audio import Recording, load_recording
 from medalign.concepts import Concept, find_mentions
+from medalign.concepts.measurements import find_measurements
 from medalign.listener import Listener, Listening, choose_device, overlap_s
 from medalign.student import DEFAULT_STUDENT
 from medalign.teacher import DEFAULT_TEACHER
@@ -121,6 +122,7 @@ class Analyzer:
             models=Models(self.transcriber.info, self.listener.teacher.info, self.listener.student.info),
             transcript=transcript,
             concepts=rows,
+            measurements=find_measurements(transcript, mentions, heard.bank),
             signs=(),
             alignment=Alignment(
                 window_s=config.window_s,

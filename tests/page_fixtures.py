@@ -19,6 +19,7 @@ from medalign.analysis import (
     ConceptFinding,
     ConceptTrack,
     Evidence,
+    Measurement,
     ModelInfo,
     Models,
     RecordingInfo,
@@ -97,6 +98,11 @@ def concepts() -> tuple[ConceptFinding, ...]:
     )  # fmt: skip
 
 
+def _measured(concept_id: str) -> tuple[Measurement, ...]:
+    said = _said("three weeks")
+    return (Measurement("duration", "3", "weeks", said.text, said.start_s, said.end_s, concept_id),)
+
+
 def analysis() -> Analysis:
     """48 s; nine windows, the one at 30-36 s with an alarm, the one at 44-48 s without words."""
     said = transcript()
@@ -117,6 +123,7 @@ def analysis() -> Analysis:
         Models(ModelInfo("tiny.en", "a1b2c3d4"), ModelInfo("all-MiniLM-L6-v2", "e5f6"), ModelInfo("default", "0718")),
         said,
         found,
+        _measured(found[0].concept_id),
         (Sign("Coughing", 34.0, 35.0, 0.78),),
         Alignment(6.0, 5.0, windows, tracks, 99.0),
         ("The recording is quiet; words may be missed.",),
@@ -132,7 +139,7 @@ def silent_analysis(alarm_window: int | None = None) -> Analysis:
         for i, w in enumerate(full.alignment.windows)
     )
     alignment = replace(full.alignment, windows=windows, tracks=())
-    return replace(full, transcript=Transcript(()), concepts=(), signs=(), alignment=alignment, warnings=())
+    return replace(full, transcript=Transcript(()), concepts=(), measurements=(), signs=(), alignment=alignment, warnings=())
 
 
 def hostile_analysis() -> Analysis:
@@ -148,6 +155,7 @@ def hostile_analysis() -> Analysis:
     )
     return replace(
         full, transcript=Transcript(segments, "en"), recording=replace(full.recording, name=evil + ".wav"),
+        measurements=tuple(replace(m, text=evil) for m in full.measurements),
         warnings=(evil,), alignment=replace(full.alignment, windows=windows), concepts=concepts,
     )  # fmt: skip
 

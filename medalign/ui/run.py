@@ -19,6 +19,7 @@ from medalign.ui import alignment_view, status_view
 from medalign.ui.concept_table import WAITING, concept_table, first_picture
 from medalign.ui.details_view import details_view
 from medalign.ui.engine import Engine
+from medalign.ui.measurements_view import measurements_view
 from medalign.ui.transcript_view import partial_transcript, transcript_view
 from medalign.ui.verdict import verdict
 
@@ -109,7 +110,8 @@ def _finished(analysis: Analysis, title: str) -> State:
         "heading": status_view.heading(title, analysis.recording.duration_s)
         + status_view.warnings(analysis.warnings)
         + verdict(analysis),
-        "table": concept_table(analysis.concepts, analysis.signs),
+        "table": concept_table(analysis.concepts, analysis.signs)
+        + measurements_view(analysis.measurements, analysis.concepts),
         "transcript": transcript_view(analysis.transcript, analysis.concepts),
         "timeline": alignment_timeline(analysis),
         "timeline_notes": alignment_view.timeline_notes(analysis),
