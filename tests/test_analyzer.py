@@ -25,7 +25,8 @@ def test_the_json_contract_holds(analyses):
     body = json.loads(json.dumps(analyses["chest-pain"].to_dict()))  # JSON all the way down: no NaN, no NumPy
     assert list(body)[0] == "schema_version"
     assert set(body) == {
-        "schema_version", "recording", "models", "transcript", "concepts", "measurements", "signs", "alignment", "warnings", "timings_s",
+        "schema_version", "recording", "models", "transcript", "concepts", "measurements", "signs",
+        "alignment", "warnings", "timings_s",
         "disclaimer",
     }  # fmt: skip
     assert set(body["recording"]) == {"name", "duration_s", "sample_rate_hz", "channels"}

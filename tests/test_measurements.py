@@ -80,7 +80,8 @@ def test_a_number_far_from_any_medicine_belongs_to_none():
 
 def test_a_sentence_cut_into_segments_is_read_as_one():
     first = Segment(0.0, 1.0, "it was thirty", (Word(0.0, 0.5, "temperature", 1.0), Word(0.5, 1.0, "thirty", 1.0)))
-    second = Segment(1.0, 2.0, "nine point two.", tuple(Word(1 + i / 4, 1.2 + i / 4, w, 1.0) for i, w in enumerate(["nine", "point", "two."])))
+    rest = tuple(Word(1 + i / 4, 1.2 + i / 4, word, 1.0) for i, word in enumerate(["nine", "point", "two."]))
+    second = Segment(1.0, 2.0, "nine point two.", rest)
     bank = ConceptBank.default()
     (found,) = find_measurements(Transcript((first, second)), (), bank)
     assert (found.value, found.start_s) == ("39.2", 0.5)

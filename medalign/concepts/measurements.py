@@ -60,6 +60,7 @@ def _units(kind: str, table: str, low: float, high: float, cues: str = "") -> di
 
 
 TIMES = words_of("minute minutes hour hours day days night nights week weeks month months year years")
+DRINKING, SMOKING = "alcohol drink drinking drinks wine beer week", "smoke smoked smoking smoker day cigarettes"
 UNITS: dict[str, _Unit] = {
     **_units("dose", "mg: mg milligram milligrams milligramme milligrammes, mcg: mcg microgram micrograms", 0.01, 5000),
     **_units("dose", "g: g gram grams, ml: ml mil mils millilitre millilitres milliliter milliliters", 0.1, 2000),
@@ -70,8 +71,8 @@ UNITS: dict[str, _Unit] = {
     **_units("height", "cm: cm centimetre centimetres centimeter centimeters, ft: feet", 3, 230, "tall height"),
     **_units("pulse", "/min: bpm beats", 25, 250),
     **_units("oxygen saturation", "%: percent % per", 50, 100, "saturation saturations sats oxygen spo2"),
-    **_units("alcohol", "units: unit units, pints: pint pints, glasses: glass glasses", 1, 100, "alcohol drink drinking drinks wine beer week"),
-    **_units("tobacco", "cigarettes: cigarette cigarettes cigs roll-ups, packs: pack packs packet packets", 0.25, 100, "smoke smoked smoking smoker day cigarettes"),
+    **_units("alcohol", "units: unit units, pints: pint pints, glasses: glass glasses", 1, 100, DRINKING),
+    **_units("tobacco", "cigarettes: cigarette cigarettes cigs, packs: pack packs packet packets", 0.25, 100, SMOKING),
     **{word: _Unit("duration", word if word.endswith("s") else word + "s", 0.25, 200) for word in TIMES},
 }  # fmt: skip
 DEGREES = words_of("degree degrees °")
@@ -82,6 +83,7 @@ CUES = {
     "oxygen saturation": (words_of("saturation saturations sats"), ((60.0, 100.0, "%"),)),
 }
 PRESSURE_S, PRESSURE_D = (70, 260), (30, 160)  # mmHg, systolic and diastolic
+PER = words_of("a per each every")
 OFTEN = {"once": 1.0, "twice": 2.0}
 
 
@@ -215,7 +217,7 @@ def _frequency(bare: list[str], number: _Number) -> Found | None:
         end = number.end
     if after[:1] == ["daily"]:
         return "frequency", number.text, "a day", end + 1
-    if len(after) > 1 and after[0] in ("a", "per", "each", "every") and after[1] in ("day", "week", "night", "month", "year", "hour"):
+    if len(after) > 1 and after[0] in PER and after[1] in TIMES:
         return "frequency", number.text, f"a {after[1]}", end + 2
     return None
 

@@ -108,7 +108,8 @@ def _figures(folder: Path, story: dict) -> str:
     lines += [
         "On validation utterances in a voice that training never heard, in stream (cut from whole recordings, as an analysis "
         "does) or alone (each as a recording of its own), for concepts with 5 or more mentions. In brackets the 95 % interval "
-        f"by bootstrap over consultations, centred on the figure{_others_told(first['students'])}. These rows also chose the weights.",
+        f"by bootstrap over consultations, centred on the figure{_others_told(first['students'])}. "
+        "These rows also chose the weights.",
         "",
         "| what | " + " | ".join(map(_conditions, tables)) + " |",
         "|---|" + "---|" * len(tables),

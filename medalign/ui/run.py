@@ -110,8 +110,7 @@ def _finished(analysis: Analysis, title: str) -> State:
         "heading": status_view.heading(title, analysis.recording.duration_s)
         + status_view.warnings(analysis.warnings)
         + verdict(analysis),
-        "table": concept_table(analysis.concepts, analysis.signs)
-        + measurements_view(analysis.measurements, analysis.concepts),
+        "table": concept_table(analysis.concepts, analysis.signs) + measurements_view(analysis.measurements, analysis.concepts),
         "transcript": transcript_view(analysis.transcript, analysis.concepts),
         "timeline": alignment_timeline(analysis),
         "timeline_notes": alignment_view.timeline_notes(analysis),
