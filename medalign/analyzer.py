@@ -24,6 +24,7 @@ from medalign.audio import Recording, load_recording
 from medalign.concepts import Concept, find_mentions
 from medalign.concepts.measurements import find_measurements
 from medalign.listener import Listener, Listening, choose_device, overlap_s
+from medalign.speakers import name_speakers
 from medalign.student import DEFAULT_STUDENT
 from medalign.teacher import DEFAULT_TEACHER
 from medalign.testimony import findings, tracks
@@ -105,6 +106,7 @@ class Analyzer:
         clock.lap("transcribe")
 
         yield clock.progress("teacher", "Finding clinical concepts in the text", transcript, skim=skim)
+        transcript = name_speakers(transcript, recording)
         mentions = find_mentions(transcript, heard.bank)
         texts = [transcript.text_between(start_s, end_s) for start_s, end_s in heard.windows_s]
         text = self._embed_texts(texts)
@@ -166,8 +168,8 @@ def _warnings(recording: Recording, transcript: Transcript) -> tuple[str, ...]:
         warnings.append("No speech detected. Check the microphone or the file, and record again.")
     if transcript.language not in (None, "en"):
         warnings.append(f"The speech seems to be '{transcript.language}'; concepts and alignment know English only.")
-    if recording.source_channels == 2:
-        warnings.append("Stereo was mixed down to one channel; speakers are not told apart.")
+    if recording.channel_power is not None:
+        warnings.append("Stereo: each channel was taken for one speaker; words and concepts come from both mixed together.")
     return tuple(warnings)
 
 

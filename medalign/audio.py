@@ -18,6 +18,8 @@ MAX_DURATION_S = 60 * 60.0
 MIN_DURATION_S = 0.5  # shorter than any word that could be checked
 MAX_BYTES = 400 * 1024 * 1024
 MAX_CHANNELS = 2
+POWER_FRAMES_PER_S = 100
+DUAL_MONO = 1e-3  # channels whose powers differ by less than this share, everywhere, hold the same
 FORMATS = "wav, mp3, m4a, mp4, ogg, webm or flac"
 # A file whose header promises this much more than it holds was cut off; encoders pad by less.
 TRUNCATION_TOLERANCE_S = 1.0
@@ -31,6 +33,8 @@ class Recording:
     waveform: np.ndarray  # float32 (n_samples,), mono, 16 kHz, in [-1, 1]
     source_sample_rate_hz: int
     source_channels: int
+    # (2, n_frames) mean square of each channel of a stereo source; None for mono, also for the same sound on two channels.
+    channel_power: np.ndarray | None = None
 
     @property
     def duration_s(self) -> float:
@@ -55,13 +59,13 @@ def load_recording(path: str | os.PathLike, *, max_duration_s: float = MAX_DURAT
             announced_s = _announced_duration_s(container, stream)
             channels, rate = stream.codec_context.channels, stream.codec_context.sample_rate
             _check_stream(name, announced_s, channels, max_duration_s)
-            waveform = _decode(container, stream, name, max_duration_s)
+            waveform, channel_power = _decode(container, stream, name, max_duration_s)
     except av.error.FFmpegError as error:
         raise AudioError(
             f"'{name}' can't be read as audio ({error.strerror or error}); give an undamaged {FORMATS} file"
         ) from error
     _check_waveform(name, waveform, announced_s)
-    return Recording(name, waveform, rate, channels)
+    return Recording(name, waveform, rate, channels, channel_power)
 
 
 def _check_file(path: Path, max_bytes: int) -> None:
@@ -102,11 +106,11 @@ def _too_long(name: str, lasts: str, max_duration_s: float) -> AudioError:
     return AudioError(f"'{name}' {lasts}, the limit is {max_duration_s / 60:.0f} minutes; cut it into parts")
 
 
-def _decode(container, stream, name: str, max_duration_s: float) -> np.ndarray:
-    """The whole track; stops as soon as the limit is passed, since some headers don't tell."""
+def _decode(container, stream, name: str, max_duration_s: float) -> tuple[np.ndarray, np.ndarray | None]:
+    """The whole track as one channel, and the channels' powers; stops once the limit is passed: some headers don't tell."""
     # Channels are averaged here: FFmpeg's own downmix is 3 dB louder and clips.
     resampler = av.AudioResampler(format="fltp", rate=SAMPLE_RATE_HZ)
-    pieces, n_samples, position_s = [], 0, 0.0
+    pieces, power, n_samples, position_s = [], _ChannelPower(), 0, 0.0
     try:
         for frame in container.decode(stream):
             if frame.format.name.startswith(("flt", "dbl")) and not np.isfinite(frame.to_ndarray()).all():
@@ -116,7 +120,9 @@ def _decode(container, stream, name: str, max_duration_s: float) -> np.ndarray:
             position_s += frame.samples / frame.sample_rate
             frame.pts = None  # broken time stamps must not add or drop samples
             for resampled in resampler.resample(frame):
-                pieces.append(resampled.to_ndarray().mean(0))
+                channels = resampled.to_ndarray()
+                pieces.append(channels.mean(0))
+                power.add(channels)
                 n_samples += len(pieces[-1])
             if n_samples > max_duration_s * SAMPLE_RATE_HZ:
                 raise _too_long(name, f"lasts more than {max_duration_s / 60:.0f} minutes", max_duration_s)
@@ -124,8 +130,31 @@ def _decode(container, stream, name: str, max_duration_s: float) -> np.ndarray:
     except av.error.InvalidDataError as error:
         raise AudioError(f"'{name}' is damaged after {position_s:.1f} s; give the complete file") from error
     if not pieces:
-        return np.zeros(0, np.float32)
-    return np.clip(np.concatenate(pieces), -1.0, 1.0)
+        return np.zeros(0, np.float32), None
+    return np.clip(np.concatenate(pieces), -1.0, 1.0), power.result()
+
+
+class _ChannelPower:
+    """Mean squares of two channels as blocks come in: an hour of them is small where an hour of stereo is not."""
+
+    def __init__(self) -> None:
+        self._frames: list[np.ndarray] = []
+        self._rest = np.zeros((2, 0), np.float32)
+
+    def add(self, channels: np.ndarray) -> None:
+        if len(channels) != 2:
+            return
+        samples = np.concatenate([self._rest, channels], 1)
+        size = SAMPLE_RATE_HZ // POWER_FRAMES_PER_S
+        n = samples.shape[1] // size
+        self._frames.append((samples[:, : n * size].reshape(2, n, size) ** 2).mean(2))
+        self._rest = samples[:, n * size :]
+
+    def result(self) -> np.ndarray | None:
+        if not self._frames:
+            return None
+        power = np.concatenate(self._frames, 1)
+        return None if np.allclose(power[0], power[1], rtol=DUAL_MONO, atol=1e-9) else power
 
 
 def _check_waveform(name: str, waveform: np.ndarray, announced_s: float | None) -> None:

@@ -50,6 +50,17 @@ def test_every_sample_rate_keeps_pitch_and_length(write_wav, sample_rate_hz):
     assert np.abs(np.fft.rfft(recording.waveform[: SAMPLE_RATE_HZ * 2])).argmax() / 2 == pytest.approx(300, abs=2)
 
 
+def test_the_power_of_each_channel_is_kept_where_they_differ(write_wav):
+    left = np.zeros(SAMPLE_RATE_HZ, np.float32)
+    left[: SAMPLE_RATE_HZ // 2] = 0.2
+    right = 0.1 - left / 2
+    power = load_recording(write_wav("stereo.wav", np.stack([left, right], 1))).channel_power
+    assert power.shape == (2, 100)
+    assert np.allclose(power[:, 10], [0.04, 0.0], atol=1e-4) and np.allclose(power[:, 90], [0.0, 0.01], atol=1e-4)
+    assert load_recording(write_wav("same.wav", np.stack([left, left], 1))).channel_power is None
+    assert load_recording(write_wav("mono.wav", left)).channel_power is None
+
+
 def test_stereo_is_the_mean_of_its_channels(write_wav):
     left, right = tone(SAMPLE_RATE_HZ), np.zeros(int(TONE_S * SAMPLE_RATE_HZ))
     waveform = load_recording(write_wav("stereo.wav", np.stack([left, right], 1))).waveform

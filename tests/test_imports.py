@@ -22,6 +22,8 @@ LAYERS = {
     "medalign.whisper_encoder": 1,
     "medalign.head": 2,
     "medalign.encoders": 2,
+    "medalign.voice_encoder": 2,
+    "medalign.speakers": 3,
     "medalign.adapters": 3,
     "medalign.concepts": 2,
     "medalign.teacher": 2,
@@ -46,7 +48,13 @@ LAYERS = {
 DOORS = {
     "faster_whisper": {"medalign.transcription"},
     "sentence_transformers": {"medalign.teacher"},
-    "transformers": {"medalign.training", "medalign.whisper_encoder", "medalign.encoders", "medalign.teacher"},
+    "transformers": {
+        "medalign.training",
+        "medalign.whisper_encoder",
+        "medalign.encoders",
+        "medalign.teacher",
+        "medalign.voice_encoder",
+    },
     "peft": {"medalign.adapters"},
     "plotly": {"medalign.figures"},
     "av": {"medalign.audio", "medalign.training.augmentation"},

@@ -14,6 +14,7 @@ from medalign.words import clarity, clock
 
 MAX_MENTION_WORDS = 8  # longer evidence is a passage to hear, not a term to underline
 
+GUESSED = "a guess, from the voices and from what they say"
 NO_SPEECH = (
     '<div class="empty"><strong>No speech detected</strong>'
     "<p>MedAlign found no words in this recording. Play it above: if you can hear speech, record closer to the "
@@ -25,7 +26,7 @@ LEGEND = (
     '<span class="mention mention-present">underlined</span> clinical concept, a tag says when it is not simply '
     'present <span class="mention mention-negated">like this<span class="tag">negated</span></span>. '
     '<span class="word less-clear">dotted</span> less clear, <span class="word unclear">wavy</span> unclear to the '
-    "speech recogniser; unmarked words can be wrong too.</p>"
+    "speech recogniser; unmarked words can be wrong too. Who speaks is a guess, hence the question mark.</p>"
     '<label class="filter"><input type="checkbox" class="unclear-only"> Show only passages with unclear words</label>'
 )
 
@@ -48,7 +49,7 @@ def _passage(segment: Segment, body: str) -> str:
     where = span_attributes(segment.start_s, segment.end_s)
     at = clock(segment.start_s)
     known = segment.speaker != UNKNOWN_SPEAKER
-    speaker = f'<span class="speaker">{text(segment.speaker)}</span> ' if known else ""
+    speaker = f'<span class="speaker" title="{GUESSED}">{text(segment.speaker.capitalize())}?</span> ' if known else ""
     return (
         f'<li class="passage" {where}><button type="button" class="play time" {where} aria-label="Play from {at}">'
         f'<span class="icon" aria-hidden="true">▶</span>{at}</button><p>{speaker}{body}</p></li>'

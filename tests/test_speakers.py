@@ -1,0 +1,102 @@
+"""Two voices told apart and given roles; one voice, or doubt, stays unknown."""
+
+import numpy as np
+import pytest
+
+from medalign.audio import POWER_FRAMES_PER_S, SAMPLE_RATE_HZ, Recording, load_recording
+from medalign.speakers import DOCTOR, PATIENT, SPEAKERS, name_speakers
+from medalign.training.examples import load_examples
+from medalign.transcript import UNKNOWN_SPEAKER, Segment, Transcript, Word
+from medalign.voice_encoder import EMBED_DIM, VoiceEncoder
+
+
+def written(turns) -> Transcript:
+    """(start_s, end_s, text) as one segment each, words shared out evenly."""
+    segments = []
+    for start_s, end_s, text in turns:
+        words = text.split()
+        edges = np.linspace(start_s, end_s, len(words) + 1)
+        timed = tuple(Word(float(a), float(b), w, 1.0) for a, b, w in zip(edges, edges[1:], words, strict=False))
+        segments.append(Segment(start_s, end_s, text, timed))
+    return Transcript(tuple(segments), "en")
+
+
+@pytest.fixture(scope="module")
+def example():
+    return next(e for e in load_examples() if e.slug == "cough-and-wheeze")
+
+
+def test_voices_of_an_example_are_told_apart_and_get_their_roles(example):
+    transcript = written([(turn.start_s, turn.end_s, turn.text) for turn in example.turns])
+    named = name_speakers(transcript, load_recording(example.audio_path))
+    assert [w.text for w in named.words] == [w.text for w in transcript.words]
+    right = wrong = 0
+    for segment in named.segments:
+        turn = min(example.turns, key=lambda t: abs(t.start_s + t.end_s - segment.start_s - segment.end_s))
+        if segment.speaker != UNKNOWN_SPEAKER:
+            right += segment.speaker == turn.speaker
+            wrong += segment.speaker != turn.speaker
+    assert wrong == 0 and right >= 0.7 * len(example.turns)
+
+
+def test_two_turns_that_the_recogniser_wrote_as_one_segment_are_cut(example):
+    first, second = next(
+        (a, b)
+        for a, b in zip(example.turns, example.turns[1:], strict=False)
+        if min(a.end_s - a.start_s, b.end_s - b.start_s) > 1.5
+    )
+    turns = [(t.start_s, t.end_s, t.text) for t in example.turns if t not in (first, second)]
+    whole = written(turns)
+    pair = written([(first.start_s, first.end_s, first.text), (second.start_s, second.end_s, second.text)])
+    joined = Segment(
+        first.start_s, second.end_s, f"{first.text} {second.text}", (*pair.segments[0].words, *pair.segments[1].words)
+    )
+    named = name_speakers(Transcript((joined, *whole.segments)), load_recording(example.audio_path))
+    inside = [s for s in named.segments if s.start_s >= first.start_s and s.end_s <= second.end_s]
+    assert {s.speaker for s in inside} >= {DOCTOR, PATIENT}
+
+
+def test_one_voice_stays_unknown(example):
+    recording = load_recording(example.audio_path)
+    patient = [(t.start_s, t.end_s, t.text) for t in example.turns if t.speaker == "patient"]
+    transcript = written(patient)
+    assert len(patient) >= 4
+    assert name_speakers(transcript, recording) is transcript
+
+
+def test_channels_decide_where_there_are_two_and_words_give_the_roles():
+    n = 8 * POWER_FRAMES_PER_S
+    power = np.full((2, n), 1e-6, np.float32)
+    power[0, : 2 * POWER_FRAMES_PER_S] = power[0, 4 * POWER_FRAMES_PER_S : 6 * POWER_FRAMES_PER_S] = 1e-2
+    power[1, 2 * POWER_FRAMES_PER_S : 4 * POWER_FRAMES_PER_S] = 1e-2
+    recording = Recording("a.wav", np.zeros(8 * SAMPLE_RATE_HZ, np.float32), 16_000, 2, power)
+    transcript = written(
+        [
+            (0.0, 2.0, "Do you have any pain in your chest?"),
+            (2.0, 4.0, "Yes, I have had it since my walk."),
+            (4.0, 6.0, "Have you ever had this before?"),
+            (6.0, 8.0, "Somebody in both channels."),
+        ]
+    )
+    assert [s.speaker for s in name_speakers(transcript, recording).segments] == [DOCTOR, PATIENT, DOCTOR, UNKNOWN_SPEAKER]
+    plain = written([(0.0, 2.0, "The weather is fine."), (2.0, 4.0, "The weather is fine.")])
+    assert [s.speaker for s in name_speakers(plain, recording).segments] == list(SPEAKERS)
+
+
+def test_silence_and_an_empty_transcript_come_back_as_they_are():
+    recording = Recording("a.wav", np.zeros(SAMPLE_RATE_HZ, np.float32), 16_000, 1)
+    assert name_speakers(Transcript(()), recording) == Transcript(())
+    short = written([(0.0, 0.2, "Yes.")])
+    assert name_speakers(short, recording) is short
+
+
+def test_voice_vectors_are_unit_long_and_do_not_depend_on_their_batch(example):
+    waveform = load_recording(example.audio_path).waveform
+    stretches = [(t.start_s, t.end_s) for t in example.turns[:5]]
+    encoder = VoiceEncoder.load()
+    together = encoder.embed(waveform, stretches)
+    alone = np.concatenate([encoder.embed(waveform, [stretch]) for stretch in stretches])
+    assert together.shape == (5, EMBED_DIM)
+    assert np.allclose(np.linalg.norm(together, axis=1), 1, atol=1e-5)
+    assert np.abs(together - alone).max() < 1e-5
+    assert encoder.embed(waveform, []).shape == (0, EMBED_DIM)
