@@ -10,7 +10,7 @@ from typing import Literal
 
 from medalign.transcript import Transcript
 
-SCHEMA_VERSION = "1.1"  # 1.1: measurements
+SCHEMA_VERSION = "1.1"  # 1.1: measurements, corrections
 DISCLAIMER = "Research software. Not a medical device. Do not use for patient care."
 
 System = Literal["HPO", "ICD-10-CM", "DRUG", "CUSTOM"]
@@ -81,6 +81,20 @@ class Measurement:
     start_s: float
     end_s: float
     concept_id: str | None = None  # the medicine of a dose, what a duration is about
+
+
+@dataclass(frozen=True)
+class Correction:
+    """A medicine or disease that the transcript garbled: a suggestion, the transcript stays as it is."""
+
+    first_word: int  # words [first_word, last_word] of the transcript
+    last_word: int
+    said: str  # as the transcript has it
+    name: str  # as the bank has it
+    concept_id: str
+    probability: float  # calibrated, from the letters, their sound and the student's ear
+    start_s: float
+    end_s: float
 
 
 @dataclass(frozen=True)
@@ -166,6 +180,7 @@ class Analysis:
     transcript: Transcript
     concepts: tuple[ConceptFinding, ...]
     measurements: tuple[Measurement, ...]
+    corrections: tuple[Correction, ...]
     signs: tuple[Sign, ...]
     alignment: Alignment
     warnings: tuple[str, ...]
@@ -186,6 +201,7 @@ class Analysis:
             },
             "concepts": body["concepts"],
             "measurements": body["measurements"],
+            "corrections": body["corrections"],
             "signs": body["signs"],
             "alignment": body["alignment"],
             "warnings": body["warnings"],

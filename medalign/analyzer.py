@@ -21,8 +21,9 @@ from medalign.analysis import (
     WindowAlignment,
 )
 from medalign.audio import Recording, load_recording
-from medalign.concepts import Concept, find_mentions
+from medalign.concepts import Concept
 from medalign.concepts.measurements import find_measurements
+from medalign.correction import find_corrected_mentions, find_corrections
 from medalign.listener import Listener, Listening, choose_device, overlap_s
 from medalign.speakers import name_speakers
 from medalign.student import DEFAULT_STUDENT
@@ -107,10 +108,11 @@ class Analyzer:
 
         yield clock.progress("teacher", "Finding clinical concepts in the text", transcript, skim=skim)
         transcript = name_speakers(transcript, recording)
-        mentions = find_mentions(transcript, heard.bank)
+        reference, config = self.listener.reference, self.listener.student.config
+        corrections = find_corrections(transcript, heard.heard, heard.bank, reference)
+        mentions = find_corrected_mentions(transcript, corrections, heard.bank)
         texts = [transcript.text_between(start_s, end_s) for start_s, end_s in heard.windows_s]
         text = self._embed_texts(texts)
-        reference, config = self.listener.reference, self.listener.student.config
         rows = findings(mentions, transcript, heard.heard, text, heard.bank, heard.concepts, reference)
         windows = _align(heard, texts, text, reference)
         clock.lap("teacher")
@@ -125,6 +127,7 @@ class Analyzer:
             transcript=transcript,
             concepts=rows,
             measurements=find_measurements(transcript, mentions, heard.bank),
+            corrections=corrections,
             signs=(),
             alignment=Alignment(
                 window_s=config.window_s,

@@ -82,6 +82,9 @@ class Reference:
     teacher_fit: np.ndarray  # (3,) slopes for cosine and word probability, intercept: the same for a mention in the text
     student_threshold: float  # probability from which on the student hears a concept: best F1 on held-out windows
     alarm_below_percentile: float  # of matching held-out windows, one in twenty lies below
+    # Of a garbled name: weights of `correction_features` and intercept, and the probability from which one is suggested.
+    correction_fit: np.ndarray | None = None
+    correction_threshold: float = 1.0
 
     def percentile(self, audio: np.ndarray, text: np.ndarray) -> np.ndarray:
         """Share (0-100) of the reference texts that fit each audio (n, d) worse than its own text (n, d) does; (n,)."""
@@ -108,17 +111,22 @@ class Reference:
         features = np.stack([cosines, word_probability], -1)
         return _sigmoid(features @ self.teacher_fit[:-1] + self.teacher_fit[-1])
 
+    def misheard(self, features: Sequence[float]) -> float:
+        """The probability that a garbled stretch was the suggested name; `correction_fit` must be there."""
+        return float(_sigmoid(np.asarray(features) @ self.correction_fit[:-1] + self.correction_fit[-1]))
+
     def save(self, folder: Path) -> None:
-        save_file(
-            {
-                "text": self.text.astype(np.float16),
-                "student_fit": self.student_fit,
-                "teacher_fit": self.teacher_fit,
-                "student_threshold": np.array([self.student_threshold]),
-                "alarm_below_percentile": np.array([self.alarm_below_percentile]),
-            },
-            folder / REFERENCE_FILE,
-        )
+        tensors = {
+            "text": self.text.astype(np.float16),
+            "student_fit": self.student_fit,
+            "teacher_fit": self.teacher_fit,
+            "student_threshold": np.array([self.student_threshold]),
+            "alarm_below_percentile": np.array([self.alarm_below_percentile]),
+        }
+        if self.correction_fit is not None:
+            tensors["correction_fit"] = self.correction_fit
+            tensors["correction_threshold"] = np.array([self.correction_threshold])
+        save_file(tensors, folder / REFERENCE_FILE)
 
     @classmethod
     def load(cls, folder: Path) -> "Reference":
@@ -132,6 +140,8 @@ class Reference:
                 teacher_fit=stored["teacher_fit"],
                 student_threshold=float(stored["student_threshold"][0]),
                 alarm_below_percentile=float(stored["alarm_below_percentile"][0]),
+                correction_fit=stored.get("correction_fit"),
+                correction_threshold=float(stored.get("correction_threshold", [1.0])[0]),
             )
         except (OSError, KeyError, SafetensorError) as error:
             raise CheckpointError(f"{path} is missing or damaged ({error}); give a complete student folder") from error

@@ -18,6 +18,7 @@ from medalign.analysis import (
     Analysis,
     ConceptFinding,
     ConceptTrack,
+    Correction,
     Evidence,
     Measurement,
     ModelInfo,
@@ -103,6 +104,13 @@ def _measured(concept_id: str) -> tuple[Measurement, ...]:
     return (Measurement("duration", "3", "weeks", said.text, said.start_s, said.end_s, concept_id),)
 
 
+def _misheard() -> tuple[Correction, ...]:
+    """The last word but one of the transcript, taken for a name."""
+    words = transcript().words
+    at = next(i for i, word in enumerate(words) if word.text == "Monday.")
+    return (Correction(at, at, "Monday", "amoxicillin", "DRUG:amoxicillin", 0.93, words[at].start_s, words[at].end_s),)
+
+
 def analysis() -> Analysis:
     """48 s; nine windows, the one at 30-36 s with an alarm, the one at 44-48 s without words."""
     said = transcript()
@@ -124,6 +132,7 @@ def analysis() -> Analysis:
         said,
         found,
         _measured(found[0].concept_id),
+        _misheard(),
         (Sign("Coughing", 34.0, 35.0, 0.78),),
         Alignment(6.0, 5.0, windows, tracks, 99.0),
         ("The recording is quiet; words may be missed.",),
@@ -139,7 +148,16 @@ def silent_analysis(alarm_window: int | None = None) -> Analysis:
         for i, w in enumerate(full.alignment.windows)
     )
     alignment = replace(full.alignment, windows=windows, tracks=())
-    return replace(full, transcript=Transcript(()), concepts=(), measurements=(), signs=(), alignment=alignment, warnings=())
+    return replace(
+        full,
+        transcript=Transcript(()),
+        concepts=(),
+        measurements=(),
+        corrections=(),
+        signs=(),
+        alignment=alignment,
+        warnings=(),
+    )
 
 
 def hostile_analysis() -> Analysis:
@@ -156,6 +174,7 @@ def hostile_analysis() -> Analysis:
     return replace(
         full, transcript=Transcript(segments, "en"), recording=replace(full.recording, name=evil + ".wav"),
         measurements=tuple(replace(m, text=evil) for m in full.measurements),
+        corrections=tuple(replace(c, said=evil, name=evil) for c in full.corrections),
         warnings=(evil,), alignment=replace(full.alignment, windows=windows), concepts=concepts,
     )  # fmt: skip
 

@@ -25,7 +25,7 @@ def test_the_json_contract_holds(analyses):
     body = json.loads(json.dumps(analyses["chest-pain"].to_dict()))  # JSON all the way down: no NaN, no NumPy
     assert list(body)[0] == "schema_version"
     assert set(body) == {
-        "schema_version", "recording", "models", "transcript", "concepts", "measurements", "signs",
+        "schema_version", "recording", "models", "transcript", "concepts", "measurements", "corrections", "signs",
         "alignment", "warnings", "timings_s",
         "disclaimer",
     }  # fmt: skip

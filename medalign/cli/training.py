@@ -19,12 +19,13 @@ def _add_making(commands) -> None:
     synthesize = commands.add_parser(
         "synthesize", help="speak consultations and write a training manifest", formatter_class=Manual, epilog=SYNTHESIZE
     )
-    synthesize.add_argument("--data", type=Path, required=True, help="folder with primock57/, aci_bench/ or mts_dialog/")
+    synthesize.add_argument("--data", type=Path, help="folder with primock57/, aci_bench/ or mts_dialog/")
     synthesize.add_argument("--out", type=Path, required=True, help="folder for audio and manifest.csv; keep it: reruns go on")
     synthesize.add_argument("--takes", type=int, default=1, help="renderings of each training consultation")
     synthesize.add_argument("--voices", type=_names, help="training voices, separated by commas")
     synthesize.add_argument("--valid-voices", type=_names, help="voices of validation, none of the training voices")
     synthesize.add_argument("--practice", type=int, default=0, metavar="N", help="also say every concept of the bank N times")
+    synthesize.add_argument("--terms", action="store_true", help="also say each medicine and disease once, for `corrections`")
     synthesize.add_argument("--only", default="", help="consultations whose identifier starts so")
     synthesize.add_argument("--seed", type=int, default=0, help="draws voices, rates, pitches and pauses")
     synthesize.set_defaults(command=_synthesize)
@@ -57,6 +58,17 @@ def _add_judging(commands) -> None:
     calibrate.add_argument("--only", default="", help="validation consultations whose identifier starts so")
     model_options(calibrate, student=True, asr=True)
     calibrate.set_defaults(command=_calibrate)
+
+    corrections = commands.add_parser("corrections", help="fit and measure the correction of misheard medicines and diseases")
+    corrections.add_argument(
+        "--speech", type=Path, action="append", required=True, help="spoken validation takes to measure on"
+    )
+    corrections.add_argument("--fit", type=Path, action="append", default=[], help="others to fit on first, in another voice")
+    corrections.add_argument("--only", default="", help="consultations whose identifier starts so, of either")
+    corrections.add_argument("--json", metavar="OUT", type=Path, help="write the figures here")
+    model_options(corrections, student=True, asr=True)
+    cache_option(corrections)
+    corrections.set_defaults(command=_corrections)
 
     evaluate = commands.add_parser("evaluate", help="figures of students on a manifest's validation rows, with intervals")
     evaluate.add_argument("manifest", metavar="MANIFEST", type=Path)
@@ -153,15 +165,21 @@ def _synthesize(arguments: argparse.Namespace) -> None:
     from medalign.concepts import ConceptBank
     from medalign.training.consultations import read_consultations
     from medalign.training.synthesis import HELD_OUT_VOICE, TRAIN_VOICES, synthesize
-    from medalign.training.vocabulary import practice_dialogues
+    from medalign.training.vocabulary import practice_dialogues, term_dialogues
 
     if arguments.practice < 0:
         raise MedAlignError(f"--practice {arguments.practice}: give the number of times each concept is said, 0 or more")
-    practice = practice_dialogues(ConceptBank.default(), arguments.practice, seed=arguments.seed)
-    found = (*read_consultations(arguments.data), *practice)
+    bank, seed = ConceptBank.default(), arguments.seed
+    found = (
+        *(read_consultations(arguments.data) if arguments.data else ()),
+        *practice_dialogues(bank, arguments.practice, seed=seed),
+        *(term_dialogues(bank, seed=seed) if arguments.terms else ()),
+    )
     consultations = [c for c in found if c.consultation_id.startswith(arguments.only)]
     if not consultations:
-        raise MedAlignError(f"no consultation in {arguments.data} starts with '{arguments.only}'; check --only")
+        raise MedAlignError(
+            f"no consultation in {arguments.data} starts with '{arguments.only}'; check --data, --practice, --terms and --only"
+        )
     rows = synthesize(
         consultations,
         arguments.out,
@@ -239,6 +257,30 @@ def _calibrate(arguments: argparse.Namespace) -> None:
 
     figures = calibrate_student(arguments.speech, student_name=arguments.student, asr=arguments.asr, only=arguments.only)
     print(json.dumps(figures, indent=2))
+
+
+def _corrections(arguments: argparse.Namespace) -> None:
+    from medalign.listener import Listener
+    from medalign.training.corrections import fit_corrections, measure_corrections, observe
+    from medalign.training.synthesis import read_takes
+    from medalign.transcription import Transcriber
+
+    check_output(arguments.json)
+    listener = Listener.default(student=arguments.student, device=arguments.device)
+    transcriber = Transcriber(arguments.asr)
+
+    def observed(folders: list[Path]):
+        takes = [take for folder in folders for take in read_takes(folder, "valid", arguments.only)]
+        return observe(takes, listener, transcriber, arguments.cache)
+
+    if arguments.fit:
+        fit_corrections(observed(arguments.fit)[0], listener)
+    elif listener.reference.correction_fit is None:
+        raise MedAlignError(f"student '{arguments.student}' has no fit of corrections yet; give --fit FOLDER")
+    figures = measure_corrections(*observed(arguments.speech), listener)
+    print(json.dumps(figures, indent=2))
+    if arguments.json is not None:
+        write_json(figures, arguments.json)
 
 
 def _evaluate(arguments: argparse.Namespace) -> None:

@@ -7,6 +7,7 @@ chest really hurts", "pain in my chest"). Misheard words are not guessed at.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from medalign.concepts.answers import statuses
@@ -97,6 +98,11 @@ def find_mentions(transcript: Transcript, bank: ConceptBank) -> tuple[Mention, .
         for number in range(len(said))
         for span, context in zip(spans[number], contexts[number], strict=True)
     )
+
+
+def mention_places(sentence: Sequence[Token], bank: ConceptBank) -> list[tuple[int, int]]:
+    """Where the mentions of one sentence stand: tokens [start, end)."""
+    return [(span.start, span.end) for span in _find_spans(list(sentence), bank)]
 
 
 def find_mentions_in_text(text: str, bank: ConceptBank) -> tuple[Mention, ...]:

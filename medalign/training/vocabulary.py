@@ -1,9 +1,9 @@
-"""Practice dialogues that say every concept of the bank, written from templates.
+"""Dialogues that say the concepts of the bank, written from templates: to practise on, and to measure names by.
 
 Collections of consultations say a few concepts often and most of them never. A student can hear only what it was taught:
 without these dialogues the shipped one gave insect bites, a pacemaker or salbutamol an average precision of 0.02, and
-concepts with a hundred mentions in training one of 0.9. The dialogues are nonsense as medicine; they are meant for
-training alone, and nothing is measured on them.
+concepts with a hundred mentions in training one of 0.9. The dialogues are nonsense as medicine. Nothing is
+measured on those for practice, and nothing is trained on those for measuring; their sentences differ.
 """
 
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from medalign.concepts import Concept, ConceptBank
-from medalign.training.consultations import Consultation, Utterance
+from medalign.training.consultations import Consultation, Split, Utterance
 
 # Said of a label, which is a noun; {} is a concept, and a second {} another one.
 CONDITION = (
@@ -58,6 +58,25 @@ LOOSE = (
     "You mentioned {} on the phone.",
     "First it was {}, and now it's {}.",
 )
+# Kept out of practice: dialogues that measure how names are read, each medicine and disease once.
+MEDICINE_TERM = (
+    "The doctor before you put me on {}.",
+    "I ran out of {} on Tuesday.",
+    "Do you still use {}?",
+    "I think we should try {} next.",
+    "He gets {} from the chemist.",
+    "How long have you been taking {}?",
+    "I read that {} can make you drowsy.",
+)
+DISEASE_TERM = (
+    "My GP thinks I may have {}.",
+    "Were you ever treated for {}?",
+    "The letter says {}.",
+    "My sister died of {}.",
+    "I was told it is {} last spring.",
+    "We need to talk about your {}.",
+    "What can I do about {}?",
+)
 TURNS = 30  # a dialogue, as long as a short consultation
 LABEL_SHARE = 0.4  # of the mentions say the label, the others a synonym
 
@@ -69,13 +88,28 @@ def practice_dialogues(bank: ConceptBank, n_mentions: int, *, seed: int = 0) -> 
         seed: draws wordings, templates and the order.
     """
     rng = np.random.default_rng([seed, n_mentions])
-    sentences = list(dict.fromkeys(_sentences(bank, n_mentions, rng)))
+    return _dialogues("practice", "train", list(dict.fromkeys(_sentences(bank, n_mentions, rng))), rng)
+
+
+def term_dialogues(bank: ConceptBank, *, seed: int = 0) -> tuple[Consultation, ...]:
+    """Dialogues for measuring in which each medicine and each disease of the bank is said once, by its label."""
+    rng = np.random.default_rng([seed, len(bank)])
+    templates = {"medicine": MEDICINE_TERM, "diagnosis": DISEASE_TERM}
+    sentences = [
+        templates[concept.category][rng.integers(len(templates[concept.category]))].format(concept.label)
+        for concept in bank.concepts
+        if concept.category in templates
+    ]
+    return _dialogues("terms", "valid", sentences, rng)
+
+
+def _dialogues(name: str, split: Split, sentences: list[str], rng: np.random.Generator) -> tuple[Consultation, ...]:
     rng.shuffle(sentences)
     roles = ("doctor", "patient")
     return tuple(
         Consultation(
-            f"practice-{number:03d}",
-            "train",
+            f"{name}-{number:03d}",
+            split,
             tuple(Utterance(roles[i % 2], text) for i, text in enumerate(sentences[start : start + TURNS])),
         )
         for number, start in enumerate(range(0, len(sentences), TURNS))

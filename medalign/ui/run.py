@@ -17,6 +17,7 @@ from medalign.errors import MedAlignError
 from medalign.figures import alignment_timeline, concept_heatmap
 from medalign.ui import alignment_view, status_view
 from medalign.ui.concept_table import WAITING, concept_table, first_picture
+from medalign.ui.corrections_view import corrections_view
 from medalign.ui.details_view import details_view
 from medalign.ui.engine import Engine
 from medalign.ui.measurements_view import measurements_view
@@ -111,7 +112,7 @@ def _finished(analysis: Analysis, title: str) -> State:
         + status_view.warnings(analysis.warnings)
         + verdict(analysis),
         "table": concept_table(analysis.concepts, analysis.signs) + measurements_view(analysis.measurements, analysis.concepts),
-        "transcript": transcript_view(analysis.transcript, analysis.concepts),
+        "transcript": corrections_view(analysis.corrections) + transcript_view(analysis.transcript, analysis.concepts),
         "timeline": alignment_timeline(analysis),
         "timeline_notes": alignment_view.timeline_notes(analysis),
         "heatmap": concept_heatmap(analysis),

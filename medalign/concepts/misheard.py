@@ -1,0 +1,175 @@
+"""Words that a recogniser made of a medicine's or a disease's name: "salby temol", "bclonthusone".
+
+A stretch of one to four words that holds something odd (no English word, or one that the recogniser doubts itself) is
+compared with every name in the bank, by its letters and by its sound. What comes out is a suggestion with its likeness,
+never a mention: whether to trust it is decided by `correction`, with the sound of the recording as a second witness.
+
+Sound is compared by Metaphone (Philips 1990) as jellyfish has it, letters by Jaro-Winkler and edit distance as rapidfuzz
+has them; English words are those of the frequency dictionary of symspellpy.
+"""
+
+import math
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from importlib.resources import files
+
+import jellyfish
+import numpy as np
+from rapidfuzz.distance import JaroWinkler, Levenshtein
+from rapidfuzz.process import cdist
+
+from medalign.concepts.bank import ConceptBank
+from medalign.concepts.tokens import Token, phrase_tokens
+
+CATEGORIES = ("medicine", "diagnosis")
+MAX_WORDS = 4
+MIN_LETTERS, MAX_LETTERS = 5, 26  # of a name; shorter ones sound like too much else
+DOUBTED = 0.5  # the recogniser's probability of a word below which it counts as odd
+COMMON = 200_000  # count in the dictionary from which on a word is an everyday word
+EVERYDAY = 1_000_000  # a name of such words alone ("taking the pill", "stroke") is read well and is never suggested
+MIN_LIKENESS = 0.55  # mean of the likenesses; below, nothing is suggested
+DICTIONARY = "frequency_dictionary_en_82_765.txt"
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """A name that a stretch of words may have been."""
+
+    start: int  # tokens [start, end) of the sentence
+    end: int
+    concept_id: str
+    name: str  # as the bank writes it
+    sound: float  # likeness of the Metaphone codes, 0 to 1
+    spelling: float  # likeness of the letters, 0 to 1
+    margin: float  # of its likeness over that of the best name of another concept
+    doubt: float  # 1 - the recogniser's mean probability of the words
+    oddness: float  # share of the letters that stand in words no dictionary has, or few people use
+    n_letters: int
+
+    @property
+    def likeness(self) -> float:
+        return (self.sound + self.spelling) / 2
+
+    @property
+    def features(self) -> tuple[float, ...]:
+        """What its probability is fitted on."""
+        return (self.sound, self.spelling, self.margin, self.doubt, self.oddness, math.log(self.n_letters))
+
+
+@dataclass(frozen=True)
+class _Names:
+    concept_ids: tuple[str, ...]
+    names: tuple[str, ...]
+    letters: tuple[str, ...]
+    codes: tuple[str, ...]
+
+
+def suggest(
+    sentence: Sequence[Token], probabilities: Sequence[float], taken: Sequence[tuple[int, int]], bank: ConceptBank
+) -> tuple[Suggestion, ...]:
+    """The likeliest name for each odd stretch of a sentence, no two overlapping, in order.
+
+    Args:
+        probabilities: the recogniser's, of each token.
+        taken: tokens [start, end) that already are a mention.
+    """
+    spans = _odd_spans(sentence, probabilities, taken)
+    if not spans:
+        return ()
+    names = _names_of(bank)
+    letters = ["".join(token.text.replace("'", "") for token in sentence[a:b]) for a, b in spans]
+    codes = [_code(text) for text in letters]
+    spelling = (
+        cdist(letters, names.letters, scorer=JaroWinkler.similarity, dtype=np.float32)
+        + cdist(letters, names.letters, scorer=Levenshtein.normalized_similarity, dtype=np.float32)
+    ) / 2
+    sound = cdist(codes, names.codes, scorer=Levenshtein.normalized_similarity, dtype=np.float32)
+    likeness = (spelling + sound) / 2
+    owners = np.array(names.concept_ids)
+    found = []
+    for i, (start, end) in enumerate(spans):
+        best = int(likeness[i].argmax())
+        if likeness[i, best] < MIN_LIKENESS:
+            continue
+        rival = likeness[i][owners != owners[best]].max(initial=0.0)
+        found.append(
+            Suggestion(
+                start,
+                end,
+                names.concept_ids[best],
+                names.names[best],
+                float(sound[i, best]),
+                float(spelling[i, best]),
+                float(likeness[i, best] - rival),
+                1 - float(np.mean(probabilities[start:end])),
+                _oddness(sentence[start:end]),
+                len(names.letters[best]),
+            )
+        )
+    return _without_overlap(found)
+
+
+def _odd_spans(
+    sentence: Sequence[Token], probabilities: Sequence[float], taken: Sequence[tuple[int, int]]
+) -> list[tuple[int, int]]:
+    free = [True] * len(sentence)
+    for start, end in taken:
+        free[start:end] = [False] * (end - start)
+    odd = [frequency(token.text) < COMMON or p < DOUBTED for token, p in zip(sentence, probabilities, strict=True)]
+    spans = []
+    for start in range(len(sentence)):
+        n_letters = 0
+        for end in range(start + 1, min(start + MAX_WORDS, len(sentence)) + 1):
+            if not free[end - 1] or (end - start > 1 and sentence[end - 2].pause in (".", "?")):
+                break
+            n_letters += len(sentence[end - 1].text)
+            if n_letters > MAX_LETTERS:
+                break
+            if n_letters >= MIN_LETTERS - 1 and any(odd[start:end]):
+                spans.append((start, end))
+    return spans
+
+
+def _without_overlap(found: list[Suggestion]) -> tuple[Suggestion, ...]:
+    """The likeliest first; of two alike, the longer name, which chance hits less often."""
+    chosen: list[Suggestion] = []
+    for suggestion in sorted(found, key=lambda s: -s.likeness * (1 - 1 / s.n_letters)):
+        if all(suggestion.end <= other.start or suggestion.start >= other.end for other in chosen):
+            chosen.append(suggestion)
+    return tuple(sorted(chosen, key=lambda s: s.start))
+
+
+def _oddness(tokens: Sequence[Token]) -> float:
+    n_letters = sum(len(token.text) for token in tokens)
+    return sum(len(token.text) for token in tokens if frequency(token.text) < COMMON) / n_letters
+
+
+@cache
+def _names_of(bank: ConceptBank) -> _Names:
+    rows = [
+        (concept.concept_id, name, "".join(phrase_tokens(name)).replace("'", ""))
+        for concept in bank.concepts
+        if concept.category in CATEGORIES
+        for name in (concept.label, *concept.synonyms)
+        if any(frequency(word) < EVERYDAY for word in phrase_tokens(name))
+    ]
+    rows = [row for row in rows if MIN_LETTERS <= len(row[2]) <= MAX_LETTERS]
+    return _Names(*map(tuple, zip(*rows, strict=True)), tuple(_code(row[2]) for row in rows))
+
+
+@lru_cache(maxsize=100_000)
+def _code(letters: str) -> str:
+    return jellyfish.metaphone(letters)
+
+
+def frequency(word: str) -> int:
+    """How often the word stands in the dictionary's corpus; 0 if it isn't there. Numbers count as common."""
+    return sys.maxsize if word.isdigit() else _dictionary().get(word.split("'")[0], 0)
+
+
+@cache
+def _dictionary() -> dict[str, int]:
+    lines = (files("symspellpy") / DICTIONARY).read_text(encoding="utf-8-sig").splitlines()
+    return {word: int(count) for word, count in (line.split() for line in lines)}

@@ -1,0 +1,23 @@
+"""Names that the transcript garbled: what it said, what the sound suggests, how sure, and where to hear it."""
+
+from collections.abc import Sequence
+
+from medalign.analysis import Correction, Evidence
+from medalign.ui.markup import play_button, text
+from medalign.words import count, frequency
+
+
+def corrections_view(corrections: Sequence[Correction]) -> str:
+    """A list above the transcript, which itself stays as it was written; nothing if there is none."""
+    if not corrections:
+        return ""
+    items = "".join(
+        f"<li>{play_button(Evidence(c.start_s, c.end_s, c.said), f'what may be {c.name}', 'read')} "
+        f"sounds like <strong>{text(c.name)}</strong> "
+        f'<span class="odds">({frequency(c.probability)} such guesses are right)</span></li>'
+        for c in corrections
+    )
+    return (
+        f'<section class="corrections" aria-label="Possibly misheard names"><h3>{count(len(corrections), "name")} '
+        f"possibly misheard</h3><ul>{items}</ul></section>"
+    )
