@@ -62,7 +62,7 @@ DOORS = {
     "av": {"medalign.audio", "medalign.training.augmentation"},
     "huggingface_hub": {"medalign.weights"},
     "gradio": {"medalign.ui"},
-    "sklearn": {"medalign.training"},
+    "sklearn": {"medalign.training", "medalign.training.corrections"},
     "jiwer": {"medalign.evaluation"},
     "accelerate": {"medalign.training", "medalign.training.distributed"},
 }

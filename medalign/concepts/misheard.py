@@ -28,7 +28,7 @@ MAX_WORDS = 4
 MIN_LETTERS, MAX_LETTERS = 5, 26  # of a name; shorter ones sound like too much else
 DOUBTED = 0.5  # the recogniser's probability of a word below which it counts as odd
 COMMON = 200_000  # count in the dictionary from which on a word is an everyday word
-EVERYDAY = 1_000_000  # a name of such words alone ("taking the pill", "stroke") is read well and is never suggested
+EVERYDAY = 5_000_000  # a name of such words alone ("taking the pill", "stroke") is read well and is never suggested
 MIN_LIKENESS = 0.55  # mean of the likenesses; below, nothing is suggested
 DICTIONARY = "frequency_dictionary_en_82_765.txt"
 
