@@ -108,20 +108,23 @@ class AlignmentHead(nn.Module):
 
 
 class HeadEnsemble(nn.Module):
-    """Heads trained from different seeds on one frozen encoder: the mean of their embeddings, at unit length.
+    """Heads trained apart on one frozen encoder: the weighted mean of their embeddings, at unit length.
 
     The encoder, most of the cost, still runs once. Source: Lakshminarayanan et al. 2017, Simple and Scalable Predictive
     Uncertainty Estimation using Deep Ensembles (arXiv 1612.01474); means of unit vectors are ours.
     """
 
-    def __init__(self, config: HeadConfig, n_members: int):
+    def __init__(self, config: HeadConfig, n_members: int, weights: Sequence[float] = ()):
+        """`weights`, one a member, say how much each counts; none given, all alike."""
         super().__init__()
         self.config = config
+        self.weights = tuple(weights) or (1.0,) * n_members
         self.members = nn.ModuleList(AlignmentHead(config) for _ in range(n_members))
 
     def forward(self, hidden_states: Tensor, mask: Tensor) -> Tensor:
         """One unit vector per stretch, (batch, embed_dim)."""
-        return F.normalize(torch.stack([member(hidden_states, mask) for member in self.members]).mean(0), dim=-1)
+        heard = [w * member(hidden_states, mask) for w, member in zip(self.weights, self.members, strict=True)]
+        return F.normalize(torch.stack(heard).sum(0), dim=-1)
 
 
 def padded_length(n_frames: int) -> int:

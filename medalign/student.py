@@ -46,7 +46,8 @@ class StudentConfig:
     teacher: str  # the language model whose space it speaks
     teacher_revision: str
     head: HeadConfig
-    n_members: int = 1  # heads trained from different seeds, whose embeddings are averaged
+    n_members: int = 1  # heads trained apart, whose embeddings are averaged
+    member_weights: tuple[float, ...] = ()  # of each in the mean; all alike if empty
     adapter: AdapterConfig = field(default_factory=AdapterConfig)  # what was trained of the encoder
     window_s: float = 6.0  # a sentence or two of conversation
     hop_s: float = 3.0
@@ -88,7 +89,10 @@ class Student:
                 f"student '{name}' has a head for hidden states {config.head.encoder_dim} wide, encoder '{config.encoder}' "
                 f"gives {encoder.dim}; correct encoder_dim in its {CONFIG_FILE} or train again"
             )
-        head = AlignmentHead(config.head) if config.n_members == 1 else HeadEnsemble(config.head, config.n_members)
+        if config.n_members == 1:
+            head: AlignmentHead | HeadEnsemble = AlignmentHead(config.head)
+        else:
+            head = HeadEnsemble(config.head, config.n_members, config.member_weights)
         state = _read_tensors(weights.folder / HEAD_FILE)
         check_fit(head.state_dict(), state, str(weights.folder / HEAD_FILE))
         head.load_state_dict(state, strict=True)
@@ -145,7 +149,9 @@ class Student:
         `encoder.safetensors`; the frozen rest of the encoder is named, not copied."""
         folder.mkdir(parents=True, exist_ok=True)
         (folder / CONFIG_FILE).write_text(json.dumps(asdict(self.config), indent=2) + "\n")
-        save_file({k: v.contiguous().cpu() for k, v in self.head.state_dict().items()}, folder / HEAD_FILE)
+        # An ensemble is finished and only ever listens: half the bytes serve it as well.
+        dtype = torch.float32 if self.config.n_members == 1 else torch.float16
+        save_file({k: v.to("cpu", dtype).contiguous() for k, v in self.head.state_dict().items()}, folder / HEAD_FILE)
         if self.config.adapter.kind == "frozen":
             (folder / ENCODER_FILE).unlink(missing_ok=True)  # of a student saved here before
         else:
@@ -231,6 +237,7 @@ def _read_config(weights: Weights) -> StudentConfig:
         raise CheckpointError(f"{path} can't be read as a student's configuration ({error}); give its folder") from error
     stored = _checked(stored, StudentConfig, path)
     stored["head"] = HeadConfig(**_checked(stored["head"], HeadConfig, path))
+    stored["member_weights"] = tuple(stored["member_weights"])
     stored["adapter"] = AdapterConfig(**_checked(stored["adapter"], AdapterConfig, path))
     return StudentConfig(**stored)
 

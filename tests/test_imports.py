@@ -42,6 +42,7 @@ LAYERS = {
     "medalign.listener": 5,
     "medalign.analyzer": 6,
     "medalign.figures": 4,
+    "medalign.summary": 2,
     "medalign.ui": 6,
     "medalign.benchmark": 7,
     "medalign.cli": 8,

@@ -66,21 +66,27 @@ def test_another_seed_gives_another_student_and_the_same_seed_the_same(trained, 
         assert ([e["loss"] for e in log_of(out)] == [e["loss"] for e in log_of(trained)]) is same
 
 
-def test_runs_that_differ_in_their_seed_join_into_one_student(trained, tmp_path, cache, capsys):
+def test_runs_join_into_one_student_with_their_weights(trained, tmp_path, cache, capsys):
     second, joined = tmp_path / "second", tmp_path / "joined"
     assert main(["train", MANIFEST, "--out", str(second), "--cache", str(cache), "--seed", "1", *TINY]) == 0
-    assert main(["join", str(trained), str(second), "--out", str(joined)]) == 0
+    assert main(["join", str(trained), str(second), "--out", str(joined), "--weights", "1,0.5"]) == 0
     clips = [np.random.default_rng(0).standard_normal(2 * SAMPLE_RATE_HZ).astype(np.float32) * 0.1]
-    members = [Student.from_pretrained(str(run)).encode(clips) for run in (trained, second)]
-    mean = np.mean(members, 0) / np.linalg.norm(np.mean(members, 0), axis=1, keepdims=True)
-    assert Student.from_pretrained(str(joined)).encode(clips) == pytest.approx(mean, abs=1e-5)
-    assert json.loads((joined / "training.json").read_text())["recipe"]["train"]["seed"] == [0, 1]
-    assert (joined / "log-seed1.jsonl").read_text() == (second / "log.jsonl").read_text()
+    one, other = (Student.from_pretrained(str(run)).encode(clips) for run in (trained, second))
+    mean = one + 0.5 * other
+    mean /= np.linalg.norm(mean, axis=1, keepdims=True)
+    assert Student.from_pretrained(str(joined)).encode(clips) == pytest.approx(mean, abs=2e-3)  # stored in half precision
+    members = json.loads((joined / "training.json").read_text())["members"]
+    assert [(m["recipe"]["train"]["seed"], m["weight"]) for m in members] == [(0, 1.0), (1, 0.5)]
+    assert (joined / "log-second.jsonl").read_text() == (second / "log.jsonl").read_text()
     card = (joined / "README.md").read_text()
-    assert "2 heads, one a seed" in card and "medalign join runs/seed0 runs/seed1 --out OUT" in card
-    for runs, told in ([trained], "1 run"), ([trained, trained], "share a seed"), ([trained, joined], "can't be joined"):
-        assert main(["join", *map(str, runs), "--out", str(tmp_path / "refused")]) == 2
+    assert "2 heads are averaged, weighted 1, 0.5" in card
+    assert f"medalign join runs/{trained.name} runs/second --out OUT --weights 1,0.5" in card and "--seed 1" in card
+    refused = ["--out", str(tmp_path / "refused")]
+    for runs, told in ([trained], "1 run"), ([trained, trained], "same weights"), ([trained, joined], "can't be joined"):
+        assert main(["join", *map(str, runs), *refused]) == 2
         assert told in capsys.readouterr().err
+    assert main(["join", str(trained), str(second), *refused, "--weights", "1"]) == 2
+    assert "1 weights for 2 runs" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("adapter", ["lora", "last-k"])
@@ -119,13 +125,15 @@ def test_a_card_is_written_from_the_figures_in_the_folder(trained, tmp_path):
     shutil.copytree(trained, folder)
     student = {"name": "first",
                "auroc": 0.9, "auroc_95": [0.88, 0.92], "average_precision": 0.5, "average_precision_95": [0.4, 0.6],
+               "average_precision_against_rivals": 0.55,
                "recall@1": 0.3, "recall@1_95": [0.2, 0.4], "recall@10": 0.6, "recall@10_95": [0.5, 0.7],
                "probe_average_precision": 0.55,
                "pairing": {"n_batches": 100, "n_positive": 100, "mean": 0.4, "published_loss_largest": 1e-7}}  # fmt: skip
     figures = {"heard": "alone", "noise_snr_db": 5.0, "n_utterances": 10, "n_groups": 3, "n_concepts": 4,
                "students": [student, student],
                "unaligned_encoder": {"probe_average_precision": 0.25},
-               "teacher_on_true_text": {"auroc": 0.99, "average_precision": 0.8}}  # fmt: skip
+               "teacher_on_true_text": {"auroc": 0.99, "average_precision": 0.8,
+                                        "average_precision_against_rivals": 0.85}}  # fmt: skip
     (folder / "evaluation.json").write_text(json.dumps(figures))
     write_card(folder)
     card = (folder / "README.md").read_text()

@@ -46,9 +46,10 @@ def _add_making(commands) -> None:
     _train_options(train)
     train.set_defaults(command=_train)
 
-    join = commands.add_parser("join", help="average runs that differ in their seed into one student")
+    join = commands.add_parser("join", help="average runs on one encoder, such as seeds, into one student")
     join.add_argument("runs", metavar="RUN", type=Path, nargs="+", help="checkpoint folders of `medalign train`")
     join.add_argument("--out", type=Path, required=True, help="folder of the joined student")
+    join.add_argument("--weights", type=_numbers, help="how much each run counts, separated by commas (default: all alike)")
     join.set_defaults(command=_join)
 
 
@@ -154,6 +155,13 @@ def _names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
+def _numbers(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(number) for number in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"'{text}' is no list of numbers such as 1,1,0.5") from None
+
+
 def _weights(text: str) -> dict[str, float]:
     try:
         return {name.strip().replace("-", "_"): float(weight) for name, weight in (part.split("=") for part in text.split(","))}
@@ -249,7 +257,7 @@ def _train(arguments: argparse.Namespace) -> None:
 def _join(arguments: argparse.Namespace) -> None:
     from medalign.training.ensemble import join_runs
 
-    join_runs(arguments.runs, arguments.out)
+    join_runs(arguments.runs, arguments.out, arguments.weights)
 
 
 def _calibrate(arguments: argparse.Namespace) -> None:

@@ -27,8 +27,14 @@ def _read(path: Path) -> dict | None:
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
 
 
+def _runs(story: dict) -> list[dict]:
+    """The stories of the runs behind a checkpoint: its own, or those of an ensemble's members."""
+    return story.get("members") or [story]
+
+
 def _head(folder: Path, story: dict) -> str:
-    recipe = story["recipe"]
+    run = _runs(story)[0]
+    recipe = run["recipe"]
     return f"""---
 language: en
 license: apache-2.0
@@ -40,7 +46,7 @@ tags: [medical, audio, alignment, research-only]
 # {folder.resolve().name}
 
 The encoder of **{recipe["encoder"]}** ({recipe["adapter"]["kind"]}) with a head that carries sound into the space of
-**{story["teacher"]}**, so that audio can be compared with text. {DISCLAIMER}
+**{run["teacher"]}**, so that audio can be compared with text. {DISCLAIMER}
 
 | file | holds |
 |---|---|
@@ -52,24 +58,47 @@ The encoder of **{recipe["encoder"]}** ({recipe["adapter"]["kind"]}) with a head
 
 
 def _training(story: dict) -> str:
-    recipe, train, versions = story["recipe"], story["recipe"]["train"], story["versions"]
+    runs = _runs(story)
+    groups: dict[str, list[dict]] = {}  # runs that differ in their seed alone
+    for run in runs:
+        train = {name: value for name, value in run["recipe"]["train"].items() if name not in ("seed", "save_every")}
+        groups.setdefault(json.dumps([run["recipe"] | {"train": train}, run["manifest_sha256"]]), []).append(run)
+    alike = list(groups.values())
+    commands = [_command(group, is_joined="members" in story, several=len(alike) > 1) for group in alike]
+    lines = [line for group in alike for line in _lines(group, several=len(alike) > 1)]
+    if "members" in story:
+        weights = [run["weight"] for run in runs]
+        names = " ".join(f"runs/{run['name']}" for run in runs)
+        told = "" if len(set(weights)) == 1 else f" --weights {','.join(f'{w:g}' for w in weights)}"
+        commands.append(f"medalign join {names} --out OUT{told}")
+        counted = "alike" if not told else "weighted " + ", ".join(f"{w:g}" for w in weights)
+        lines.append(f"An ensemble: the embeddings of {len(runs)} heads are averaged, {counted}; the encoder runs once.")
+    return "\n".join(["## Training", "", "```bash", *commands, "```", "", *(f"- {line}" for line in lines)])
+
+
+def _lines(group: list[dict], *, several: bool) -> list[str]:
+    run = group[0]
+    recipe, train, versions = run["recipe"], run["recipe"]["train"], run["versions"]
     weights = ", ".join(f"{name} {weight:g}" for name, weight in train["loss"].items() if weight)
-    lines = [
-        f"Data: manifest with SHA-256 {story['manifest_sha256'][:12]}; {story['n_train_rows']} rows of "
-        f"{story['n_train_groups']} groups to learn ({story['n_train_pairs']} pairs, degraded ones included), "
-        f"{story['n_valid_rows']} rows of {story['n_valid_groups']} groups to choose by.",
-        f"Objective: {weights}; {train['n_steps']} steps of {train['batch_size']} pairs, learning rate "
-        f"{train['peak_lr']:g}, seed {train['seed']}." + _members_told(story),
-        f"Renderings of each recording: {recipe['renderings']}; noise clips from {len(recipe['noise'])} folders.",
-        f"{story['date']}, {story['hardware']}, {story['wall_time_s'] / 60:.0f} minutes, speech and features from a cache "
-        f"not counted; torch {versions['torch']}, transformers {versions['transformers']}, Python {versions['python']}.",
+    seeds = ", ".join(str(other["recipe"]["train"]["seed"]) for other in group)
+    whose = f"{', '.join(other['name'] for other in group)}: " if several else ""
+    minutes = sum(other["wall_time_s"] for other in group) / 60
+    return [
+        f"{whose}Data: manifest with SHA-256 {run['manifest_sha256'][:12]}; {run['n_train_rows']} rows of "
+        f"{run['n_train_groups']} groups to learn ({run['n_train_pairs']} pairs, degraded ones included), "
+        f"{run['n_valid_rows']} rows of {run['n_valid_groups']} groups to choose by.",
+        f"{whose}Objective: {weights}; {train['n_steps']} steps of {train['batch_size']} pairs, learning rate "
+        f"{train['peak_lr']:g}, seed {seeds}. Renderings of each recording: {recipe['renderings']}; noise clips from "
+        f"{len(recipe['noise'])} folders.",
+        f"{whose}{run['date']}, {run['hardware']}, {minutes:.0f} minutes, speech and features from a cache not counted; torch "
+        f"{versions['torch']}, transformers {versions['transformers']}, Python {versions['python']}.",
     ]
-    return "\n".join(["## Training", "", "```bash", *_commands(story), "```", "", *(f"- {line}" for line in lines)])
 
 
-def _commands(story: dict) -> list[str]:
+def _command(group: list[dict], *, is_joined: bool, several: bool) -> str:
     """What to type to train it again, every option that decides the outcome written out."""
-    recipe, train, members = story["recipe"], story["recipe"]["train"], story.get("members", [])
+    run = group[0]
+    recipe, train = run["recipe"], run["recipe"]["train"]
     adapter = recipe["adapter"]
     loss = ",".join(f"{name}={weight:g}" for name, weight in train["loss"].items() if weight)
     options = [
@@ -82,18 +111,14 @@ def _commands(story: dict) -> list[str]:
         + (" --bf16" if train["bf16"] else "")
         + (" --shared-texts" if recipe["shared_texts"] else ""),
     ]
-    train_command = " \\\n  ".join(["medalign train MANIFEST --out OUT", *options])
-    if not members:
-        return [f"{train_command} --seed {train['seed']}"]
-    runs = [f"runs/seed{member['seed']}" for member in members]
-    seeds = " ".join(str(member["seed"]) for member in members)
-    loop = train_command.replace("--out OUT", "--out runs/seed$SEED")
-    return [f"for SEED in {seeds}; do {loop} --seed $SEED; done", f"medalign join {' '.join(runs)} --out OUT"]
-
-
-def _members_told(story: dict) -> str:
-    n = len(story.get("members", []))
-    return f" An ensemble: {n} heads, one a seed, whose embeddings are averaged; the encoder runs once." if n else ""
+    manifest = f"MANIFEST-{run['manifest_sha256'][:12]}" if several else "MANIFEST"
+    if not is_joined:
+        return " \\\n  ".join([f"medalign train {manifest} --out OUT", *options]) + f" --seed {train['seed']}"
+    return "\n".join(
+        " \\\n  ".join([f"medalign train {manifest} --out runs/{other['name']}", *options])
+        + f" --seed {other['recipe']['train']['seed']}"
+        for other in group
+    )
 
 
 def _figures(folder: Path, story: dict) -> str:
@@ -101,8 +126,7 @@ def _figures(folder: Path, story: dict) -> str:
     tables = [json.loads(path.read_text(encoding="utf-8")) for path in folder.glob("evaluation*.json")]
     tables.sort(key=lambda table: (table["heard"] != "in stream", table["noise_snr_db"] is not None))
     if not tables:
-        runs = story.get("members", [story])
-        told = "; ".join(", ".join(f"{name} {value:.3f}" for name, value in run["validation"].items()) for run in runs)
+        told = "; ".join(", ".join(f"{n} {value:.3f}" for n, value in run["validation"].items()) for run in _runs(story))
         return "\n".join([*lines, f"On the validation rows, which also chose the weights: {told}. No intervals were computed."])
     first = tables[0]
     lines += [
@@ -117,6 +141,7 @@ def _figures(folder: Path, story: dict) -> str:
     rows = {
         "zero-shot AUROC": "auroc",
         "zero-shot mean average precision": "average_precision",
+        "the same, cosines lowered by 0.3 of the distance to the clip's best": "average_precision_against_rivals",
         "own text among 500, recall@1": "recall@1",
         "own text among 500, recall@10": "recall@10",
         "linear probe, mean average precision": "probe_average_precision",
@@ -128,12 +153,9 @@ def _figures(folder: Path, story: dict) -> str:
         + " | ".join(f"{table['unaligned_encoder']['probe_average_precision']:.3f}" for table in tables)
         + " |"
     )
-    teacher = "teacher on the true text, AUROC / average precision"
-    lines.append(
-        f"| {teacher} | "
-        + " | ".join("{auroc:.3f} / {average_precision:.3f}".format(**table["teacher_on_true_text"]) for table in tables)
-        + " |"
-    )
+    teacher = "teacher on the true text, AUROC / average precision / the same against rivals"
+    of_teacher = "{auroc:.3f} / {average_precision:.3f} / {average_precision_against_rivals:.3f}"
+    lines.append(f"| {teacher} | " + " | ".join(of_teacher.format(**table["teacher_on_true_text"]) for table in tables) + " |")
     pairing = first["students"][0]["pairing"]
     lines += [
         "",

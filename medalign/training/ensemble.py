@@ -1,4 +1,4 @@
-"""Runs that differ in their seed, joined into one student: the mean of their embeddings."""
+"""Runs joined into one student: the mean of their embeddings, each run with its weight."""
 
 import json
 import shutil
@@ -13,14 +13,23 @@ from medalign.training.card import write_card
 from medalign.training.checkpoint import LOG_FILE
 
 
-def join_runs(runs: Sequence[Path], out: Path) -> Student:
+def join_runs(runs: Sequence[Path], out: Path, weights: Sequence[float] | None = None) -> Student:
     """Write a student whose members are the heads of `runs`, with its story and card; calibrate it afterwards.
 
+    Members may differ in their seed, their data and their objective: what they share is the encoder and the space they
+    speak, so that their embeddings can be averaged.
+
+    Args:
+        weights: of each run in the mean; all alike if not given.
+
     Raises:
-        DataError: fewer than two runs, or they differ in more than their seed.
+        DataError: fewer than two runs, one given twice, runs that don't fit together, or weights that don't fit the runs.
     """
     if len(runs) < 2:
-        raise DataError(f"{len(runs)} run(s) can't be joined; give two or more that differ in their seed")
+        raise DataError(f"{len(runs)} run(s) can't be joined; give two or more that differ in seed, data or objective")
+    weights = tuple(weights or (1.0,) * len(runs))
+    if len(weights) != len(runs) or min(weights) <= 0:
+        raise DataError(f"{len(weights)} weights for {len(runs)} runs; give each run a weight above 0, separated by commas")
     students = [Student.from_pretrained(str(run)) for run in runs]
     first = students[0]
     for run, student in zip(runs, students, strict=True):
@@ -28,24 +37,21 @@ def join_runs(runs: Sequence[Path], out: Path) -> Student:
             raise DataError(
                 f"{run} can't be joined with {runs[0]}: give single runs on one frozen encoder, sizes and teacher alike"
             )
-    stories = [json.loads((run / "training.json").read_text(encoding="utf-8")) for run in runs]
-    seeds = [story["recipe"]["train"].pop("seed") for story in stories]
-    if any(story["recipe"] != stories[0]["recipe"] for story in stories) or len(set(seeds)) < len(seeds):
-        raise DataError("these runs differ in their recipe, or share a seed; an ensemble's members differ in the seed alone")
-    ensemble = HeadEnsemble(first.config.head, len(students))
+    if len({student.info.revision for student in students}) < len(students):
+        raise DataError("two of these runs have the same weights; members of an ensemble differ in seed, data or objective")
+    ensemble = HeadEnsemble(first.config.head, len(students), weights)
     for member, student in zip(ensemble.members, students, strict=True):
         member.load_state_dict(student.head.state_dict())
-    config = replace(first.config, n_members=len(students))
+    config = replace(first.config, n_members=len(students), member_weights=weights)
     joined = Student(config, ensemble, first.encoder, name=out.name, revision="")
     joined.save_pretrained(out)
-    for run, seed in zip(runs, seeds, strict=True):
-        shutil.copy(run / LOG_FILE, out / f"log-seed{seed}.jsonl")
-    story = stories[0] | {
-        "members": [{"seed": seed, "validation": told["validation"]} for seed, told in zip(seeds, stories, strict=True)],
-        "wall_time_s": sum(told["wall_time_s"] for told in stories),
-    }
-    del story["validation"]
-    story["recipe"]["train"]["seed"] = seeds
-    (out / "training.json").write_text(json.dumps(story, indent=2) + "\n", encoding="utf-8")
+    stories = [json.loads((run / "training.json").read_text(encoding="utf-8")) for run in runs]
+    for run in runs:
+        shutil.copy(run / LOG_FILE, out / f"log-{run.resolve().name}.jsonl")
+    members = [
+        {"name": run.resolve().name, "weight": weight} | story
+        for run, weight, story in zip(runs, weights, stories, strict=True)
+    ]
+    (out / "training.json").write_text(json.dumps({"members": members}, indent=2) + "\n", encoding="utf-8")
     write_card(out)
     return joined

@@ -24,6 +24,7 @@ from medalign.training.dataset import Pairs, build_alone, build_pairs
 from medalign.training.manifest import read_manifest
 from medalign.training.recipe import MIN_MENTIONS, POOL, embed_pairs, in_half_precision
 from medalign.training.targets import Vocabulary
+from medalign.zero_shot import against_rivals
 
 log = logging.getLogger(__name__)
 
@@ -127,11 +128,19 @@ class _Measure:
         if not self.judged.any():
             raise DataError(f"no concept has {MIN_MENTIONS} mentions in the validation rows; there is nothing to measure")
 
-    def zero_shot(self, scores: np.ndarray) -> dict:
-        scores, truth = scores[:, self.judged], self.mentioned[:, self.judged]
+    def zero_shot(self, cosines: np.ndarray) -> dict:
+        """Of plain cosines, and average precision of `against_rivals`, too."""
+        truth = self.mentioned[:, self.judged]
+        plain, ranked = cosines[:, self.judged], against_rivals(cosines)[:, self.judged]
         figures = {}
-        for name, per_column in (("auroc", column_auroc), ("average_precision", column_average_precision)):
-            figures |= self._with_interval(name, lambda rows, of=per_column: float(np.nanmean(of(scores[rows], truth[rows]))))
+        for name, scores, per_column in (
+            ("auroc", plain, column_auroc),
+            ("average_precision", plain, column_average_precision),
+            ("average_precision_against_rivals", ranked, column_average_precision),
+        ):
+            figures |= self._with_interval(
+                name, lambda rows, s=scores, of=per_column: float(np.nanmean(of(s[rows], truth[rows])))
+            )
         return figures
 
     def retrieval(self, similarity: np.ndarray) -> dict:

@@ -21,6 +21,7 @@ from medalign.ui.corrections_view import corrections_view
 from medalign.ui.details_view import details_view
 from medalign.ui.engine import Engine
 from medalign.ui.measurements_view import measurements_view
+from medalign.ui.summary_view import summary_view
 from medalign.ui.transcript_view import partial_transcript, transcript_view
 from medalign.ui.verdict import verdict
 
@@ -110,7 +111,8 @@ def _finished(analysis: Analysis, title: str) -> State:
         "progress": "",
         "heading": status_view.heading(title, analysis.recording.duration_s)
         + status_view.warnings(analysis.warnings)
-        + verdict(analysis),
+        + verdict(analysis)
+        + summary_view(analysis),
         "table": concept_table(analysis.concepts, analysis.signs) + measurements_view(analysis.measurements, analysis.concepts),
         "transcript": corrections_view(analysis.corrections) + transcript_view(analysis.transcript, analysis.concepts),
         "timeline": alignment_timeline(analysis),
