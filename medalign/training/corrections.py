@@ -21,6 +21,7 @@ from medalign.correction import correction_features, suggestions
 from medalign.errors import DataError
 from medalign.evaluation.calibration import expected_calibration_error
 from medalign.listener import Listener
+from medalign.training.dataset import content_key
 from medalign.training.synthesis import Take
 from medalign.transcript import Segment, Transcript, Word
 from medalign.transcription import Transcriber
@@ -142,7 +143,7 @@ def _of_interest(concept_ids: Iterable[str], bank: ConceptBank) -> frozenset[str
 
 
 def _transcribed(take: Take, recording: Recording, transcriber: Transcriber, cache: Path) -> Transcript:
-    path = cache / "transcripts" / f"{take.audio_path.stem}-{transcriber.info.revision}.json"
+    path = cache / "transcripts" / f"{content_key(take.audio_path)}-{transcriber.info.revision}.json"
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(asdict(transcriber.transcribe(recording))), encoding="utf-8")
