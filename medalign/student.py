@@ -149,7 +149,7 @@ class Student:
         `encoder.safetensors`; the frozen rest of the encoder is named, not copied."""
         folder.mkdir(parents=True, exist_ok=True)
         (folder / CONFIG_FILE).write_text(json.dumps(asdict(self.config), indent=2) + "\n")
-        # An ensemble is finished and only ever listens: half the bytes serve it as well.
+        # An ensemble is finished, only ever listens, and was rounded when it was joined: half the bytes hold it.
         dtype = torch.float32 if self.config.n_members == 1 else torch.float16
         save_file({k: v.to("cpu", dtype).contiguous() for k, v in self.head.state_dict().items()}, folder / HEAD_FILE)
         if self.config.adapter.kind == "frozen":

@@ -42,6 +42,7 @@ def join_runs(runs: Sequence[Path], out: Path, weights: Sequence[float] | None =
     ensemble = HeadEnsemble(first.config.head, len(students), weights)
     for member, student in zip(ensemble.members, students, strict=True):
         member.load_state_dict(student.head.state_dict())
+    ensemble.half().float()  # as it will be stored, so that what is measured now is what is loaded later
     config = replace(first.config, n_members=len(students), member_weights=weights)
     joined = Student(config, ensemble, first.encoder, name=out.name, revision="")
     joined.save_pretrained(out)
