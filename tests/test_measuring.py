@@ -3,6 +3,7 @@
 import csv
 import json
 
+import numpy as np
 import pytest
 
 from medalign.cli import main
@@ -43,6 +44,7 @@ def test_the_shipped_student_is_measured_on_what_it_hears(other_way_round, cache
     assert student["recall@1"] > 0.3 and student["recall@10"] > 0.7
     assert student["pairing"]["n_positive"] == 100 and student["pairing"]["mean"] > 0.1
     assert student["pairing"]["published_loss_largest"] < 1e-3  # the published loss can't see the pairing
+    assert all(0 <= student["mismatch"][name] <= 1 for name in ("foreign_text_auroc", "same_consultation_auroc"))
     assert student["average_precision"] < figures["teacher_on_true_text"]["average_precision"] <= 1
 
 
@@ -73,3 +75,14 @@ def test_an_ablation_compares_arms_and_a_rerun_does_what_is_missing(cache, tmp_p
     monkeypatch.setattr(ablation, "train", None)  # a second training would fail
     assert main(["ablate", str(MANIFEST), "--out", str(out), *options]) == 0
     assert json.loads(json_out.read_text()) == figures
+
+
+def test_a_mismatch_is_told_where_audio_lies_near_its_own_text_and_not_where_it_lies_anywhere():
+    rng = np.random.default_rng(0)
+    text = rng.standard_normal((60, 16))
+    text /= np.linalg.norm(text, axis=1, keepdims=True)
+    texts, groups = [f"text {i}" for i in range(60)], [f"consultation {i // 10}" for i in range(60)]
+    near = evaluate.mismatch(text, text, texts, groups)
+    assert near == {"foreign_text_auroc": 1.0, "same_consultation_auroc": 1.0}
+    anywhere = evaluate.mismatch(rng.permutation(text), text, texts, groups)
+    assert all(0.3 < value < 0.7 for value in anywhere.values())

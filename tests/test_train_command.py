@@ -128,6 +128,7 @@ def test_a_card_is_written_from_the_figures_in_the_folder(trained, tmp_path):
                "average_precision_against_rivals": 0.55,
                "recall@1": 0.3, "recall@1_95": [0.2, 0.4], "recall@10": 0.6, "recall@10_95": [0.5, 0.7],
                "probe_average_precision": 0.55,
+               "mismatch": {"foreign_text_auroc": 0.99, "same_consultation_auroc": 0.97},
                "pairing": {"n_batches": 100, "n_positive": 100, "mean": 0.4, "published_loss_largest": 1e-7}}  # fmt: skip
     figures = {"heard": "alone", "noise_snr_db": 5.0, "n_utterances": 10, "n_groups": 3, "n_concepts": 4,
                "students": [student, student],

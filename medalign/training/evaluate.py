@@ -93,8 +93,35 @@ def _figures(student: Student, pairs: Pairs, measure: "_Measure", text: np.ndarr
         **measure.zero_shot(audio @ vocabulary.embeddings.T),
         **measure.retrieval(audio @ text.T),
         **measure.probe(audio),
+        "mismatch": mismatch(audio, text, measure.texts, measure.groups),
         "pairing": pairing(audio, text),
     }
+
+
+def mismatch(
+    audio: np.ndarray, text: np.ndarray, texts: Sequence[str], groups: Sequence[str], *, seed: int = 0
+) -> dict[str, float]:
+    """AUROC of the cosine between an utterance's own text and another: of anywhere, or of the same consultation.
+
+    What the transcript alarm rests on; each utterance gets one wrong text of either kind, if there is one.
+    """
+    rng = np.random.default_rng(seed)
+    texts_of, groups_of = np.array(texts), np.array(groups)
+    own = (audio * text).sum(1)
+    figures = {}
+    for name, mask_of in (
+        ("foreign_text_auroc", lambda i: groups_of != groups_of[i]),
+        ("same_consultation_auroc", lambda i: groups_of == groups_of[i]),
+    ):
+        wrong = []
+        for i in range(len(audio)):
+            others = np.flatnonzero(mask_of(i) & (texts_of != texts_of[i]))
+            if len(others):
+                wrong.append(float(audio[i] @ text[rng.choice(others)]))
+        scores = np.concatenate([own, wrong])[:, None]
+        truth = np.arange(len(scores))[:, None] < len(own)
+        figures[name] = float(column_auroc(scores, truth)[0])
+    return figures
 
 
 def pairing(audio: np.ndarray, text: np.ndarray, *, seed: int = 0) -> dict[str, float]:

@@ -82,7 +82,7 @@ LABEL_SHARE = 0.4  # of the mentions say the label, the others a synonym
 
 
 def practice_dialogues(bank: ConceptBank, n_mentions: int, *, seed: int = 0) -> tuple[Consultation, ...]:
-    """Dialogues for training in which each concept of the bank is said at least `n_mentions` times.
+    """Dialogues for training in which each concept of the bank is said about `n_mentions` times; no sentence comes twice.
 
     Args:
         seed: draws wordings, templates and the order.
