@@ -164,11 +164,7 @@ def _figures(folder: Path, story: dict) -> str:
         f"{pairing['published_loss_largest']:.0e} at most.",
         "",
         "Another text under the same audio is told from its own, by cosine, with AUROC "
-        + "; ".join(
-            f"{table['students'][0]['mismatch']['foreign_text_auroc']:.3f} for a text of another consultation and "
-            f"{table['students'][0]['mismatch']['same_consultation_auroc']:.3f} for one of the same ({_noise(table)}, {table['heard']})"
-            for table in tables
-        )
+        + "; ".join(map(_mismatch_told, tables))
         + ".",
     ]
     if calibration := _read(folder / "calibration.json"):
@@ -182,6 +178,14 @@ def _conditions(table: dict) -> str:
     return (
         f"{_noise(table)}, {table['heard']}: {table['n_utterances']} utterances of {table['n_groups']} consultations, "
         f"{table['n_concepts']} concepts"
+    )
+
+
+def _mismatch_told(table: dict) -> str:
+    told = table["students"][0]["mismatch"]
+    return (
+        f"{told['foreign_text_auroc']:.3f} for a text of another consultation and {told['same_consultation_auroc']:.3f} for "
+        f"one of the same ({_noise(table)}, {table['heard']})"
     )
 
 
