@@ -58,6 +58,7 @@ def _add_judging(commands) -> None:
     calibrate.add_argument("--speech", type=Path, required=True, help="folder written by `medalign synthesize`")
     calibrate.add_argument("--only", default="", help="validation consultations whose identifier starts so")
     model_options(calibrate, student=True, asr=True)
+    cache_option(calibrate)
     calibrate.set_defaults(command=_calibrate)
 
     corrections = commands.add_parser("corrections", help="fit and measure the correction of misheard medicines and diseases")
@@ -263,7 +264,9 @@ def _join(arguments: argparse.Namespace) -> None:
 def _calibrate(arguments: argparse.Namespace) -> None:
     from medalign.training.calibration import calibrate_student
 
-    figures = calibrate_student(arguments.speech, student_name=arguments.student, asr=arguments.asr, only=arguments.only)
+    figures = calibrate_student(
+        arguments.speech, arguments.cache, student_name=arguments.student, asr=arguments.asr, only=arguments.only
+    )
     print(json.dumps(figures, indent=2))
 
 

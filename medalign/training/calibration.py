@@ -13,13 +13,13 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, precision_recall_curve
 
-from medalign.audio import SAMPLE_RATE_HZ, Recording
 from medalign.concepts import ConceptBank, Mention, find_mentions
 from medalign.evaluation.calibration import expected_calibration_error
 from medalign.student import Student
 from medalign.teacher import Teacher
 from medalign.testimony import lowest_word_probability
 from medalign.training.synthesis import Take, read_takes, timed_transcript
+from medalign.training.transcripts import transcribed
 from medalign.transcript import Transcript
 from medalign.transcription import Transcriber
 from medalign.zero_shot import Reference, heard_features, save_concept_embeddings, stored_concept_embeddings
@@ -30,11 +30,12 @@ ALARM_RATE = 0.05  # of windows whose audio and text do match; what a reader may
 NEAR_S = 6.0  # a mention counts as really said if the truth holds the concept within one window of it
 
 
-def calibrate_student(speech: Path, *, student_name: str, asr: str, only: str = "") -> dict[str, float]:
+def calibrate_student(speech: Path, cache: Path, *, student_name: str, asr: str, only: str = "") -> dict[str, float]:
     """Write the reference and the concepts' embeddings into the student's folder; return how well the fits do.
 
     Args:
         speech: folder written by `synthesize`.
+        cache: transcripts are kept here.
         only: validation consultations whose identifier starts so.
 
     Raises:
@@ -45,7 +46,7 @@ def calibrate_student(speech: Path, *, student_name: str, asr: str, only: str = 
     teacher = Teacher(student.config.teacher)
     concepts = stored_concept_embeddings(student.folder, teacher, bank.concepts)
     transcriber = Transcriber(asr)
-    parts = [_observe(take, student, teacher, concepts, bank, transcriber) for take in takes]
+    parts = [_observe(take, student, teacher, concepts, bank, transcriber, cache) for take in takes]
     audio = np.concatenate([part["audio"] for part in parts])
     text = np.concatenate([part["text"] for part in parts])
     truth = np.concatenate([part["truth"] for part in parts])
@@ -93,16 +94,21 @@ def calibrate_student(speech: Path, *, student_name: str, asr: str, only: str = 
 
 
 def _observe(
-    take: Take, student: Student, teacher: Teacher, concepts: np.ndarray, bank: ConceptBank, transcriber: Transcriber
+    take: Take,
+    student: Student,
+    teacher: Teacher,
+    concepts: np.ndarray,
+    bank: ConceptBank,
+    transcriber: Transcriber,
+    cache: Path,
 ) -> dict[str, np.ndarray]:
     """Windows of one consultation: audio and true text embedded, concepts truly said, and what the transcript claims."""
-    waveform = take.waveform()
-    recording = Recording(take.consultation_id, waveform, SAMPLE_RATE_HZ, 1)
+    recording, transcript = transcribed(take, transcriber, cache)
     true_transcript = timed_transcript(take.utterances)
     said = find_mentions(true_transcript, bank)
 
     windows_s = student.windows(recording.duration_s)
-    audio = student.embed(student.frames(waveform), windows_s)
+    audio = student.embed(student.frames(recording.waveform), windows_s)
     truth = np.zeros((len(windows_s), len(bank.concepts)), bool)
     for mention in said:
         for i, (start_s, end_s) in enumerate(windows_s):
@@ -110,7 +116,7 @@ def _observe(
             truth[i, bank.column[mention.concept_id]] |= start_s <= (mention.start_s + mention.end_s) / 2 < end_s
     texts = [true_transcript.text_between(*window_s) for window_s in windows_s]
     spoken = [i for i, text in enumerate(texts) if text]
-    read = _read_transcript(transcriber.transcribe(recording), said, windows_s, teacher, concepts, bank)
+    read = _read_transcript(transcript, said, windows_s, teacher, concepts, bank)
     log.info("%s: %d windows, %d mentions read", take.consultation_id, len(spoken), len(read["mention_truth"]))
     return {"audio": audio[spoken], "text": teacher.encode([texts[i] for i in spoken]), "truth": truth[spoken], **read}
 

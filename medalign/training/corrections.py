@@ -4,26 +4,23 @@ A take tells what was said, utterance by utterance; the recogniser's transcript 
 suggestion is right if its concept was said in the utterance that it overlaps and the transcript does not have it.
 """
 
-import json
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
-from medalign.audio import SAMPLE_RATE_HZ, Recording
 from medalign.concepts import ConceptBank, find_mentions, find_mentions_in_text
 from medalign.concepts.misheard import CATEGORIES
 from medalign.correction import correction_features, suggestions
 from medalign.errors import DataError
 from medalign.evaluation.calibration import expected_calibration_error
 from medalign.listener import Listener
-from medalign.training.dataset import content_key
 from medalign.training.synthesis import Take
-from medalign.transcript import Segment, Transcript, Word
+from medalign.training.transcripts import transcribed
 from medalign.transcription import Transcriber
 
 log = logging.getLogger(__name__)
@@ -61,8 +58,7 @@ def observe(
     found: list[Suggested] = []
     names: list[Names] = []
     for take in takes:
-        recording = Recording(take.consultation_id, take.waveform(), SAMPLE_RATE_HZ, 1)
-        transcript = _transcribed(take, recording, transcriber, cache)
+        recording, transcript = transcribed(take, transcriber, cache)
         heard = listener.listen(recording).heard
         offered = [
             (s, correction_features(s, heard, bank, words[0].start_s, words[-1].end_s), words)
@@ -140,15 +136,3 @@ def _recall_and_precision(names: Sequence[Names], reference) -> dict:
 
 def _of_interest(concept_ids: Iterable[str], bank: ConceptBank) -> frozenset[str]:
     return frozenset(c for c in concept_ids if bank[c].category in CATEGORIES)
-
-
-def _transcribed(take: Take, recording: Recording, transcriber: Transcriber, cache: Path) -> Transcript:
-    path = cache / "transcripts" / f"{content_key(take.audio_path)}-{transcriber.info.revision}.json"
-    if not path.is_file():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(asdict(transcriber.transcribe(recording))), encoding="utf-8")
-    stored = json.loads(path.read_text(encoding="utf-8"))
-    segments = tuple(
-        Segment(**{**segment, "words": tuple(Word(**word) for word in segment["words"])}) for segment in stored["segments"]
-    )
-    return Transcript(segments, stored["language"])
