@@ -103,6 +103,12 @@ def test_an_encoder_can_be_trained_too(adapter, tmp_path, cache):
     assert not np.allclose(frozen.frames(clip).numpy(), tuned.frames(clip).numpy(), atol=1e-4)
 
 
+def test_an_encoder_can_be_trained_in_half_precision(tmp_path, cache):
+    options = [*TINY, "--steps", "1", "--batch-size", "8", "--adapter", "last-k", "--last-k", "1", "--bf16"]
+    assert main(["train", MANIFEST, "--out", str(tmp_path / "out"), "--cache", str(cache), *options]) == 0
+    assert np.isfinite(log_of(tmp_path / "out")[0]["loss"])
+
+
 @pytest.mark.parametrize(
     ("options", "told"),
     [

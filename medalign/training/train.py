@@ -181,8 +181,9 @@ def train(
 
             optimizer.zero_grad(set_to_none=True)
             if config.chunk_size is None:
+                batch = loader.batch(step)  # outside autocast: its log-mel is computed in float32
                 with accelerator.autocast():
-                    heard = model(loader.batch(step))
+                    heard = model(batch)
                 loss, parts = loss_of(heard)
                 _check_finite(step, loss, parts)
                 accelerator.backward(loss)
@@ -274,8 +275,9 @@ def _backward_in_chunks(
     names: list[str] = []
 
     def forward(part: slice) -> tuple[Tensor, ...]:
+        batch = loader.batch(step, part)  # outside autocast: its log-mel is computed in float32
         with accelerator.autocast():
-            rows = model(loader.batch(step, part))
+            rows = model(batch)
         names[:] = rows
         return tuple(rows.values())
 
