@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -104,8 +106,11 @@ def test_an_encoder_can_be_trained_too(adapter, tmp_path, cache):
 
 
 def test_an_encoder_can_be_trained_in_half_precision(tmp_path, cache):
+    """In a process of its own: Accelerate keeps one precision for the whole process."""
     options = [*TINY, "--steps", "1", "--batch-size", "8", "--adapter", "last-k", "--last-k", "1", "--bf16"]
-    assert main(["train", MANIFEST, "--out", str(tmp_path / "out"), "--cache", str(cache), *options]) == 0
+    command = ["train", MANIFEST, "--out", str(tmp_path / "out"), "--cache", str(cache), *options]
+    done = subprocess.run([sys.executable, "-m", "medalign", *command], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
     assert np.isfinite(log_of(tmp_path / "out")[0]["loss"])
 
 
