@@ -27,6 +27,8 @@ class Segment:
     text: str
     words: tuple[Word, ...]
     speaker: str = UNKNOWN_SPEAKER
+    mean_log_probability: float | None = None  # of its tokens, the recogniser's own; None if nobody measured it
+    no_speech_probability: float | None = None  # the recogniser's own, of the stretch that it decoded at once
 
 
 @dataclass(frozen=True)

@@ -189,13 +189,11 @@ class _Rendering:
 
     def waveform(self) -> np.ndarray:
         waveform = load_waveform(self.path)
-        # The draw depends on the audio alone, so the order of a manifest changes nothing.
-        rng = np.random.default_rng([self.seed or 0, int(content_key(self.path)[:8], 16)])
         if self.snr_db is not None:
-            return add_noise(waveform, pink_noise(len(waveform), rng), self.snr_db)
+            return in_pink_noise(waveform, self.path, self.snr_db)
         if self.seed is None:
             return waveform
-        return degrade(waveform, SAMPLE_RATE_HZ, rng, self.noise)
+        return degrade(waveform, SAMPLE_RATE_HZ, _drawn_from(self.path, self.seed), self.noise)
 
     def frames(self) -> np.ndarray:
         name = f"{_key(self.path, self.student)}-{self._heard}.npy"
@@ -208,6 +206,21 @@ class _Rendering:
 
     def kept_waveform(self) -> np.ndarray:
         return _cached(self.cache / f"{content_key(self.path)}-{self._heard}-waveform.npy", self.waveform)
+
+
+def recording_frames(path: Path, student: Student, cache: Path, *, snr_db: float | None = None) -> np.ndarray:
+    """The student's frames of a whole recording, float32 (n_frames, dim), clean or in pink noise; kept in `cache`."""
+    return np.array(_Rendering(path, None, None, snr_db, cache / "frames", student).frames(), dtype=np.float32)
+
+
+def in_pink_noise(waveform: np.ndarray, path: Path, snr_db: float) -> np.ndarray:
+    """The recording with pink noise at that ratio, in dB: always the same noise under the same file."""
+    return add_noise(waveform, pink_noise(len(waveform), _drawn_from(path)), snr_db)
+
+
+def _drawn_from(path: Path, seed: int = 0) -> np.random.Generator:
+    """The draw depends on the audio alone, so the order of a manifest changes nothing."""
+    return np.random.default_rng([seed, int(content_key(path)[:8], 16)])
 
 
 def token_log_mel(waveform: np.ndarray, tokens_per_s: float) -> np.ndarray:

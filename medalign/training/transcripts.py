@@ -5,16 +5,28 @@ from dataclasses import asdict
 from pathlib import Path
 
 from medalign.audio import SAMPLE_RATE_HZ, Recording
-from medalign.training.dataset import content_key
+from medalign.training.dataset import content_key, in_pink_noise
 from medalign.training.synthesis import Take
 from medalign.transcript import Segment, Transcript, Word
 from medalign.transcription import Transcriber
 
+FORMAT = "2"  # of what is kept; another one is made again
 
-def transcribed(take: Take, transcriber: Transcriber, cache: Path) -> tuple[Recording, Transcript]:
-    """The take as a recording, and what the recogniser makes of it; kept by the audio and the recogniser's revision."""
-    recording = Recording(take.consultation_id, take.waveform(), SAMPLE_RATE_HZ, 1)
-    path = cache / "transcripts" / f"{content_key(take.audio_path)}-{transcriber.info.revision}.json"
+
+def transcribed(
+    take: Take, transcriber: Transcriber, cache: Path, *, snr_db: float | None = None
+) -> tuple[Recording, Transcript]:
+    """The take as a recording, and what the recogniser makes of it; kept by the audio and the recogniser's revision.
+
+    Args:
+        snr_db: both in pink noise at this ratio.
+    """
+    waveform = take.waveform()
+    if snr_db is not None:
+        waveform = in_pink_noise(waveform, take.audio_path, snr_db)
+    recording = Recording(take.consultation_id, waveform, SAMPLE_RATE_HZ, 1)
+    heard = "" if snr_db is None else f"-pink{snr_db:g}db"
+    path = cache / "transcripts" / FORMAT / f"{content_key(take.audio_path)}-{transcriber.info.revision}{heard}.json"
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
         scratch = path.with_suffix(".part")
