@@ -10,7 +10,7 @@ import sys
 
 from medalign import __version__
 from medalign.analysis import DISCLAIMER
-from medalign.cli import training, use
+from medalign.cli import judging, training, use
 from medalign.errors import MedAlignError
 
 
@@ -36,6 +36,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     use.add_commands(commands)
     training.add_commands(commands)
+    judging.add_commands(commands)
     for command in commands.choices.values():
         command.add_argument("-v", "--verbose", action="store_true", help="say what is being done")
     return parser

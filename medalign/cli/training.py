@@ -1,18 +1,18 @@
-"""Commands that make and judge students: from text to speech, to pairs, to a checkpoint, to figures."""
+"""Commands that make students: from text to speech, to pairs, to a checkpoint."""
 
 import argparse
 import json
 from pathlib import Path
 
 from medalign.cli.manual import SYNTHESIZE, TRAIN
-from medalign.cli.options import Manual, cache_option, check_output, model_options, write_json
+from medalign.cli.options import Manual, cache_option, check_output
 from medalign.errors import MedAlignError
 
 
 def add_commands(commands) -> None:
     """Add them to the subparsers of the command line."""
     _add_making(commands)
-    _add_judging(commands)
+    _add_publishing(commands)
 
 
 def _add_making(commands) -> None:
@@ -53,52 +53,7 @@ def _add_making(commands) -> None:
     join.set_defaults(command=_join)
 
 
-def _add_judging(commands) -> None:
-    calibrate = commands.add_parser("calibrate", help="fit the probabilities and the reference of a trained student")
-    calibrate.add_argument("--speech", type=Path, required=True, help="folder written by `medalign synthesize`")
-    calibrate.add_argument("--only", default="", help="validation consultations whose identifier starts so")
-    model_options(calibrate, student=True, asr=True)
-    cache_option(calibrate)
-    calibrate.set_defaults(command=_calibrate)
-
-    corrections = commands.add_parser("corrections", help="fit and measure the correction of misheard medicines and diseases")
-    corrections.add_argument(
-        "--speech", type=Path, action="append", required=True, help="spoken validation takes to measure on"
-    )
-    corrections.add_argument("--fit", type=Path, action="append", default=[], help="others to fit on first, in another voice")
-    corrections.add_argument("--only", default="", help="consultations whose identifier starts so, of either")
-    corrections.add_argument("--json", metavar="OUT", type=Path, help="write the figures here")
-    model_options(corrections, student=True, asr=True)
-    cache_option(corrections)
-    corrections.set_defaults(command=_corrections)
-
-    evaluate = commands.add_parser("evaluate", help="figures of students on a manifest's validation rows, with intervals")
-    evaluate.add_argument("manifest", metavar="MANIFEST", type=Path)
-    evaluate.add_argument(
-        "--student", action="append", help="checkpoint folder or Hub name; once per seed (default: the shipped one)"
-    )
-    evaluate.add_argument("--snr-db", type=float, help="add pink noise at this signal-to-noise ratio")
-    evaluate.add_argument("--in-stream", action="store_true", help="cut from whole recordings, as an analysis does; faster")
-    evaluate.add_argument("--only", default="", help="groups whose name starts so")
-    evaluate.add_argument("--bf16", action="store_true", help="encode in half precision: faster, figures differ by a little")
-    evaluate.add_argument("--json", metavar="OUT", type=Path, help="write the figures here")
-    cache_option(evaluate)
-    evaluate.set_defaults(command=_evaluate)
-
-    ablate = commands.add_parser("ablate", help="train arms that differ in one thing, on a small budget, and compare them")
-    ablate.add_argument("manifest", metavar="MANIFEST", type=Path)
-    ablate.add_argument("--arms", choices=("objective", "encoder"), default="objective")
-    ablate.add_argument("--arm", action="append", default=[], help="only this one of them; may be repeated")
-    ablate.add_argument("--out", type=Path, required=True, help="folder of the runs; a rerun does what is missing")
-    ablate.add_argument("--steps", type=int, default=150)
-    ablate.add_argument("--batch-size", type=int, default=96)
-    ablate.add_argument("--seeds", type=int, default=3)
-    ablate.add_argument("--bf16", action="store_true", help="frames and matrix products in half precision: cheaper arms")
-    ablate.add_argument("--only", default="", help="groups whose name starts so")
-    ablate.add_argument("--json", metavar="OUT", type=Path, help="write the figures here")
-    cache_option(ablate)
-    ablate.set_defaults(command=_ablate)
-
+def _add_publishing(commands) -> None:
     card = commands.add_parser("card", help="write a checkpoint's model card anew, from the files in its folder")
     card.add_argument("folder", metavar="FOLDER", type=Path)
     card.set_defaults(command=_card)
@@ -259,87 +214,6 @@ def _join(arguments: argparse.Namespace) -> None:
     from medalign.training.ensemble import join_runs
 
     join_runs(arguments.runs, arguments.out, arguments.weights)
-
-
-def _calibrate(arguments: argparse.Namespace) -> None:
-    from medalign.training.calibration import calibrate_student
-
-    figures = calibrate_student(
-        arguments.speech, arguments.cache, student_name=arguments.student, asr=arguments.asr, only=arguments.only
-    )
-    print(json.dumps(figures, indent=2))
-
-
-def _corrections(arguments: argparse.Namespace) -> None:
-    from medalign.listener import Listener
-    from medalign.training.corrections import fit_corrections, measure_corrections, observe
-    from medalign.training.synthesis import read_takes
-    from medalign.transcription import Transcriber
-
-    check_output(arguments.json)
-    listener = Listener.default(student=arguments.student, device=arguments.device)
-    transcriber = Transcriber(arguments.asr)
-
-    def observed(folders: list[Path]):
-        takes = [take for folder in folders for take in read_takes(folder, "valid", arguments.only)]
-        return observe(takes, listener, transcriber, arguments.cache)
-
-    if arguments.fit:
-        fit_corrections(observed(arguments.fit)[0], listener)
-    elif listener.reference.correction_fit is None:
-        raise MedAlignError(f"student '{arguments.student}' has no fit of corrections yet; give --fit FOLDER")
-    figures = measure_corrections(*observed(arguments.speech), listener)
-    print(json.dumps(figures, indent=2))
-    if arguments.json is not None:
-        write_json(figures, arguments.json)
-
-
-def _evaluate(arguments: argparse.Namespace) -> None:
-    from medalign.training.evaluate import evaluate_students
-
-    check_output(arguments.json)
-    figures = evaluate_students(
-        arguments.manifest,
-        arguments.student or ["default"],
-        arguments.cache,
-        only=arguments.only,
-        in_stream=arguments.in_stream,
-        snr_db=arguments.snr_db,
-        bf16=arguments.bf16,
-    )
-    print(json.dumps(figures, indent=2))
-    if arguments.json is not None:
-        write_json(figures, arguments.json)
-
-
-def _ablate(arguments: argparse.Namespace) -> None:
-    from medalign.training.ablation import ENCODER_ARMS, OBJECTIVE_ARMS, run_ablation
-    from medalign.training.train import TrainConfig
-
-    check_output(arguments.json)
-    arms = {"objective": OBJECTIVE_ARMS, "encoder": ENCODER_ARMS}[arguments.arms]
-    if unknown := [name for name in arguments.arm if name not in arms]:
-        raise MedAlignError(f"unknown arm '{unknown[0]}'; the arms are: {', '.join(arms)}")
-    config = TrainConfig(
-        n_steps=arguments.steps,
-        batch_size=arguments.batch_size,
-        warmup_steps=arguments.steps // 10,
-        validate_every=arguments.steps,
-        save_every=arguments.steps,
-        bf16=arguments.bf16,
-    )
-    figures = run_ablation(
-        arguments.manifest,
-        {name: arms[name] for name in arguments.arm or arms},
-        arguments.out,
-        arguments.cache,
-        config=config,
-        seeds=range(arguments.seeds),
-        only=arguments.only,
-    )
-    print(json.dumps(figures, indent=2))
-    if arguments.json is not None:
-        write_json(figures, arguments.json)
 
 
 def _card(arguments: argparse.Namespace) -> None:

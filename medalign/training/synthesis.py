@@ -90,8 +90,8 @@ class Take:
         scratch.rename(sidecar)
 
 
-def read_takes(folder: Path, split: Split, only: str = "") -> tuple[Take, ...]:
-    """The takes of that split in a folder written by `synthesize`, of consultations whose identifier starts with `only`.
+def read_takes(folder: Path, split: Split, only: str | tuple[str, ...] = "") -> tuple[Take, ...]:
+    """The takes of that split in a folder written by `synthesize`; identifiers start with `only`, or any of it.
 
     Raises:
         DataError: there are none.
