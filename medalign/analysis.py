@@ -10,12 +10,13 @@ from typing import Literal
 
 from medalign.transcript import Transcript
 
-SCHEMA_VERSION = "1.1"  # 1.1: measurements, corrections
+SCHEMA_VERSION = "1.2"  # 1.1: measurements, corrections; 1.2: signs, checked segments, the recogniser's figures for them
 DISCLAIMER = "Research software. Not a medical device. Do not use for patient care."
 
 System = Literal["HPO", "ICD-10-CM", "DRUG", "CUSTOM"]
 Status = Literal["present", "negated", "resolved", "historical", "family", "hypothetical", "uncertain"]
 Agreement = Literal["both", "teacher_only", "student_only"]
+Reason = Literal["mismatch", "garbled"]
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,7 @@ class ConceptFinding:
     teacher: Witness | None
     student: Witness | None
     agreement: Agreement
+    probability: float | None = None  # that it came up at all, from both witnesses; None if the student has no fusion
 
 
 @dataclass(frozen=True)
@@ -92,9 +94,13 @@ class Correction:
     said: str  # as the transcript has it
     name: str  # as the bank has it
     concept_id: str
-    probability: float  # calibrated, from the letters, their sound and the student's ear
+    probability: float  # calibrated, from the letters, their sound, the student's ear and the recogniser's second pass
     start_s: float
     end_s: float
+
+    def meets(self, start_s: float, end_s: float) -> bool:
+        """Whether it shares any time with a stretch."""
+        return start_s < self.end_s and end_s > self.start_s
 
 
 @dataclass(frozen=True)
@@ -134,6 +140,18 @@ class WindowAlignment:
 
 
 @dataclass(frozen=True)
+class SegmentCheck:
+    """Whether a segment of the transcript should be listened to again, and why."""
+
+    start_s: float
+    end_s: float
+    score: float  # cosine of its sound and its text
+    mismatch: float  # 0 to 1, the higher the less sound and text belong together; no probability
+    garbled: float  # probability that over two words in five are wrong, by the recogniser's own figures
+    reason: Reason | None  # None: no need
+
+
+@dataclass(frozen=True)
 class ConceptTrack:
     """One concept over time: the student's calibrated probability in each window of the alignment, in order."""
 
@@ -151,6 +169,7 @@ class Alignment:
     windows: tuple[WindowAlignment, ...]
     tracks: tuple[ConceptTrack, ...]  # same order as `Analysis.concepts`
     alarm_below_percentile: float
+    segments: tuple[SegmentCheck, ...] = ()  # one for each of the transcript; none if the student has no alarm
 
 
 @dataclass(frozen=True)

@@ -22,13 +22,15 @@ from medalign.analysis import (
 )
 from medalign.audio import Recording, load_recording
 from medalign.concepts import Concept
+from medalign.concepts.language import is_english
 from medalign.concepts.measurements import find_measurements
 from medalign.correction import find_corrected_mentions, find_corrections
 from medalign.listener import Listener, Listening, choose_device, overlap_s
+from medalign.second_pass import SecondPass
 from medalign.speakers import name_speakers
 from medalign.student import DEFAULT_STUDENT
 from medalign.teacher import DEFAULT_TEACHER
-from medalign.testimony import findings, tracks
+from medalign.testimony import tracks
 from medalign.transcript import Transcript
 from medalign.transcription import DEFAULT_ASR, Transcriber, time_covered_s
 from medalign.zero_shot import Reference
@@ -109,12 +111,15 @@ class Analyzer:
         yield clock.progress("teacher", "Finding clinical concepts in the text", transcript, skim=skim)
         transcript = name_speakers(transcript, recording)
         reference, config = self.listener.reference, self.listener.student.config
-        corrections = find_corrections(transcript, heard.heard, heard.bank, reference)
-        mentions = find_corrected_mentions(transcript, corrections, heard.bank)
-        texts = [transcript.text_between(start_s, end_s) for start_s, end_s in heard.windows_s]
-        text = self._embed_texts(texts)
-        rows = findings(mentions, transcript, heard.heard, text, heard.bank, heard.concepts, reference)
+        texts, text = self.listener.read_windows(transcript, heard)
         windows = _align(heard, texts, text, reference)
+        corrections, mentions, rows = (), (), ()
+        if english := is_english(transcript):
+            second_pass = SecondPass(self.transcriber, recording, transcript)
+            corrections = find_corrections(transcript, heard.heard, heard.bank, reference, second_pass)
+            mentions = find_corrected_mentions(transcript, corrections, heard.bank)
+            rows = self.listener.compare(transcript, mentions, corrections, heard, text)
+        checks = self.listener.check(transcript, heard)
         clock.lap("teacher")
         yield Analysis(
             recording=RecordingInfo(
@@ -128,25 +133,18 @@ class Analyzer:
             concepts=rows,
             measurements=find_measurements(transcript, mentions, heard.bank),
             corrections=corrections,
-            signs=(),
+            signs=heard.signs,
             alignment=Alignment(
                 window_s=config.window_s,
                 hop_s=config.hop_s,
                 windows=windows,
                 tracks=tracks(rows, heard.heard, heard.bank),
                 alarm_below_percentile=reference.alarm_below_percentile,
+                segments=checks,
             ),
-            warnings=_warnings(recording, transcript),
+            warnings=_warnings(recording, transcript, english),
             timings_s=clock.timings(),
         )
-
-    def _embed_texts(self, texts: list[str]) -> np.ndarray:
-        """Teacher embeddings (n, d); zero rows where a window has no words."""
-        teacher = self.listener.teacher
-        embedded = np.zeros((len(texts), teacher.embed_dim), np.float32)
-        spoken = [i for i, text in enumerate(texts) if text]
-        embedded[spoken] = teacher.encode([texts[i] for i in spoken])
-        return embedded
 
 
 def _align(heard: Listening, texts: list[str], text: np.ndarray, reference: Reference) -> tuple[WindowAlignment, ...]:
@@ -165,12 +163,16 @@ def _align(heard: Listening, texts: list[str], text: np.ndarray, reference: Refe
     return tuple(rows)
 
 
-def _warnings(recording: Recording, transcript: Transcript) -> tuple[str, ...]:
+def _warnings(recording: Recording, transcript: Transcript, english: bool) -> tuple[str, ...]:
     warnings = []
     if not transcript.segments:
         warnings.append("No speech detected. Check the microphone or the file, and record again.")
-    if transcript.language not in (None, "en"):
-        warnings.append(f"The speech seems to be '{transcript.language}'; concepts and alignment know English only.")
+    if not english:
+        named = f" ('{transcript.language}')" if transcript.language not in (None, "en") else ""
+        warnings.append(
+            f"This does not seem to be English{named}. MedAlign knows English only: no concepts are shown, and the words and "
+            "their fit should not be relied on."
+        )
     if recording.channel_power is not None:
         warnings.append("Stereo: each channel was taken for one speaker; words and concepts come from both mixed together.")
     return tuple(warnings)

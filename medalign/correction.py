@@ -1,73 +1,150 @@
 """Misheard names put right, as suggestions: the transcript said "salby temol", the sound suggests salbutamol.
 
-Two witnesses again. The letters and their sound say which name a stretch of words may have been (`concepts.misheard`);
-the student, which never saw the words, says whether it hears that concept there. One logistic fit, shipped with the
-student, turns both into a probability. The transcript itself is never changed.
+Three witnesses. Letters and their sound say which names a stretch of words may have been (`concepts.misheard`); the
+student, which never saw the words, says whether it hears that concept there; and the recogniser, asked again with those
+names before it, says how well each fits the sound (`second_pass`). Two logistic fits, shipped with the student, make a
+short list of the first two and a probability of all three. The transcript itself is never changed, and where nothing was
+written nothing is suggested: silence stays silent.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from medalign.analysis import Correction
 from medalign.concepts import ConceptBank, Mention, find_mentions
 from medalign.concepts.mentions import mention_places
-from medalign.concepts.misheard import Suggestion, suggest
-from medalign.concepts.tokens import sentences
+from medalign.concepts.misheard import CATEGORIES, Suggestion, suggest
+from medalign.concepts.tokens import Token, sentences
+from medalign.second_pass import SecondPass
 from medalign.testimony import Heard
 from medalign.transcript import Segment, Transcript, Word
 from medalign.zero_shot import Reference
 
 ARROW = " → "  # between what was written and what it is taken for
+EXPECTED = 0.3  # the student's probability from which on a name is looked for wherever it may be
+SHORTLIST_FROM = 0.1  # probability before the second pass; a lower bound costs time and finds hardly more
+MAX_RIVALS = 5  # names that the second pass compares for the same words
+MAX_GAIN = 30.0  # natural logarithm; more than certain is no more
 
 
-def find_corrections(transcript: Transcript, heard: Heard, bank: ConceptBank, reference: Reference) -> tuple[Correction, ...]:
+@dataclass(frozen=True)
+class Candidate:
+    """A name, and the words of a transcript that it may have been."""
+
+    suggestion: Suggestion
+    first: int  # words [first, last] of the transcript
+    last: int
+    words: tuple[Word, ...]
+    features: tuple[float, ...]  # letters, sound and the student's ear: what the short list is fitted on
+
+    def meets(self, other: "Candidate") -> bool:
+        return self.first <= other.last and other.first <= self.last
+
+
+def find_corrections(
+    transcript: Transcript, heard: Heard, bank: ConceptBank, reference: Reference, second_pass: SecondPass
+) -> tuple[Correction, ...]:
     """Names that the transcript garbled and that are likely enough, in order of time; none if the student has no fit."""
     if reference.correction_fit is None:
         return ()
-    found = []
-    for suggestion, first, last, words in suggestions(transcript, bank):
-        features = correction_features(suggestion, heard, bank, words[0].start_s, words[-1].end_s)
-        probability = reference.misheard(features)
-        if probability >= reference.correction_threshold:
-            found.append(
-                Correction(
-                    first,
-                    last,
-                    " ".join(word.text for word in words).strip(" .,;:!?"),
-                    suggestion.name,
-                    suggestion.concept_id,
-                    round(probability, 4),
-                    words[0].start_s,
-                    words[-1].end_s,
-                )
-            )
-    return tuple(found)
+    listed = shortlist(candidates(transcript, heard, bank), reference)
+    return corrections_of(listed, weigh(listed, second_pass), reference, second_pass.asr)
 
 
-def suggestions(transcript: Transcript, bank: ConceptBank) -> Sequence[tuple[Suggestion, int, int, tuple[Word, ...]]]:
-    """Every suggestion with the words of the transcript [first, last] that it is about, and these words."""
+def candidates(transcript: Transcript, heard: Heard, bank: ConceptBank) -> list[Candidate]:
+    """Every name that any odd stretch of words may have been, and what speaks for it at first sight."""
     words = transcript.words
+    named = np.array([concept.category in CATEGORIES for concept in bank.concepts])
     found = []
     for sentence in sentences(transcript):
         probabilities = [words[token.word].probability for token in sentence]
-        for suggestion in suggest(sentence, probabilities, mention_places(sentence, bank), bank):
-            first, last = sentence[suggestion.start].word, sentence[suggestion.end - 1].word
-            found.append((suggestion, first, last, words[first : last + 1]))
+        over = _windows_over(heard, sentence[0].start_s, sentence[-1].end_s)
+        columns = np.flatnonzero(named & (heard.probabilities[over].max(0, initial=0.0) >= EXPECTED))
+        expected = {bank.concepts[column].concept_id for column in columns}
+        for suggestion in suggest(sentence, probabilities, mention_places(sentence, bank), bank, expected):
+            found.append(_candidate(suggestion, sentence, words, heard, bank))
     return found
 
 
-def correction_features(
-    suggestion: Suggestion, heard: Heard, bank: ConceptBank, start_s: float, end_s: float
-) -> tuple[float, ...]:
-    """The suggestion's own, then how near the student's best window over those words is to the name, and how likely."""
-    over = [i for i, (a, b) in enumerate(heard.windows_s) if a < end_s and b > start_s]
+def _candidate(
+    suggestion: Suggestion, sentence: Sequence[Token], words: tuple[Word, ...], heard: Heard, bank: ConceptBank
+) -> Candidate:
+    first, last = sentence[suggestion.start].word, sentence[suggestion.end - 1].word
+    over = _windows_over(heard, words[first].start_s, words[last].end_s)
     column = bank.column[suggestion.concept_id]
-    if not over:
-        return (*suggestion.features, 0.0, 0.0)
-    cosine = float(heard.cosines[over, column].max())
-    return (*suggestion.features, cosine, float(heard.probabilities[over, column].max()))
+    cosine = float(heard.cosines[over, column].max(initial=0.0))
+    probability = float(heard.probabilities[over, column].max(initial=0.0))
+    return Candidate(suggestion, first, last, words[first : last + 1], (*suggestion.features, cosine, probability))
+
+
+def _windows_over(heard: Heard, start_s: float, end_s: float) -> list[int]:
+    return [i for i, (a, b) in enumerate(heard.windows_s) if a < end_s and b > start_s]
+
+
+def shortlist(found: Sequence[Candidate], reference: Reference) -> list[Candidate]:
+    """Those worth a second pass: likely enough at first sight, and among the best few for their words."""
+    if not found:
+        return []
+    suspected = reference.suspected(np.array([candidate.features for candidate in found]))
+    listed: list[Candidate] = []
+    for i in np.argsort(-suspected, kind="stable"):
+        if suspected[i] < SHORTLIST_FROM:
+            break
+        if sum(found[i].meets(other) for other in listed) < MAX_RIVALS:
+            listed.append(found[i])
+    return listed
+
+
+def weigh(listed: Sequence[Candidate], second_pass: SecondPass) -> np.ndarray:
+    """What the probability of each is fitted on, (n, n_features): the candidate's own, its gain, and that over its best rival.
+
+    See `SecondPass.gains`; rivals are other names for words that both share.
+    """
+    by_words: dict[tuple[int, int], list[int]] = {}
+    for i, candidate in enumerate(listed):
+        by_words.setdefault((candidate.first, candidate.last), []).append(i)
+    gains = np.zeros(len(listed))
+    for (first, last), rows in by_words.items():
+        gains[rows] = second_pass.gains(first, last, [listed[i].suggestion.name for i in rows])
+    features = []
+    for candidate, gain in zip(listed, gains, strict=True):
+        rivals = [
+            other_gain
+            for other, other_gain in zip(listed, gains, strict=True)
+            if other.suggestion.concept_id != candidate.suggestion.concept_id and other.meets(candidate)
+        ]
+        lead = gain - max(rivals, default=-MAX_GAIN)
+        features.append((*candidate.features, *np.clip([gain, lead], -MAX_GAIN, MAX_GAIN)))
+    return np.array(features) if features else np.zeros((0, 0))
+
+
+def corrections_of(listed: Sequence[Candidate], features: np.ndarray, reference: Reference, asr: str) -> tuple[Correction, ...]:
+    """The likeliest that are likely enough for that recogniser (revision), no two for the same word, in order of time."""
+    if not listed:
+        return ()
+    probabilities = reference.misheard(features)
+    chosen: list[int] = []
+    for i in np.argsort(-probabilities, kind="stable"):
+        if probabilities[i] < reference.correction_threshold_for(asr):
+            break
+        if not any(listed[i].meets(listed[j]) for j in chosen):
+            chosen.append(int(i))
+    return tuple(_correction(listed[i], float(probabilities[i])) for i in sorted(chosen, key=lambda i: listed[i].first))
+
+
+def _correction(candidate: Candidate, probability: float) -> Correction:
+    return Correction(
+        candidate.first,
+        candidate.last,
+        " ".join(word.text for word in candidate.words).strip(" .,;:!?"),
+        candidate.suggestion.name,
+        candidate.suggestion.concept_id,
+        round(probability, 4),
+        candidate.words[0].start_s,
+        candidate.words[-1].end_s,
+    )
 
 
 def find_corrected_mentions(
@@ -85,7 +162,7 @@ def find_corrected_mentions(
 
 def _told(mention: Mention, corrections: Sequence[Correction]) -> Mention:
     for correction in corrections:
-        if mention.start_s < correction.end_s and mention.end_s > correction.start_s:
+        if correction.meets(mention.start_s, mention.end_s):
             return replace(mention, text=f"{correction.said}{ARROW}{mention.text}")
     return mention
 

@@ -9,15 +9,19 @@ from dataclasses import dataclass
 from os import PathLike
 
 import numpy as np
+from torch import Tensor
 
-from medalign.analysis import ConceptFinding, SearchHit
+from medalign.alarm import MIN_SEGMENT_S, Alarm, garbled_features, mismatch_features
+from medalign.analysis import ConceptFinding, Correction, SearchHit, SegmentCheck, Sign
 from medalign.audio import Recording, load_recording
-from medalign.concepts import Concept, ConceptBank
+from medalign.concepts import Concept, ConceptBank, Mention
 from medalign.concepts.custom import extended
 from medalign.errors import DataError, WeightsError
+from medalign.fusion import Fusion, fusion_features, worth_asking
+from medalign.signs import SignDetector
 from medalign.student import DEFAULT_STUDENT, Student
 from medalign.teacher import DEFAULT_TEACHER, Teacher
-from medalign.testimony import Heard, findings
+from medalign.testimony import ALONE, Heard, Reading, findings
 from medalign.transcript import Transcript
 from medalign.transcription import speech_stretches
 from medalign.zero_shot import Reference, concept_embeddings, stored_concept_embeddings
@@ -31,19 +35,39 @@ N_HITS = 5
 class Listening:
     """One recording as the student heard it, and the concepts it was asked for."""
 
+    frames: Tensor  # (n_frames, encoder_dim)
     windows_s: list[tuple[float, float]]
     audio: np.ndarray  # (n, d) a unit vector per window
     speech_s: np.ndarray  # (m, 2) stretches with a voice in them
     bank: ConceptBank  # with the user's own concepts
     concepts: np.ndarray  # (k, d) embeddings of the bank
     heard: Heard
+    signs: tuple[Sign, ...]  # coughs and the like, in order of time
 
 
 class Listener:
     """A student, the teacher it was aligned with, and the concepts both look for."""
 
-    def __init__(self, teacher: Teacher, student: Student, reference: Reference, bank: ConceptBank):
-        """Raises WeightsError if the student was aligned with another teacher: their spaces would not match."""
+    def __init__(
+        self,
+        teacher: Teacher,
+        student: Student,
+        reference: Reference,
+        bank: ConceptBank,
+        *,
+        detector: SignDetector | None = None,
+        alarm: Alarm | None = None,
+        fusion: Fusion | None = None,
+    ):
+        """
+        Args:
+            detector: of audible signs; without one, none are found.
+            alarm: of segments that should be heard again; without one, none are checked.
+            fusion: of both witnesses; without it, each stands alone.
+
+        Raises:
+            WeightsError: the student was aligned with another teacher: their spaces would not match.
+        """
         aligned_with = (student.config.teacher, student.config.teacher_revision)
         if aligned_with[1] != teacher.info.revision:
             raise WeightsError(
@@ -52,6 +76,7 @@ class Listener:
                 f"use --teacher {aligned_with[0]} or a student trained with this teacher"
             )
         self.teacher, self.student, self.reference, self.bank = teacher, student, reference, bank
+        self.detector, self.alarm, self.fusion = detector, alarm, fusion
         self._embeddings = stored_concept_embeddings(student.folder, teacher, bank.concepts)  # (k, d)
 
     @classmethod
@@ -63,21 +88,90 @@ class Listener:
         """
         device = choose_device(device)
         loaded = Student.from_pretrained(student, device=device)
-        return cls(Teacher(teacher, device=device), loaded, Reference.load(loaded.folder), ConceptBank.default())
+        return cls(
+            Teacher(teacher, device=device),
+            loaded,
+            Reference.load(loaded.folder),
+            ConceptBank.default(),
+            detector=SignDetector.load(loaded.folder, loaded.encoder.dim),
+            alarm=Alarm.load(loaded.folder),
+            fusion=Fusion.load(loaded.folder),
+        )
 
-    def listen(self, recording: Recording, own: Sequence[Concept] = ()) -> Listening:
-        """The student's windows, and its probability of each concept in each of them."""
+    def listen(self, recording: Recording, own: Sequence[Concept] = (), *, frames: Tensor | None = None) -> Listening:
+        """The student's windows, its probability of each concept in each of them, and the signs that it hears.
+
+        Args:
+            frames: the student's, of the recording, where they are there already.
+        """
         bank, concepts = self.bank, self._embeddings
         if own:
             bank = extended(bank, own)
             concepts = np.concatenate([concepts, concept_embeddings(self.teacher, own)])
         windows_s = self.student.windows(recording.duration_s)
-        audio = self.student.embed(self.student.frames(recording.waveform), windows_s)
+        if frames is None:
+            frames = self.student.frames(recording.waveform)
+        audio = self.student.embed(frames, windows_s)
         speech_s = speech_stretches(recording)
         cosines = audio @ concepts.T  # (n, k)
         probabilities = self.reference.heard(cosines, len(self.bank))
         probabilities[_silent(windows_s, speech_s)] = 0.0  # no voice, no testimony
-        return Listening(windows_s, audio, speech_s, bank, concepts, Heard(tuple(windows_s), probabilities, cosines))
+        heard = Heard(tuple(windows_s), probabilities, cosines)
+        signs = self.detector.detect(frames) if self.detector else ()
+        return Listening(frames, windows_s, audio, speech_s, bank, concepts, heard, signs)
+
+    def compare(
+        self,
+        transcript: Transcript,
+        mentions: tuple[Mention, ...],
+        corrections: Sequence[Correction],
+        heard: Listening,
+        text: np.ndarray,
+    ) -> tuple[ConceptFinding, ...]:
+        """Both witnesses on each concept, side by side and as one probability.
+
+        Args:
+            mentions: with those that rest on a correction.
+            text: (n_windows, d) the teacher's embeddings of the words in each window.
+        """
+        reading = Reading(text, heard.audio, heard.concepts, self.reference)
+        fused, told_from = None, ALONE
+        if self.fusion is not None:
+            asked = worth_asking(mentions, heard.heard, heard.bank)
+            features = fusion_features(asked, mentions, corrections, transcript, heard.heard, reading, heard.bank)
+            fused = dict(zip(asked, self.fusion.probability(features).tolist(), strict=True))
+            told_from = self.fusion.threshold
+        threshold = self.reference.student_threshold
+        return findings(mentions, transcript, heard.heard, reading, heard.bank, threshold, fused, told_from)
+
+    def check(self, transcript: Transcript, heard: Listening) -> tuple[SegmentCheck, ...]:
+        """Each segment of the transcript against its sound, in order; empty without an alarm."""
+        segments = transcript.segments
+        if self.alarm is None or not segments:
+            return ()
+        audio = self.student.embed(heard.frames, [(s.start_s, max(s.end_s, s.start_s + MIN_SEGMENT_S)) for s in segments])
+        text = self.teacher.encode([segment.text for segment in segments])
+        mismatch = self.alarm.mismatch(mismatch_features(audio, text, text, segments, self.reference.text))
+        garbled = self.alarm.garbled(garbled_features(segments))
+        checks = []
+        for segment, score, m, g in zip(segments, (audio * text).sum(1), mismatch, garbled, strict=True):
+            reason = (
+                "mismatch" if m >= self.alarm.mismatch_threshold else "garbled" if g >= self.alarm.garbled_threshold else None
+            )
+            checks.append(
+                SegmentCheck(
+                    segment.start_s, segment.end_s, round(float(score), 4), round(float(m), 4), round(float(g), 4), reason
+                )
+            )
+        return tuple(checks)
+
+    def read_windows(self, transcript: Transcript, heard: Listening) -> tuple[list[str], np.ndarray]:
+        """The words in each window, and the teacher's embeddings (n, d) of them; zero rows where there are none."""
+        texts = [transcript.text_between(start_s, end_s) for start_s, end_s in heard.windows_s]
+        embedded = np.zeros((len(texts), self.teacher.embed_dim), np.float32)
+        spoken = [i for i, text in enumerate(texts) if text]
+        embedded[spoken] = self.teacher.encode([texts[i] for i in spoken])
+        return texts, embedded
 
     def skim(self, path: str | PathLike, own: Sequence[Concept] = ()) -> tuple[ConceptFinding, ...]:
         """Concepts in the sound alone, the likeliest first. Raises AudioError if the recording can't be used."""
@@ -85,8 +179,8 @@ class Listener:
 
     def first_picture(self, heard: Listening) -> tuple[ConceptFinding, ...]:
         """What can be said before a word is written."""
-        nothing_read = np.zeros_like(heard.audio)
-        return findings((), Transcript(()), heard.heard, nothing_read, heard.bank, heard.concepts, self.reference)
+        nothing = Reading(np.zeros_like(heard.audio), heard.audio, heard.concepts, self.reference)
+        return findings((), Transcript(()), heard.heard, nothing, heard.bank, self.reference.student_threshold)
 
     def search(self, path: str | PathLike, phrase: str, n_hits: int = N_HITS) -> tuple[SearchHit, ...]:
         """Where the recording sounds most like a phrase, the best place first; places don't overlap.

@@ -1,5 +1,6 @@
 """Two witnesses, one table: what the transcript says and what the audio says about each concept, put side by side."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,14 +27,36 @@ class Heard:
     cosines: np.ndarray  # (n_windows, k)
 
 
+class Reading:
+    """What the teacher makes of the words in each window; the counterpart of `Heard`."""
+
+    def __init__(self, text: np.ndarray, audio: np.ndarray, concepts: np.ndarray, reference: Reference):
+        """
+        Args:
+            text: (n_windows, d) teacher embeddings of the words in each window, zero rows where there are none.
+            audio: (n_windows, d) the student's, of their sound.
+            concepts: (k, d) embeddings of the bank's concepts.
+        """
+        self.cosines = text @ concepts.T  # (n_windows, k)
+        self.fit_with_sound = (audio * text).sum(1)  # (n_windows,)
+        self._reference = reference
+
+    def probabilities(self, group: Sequence[Mention], transcript: Transcript, heard: Heard, column: int) -> np.ndarray:
+        """That each mention of one concept was really said, (n,)."""
+        cosines = self.cosines[[_window_around(heard.windows_s, mention) for mention in group], column]
+        certainty = np.array([lowest_word_probability(transcript, mention) for mention in group])
+        return self._reference.read(cosines, certainty)
+
+
 def findings(
     mentions: tuple[Mention, ...],
     transcript: Transcript,
     heard: Heard,
-    text: np.ndarray,
+    reading: Reading,
     bank: ConceptBank,
-    concepts: np.ndarray,
-    reference: Reference,
+    threshold: float,
+    fused: Mapping[str, float] | None = None,
+    told_from: float = ALONE,
 ) -> tuple[ConceptFinding, ...]:
     """One row per concept and status, the most telling first.
 
@@ -41,8 +64,10 @@ def findings(
     never pass as present.
 
     Args:
-        text: (n_windows, d) teacher embeddings of the words in each window.
-        concepts: (k, d) embeddings of the bank's concepts.
+        threshold: the student's probability from which on it points to a window.
+        fused: one probability from both witnesses for each concept in question; None if there is no fusion.
+        told_from: the probability, fused if there is one, else the student's, from which on a concept is told that nobody
+            wrote down.
     """
     by_row: dict[tuple[str, str], list[Mention]] = {}
     for mention in mentions:
@@ -53,12 +78,14 @@ def findings(
         if status == "uncertain" and concept_id in stated:
             continue
         column = bank.column[concept_id]
-        reading = _read(group, transcript, heard, text, concepts[column], reference)
-        rows.append(_row(bank, concept_id, group, reading, _listen(heard, column, reference.student_threshold)))
+        teacher = _read(group, transcript, heard, reading, column)
+        rows.append(_row(bank, concept_id, group, teacher, _listen(heard, column, threshold), fused))
     mentioned = {mention.concept_id for mention in mentions}
-    for column in np.flatnonzero(heard.probabilities.max(0, initial=0.0) >= ALONE):
-        if (concept_id := bank.concepts[column].concept_id) not in mentioned:
-            rows.append(_row(bank, concept_id, [], None, _listen(heard, column, reference.student_threshold)))
+    loudest = heard.probabilities.max(0, initial=0.0)
+    for column, concept in enumerate(bank.concepts):
+        likely = loudest[column] if fused is None else fused.get(concept.concept_id, 0.0)
+        if likely >= told_from and concept.concept_id not in mentioned:
+            rows.append(_row(bank, concept.concept_id, [], None, _listen(heard, column, threshold), fused))
     return tuple(sorted(rows, key=_importance))
 
 
@@ -74,7 +101,14 @@ def tracks(rows: tuple[ConceptFinding, ...], heard: Heard, bank: ConceptBank) ->
     )
 
 
-def _row(bank: ConceptBank, concept_id: str, group: list[Mention], teacher: Witness | None, student: Witness) -> ConceptFinding:
+def _row(
+    bank: ConceptBank,
+    concept_id: str,
+    group: list[Mention],
+    teacher: Witness | None,
+    student: Witness,
+    fused: Mapping[str, float] | None,
+) -> ConceptFinding:
     concept = bank[concept_id]
     agreement = "student_only" if not group else "both" if student.evidence else "teacher_only"
     return ConceptFinding(
@@ -88,24 +122,16 @@ def _row(bank: ConceptBank, concept_id: str, group: list[Mention], teacher: Witn
         teacher=teacher,
         student=student,
         agreement=agreement,
+        probability=None if fused is None else round(fused[concept_id], 4),
     )
 
 
-def _read(
-    group: list[Mention],
-    transcript: Transcript,
-    heard: Heard,
-    text: np.ndarray,
-    concept: np.ndarray,
-    reference: Reference,
-) -> Witness:
+def _read(group: list[Mention], transcript: Transcript, heard: Heard, reading: Reading, column: int) -> Witness:
     """The teacher's view: it is as sure as its surest mention."""
     windows = [_window_around(heard.windows_s, mention) for mention in group]
-    cosines = text[windows] @ concept
-    certainty = np.array([lowest_word_probability(transcript, mention) for mention in group])
     return Witness(
-        probability=round(float(reference.read(cosines, certainty).max()), 4),
-        raw_score=round(float(cosines.max()), 4),
+        probability=round(float(reading.probabilities(group, transcript, heard, column).max()), 4),
+        raw_score=round(float(reading.cosines[windows, column].max()), 4),
         evidence=tuple(Evidence(mention.start_s, mention.end_s, mention.text) for mention in group),
     )
 

@@ -1,6 +1,7 @@
 """Speech to text. The only door to faster-whisper; it hands on finished values, never its own lazy ones."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from medalign.transcript import Segment, Transcript, Word
 from medalign.weights import resolve
 
 DEFAULT_ASR = "tiny.en"
+FRAMES_PER_S = 50  # of Whisper's encoder
 # Whisper writes fluent sentences over noise. A segment that it doubts is speech, and whose words it doubts too, is dropped;
 # both bounds are the recogniser's own defaults (openai/whisper, transcribe.py), applied here to what the VAD let through.
 NO_SPEECH_PROBABILITY = 0.6
@@ -69,6 +71,34 @@ class Transcriber:
         *_, transcript = self.stream(recording)
         return transcript
 
+    def encode(self, waveform: np.ndarray) -> np.ndarray:
+        """The recogniser's own hidden states, (n_frames, dim) at `FRAMES_PER_S`, of a waveform of at most 30 s at 16 kHz."""
+        from faster_whisper.audio import pad_or_trim
+
+        encoded = np.array(self._model.encode(pad_or_trim(self._model.feature_extractor(waveform))))[0]
+        return encoded[: math.ceil(len(waveform) / SAMPLE_RATE_HZ * FRAMES_PER_S)]
+
+    def log_likelihoods(self, hidden_states: np.ndarray, texts: Sequence[str], offered: str = "") -> np.ndarray:
+        """How likely the recogniser finds each text for a few seconds of sound, natural logarithm, (n_texts,).
+
+        Args:
+            hidden_states: (n_frames, dim), a stretch of what `encode` gives.
+            offered: hot words, put where faster-whisper puts them: in the place of the text before.
+        """
+        from ctranslate2 import StorageView
+        from faster_whisper.tokenizer import Tokenizer
+
+        tokens = Tokenizer(self._model.hf_tokenizer, self._model.model.is_multilingual, task="transcribe", language="en")
+        before = [tokens.sot_prev, *tokens.encode(f" {offered}")] if offered else []
+        sound = StorageView.from_array(np.ascontiguousarray(hidden_states[None]))
+        totals = []
+        for text in texts:
+            (aligned,) = self._model.model.align(
+                sound, [*before, *tokens.sot_sequence], [tokens.encode(f" {text}")], 2 * len(hidden_states)
+            )
+            totals.append(np.log(np.maximum(aligned.text_token_probs, 1e-9)).sum())
+        return np.array(totals)
+
 
 def speech_stretches(recording: Recording) -> np.ndarray:
     """Stretches with a voice in them, (n, 2) start and end in seconds, by the recogniser's own detector (Silero)."""
@@ -89,7 +119,14 @@ def _finished(found, earliest_s: float, duration_s: float) -> Segment | None:
             earliest_s = start_s
     if not words:
         return None
-    return Segment(words[0].start_s, max(w.end_s for w in words), " ".join(w.text for w in words), tuple(words))
+    return Segment(
+        words[0].start_s,
+        max(w.end_s for w in words),
+        " ".join(w.text for w in words),
+        tuple(words),
+        mean_log_probability=round(found.avg_logprob, 4),
+        no_speech_probability=round(found.no_speech_prob, 4),
+    )
 
 
 def time_covered_s(transcript: Transcript) -> float:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file, save_file
 
 from medalign.concepts import Concept
@@ -23,6 +23,8 @@ from medalign.teacher import Teacher
 TEMPLATES = ("{}", "I have {}.", "Have you had any {}?", "The patient has {}.")
 RIVAL_SHARE = 0.3  # of the distance to the best; of 0.3, 0.5 and 1 the best on the validation speech
 N_SYNONYMS = 4  # of the bank's, beside the label
+
+OTHER_ASR_THRESHOLD = 0.9
 
 REFERENCE_FILE = "reference.safetensors"
 CONCEPTS_FILE = "concepts.safetensors"
@@ -83,9 +85,12 @@ class Reference:
     teacher_fit: np.ndarray  # (3,) slopes for cosine and word probability, intercept: the same for a mention in the text
     student_threshold: float  # probability from which on the student hears a concept: best F1 on held-out windows
     alarm_below_percentile: float  # of matching held-out windows, one in twenty lies below
-    # Of a garbled name: weights of `correction_features` and intercept, and the probability from which one is suggested.
+    # Of a garbled name, features and intercept: which are worth a second pass, how likely one is after it, and from which
+    # probability on it is suggested.
+    shortlist_fit: np.ndarray | None = None
     correction_fit: np.ndarray | None = None
     correction_threshold: float = 1.0
+    correction_asr: str = ""  # revision of the recogniser whose second pass that was fitted on
 
     def percentile(self, audio: np.ndarray, text: np.ndarray) -> np.ndarray:
         """Share (0-100) of the reference texts that fit each audio (n, d) worse than its own text (n, d) does; (n,)."""
@@ -112,9 +117,20 @@ class Reference:
         features = np.stack([cosines, word_probability], -1)
         return _sigmoid(features @ self.teacher_fit[:-1] + self.teacher_fit[-1])
 
-    def misheard(self, features: Sequence[float]) -> float:
-        """The probability that a garbled stretch was the suggested name; `correction_fit` must be there."""
-        return float(_sigmoid(np.asarray(features) @ self.correction_fit[:-1] + self.correction_fit[-1]))
+    def suspected(self, features: np.ndarray) -> np.ndarray:
+        """The probability (n,) that a stretch was the suggested name, before the second pass; `shortlist_fit` must be there."""
+        return _sigmoid(features @ self.shortlist_fit[:-1] + self.shortlist_fit[-1])
+
+    def misheard(self, features: np.ndarray) -> np.ndarray:
+        """The same after it; `correction_fit` must be there."""
+        return _sigmoid(features @ self.correction_fit[:-1] + self.correction_fit[-1])
+
+    def correction_threshold_for(self, asr: str) -> float:
+        """The probability from which on a name is suggested; higher for a recogniser (revision) that nothing was fitted on.
+
+        With another one's likelihoods the fit is too sure of itself: base's precision fell by nine points, by four with this.
+        """
+        return self.correction_threshold if asr == self.correction_asr else max(self.correction_threshold, OTHER_ASR_THRESHOLD)
 
     def save(self, folder: Path) -> None:
         tensors = {
@@ -125,9 +141,10 @@ class Reference:
             "alarm_below_percentile": np.array([self.alarm_below_percentile]),
         }
         if self.correction_fit is not None:
+            tensors["shortlist_fit"] = self.shortlist_fit
             tensors["correction_fit"] = self.correction_fit
             tensors["correction_threshold"] = np.array([self.correction_threshold])
-        save_file(tensors, folder / REFERENCE_FILE)
+        save_file(tensors, folder / REFERENCE_FILE, metadata={"correction_asr": self.correction_asr})
 
     @classmethod
     def load(cls, folder: Path) -> "Reference":
@@ -135,14 +152,18 @@ class Reference:
         path = folder / REFERENCE_FILE
         try:
             stored = load_file(path)
+            with safe_open(path, "numpy") as file:
+                noted = file.metadata() or {}
             return cls(
                 text=stored["text"].astype(np.float32),
                 student_fit=stored["student_fit"],
                 teacher_fit=stored["teacher_fit"],
                 student_threshold=float(stored["student_threshold"][0]),
                 alarm_below_percentile=float(stored["alarm_below_percentile"][0]),
-                correction_fit=stored.get("correction_fit"),
+                shortlist_fit=stored.get("shortlist_fit"),
+                correction_fit=stored.get("correction_fit") if "shortlist_fit" in stored else None,
                 correction_threshold=float(stored.get("correction_threshold", [1.0])[0]),
+                correction_asr=noted.get("correction_asr", ""),
             )
         except (OSError, KeyError, SafetensorError) as error:
             raise CheckpointError(f"{path} is missing or damaged ({error}); give a complete student folder") from error

@@ -24,6 +24,7 @@ from medalign.analysis import (
     ModelInfo,
     Models,
     RecordingInfo,
+    SegmentCheck,
     Sign,
     Timings,
     WindowAlignment,
@@ -134,10 +135,16 @@ def analysis() -> Analysis:
         _measured(found[0].concept_id),
         _misheard(),
         (Sign("Coughing", 34.0, 35.0, 0.78),),
-        Alignment(6.0, 5.0, windows, tracks, 99.0),
+        Alignment(6.0, 5.0, windows, tracks, 99.0, _checks(said)),
         ("The recording is quiet; words may be missed.",),
         Timings(0.1, 2.2, 0.3, 0.5, 3.1),
     )
+
+
+def _checks(said: Transcript) -> tuple[SegmentCheck, ...]:
+    """The second passage does not fit its sound, the third is garbled."""
+    reasons = {1: "mismatch", 2: "garbled"}
+    return tuple(SegmentCheck(s.start_s, s.end_s, 0.3, 0.1, 0.1, reasons.get(i)) for i, s in enumerate(said.segments))
 
 
 def silent_analysis(alarm_window: int | None = None) -> Analysis:
@@ -147,7 +154,7 @@ def silent_analysis(alarm_window: int | None = None) -> Analysis:
         replace(w, score=None, percentile=None, transcript_text="", alarm=i == alarm_window)
         for i, w in enumerate(full.alignment.windows)
     )
-    alignment = replace(full.alignment, windows=windows, tracks=())
+    alignment = replace(full.alignment, windows=windows, tracks=(), segments=())
     return replace(
         full,
         transcript=Transcript(()),

@@ -1,22 +1,27 @@
 """One recording in, one honest answer out: the JSON contract, the two witnesses, and what they point to."""
 
+import csv
 import json
+import os
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from medalign.analysis import Analysis
 from medalign.analyzer import Progress, _align
-from medalign.audio import SAMPLE_RATE_HZ, load_recording
+from medalign.audio import SAMPLE_RATE_HZ, Recording, load_recording
 from medalign.concepts.custom import parse_concepts
 from medalign.errors import AudioError, DataError, WeightsError
 from medalign.listener import MAX_PHRASE, Listener
 from medalign.teacher import Teacher
+from medalign.training.sounds import audible_part
 from medalign.transcript import Transcript
 from medalign.zero_shot import stored_concept_embeddings
 
+COSWARA = Path(os.environ.get("MEDALIGN_DATA", Path(__file__).parents[2] / "shared" / "data")) / "body_sounds" / "coswara"
 # A share of what a clinician would note, found in the transcript that tiny.en writes of a synthetic voice.
 MIN_CONCEPT_RECALL = 0.75
 
@@ -31,12 +36,17 @@ def test_the_json_contract_holds(analyses):
     }  # fmt: skip
     assert set(body["recording"]) == {"name", "duration_s", "sample_rate_hz", "channels"}
     assert set(body["models"]) == {"asr", "teacher", "student"}
-    assert set(body["transcript"]["segments"][0]) == {"start_s", "end_s", "speaker", "text", "words"}
+    assert set(body["transcript"]["segments"][0]) == {
+        "start_s", "end_s", "speaker", "text", "words", "mean_log_probability", "no_speech_probability"
+    }  # fmt: skip
     assert set(body["transcript"]["segments"][0]["words"][0]) == {"start_s", "end_s", "text", "probability"}
     assert {
-        "concept_id", "system", "code", "label", "category", "status", "trigger", "teacher", "student", "agreement"
+        "concept_id", "system", "code", "label", "category", "status", "trigger", "teacher", "student", "agreement",
+        "probability",
     } <= set(body["concepts"][0])  # fmt: skip
     assert {"start_s", "end_s", "score", "percentile", "transcript_text", "alarm"} <= set(body["alignment"]["windows"][0])
+    assert len(body["alignment"]["segments"]) == len(body["transcript"]["segments"])
+    assert set(body["alignment"]["segments"][0]) == {"start_s", "end_s", "score", "mismatch", "garbled", "reason"}
     assert set(body["timings_s"]) == {"decode", "transcribe", "teacher", "student", "total"}
     assert "Not a medical device" in body["disclaimer"]
 
@@ -205,8 +215,50 @@ def test_swapped_audio_raises_alarms(analyzer, examples):
     texts = [transcript.text_between(*window_s) for window_s in windows_s]
     audio = analyzer.listener.student.embed(analyzer.listener.student.frames(waveform), windows_s)
     heard = replace(analyzer.listener.listen(load_recording(examples["low-mood"].audio_path)), windows_s=windows_s, audio=audio)
-    rows = _align(heard, texts, analyzer._embed_texts(texts), analyzer.listener.reference)
+    rows = _align(heard, texts, analyzer.listener.read_windows(transcript, heard)[1], analyzer.listener.reference)
     assert np.mean([row.alarm for row in rows]) > 0.5
+
+
+def test_a_sentence_of_another_consultation_is_marked_and_those_around_it_are_not(analyzer, analyses, examples):
+    segments = list(analyses["chest-pain"].transcript.segments)
+    foreign = [s for s in analyses["low-mood"].transcript.segments if len(s.words) >= 6]
+    heard = analyzer.listener.listen(load_recording(examples["chest-pain"].audio_path))
+    places = [i for i, s in enumerate(segments) if len(s.words) >= 6][1::4]
+    marked, others = [], []
+    for place, other in zip(places, foreign, strict=False):
+        swapped = replace(segments[place], text=other.text, words=other.words)
+        checks = analyzer.listener.check(Transcript((*segments[:place], swapped, *segments[place + 1 :])), heard)
+        marked.append(checks[place].reason == "mismatch")
+        others += [check.reason for i, check in enumerate(checks) if i != place]
+    assert len(marked) >= 4 and np.mean(marked) >= 0.75
+    assert np.mean([reason is not None for reason in others]) <= 0.1
+
+
+def test_no_sign_is_heard_where_people_only_speak(analyses):
+    assert all(analysis.signs == () for analysis in analyses.values())
+
+
+@pytest.mark.skipif(not COSWARA.is_dir(), reason="real coughs are not part of this repository")
+def test_real_coughs_of_unheard_people_are_heard_between_the_words(analyzer, examples):
+    """Laid into the first pauses of a bundled consultation; each is found where it is, and the words stay speech."""
+    with open(COSWARA / "manifest.csv", newline="", encoding="utf-8") as file:
+        rows = [r for r in csv.DictReader(file) if r["split"] == "test" and r["sound_type"] == "cough-heavy"]
+    coughs = [audible_part(load_recording(COSWARA / r["path"]).waveform) for r in rows if r["near_silent"] == "0"][:6]
+    example = examples["chest-pain"]
+    speech = load_recording(example.audio_path).waveform
+    pieces, at, laid_in, length = [], 0, [], 0
+    for cough, turn in zip(coughs, example.turns[1:], strict=False):
+        begin = round(turn.start_s * SAMPLE_RATE_HZ)
+        cough = cough[: 2 * SAMPLE_RATE_HZ] * float(np.std(speech) / np.std(cough[: 2 * SAMPLE_RATE_HZ]))
+        pieces += [speech[at:begin], cough]
+        length += begin - at
+        laid_in.append((length / SAMPLE_RATE_HZ, (length + len(cough)) / SAMPLE_RATE_HZ))
+        length, at = length + len(cough), begin
+    waveform = np.concatenate([*pieces, speech[at:]]).astype(np.float32)
+    signs = analyzer.listener.listen(Recording("coughs", waveform, SAMPLE_RATE_HZ, 1)).signs
+    found = [any(s.label == "cough" and s.start_s < b and s.end_s > a for s in signs) for a, b in laid_in]
+    assert len(found) == 6 and sum(found) >= 4
+    assert all(any(s.start_s < b + 0.3 and s.end_s > a - 0.3 for a, b in laid_in) for s in signs)
 
 
 def test_bad_audio_is_refused_before_anything_is_transcribed(analyzer, tmp_path):

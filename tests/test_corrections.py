@@ -5,25 +5,57 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import soundfile
 
 from medalign.audio import SAMPLE_RATE_HZ
 from medalign.concepts import ConceptBank
+from medalign.concepts.misheard import Suggestion
+from medalign.correction import Candidate, shortlist, weigh
 from medalign.errors import DataError
 from medalign.student import CHECKPOINTS, DEFAULT_STUDENT
 from medalign.testimony import Heard
-from medalign.training.corrections import MIN_PRECISION, Names, Suggested, fit_corrections, measure_corrections, observe
+from medalign.training import observation
+from medalign.training.corrections import (
+    MIN_PRECISION,
+    Observed,
+    Utterance,
+    fit_corrections,
+    measure_corrections,
+    observe_names,
+)
+from medalign.training.observation import observe
 from medalign.training.synthesis import SpokenUtterance, Take
 from medalign.transcript import Segment, Transcript, Word
 from medalign.zero_shot import Reference
 
-N_FEATURES = 8
+TRUE, OTHER = "DRUG:salbutamol", "DRUG:fluoxetine"
 
 
-def suggested(n: int, seed: int = 0) -> list[Suggested]:
-    """Right where the first feature is high, mostly."""
+class Recogniser:
+    """Finds the true name likelier, by noise and then some."""
+
+    asr = "r"
+
+    def __init__(self, truth: list[bool], seed: int):
+        self.truth, self.rng = truth, np.random.default_rng(seed)
+
+    def gains(self, first, last, names):
+        return np.array([(6.0 if self.truth[first] else -6.0) + 3 * self.rng.standard_normal() for _ in names])
+
+
+def observed(n: int, seed: int = 0, *, always: bool | None = None, voice: str = "voice") -> Observed:
+    """One utterance a second, each with one candidate, right in a third of them: where ear and recogniser say so, mostly."""
     rng = np.random.default_rng(seed)
-    rows = rng.random((n, N_FEATURES))
-    return [Suggested(tuple(row), bool(row[0] + 0.1 * rng.standard_normal() > 0.5), "said", "name", "voice") for row in rows]
+    truth = [bool(rng.random() < 1 / 3) if always is None else always for _ in range(n)]
+    utterances, candidates = [], []
+    for i, right in enumerate(truth):
+        said = frozenset({TRUE} if right else {OTHER})
+        utterances.append(Utterance(2.0 * i, 2.0 * i + 1, said, frozenset()))
+        ear = float(np.clip((0.6 if right else 0.3) + 0.2 * rng.standard_normal(), 0, 1))
+        suggestion = Suggestion(0, 1, TRUE, "salbutamol", 0.7, 0.7, 0.1, 0.5, 1.0, 10)
+        word = Word(2.0 * i + 0.2, 2.0 * i + 0.8, "salby", 0.5)
+        candidates.append(Candidate(suggestion, i, i, (word,), (*rng.random(6), ear, ear)))
+    return Observed(tuple(utterances), tuple(candidates), Recogniser(truth, seed), voice)
 
 
 @pytest.fixture
@@ -35,42 +67,43 @@ def listener(tmp_path):
 
 
 def test_the_fit_is_stored_with_the_student_and_its_threshold_keeps_precision(listener):
-    found = suggested(400)
-    threshold = fit_corrections(found, listener)
+    threshold = fit_corrections([observed(300), observed(300, seed=1)], listener)
     stored = Reference.load(listener.student.folder)
-    assert stored.correction_threshold == threshold and len(stored.correction_fit) == N_FEATURES + 1
-    fresh = [s for s in suggested(400, seed=1) if stored.misheard(s.features) >= threshold]
-    assert len(fresh) > 50
-    assert np.mean([s.is_right for s in fresh]) >= MIN_PRECISION - 0.05
+    assert stored.correction_threshold == threshold and stored.correction_asr == "r"
+    fresh = observed(400, seed=2)
+    listed = shortlist(fresh.candidates, stored)
+    chosen = stored.misheard(weigh(listed, fresh.second_pass)) >= threshold
+    assert chosen.sum() > 60
+    assert fresh.is_right(listed)[chosen].mean() >= MIN_PRECISION - 0.05
 
 
 def test_nothing_to_fit_on_is_refused(listener):
-    with pytest.raises(DataError, match="too few to fit"):
-        fit_corrections([], listener)
-    with pytest.raises(DataError, match="too few to fit"):
-        fit_corrections([s for s in suggested(50) if s.is_right], listener)
+    for seen in (observed(0), observed(50, always=True), observed(50, always=False)):
+        with pytest.raises(DataError, match="too few to fit"):
+            fit_corrections([seen], listener)
 
 
 def test_recall_and_precision_before_and_after(listener):
-    listener.reference = SimpleNamespace(misheard=lambda features: features[0], correction_threshold=0.5)
-    names = [
-        Names(frozenset("a"), frozenset("a"), (), "one"),  # read
-        Names(frozenset("b"), frozenset(), (("b", (0.9,)),), "one"),  # garbled, put right
-        Names(frozenset("c"), frozenset(), (("c", (0.1,)),), "two"),  # garbled, not trusted
-        Names(frozenset(), frozenset(), (("d", (0.8,)),), "two"),  # nothing said, invented
-    ]
-    figures = measure_corrections([], names, listener)
-    assert figures["all"] == {
-        "n_said": 3,
-        "recall_before": pytest.approx(1 / 3),
-        "recall_after": pytest.approx(2 / 3),
-        "precision_before": 1.0,
-        "precision_after": pytest.approx(2 / 3),
-    }
-    assert figures["one"]["recall_after"] == 1.0 and figures["two"]["precision_after"] == 0.0
+    fit_corrections([observed(400)], listener)
+    right, wrong = observed(60, seed=3, always=True, voice="one"), observed(60, seed=4, always=False, voice="two")
+    figures = measure_corrections([right, wrong], listener)
+    assert figures["one"]["recall_before"] == 0 and figures["one"]["recall_after"] > 0.8
+    assert figures["one"]["precision_after"] == 1.0
+    assert figures["two"]["recall_after"] == 0 and figures["all"]["n_said"] == 120
+    assert figures["all"]["recall_after"] == pytest.approx(figures["one"]["recall_after"] / 2)
+    assert 0 <= figures["expected_calibration_error"] < 0.2
 
 
-def test_a_dialogue_is_observed_utterance_by_utterance_and_transcribed_once(listener, tmp_path):
+def test_a_name_that_was_read_is_no_gain(listener):
+    fit_corrections([observed(400)], listener)
+    seen = observed(30, seed=5, always=True)
+    read = tuple(Utterance(u.start_s, u.end_s, u.said, u.said) for u in seen.utterances)
+    figures = measure_corrections([Observed(read, seen.candidates, seen.second_pass, "voice")], listener)
+    assert figures["all"]["recall_before"] == figures["all"]["recall_after"] == 1.0
+    assert not seen.is_right(()).size and not Observed(read, seen.candidates, None, "").is_right(seen.candidates).any()
+
+
+def test_a_dialogue_is_observed_utterance_by_utterance_and_transcribed_once(listener, tmp_path, monkeypatch):
     class Transcriber:
         info = SimpleNamespace(revision="r")
         calls = 0
@@ -81,8 +114,6 @@ def test_a_dialogue_is_observed_utterance_by_utterance_and_transcribed_once(list
             timed = tuple(Word(i * 1.0, i + 0.9, word, 0.6) for i, word in enumerate(words))
             return Transcript((Segment(0.0, 5.0, " ".join(words), timed),), "en")
 
-    import soundfile
-
     soundfile.write(tmp_path / "a.flac", np.zeros(5 * SAMPLE_RATE_HZ, np.float32), SAMPLE_RATE_HZ)
     utterances = (
         SpokenUtterance(0.0, 2.9, "doctor", "I take fluoxetine."),
@@ -90,13 +121,16 @@ def test_a_dialogue_is_observed_utterance_by_utterance_and_transcribed_once(list
     )
     take = Take("a", "valid", "a.flac", {"doctor": "v", "patient": "v"}, utterances, tmp_path)
     k = len(listener.bank)
-    listener.listen = lambda recording: SimpleNamespace(heard=Heard(((0.0, 6.0),), np.zeros((1, k)), np.zeros((1, k))))
+    silent = SimpleNamespace(heard=Heard(((0.0, 6.0),), np.zeros((1, k)), np.zeros((1, k))))
+    listener.listen = lambda recording, frames: silent
+    monkeypatch.setattr(observation, "recording_frames", lambda *_, **__: np.zeros((250, 4), np.float32))
     transcriber = Transcriber()
     for _ in range(2):
-        found, names = observe([take], listener, transcriber, tmp_path)
+        (seen,) = observe_names(observe([take], listener, transcriber, tmp_path), listener.bank)
     assert transcriber.calls == 1
-    assert [(s.said, s.name, s.is_right) for s in found] == [("floxetine.", "fluoxetine", True)]
-    assert [(sorted(n.said), sorted(n.read)) for n in names] == [
+    right = [c.suggestion.name for c, ok in zip(seen.candidates, seen.is_right(seen.candidates), strict=True) if ok]
+    assert right and set(right) == {"fluoxetine"}
+    assert [(sorted(u.said), sorted(u.read)) for u in seen.utterances] == [
         (["DRUG:fluoxetine"], []),
         (["DRUG:salbutamol"], ["DRUG:salbutamol"]),
     ]

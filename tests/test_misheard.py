@@ -11,7 +11,16 @@ from medalign.concepts import ConceptBank, transcript_from_text
 from medalign.concepts.mentions import mention_places
 from medalign.concepts.misheard import frequency, suggest
 from medalign.concepts.tokens import sentences
-from medalign.correction import find_corrected_mentions, find_corrections, suggestions
+from medalign.correction import (
+    MAX_GAIN,
+    MAX_RIVALS,
+    candidates,
+    corrections_of,
+    find_corrected_mentions,
+    find_corrections,
+    shortlist,
+    weigh,
+)
 from medalign.student import CHECKPOINTS, DEFAULT_STUDENT
 from medalign.testimony import Heard
 from medalign.transcript import Transcript
@@ -36,24 +45,52 @@ def bank() -> ConceptBank:
     return ConceptBank.default()
 
 
+def heard(probabilities: dict[str, float] | None = None) -> Heard:
+    """One window over all, in which the student hears concepts by label."""
+    p = np.zeros((1, len(bank())))
+    for label, probability in (probabilities or {}).items():
+        p[0, bank().column[bank().by_label(label).concept_id]] = probability
+    return Heard(((0.0, 6.0),), p, p)
+
+
+def suggested(text: str, **ear: float) -> list:
+    return candidates(transcript_from_text(text), heard(ear), bank())
+
+
 @pytest.mark.parametrize(("text", "label"), GARBLED)
 def test_a_garbled_name_is_suggested_with_the_words_it_was_made_of(text, label):
-    found = suggestions(transcript_from_text(text), bank())
-    best = max((s for s, *_ in found), key=lambda s: s.likeness * s.n_letters)
+    best = max((c.suggestion for c in suggested(text)), key=lambda s: s.likeness * s.n_letters)
     assert bank()[best.concept_id].label == label
     assert 0 <= best.sound <= 1 and 0 <= best.spelling <= 1 and best.margin > 0
 
 
+def test_the_words_of_a_candidate_are_those_of_the_transcript():
+    transcript = transcript_from_text("I use salby temol when I run.")
+    for candidate in candidates(transcript, heard(), bank()):
+        assert candidate.words == transcript.words[candidate.first : candidate.last + 1]
+
+
 def test_words_that_are_words_are_left_alone():
-    found = [s for s, *_ in suggestions(transcript_from_text(PLAIN), bank())]
+    found = [c.suggestion for c in suggested(PLAIN)]
     assert all(s.likeness < 0.75 for s in found), [(s.name, s.likeness) for s in found]
+
+
+def test_a_name_that_the_student_hears_is_looked_for_with_less_likeness():
+    (sentence,) = sentences(transcript_from_text("He takes the low dipping."))
+    doubted = [1.0, 1.0, 1.0, 0.3, 0.3]
+    nifedipine = bank().by_label("nifedipine").concept_id
+    assert nifedipine not in {s.concept_id for s in suggest(sentence, doubted, [], bank())}
+    found = [s for s in suggest(sentence, doubted, [], bank(), {nifedipine}) if s.concept_id == nifedipine]
+    assert found and len({(s.start, s.end) for s in found}) == len(found)  # its best name, once for each stretch
 
 
 def test_a_name_that_is_read_already_is_not_suggested_again():
     (sentence,) = sentences(transcript_from_text("I take salbutamol and floxetine."))
     places = mention_places(sentence, bank())
     found = suggest(sentence, [1.0] * len(sentence), places, bank())
-    assert [bank()[s.concept_id].label for s in found] == ["fluoxetine"]
+    (taken,) = places
+    assert found and all(s.start >= taken[1] or s.end <= taken[0] for s in found)
+    assert bank()[max(found, key=lambda s: s.likeness).concept_id].label == "fluoxetine"
 
 
 def test_a_doubted_everyday_word_may_be_a_name_and_a_sure_one_not():
@@ -88,31 +125,99 @@ def test_status_is_read_as_if_the_name_had_been_written_and_both_wordings_are_sh
     assert transcript.text == "I don't take salby temol, but floxetine."
 
 
-def test_the_students_ear_decides_between_equal_suggestions():
+class Recogniser:
+    """A second pass that finds each name likelier than what stands there by so much; 0 for others."""
+
+    asr = "r"
+
+    def __init__(self, **gains: float):
+        self.known, self.asked = gains, []
+
+    def gains(self, first, last, names):
+        self.asked.append((first, last, list(names)))
+        return np.array([self.known.get(name, 0.0) for name in names])
+
+
+def reference(
+    *, shortlisted_by: dict[int, float], intercept: float = 0.0, believed_by: dict[int, float], threshold: float = 0.5
+):
+    """The shipped one, with fits that go by a few features alone."""
+    first, second = np.zeros(9), np.zeros(11)
+    for i, weight in shortlisted_by.items():
+        first[i] = weight
+    first[8] = intercept
+    for i, weight in believed_by.items():
+        second[i] = weight
+    shipped = Reference.load(CHECKPOINTS / DEFAULT_STUDENT)
+    return replace(shipped, shortlist_fit=first, correction_fit=second, correction_threshold=threshold, correction_asr="r")
+
+
+SPELLING, EAR, GAIN, LEAD = 1, 7, 8, 9  # columns of what is fitted on
+
+
+def test_the_short_list_keeps_the_likeliest_few_for_the_same_words_and_drops_the_unlikely():
+    found = suggested("I use salby temol when I run.", salbutamol=0.9)
+    everything = shortlist(found, reference(shortlisted_by={}, believed_by={}))
+    assert len(everything) < len(found)
+    for candidate in everything:
+        assert sum(candidate.meets(other) for other in everything) <= 2 * MAX_RIVALS
+    only_heard = shortlist(found, reference(shortlisted_by={EAR: 20.0}, intercept=-10.0, believed_by={}))
+    assert {c.suggestion.concept_id for c in only_heard} == {bank().by_label("salbutamol").concept_id}
+    assert shortlist([], reference(shortlisted_by={}, believed_by={})) == []
+
+
+def test_each_stretch_is_heard_again_once_and_a_name_is_measured_against_its_rivals():
+    found = [c for c in suggested("I use salby temol when I run.") if c.suggestion.likeness > 0.6]
+    second_pass = Recogniser(salbutamol=12.0)
+    features = weigh(found, second_pass)
+    assert len({(first, last) for first, last, _ in second_pass.asked}) == len(second_pass.asked)
+    names = [c.suggestion.name for c in found]
+    assert features.shape == (len(found), 10)
+    for name, row in zip(names, features, strict=True):
+        assert row[GAIN] == (12.0 if name == "salbutamol" else 0.0)
+    assert features[names.index("salbutamol"), LEAD] == (12.0 if len(set(names)) > 1 else MAX_GAIN)
+    rivals = [row[LEAD] for name, row in zip(names, features, strict=True) if name != "salbutamol"]
+    assert all(lead <= 0 for lead in rivals)
+
+
+def test_the_sound_decides_between_names_and_only_one_is_told_for_the_same_words():
     transcript = transcript_from_text("I use salby temol when I run.")
-    reference = Reference.load(CHECKPOINTS / DEFAULT_STUDENT)
-    column = bank().column[bank().by_label("salbutamol").concept_id]
-    fit = np.zeros(9)
-    fit[7], fit[8] = 10.0, -5.0  # only the student's probability counts
-    reference = replace(reference, correction_fit=fit, correction_threshold=0.5)
-
-    def heard(probability: float) -> Heard:
-        p = np.zeros((1, len(bank())))
-        p[0, column] = probability
-        return Heard(((0.0, 6.0),), p, p)
-
-    (found,) = find_corrections(transcript, heard(0.9), bank(), reference)
+    by_gain = reference(shortlisted_by={SPELLING: 10.0}, intercept=-5.0, believed_by={GAIN: 1.0, SPELLING: 0.1})
+    (found,) = find_corrections(transcript, heard(), bank(), by_gain, Recogniser(salbutamol=4.0))
     assert (found.said, found.name) == ("salby temol", "salbutamol")
-    assert isclose(found.probability, 1 / (1 + np.exp(-4.0)), abs_tol=1e-3)
-    assert find_corrections(transcript, heard(0.1), bank(), reference) == ()
+    assert isclose(found.probability, 1 / (1 + np.exp(-4.1)), abs_tol=0.01)
+    strict = replace(by_gain, correction_threshold=0.99)
+    assert find_corrections(transcript, heard(), bank(), strict, Recogniser(salbutamol=4.0)) == ()
+    assert corrections_of([], np.zeros((0, 10)), by_gain, "r") == ()
+
+
+def test_a_recogniser_that_nothing_was_fitted_on_must_be_surer(tmp_path):
+    transcript = transcript_from_text("I use salby temol when I run.")
+    fitted = reference(shortlisted_by={SPELLING: 10.0}, intercept=-5.0, believed_by={GAIN: 1.0})
+    fitted.save(tmp_path)
+    fitted = Reference.load(tmp_path)
+    other = Recogniser(salbutamol=2.0)  # about 0.88
+    assert len(find_corrections(transcript, heard(), bank(), fitted, other)) == 1
+    other.asr = "another"
+    assert find_corrections(transcript, heard(), bank(), fitted, other) == ()
+    other.known["salbutamol"] = 3.0  # about 0.95
+    assert len(find_corrections(transcript, heard(), bank(), fitted, other)) == 1
 
 
 def test_a_student_without_a_fit_suggests_nothing_and_a_fit_survives_saving(tmp_path):
-    reference = replace(Reference.load(CHECKPOINTS / DEFAULT_STUDENT), correction_fit=None)
+    none = replace(Reference.load(CHECKPOINTS / DEFAULT_STUDENT), correction_fit=None)
     transcript = transcript_from_text("I use salby temol.")
-    silent = Heard(((0.0, 6.0),), np.zeros((1, len(bank()))), np.zeros((1, len(bank()))))
-    assert find_corrections(transcript, silent, bank(), reference) == ()
-    replace(reference, correction_fit=np.arange(9.0), correction_threshold=0.7).save(tmp_path)
+    assert find_corrections(transcript, heard(), bank(), none, Recogniser()) == ()
+    replace(none, shortlist_fit=np.arange(9.0), correction_fit=np.arange(11.0), correction_threshold=0.7).save(tmp_path)
     loaded = Reference.load(tmp_path)
-    assert loaded.correction_fit.tolist() == list(range(9)) and loaded.correction_threshold == 0.7
-    assert find_corrections(Transcript(()), silent, bank(), loaded) == ()
+    assert loaded.shortlist_fit.tolist() == list(range(9)) and loaded.correction_fit.tolist() == list(range(11))
+    assert loaded.correction_threshold == 0.7
+    assert find_corrections(Transcript(()), heard(), bank(), loaded, Recogniser()) == ()
+
+
+def test_silence_stays_silent():
+    """Nothing is suggested where no word stands, whatever the student hears."""
+    believing = reference(shortlisted_by={}, intercept=9.0, believed_by={GAIN: 1.0}, threshold=0.0)
+    second_pass = Recogniser(salbutamol=30.0)
+    assert find_corrections(Transcript(()), heard({"salbutamol": 1.0}), bank(), believing, second_pass) == ()
+    assert second_pass.asked == []

@@ -10,6 +10,7 @@ import pytest
 
 from medalign.audio import SAMPLE_RATE_HZ, Recording, load_recording
 from medalign.evaluation.speech_recognition import plain
+from medalign.transcription import FRAMES_PER_S
 
 DATA = Path(os.environ.get("MEDALIGN_DATA", Path(__file__).parents[2] / "shared" / "data"))
 LIBRISPEECH = DATA / "speech" / "librispeech_test_other"
@@ -69,3 +70,21 @@ def test_no_word_is_invented_where_nobody_speaks(analyzer, not_speech, write_wav
         assert analysis.concepts == (), name
         assert any("No speech detected" in warning for warning in analysis.warnings), name
         assert not any(window.alarm for window in analysis.alignment.windows), name
+
+
+def test_the_recogniser_finds_what_was_said_likelier_than_what_was_not_and_an_offered_name_likelier_than_before(
+    transcriber, examples
+):
+    example = examples["chest-pain"]
+    turn = next(t for t in example.turns if len(t.text.split()) >= 6)
+    waveform = load_recording(example.audio_path).waveform
+    sound = transcriber.encode(waveform[: 30 * SAMPLE_RATE_HZ])
+    assert sound.shape[0] == 30 * FRAMES_PER_S and sound.dtype == np.float32
+    first, last = round(turn.start_s * FRAMES_PER_S), round(turn.end_s * FRAMES_PER_S)
+    words = turn.text.split()
+    wrong = " ".join([*words[:2], "salbutamol", *words[3:]])
+    true_score, wrong_score = transcriber.log_likelihoods(sound[first:last], [turn.text, wrong])
+    assert true_score > wrong_score + 3
+    _, offered = transcriber.log_likelihoods(sound[first:last], [turn.text, wrong], "salbutamol")
+    assert offered > wrong_score
+    assert transcriber.log_likelihoods(sound[first:last], []).shape == (0,)

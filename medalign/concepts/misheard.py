@@ -1,8 +1,8 @@
 """Words that a recogniser made of a medicine's or a disease's name: "salby temol", "bclonthusone".
 
 A stretch of one to four words that holds something odd (no English word, or one that the recogniser doubts itself) is
-compared with every name in the bank, by its letters and by its sound. What comes out is a suggestion with its likeness,
-never a mention: whether to trust it is decided by `correction`, with the sound of the recording as a second witness.
+compared with every name in the bank, by its letters and by its sound. What comes out are suggestions with their likeness,
+never a mention: which of them to trust is decided by `correction`, with the sound of the recording as a second witness.
 
 Sound is compared by Metaphone (Philips 1990) as jellyfish has it, letters by Jaro-Winkler and edit distance as rapidfuzz
 has them; English words are those of the frequency dictionary of symspellpy.
@@ -10,7 +10,7 @@ has them; English words are those of the frequency dictionary of symspellpy.
 
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.resources import files
@@ -30,6 +30,9 @@ DOUBTED = 0.5  # the recogniser's probability of a word below which it counts as
 COMMON = 200_000  # count in the dictionary from which on a word is an everyday word
 EVERYDAY = 5_000_000  # a name of such words alone ("taking the pill", "stroke") is read well and is never suggested
 MIN_LIKENESS = 0.55  # mean of the likenesses; below, nothing is suggested
+MIN_EXPECTED = 0.4  # the same for a name that is expected there
+MAX_NAMES = 6  # of different concepts, for one stretch
+MAX_NAMES_OF_ONE = 30  # no concept has more synonyms that look alike
 DICTIONARY = "frequency_dictionary_en_82_765.txt"
 
 
@@ -43,7 +46,7 @@ class Suggestion:
     name: str  # as the bank writes it
     sound: float  # likeness of the Metaphone codes, 0 to 1
     spelling: float  # likeness of the letters, 0 to 1
-    margin: float  # of its likeness over that of the best name of another concept
+    margin: float  # of its likeness over that of the best name of another concept, negative if that one is likelier
     doubt: float  # 1 - the recogniser's mean probability of the words
     oddness: float  # share of the letters that stand in words no dictionary has, or few people use
     n_letters: int
@@ -67,13 +70,18 @@ class _Names:
 
 
 def suggest(
-    sentence: Sequence[Token], probabilities: Sequence[float], taken: Sequence[tuple[int, int]], bank: ConceptBank
+    sentence: Sequence[Token],
+    probabilities: Sequence[float],
+    taken: Sequence[tuple[int, int]],
+    bank: ConceptBank,
+    expected: Collection[str] = (),
 ) -> tuple[Suggestion, ...]:
-    """The likeliest name for each odd stretch of a sentence, no two overlapping, in order.
+    """The likeliest names for each odd stretch of a sentence; stretches may overlap.
 
     Args:
         probabilities: the recogniser's, of each token.
         taken: tokens [start, end) that already are a mention.
+        expected: concepts that there is another reason to look for; less likeness will do.
     """
     spans = _odd_spans(sentence, probabilities, taken)
     if not spans:
@@ -87,28 +95,39 @@ def suggest(
     ) / 2
     sound = cdist(codes, names.codes, scorer=Levenshtein.normalized_similarity, dtype=np.float32)
     likeness = (spelling + sound) / 2
-    owners = np.array(names.concept_ids)
+    is_expected = np.array([concept_id in expected for concept_id in names.concept_ids])
     found = []
     for i, (start, end) in enumerate(spans):
-        best = int(likeness[i].argmax())
-        if likeness[i, best] < MIN_LIKENESS:
-            continue
-        rival = likeness[i][owners != owners[best]].max(initial=0.0)
-        found.append(
-            Suggestion(
-                start,
-                end,
-                names.concept_ids[best],
-                names.names[best],
-                float(sound[i, best]),
-                float(spelling[i, best]),
-                float(likeness[i, best] - rival),
-                1 - float(np.mean(probabilities[start:end])),
-                _oddness(sentence[start:end]),
-                len(names.letters[best]),
+        best = _best_names(likeness[i], names)
+        near = [j for j in best[:MAX_NAMES] if likeness[i, j] >= MIN_LIKENESS]
+        if is_expected.any():
+            awaited = _best_names(np.where(is_expected, likeness[i], 0.0), names)
+            near += [j for j in awaited if likeness[i, j] >= MIN_EXPECTED and is_expected[j] and j not in near]
+        for j in near:
+            rival = likeness[i, best[0] if j != best[0] else best[1]]
+            found.append(
+                Suggestion(
+                    start,
+                    end,
+                    names.concept_ids[j],
+                    names.names[j],
+                    float(sound[i, j]),
+                    float(spelling[i, j]),
+                    float(likeness[i, j] - rival),
+                    1 - float(np.mean(probabilities[start:end])),
+                    _oddness(sentence[start:end]),
+                    len(names.letters[j]),
+                )
             )
-        )
-    return _without_overlap(found)
+    return tuple(found)
+
+
+def _best_names(likeness: np.ndarray, names: "_Names") -> list[int]:
+    """Indices of the likeliest names, the best first, one for each concept; at least two."""
+    best: dict[str, int] = {}
+    for j in np.argsort(-likeness, kind="stable")[: MAX_NAMES * MAX_NAMES_OF_ONE]:
+        best.setdefault(names.concept_ids[j], int(j))
+    return list(best.values())
 
 
 def _odd_spans(
@@ -130,15 +149,6 @@ def _odd_spans(
             if n_letters >= MIN_LETTERS - 1 and any(odd[start:end]):
                 spans.append((start, end))
     return spans
-
-
-def _without_overlap(found: list[Suggestion]) -> tuple[Suggestion, ...]:
-    """The likeliest first; of two alike, the longer name, which chance hits less often."""
-    chosen: list[Suggestion] = []
-    for suggestion in sorted(found, key=lambda s: -s.likeness * (1 - 1 / s.n_letters)):
-        if all(suggestion.end <= other.start or suggestion.start >= other.end for other in chosen):
-            chosen.append(suggestion)
-    return tuple(sorted(chosen, key=lambda s: s.start))
 
 
 def _oddness(tokens: Sequence[Token]) -> float:

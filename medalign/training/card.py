@@ -5,10 +5,11 @@ from pathlib import Path
 
 from medalign.analysis import DISCLAIMER
 from medalign.errors import DataError
+from medalign.training.card_extras import FILES, extras
 
 
 def write_card(folder: Path) -> None:
-    """Write `folder`/README.md from training.json, and from evaluation*.json, calibration.json, credits.md, limits.md if there.
+    """Write `folder`/README.md from training.json, and from the folder's other figures, credits.md and limits.md if there.
 
     Raises:
         DataError: the folder has no training.json.
@@ -17,6 +18,8 @@ def write_card(folder: Path) -> None:
     if story is None:
         raise DataError(f"{folder} has no training.json; a card is written from the run of `medalign train`")
     parts = [_head(folder, story), _training(story), _figures(folder, story)]
+    if fitted_beside := extras(folder):
+        parts.append(fitted_beside)
     for extra in ("credits.md", "limits.md"):
         if (folder / extra).is_file():
             parts.append((folder / extra).read_text(encoding="utf-8").strip())
@@ -53,6 +56,7 @@ The encoder of **{recipe["encoder"]}** ({recipe["adapter"]["kind"]}) with a head
 | `config.json`, `model.safetensors` | sizes, names and revisions of encoder and teacher; the trained head |
 | `encoder.safetensors` | what an adapter changed in the encoder; absent where it is frozen |
 | `reference.safetensors`, `concepts.safetensors` | calibration and concept embeddings, written by `medalign calibrate` |
+{FILES}
 | `training.json`, `log*.jsonl` | the run: recipe, data, versions, time; one line a step |
 | `curves.html` | pictures of the log; absent where runs were joined |"""
 

@@ -27,6 +27,7 @@ CLINICIANS = ("do", "guest_clinic")  # how the tags of clinicians start, misspel
 class Utterance:
     role: Literal["doctor", "patient"]  # "patient" is everyone who is no clinician
     text: str
+    start_s: float | None = None  # in the collection's own recording, where it tells
 
 
 @dataclass(frozen=True)
@@ -55,8 +56,8 @@ def read_consultations(folder: Path) -> tuple[Consultation, ...]:
 
 def read_primock57(folder: Path) -> tuple[Consultation, ...]:
     """PriMock57 from `folder`/utterances.csv and notes.csv."""
-    rows = _rows(folder / "utterances.csv", {"consultation_id", "day", "role", "start_s", "text"})
-    notes = {row["consultation_id"]: row["note"] for row in _rows(folder / "notes.csv", {"consultation_id", "note"})}
+    rows = read_rows(folder / "utterances.csv", {"consultation_id", "day", "role", "start_s", "text"})
+    notes = {row["consultation_id"]: row["note"] for row in read_rows(folder / "notes.csv", {"consultation_id", "note"})}
     by_consultation: dict[tuple[str, int], list[dict]] = {}
     for row in rows:
         if any(c.isalnum() for c in row["text"]):
@@ -65,7 +66,9 @@ def read_primock57(folder: Path) -> tuple[Consultation, ...]:
         Consultation(
             consultation_id,
             "valid" if day == VALIDATION_DAY else "train",
-            tuple(Utterance(r["role"], r["text"]) for r in sorted(group, key=lambda r: float(r["start_s"]))),
+            tuple(
+                Utterance(r["role"], r["text"], float(r["start_s"])) for r in sorted(group, key=lambda r: float(r["start_s"]))
+            ),
             notes.get(consultation_id, ""),
         )
         for (consultation_id, day), group in sorted(by_consultation.items())
@@ -77,14 +80,14 @@ def read_aci_bench(folder: Path) -> tuple[Consultation, ...]:
     return tuple(
         Consultation(f"aci-{row['encounter_id']}", split, tuple(_utterances(row["dialogue"])), row["note"])
         for split in ("train", "valid")
-        for row in _rows(folder / f"{split}.csv", {"encounter_id", "dialogue", "note"})
+        for row in read_rows(folder / f"{split}.csv", {"encounter_id", "dialogue", "note"})
     )
 
 
 def read_mts_dialog(folder: Path) -> tuple[Consultation, ...]:
     """MTS-Dialog from `folder`/train.csv and valid.csv; validation rows whose note also stands in training are left out."""
     columns = {"ID", "section_text", "dialogue"}
-    files = {split: _rows(folder / f"{split}.csv", columns) for split in ("train", "valid")}
+    files = {split: read_rows(folder / f"{split}.csv", columns) for split in ("train", "valid")}
     known = {row["section_text"].strip().lower() for row in files["train"]}
     return tuple(
         Consultation(f"mts-{split}-{row['ID']}", split, tuple(_utterances(row["dialogue"])), row["section_text"])
@@ -101,7 +104,7 @@ COLLECTIONS: dict[str, Callable[[Path], tuple[Consultation, ...]]] = {
 }
 
 
-def _rows(path: Path, columns: set[str]) -> list[dict]:
+def read_rows(path: Path, columns: set[str]) -> list[dict]:
     if not path.is_file():
         raise DataError(f"{path} not found; get the collection again, or leave its folder out")
     with open(path, newline="", encoding="utf-8") as file:

@@ -8,20 +8,18 @@ import logging
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
 from medalign.concepts import ConceptBank, find_mentions, find_mentions_in_text
 from medalign.concepts.misheard import CATEGORIES
-from medalign.correction import correction_features, suggestions
+from medalign.correction import Candidate, candidates, corrections_of, shortlist, weigh
 from medalign.errors import DataError
 from medalign.evaluation.calibration import expected_calibration_error
 from medalign.listener import Listener
-from medalign.training.synthesis import Take
-from medalign.training.transcripts import transcribed
-from medalign.transcription import Transcriber
+from medalign.second_pass import SecondPass
+from medalign.training.observation import Observation
 
 log = logging.getLogger(__name__)
 
@@ -30,100 +28,120 @@ SLACK_S = 0.3  # times of words and of utterances differ by so much
 
 
 @dataclass(frozen=True)
-class Suggested:
-    """One suggestion in one take."""
+class Utterance:
+    """Medicines and diseases of one utterance, as they were said and as they were read."""
 
-    features: tuple[float, ...]
-    is_right: bool
-    said: str
-    name: str
-    voice: str
+    start_s: float
+    end_s: float
+    said: frozenset[str]
+    read: frozenset[str]
+
+    @property
+    def lost(self) -> frozenset[str]:
+        return self.said - self.read
+
+    def holds(self, start_s: float, end_s: float) -> bool:
+        """Whether the middle lies in it, with some slack."""
+        return self.start_s - SLACK_S <= (start_s + end_s) / 2 < self.end_s + SLACK_S
 
 
 @dataclass(frozen=True)
-class Names:
-    """Medicines and diseases of one utterance, as they were said and as they were read."""
+class Observed:
+    """One take, what the recogniser made of its names, and what they may have been."""
 
-    said: frozenset[str]
-    read: frozenset[str]
-    suggested: tuple[tuple[str, tuple[float, ...]], ...]  # concept, features
+    utterances: tuple[Utterance, ...]
+    candidates: tuple[Candidate, ...]
+    second_pass: SecondPass
     voice: str
 
+    def is_right(self, candidates: Sequence[Candidate]) -> np.ndarray:
+        """Whether each names something that was said there and not read, (n,) bool."""
+        return np.array([self._is_right(candidate) for candidate in candidates], bool)
 
-def observe(
-    takes: Iterable[Take], listener: Listener, transcriber: Transcriber, cache: Path
-) -> tuple[list[Suggested], list[Names]]:
-    """What the recogniser makes of the takes, and what may be suggested; transcripts are kept in `cache`."""
-    bank = listener.bank
-    found: list[Suggested] = []
-    names: list[Names] = []
-    for take in takes:
-        recording, transcript = transcribed(take, transcriber, cache)
-        heard = listener.listen(recording).heard
-        offered = [
-            (s, correction_features(s, heard, bank, words[0].start_s, words[-1].end_s), words)
-            for s, _, _, words in suggestions(transcript, bank)
-        ]
-        mentions = find_mentions(transcript, bank)
-        voice = "+".join(sorted(set(take.voices.values())))
-        for utterance in take.utterances:
-            inside = (utterance.start_s - SLACK_S, utterance.end_s + SLACK_S)
-            said = _of_interest((m.concept_id for m in find_mentions_in_text(utterance.text, bank)), bank)
-            read = _of_interest((m.concept_id for m in mentions if inside[0] <= (m.start_s + m.end_s) / 2 < inside[1]), bank)
-            here = [o for o in offered if inside[0] <= (o[2][0].start_s + o[2][-1].end_s) / 2 < inside[1]]
-            names.append(Names(said, read, tuple((s.concept_id, features) for s, features, _ in here), voice))
-            for suggestion, features, words in here:
-                is_right = suggestion.concept_id in said - read
-                text = " ".join(word.text for word in words)
-                found.append(Suggested(features, is_right, text, suggestion.name, voice))
-        log.info("%s: %d suggestions so far", take.consultation_id, len(found))
-    return found, names
+    def _is_right(self, candidate: Candidate) -> bool:
+        start_s, end_s = candidate.words[0].start_s, candidate.words[-1].end_s
+        return any(candidate.suggestion.concept_id in u.lost for u in self.utterances if u.holds(start_s, end_s))
 
 
-def fit_corrections(found: Sequence[Suggested], listener: Listener) -> float:
-    """Fit the probability of a suggestion and write it into the student's reference; the threshold chosen.
+def observe_names(observations: Iterable[Observation], bank: ConceptBank) -> list[Observed]:
+    """What the recogniser made of the names in each take, and what may be suggested."""
+    observed = []
+    for seen in observations:
+        mentions = find_mentions(seen.transcript, bank)
+        utterances = []
+        for spoken in seen.take.utterances:
+            utterance = Utterance(spoken.start_s, spoken.end_s, frozenset(), frozenset())
+            said = (m.concept_id for m in find_mentions_in_text(spoken.text, bank))
+            read = (m.concept_id for m in mentions if utterance.holds(m.start_s, m.end_s))
+            utterances.append(replace(utterance, said=_of_interest(said, bank), read=_of_interest(read, bank)))
+        observed.append(
+            Observed(
+                tuple(utterances),
+                tuple(candidates(seen.transcript, seen.listening.heard, bank)),
+                SecondPass(seen.transcriber, seen.recording, seen.transcript),
+                "+".join(sorted(set(seen.take.voices.values()))),
+            )
+        )
+        log.info("%s: %d candidates", seen.take.consultation_id, len(observed[-1].candidates))
+    return observed
+
+
+def fit_corrections(observed: Sequence[Observed], listener: Listener) -> float:
+    """Fit the short list and the probability of a suggestion, write them into the student's reference; the threshold chosen.
 
     Raises:
         DataError: the takes hold no garbled name, or nothing but.
     """
-    features, truth = np.array([s.features for s in found]), np.array([s.is_right for s in found])
-    if len(found) == 0 or truth.all() or not truth.any():
-        raise DataError(f"{len(found)} suggestions, {int(truth.sum())} of them right: too few to fit; give more --fit speech")
-    fit = LogisticRegression(C=1.0, max_iter=2000).fit(features, truth)
-    probabilities = fit.predict_proba(features)[:, 1]
+    features = np.array([c.features for o in observed for c in o.candidates])
+    truth = np.concatenate([o.is_right(o.candidates) for o in observed])
+    reference = replace(listener.reference, shortlist_fit=_fit(features, truth))
+    listed = [shortlist(o.candidates, reference) for o in observed]
+    truth = np.concatenate([o.is_right(own) for o, own in zip(observed, listed, strict=True)])
+    features = np.concatenate([weigh(own, o.second_pass) for o, own in zip(observed, listed, strict=True) if own])
+    reference = replace(reference, correction_fit=_fit(features, truth))
+    probabilities = reference.misheard(features)
     order = np.argsort(-probabilities)
     precision = np.cumsum(truth[order]) / np.arange(1, len(order) + 1)
     good = np.flatnonzero(precision >= MIN_PRECISION)
     threshold = float(probabilities[order][good[-1]]) if len(good) else 1.0
-    weights = np.array([*fit.coef_[0], fit.intercept_[0]])
-    reference = replace(listener.reference, correction_fit=weights, correction_threshold=threshold)
-    reference.save(listener.student.folder)
-    listener.reference = reference
+    listener.reference = replace(reference, correction_threshold=threshold, correction_asr=observed[0].second_pass.asr)
+    listener.reference.save(listener.student.folder)
     return threshold
 
 
-def measure_corrections(found: Sequence[Suggested], names: Sequence[Names], listener: Listener) -> dict:
-    """Recall and precision of medicines and diseases before and after correction, in all and by voice."""
-    reference = listener.reference
-    by_voice: dict[str, list[Names]] = defaultdict(list)
-    for name in names:
-        by_voice[name.voice].append(name)
-    told = {"all": list(names), **(by_voice if len(by_voice) > 1 else {})}
-    figures: dict = {key: _recall_and_precision(group, reference) for key, group in told.items()}
-    probabilities = np.array([reference.misheard(s.features) for s in found])
-    truth = np.array([s.is_right for s in found])
-    figures["n_suggestions"] = len(found)
-    if len(found) and (probabilities >= 0.05).any():
-        figures["expected_calibration_error"] = expected_calibration_error(probabilities, truth)
+def _fit(features: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Weights and intercept of a logistic regression."""
+    if truth.all() or not truth.any():
+        raise DataError(f"{len(truth)} suggestions, {int(truth.sum())} of them right: too few to fit; give more --fit speech")
+    fit = LogisticRegression(C=1.0, max_iter=5000).fit(features, truth)
+    return np.array([*fit.coef_[0], fit.intercept_[0]])
+
+
+def measure_corrections(observed: Sequence[Observed], listener: Listener) -> dict:
+    """Recall and precision of medicines and diseases before and after correction, in all and by voice; calibration."""
+    counts: dict[str, np.ndarray] = defaultdict(lambda: np.zeros((2, 3), int))  # before, after: right, read, said
+    probabilities, truth = [], []
+    for o in observed:
+        listed = shortlist(o.candidates, listener.reference)
+        features = weigh(listed, o.second_pass)
+        made = corrections_of(listed, features, listener.reference, o.second_pass.asr)
+        for utterance in o.utterances:
+            added = {c.concept_id for c in made if utterance.holds(c.start_s, c.end_s)}
+            for row, read in enumerate((utterance.read, utterance.read | added)):
+                counted = len(read & utterance.said), len(read), len(utterance.said)
+                counts["all"][row] += counted
+                counts[o.voice][row] += counted
+        if listed:
+            probabilities += listener.reference.misheard(features).tolist()
+            truth += o.is_right(listed).tolist()
+    figures: dict = {key: _told(table) for key, table in counts.items() if len(counts) > 2 or key == "all"}
+    figures["n_suggestions"] = len(truth)
+    if truth:
+        figures["expected_calibration_error"] = expected_calibration_error(np.array(probabilities), np.array(truth))
     return figures
 
 
-def _recall_and_precision(names: Sequence[Names], reference) -> dict:
-    counts = np.zeros((2, 3), int)  # before, after: right, read, said
-    for name in names:
-        added = {c for c, features in name.suggested if reference.misheard(features) >= reference.correction_threshold}
-        for row, read in enumerate((name.read, name.read | added)):
-            counts[row] += len(read & name.said), len(read), len(name.said)
+def _told(counts: np.ndarray) -> dict:
     (before, read, said), (after, read_after, _) = counts.tolist()
     return {
         "n_said": said,

@@ -26,8 +26,9 @@ def first_picture(concepts: Sequence[ConceptFinding]) -> str:
 
 def is_faint(concept: ConceptFinding) -> bool:
     """Heard only, and unlikely even so: a hint for the curious, not a finding."""
-    heard = concept.student
-    return concept.agreement == "student_only" and heard is not None and band(heard.probability) == "unlikely"
+    if concept.agreement != "student_only" or concept.student is None:
+        return False
+    return band(concept.student.probability if concept.probability is None else concept.probability) == "unlikely"
 
 
 def concept_table(concepts: Sequence[ConceptFinding], signs: Sequence[Sign]) -> str:
@@ -107,7 +108,8 @@ def _witness(witness: Witness | None, silent: str) -> str:
 
 def _agreement(concept: ConceptFinding) -> str:
     sign, words = AGREEMENTS[concept.agreement]
-    return f'<span class="agreement"><span aria-hidden="true">{sign}</span> {words}</span>'
+    both = f'<span class="odds">together {frequency(concept.probability)}</span>' if concept.probability is not None else ""
+    return f'<span class="agreement"><span aria-hidden="true">{sign}</span> {words}</span>{both}'
 
 
 def _evidence(concept: ConceptFinding) -> list[Evidence]:

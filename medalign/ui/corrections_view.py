@@ -12,8 +12,8 @@ def corrections_view(corrections: Sequence[Correction]) -> str:
     if not corrections:
         return ""
     items = "".join(
-        f"<li>{play_button(Evidence(c.start_s, c.end_s, c.said), f'what may be {c.name}', 'read')} "
-        f"sounds like <strong>{text(c.name)}</strong> "
+        f"<li>Transcript says {play_button(Evidence(c.start_s, c.end_s, c.said), f'what may be {c.name}', 'read')}, "
+        f"the sound suggests <strong>{text(c.name)}</strong> "
         f'<span class="odds">({frequency(c.probability)} such guesses are right)</span></li>'
         for c in corrections
     )

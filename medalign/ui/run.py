@@ -114,7 +114,8 @@ def _finished(analysis: Analysis, title: str) -> State:
         + verdict(analysis)
         + summary_view(analysis),
         "table": concept_table(analysis.concepts, analysis.signs) + measurements_view(analysis.measurements, analysis.concepts),
-        "transcript": corrections_view(analysis.corrections) + transcript_view(analysis.transcript, analysis.concepts),
+        "transcript": corrections_view(analysis.corrections)
+        + transcript_view(analysis.transcript, analysis.concepts, analysis.alignment.segments),
         "timeline": alignment_timeline(analysis),
         "timeline_notes": alignment_view.timeline_notes(analysis),
         "heatmap": concept_heatmap(analysis),

@@ -6,8 +6,9 @@ has nine thousand words, so words are no tab stops themselves.
 
 from collections.abc import Iterable, Sequence
 
-from medalign.analysis import ConceptFinding
+from medalign.analysis import ConceptFinding, SegmentCheck
 from medalign.transcript import UNKNOWN_SPEAKER, Segment, Transcript, Word
+from medalign.ui.checks import check_of
 from medalign.ui.markup import span_attributes, text
 from medalign.ui.statuses import STATUSES
 from medalign.words import clarity, clock
@@ -26,7 +27,8 @@ LEGEND = (
     '<span class="mention mention-present">underlined</span> clinical concept, a tag says when it is not simply '
     'present <span class="mention mention-negated">like this<span class="tag">negated</span></span>. '
     '<span class="word less-clear">dotted</span> less clear, <span class="word unclear">wavy</span> unclear to the '
-    "speech recogniser; unmarked words can be wrong too. Who speaks is a guess, hence the question mark.</p>"
+    "speech recogniser; unmarked words can be wrong too. ▼ passages to hear again. Who speaks is a guess, hence the "
+    "question mark.</p>"
     '<label class="filter"><input type="checkbox" class="unclear-only"> Show only passages with unclear words</label>'
 )
 
@@ -37,22 +39,23 @@ def partial_transcript(transcript: Transcript) -> str:
     return f'<div class="transcript is-partial"><ol class="passages">{items}</ol></div>'
 
 
-def transcript_view(transcript: Transcript, concepts: Sequence[ConceptFinding]) -> str:
-    """The finished transcript with its mentions."""
+def transcript_view(transcript: Transcript, concepts: Sequence[ConceptFinding], checks: tuple[SegmentCheck, ...] = ()) -> str:
+    """The finished transcript with its mentions, and with marks on the passages that should be checked."""
     if not transcript.segments:
         return NO_SPEECH
-    items = "".join(_passage(segment, _words(segment, concepts)) for segment in transcript.segments)
+    items = "".join(_passage(segment, _words(segment, concepts), check_of(segment, checks)) for segment in transcript.segments)
     return f'<div class="transcript">{LEGEND}<ol class="passages" tabindex="-1">{items}</ol></div>'
 
 
-def _passage(segment: Segment, body: str) -> str:
+def _passage(segment: Segment, body: str, reason: str | None = None) -> str:
     where = span_attributes(segment.start_s, segment.end_s)
     at = clock(segment.start_s)
     known = segment.speaker != UNKNOWN_SPEAKER
     speaker = f'<span class="speaker" title="{GUESSED}">{text(segment.speaker.capitalize())}?</span> ' if known else ""
+    mark = f'<span class="check"><span aria-hidden="true">▼</span> <b>Check this:</b> {text(reason)}</span>' if reason else ""
     return (
         f'<li class="passage" {where}><button type="button" class="play time" {where} aria-label="Play from {at}">'
-        f'<span class="icon" aria-hidden="true">▶</span>{at}</button><p>{speaker}{body}</p></li>'
+        f'<span class="icon" aria-hidden="true">▶</span>{at}</button><p>{speaker}{body}{mark}</p></li>'
     )
 
 

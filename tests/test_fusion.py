@@ -1,0 +1,134 @@
+"""Fusion: one probability of both witnesses; each way of knowing a concept has its own weights."""
+
+import numpy as np
+import pytest
+
+from medalign.analysis import Correction
+from medalign.concepts import ConceptBank, find_mentions, transcript_from_text
+from medalign.correction import find_corrected_mentions
+from medalign.errors import CheckpointError, DataError
+from medalign.fusion import MAX_LOGIT, N_FEATURES, Fusion, fusion_features, worth_asking
+from medalign.student import CHECKPOINTS, DEFAULT_STUDENT
+from medalign.testimony import Heard, Reading, findings
+from medalign.training.fusion import Asked, fit_fusion, joined, measure_fusion
+from medalign.transcript import Transcript
+from medalign.zero_shot import Reference
+
+BANK = ConceptBank.default()
+WINDOWS = ((0.0, 6.0), (3.0, 9.0), (6.0, 12.0))
+
+
+def column(label: str) -> int:
+    return BANK.column[BANK.by_label(label).concept_id]
+
+
+def heard(**probabilities: tuple[float, float, float]) -> Heard:
+    p = np.zeros((len(WINDOWS), len(BANK)))
+    for label, by_window in probabilities.items():
+        p[:, column(label)] = by_window
+    return Heard(WINDOWS, p, p)
+
+
+def reading(cosine: float = 0.3) -> Reading:
+    """Every window's words are as near to every concept."""
+    text = np.tile([cosine, np.sqrt(1 - cosine**2)], (len(WINDOWS), 1)).astype(np.float32)
+    concepts = np.tile([1.0, 0.0], (len(BANK), 1)).astype(np.float32)
+    return Reading(text, text, concepts, Reference.load(CHECKPOINTS / DEFAULT_STUDENT))
+
+
+def features(transcript: Transcript, ear: Heard, corrections: tuple[Correction, ...] = ()) -> dict[str, np.ndarray]:
+    mentions = find_corrected_mentions(transcript, corrections, BANK)
+    asked = worth_asking(mentions, ear, BANK)
+    rows = fusion_features(asked, mentions, corrections, transcript, ear, reading(), BANK)
+    return {BANK[c].label: row for c, row in zip(asked, rows, strict=True)}
+
+
+def test_concepts_are_asked_about_if_either_witness_speaks():
+    transcript = transcript_from_text("I have a cough.")
+    ear = heard(fever=(0.0, 0.2, 0.1), nausea=(0.01, 0.02, 0.0))
+    labels = [BANK[c].label.lower() for c in worth_asking(find_mentions(transcript, BANK), ear, BANK)]
+    assert labels[0] == "cough" and "fever" in labels and "nausea" not in labels
+
+
+def test_each_way_of_knowing_has_its_own_columns():
+    transcript = transcript_from_text("I have a cough and take salby temol.")
+    words = [w.text.strip(".") for w in transcript.words]
+    at = words.index("salby")
+    name = BANK.by_label("salbutamol")
+    correction = Correction(
+        at, at + 1, "salby temol", "salbutamol", name.concept_id, 0.8, transcript.words[at].start_s, transcript.words[-1].end_s
+    )
+    rows = features(transcript, heard(cough=(0.9, 0.5, 0.1), fever=(0.0, 0.2, 0.6), salbutamol=(0.5, 0.0, 0.0)), (correction,))
+    read, put_right, only_heard = (
+        next(row for label, row in rows.items() if label.lower() == wanted) for wanted in ("cough", "salbutamol", "fever")
+    )
+    assert read[0] == 1 and read[2] == pytest.approx(np.log(0.9 / 0.1)) and not read[4:].any()
+    assert put_right[4] == 1 and put_right[5] == pytest.approx(np.log(0.8 / 0.2)) and not put_right[[0, 1, 2, 3]].any()
+    assert not put_right[7:].any()
+    assert only_heard[7] == 1 and only_heard[8] == pytest.approx(np.log(0.6 / 0.4))
+    assert only_heard[9] == pytest.approx(np.log(0.2 / 0.8)) and not only_heard[:7].any()
+    assert only_heard[10] == pytest.approx(0.3) and only_heard[12] == pytest.approx(1.0)
+
+
+def test_certainty_stays_finite():
+    rows = features(transcript_from_text("I have a cough."), heard(cough=(1.0, 1.0, 1.0), fever=(1.0, 0.0, 0.0)))
+    assert all(np.abs(row[[1, 2, 8, 9]]).max() <= MAX_LOGIT for row in rows.values())
+
+
+def test_a_concept_that_nobody_wrote_down_is_told_from_the_threshold_on_and_every_row_has_its_probability():
+    transcript = transcript_from_text("No cough, but my mother has a cough.")
+    ear = heard(fever=(0.0, 0.2, 0.6), nausea=(0.3, 0.0, 0.0))
+    mentions = find_mentions(transcript, BANK)
+    ids = {label: BANK.by_label(label).concept_id for label in ("cough", "fever", "nausea")}
+    fused = {ids["cough"]: 0.97, ids["fever"]: 0.4, ids["nausea"]: 0.6}
+    rows = findings(mentions, transcript, ear, reading(), BANK, 0.3, fused, 0.5)
+    assert {(r.label, r.status, r.probability) for r in rows} == {
+        ("cough", "negated", 0.97),
+        ("cough", "family", 0.97),
+        ("nausea", None, 0.6),
+    }
+    unfused = findings(mentions, transcript, ear, reading(), BANK, 0.3)
+    assert {(r.label, r.probability) for r in unfused} == {("cough", None), ("fever", None)}  # the student's 0.5 decides
+
+
+def asked(n: int, seed: int, name: str) -> Asked:
+    """The transcript has two in three of what was said; the ear knows about most of the others."""
+    rng = np.random.default_rng(seed)
+    said = rng.random(n) < 0.5
+    read = said & (rng.random(n) < 0.66)
+    rows = np.zeros((n, N_FEATURES))
+    rows[read, 0], rows[read, 1] = 1, 2
+    rows[~read, 7] = 1
+    rows[~read, 8] = np.where(said[~read], 1.5, -1.5) + rng.standard_normal((~read).sum())
+    rows[rng.random(n) < 0.02] = np.nan
+    return Asked(np.array([name] * n), rng.random(n) < 0.3, said, read, np.zeros(n, bool), rows)
+
+
+def test_fused_beats_the_transcript_where_the_ear_knows_more_and_is_calibrated():
+    fusion = fit_fusion(joined([asked(200, seed, f"c{seed}") for seed in range(5)]))
+    figures = measure_fusion(fusion, joined([asked(200, seed, f"c{seed}") for seed in range(10, 20)]))
+    assert figures["all"]["fused"]["f1"] > figures["all"]["transcript"]["f1"] + 0.05
+    difference, low, high = figures["all"]["fused_minus_transcript_f1"]
+    assert 0 < low < difference < high
+    assert figures["all"]["transcript"]["precision"] == 1.0
+    low, high = figures["all"]["fused"]["f1_interval"]
+    assert low < figures["all"]["fused"]["f1"] < high
+    assert figures["expected_calibration_error"] < 0.06
+    assert figures["common"]["n_said"] + figures["names"]["n_said"] == figures["all"]["n_said"]
+    assert sum(b["n"] for b in figures["reliability"]) <= 2000
+
+
+def test_too_little_is_refused_and_a_fit_survives_the_disk(tmp_path):
+    nothing = asked(20, 0, "c")
+    with pytest.raises(DataError, match="too few"):
+        fit_fusion(Asked(nothing.consultation, nothing.is_name, np.zeros(20, bool), *list(vars(nothing).values())[3:]))
+    assert Fusion.load(tmp_path) is None
+    Fusion(np.arange(N_FEATURES + 1.0), 0.4).save(tmp_path)
+    loaded = Fusion.load(tmp_path)
+    assert loaded.fit.tolist() == list(range(N_FEATURES + 1)) and loaded.threshold == 0.4
+    Fusion(np.arange(3.0), 0.4).save(tmp_path)
+    with pytest.raises(CheckpointError, match="weights"):
+        Fusion.load(tmp_path)
+    (tmp_path / "fusion.safetensors").write_bytes(b"x" * 50)
+    with pytest.raises(CheckpointError, match="medalign fuse"):
+        Fusion.load(tmp_path)

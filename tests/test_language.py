@@ -1,0 +1,46 @@
+"""Another language is recognised as such, by its name or by its words, and no concept is made of it."""
+
+from dataclasses import replace
+
+import pytest
+
+from medalign.analyzer import Analyzer
+from medalign.concepts import transcript_from_text
+from medalign.concepts.language import MIN_WORDS, is_english
+
+FOREIGN = {
+    "de": "Ich habe seit drei Tagen Husten und Fieber, und die Brust tut weh, wenn ich tief einatme. Haben Sie Allergien?",
+    "fr": "J'ai mal à la tête depuis trois jours et de la fièvre. Avez-vous des allergies? Non, aucune. Je prends un cachet.",
+    "es": "Me duele el pecho desde hace tres días y tengo fiebre. ¿Tiene alergias? No, ninguna. Tomo una pastilla.",
+    "nl": "Ik heb al drie dagen hoest en koorts en mijn borst doet pijn als ik diep adem haal. Heeft u allergieën?",
+    "pl": "Od trzech dni mam kaszel i gorączkę, a klatka piersiowa boli mnie, kiedy głęboko oddycham. Czy ma pan alergie?",
+}
+ENGLISH = "Good morning. I have had this cough for about three weeks, and the salby temol does not seem to help at all."
+
+
+@pytest.mark.parametrize("language", FOREIGN)
+def test_words_of_another_language_are_found_out_even_if_the_recogniser_calls_them_english(language):
+    assert not is_english(replace(transcript_from_text(FOREIGN[language]), language="en"))
+
+
+def test_english_with_garbled_names_is_english_and_a_few_words_are_given_the_benefit_of_the_doubt():
+    assert is_english(transcript_from_text(ENGLISH))
+    assert is_english(transcript_from_text(" ".join(FOREIGN["de"].split()[: MIN_WORDS - 1])))
+    assert is_english(transcript_from_text(""))
+
+
+def test_the_recognisers_word_for_another_language_is_taken():
+    assert not is_english(replace(transcript_from_text(ENGLISH), language="de"))
+
+
+def test_an_analysis_of_another_language_says_so_and_shows_no_concept(analyzer, examples):
+    class German:
+        info = analyzer.transcriber.info
+
+        def stream(self, recording):
+            yield replace(transcript_from_text(FOREIGN["de"] + " Asthma. Paracetamol."), language="de")
+
+    analysis = Analyzer(German(), analyzer.listener).analyze(examples["low-mood"].audio_path)
+    assert analysis.concepts == () and analysis.corrections == () and analysis.measurements == ()
+    assert any("not seem to be English ('de')" in warning for warning in analysis.warnings)
+    assert analysis.transcript.segments
