@@ -101,7 +101,7 @@ def asked(n: int, seed: int, name: str) -> Asked:
     rows[~read, 7] = 1
     rows[~read, 8] = np.where(said[~read], 1.5, -1.5) + rng.standard_normal((~read).sum())
     rows[rng.random(n) < 0.02] = np.nan
-    return Asked(np.array([name] * n), rng.random(n) < 0.3, said, read, np.zeros(n, bool), rows)
+    return Asked(np.array([name] * n), rng.random(n) < 0.3, said, read, np.zeros(n, bool), rows, said * 0.5 + rng.random(n))
 
 
 def test_fused_beats_the_transcript_where_the_ear_knows_more_and_is_calibrated():
@@ -114,6 +114,8 @@ def test_fused_beats_the_transcript_where_the_ear_knows_more_and_is_calibrated()
     low, high = figures["all"]["fused"]["f1_interval"]
     assert low < figures["all"]["fused"]["f1"] < high
     assert figures["expected_calibration_error"] < 0.06
+    ranked = figures["average_precision"]
+    assert 0.7 < ranked["skim"] < 1.0 and 0.7 < ranked["transcript"] < 1.0
     assert figures["common"]["n_said"] + figures["names"]["n_said"] == figures["all"]["n_said"]
     assert sum(b["n"] for b in figures["reliability"]) <= 2000
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import average_precision_score
 
 from medalign.concepts import find_mentions
 from medalign.concepts.misheard import CATEGORIES
@@ -16,7 +17,7 @@ from medalign.correction import find_corrected_mentions, find_corrections
 from medalign.errors import DataError
 from medalign.evaluation.bootstrap import bootstrap_over_groups, paired_difference
 from medalign.evaluation.calibration import expected_calibration_error
-from medalign.fusion import Fusion, fusion_features, worth_asking
+from medalign.fusion import MAX_LOGIT, Fusion, fusion_features, worth_asking
 from medalign.listener import Listener
 from medalign.second_pass import SecondPass
 from medalign.testimony import Reading
@@ -35,6 +36,7 @@ class Asked:
     was_read: np.ndarray  # (n,) bool: the transcript has it
     was_put_right: np.ndarray  # (n,) bool: a correction has it
     features: np.ndarray  # (n, N_FEATURES)
+    skimmed: np.ndarray  # (n,) the student's best probability, before a word was written
 
     @property
     def answered(self) -> np.ndarray:
@@ -73,6 +75,7 @@ def _ask(observation: Observation, listener: Listener) -> Asked:
         np.array([c in read for c in everything], bool),
         np.array([c in {m.concept_id for m in mentions} - read for c in everything], bool),
         np.concatenate([features, np.full((len(silent), features.shape[1]), np.nan)]),
+        heard.heard.probabilities.max(0, initial=0.0)[[bank.column[c] for c in everything]],
     )
 
 
@@ -95,7 +98,8 @@ def fit_fusion(asked: Asked) -> Fusion:
 def measure_fusion(fusion: Fusion, asked: Asked) -> dict:
     """Precision, recall and F1 with 95 % intervals: the transcript, with corrections, and fused; calibration.
 
-    For all concepts, and for common ones and names (medicines and diseases) apart.
+    For all concepts, and for common ones and names (medicines and diseases) apart. Average precision is that of a ranking of
+    all concepts asked about: by the teacher on the transcript, and by the student before there is one.
     """
     probabilities = np.zeros(len(asked.was_said))
     probabilities[asked.answered] = fusion.probability(asked.features[asked.answered])
@@ -114,6 +118,11 @@ def measure_fusion(fusion: Fusion, asked: Asked) -> dict:
         fused, read = (_f1(truth, ways[way][chosen]) for way in ("fused", "transcript"))
         figures[group]["fused_minus_transcript_f1"] = paired_difference(fused, read, consultation)
     answered = asked.answered
+    read = np.where(asked.was_read, np.nan_to_num(asked.features[:, 1]), -2 * MAX_LOGIT)  # by the teacher's surest mention
+    figures["average_precision"] = {
+        "transcript": float(average_precision_score(asked.was_said, read)),
+        "skim": float(average_precision_score(asked.was_said, asked.skimmed)),
+    }
     figures["expected_calibration_error"] = expected_calibration_error(probabilities[answered], asked.was_said[answered])
     figures["reliability"] = _reliability(probabilities[answered], asked.was_said[answered])
     return figures
