@@ -38,7 +38,7 @@ from medalign.zero_shot import Reference
 Stage = Literal["decode", "student", "transcribe", "teacher"]
 
 # Share of the whole job at which each stage begins, measured on the bundled examples on two CPU cores.
-_BEGINS_AT = {"decode": 0.0, "student": 0.02, "transcribe": 0.14, "teacher": 0.92}
+_BEGINS_AT = {"decode": 0.0, "student": 0.02, "transcribe": 0.2, "teacher": 0.78}
 DROPPED_SPEECH_S = 2.0  # this much voice without one written word is an alarm
 
 
