@@ -5,12 +5,15 @@ probability calibrated on held-out consultations; the raw cosine is kept as `raw
 comparable between concepts, models or witnesses.
 """
 
+import json
 from dataclasses import asdict, dataclass
 from typing import Literal
 
+from medalign.errors import DataError
 from medalign.transcript import Transcript
 
-SCHEMA_VERSION = "1.2"  # 1.1: measurements, corrections; 1.2: signs, checked segments, the recogniser's figures for them
+# 1.1: measurements, corrections; 1.2: signs, checked segments; 1.3: what a person changed, utterances in the shared space
+SCHEMA_VERSION = "1.3"
 DISCLAIMER = "Research software. Not a medical device. Do not use for patient care."
 
 System = Literal["HPO", "ICD-10-CM", "DRUG", "CUSTOM"]
@@ -161,6 +164,20 @@ class ConceptTrack:
 
 
 @dataclass(frozen=True)
+class UtterancePoint:
+    """One segment in the shared space, laid flat: where the teacher puts its words and the student its sound.
+
+    The plane is the recording's own (see `shared_space`), so coordinates of two recordings have nothing to do with each
+    other.
+    """
+
+    start_s: float
+    end_s: float
+    text: tuple[float, float]
+    audio: tuple[float, float]
+
+
+@dataclass(frozen=True)
 class Alignment:
     """The recording cut into equal windows, each compared with its transcript and with the concepts."""
 
@@ -170,6 +187,7 @@ class Alignment:
     tracks: tuple[ConceptTrack, ...]  # same order as `Analysis.concepts`
     alarm_below_percentile: float
     segments: tuple[SegmentCheck, ...] = ()  # one for each of the transcript; none if the student has no alarm
+    points: tuple[UtterancePoint, ...] = ()  # one for each segment of the transcript
 
 
 @dataclass(frozen=True)
@@ -227,3 +245,49 @@ class Analysis:
             "timings_s": body["timings_s"],
             "disclaimer": DISCLAIMER,
         }
+
+    @classmethod
+    def from_dict(cls, body: dict) -> "Analysis":
+        """The exact inverse of `to_dict()`, whether or not the body has been through JSON.
+
+        Raises:
+            DataError: another schema version, a key that is missing or unknown, or a wrong value; the first is named.
+        """
+        from pydantic import TypeAdapter, ValidationError  # only who reads an analysis back needs it
+
+        version = body.get("schema_version") if isinstance(body, dict) else None
+        if str(version).split(".")[:2] != SCHEMA_VERSION.split("."):
+            raise DataError(
+                f"schema_version is {version!r}, this MedAlign reads {SCHEMA_VERSION!r}; "
+                "write the JSON anew with `medalign analyze AUDIO --json OUT`"
+            )
+        try:
+            plain = json.loads(json.dumps(body, allow_nan=False))
+            analysis = TypeAdapter(cls).validate_json(json.dumps(plain), strict=True)
+            # Fields with a default may be missing above, and unknown keys pass; the way back shows both.
+            problem = _difference(json.loads(json.dumps(analysis.to_dict())), plain)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            problem = f"{'.'.join(str(part) for part in first['loc']) or 'body'}: {first['msg']}"
+        except (TypeError, ValueError) as error:
+            problem = str(error)
+        if problem:
+            raise DataError(f"not an analysis as MedAlign writes it ({problem}); give it the JSON of `medalign analyze`")
+        return analysis
+
+
+def _difference(expected: object, found: object, where: str = "") -> str:
+    """The first place where two JSON values part, in words; empty if they are equal."""
+    if expected == found:
+        return ""
+    if isinstance(expected, dict) and isinstance(found, dict):
+        for key in (*found, *expected):
+            place = f"{where}.{key}" if where else key
+            if key not in expected or key not in found:
+                return f"{place} is {'unknown' if key in found else 'missing'}"
+            if told := _difference(expected[key], found[key], place):
+                return told
+    if isinstance(expected, list) and isinstance(found, list) and len(expected) == len(found):
+        pairs = enumerate(zip(expected, found, strict=True))
+        return next(told for i, (e, f) in pairs if (told := _difference(e, f, f"{where}.{i}")))
+    return f"{where} is {found!r:.60}, expected {expected!r:.60}"

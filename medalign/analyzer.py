@@ -5,7 +5,7 @@ Models are loaded once and hold no state between recordings; nothing about a rec
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from typing import Literal
 
@@ -15,6 +15,7 @@ from medalign.analysis import (
     Alignment,
     Analysis,
     ConceptFinding,
+    Correction,
     Models,
     RecordingInfo,
     Timings,
@@ -25,8 +26,10 @@ from medalign.concepts import Concept
 from medalign.concepts.language import is_english
 from medalign.concepts.measurements import find_measurements
 from medalign.correction import find_corrected_mentions, find_corrections
+from medalign.editing import kept_corrections
 from medalign.listener import Listener, Listening, choose_device, overlap_s
 from medalign.second_pass import SecondPass
+from medalign.shared_space import utterance_points
 from medalign.speakers import name_speakers
 from medalign.student import DEFAULT_STUDENT
 from medalign.teacher import DEFAULT_TEACHER
@@ -52,6 +55,7 @@ class Progress:
     transcript: Transcript | None  # the segments so far
     message: str
     skim: tuple[ConceptFinding, ...] | None = None  # what the sound alone tells, once it has been listened to
+    heard: Listening | None = None  # the sound itself, for questions that come later
 
 
 class Analyzer:
@@ -108,18 +112,13 @@ class Analyzer:
             yield clock.progress("transcribe", "Writing down what is said", transcript, done, skim)
         clock.lap("transcribe")
 
-        yield clock.progress("teacher", "Finding clinical concepts in the text", transcript, skim=skim)
+        yield clock.progress("teacher", "Finding clinical concepts in the text", transcript, skim=skim, heard=heard)
         transcript = name_speakers(transcript, recording)
-        reference, config = self.listener.reference, self.listener.student.config
-        texts, text = self.listener.read_windows(transcript, heard)
-        windows = _align(heard, texts, text, reference)
-        corrections, mentions, rows = (), (), ()
+        corrections: tuple[Correction, ...] = ()
         if english := is_english(transcript):
             second_pass = SecondPass(self.transcriber, recording, transcript)
-            corrections = find_corrections(transcript, heard.heard, heard.bank, reference, second_pass)
-            mentions = find_corrected_mentions(transcript, corrections, heard.bank)
-            rows = self.listener.compare(transcript, mentions, corrections, heard, text)
-        checks = self.listener.check(transcript, heard)
+            corrections = find_corrections(transcript, heard.heard, heard.bank, self.listener.reference, second_pass)
+        read = self._read(transcript, corrections, heard)
         clock.lap("teacher")
         yield Analysis(
             recording=RecordingInfo(
@@ -130,21 +129,49 @@ class Analyzer:
             ),
             models=Models(self.transcriber.info, self.listener.teacher.info, self.listener.student.info),
             transcript=transcript,
-            concepts=rows,
-            measurements=find_measurements(transcript, mentions, heard.bank),
             corrections=corrections,
             signs=heard.signs,
-            alignment=Alignment(
-                window_s=config.window_s,
-                hop_s=config.hop_s,
-                windows=windows,
-                tracks=tracks(rows, heard.heard, heard.bank),
-                alarm_below_percentile=reference.alarm_below_percentile,
-                segments=checks,
-            ),
             warnings=_warnings(recording, transcript, english),
             timings_s=clock.timings(),
+            **read,
         )
+
+    def reread(self, analysis: Analysis, transcript: Transcript, heard: Listening) -> Analysis:
+        """The same recording after a person has changed its transcript: concepts, numbers and alignment anew.
+
+        Names that were put right stay, except in passages that were rewritten. Nothing is transcribed again.
+
+        Args:
+            transcript: see `medalign.editing`.
+            heard: the recording, as `Listener.listen` gives it.
+        """
+        corrections = kept_corrections(analysis.transcript, transcript, analysis.corrections)
+        return replace(
+            analysis, transcript=transcript, corrections=corrections, **self._read(transcript, corrections, heard)
+        )
+
+    def _read(self, transcript: Transcript, corrections: tuple[Correction, ...], heard: Listening) -> dict[str, object]:
+        """The parts of an analysis that depend on the words."""
+        reference, config = self.listener.reference, self.listener.student.config
+        texts, text = self.listener.read_windows(transcript, heard)
+        mentions, rows = (), ()
+        if is_english(transcript):
+            mentions = find_corrected_mentions(transcript, corrections, heard.bank)
+            rows = self.listener.compare(transcript, mentions, corrections, heard, text)
+        audio, words = self.listener.utterances(transcript, heard)
+        return {
+            "concepts": rows,
+            "measurements": find_measurements(transcript, mentions, heard.bank),
+            "alignment": Alignment(
+                window_s=config.window_s,
+                hop_s=config.hop_s,
+                windows=_align(heard, texts, text, reference),
+                tracks=tracks(rows, heard.heard, heard.bank),
+                alarm_below_percentile=reference.alarm_below_percentile,
+                segments=self.listener.check(transcript.segments, audio, words),
+                points=utterance_points(transcript.segments, audio, words),
+            ),
+        }
 
 
 def _align(heard: Listening, texts: list[str], text: np.ndarray, reference: Reference) -> tuple[WindowAlignment, ...]:
@@ -196,13 +223,14 @@ class _Clock:
         transcript: Transcript | None = None,
         done: float = 0.0,
         skim: tuple[ConceptFinding, ...] | None = None,
+        heard: Listening | None = None,
     ) -> Progress:
         """`done` is the share of this stage that is finished; only transcription can tell."""
         begins, ends = _BEGINS_AT[stage], _BEGINS_AT["teacher"] if stage == "transcribe" else _BEGINS_AT[stage]
         fraction = begins + (ends - begins) * min(done, 1.0)
         elapsed_s = time.perf_counter() - self._started
         remaining_s = elapsed_s * (1 - fraction) / fraction if done > 0 or stage == "teacher" else None
-        return Progress(stage, fraction, remaining_s, transcript, message, skim)
+        return Progress(stage, fraction, remaining_s, transcript, message, skim, heard)
 
     def timings(self) -> Timings:
         rounded = {stage: round(seconds, 3) for stage, seconds in self._laps.items()}

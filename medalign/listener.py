@@ -22,7 +22,7 @@ from medalign.signs import SignDetector
 from medalign.student import DEFAULT_STUDENT, Student
 from medalign.teacher import DEFAULT_TEACHER, Teacher
 from medalign.testimony import ALONE, Heard, Reading, findings
-from medalign.transcript import Transcript
+from medalign.transcript import Segment, Transcript
 from medalign.transcription import speech_stretches
 from medalign.zero_shot import Reference, concept_embeddings, stored_concept_embeddings
 
@@ -144,20 +144,29 @@ class Listener:
         threshold = self.reference.student_threshold
         return findings(mentions, transcript, heard.heard, reading, heard.bank, threshold, fused, told_from)
 
-    def check(self, transcript: Transcript, heard: Listening) -> tuple[SegmentCheck, ...]:
-        """Each segment of the transcript against its sound, in order; empty without an alarm."""
+    def utterances(self, transcript: Transcript, heard: Listening) -> tuple[np.ndarray, np.ndarray]:
+        """Each segment's sound and words in the shared space, two arrays (n_segments, d) of unit vectors."""
         segments = transcript.segments
+        if not segments:
+            return np.zeros((0, self.teacher.embed_dim), np.float32), np.zeros((0, self.teacher.embed_dim), np.float32)
+        audio = self.student.embed(heard.frames, [(s.start_s, max(s.end_s, s.start_s + MIN_SEGMENT_S)) for s in segments])
+        return audio, self.teacher.encode([segment.text for segment in segments])
+
+    def check(self, segments: Sequence[Segment], audio: np.ndarray, text: np.ndarray) -> tuple[SegmentCheck, ...]:
+        """Each segment of a transcript against its sound, in order; empty without an alarm.
+
+        Args:
+            audio, text: as `utterances` gives them.
+        """
         if self.alarm is None or not segments:
             return ()
-        audio = self.student.embed(heard.frames, [(s.start_s, max(s.end_s, s.start_s + MIN_SEGMENT_S)) for s in segments])
-        text = self.teacher.encode([segment.text for segment in segments])
         mismatch = self.alarm.mismatch(mismatch_features(audio, text, text, segments, self.reference.text))
         garbled = self.alarm.garbled(garbled_features(segments))
         checks = []
         for segment, score, m, g in zip(segments, (audio * text).sum(1), mismatch, garbled, strict=True):
-            reason = (
-                "mismatch" if m >= self.alarm.mismatch_threshold else "garbled" if g >= self.alarm.garbled_threshold else None
-            )
+            # A person has listened to words that they changed: the recogniser's doubt is not about those.
+            garbles = g >= self.alarm.garbled_threshold and segment.original_text is None
+            reason = "mismatch" if m >= self.alarm.mismatch_threshold else "garbled" if garbles else None
             checks.append(
                 SegmentCheck(
                     segment.start_s, segment.end_s, round(float(score), 4), round(float(m), 4), round(float(g), 4), reason
@@ -183,18 +192,17 @@ class Listener:
         return findings((), Transcript(()), heard.heard, nothing, heard.bank, self.reference.student_threshold)
 
     def search(self, path: str | PathLike, phrase: str, n_hits: int = N_HITS) -> tuple[SearchHit, ...]:
-        """Where the recording sounds most like a phrase, the best place first; places don't overlap.
+        """Where a recording sounds most like a phrase; see `find`. Raises AudioError if the recording can't be used."""
+        phrase = _checked(phrase)
+        return self.find(self.listen(load_recording(path)), phrase, n_hits)
+
+    def find(self, heard: Listening, phrase: str, n_hits: int = N_HITS) -> tuple[SearchHit, ...]:
+        """Where it sounds most like a phrase, the best place first; places don't overlap.
 
         Raises:
-            AudioError: the recording can't be used.
             DataError: the phrase is empty or too long.
         """
-        phrase = " ".join(phrase.split())
-        if not phrase or len(phrase) > MAX_PHRASE:
-            raise DataError(f"a phrase of {len(phrase)} characters can't be searched for; give 1 to {MAX_PHRASE}")
-        recording = load_recording(path)
-        heard = self.listen(recording)
-        text = np.repeat(self.teacher.encode([phrase]), len(heard.windows_s), axis=0)
+        text = np.repeat(self.teacher.encode([_checked(phrase)]), len(heard.windows_s), axis=0)
         scores = (heard.audio * text).sum(1)
         scores[_silent(heard.windows_s, heard.speech_s)] = -1.0
         percentiles = self.reference.percentile(heard.audio, text)
@@ -208,6 +216,13 @@ class Listener:
                     SearchHit(round(start_s, 3), round(end_s, 3), round(float(scores[i]), 4), round(float(percentiles[i]), 1))
                 )
         return tuple(hits)
+
+
+def _checked(phrase: str) -> str:
+    phrase = " ".join(phrase.split())
+    if not phrase or len(phrase) > MAX_PHRASE:
+        raise DataError(f"a phrase of {len(phrase)} characters can't be searched for; give 1 to {MAX_PHRASE}")
+    return phrase
 
 
 def choose_device(device: str) -> str:

@@ -29,6 +29,8 @@ class Segment:
     speaker: str = UNKNOWN_SPEAKER
     mean_log_probability: float | None = None  # of its tokens, the recogniser's own; None if nobody measured it
     no_speech_probability: float | None = None  # the recogniser's own, of the stretch that it decoded at once
+    original_text: str | None = None  # as the recogniser wrote it, where a person has changed the words
+    original_speaker: str | None = None  # as it was guessed, where a person has said who speaks
 
 
 @dataclass(frozen=True)

@@ -227,7 +227,8 @@ def test_a_sentence_of_another_consultation_is_marked_and_those_around_it_are_no
     marked, others = [], []
     for place, other in zip(places, foreign, strict=False):
         swapped = replace(segments[place], text=other.text, words=other.words)
-        checks = analyzer.listener.check(Transcript((*segments[:place], swapped, *segments[place + 1 :])), heard)
+        changed = Transcript((*segments[:place], swapped, *segments[place + 1 :]))
+        checks = analyzer.listener.check(changed.segments, *analyzer.listener.utterances(changed, heard))
         marked.append(checks[place].reason == "mismatch")
         others += [check.reason for i, check in enumerate(checks) if i != place]
     assert len(marked) >= 4 and np.mean(marked) >= 0.75

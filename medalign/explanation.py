@@ -1,0 +1,83 @@
+"""Why a passage got its score: the words that carry it, its place among other texts, and when each word is heard.
+
+Conventions: embeddings are unit vectors (n, d); a score is the cosine of a sound and a text.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from medalign.alarm import MIN_SEGMENT_S
+from medalign.errors import DataError
+from medalign.listener import Listener, Listening
+from medalign.transcript import Segment, Transcript, Word
+
+MAX_WORDS = 60  # of a passage; a longer one would be a wall of bars
+PHRASE_WORDS = 3  # heard together: single words say little to a sentence encoder
+SLICE_S, SLICE_HOP_S = 2.0, 0.5
+
+
+@dataclass(frozen=True)
+class WordSupport:
+    """One word of a passage: what the score loses without it. Positive: the sound speaks for the word."""
+
+    word: Word
+    support: float  # cosine with all words, minus cosine without this one
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """One passage: its sound against its own words, against other texts, and word by word."""
+
+    start_s: float
+    end_s: float
+    text: str
+    score: float
+    percentile: float  # share (0-100) of the other texts that fit the sound worse
+    other_scores: tuple[float, ...]  # of the fixed other texts with the same sound, ascending
+    words: tuple[WordSupport, ...]
+    slices_s: tuple[tuple[float, float], ...]  # the passage's sound in pieces
+    heard: tuple[tuple[float, ...], ...]  # for each word, how well it and its neighbours fit each piece: cosines
+
+
+def explain(listener: Listener, transcript: Transcript, heard: Listening, index: int) -> Explanation:
+    """Why segment `index` got its score.
+
+    Leaving out one word after the other is occlusion (Zeiler and Fergus, arXiv 1311.2901, section 4.2).
+
+    Raises:
+        DataError: there is no such segment.
+    """
+    if not 0 <= index < len(transcript.segments):
+        raise DataError(f"passage {index + 1} does not exist; the transcript has {len(transcript.segments)}")
+    segment = transcript.segments[index]
+    words = segment.words[:MAX_WORDS]
+    slices_s = _slices(segment)
+    stretch = (segment.start_s, max(segment.end_s, segment.start_s + MIN_SEGMENT_S))
+    audio = listener.student.embed(heard.frames, [stretch, *slices_s])
+    said = [word.text for word in words]
+    without = [" ".join(said[:i] + said[i + 1 :]) for i in range(len(said))] if len(said) > 1 else []
+    phrases = [" ".join(said[max(0, i - PHRASE_WORDS // 2) : i + PHRASE_WORDS // 2 + 1]) for i in range(len(said))]
+    text = listener.teacher.encode([segment.text, *without, *phrases])
+    score = float(audio[0] @ text[0])
+    others = np.sort(listener.reference.text @ audio[0])
+    support = score - text[1 : 1 + len(without)] @ audio[0] if without else np.full(len(said), score)
+    cells = text[1 + len(without) :] @ audio[1:].T  # (n_words, n_slices)
+    return Explanation(
+        segment.start_s,
+        segment.end_s,
+        segment.text,
+        round(score, 4),
+        round(float(100 * (others < score).mean()), 1),
+        tuple(others.round(4).tolist()),
+        tuple(WordSupport(word, round(float(s), 4)) for word, s in zip(words, support, strict=True)),
+        tuple(slices_s),
+        tuple(tuple(row) for row in cells.round(4).tolist()),
+    )
+
+
+def _slices(segment: Segment) -> list[tuple[float, float]]:
+    """Overlapping pieces of the passage's sound, at least one."""
+    n = max(1, int(np.ceil((segment.end_s - segment.start_s - SLICE_S) / SLICE_HOP_S)) + 1)
+    starts = segment.start_s + SLICE_HOP_S * np.arange(n)
+    return [(round(float(s), 3), round(float(s) + SLICE_S, 3)) for s in starts]

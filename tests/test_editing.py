@@ -1,0 +1,107 @@
+"""What a person changes in a transcript: the original stays, untouched words keep their times, concepts follow."""
+
+from dataclasses import replace
+
+import pytest
+from page_fixtures import LINES, transcript
+
+from medalign.analysis import Correction
+from medalign.audio import load_recording
+from medalign.editing import (
+    MAX_TEXT,
+    edit_passage,
+    is_edited,
+    kept_corrections,
+    rename_speaker,
+    with_correction,
+)
+from medalign.errors import DataError
+
+
+def test_a_changed_word_is_certain_and_the_others_keep_their_times():
+    before = transcript()
+    after = edit_passage(before, 3, LINES[3][2].replace("Monday.", "Tuesday."), "Patient")
+    old, new = before.segments[3], after.segments[3]
+    assert new.original_text == old.text and new.text.endswith("Tuesday.")
+    assert new.words[:-1] == old.words[:-1]
+    assert (new.words[-1].start_s, new.words[-1].end_s) == (old.words[-1].start_s, old.words[-1].end_s)
+    assert new.words[-1].probability == 1.0
+
+
+@pytest.mark.parametrize("text", ["No.", "one two three " * 20, "I may have had a very high fever on Monday, no", "new words only"])
+def test_times_never_run_backwards_and_stay_inside_the_passage(text):
+    segment = edit_passage(transcript(), 3, text, "Patient").segments[3]
+    assert [w.text for w in segment.words] == text.split()
+    edges = [t for w in segment.words for t in (w.start_s, w.end_s)]
+    assert edges == sorted(edges) and segment.start_s <= edges[0] and edges[-1] <= segment.end_s
+
+
+def test_undoing_an_edit_by_hand_leaves_no_mark():
+    before = transcript()
+    changed = edit_passage(before, 1, "I have had a cold.", "doctor")
+    assert is_edited(changed.segments[1])
+    restored = edit_passage(changed, 1, LINES[1][2], before.segments[1].speaker)
+    assert not restored.segments[1].original_text
+    twice = edit_passage(changed, 1, "Something else.", "doctor")
+    assert twice.segments[1].original_text == LINES[1][2], "the recogniser's words, not those of the first edit"
+
+
+def test_a_speaker_is_renamed_everywhere_and_the_guess_is_kept():
+    named = replace(transcript(), segments=tuple(replace(s, speaker=s.speaker.lower()) for s in transcript().segments))
+    after = rename_speaker(named, "Patient", "Mrs  Invented")
+    changed = [s for s in after.segments if s.speaker == "mrs invented"]
+    assert len(changed) == 3 and all(s.original_speaker == "patient" for s in changed)
+    assert not any(is_edited(s) for s in after.segments if s.speaker == "doctor")
+
+
+@pytest.mark.parametrize(
+    ("index", "text", "speaker", "words"),
+    [
+        (99, "x", "doctor", "passage 100 does not exist; the transcript has 7"),
+        (0, "  ", "doctor", "a passage of 0 characters"),
+        (0, "x" * (MAX_TEXT + 1), "doctor", "can't be kept"),
+        (0, "x", "y" * 41, "41 characters is too long"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_in_words(index, text, speaker, words):
+    with pytest.raises(DataError, match=words):
+        edit_passage(transcript(), index, text, speaker)
+
+
+def _misheard(said, at):
+    words = said.words
+    return Correction(at, at, words[at].text, "amoxicillin", "DRUG:amoxicillin", 0.9, words[at].start_s, words[at].end_s)
+
+
+def test_corrections_move_with_their_words_and_go_with_a_rewritten_passage():
+    before = transcript()
+    at = [w.text for w in before.words].index("Monday.")
+    correction = _misheard(before, at)
+    longer = edit_passage(before, 0, "Good morning to you, what brings you in here today?", "Doctor")
+    (kept,) = kept_corrections(before, longer, [correction])
+    assert longer.words[kept.first_word].text == "Monday."
+    assert kept_corrections(before, edit_passage(before, 3, "Yes, on Sunday.", "Patient"), [correction]) == ()
+
+
+def test_a_suggestion_that_is_taken_stands_in_the_text_with_its_punctuation():
+    before = transcript()
+    at = [w.text for w in before.words].index("Monday.")
+    after = with_correction(before, _misheard(before, at))
+    assert after.segments[3].text.endswith("a fever on amoxicillin.") and is_edited(after.segments[3])
+
+
+def test_concepts_follow_the_words(analyzer, analyses, examples):
+    analysis = analyses["chest-pain"]
+    heard = analyzer.listener.listen(load_recording(examples["chest-pain"].audio_path))
+    unchanged = analyzer.reread(analysis, analysis.transcript, heard)
+    assert unchanged == analysis, "reading the same words again changes nothing"
+    index = next(i for i, s in enumerate(analysis.transcript.segments) if len(s.words) > 6)
+    segment = analysis.transcript.segments[index]
+    edited = edit_passage(analysis.transcript, index, segment.text + " I also have a rash.", segment.speaker)
+    again = analyzer.reread(analysis, edited, heard)
+    before = {(c.label, c.status) for c in analysis.concepts if c.teacher and c.teacher.evidence}
+    after = {(c.label, c.status) for c in again.concepts if c.teacher and c.teacher.evidence}
+    (label,) = {label for label, _ in after - before}
+    assert "rash" in label.lower() and ((label, "present") in after)
+    assert again.models == analysis.models and again.signs == analysis.signs
+    assert again.to_dict()["transcript"]["segments"][index]["original_text"] == segment.text
