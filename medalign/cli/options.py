@@ -40,19 +40,26 @@ def check_output(path: Path | None) -> None:
         return
     folder = path.absolute().parent
     try:
-        exists = folder.is_dir()
+        exists, is_folder = folder.is_dir(), path.is_dir()
     except OSError as error:
         raise MedAlignError(f"can't write {path} ({error.strerror}); choose another place") from error
+    if is_folder:
+        raise MedAlignError(f"can't write {path}: it is a folder; give the name of a file")
     if not exists:
         raise MedAlignError(f"can't write {path}: the folder {folder} does not exist; create it first")
 
 
-def write_json(body: dict | list, path: Path) -> None:
-    text = json.dumps(body, indent=2, ensure_ascii=False) + "\n"
+def write_json(body: dict | list, path: Path, indent: int | None = 2) -> None:
+    text = json.dumps(body, indent=indent, ensure_ascii=False) + "\n"
     if str(path) == "-":
         sys.stdout.write(text)
         return
+    write_text(text, path)
+
+
+def write_text(text: str, path: Path) -> None:
+    """As UTF-8, with the line ends that the text has."""
     try:
-        path.write_text(text, encoding="utf-8")
+        path.write_text(text, encoding="utf-8", newline="")
     except OSError as error:
         raise MedAlignError(f"can't write {path} ({error.strerror}); choose another place") from error

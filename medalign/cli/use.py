@@ -5,9 +5,17 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from medalign.analysis import DISCLAIMER
-from medalign.cli.options import check_output, model_options, write_json
+from medalign.analysis import DISCLAIMER, Analysis
+from medalign.cli.options import check_output, model_options, write_json, write_text
+from medalign.errors import MedAlignError
 from medalign.words import clock
+
+EXPORTS = {  # options of `analyze` beside --json
+    "csv": "write the concepts here, one row each, for a spreadsheet",
+    "vtt": "write the transcript here as WebVTT subtitles",
+    "fhir": "write the mentions here as a FHIR R4 Bundle, for review",
+    "html": "write a page here to print",
+}
 
 
 def add_commands(commands) -> None:
@@ -15,6 +23,8 @@ def add_commands(commands) -> None:
     analyze = commands.add_parser("analyze", help="transcript, concepts and alignment of one recording")
     analyze.add_argument("audio", metavar="AUDIO", help="wav, mp3, m4a, mp4, ogg, webm or flac; at most 60 minutes")
     analyze.add_argument("--json", metavar="OUT", type=Path, help="write the whole result here ('-' is standard output)")
+    for name, told in EXPORTS.items():
+        analyze.add_argument(f"--{name}", metavar="OUT", type=Path, help=told)
     analyze.add_argument(
         "--concepts", metavar="CSV", type=Path, help="look for your own, too: columns label, synonyms (by |), code, category"
     )
@@ -41,6 +51,9 @@ def add_commands(commands) -> None:
     model_options(transcribe, asr=True)
     transcribe.set_defaults(command=_transcribe)
 
+    precompute = commands.add_parser("precompute", help="analyse the bundled examples, so that the page shows them at once")
+    precompute.set_defaults(command=_precompute)
+
     bench = commands.add_parser("bench", help="time, memory and word errors on the bundled examples")
     model_options(bench, asr=True, teacher=True, student=True)
     bench.add_argument("--speech", type=Path, help="folder with manifest.csv (path, text): its word error rate is added")
@@ -53,15 +66,41 @@ def _analyze(arguments: argparse.Namespace) -> None:
     from medalign.concepts import ConceptBank
     from medalign.concepts.custom import read_concepts
 
-    check_output(arguments.json)
+    _check_outputs(arguments)
     load_recording(arguments.audio)  # a bad file is refused before any model is loaded
     own = read_concepts(arguments.concepts, ConceptBank.default()) if arguments.concepts else ()
     analysis = _load_analyzer(arguments).analyze(arguments.audio, own)
     if arguments.json is not None:
         write_json(analysis.to_dict(), arguments.json)
+    _write_exports(analysis, arguments)
     if str(arguments.json) == "-":
         return
     print(_summary(analysis))
+
+
+def _check_outputs(arguments: argparse.Namespace) -> None:
+    outputs = [getattr(arguments, name) for name in ("json", *EXPORTS)]
+    for name in EXPORTS:
+        if str(getattr(arguments, name)) == "-":
+            raise MedAlignError(f"--{name} can't go to standard output, only --json can; give it the name of a file")
+    for path in outputs:
+        check_output(path)
+    files = [path.absolute() for path in outputs if path is not None and str(path) != "-"]
+    for path in files:
+        if files.count(path) > 1:
+            raise MedAlignError(f"{path} is to hold two results; give each its own file")
+
+
+def _write_exports(analysis: Analysis, arguments: argparse.Namespace) -> None:
+    from medalign.export import to_csv, to_vtt
+    from medalign.fhir import to_fhir
+    from medalign.printable import summary_html
+
+    for path, make in ((arguments.csv, to_csv), (arguments.vtt, to_vtt), (arguments.html, summary_html)):
+        if path is not None:
+            write_text(make(analysis), path)
+    if arguments.fhir is not None:
+        write_json(to_fhir(analysis), arguments.fhir)
 
 
 def _skim(arguments: argparse.Namespace) -> None:
@@ -106,11 +145,10 @@ def _summary(analysis) -> str:
     lines += [f"[{clock(s.start_s)}] {s.text}" for s in analysis.transcript.segments] or ["No speech detected."]
     lines.append("")
     for row in analysis.concepts:
-        evidence = (row.teacher or row.student).evidence[0]
+        places = [e for witness in (row.teacher, row.student) if witness for e in witness.evidence]
+        first = f"{clock(places[0].start_s)} {places[0].text or ''}" if places else "no clear place"
         status = f"{row.status} ({row.trigger})" if row.trigger else row.status or "heard only"
-        lines.append(
-            f"{row.label:<28} {row.code:<12} {status:<28} {row.agreement:<13} {clock(evidence.start_s)} {evidence.text or ''}"
-        )
+        lines.append(f"{row.label:<28} {row.code:<12} {status:<28} {row.agreement:<13} {first}")
     alarms = [window for window in analysis.alignment.windows if window.alarm]
     if alarms:
         places = ", ".join(clock(window.start_s) for window in alarms)
@@ -132,6 +170,18 @@ def _transcribe(arguments: argparse.Namespace) -> None:
         write_json(body, arguments.json)
     if str(arguments.json) != "-":
         print("\n".join(f"[{clock(s.start_s)}] {s.text}" for s in transcript.segments) or "No speech detected.")
+
+
+def _precompute(arguments: argparse.Namespace) -> None:
+    from medalign.analyzer import Analyzer
+    from medalign.training.examples import analysis_path, load_examples
+
+    analyzer = Analyzer.default()
+    for example in load_examples():
+        for path in (example.audio_path, example.noisy_audio_path):
+            if path is not None:
+                write_json(analyzer.analyze(path).to_dict(), analysis_path(path), indent=None)
+                print(analysis_path(path).name)
 
 
 def _bench(arguments: argparse.Namespace) -> None:

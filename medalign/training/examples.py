@@ -102,6 +102,11 @@ def load_examples(folder: Path = EXAMPLES_DIR) -> tuple[Example, ...]:
     return tuple(_load_example(path) for path in _script_paths(folder))
 
 
+def analysis_path(audio_path: Path) -> Path:
+    """Where `medalign precompute` keeps the result of an example's recording."""
+    return audio_path.parent / "analyses" / f"{audio_path.stem}.json"
+
+
 def synthesize_examples(folder: Path = EXAMPLES_DIR) -> tuple[Example, ...]:
     """Speak all consultations anew; the same scripts give the same files."""
     for path in _script_paths(folder):
