@@ -27,3 +27,7 @@ class DataError(MedAlignError):
 
 class TrainingError(MedAlignError):
     """A training run can't start or go on: batch too small, loss not finite, embeddings collapsed, foreign state."""
+
+
+class FeedbackError(MedAlignError):
+    """Feedback can't be taken, found or stored: out of bounds, unknown receipt, too often, database out of reach."""

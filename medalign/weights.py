@@ -7,10 +7,12 @@ result can always name the exact weights behind it. Nothing here loads a model.
 
 import hashlib
 import importlib.util
+import json
 import logging
 import os
 import shutil
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -20,6 +22,7 @@ from medalign.errors import WeightsError
 log = logging.getLogger(__name__)
 
 REVISION_LENGTH = 12  # hex digits of a SHA-256 shown to people
+INDEX_ENDING = ".safetensors.index.json"  # lists the parts of a weight file that was split
 
 
 @dataclass(frozen=True)
@@ -134,6 +137,16 @@ def resolve(name: str, *, weight_files: tuple[str, ...]) -> Weights:
     return _from_hub(name, hub_id)
 
 
+def n_bytes(name: str, *, weight_files: tuple[str, ...]) -> int:
+    """Size of the weights behind a model's name, all parts of a split file included. Arguments and errors as `resolve`."""
+    folder = resolve(name, weight_files=weight_files).folder
+    file = next(folder / file for file in weight_files if (folder / file).is_file())
+    if not file.name.endswith(INDEX_ENDING):
+        return file.stat().st_size
+    parts = set(json.loads(file.read_text(encoding="utf-8"))["weight_map"].values())
+    return sum((folder / part).stat().st_size for part in parts)
+
+
 def upload_folder(folder: Path, repo_id: str, *, private: bool, token: str | None = None) -> str:
     """Upload a student's folder to the Hub as one commit, and make the repository if need be; the commit's address.
 
@@ -144,22 +157,35 @@ def upload_folder(folder: Path, repo_id: str, *, private: bool, token: str | Non
     Raises:
         WeightsError: offline, not a student's folder with a card, or the Hub is out of reach or refuses.
     """
+    if missing := [file for file in STUDENT_FILES if not (folder / file).is_file()]:
+        raise WeightsError(f"{folder} lacks {', '.join(missing)}, so it is not uploaded; `medalign train` writes all of them")
+    # The Hub's patterns reach into folders, so the files are named one by one.
+    files = sorted({path.name for pattern in UPLOADED for path in folder.glob(pattern)})
+    return _upload(folder, repo_id, files, "model", "Upload student", private, token)
+
+
+def upload_dataset(folder: Path, repo_id: str, files: Sequence[str], *, private: bool, token: str | None = None) -> str:
+    """Upload those files of a folder to a data set on the Hub, as `upload_folder` does a student's."""
+    return _upload(folder, repo_id, files, "dataset", "Upload data", private, token)
+
+
+def _upload(
+    folder: Path, repo_id: str, files: Sequence[str], repo_type: str, message: str, private: bool, token: str | None
+) -> str:
     import httpx
     from huggingface_hub import HfApi, constants
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
-    if missing := [file for file in STUDENT_FILES if not (folder / file).is_file()]:
-        raise WeightsError(f"{folder} lacks {', '.join(missing)}, so it is not uploaded; `medalign train` writes all of them")
     if constants.HF_HUB_OFFLINE:
         raise WeightsError(f"{folder} can't be uploaded while HF_HUB_OFFLINE is set; unset it and try again")
-    # The Hub's patterns reach into folders, so the files are named one by one.
-    files = sorted({path.name for pattern in UPLOADED for path in folder.glob(pattern)})
     api = HfApi(token=token)
     try:
-        api.create_repo(repo_id, private=private, exist_ok=True)
-        if private and not api.model_info(repo_id).private:
+        api.create_repo(repo_id, private=private, exist_ok=True, repo_type=repo_type)
+        if private and not (api.dataset_info if repo_type == "dataset" else api.model_info)(repo_id).private:
             raise WeightsError(f"repository '{repo_id}' is public; name another one, or upload with private=False")
-        commit = api.upload_folder(repo_id=repo_id, folder_path=folder, allow_patterns=files, commit_message="Upload student")
+        commit = api.upload_folder(
+            repo_id=repo_id, folder_path=folder, allow_patterns=list(files), commit_message=message, repo_type=repo_type
+        )
     except (OSError, ValueError, HFValidationError, HfHubHTTPError, httpx.HTTPError) as error:
         raise WeightsError(
             f"{folder} could not be uploaded to the Hub as '{repo_id}': {_first_line(error)}; "

@@ -157,10 +157,10 @@ def hub(monkeypatch):
 
     asked = SimpleNamespace(private=True, created=[], files=None)
 
-    def create_repo(api, repo_id, *, private, exist_ok):
+    def create_repo(api, repo_id, *, private, exist_ok, repo_type):
         asked.created.append((repo_id, private, api.token))
 
-    def upload(api, *, repo_id, folder_path, allow_patterns, commit_message):
+    def upload(api, *, repo_id, folder_path, allow_patterns, commit_message, repo_type):
         files = [str(path.relative_to(folder_path)) for path in Path(folder_path).rglob("*") if path.is_file()]
         asked.files = sorted(huggingface_hub.utils.filter_repo_objects(files, allow_patterns=allow_patterns))
         return SimpleNamespace(commit_url=f"https://hub/{repo_id}/commit/1")

@@ -1,0 +1,139 @@
+"""Commands on the feedback database: export, manifest, withdraw, events, push."""
+
+import argparse
+import os
+from pathlib import Path
+
+from medalign.cli.options import Manual, check_output
+from medalign.errors import MedAlignError
+
+STORE_VARIABLE = "MEDALIGN_FEEDBACK"  # for the command line only; the package reads no environment
+FORMATS = ("jsonl", "csv", "parquet")
+
+MANUAL = f"""\
+The page stores what people say of results in a database: which concepts were right, wrong or missing, how bad that is, which
+of two results is better. It holds no audio, no transcript, no file name and nobody's identity; words of a recording only
+where the person agreed to that. Every action takes --store DB, an SQLite file or an SQLAlchemy URL; without it, the
+environment variable {STORE_VARIABLE} counts, or else runs/feedback.sqlite3.
+
+  medalign feedback export --out runs/feedback
+  medalign feedback withdraw K7QM-3FDA-9XPT
+
+LEARNING FROM IT
+  You hold the recordings, the database does not. Write a CSV with the columns result_id (as exported) and path, then:
+
+  medalign feedback manifest --recordings recordings.csv --out runs/feedback/manifest.csv
+  medalign train runs/feedback/manifest.csv --shared-texts --out runs/student
+
+  Confirmed and missing concepts count, if the seconds were marked and the person agreed to the words being kept; concepts
+  that anybody called wrong don't. Paths in recordings.csv are relative to it.
+
+WITHDRAWING AND PUBLISHING
+  What is withdrawn is deleted from the database for good, and is missing from the next export. Copies made before keep it:
+  files, backups, and the history of a repository on the Hub that was pushed to. Delete those yourself.
+"""
+
+
+def add_commands(commands) -> None:
+    """Add `feedback` and its actions to the subparsers of the command line."""
+    feedback = commands.add_parser(
+        "feedback",
+        help="what people said of results: export it, learn from it, withdraw it",
+        formatter_class=Manual,
+        epilog=MANUAL,
+    )
+    actions = feedback.add_subparsers(required=True, metavar="ACTION")
+
+    export = _action(actions, "export", _export, "write all feedback as files")
+    export.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="a file for each table, and README.md")
+    export.add_argument("--format", choices=FORMATS, default="jsonl", help="(default: jsonl)")
+
+    manifest = _action(actions, "manifest", _manifest, "turn what people confirmed into a training manifest")
+    manifest.add_argument(
+        "--recordings", type=Path, required=True, metavar="CSV", help="columns result_id and path: the audio that you hold"
+    )
+    manifest.add_argument("--out", type=Path, required=True, metavar="MANIFEST", help="the manifest to write")
+
+    withdraw = _action(actions, "withdraw", _withdraw, "delete everything that was given under a receipt code")
+    withdraw.add_argument("code", metavar="CODE", help="such as K7QM-3FDA-9XPT")
+
+    events = _action(actions, "events", _events, "the audit log: what was done when and how it ended, without any text")
+    events.add_argument("--last", type=int, default=20, metavar="N", help="the newest only (default: 20)")
+    events.add_argument("--out", type=Path, metavar="FILE", help="write the whole log here, as .jsonl, .csv or .parquet")
+
+    push = _action(actions, "push", _push, "upload all feedback to a private data set on the Hugging Face Hub")
+    push.add_argument("repository", metavar="OWNER/NAME")
+    push.add_argument("--format", choices=FORMATS, default="jsonl", help="(default: jsonl)")
+    push.add_argument("--public", action="store_true", help="visible to everybody (default: private); needs --agreed")
+    push.add_argument("--agreed", action="store_true", help="all who gave feedback agreed to its publication")
+
+
+def _action(actions, name: str, command, told: str) -> argparse.ArgumentParser:
+    action = actions.add_parser(name, help=told, description=told[0].upper() + told[1:] + ".")
+    action.add_argument(
+        "--store",
+        default=os.environ.get(STORE_VARIABLE),
+        metavar="DB",
+        help=f"SQLite file or SQLAlchemy URL (default: ${STORE_VARIABLE}, else runs/feedback.sqlite3)",
+    )
+    action.set_defaults(command=command)
+    return action
+
+
+def _open(arguments: argparse.Namespace):
+    """The store, which must exist: a new, empty one would answer a mistyped name with nothing."""
+    from medalign.feedback import DEFAULT_STORE, FeedbackStore
+
+    return FeedbackStore(arguments.store or DEFAULT_STORE, create=False)
+
+
+def _export(arguments: argparse.Namespace) -> None:
+    from medalign.feedback.export import export
+
+    with _open(arguments) as store:
+        for path in export(store, arguments.out, arguments.format):
+            print(path)
+
+
+def _manifest(arguments: argparse.Namespace) -> None:
+    from medalign.feedback.manifest import read_recordings, write_training_manifest
+
+    check_output(arguments.out)
+    with _open(arguments) as store:
+        n = write_training_manifest(store, read_recordings(arguments.recordings), arguments.out)
+    print(f"{arguments.out}: {n} rows; train on it with `medalign train {arguments.out} --shared-texts --out FOLDER`")
+
+
+def _withdraw(arguments: argparse.Namespace) -> None:
+    with _open(arguments) as store:
+        n = store.withdraw(arguments.code)
+    print(f"{n} ratings and votes are deleted")
+
+
+def _events(arguments: argparse.Namespace) -> None:
+    from medalign.feedback.export import json_lines, write_table
+
+    with _open(arguments) as store:
+        events = store.events_table()
+    if arguments.out is None:
+        print(json_lines(events.tail(max(arguments.last, 0))), end="")
+        return
+    check_output(arguments.out)
+    if arguments.out.suffix.removeprefix(".") not in FORMATS:
+        raise MedAlignError(f"--out {arguments.out}: end it with one of {', '.join(f'.{name}' for name in FORMATS)}")
+    print(write_table(events, arguments.out))
+
+
+def _push(arguments: argparse.Namespace) -> None:
+    from medalign.feedback.export import push
+
+    with _open(arguments) as store:
+        print(
+            push(
+                store,
+                arguments.repository,
+                private=not arguments.public,
+                agreed=arguments.agreed,
+                format=arguments.format,
+            )
+        )

@@ -1,0 +1,218 @@
+"""The database behind the feedback: opened, migrated, and used one short transaction at a time.
+
+SQLite is the default and holds up with several threads and processes: readers and one writer go side by side (write-ahead
+log), a writer waits for its turn instead of failing, and what was committed outlives a killed process. Deleted text is
+overwritten, in the file and in its log. Other databases work by their SQLAlchemy URL; there, deleting for good (logs,
+backups) is up to whoever runs them.
+"""
+
+import logging
+import secrets
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DatabaseError, IntegrityError, NoSuchModuleError, OperationalError, ProgrammingError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from medalign.errors import FeedbackError
+from medalign.feedback.migrations import VERSION, migrate, version_of
+
+log = logging.getLogger(__name__)
+
+DEFAULT_STORE = "runs/feedback.sqlite3"
+BUSY_TIMEOUT_S = 20  # that one writer waits for the others; a transaction takes milliseconds
+MARK = "PRAGMA user_version"  # a number that SQLite keeps for us: not 0 while deleted text may still be in the file
+N_TRIES, PAUSE_S = 50, 0.1  # to set a database up, where another process does so at the same moment
+PRAGMAS = (
+    f"busy_timeout={BUSY_TIMEOUT_S * 1000}",
+    "foreign_keys=ON",
+    "secure_delete=ON",  # what is withdrawn is overwritten with zeros
+    "synchronous=FULL",  # a commit survives a power cut
+    "temp_store=MEMORY",
+)
+
+
+class Database:
+    """A feedback database, open and up to date."""
+
+    def __init__(self, where: str, *, create: bool = True):
+        """
+        Args:
+            where: an SQLAlchemy URL ("postgresql+psycopg://...") or the path of an SQLite file.
+            create: make the file, its folder and the tables if they don't exist.
+
+        Raises:
+            FeedbackError: nothing there and not to be created, out of reach, not a database, or of a newer MedAlign.
+        """
+        self.url = _url(where)
+        # For messages, which visitors of the page may see: neither folders nor hosts.
+        self.name = Path(self.url.database).name if self.is_sqlite else f"{self.url.drivername} database {self.url.database}"
+        if self.is_sqlite:
+            _prepare_file(Path(self.url.database), create)
+        self._engine = self._connected()
+        try:
+            self._open(create)
+        except FeedbackError:
+            self.close()
+            raise
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.url.get_backend_name() == "sqlite"
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A transaction that sees one state of the database."""
+        with self._errors(), self._engine.connect() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A transaction that may write: all of it is stored, or nothing."""
+        with self._errors(), self._engine.connect() as connection:
+            connection.execution_options(writes=True)
+            with connection.begin():
+                yield connection
+
+    @contextmanager
+    def erasing(self) -> Iterator[Connection]:
+        """A transaction that deletes for good: after it, an SQLite file is written anew from what is left.
+
+        Overwriting alone (`secure_delete`) is not enough: SQLite moves rows between pages, and copies stay behind.
+        """
+        with self.writing() as connection:
+            if self.is_sqlite:  # marks the file as unclean: if this process dies, whoever opens it next finishes the job
+                connection.exec_driver_sql(f"PRAGMA user_version={1 + secrets.randbits(30)}")
+            yield connection
+        if self.is_sqlite:
+            self._rewrite()
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    def _connected(self) -> Engine:
+        try:
+            # One connection per thread at work; Gradio has 40.
+            engine = create_engine(self.url, pool_size=10, max_overflow=40, pool_pre_ping=not self.is_sqlite)
+        except NoSuchModuleError as error:
+            raise FeedbackError(f"{self.name}: SQLAlchemy knows no such database ({error}); check the URL") from error
+        except ModuleNotFoundError as error:
+            raise FeedbackError(f"{self.name} needs the package {error.name}; run `pip install {error.name}`") from error
+        if self.is_sqlite:
+            event.listen(engine, "connect", _set_up)
+            event.listen(engine, "begin", _begin)
+        return engine
+
+    def _open(self, create: bool) -> None:
+        with self.reading() as connection:
+            version = version_of(connection)
+        if version == 0 and not create:
+            raise FeedbackError(f"{self.name} holds no feedback; give the database that the page writes to")
+        if self.is_sqlite:
+            self._switch_to_log()
+        for n_left in reversed(range(N_TRIES)):
+            try:
+                if version != VERSION:
+                    with self.writing() as connection:
+                        migrate(connection, self.name)
+                break
+            except (FeedbackError, IntegrityError, ProgrammingError):  # another process was quicker, or it can't be done
+                with self.reading() as connection:
+                    version = version_of(connection)
+                if version > VERSION or not n_left:
+                    raise
+                time.sleep(PAUSE_S)
+        if self.is_sqlite and self._asked(MARK):
+            self._rewrite()
+
+    def _switch_to_log(self) -> None:
+        """Write-ahead log, once and for all; SQLite doesn't wait for others here. It can't be on a network drive."""
+        for n_left in reversed(range(N_TRIES)):
+            try:
+                if (mode := self._asked("PRAGMA journal_mode=WAL")) == "wal":
+                    return
+            except FeedbackError:
+                if not n_left:
+                    raise
+            time.sleep(PAUSE_S)
+        raise FeedbackError(f"{self.name} can't have a write-ahead log where it lies (now: {mode}); put it on a local disk")
+
+    def _rewrite(self) -> None:
+        """What was deleted is gone already for everybody who asks, so failing here is for the operator to know."""
+        try:
+            mark = self._asked(MARK)
+            self._asked("VACUUM")
+            for _ in range(N_TRIES):
+                if not self._asked("PRAGMA wal_checkpoint(TRUNCATE)"):
+                    break
+                time.sleep(PAUSE_S)  # others are reading
+            else:
+                raise FeedbackError(f"{self.name} is in use")
+            with self.writing() as connection:
+                if connection.exec_driver_sql(MARK).scalar() == mark:  # and nothing was deleted in the meantime
+                    connection.exec_driver_sql("PRAGMA user_version=0")
+        except FeedbackError as error:
+            log.warning("traces of deleted feedback may still be in the file; they go when it is next opened (%s)", error)
+
+    def _asked(self, statement: str) -> object:
+        """The first value that SQLite answers to a statement outside of any transaction; None if it answers nothing."""
+        with self._errors(), closing(self._engine.raw_connection()) as connection, closing(connection.cursor()) as cursor:
+            try:
+                row = cursor.execute(statement).fetchone()
+            except sqlite3.Error as error:
+                raise OperationalError(statement, None, error) from error
+            return row and row[0]
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        """What the database says, as one sentence, where the user can do something about it."""
+        try:
+            yield
+        except (IntegrityError, ProgrammingError):
+            raise
+        except PoolTimeoutError as error:
+            raise FeedbackError(f"{self.name} is too busy at the moment; try again") from error
+        except (OperationalError, DatabaseError) as error:
+            reason = (str(error.orig).strip() or type(error.orig).__name__).splitlines()[0]
+            raise FeedbackError(
+                f"{self.name} can't be used ({reason}); check that it is a database and can be written"
+            ) from error
+
+
+def _url(where: str) -> URL:
+    try:
+        url = make_url(where) if "://" in where else URL.create("sqlite", database=where)
+    except ArgumentError as error:
+        raise FeedbackError(f"'{where.split('://')[0]}://...' is no database URL; give one, or the path of a file") from error
+    if url.get_backend_name() == "sqlite" and (not url.database or url.database.startswith((":memory:", "file:"))):
+        raise FeedbackError("feedback in memory would be lost, and each thread would have its own; give the path of a file")
+    return url
+
+
+def _prepare_file(path: Path, create: bool) -> None:
+    try:
+        if path.is_file():
+            return
+        if not create:
+            raise FeedbackError(f"feedback database {path} not found; give the one that the page writes to with --store")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)  # comments are for the operator; SQLite gives its log the same mode
+    except OSError as error:
+        raise FeedbackError(f"feedback database {path} can't be opened ({error.strerror}); choose another place") from error
+
+
+def _set_up(connection, _record) -> None:
+    """Each new SQLite connection. Python's driver begins no transaction by itself: `_begin` does."""
+    connection.isolation_level = None
+    for pragma in PRAGMAS:
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin(connection: Connection) -> None:
+    """A writer takes its turn at the start. Whoever reads first and writes later can be refused without any waiting."""
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get("writes") else "BEGIN")

@@ -1,0 +1,140 @@
+"""Results and comparisons in the database: kept as shown, looked up to check feedback, forgotten when nobody needs them."""
+
+import uuid
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import ColumnElement, Connection, delete, exists, insert, or_, select
+
+from medalign.analysis import Models
+from medalign.concepts import ConceptBank
+from medalign.errors import FeedbackError
+from medalign.feedback import schema
+from medalign.feedback.checks import told
+from medalign.feedback.records import ConceptRating, ShownComparison, ShownResult
+
+FORGOTTEN_AFTER = timedelta(days=1)  # a result that was registered and nobody gave feedback on
+TOLERANCE_S = 0.1  # a recogniser's last word may end a little after the recording
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a rating is about."""
+
+    key: str  # a newer rating with the same key supersedes an older one
+    position: int | None  # of the row; None for a missing concept
+    label: str
+
+
+def now(ago: timedelta = timedelta()) -> str:
+    """UTC in ISO 8601, to the millisecond."""
+    return (datetime.now(UTC) - ago).isoformat(timespec="milliseconds")
+
+
+def flat(models: Models | None) -> dict[str, str]:
+    """`{"asr": name, "asr_revision": revision, ...}`, the columns of the tables."""
+    if models is None:
+        return {}
+    names = {field.name: getattr(models, field.name).name for field in fields(models)}
+    return names | {f"{field.name}_revision": getattr(models, field.name).revision for field in fields(models)}
+
+
+def add_result(connection: Connection, result: ShownResult) -> str:
+    result_id = uuid.uuid4().hex
+    values = {name: getattr(result, name) for name in ("app_version", "duration_s", "n_segments", "is_example", "is_edited")}
+    connection.execute(insert(schema.results).values(result_id=result_id, created_at=now(), **values, **flat(result.models)))
+    rows = [{"result_id": result_id, "position": i, **asdict(row)} for i, row in enumerate(result.concepts, start=1)]
+    if rows:
+        connection.execute(insert(schema.shown), rows)
+    return result_id
+
+
+def add_comparison(connection: Connection, shown: ShownComparison) -> str:
+    for result_id in (shown.result_a, shown.result_b):
+        check_result(connection, result_id)
+    comparison_id = uuid.uuid4().hex
+    values = asdict(shown)
+    values["left_side"] = values.pop("left")
+    connection.execute(insert(schema.comparisons).values(comparison_id=comparison_id, created_at=now(), **values))
+    return comparison_id
+
+
+def check_result(connection: Connection, result_id: str) -> None:
+    if connection.scalar(select(schema.results.c.result_id).where(schema.results.c.result_id == result_id)) is None:
+        raise FeedbackError(f"result {told(result_id)} isn't known, or was forgotten after a day; analyse the recording again")
+
+
+def check_unvoted(connection: Connection, comparison_id: str) -> None:
+    """Raises FeedbackError unless the comparison exists and has no vote. Whoever asks next waits for this transaction."""
+    comparison, vote = schema.comparisons.c, schema.votes.c
+    asked = select(comparison.comparison_id).where(comparison.comparison_id == comparison_id).with_for_update()
+    if connection.scalar(asked) is None:
+        raise FeedbackError(f"comparison {told(comparison_id)} isn't known, or was forgotten after a day; compare again")
+    if connection.scalar(select(vote.vote_id).where(vote.comparison_id == comparison_id)) is not None:
+        raise FeedbackError("this comparison has its vote already; compare again to vote again")
+
+
+def find_subject(connection: Connection, result_id: str, rating: ConceptRating) -> Subject:
+    """What is rated.
+
+    Raises:
+        FeedbackError: the result has no such row, or ends before the seconds marked.
+    """
+    duration_s = connection.scalar(select(schema.results.c.duration_s).where(schema.results.c.result_id == result_id))
+    if rating.end_s is not None and rating.end_s > duration_s + TOLERANCE_S:
+        raise FeedbackError(f"end_s {rating.end_s:g} lies after the end of the recording, {duration_s:g} s; mark it again")
+    shown = schema.shown.c
+    query = select(shown.status, shown.position, shown.label).where(
+        shown.result_id == result_id, shown.concept_id == rating.concept_id
+    )
+    rows = {status: (position, label) for status, position, label in connection.execute(query)}
+    if rating.verdict == "missing":
+        return _missing(rating, [label for _, label in rows.values()])
+    if rating.status not in rows:
+        raise FeedbackError(
+            f"this result has no row {told(rating.concept_id)} with status {rating.status}; "
+            f"its statuses there: {', '.join(map(str, rows)) or 'none'}"
+        )
+    position, label = rows[rating.status]
+    return Subject(f"row {position}", position, label)
+
+
+def _missing(rating: ConceptRating, labels: list[str]) -> Subject:
+    """`labels` are those of its rows with another status. The same one may be missing at two places."""
+    label = rating.label or next(iter(labels), None)
+    if rating.concept_id is not None and not labels:
+        bank = ConceptBank.default()
+        if rating.concept_id not in bank:
+            raise FeedbackError(f"concept {told(rating.concept_id)} is neither shown nor in the bank; give its label instead")
+        label = label or bank[rating.concept_id].label
+    what = rating.concept_id or label.casefold()
+    return Subject(f"missing {what} {rating.start_s} {rating.end_s}", None, label)
+
+
+def forget_stale(connection: Connection) -> None:
+    """Delete what was shown over a day ago and never drew any feedback."""
+    before = now(ago=FORGOTTEN_AFTER)
+    _forget(connection, schema.results.c.created_at < before, schema.comparisons.c.created_at < before)
+
+
+def forget(connection: Connection, result_ids: Iterable[str], comparison_ids: Iterable[str]) -> None:
+    """Delete those of them, and the results of those comparisons, that no feedback rests on."""
+    comparison, ids = schema.comparisons.c, list(comparison_ids)
+    pairs = connection.execute(select(comparison.result_a, comparison.result_b).where(comparison.comparison_id.in_(ids)))
+    results = {*result_ids, *(result_id for pair in pairs for result_id in pair)}
+    _forget(connection, schema.results.c.result_id.in_(results), comparison.comparison_id.in_(ids))
+
+
+def _forget(connection: Connection, results: ColumnElement[bool], comparisons: ColumnElement[bool]) -> None:
+    result_id, comparison = schema.results.c.result_id, schema.comparisons.c
+    unvoted = ~exists().where(schema.votes.c.comparison_id == comparison.comparison_id)
+    connection.execute(delete(schema.comparisons).where(comparisons, unvoted))
+    unused = select(result_id).where(
+        results,
+        ~exists().where(schema.submissions.c.result_id == result_id),
+        ~exists().where(or_(comparison.result_a == result_id, comparison.result_b == result_id)),
+    )
+    gone = list(connection.scalars(unused))
+    connection.execute(delete(schema.shown).where(schema.shown.c.result_id.in_(gone)))
+    connection.execute(delete(schema.results).where(result_id.in_(gone)))

@@ -1,0 +1,218 @@
+"""The feedback store: results are registered as shown, people rate them under a receipt, and can take everything back.
+
+Each method is one transaction: it is stored whole or not at all, and what was stored outlives a killed process. Whoever
+calls may be forged, so nothing is believed that can be looked up: a rating must be about a row of the registered result,
+and its seconds must lie within the recording. `visit`, any key of a visit, counts for the rate limit and is not stored.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pandas
+from sqlalchemy import Connection, delete, func, insert, select
+
+from medalign.feedback import results, schema, submissions
+from medalign.feedback.checks import identifier
+from medalign.feedback.columns import TableName
+from medalign.feedback.database import Database
+from medalign.feedback.limits import RateLimit
+from medalign.feedback.receipts import Receipt, hash_of
+from medalign.feedback.records import (
+    AuditEvent,
+    ConceptRating,
+    RecordingRating,
+    Role,
+    ShownComparison,
+    ShownResult,
+    Vote,
+    check_role,
+)
+from medalign.feedback.submissions import Rating, Submission
+from medalign.feedback.tables import read_table
+
+N_EVENTS = 10_000  # of the audit log, the newest
+
+
+class FeedbackStore:
+    """All feedback, in one database. Threads and processes may share it."""
+
+    def __init__(self, url: str, *, create: bool = True, limit: RateLimit | None = None, n_events: int = N_EVENTS):
+        """
+        Args:
+            url: SQLAlchemy URL, or path of an SQLite file.
+            create: make database and tables if there are none.
+            limit: how often one receipt, and one visit, may act; 60 times a minute if not given.
+            n_events: how many events the audit log keeps.
+
+        Raises:
+            FeedbackError: see `Database`.
+        """
+        self._database = Database(url, create=create)
+        self._limit = limit or RateLimit()
+        self._n_events = n_events
+
+    def close(self) -> None:
+        self._database.close()
+
+    def __enter__(self) -> "FeedbackStore":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.close()
+
+    def register(self, shown: ShownResult, *, visit: str | None = None) -> str:
+        """Keep what was shown, so that feedback can be checked against it; the result's identifier.
+
+        What nobody gave feedback on within a day is forgotten again.
+        """
+        self._limit.count(visit)
+        with self._database.writing() as connection:
+            results.forget_stale(connection)
+            return results.add_result(connection, shown)
+
+    def open(self, result_id: str, *, role: Role | None = None, keep_span: bool = False, visit: str | None = None) -> Receipt:
+        """Begin one person's feedback on a result.
+
+        Args:
+            keep_span: they agreed that the words they mark are stored; without, `span_text` is dropped.
+        """
+        self._limit.count(visit)
+        check_role(role)
+        with self._database.writing() as connection:
+            results.check_result(connection, identifier("result_id", result_id))
+            return submissions.begin(connection, result_id, role, keep_span is True)
+
+    def amend(self, code: str, *, role: Role | None, keep_span: bool, visit: str | None = None) -> None:
+        """Change role and consent of a receipt. Without consent, words that were kept are deleted."""
+        check_role(role)
+        self._limit.count(visit, hash_of(code))
+        with self._database.erasing() if keep_span is not True else self._database.writing() as connection:
+            submissions.amend(connection, submissions.act(connection, code), role, keep_span is True)
+
+    def rate(self, code: str, rating: ConceptRating, *, visit: str | None = None) -> int:
+        """Store what a person says of one concept; a newer rating of the same row supersedes the older. Its number.
+
+        Raises:
+            FeedbackError: unknown receipt, no such row in the result, seconds outside the recording, or too often.
+        """
+        with self._acting(code, visit) as (connection, submission):
+            subject = results.find_subject(connection, submissions.rated_result(submission), rating)
+            return submissions.add_rating(connection, submission, rating, subject)
+
+    def rate_recording(self, code: str, rating: RecordingRating, *, visit: str | None = None) -> int:
+        """Store the short form about the whole; a newer one supersedes the older. Its number."""
+        with self._acting(code, visit) as (connection, submission):
+            submissions.rated_result(submission)
+            return submissions.add_recording_rating(connection, submission, rating)
+
+    def undo(self, code: str, *, visit: str | None = None) -> Rating | None:
+        """Take back the last rating under this receipt, which is returned; what it had superseded counts again.
+
+        None if there is nothing left. A vote stays, because the names were revealed after it; it can be withdrawn.
+        """
+        with self._acting(code, visit) as (connection, submission):
+            return submissions.undo_last(connection, submission)
+
+    def ratings(self, code: str) -> tuple[Rating, ...]:
+        """What counts under this receipt, in the order in which it was given."""
+        with self._database.reading() as connection:
+            return submissions.current(connection, submissions.find(connection, code))
+
+    def withdraw(self, code: str, *, visit: str | None = None) -> int:
+        """Delete everything under this receipt; the number of ratings and votes that are gone.
+
+        What was shown goes, too, unless somebody else gave feedback on it. In SQLite nothing is left in the files.
+        """
+        self._limit.count(visit and f"withdraw {visit}")  # whoever has just rated a lot may still withdraw
+        with self._database.erasing() as connection:
+            return submissions.delete_all(connection, submissions.find(connection, code))
+
+    def register_comparison(self, shown: ShownComparison, *, visit: str | None = None) -> str:
+        """Keep which results stood where; the comparison's identifier. One showing is one comparison and takes one vote."""
+        self._limit.count(visit)
+        with self._database.writing() as connection:
+            return results.add_comparison(connection, shown)
+
+    def vote(
+        self,
+        comparison_id: str,
+        vote: Vote,
+        *,
+        code: str | None = None,
+        role: Role | None = None,
+        visit: str | None = None,
+    ) -> Receipt:
+        """Store a vote under the receipt `code`, or else under a new one with this role; the receipt.
+
+        Raises:
+            FeedbackError: unknown comparison or receipt, too often, or the comparison has its vote already.
+        """
+        self._limit.count(visit, code and hash_of(code))
+        check_role(role)
+        comparison_id = identifier("comparison_id", comparison_id)
+        with self._database.writing() as connection:
+            results.check_unvoted(connection, comparison_id)
+            if code is None:
+                receipt = submissions.begin(connection, None, role, keep_span=False)
+            else:
+                receipt = Receipt(code, submissions.act(connection, code).submission_id)
+            submissions.add_vote(connection, receipt.submission_id, comparison_id, vote)
+        return receipt
+
+    def log(self, event: AuditEvent) -> None:
+        """Add to the audit log; beyond its bound the oldest events go."""
+        table = schema.events
+        values = {name: getattr(event, name) for name in ("event", "visit", "outcome", "app_version", "duration_s")}
+        with self._database.writing() as connection:
+            connection.execute(insert(table).values(created_at=results.now(), **values, **results.flat(event.models)))
+            newest = connection.scalar(select(func.max(table.c.event_id)))
+            connection.execute(delete(table).where(table.c.event_id <= newest - self._n_events))
+
+    def table(self, name: TableName) -> pandas.DataFrame:
+        """One of `columns.TABLES`, with the columns listed there; what was superseded or taken back is not in it."""
+        with self._database.reading() as connection:
+            return read_table(connection, name)
+
+    def ratings_table(self) -> pandas.DataFrame:
+        """A row per concept that a person rated.
+
+        rating_id, submission_id, result_id, created_at, concept_id, label, category, status, agreement, verdict,
+        right_status, severity, role, start_s, end_s, span_text, comment, teacher_probability, student_probability,
+        probability, asr, asr_revision, teacher, teacher_revision, student, student_revision, app_version,
+        schema_version, is_example, is_edited, position, keep_span.
+        """
+        return self.table("ratings")
+
+    def votes_table(self) -> pandas.DataFrame:
+        """A row per vote; `choice` names a result, not a side.
+
+        vote_id, comparison_id, submission_id, created_at, choice (a, b, tie, both_bad), left (a, b), blind, seed,
+        model_a, model_b ("asr revision | teacher revision | student revision"), comment, role, result_a, result_b,
+        schema_version.
+        """
+        return self.table("votes")
+
+    def recordings_table(self) -> pandas.DataFrame:
+        """A row per recording that a person filled the short form in for: transcript, concepts and useful, 1 to 5."""
+        return self.table("recordings")
+
+    def shown_table(self) -> pandas.DataFrame:
+        """A row per concept shown in a result that drew feedback, rated or not: what shares are counted from."""
+        return self.table("shown")
+
+    def durations_s(self) -> dict[str, float]:
+        """Result identifier -> length of its recording, of all that are registered."""
+        with self._database.reading() as connection:
+            rows = connection.execute(select(schema.results.c.result_id, schema.results.c.duration_s))
+            return {row.result_id: row.duration_s for row in rows}
+
+    def events_table(self) -> pandas.DataFrame:
+        """The audit log, oldest first."""
+        return self.table("events")
+
+    @contextmanager
+    def _acting(self, code: str, visit: str | None) -> Iterator[tuple[Connection, Submission]]:
+        """One counted action under a receipt."""
+        self._limit.count(visit, hash_of(code))
+        with self._database.writing() as connection:
+            yield connection, submissions.act(connection, code)

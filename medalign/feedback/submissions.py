@@ -1,0 +1,177 @@
+"""One person's feedback in the database: begun with a receipt, acted on step by step, listed, deleted."""
+
+import uuid
+from dataclasses import asdict, dataclass
+
+from sqlalchemy import Connection, Row, delete, insert, select, update
+
+from medalign.errors import FeedbackError
+from medalign.feedback import schema
+from medalign.feedback.receipts import Receipt, hash_of, new_code
+from medalign.feedback.records import ConceptRating, RecordingRating, Role, Vote
+from medalign.feedback.results import Subject, forget, now
+from medalign.feedback.tables import CURRENT_RATINGS, CURRENT_RECORDING_RATINGS
+
+MAX_ACTIONS = 2000  # under one receipt: a few for each row of the longest consultation
+Rating = ConceptRating | RecordingRating
+
+
+@dataclass(frozen=True)
+class Submission:
+    """What a receipt code opens."""
+
+    submission_id: str
+    result_id: str | None  # None where it was opened by a vote
+    keep_span: bool
+    action: int  # the number of what was done last under it
+
+
+def begin(connection: Connection, result_id: str | None, role: Role | None, keep_span: bool) -> Receipt:
+    receipt = Receipt(new_code(), uuid.uuid4().hex)
+    connection.execute(
+        insert(schema.submissions).values(
+            submission_id=receipt.submission_id,
+            code_hash=hash_of(receipt.code),
+            created_at=now(),
+            result_id=result_id,
+            role=role,
+            keep_span=keep_span,
+            n_actions=0,
+        )
+    )
+    return receipt
+
+
+def find(connection: Connection, code: str) -> Submission:
+    """Raises FeedbackError if nothing was given, or nothing is left, under that code."""
+    table = schema.submissions.c
+    columns = (table.submission_id, table.result_id, table.keep_span, table.n_actions)
+    row = connection.execute(select(*columns).where(table.code_hash == hash_of(code))).one_or_none()
+    if row is None:
+        raise FeedbackError("there is no feedback under this receipt code; check it, or it was withdrawn already")
+    return Submission(*row)
+
+
+def act(connection: Connection, code: str) -> Submission:
+    """The same, with one more action counted; two at once wait for each other here."""
+    table = schema.submissions
+    counted = update(table).where(table.c.code_hash == hash_of(code)).values(n_actions=table.c.n_actions + 1)
+    connection.execute(counted)
+    submission = find(connection, code)
+    if submission.action > MAX_ACTIONS:
+        raise FeedbackError(f"this receipt has had {MAX_ACTIONS} actions, the most that one takes; begin a new one")
+    return submission
+
+
+def rated_result(submission: Submission) -> str:
+    """Raises FeedbackError if the receipt is that of a vote."""
+    if submission.result_id is None:
+        raise FeedbackError("this receipt is that of a vote; open one for the result to rate it")
+    return submission.result_id
+
+
+def add_rating(connection: Connection, submission: Submission, rating: ConceptRating, subject: Subject) -> int:
+    values = asdict(rating if submission.keep_span else rating.without_span())
+    del values["status"]  # the row's
+    if rating.verdict == "missing":
+        values["label"] = subject.label
+    else:
+        del values["concept_id"]
+    done = connection.execute(
+        insert(schema.ratings).values(**_action(submission), **values, subject=subject.key, position=subject.position)
+    )
+    return done.inserted_primary_key[0]
+
+
+def add_recording_rating(connection: Connection, submission: Submission, rating: RecordingRating) -> int:
+    done = connection.execute(insert(schema.recording_ratings).values(**_action(submission), **asdict(rating)))
+    return done.inserted_primary_key[0]
+
+
+def add_vote(connection: Connection, submission_id: str, comparison_id: str, vote: Vote) -> None:
+    connection.execute(
+        insert(schema.votes).values(submission_id=submission_id, comparison_id=comparison_id, created_at=now(), **asdict(vote))
+    )
+
+
+def current(connection: Connection, submission: Submission) -> tuple[Rating, ...]:
+    """Its ratings that no newer one supersedes, in the order in which they were given."""
+    concepts = _concept_ratings(submission).where(schema.ratings.c.rating_id.in_(CURRENT_RATINGS))
+    recordings = _recording_ratings(submission).where(
+        schema.recording_ratings.c.recording_rating_id.in_(CURRENT_RECORDING_RATINGS)
+    )
+    found = [(row.action, _concept_rating(row)) for row in connection.execute(concepts)]
+    found += [(row.action, _recording_rating(row)) for row in connection.execute(recordings)]
+    return tuple(rating for _, rating in sorted(found, key=lambda numbered: numbered[0]))
+
+
+def undo_last(connection: Connection, submission: Submission) -> Rating | None:
+    """Delete the newest rating and give it back; None if there is none."""
+    concept = connection.execute(_concept_ratings(submission).order_by(schema.ratings.c.action.desc()).limit(1)).one_or_none()
+    recording = connection.execute(
+        _recording_ratings(submission).order_by(schema.recording_ratings.c.action.desc()).limit(1)
+    ).one_or_none()
+    if recording is not None and (concept is None or recording.action > concept.action):
+        key = schema.recording_ratings.c.recording_rating_id
+        connection.execute(delete(schema.recording_ratings).where(key == recording.recording_rating_id))
+        return _recording_rating(recording)
+    if concept is None:
+        return None
+    connection.execute(delete(schema.ratings).where(schema.ratings.c.rating_id == concept.rating_id))
+    return _concept_rating(concept)
+
+
+def amend(connection: Connection, submission: Submission, role: Role | None, keep_span: bool) -> None:
+    own = schema.submissions.c.submission_id == submission.submission_id
+    connection.execute(update(schema.submissions).where(own).values(role=role, keep_span=keep_span))
+    if not keep_span:
+        own = schema.ratings.c.submission_id == submission.submission_id
+        connection.execute(update(schema.ratings).where(own).values(span_text=None))
+
+
+def delete_all(connection: Connection, submission: Submission) -> int:
+    """The number of ratings and votes deleted, superseded ones included; what was shown goes with the last of them."""
+    own = submission.submission_id
+    compared = list(connection.scalars(select(schema.votes.c.comparison_id).where(schema.votes.c.submission_id == own)))
+    tables = (schema.ratings, schema.recording_ratings, schema.votes)
+    n = sum(connection.execute(delete(table).where(table.c.submission_id == own)).rowcount for table in tables)
+    connection.execute(delete(schema.submissions).where(schema.submissions.c.submission_id == own))
+    forget(connection, [submission.result_id] if submission.result_id else [], compared)
+    return n
+
+
+def _action(submission: Submission) -> dict[str, object]:
+    return {"submission_id": submission.submission_id, "action": submission.action, "created_at": now()}
+
+
+def _concept_ratings(submission: Submission):
+    shown = schema.shown.c
+    of_row = (shown.result_id == submission.result_id) & (shown.position == schema.ratings.c.position)
+    return (
+        select(schema.ratings, shown.concept_id.label("row_concept_id"), shown.status)
+        .outerjoin(schema.shown, of_row)
+        .where(schema.ratings.c.submission_id == submission.submission_id)
+    )
+
+
+def _recording_ratings(submission: Submission):
+    return select(schema.recording_ratings).where(schema.recording_ratings.c.submission_id == submission.submission_id)
+
+
+def _concept_rating(row: Row) -> ConceptRating:
+    return ConceptRating(
+        verdict=row.verdict,
+        concept_id=row.row_concept_id or row.concept_id,
+        status=row.status,
+        right_status=row.right_status,
+        label=row.label,
+        start_s=row.start_s,
+        end_s=row.end_s,
+        span_text=row.span_text,
+        severity=row.severity,
+        comment=row.comment,
+    )
+
+
+def _recording_rating(row: Row) -> RecordingRating:
+    return RecordingRating(row.transcript, row.concepts, row.useful, row.comment)

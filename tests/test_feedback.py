@@ -1,0 +1,611 @@
+"""Feedback is kept whole, is checked against what was shown, and can be taken back to the last byte."""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pandas
+import pytest
+from page_fixtures import analysis
+from sqlalchemy import NullPool, create_engine, inspect
+
+from medalign.analysis import ModelInfo
+from medalign.errors import FeedbackError
+from medalign.feedback import (
+    AuditEvent,
+    ConceptRating,
+    FeedbackStore,
+    RateLimit,
+    RecordingRating,
+    ShownComparison,
+    ShownResult,
+    Vote,
+    visit_id,
+)
+from medalign.feedback.columns import TABLES
+from medalign.feedback.migrations import VERSION
+from medalign.feedback.receipts import ALPHABET, hash_of
+
+COUGH, DYSPNEA, WHEEZE = "HPO:HP:0012735", "HPO:HP:0002094", "HPO:HP:0030828"
+VISIT = visit_id("a session", b"salt")
+
+
+@pytest.fixture
+def path(tmp_path) -> Path:
+    return tmp_path / "kept" / "feedback.sqlite3"
+
+
+@pytest.fixture
+def store(path):
+    with FeedbackStore(str(path), limit=RateLimit(10_000)) as opened:
+        yield opened
+
+
+def shown(**changes) -> ShownResult:
+    return replace(ShownResult.of(analysis(), is_example=False), **changes)
+
+
+def sql(path: Path, statement: str) -> list:
+    """What SQLite answers, past the store."""
+    with closing(sqlite3.connect(path)) as connection, connection:
+        return connection.execute(statement).fetchall()
+
+
+def receipt(store: FeedbackStore, **options) -> str:
+    return store.open(store.register(shown()), **options).code
+
+
+def comparison(store: FeedbackStore) -> str:
+    a, b = store.register(shown()), store.register(shown())
+    return store.register_comparison(ShownComparison(a, b, "b", True, 7))
+
+
+# What is kept
+
+
+def test_a_result_is_kept_as_displayed_and_without_its_words():
+    full = analysis()
+    kept = ShownResult.of(full, is_example=True)
+    assert [(row.concept_id, row.status) for row in kept.concepts] == [(row.concept_id, row.status) for row in full.concepts]
+    cough, *_, hip = kept.concepts
+    assert (cough.teacher_probability, cough.student_probability, cough.agreement) == (0.96, 0.83, "both")
+    assert hip.teacher_probability is None and hip.student_probability == 0.13
+    assert kept.n_segments == 7 and kept.duration_s == 48 and kept.is_example and not kept.is_edited
+    told = repr(kept)
+    assert "consultation.wav" not in told and "keeps me awake" not in told and "two years ago" not in told
+
+
+def test_a_changed_transcript_and_models_in_folders_are_told_without_their_place():
+    full = analysis()
+    first, *others = full.transcript.segments
+    changed = replace(full.transcript, segments=(replace(first, original_text="Good mourning"), *others))
+    models = replace(full.models, student=ModelInfo("/home/dr-who/ward 3/student-v2", "0718"), asr=ModelInfo("a/b", "1"))
+    kept = ShownResult.of(replace(full, transcript=changed, models=models), is_example=False)
+    assert kept.is_edited and kept.models.student.name == "student-v2" and kept.models.asr.name == "a/b"
+
+
+def test_a_rating_comes_back_with_the_scores_models_and_place_it_was_about(store):
+    code = receipt(store, role="gp")
+    store.rate(code, ConceptRating("wrong_status", DYSPNEA, "negated", "present", severity="critical", comment="  she had it "))
+    (row,) = store.ratings_table().to_dict("records")
+    told = {name: row[name] for name in ("label", "category", "status", "agreement", "verdict", "right_status", "severity")}
+    assert told == {
+        "label": "Dyspnea", "category": "finding", "status": "negated", "agreement": "both",
+        "verdict": "wrong_status", "right_status": "present", "severity": "critical",
+    }  # fmt: skip
+    assert (row["teacher_probability"], row["student_probability"], row["position"]) == (0.93, 0.61, 2)
+    assert (row["asr"], row["asr_revision"], row["student_revision"]) == ("tiny.en", "a1b2c3d4", "0718")
+    assert (row["role"], row["comment"], row["schema_version"]) == ("gp", "she had it", VERSION)
+    assert row["created_at"].endswith("+00:00")
+
+
+def test_scores_are_kept_to_the_last_digit(store):
+    exact = replace(shown().concepts[0], probability=0.1 + 0.2, teacher_probability=1 / 3)
+    code = store.open(store.register(shown(concepts=(exact,)))).code
+    store.rate(code, ConceptRating("correct", COUGH, "present"))
+    (row,) = store.ratings_table().itertuples()
+    assert row.probability == 0.1 + 0.2 and row.teacher_probability == 1 / 3
+    assert row.span_text is pandas.NA
+
+
+def test_words_of_the_recording_are_kept_only_with_consent(store, path):
+    said = ConceptRating("correct", COUGH, "present", start_s=6, end_s=7, span_text="quite a nasty cough")
+    store.rate(receipt(store), said)
+    asked = receipt(store, keep_span=True)
+    store.rate(asked, said)
+    assert list(store.ratings_table().span_text.fillna("")) == ["", said.span_text]
+    store.amend(asked, role="nurse", keep_span=False)
+    assert store.ratings(asked) == (said.without_span(),) and set(store.ratings_table().role.dropna()) == {"nurse"}
+    assert traces(path, b"quite a nasty cough") == 0
+
+
+def test_no_column_could_hold_audio_a_file_an_address_or_a_person(store, path):
+    database = inspect(create_engine(f"sqlite:///{path}", poolclass=NullPool))
+    columns = [
+        (column["name"], str(column["type"]))
+        for table in database.get_table_names()
+        if table.startswith("feedback_")
+        for column in database.get_columns(table)
+    ]
+    assert len(columns) > 60
+    assert {kind.split("(")[0] for _, kind in columns} <= {"VARCHAR", "TEXT", "INTEGER", "BIGINT", "BOOLEAN", "DOUBLE"}
+    parts = {part for name, _ in columns for part in name.split("_")}
+    assert not parts & {"audio", "file", "filename", "path", "ip", "address", "user", "name", "email", "session", "waveform"}
+
+
+def test_tables_have_their_documented_columns_even_when_empty(store):
+    for name, columns in TABLES.items():
+        assert tuple(store.table(name).columns) == columns
+    store.rate(receipt(store), ConceptRating("correct", COUGH, "present"))
+    documented = " ".join((FeedbackStore.ratings_table.__doc__ or "").split())
+    assert ", ".join(TABLES["ratings"]) + "." in documented
+
+
+# What is refused
+
+
+REFUSED = [
+    (lambda: ConceptRating("splendid", COUGH, "present"), "verdict is 'splendid', expected one of: correct, wrong"),
+    (lambda: ConceptRating("correct", COUGH, "maybe"), "status is 'maybe', expected one of: present"),
+    (lambda: ConceptRating("correct", COUGH, "present", severity="awful"), "severity is 'awful'"),
+    (lambda: ConceptRating("correct", COUGH, "present", severity="major"), "this row is correct"),
+    (lambda: ConceptRating("correct", COUGH, "present", comment="x" * 1001), "1001 characters, at most 1000"),
+    (lambda: ConceptRating("correct", COUGH, "present", span_text="x" * 301), "301 characters, at most 300"),
+    (lambda: ConceptRating("missing", label="x" * 121), "121 characters, at most 120"),
+    (lambda: ConceptRating("missing"), "a missing concept needs a name"),
+    (lambda: ConceptRating("missing", label="rash", status="present"), "has no row"),
+    (lambda: ConceptRating("correct"), "give its concept_id"),
+    (lambda: ConceptRating("correct", COUGH, "present", label="cold"), "label is for missing concepts"),
+    (lambda: ConceptRating("wrong", COUGH, "present", "negated"), "right_status goes with"),
+    (lambda: ConceptRating("wrong_status", COUGH, "present", "present"), "as the row says already"),
+    (lambda: ConceptRating("wrong_status", WHEEZE), "only heard has no status"),
+    (lambda: ConceptRating("wrong", COUGH, "present", start_s=3, end_s=2), "must lie before end_s"),
+    (lambda: ConceptRating("wrong", COUGH, "present", start_s=-1, end_s=2), "not below 0"),
+    (lambda: ConceptRating("wrong", COUGH, "present", start_s=1), "end_s is None, expected seconds"),
+    (lambda: ConceptRating("wrong", COUGH, "present", start_s="1", end_s=2), "start_s is '1'"),
+    (lambda: ConceptRating("wrong", COUGH, "present", start_s=0, end_s=float("nan")), "end_s is nan"),
+    (lambda: ConceptRating("wrong", ["HP:1"], "present"), "concept_id is .'HP:1'., expected an identifier"),
+    (lambda: ConceptRating("wrong", COUGH, "present", comment={"a": 1}), "comment is .'a': 1., expected text"),
+    (lambda: ConceptRating("wrong", COUGH, "present", comment="\ud800"), "no Unicode text"),
+    (lambda: RecordingRating(), "nothing is rated yet"),
+    (lambda: RecordingRating(useful=6), "useful is 6, expected a whole number from 1 to 5"),
+    (lambda: RecordingRating(useful=True), "useful is True"),
+    (lambda: Vote("c"), "choice is 'c', expected one of: a, b, tie, both_bad"),
+    (lambda: ShownComparison("a", "a", "a", True, 1), "can't be compared with itself"),
+    (lambda: ShownComparison("a", "b", "left", True, 1), "left is 'left'"),
+    (lambda: AuditEvent("analyze", "10.0.0.7", "ok"), "no salted identifier"),
+    (lambda: AuditEvent("Mrs Smith", VISIT, "ok"), "event is 'Mrs Smith'"),
+    (lambda: AuditEvent("analyze", VISIT, "she said no"), "outcome is 'she said no'"),
+]
+
+
+@pytest.mark.parametrize(("make", "message"), REFUSED, ids=[message for _, message in REFUSED])
+def test_what_contradicts_itself_or_the_bounds_is_refused_with_a_sentence(make, message):
+    with pytest.raises(FeedbackError, match=message) as caught:
+        make()
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 250
+
+
+def test_control_characters_become_blanks_and_lines_stay():
+    assert RecordingRating(comment="one\r\ntwo\x00three\x0b ").comment == "one\ntwo three"
+
+
+def test_what_does_not_belong_to_the_result_is_refused(store):
+    code = receipt(store)
+    for rating, message in (
+        (
+            ConceptRating("correct", COUGH, "negated"),
+            "no row 'HPO:HP:0012735' with status negated; its statuses there: present",
+        ),
+        (ConceptRating("correct", COUGH), "with status None"),
+        (ConceptRating("wrong", "HPO:HP:9999999", "present"), "its statuses there: none"),
+        (ConceptRating("wrong", COUGH, "present", start_s=40, end_s=49), "after the end of the recording, 48 s"),
+        (ConceptRating("missing", "HP:9999999"), "neither shown nor in the bank"),
+    ):
+        with pytest.raises(FeedbackError, match=message):
+            store.rate(code, rating)
+    assert store.ratings(code) == ()
+    with pytest.raises(FeedbackError, match="isn't known, or was forgotten"):
+        store.open("0" * 32)
+    with pytest.raises(FeedbackError, match="result_id is None"):
+        store.open(None)
+    with pytest.raises(FeedbackError, match="role is 'king', expected one of: gp"):
+        receipt(store, role="king")
+
+
+def test_a_forged_receipt_opens_nothing(store):
+    code = receipt(store)
+    other = code[:-1] + next(c for c in ALPHABET if c != code[-1])
+    for action in (
+        store.ratings,
+        store.undo,
+        store.withdraw,
+        lambda c: store.rate(c, ConceptRating("wrong", COUGH, "present")),
+    ):
+        with pytest.raises(FeedbackError, match="no feedback under this receipt code"):
+            action(other)
+        with pytest.raises(FeedbackError, match="is no receipt code; one looks like K7QM-3FDA-9XPT"):
+            action("' OR 1=1 --")
+        with pytest.raises(FeedbackError, match="is no receipt code"):
+            action(None)
+    assert store.ratings(f" {code.lower().replace('-', ' ')} ") == ()
+
+
+def test_the_code_is_not_in_the_database_nor_in_a_log(store, path):
+    opened = store.open(store.register(shown()))
+    store.rate(opened.code, ConceptRating("correct", COUGH, "present"))
+    assert opened.code not in repr(opened) and len(opened.code) == 14
+    assert traces(path, opened.code.encode()) == traces(path, opened.code.replace("-", "").encode()) == 0
+
+
+def test_a_visit_and_a_receipt_may_act_so_often_and_then_wait(path):
+    at = [0.0]
+    with FeedbackStore(str(path), limit=RateLimit(5, 60, clock=lambda: at[0])) as store:
+        code = receipt(store)
+        rating = ConceptRating("correct", COUGH, "present")
+        for _ in range(5):
+            store.rate(code, rating)
+        at[0] = 20.5
+        with pytest.raises(FeedbackError, match="wait 40 s"):
+            store.rate(code, rating)
+        store.rate(receipt(store), rating)  # somebody else
+        at[0] = 60.5
+        store.rate(code, rating)
+        for _ in range(5):
+            store.register(shown(), visit="visit-one")
+        with pytest.raises(FeedbackError, match="wait 60 s"):
+            store.register(shown(), visit="visit-one")
+        store.register(shown(), visit="visit-two")
+        assert store.withdraw(code, visit="visit-one") == 6
+    assert traces(path, b"visit-one") == 0
+
+
+# Changing one's mind
+
+
+def test_a_newer_rating_supersedes_and_undo_brings_the_older_back(store):
+    code = receipt(store)
+    first, second = ConceptRating("wrong", COUGH, "present"), ConceptRating("correct", COUGH, "present", comment="after all")
+    form, better = RecordingRating(useful=2), RecordingRating(useful=4, transcript=3)
+    for rating in (first, second):
+        store.rate(code, rating)
+    store.rate_recording(code, form)
+    store.rate(code, ConceptRating("correct", DYSPNEA, "negated"))
+    store.rate_recording(code, better)
+    assert store.ratings(code) == (second, ConceptRating("correct", DYSPNEA, "negated"), better)
+    assert list(store.ratings_table().verdict) == ["correct", "correct"] and list(store.recordings_table().useful) == [4]
+    assert store.undo(code) == better and store.ratings(code)[1] == form
+    assert store.undo(code).concept_id == DYSPNEA
+    assert store.undo(code) == form
+    assert store.undo(code) == second
+    assert store.ratings(code) == (first,) and list(store.ratings_table().verdict) == ["wrong"]
+    assert store.undo(code) == first and store.undo(code) is None and store.ratings(code) == ()
+
+
+def test_people_do_not_supersede_each_other(store):
+    result_id = store.register(shown())
+    for verdict in ("correct", "wrong"):
+        store.rate(store.open(result_id).code, ConceptRating(verdict, COUGH, "present"))
+    assert list(store.ratings_table().verdict) == ["correct", "wrong"]
+
+
+def test_a_missing_concept_may_be_missing_at_two_places_and_gets_its_label_from_the_bank(store):
+    code = receipt(store)
+    known = ConceptRating("missing", "HP:0002315", start_s=1, end_s=2, right_status="negated")
+    for rating in (
+        known,
+        ConceptRating("missing", "HP:0002315", start_s=5, end_s=6),
+        ConceptRating("missing", label="odd gait"),
+    ):
+        store.rate(code, rating)
+    store.rate(code, ConceptRating("missing", label="Odd gait", severity="minor"))  # the same, said again
+    table = store.ratings_table()
+    assert list(table.label) == ["headache", "headache", "Odd gait"] and set(table.position.isna()) == {True}
+    assert store.ratings(code)[0] == replace(known, label="headache")
+
+
+def traces(path: Path, text: bytes) -> int:
+    """How often the bytes stand in the database or in what lies beside it."""
+    return sum(file.read_bytes().count(text) for file in path.parent.iterdir())
+
+
+def test_withdrawing_leaves_no_byte_of_what_was_written(store, path):
+    codes = []
+    for i in range(60):  # enough for SQLite to move rows between pages
+        code = receipt(store, keep_span=True)
+        for k in range(1, 4):
+            words = f"person{i:03d}said" * k * (20 if i % 7 == 0 else 1)
+            store.rate(
+                code, ConceptRating("wrong", COUGH, "present", comment=words[:1000], start_s=k, end_s=9, span_text=words[:299])
+            )
+            store.rate(code, ConceptRating("missing", label=words[:100]))
+        store.undo(code)
+        codes.append(code)
+    assert traces(path, b"person007said") > 0
+    for i in range(0, 60, 3):
+        assert store.withdraw(codes[i]) == 5
+        assert traces(path, f"person{i:03d}said".encode()) == 0
+    assert traces(path, b"person001said") > 0 and store.ratings_table().submission_id.nunique() == 40
+    with pytest.raises(FeedbackError, match="withdrawn already"):
+        store.withdraw(codes[0])
+
+
+def test_withdrawing_takes_what_was_shown_along_unless_somebody_else_rated_it(store):
+    result_id = store.register(shown())
+    mine, theirs = store.open(result_id).code, store.open(result_id).code
+    for code in (mine, theirs):
+        store.rate(code, ConceptRating("wrong", COUGH, "present"))
+    store.withdraw(mine)
+    assert len(store.ratings_table()) == 1 and len(store.shown_table()) == 8
+    store.withdraw(theirs)
+    assert store.durations_s() == {} and len(store.shown_table()) == 0
+
+
+def test_a_withdrawal_that_was_cut_short_is_finished_by_whoever_opens_next(store, path, monkeypatch):
+    code = receipt(store)
+    store.rate(code, ConceptRating("wrong", COUGH, "present", comment="please forget this"))
+    monkeypatch.setattr("medalign.feedback.database.Database._rewrite", lambda self: None)  # as if killed right after
+    store.withdraw(code)
+    monkeypatch.undo()
+    assert traces(path, b"please forget this") > 0  # the log still has it
+    with FeedbackStore(str(path)):
+        assert traces(path, b"please forget this") == 0
+
+
+def test_withdrawing_a_vote_takes_the_comparison_and_its_results_along(store):
+    opened = store.vote(comparison(store), Vote("a"))
+    kept = store.vote(comparison(store), Vote("b"))
+    assert store.withdraw(opened.code) == 1 and len(store.durations_s()) == 2
+    assert store.withdraw(kept.code) == 1 and store.durations_s() == {}
+
+
+def test_what_nobody_rated_is_forgotten_after_a_day(store, path):
+    old, rated, voted = store.register(shown()), store.register(shown()), comparison(store)
+    stale = comparison(store)
+    store.open(rated)
+    store.vote(voted, Vote("tie"))
+    for table in ("feedback_results", "feedback_comparisons"):
+        sql(path, f"UPDATE {table} SET created_at = '2020-01-01T00:00:00.000+00:00'")
+    new = store.register(shown())
+    left = store.durations_s()
+    assert old not in left and {rated, new} < set(left) and len(left) == 4
+    with pytest.raises(FeedbackError, match="isn't known, or was forgotten"):
+        store.vote(stale, Vote("a"))
+
+
+# Comparing
+
+
+def test_a_vote_is_kept_with_the_order_shown_and_counts_once(store):
+    comparison_id = comparison(store)
+    opened = store.vote(comparison_id, Vote("a", "finds more"), role="researcher")
+    (row,) = store.votes_table().itertuples()
+    assert (row.choice, row.left, row.blind, row.seed, row.comment, row.role) == ("a", "b", True, 7, "finds more", "researcher")
+    assert row.model_a == row.model_b == "tiny.en a1b2c3d4 | all-MiniLM-L6-v2 e5f6 | default 0718"
+    for code in (opened.code, None, receipt(store)):
+        with pytest.raises(FeedbackError, match="has its vote already"):
+            store.vote(comparison_id, Vote("b"), code=code)
+    with pytest.raises(FeedbackError, match="comparison 'forged' isn't known"):
+        store.vote("forged", Vote("a"))
+    with pytest.raises(FeedbackError, match="isn't known"):
+        store.register_comparison(ShownComparison("forged", row.result_a, "a", True, 1))
+    with pytest.raises(FeedbackError, match="receipt is that of a vote"):
+        store.rate(opened.code, ConceptRating("correct", COUGH, "present"))
+    assert store.undo(opened.code) is None
+    assert store.withdraw(opened.code) == 1 and len(store.votes_table()) == 0 and store.votes_table().blind.dtype == bool
+
+
+def test_a_vote_may_stand_under_the_receipt_of_ratings_and_goes_with_it(store):
+    code = receipt(store)
+    store.rate(code, ConceptRating("correct", COUGH, "present"))
+    assert store.vote(comparison(store), Vote("both_bad"), code=code).code == code
+    assert store.withdraw(code) == 2 and len(store.votes_table()) == len(store.ratings_table()) == 0
+
+
+# The audit log
+
+
+def test_the_audit_log_says_what_happened_without_saying_to_whom(path):
+    with FeedbackStore(str(path), n_events=3) as store:
+        for event in ("analyze", "rate", "vote", "withdraw"):
+            store.log(AuditEvent(event, VISIT, "ok", analysis().models, duration_s=48.0))
+        table = store.events_table()
+    assert list(table.event) == ["rate", "vote", "withdraw"] and list(table.asr) == ["tiny.en"] * 3
+    assert len(VISIT) == 16 and VISIT != visit_id("a session", b"other salt") != visit_id("another", b"other salt")
+
+
+# Several at once, and the end of a process
+
+
+WRITER = """
+import sys
+from medalign.feedback import ConceptRating, FeedbackStore, RateLimit
+store = FeedbackStore(sys.argv[1], limit=RateLimit(10**6))
+for i in range(int(sys.argv[3])):
+    store.rate(sys.argv[2], ConceptRating("missing", label=f"{sys.argv[4]} {i}", comment="c" * 200))
+    print(i, flush=True)
+"""
+
+
+def writer(path: Path, code: str, n: int, name: str) -> subprocess.Popen:
+    command = [sys.executable, "-c", WRITER, str(path), code, str(n), name]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
+def is_sound(path: Path) -> bool:
+    return sql(path, "PRAGMA integrity_check") == [("ok",)]
+
+
+def test_fifty_votes_and_ratings_from_eight_threads_are_fifty_records(store, path):
+    comparisons = [comparison(store) for _ in range(25)]
+    code = receipt(store)
+
+    def act(i: int) -> None:
+        if i % 2:
+            store.rate(code, ConceptRating("missing", label=f"thing {i}"))
+        else:
+            store.vote(comparisons[i // 2], Vote("a"))
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(act, range(50)))
+    assert len(store.votes_table()) == 25 and store.votes_table().comparison_id.nunique() == 25
+    assert sorted(store.ratings_table().label) == sorted(f"thing {i}" for i in range(1, 50, 2)) and is_sound(path)
+
+
+def test_of_eight_votes_at_once_on_one_comparison_one_counts(store):
+    comparison_id, gate = comparison(store), threading.Barrier(8)
+
+    def vote(i: int) -> bool:
+        gate.wait()
+        try:
+            return bool(store.vote(comparison_id, Vote("a", str(i))))
+        except FeedbackError:
+            return False
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(vote, range(8))) == 1
+    assert len(store.votes_table()) == 1
+
+
+def test_two_processes_write_fifty_records_into_one_database(store, path):
+    code = receipt(store)
+    both = [writer(path, code, 25, name) for name in ("left", "right")]
+    for process in both:
+        process.communicate(timeout=60)
+    assert [process.returncode for process in both] == [0, 0]
+    labels = set(store.ratings_table().label)
+    assert labels == {f"{name} {i}" for name in ("left", "right") for i in range(25)} and is_sound(path)
+
+
+def test_a_killed_process_loses_nothing_that_it_had_stored(store, path):
+    code = receipt(store)
+    process = writer(path, code, 100_000, "n")
+    stored = [int(process.stdout.readline()) for _ in range(40)][-1]
+    time.sleep(0.05)
+    os.kill(process.pid, signal.SIGKILL)
+    assert process.wait(10) == -signal.SIGKILL
+    process.stdout.close()
+    assert is_sound(path)
+    with FeedbackStore(str(path)) as again:
+        table = again.ratings_table()
+        assert {f"n {i}" for i in range(stored + 1)} <= set(table.label) and set(table.comment.str.len()) == {200}
+        again.rate(code, ConceptRating("correct", COUGH, "present"))
+
+
+# The database itself
+
+OLD = """
+CREATE TABLE feedback_schema (version INTEGER NOT NULL);
+INSERT INTO feedback_schema VALUES (1);
+CREATE TABLE feedback_results (result_id VARCHAR(32) NOT NULL PRIMARY KEY, created_at VARCHAR(32) NOT NULL,
+  app_version VARCHAR(40) NOT NULL, duration_s DOUBLE NOT NULL, n_segments INTEGER NOT NULL, is_example BOOLEAN NOT NULL,
+  is_edited BOOLEAN NOT NULL, asr TEXT, asr_revision TEXT, teacher TEXT, teacher_revision TEXT, student TEXT,
+  student_revision TEXT);
+CREATE INDEX ix_feedback_results_created_at ON feedback_results (created_at);
+INSERT INTO feedback_results VALUES ('r', '2026-01-01T00:00:00.000+00:00', '0.1.0', 48.0, 7, 0, 0, 'tiny.en', 'a', 'mini',
+  'b', 'default', 'c');
+CREATE TABLE feedback_shown (result_id VARCHAR(32) NOT NULL REFERENCES feedback_results (result_id), position INTEGER NOT NULL,
+  concept_id TEXT NOT NULL, label TEXT NOT NULL, category VARCHAR(40) NOT NULL, status VARCHAR(20),
+  agreement VARCHAR(20) NOT NULL, teacher_probability DOUBLE, student_probability DOUBLE, probability DOUBLE,
+  PRIMARY KEY (result_id, position));
+INSERT INTO feedback_shown VALUES ('r', 1, 'HP:0012735', 'cough', 'finding', 'present', 'both', 0.96, 0.83, 0.9);
+CREATE TABLE feedback_submissions (submission_id VARCHAR(32) NOT NULL PRIMARY KEY, code_hash VARCHAR(64) NOT NULL UNIQUE,
+  created_at VARCHAR(32) NOT NULL, result_id VARCHAR(32) REFERENCES feedback_results (result_id), role VARCHAR(40),
+  keep_span BOOLEAN NOT NULL, n_actions INTEGER NOT NULL);
+CREATE INDEX ix_feedback_submissions_result_id ON feedback_submissions (result_id);
+INSERT INTO feedback_submissions VALUES ('s', '{hash}', '2026-01-01T00:00:00.000+00:00', 'r', 'gp', 1, 1);
+CREATE TABLE feedback_ratings (rating_id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+  submission_id VARCHAR(32) NOT NULL REFERENCES feedback_submissions (submission_id), action INTEGER NOT NULL,
+  created_at VARCHAR(32) NOT NULL, subject TEXT NOT NULL, position INTEGER, verdict VARCHAR(20) NOT NULL, concept_id TEXT,
+  label TEXT, right_status VARCHAR(20), start_s DOUBLE, end_s DOUBLE, span_text TEXT, severity VARCHAR(20),
+  comment TEXT NOT NULL);
+CREATE INDEX ix_feedback_ratings_submission_id ON feedback_ratings (submission_id);
+INSERT INTO feedback_ratings VALUES (1, 's', 1, '2026-01-01T00:00:00.000+00:00', 'row 1', 1, 'correct', NULL, NULL, NULL, 1.0,
+  2.0, 'a cough', NULL, 'an old comment');
+CREATE TABLE feedback_recording_ratings (recording_rating_id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+  submission_id VARCHAR(32) NOT NULL REFERENCES feedback_submissions (submission_id), action INTEGER NOT NULL,
+  created_at VARCHAR(32) NOT NULL, transcript INTEGER, concepts INTEGER, useful INTEGER, comment TEXT NOT NULL);
+CREATE INDEX ix_feedback_recording_ratings_submission_id ON feedback_recording_ratings (submission_id);
+CREATE TABLE feedback_comparisons (comparison_id VARCHAR(32) NOT NULL PRIMARY KEY, created_at VARCHAR(32) NOT NULL,
+  result_a VARCHAR(32) NOT NULL REFERENCES feedback_results (result_id),
+  result_b VARCHAR(32) NOT NULL REFERENCES feedback_results (result_id), left_side VARCHAR(1) NOT NULL,
+  blind BOOLEAN NOT NULL, seed BIGINT NOT NULL);
+CREATE INDEX ix_feedback_comparisons_created_at ON feedback_comparisons (created_at);
+CREATE INDEX ix_feedback_comparisons_result_a ON feedback_comparisons (result_a);
+CREATE INDEX ix_feedback_comparisons_result_b ON feedback_comparisons (result_b);
+CREATE TABLE feedback_votes (vote_id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+  comparison_id VARCHAR(32) NOT NULL UNIQUE REFERENCES feedback_comparisons (comparison_id),
+  submission_id VARCHAR(32) NOT NULL REFERENCES feedback_submissions (submission_id), created_at VARCHAR(32) NOT NULL,
+  choice VARCHAR(10) NOT NULL, comment TEXT NOT NULL);
+CREATE INDEX ix_feedback_votes_submission_id ON feedback_votes (submission_id);
+"""
+
+
+def layout(path: Path) -> dict:
+    database = inspect(create_engine(f"sqlite:///{path}", poolclass=NullPool))
+    return {
+        table: (
+            [(c["name"], str(c["type"]), c["nullable"]) for c in database.get_columns(table)],
+            sorted(index["name"] for index in database.get_indexes(table)),
+        )
+        for table in database.get_table_names()
+    }
+
+
+def test_a_database_of_the_first_version_is_brought_up_to_date_with_what_is_in_it(store, path, tmp_path):
+    old, code = tmp_path / "old.sqlite3", "K7QM-3FDA-9XPT"
+    for statement in OLD.replace("{hash}", hash_of(code)).split(";"):
+        sql(old, statement)
+    with FeedbackStore(str(old), create=False) as upgraded:
+        assert upgraded.ratings(code) == (ConceptRating("correct", "HP:0012735", "present", start_s=1, end_s=2,
+                                                        span_text="a cough", comment="an old comment"),)  # fmt: skip
+        upgraded.log(AuditEvent("analyze", VISIT, "ok"))
+        upgraded.rate(code, ConceptRating("wrong", "HP:0012735", "present"))
+        assert list(upgraded.ratings_table().schema_version) == [VERSION] and len(upgraded.events_table()) == 1
+    assert layout(old) == layout(path)
+
+
+def test_a_database_of_a_newer_version_is_refused_and_left_alone(store, path):
+    sql(path, "UPDATE feedback_schema SET version = 99")
+    before = layout(path)
+    with pytest.raises(FeedbackError, match=f"has version 99 of the feedback tables, this MedAlign knows {VERSION}"):
+        FeedbackStore(str(path))
+    assert layout(path) == before
+
+
+def test_what_is_no_feedback_database_is_one_sentence(tmp_path):
+    text, other = tmp_path / "notes.txt", tmp_path / "other.sqlite3"
+    text.write_text("this is a text and no database at all, " * 50)
+    sql(other, "CREATE TABLE patients (a)")
+    for where, message in (
+        (str(tmp_path / "none.sqlite3"), "none.sqlite3 not found"),
+        (str(text), "file is not a database"),
+        (str(other), "holds no feedback"),
+        ("sqlite://", "feedback in memory would be lost"),
+        (":memory:", "feedback in memory would be lost"),
+        ("nosuch://host/db", "knows no such database"),
+        ("oracle+cx_oracle://me:secret@host/db", "needs the package cx_Oracle"),
+        ("://", "no database URL"),
+    ):
+        with pytest.raises(FeedbackError, match=message) as caught:
+            FeedbackStore(where, create=False)
+        assert "\n" not in str(caught.value) and "secret" not in str(caught.value)
+    assert not (tmp_path / "none.sqlite3").exists() and layout(other) == {"patients": ([("a", "NULL", True)], [])}
+
+
+@pytest.mark.parametrize("create", [True, False])
+def test_a_folder_that_may_not_be_entered_is_one_sentence(closed_folder, create):
+    with pytest.raises(FeedbackError, match=r"a.sqlite3 can't be opened \(Permission denied\); choose another place"):
+        FeedbackStore(str(closed_folder / "a.sqlite3"), create=create)
+
+
+def test_the_file_is_for_its_owner_alone(store, path):
+    assert {file.stat().st_mode & 0o077 for file in path.parent.iterdir()} == {0}
