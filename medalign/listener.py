@@ -77,7 +77,7 @@ class Listener:
             )
         self.teacher, self.student, self.reference, self.bank = teacher, student, reference, bank
         self.detector, self.alarm, self.fusion = detector, alarm, fusion
-        self._embeddings = stored_concept_embeddings(student.folder, teacher, bank.concepts)  # (k, d)
+        self._embeddings = stored_concept_embeddings(student.fitted_in, teacher, bank.concepts)  # (k, d)
 
     @classmethod
     def default(cls, *, teacher: str = DEFAULT_TEACHER, student: str = DEFAULT_STUDENT, device: str = "auto") -> "Listener":
@@ -91,11 +91,11 @@ class Listener:
         return cls(
             Teacher(teacher, device=device),
             loaded,
-            Reference.load(loaded.folder),
+            Reference.load(loaded.fitted_in),
             ConceptBank.default(),
-            detector=SignDetector.load(loaded.folder, loaded.encoder.dim),
-            alarm=Alarm.load(loaded.folder),
-            fusion=Fusion.load(loaded.folder),
+            detector=SignDetector.load(loaded.fitted_in, loaded.encoder.dim),
+            alarm=Alarm.load(loaded.fitted_in),
+            fusion=Fusion.load(loaded.fitted_in),
         )
 
     def listen(self, recording: Recording, own: Sequence[Concept] = (), *, frames: Tensor | None = None) -> Listening:

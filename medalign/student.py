@@ -5,16 +5,17 @@ seconds. One pass of the encoder covers a whole recording; any stretch of it is 
 recording gives the same embeddings, alone or in a batch: there is no random crop, and every sample is used.
 """
 
+import hashlib
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save, save_file
 from torch import Tensor
 
 from medalign.adapters import AdapterConfig, adapt, check_fit, load_trained_state, trained_state
@@ -33,6 +34,8 @@ HEAD_BATCH = 64  # stretches
 
 CHECKPOINTS = Path(__file__).parents[1] / "assets" / "checkpoints"
 DEFAULT_STUDENT = "whisper-tiny.en-minilm"
+UNALIGNED = "unaligned"  # the shipped student before its alignment, see `Student.unaligned`
+UNALIGNED_SEED = 0  # of its head
 CONFIG_FILE, HEAD_FILE, ENCODER_FILE = "config.json", "model.safetensors", "encoder.safetensors"
 
 
@@ -61,6 +64,7 @@ class Student:
     ):
         self.config = config
         self.folder: Path | None = None  # where it was loaded from
+        self.fitted_in: Path | None = None  # where its reference, alarm and the like lie: that folder, mostly
         self.saved_to: Path | None = None
         self.head = head.eval()
         self.encoder = encoder.eval()
@@ -68,27 +72,19 @@ class Student:
 
     @classmethod
     def from_pretrained(cls, name: str = DEFAULT_STUDENT, *, device: str = "cpu") -> "Student":
-        """A shipped student, a checkpoint folder, or a Hub repository.
+        """A shipped student, a checkpoint folder, or a Hub repository; "unaligned" is the shipped one before its alignment.
 
         Raises:
             WeightsError: nothing is found under that name.
             CheckpointError: the files are not a student, or don't fit together; the message lists the keys.
         """
+        if name == UNALIGNED:
+            return cls.unaligned(device=device)
         if name in ("default", DEFAULT_STUDENT):
             name = str(CHECKPOINTS / DEFAULT_STUDENT)
         weights = resolve(name, weight_files=(HEAD_FILE,))
         config = _read_config(weights)
-        encoder = load_audio_encoder(config.encoder, config.encoder_kind)
-        if encoder.revision != config.encoder_revision:
-            raise CheckpointError(
-                f"student '{name}' was trained on encoder '{config.encoder}' revision {config.encoder_revision}, "
-                f"this one is {encoder.revision}; install the same weights or train again"
-            )
-        if encoder.dim != config.head.encoder_dim:
-            raise CheckpointError(
-                f"student '{name}' has a head for hidden states {config.head.encoder_dim} wide, encoder '{config.encoder}' "
-                f"gives {encoder.dim}; correct encoder_dim in its {CONFIG_FILE} or train again"
-            )
+        encoder = _load_encoder(config, name)
         if config.n_members == 1:
             head: AlignmentHead | HeadEnsemble = AlignmentHead(config.head)
         else:
@@ -101,7 +97,27 @@ class Student:
             load_trained_state(encoder, _read_tensors(weights.folder / ENCODER_FILE))
         revision = sha256_of(weights.folder / HEAD_FILE)[:REVISION_LENGTH]
         student = cls(config, head, encoder, name=Path(name).name, revision=revision)
-        student.folder = weights.folder
+        student.folder = student.fitted_in = weights.folder
+        return student.to(device)
+
+    @classmethod
+    def unaligned(cls, *, device: str = "cpu") -> "Student":
+        """The shipped student before its alignment: the same encoder, and a head that has learnt nothing.
+
+        It is there to be compared with, so that only the alignment differs: percentiles, probabilities and thresholds come
+        from what was fitted for the shipped student. They mean nothing by construction, for its embeddings are noise in the
+        teacher's space. It lies in no folder; the same seed gives the same head, and the revision is a hash of it.
+        """
+        shipped = resolve(str(CHECKPOINTS / DEFAULT_STUDENT), weight_files=(HEAD_FILE,))
+        config = _read_config(shipped)
+        encoder = _load_encoder(config, DEFAULT_STUDENT)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(UNALIGNED_SEED)
+            head = AlignmentHead(config.head)
+        config = replace(config, n_members=1, member_weights=(), adapter=AdapterConfig())
+        digest = hashlib.sha256(save(head.state_dict())).hexdigest()[:REVISION_LENGTH]
+        student = cls(config, head, encoder, name=UNALIGNED, revision=f"{UNALIGNED}-{digest}")
+        student.fitted_in = shipped.folder
         return student.to(device)
 
     @classmethod
@@ -227,6 +243,22 @@ def frame_slice(start_s: float, end_s: float, n_frames: int, frames_per_s: float
     """The frames of a stretch: at least one, inside the recording."""
     start = min(max(0, round(start_s * frames_per_s)), n_frames - 1)
     return slice(start, max(start + 1, min(round(end_s * frames_per_s), n_frames)))
+
+
+def _load_encoder(config: StudentConfig, name: str) -> AudioEncoder:
+    """The encoder that the student called `name` was trained on, before any training."""
+    encoder = load_audio_encoder(config.encoder, config.encoder_kind)
+    if encoder.revision != config.encoder_revision:
+        raise CheckpointError(
+            f"student '{name}' was trained on encoder '{config.encoder}' revision {config.encoder_revision}, "
+            f"this one is {encoder.revision}; install the same weights or train again"
+        )
+    if encoder.dim != config.head.encoder_dim:
+        raise CheckpointError(
+            f"student '{name}' has a head for hidden states {config.head.encoder_dim} wide, encoder '{config.encoder}' "
+            f"gives {encoder.dim}; correct encoder_dim in its {CONFIG_FILE} or train again"
+        )
+    return encoder
 
 
 def _read_config(weights: Weights) -> StudentConfig:

@@ -10,7 +10,7 @@ import sys
 
 from medalign import __version__
 from medalign.analysis import DISCLAIMER
-from medalign.cli import judging, training, use
+from medalign.cli import comparing, feedback, judging, training, use
 from medalign.errors import MedAlignError
 
 
@@ -35,8 +35,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"medalign {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     use.add_commands(commands)
+    comparing.add_commands(commands)
     training.add_commands(commands)
     judging.add_commands(commands)
+    feedback.add_commands(commands)
     for command in commands.choices.values():
         command.add_argument("-v", "--verbose", action="store_true", help="say what is being done")
     return parser

@@ -1,0 +1,305 @@
+"""What votes and ratings say about models, each figure with its n and a 95 % interval.
+
+Conventions: votes and ratings are data frames as `medalign.feedback` stores them, empty ones give empty results. A
+submission is what one person sent under one receipt. Of votes, only blind ones between two different models count: a known
+name sways. Of ratings, a person's later word on the same row replaces the earlier one.
+
+Sources: Bradley and Terry 1952; Hunter 2004, MM algorithms for generalized Bradley-Terry models (Annals of Statistics 32);
+Maystre and Grossglauser 2015, Fast and accurate inference of Plackett-Luce models (NeurIPS), whose iteration choix runs to
+the same maximum; Wilson 1927 (intervals of shares); Krippendorff 1980 (alpha).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import sqrt
+from typing import Literal
+
+import choix
+import numpy as np
+import pandas as pd
+from scipy.stats import binomtest
+
+Role = Literal["asr", "teacher", "student"]
+ROLES: tuple[Role, ...] = ("asr", "teacher", "student")
+Z_95 = 1.959964  # of the normal distribution, two-sided
+ROW = ["result_id", "concept_id", "label", "status"]  # what a verdict is about
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One model among those it met. Rates and strengths are None if all its votes were "both bad"."""
+
+    model: str
+    n: int  # votes behind the win rate: wins, losses and ties
+    wins: int
+    losses: int
+    ties: int
+    both_bad: int  # count for neither
+    win_rate: float | None  # a tie is half a win
+    low: float | None
+    high: float | None
+    strength: float | None  # log-odds against the mean of all; 1 more wins 73 of 100
+    strength_low: float | None
+    strength_high: float | None
+    n_submissions: int  # with a vote on it
+
+
+@dataclass(frozen=True)
+class PositionBias:
+    """Whether the side on the left wins more often than chance; sides are drawn by lot, so it should not."""
+
+    n: int  # blind votes, ties included, "both bad" not
+    left_wins: int
+    right_wins: int
+    ties: int
+    share_left: float | None  # of the decided votes; None without any
+    low: float | None  # exact (Clopper and Pearson)
+    high: float | None
+    p_value: float | None  # exact binomial, against one half
+
+
+@dataclass(frozen=True)
+class ConceptAgreement:
+    """How often clinicians found one model right about one concept."""
+
+    model: str
+    concept_id: str
+    label: str
+    n: int
+    n_correct: int
+    share: float
+    low: float
+    high: float
+    n_wrong: int
+    n_wrong_status: int
+    n_missing: int
+    by_severity: tuple[tuple[str, int], ...]  # errors whose severity was said
+
+
+@dataclass(frozen=True)
+class PeriodAgreement:
+    """How often clinicians found one model right in one stretch of time."""
+
+    model: str
+    start: str  # first day of the period, ISO
+    n: int
+    n_correct: int
+    share: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class RaterAgreement:
+    """How far clinicians agree with each other about the same rows of the same results."""
+
+    n_rows: int  # judged by two people or more
+    n_pairs: int  # of verdicts on one row
+    share: float | None  # of the pairs that agree
+    alpha: float | None  # Krippendorff's, nominal: 1 full agreement, 0 chance; None if all verdicts are the same
+
+
+def standings(votes: pd.DataFrame, n_bootstrap: int = 1000, seed: int = 0) -> tuple[Standing, ...]:
+    """Every model that was voted on, the strongest first.
+
+    Strengths are Bradley-Terry's, a tie counting as half a win for each. Each model is given one tie more, shared among all
+    others, so that an unbeaten one stays finite and models that never met can be ordered; between two models this is the
+    correction of Haldane (1956), half a win each.
+
+    Intervals come from resampling submissions, since the votes of one person resemble each other. Where all votes agree
+    every resample agrees, too, which is no certainty: so no interval is narrower than that of as many independent votes
+    (Wilson's; for strengths, by the Fisher information).
+    """
+    votes = _blind(votes)
+    models = sorted({*votes["model_a"], *votes["model_b"]})
+    if not models:
+        return ()
+    won = _won(votes, models)  # (n_submissions, k, k)
+    total = won.sum(0)
+    strength = _strengths(total)
+    deviation = _deviations(total, strength)
+    counts = np.random.default_rng(seed).multinomial(len(won), np.full(len(won), 1 / len(won)), n_bootstrap)
+    samples = np.tensordot(counts, won, 1)  # (n_bootstrap, k, k)
+    played = (samples + samples.transpose(0, 2, 1)).sum(2)  # (n_bootstrap, k)
+    absent = played == 0  # a resample without a model says nothing about it
+    rates = np.where(absent, np.nan, samples.sum(2) / np.where(absent, 1, played))
+    strengths = np.where(absent, np.nan, [_strengths(sample, strength) for sample in samples])
+    return tuple(
+        sorted(
+            (
+                _standing(votes, model, strength[i], Z_95 * deviation[i], rates[:, i], strengths[:, i])
+                for i, model in enumerate(models)
+            ),
+            key=lambda row: (row.strength is None, -(row.strength or 0.0), row.model),
+        )
+    )
+
+
+def _blind(votes: pd.DataFrame) -> pd.DataFrame:
+    return votes[votes["blind"].astype(bool) & (votes["model_a"] != votes["model_b"])]
+
+
+def _won(votes: pd.DataFrame, models: list[str]) -> np.ndarray:
+    """Wins of model i over model j in each submission, (n_submissions, k, k)."""
+    people = pd.factorize(votes["submission_id"])[0]
+    a, b = (pd.Index(models).get_indexer(votes[side]) for side in ("model_a", "model_b"))
+    for_a = votes["choice"].map({"a": 1.0, "b": 0.0, "tie": 0.5}).to_numpy()
+    decided = ~np.isnan(for_a)
+    won = np.zeros((people.max() + 1, len(models), len(models)))
+    np.add.at(won, (people[decided], a[decided], b[decided]), for_a[decided])
+    np.add.at(won, (people[decided], b[decided], a[decided]), 1 - for_a[decided])
+    return won
+
+
+def _with_prior(won: np.ndarray) -> np.ndarray:
+    k = len(won)
+    return won + 0.5 / (k - 1) * (1 - np.eye(k))
+
+
+def _strengths(won: np.ndarray, near: np.ndarray | None = None) -> np.ndarray:
+    """Maximum likelihood, (k,), with mean 0; `near` is where to look first."""
+    found = choix.ilsr_pairwise_dense(_with_prior(won), initial_params=near, max_iter=1000, tol=1e-6)
+    return found - found.mean()
+
+
+def _deviations(won: np.ndarray, strength: np.ndarray) -> np.ndarray:
+    """Standard error of each strength, (k,), if votes were independent."""
+    games = _with_prior(won) + _with_prior(won).T
+    p = 1 / (1 + np.exp(strength - strength[:, None]))
+    information = -games * p * (1 - p)
+    np.fill_diagonal(information, -information.sum(1))
+    return np.sqrt(np.diag(np.linalg.pinv(information, hermitian=True)))
+
+
+def _standing(
+    votes: pd.DataFrame, model: str, strength: float, margin: float, rates: np.ndarray, strengths: np.ndarray
+) -> Standing:
+    """One model's row.
+
+    Args:
+        margin: half the width of the narrowest interval that the strength may have.
+        rates, strengths: (n_bootstrap,) of resamples, NaN where it was absent.
+    """
+    own = votes[(votes["model_a"] == model) | (votes["model_b"] == model)]
+    side = np.where(own["model_a"] == model, "a", "b")
+    ties, both_bad = (int((own["choice"] == choice).sum()) for choice in ("tie", "both_bad"))
+    wins = int((own["choice"] == side).sum())
+    n = len(own) - both_bad
+    counts = {"n": n, "wins": wins, "losses": n - wins - ties, "ties": ties, "both_bad": both_bad}
+    figures: dict[str, float | None] = dict.fromkeys(("win_rate", "low", "high", "strength", "strength_low", "strength_high"))
+    if n:
+        (low, strength_low), (high, strength_high) = (
+            np.nanpercentile([rates, strengths], percent, axis=1) for percent in (2.5, 97.5)
+        )
+        least_low, least_high = wilson(wins + ties / 2, n)
+        figures = {
+            "win_rate": (wins + ties / 2) / n,
+            "low": float(min(low, least_low)),
+            "high": float(max(high, least_high)),
+            "strength": float(strength),
+            "strength_low": float(min(strength_low, strength - margin)),
+            "strength_high": float(max(strength_high, strength + margin)),
+        }
+    return Standing(model, **counts, **figures, n_submissions=own["submission_id"].nunique())
+
+
+def wilson(successes: float, n: int) -> tuple[float, float]:
+    """95 % interval of a share. As scipy's, which takes whole successes only; a tie is half of one."""
+    share, z2 = successes / n, Z_95**2
+    middle = (share + z2 / (2 * n)) / (1 + z2 / n)
+    half = Z_95 * sqrt(share * (1 - share) / n + z2 / (4 * n**2)) / (1 + z2 / n)
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def position_bias(votes: pd.DataFrame) -> PositionBias:
+    """How often the left side won, over all blind votes."""
+    votes = _blind(votes)
+    decided = votes[votes["choice"].isin(["a", "b"])]
+    left_wins, ties = int((decided["choice"] == decided["left"]).sum()), int((votes["choice"] == "tie").sum())
+    n = len(decided)
+    if n == 0:
+        return PositionBias(ties, 0, 0, ties, None, None, None, None)
+    test = binomtest(left_wins, n)
+    interval = test.proportion_ci()
+    figures = (left_wins / n, float(interval.low), float(interval.high), float(test.pvalue))
+    return PositionBias(n + ties, left_wins, n - left_wins, ties, *figures)
+
+
+def concept_agreement(ratings: pd.DataFrame, by: Sequence[Role] = ROLES) -> tuple[ConceptAgreement, ...]:
+    """Per model and concept, the most rated first.
+
+    Args:
+        by: what makes a model; ("student",) puts together all results of one student, whichever recogniser wrote.
+    """
+    ratings = _latest(ratings)
+    # Somebody who misses a concept may have named one that the bank lacks.
+    named = ratings["concept_id"].fillna("").mask(lambda ids: ids == "", ratings["label"])
+    rows = []
+    for (model, concept_id), group in ratings.groupby([_model(ratings, by), named]):
+        verdicts = group["verdict"].value_counts()
+        errors = group.loc[(group["verdict"] != "correct") & group["severity"].fillna("").ne(""), "severity"]
+        rows.append(
+            ConceptAgreement(
+                model,
+                concept_id,
+                group["label"].iloc[-1],
+                **_share(group),
+                n_wrong=int(verdicts.get("wrong", 0)),
+                n_wrong_status=int(verdicts.get("wrong_status", 0)),
+                n_missing=int(verdicts.get("missing", 0)),
+                by_severity=tuple((name, int(n)) for name, n in errors.value_counts().sort_index().items()),
+            )
+        )
+    return tuple(sorted(rows, key=lambda row: (row.model, -row.n, row.label)))
+
+
+def over_time(ratings: pd.DataFrame, freq: str = "W", by: Sequence[Role] = ROLES) -> tuple[PeriodAgreement, ...]:
+    """Per model and period, in order of time; periods without a rating are left out.
+
+    Args:
+        freq: of pandas' periods: D, W (from Monday), M, Q or Y.
+        by: see `concept_agreement`.
+    """
+    ratings = _latest(ratings)
+    at = pd.to_datetime(ratings["created_at"], utc=True, format="ISO8601").dt.tz_localize(None).dt.to_period(freq)
+    return tuple(
+        PeriodAgreement(model, period.start_time.date().isoformat(), **_share(group))
+        for (model, period), group in ratings.groupby([_model(ratings, by), at])
+    )
+
+
+def between_raters(ratings: pd.DataFrame) -> RaterAgreement:
+    """Whether people agree with each other, over the rows that at least two of them judged."""
+    from nltk.metrics.agreement import AnnotationTask  # takes two seconds
+
+    ratings = _latest(ratings).assign(row=lambda table: table.groupby(ROW, dropna=False).ngroup())
+    shared = ratings[ratings.groupby("row")["submission_id"].transform("size") > 1]
+    if shared.empty:
+        return RaterAgreement(0, 0, None, None)
+    counts = shared.groupby(["row", "verdict"]).size().unstack(fill_value=0).to_numpy()  # (n_rows, n_verdicts)
+    of_row = counts.sum(1)
+    n_pairs, n_agreeing = (int((n * (n - 1) / 2).sum()) for n in (of_row, counts))
+    alpha = None
+    if counts.shape[1] > 1:
+        alpha = AnnotationTask(list(shared[["submission_id", "row", "verdict"]].itertuples(index=False))).alpha()
+    return RaterAgreement(len(counts), n_pairs, n_agreeing / n_pairs, alpha)
+
+
+def _latest(ratings: pd.DataFrame) -> pd.DataFrame:
+    """Each person's last word on each row."""
+    ratings = ratings.sort_values("created_at", kind="stable", ignore_index=True)
+    return ratings.drop_duplicates(["submission_id", *ROW], keep="last")
+
+
+def _model(ratings: pd.DataFrame, by: Sequence[Role]) -> pd.Series:
+    """`tiny.en (1a5afae06a4d) + ...` for each rating."""
+    names = pd.Series("", index=ratings.index, dtype=object)
+    for i, role in enumerate(by):
+        names = names + (" + " if i else "") + ratings[role].astype(str) + " (" + ratings[f"{role}_revision"].astype(str) + ")"
+    return names
+
+
+def _share(group: pd.DataFrame) -> dict[str, float]:
+    n, n_correct = len(group), int((group["verdict"] == "correct").sum())
+    low, high = wilson(n_correct, n)
+    return {"n": n, "n_correct": n_correct, "share": n_correct / n, "low": low, "high": high}
