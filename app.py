@@ -10,11 +10,17 @@ import os
 import signal
 import sys
 import tempfile
-from dataclasses import replace
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 
-from medalign.training.examples import Example, load_examples
+from medalign.comparison import Contender
+from medalign.feedback.store import FeedbackStore
+from medalign.training.examples import Example, analysis_path, load_examples
 from medalign.ui.engine import LazyEngine
 from medalign.ui.page import build_app, launch_options
+
+CONTENDERS_HELD = 3  # analyzers kept loaded for comparisons, about half a gigabyte each
 
 
 def arguments() -> argparse.Namespace:
@@ -26,29 +32,52 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
     parser.add_argument("--host", default="0.0.0.0" if on_space else "127.0.0.1", help="address to listen on")
     parser.add_argument("--port", default=7860, type=int)
+    parser.add_argument(
+        "--feedback", default=os.environ.get("MEDALIGN_FEEDBACK", "runs/feedback.sqlite3"), metavar="URL",
+        help="database of feedback, a SQLAlchemy URL or an SQLite file; 'off' keeps none (default: $MEDALIGN_FEEDBACK)",
+    )  # fmt: skip
     return parser.parse_args()
 
 
-def with_noisy_versions(examples: tuple[Example, ...]) -> list[Example]:
+@dataclass(frozen=True)
+class Offer:
+    """An example as the page offers it."""
+
+    title: str
+    summary: str
+    audio_path: Path
+    analysis_path: Path | None  # its result, if it was computed beforehand by the models in use
+
+
+def offers(examples: tuple[Example, ...], with_results: bool) -> list[Offer]:
     """Each example, followed by its recording in a noisy room where there is one."""
     listed = []
     for example in examples:
-        listed.append(example)
+        listed.append((example.title, example.summary, example.audio_path))
         if example.noise:
             summary = f"The same with people talking in the background ({example.noise.snr_db:.0f} dB)."
-            noisy = {"title": f"{example.title}, noisy room", "summary": summary, "audio_path": example.noisy_audio_path}
-            listed.append(replace(example, **noisy))
-    return listed
+            listed.append((f"{example.title}, noisy room", summary, example.noisy_audio_path))
+    return [Offer(title, summary, path, analysis_path(path) if with_results else None) for title, summary, path in listed]
 
 
 def main() -> None:
     options = arguments()
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(levelname)s %(message)s")
 
-    def load():
+    def load_models(asr: str, teacher: str, student: str):
         from medalign.analyzer import Analyzer  # imports torch: seconds that the page need not wait for
 
-        return Analyzer.default(asr=options.asr, teacher=options.teacher, student=options.student, device=options.device)
+        return Analyzer.default(asr=asr, teacher=teacher, student=student, device=options.device)
+
+    def load():
+        return load_models(options.asr, options.teacher, options.student)
+
+    @lru_cache(maxsize=CONTENDERS_HELD)
+    def load_contender(contender: Contender):
+        from medalign.footprint import footprint
+
+        analyzer = load_models(contender.asr, contender.teacher, contender.student)
+        return analyzer, footprint(analyzer).total
 
     engine = LazyEngine(load)
     engine.warm_up()
@@ -57,7 +86,9 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with tempfile.TemporaryDirectory(prefix="medalign-") as folder:
         os.environ["GRADIO_TEMP_DIR"] = folder
-        page = build_app(engine, with_noisy_versions(load_examples()))
+        store = None if options.feedback == "off" else FeedbackStore(options.feedback)
+        defaults = (options.asr, options.teacher, options.student) == ("tiny.en", "all-MiniLM-L6-v2", "default")
+        page = build_app(engine, offers(load_examples(), defaults), store=store, load_contender=load_contender)
         page.launch(server_name=options.host, server_port=options.port, **launch_options())
 
 

@@ -38,7 +38,7 @@ def edit_passage(transcript: Transcript, index: int, text: str, speaker: str) ->
 
 def rename_speaker(transcript: Transcript, speaker: str, name: str) -> Transcript:
     """The transcript with one speaker called otherwise everywhere. Raises DataError as `edit_passage`."""
-    speaker, name = _named(speaker), _named(name)
+    name = _named(name)
     segments = (_spoken_by(s, name) if s.speaker == speaker else s for s in transcript.segments)
     return replace(transcript, segments=tuple(segments))
 

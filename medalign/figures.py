@@ -11,16 +11,16 @@ import math
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from medalign.analysis import Alignment, Analysis, ConceptFinding
+from medalign.analysis import Alignment, Analysis, ConceptFinding, Sign
 from medalign.words import RAREST_PERCENT, clock, clock_range, fit, likelihood
 
-BLUE, VERMILION, GREY = "#0072B2", "#D55E00", "#808080"
+BLUE, VERMILION, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#808080"
 GRID = "rgba(128,128,128,0.28)"
 BAND = "rgba(128,128,128,0.16)"
 ALARM_ZONE = "rgba(213,94,0,0.14)"
 TICK_STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800)
 MAX_TICKS = 7  # as many as fit a phone
-TIMELINE_HEIGHT = 300
+TIMELINE_HEIGHT = 330
 MARGIN = {"l": 130, "r": 16, "t": 44, "b": 48}  # the same for both, so that their seconds line up
 ROW_HEIGHT, HEATMAP_FRAME = 30, 120
 MAX_LABEL = 17  # characters; the page's tables hold the full names
@@ -28,19 +28,23 @@ MAX_SEPARATED = 120  # columns
 # The timeline's scale is the share of unrelated texts that fit better, in percent, logarithmic, good at the top.
 # Matching words crowd at percentile 99.9; a linear axis would draw everything at its upper edge.
 BEST, WORST, NO_WORDS = RAREST_PERCENT / 2, 100.0, 220.0  # no words: below the scale, since they have no percentile
+SIGNS = 520.0  # below that, what is heard and not said
+SIGN_SYMBOLS = {"cough": "circle", "sneeze": "star", "heavy breathing": "square", "crying": "hexagram"}
 UNRELATED_FROM = 10.0  # their percentiles are uniform, so 9 in 10 unrelated texts lie between here and the bottom
 
 
 def alignment_timeline(analysis: Analysis) -> go.Figure:
     """How well the sound fits the transcript under it, window by window, against unrelated texts.
 
-    Trace by trace: the fit, the alarms, the windows without words. The grey band is the reference distribution.
+    Trace by trace: the fit, the alarms, the windows without words, the audible signs in a lane of their own. The grey band
+    is the reference distribution.
     """
     alignment = analysis.alignment
     figure = go.Figure()
     figure.add_trace(_fit_line(alignment))
     figure.add_trace(_alarms(alignment))
     figure.add_trace(_windows_without_words(alignment))
+    figure.add_trace(_signs(analysis.signs))
     threshold = _rivals_percent(alignment.alarm_below_percentile)
     figure.add_hrect(y0=UNRELATED_FROM, y1=WORST, fillcolor=BAND, line_width=0, layer="below", name="9 in 10 unrelated texts")
     figure.add_hrect(y0=threshold, y1=WORST, fillcolor=ALARM_ZONE, line_width=0, layer="below", name="alarm zone")
@@ -55,8 +59,8 @@ def alignment_timeline(analysis: Analysis) -> go.Figure:
         x=0, xref="paper", xshift=8 - MARGIN["l"], xanchor="left", y=1.06, yref="paper", yanchor="bottom",
     )  # fmt: skip
     figure.update_yaxes(
-        type="log", range=[math.log10(NO_WORDS * 1.4), math.log10(BEST / 1.5)], tickvals=[100, 10, 1, 0.1],
-        ticktext=["all", "1 in 10", "1 in 100", "1 in 1000"],
+        type="log", range=[math.log10(SIGNS * 1.6), math.log10(BEST / 1.5)], tickvals=[SIGNS, 100, 10, 1, 0.1],
+        ticktext=["heard, not said", "all", "1 in 10", "1 in 100", "1 in 1000"],
     )  # fmt: skip
     return _framed(figure, analysis.recording.duration_s, TIMELINE_HEIGHT)
 
@@ -125,6 +129,28 @@ def _windows_without_words(alignment: Alignment) -> go.Scatter:
     )
 
 
+def _signs(signs: tuple[Sign, ...]) -> go.Scatter:
+    """Coughs and the like, each with its own shape and its name beside it."""
+    return go.Scatter(
+        name="heard, not said",
+        mode="markers+text",
+        x=[_middle(sign) for sign in signs],
+        y=[SIGNS] * len(signs),
+        text=[sign.label for sign in signs],
+        textposition="middle right",
+        textfont={"size": 11, "color": GREY},
+        marker={
+            "symbol": [SIGN_SYMBOLS.get(sign.label, "diamond") for sign in signs],
+            "size": 11,
+            "color": GREEN,
+            "line": {"width": 1, "color": "white"},
+        },
+        customdata=[[sign.start_s, sign.end_s] for sign in signs],
+        hovertext=[f"{sign.label.capitalize()}, {clock(sign.start_s)}: {likelihood(sign.probability)}" for sign in signs],
+        hovertemplate="%{hovertext}<extra></extra>",
+    )
+
+
 def _rivals_percent(percentile: float | None) -> float | None:
     """Share of unrelated texts that fit better, held on the scale."""
     return None if percentile is None else max(100 - percentile, BEST)
@@ -172,7 +198,7 @@ def _read_in_text(concepts: tuple[ConceptFinding, ...]) -> go.Scatter:
         marker={"symbol": "diamond", "size": 9, "color": "white", "line": {"width": 1.5, "color": "black"}},
         customdata=[[evidence.start_s, evidence.end_s] for _, _, evidence in marks],
         hovertext=[
-            f"{concept.label}, read at {clock(evidence.start_s)}: “{_plain(evidence.text or '')}”"
+            f"{concept.label}, read at {clock(evidence.start_s)}: “{plain(evidence.text or '')}”"
             for _, concept, evidence in marks
         ],
         hovertemplate="%{hovertext}<extra></extra>",
@@ -216,12 +242,12 @@ def _middle(span) -> float:
 
 
 def _window_words(window) -> str:
-    quote = f"<br>“{_plain(window.transcript_text)}”" if window.transcript_text else ""
+    quote = f"<br>“{plain(window.transcript_text)}”" if window.transcript_text else ""
     return f"{clock_range(window.start_s, window.end_s)}: {fit(window.percentile)}{quote}"
 
 
-def _plain(text: str) -> str:
-    """Plotly reads a few tags in its text (links among them), and speech is not markup."""
+def plain(text: str) -> str:
+    """Speech as plotly may show it. It reads a few tags in its text (links among them), and speech is not markup."""
     shown = text if len(text) <= 90 else text[:89] + "…"
     return shown.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 

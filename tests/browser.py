@@ -22,6 +22,7 @@ START_S = 120  # the page is up in seconds; the models may take longer on a busy
 # Console messages of Gradio's own components, each seen with an empty page of Gradio 6.31 as well.
 UPSTREAM_MESSAGES = (
     r"status of 416",  # its recorder and player ask for a range of a file that has no bytes
+    r"Error accessing the microphone",  # thrown by its recorder on top of the message that our page shows
 )
 
 
@@ -61,7 +62,11 @@ def watched_page(browser: Browser, url: str, **options) -> Iterator[Page]:
             complaints.append(f"asked another host: {request.url}")
 
     page.on("console", on_console)
-    page.on("pageerror", lambda error: complaints.append(f"script: {error}"))
+    def on_error(error):
+        if not any(re.search(known, str(error)) for known in UPSTREAM_MESSAGES):
+            complaints.append(f"script: {error}")
+
+    page.on("pageerror", on_error)
     page.on("request", on_request)
     page.goto(url)
     page.locator("#analyse").wait_for()
@@ -81,7 +86,7 @@ def free_port() -> int:
 def real_server(temporary: Path) -> Iterator[str]:
     """`python app.py`, as a user starts it; it keeps its temporary files in the given folder."""
     port = free_port()
-    command = [sys.executable, "app.py", "--port", str(port)]
+    command = [sys.executable, "app.py", "--port", str(port), "--feedback", str(temporary / "feedback.sqlite3")]
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "TMPDIR": str(temporary)}
     with subprocess.Popen(command, cwd=REPOSITORY, env=environment) as server:
         url = f"http://127.0.0.1:{port}"
@@ -104,16 +109,29 @@ def _wait_until_up(url: str, server: subprocess.Popen) -> None:
 
 
 @contextlib.contextmanager
-def fake_server(engine, examples=()) -> Iterator[str]:
-    """The page with a fake engine, in this process."""
+def fake_server(engine, examples=(), **options) -> Iterator[str]:
+    """The page with a fake engine, in this process; `options` go to `build_app`."""
     from medalign.ui.page import build_app, launch_options
 
-    app = build_app(lambda: engine, examples)
+    app = build_app(lambda: engine, examples, **options)
     _, url, _ = app.launch(server_port=free_port(), prevent_thread_lock=True, quiet=True, **launch_options())
     try:
         yield url.rstrip("/")
     finally:
         app.close(verbose=False)
+
+
+def acknowledge(page: Page) -> None:
+    """Tick the data notice; until then recorder and upload are locked."""
+    page.locator("#consent input").check()
+    page.wait_for_function("!document.querySelector('#inputs').inert")
+
+
+def upload(page: Page, path: Path) -> None:
+    """Acknowledge the notice and choose a file; returns once the page shows it."""
+    acknowledge(page)
+    page.locator("#upload input[type=file]").set_input_files(path)
+    page.locator("#upload").get_by_text(path.suffix).wait_for()
 
 
 def wait_until_playing_from(page: Page, start_s: float) -> None:
@@ -128,4 +146,4 @@ def wait_for_result(page: Page, timeout_s: float = 180) -> None:
     finished.or_(alert).first.wait_for(timeout=timeout_s * 1000)
     assert not alert.count(), alert.inner_text()
     page.wait_for_function("document.querySelector('#player audio').readyState >= 1")
-    page.wait_for_function("document.querySelectorAll('.js-plotly-plot .xaxislayer-above').length === 2")
+    page.wait_for_function("document.querySelectorAll('#timeline .xaxislayer-above, #heatmap .xaxislayer-above').length === 2")

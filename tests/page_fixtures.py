@@ -5,6 +5,7 @@ demand (a failing stage, an alarm at a known second, hostile text).
 """
 
 import time
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import soundfile
+import torch
 
 from medalign.analysis import (
     Alignment,
@@ -24,14 +26,17 @@ from medalign.analysis import (
     ModelInfo,
     Models,
     RecordingInfo,
+    SearchHit,
     SegmentCheck,
     Sign,
     Timings,
+    UtterancePoint,
     WindowAlignment,
     Witness,
 )
 from medalign.concepts import Concept
-from medalign.errors import MedAlignError
+from medalign.errors import DataError, MedAlignError
+from medalign.listener import Listening
 from medalign.transcript import Segment, Transcript, Word
 
 DURATION_S = 48.0
@@ -134,8 +139,8 @@ def analysis() -> Analysis:
         found,
         _measured(found[0].concept_id),
         _misheard(),
-        (Sign("Coughing", 34.0, 35.0, 0.78),),
-        Alignment(6.0, 5.0, windows, tracks, 99.0, _checks(said)),
+        (Sign("cough", 34.0, 35.0, 0.78),),
+        Alignment(6.0, 5.0, windows, tracks, 99.0, _checks(said), _points(said)),
         ("The recording is quiet; words may be missed.",),
         Timings(0.1, 2.2, 0.3, 0.5, 3.1),
     )
@@ -147,6 +152,13 @@ def _checks(said: Transcript) -> tuple[SegmentCheck, ...]:
     return tuple(SegmentCheck(s.start_s, s.end_s, 0.3, 0.1, 0.1, reasons.get(i)) for i, s in enumerate(said.segments))
 
 
+def _points(said: Transcript) -> tuple[UtterancePoint, ...]:
+    return tuple(
+        UtterancePoint(s.start_s, s.end_s, (0.1 * i, (i % 3) / 10), (0.1 * i + 0.02, (i % 3) / 10 + 0.03))
+        for i, s in enumerate(said.segments)
+    )
+
+
 def silent_analysis(alarm_window: int | None = None) -> Analysis:
     """The same recording if no word was written; one window may hold speech all the same."""
     full = analysis()
@@ -154,7 +166,7 @@ def silent_analysis(alarm_window: int | None = None) -> Analysis:
         replace(w, score=None, percentile=None, transcript_text="", alarm=i == alarm_window)
         for i, w in enumerate(full.alignment.windows)
     )
-    alignment = replace(full.alignment, windows=windows, tracks=(), segments=())
+    alignment = replace(full.alignment, windows=windows, tracks=(), segments=(), points=())
     return replace(
         full,
         transcript=Transcript(()),
@@ -186,6 +198,16 @@ def hostile_analysis() -> Analysis:
     )  # fmt: skip
 
 
+@dataclass(frozen=True)
+class Example:
+    """What the page offers to press."""
+
+    title: str
+    summary: str
+    audio_path: Path
+    analysis_path: Path | None = None
+
+
 @dataclass
 class FakeEngine:
     """Streams a finished analysis stage by stage; can dawdle, and fail at a stage."""
@@ -207,14 +229,48 @@ class FakeEngine:
         for stage, fraction, so_far in stages:
             skim = None if stage in ("decode", "student") else heard
             time.sleep(self.delay_s)
-            yield SimpleNamespace(stage=stage, fraction=fraction, remaining_s=12.0, transcript=so_far, message="", skim=skim)
+            yield SimpleNamespace(
+                stage=stage, fraction=fraction, remaining_s=12.0, transcript=so_far, message="", skim=skim, heard=None
+            )
             if stage == self.fail_at:
                 raise self.error or MedAlignError("the teacher's folder is gone; give --teacher another name")
         yield self.result
 
-    def analyze(self, path: str) -> Analysis:
-        *_, last = self.stream(path)
+    def analyze(self, path: str, own: Sequence[Concept] = ()) -> Analysis:
+        *_, last = self.stream(path, own)
         return last
+
+    def reread(self, analysis: Analysis, transcript: Transcript, heard: object) -> Analysis:
+        """Fever goes with its word: enough to see that concepts are read anew."""
+        kept = tuple(c for c in analysis.concepts if c.label != "Fever" or "fever" in transcript.text)
+        return replace(analysis, transcript=transcript, concepts=kept, corrections=())
+
+    @property
+    def listener(self) -> "FakeListener":
+        return FakeListener()
+
+
+class FakeListener:
+    """Answers what the page asks of the sound: embeddings of its own making, the same for the same input."""
+
+    def __init__(self) -> None:
+        self.student = SimpleNamespace(embed=lambda frames, stretches_s: np.stack([_vector(s) for s in stretches_s]))
+        self.teacher = SimpleNamespace(encode=lambda texts: np.stack([_vector(t) for t in texts]))
+        self.reference = SimpleNamespace(text=np.stack([_vector(i) for i in range(200)]))
+
+    def listen(self, recording: object, own: Sequence[Concept] = ()) -> Listening:
+        empty = np.zeros((0, 8), np.float32)
+        return Listening(torch.zeros(10, 8), [], empty, np.zeros((0, 2)), None, empty, None, ())
+
+    def find(self, heard: object, phrase: str) -> tuple[SearchHit, ...]:
+        if not phrase.strip():
+            raise DataError("a phrase of 0 characters can't be searched for; give 1 to 300")
+        return (SearchHit(15.0, 21.0, 0.41, 99.8), SearchHit(35.0, 41.0, 0.11, 80.0))
+
+
+def _vector(seed: object) -> np.ndarray:
+    vector = np.random.default_rng(zlib.crc32(repr(seed).encode())).standard_normal(8)
+    return (vector / np.linalg.norm(vector)).astype(np.float32)
 
 
 def write_tone(path: Path, duration_s: float = DURATION_S) -> Path:

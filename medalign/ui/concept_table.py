@@ -7,7 +7,8 @@ from medalign.ui.markup import folded, play_button, span_attributes, text
 from medalign.ui.statuses import AGREEMENTS, STATUSES, groups
 from medalign.words import band, count, frequency, likelihood, tenths
 
-COLUMNS = ("Concept", "Status", "Teacher (reads text)", "Student (hears audio)", "Agreement", "Evidence")
+COLUMNS = ("Concept", "Status", "Teacher (reads text)", "Student (hears audio)", "Agreement", "Evidence", "Your view")
+VERDICTS = {"correct": ("✓", "right"), "wrong": ("✗", "wrong"), "wrong_status": ("⇄", "right, but another status")}
 MAX_BUTTONS = 4  # per witness and row; the rest is in the transcript and the JSON
 WAITING = '<p class="waiting">Concepts appear here as soon as the transcript is complete.</p>'
 _FIRST = (
@@ -35,13 +36,32 @@ def concept_table(concepts: Sequence[ConceptFinding], signs: Sequence[Sign]) -> 
     """One row a concept, in sections by status: what is present comes first and apart from what is not."""
     found = [concept for concept in concepts if not is_faint(concept)]
     faint = [concept for concept in concepts if is_faint(concept)]
-    body = _HINT + _table("Clinical concepts, side by side", found) if found else NONE_FOUND
+    body = _HINT + _filters(found) + _table("Clinical concepts, side by side", found) if found else NONE_FOUND
     if faint:
         body += folded(
             f"{count(len(faint), 'faint hint')} in the sound only, each unlikely",
             _table("Faint hints in the sound", faint),
         )
     return body + _signs(signs)
+
+
+def _filters(concepts: Sequence[ConceptFinding]) -> str:
+    """Narrow the table down; page.js hides rows, and says how many are left."""
+    categories = sorted({concept.category for concept in concepts})
+    statuses = {STATUSES[concept.status].css: STATUSES[concept.status].label for concept in concepts}
+    return (
+        '<div class="filters" role="group" aria-label="Show">'
+        + _choice("category", "Kind", {c: c for c in categories})
+        + _choice("status", "Status", statuses)
+        + _choice("agreement", "Witnesses", {key: words for key, (_, words) in AGREEMENTS.items()})
+        + '<label class="filter"><input type="checkbox" class="disagreement-first"> Disagreements first</label>'
+        '<span class="filtered quiet" role="status"></span></div>'
+    )
+
+
+def _choice(name: str, label: str, options: dict[str, str]) -> str:
+    listed = "".join(f'<option value="{text(value)}">{text(words)}</option>' for value, words in options.items())
+    return f'<label>{label} <select data-filter="{name}"><option value="">all</option>{listed}</select></label>'
 
 
 def _table(caption: str, concepts: Sequence[ConceptFinding]) -> str:
@@ -78,12 +98,31 @@ def _row(concept: ConceptFinding) -> str:
         _witness(concept.student, "not heard"),
         _agreement(concept),
         _buttons(concept),
+        _judge(concept),
     )
     body = "".join(
         f'<td role="cell" data-label="{text(column)}"><div>{cell}</div></td>'
         for column, cell in zip(COLUMNS, cells, strict=True)
     )
-    return f'<tr class="row agreement-{concept.agreement}" role="row" {focus}>{body}</tr>'
+    return (
+        f'<tr class="row agreement-{concept.agreement}" role="row" {focus} data-category="{text(concept.category)}" '
+        f'data-status="{STATUSES[concept.status].css}" data-agreement="{concept.agreement}" {_row_key(concept)}>{body}</tr>'
+    )
+
+
+def _row_key(concept: ConceptFinding) -> str:
+    return f'data-concept="{text(concept.concept_id)}" data-row-status="{concept.status or ""}"'
+
+
+def _judge(concept: ConceptFinding) -> str:
+    """Right, wrong, or right with the wrong status: one press each."""
+    buttons = "".join(
+        f'<button type="button" class="judge" data-send="judge" data-verdict="{verdict}" {_row_key(concept)} '
+        f'aria-pressed="false" aria-label="{text(concept.label)}: {words}" title="{words}">{sign}</button>'
+        for verdict, (sign, words) in VERDICTS.items()
+        if verdict != "wrong_status" or concept.status is not None  # what was only heard has no status yet
+    )
+    return f'<span class="judges" role="group" aria-label="Your view of {text(concept.label)}">{buttons}</span>'
 
 
 def _status(concept: ConceptFinding) -> str:

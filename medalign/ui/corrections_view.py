@@ -14,8 +14,10 @@ def corrections_view(corrections: Sequence[Correction]) -> str:
     items = "".join(
         f"<li>Transcript says {play_button(Evidence(c.start_s, c.end_s, c.said), f'what may be {c.name}', 'read')}, "
         f"the sound suggests <strong>{text(c.name)}</strong> "
-        f'<span class="odds">({frequency(c.probability)} such guesses are right)</span></li>'
-        for c in corrections
+        f'<span class="odds">({frequency(c.probability)} such guesses are right)</span> '
+        f'<button type="button" class="tool" data-send="accept" data-index="{index}" '
+        f'aria-label="Write {text(c.name)} into the transcript">Write it so</button></li>'
+        for index, c in enumerate(corrections)
     )
     return (
         f'<section class="corrections" aria-label="Possibly misheard names"><h3>{count(len(corrections), "name")} '

@@ -1,8 +1,4 @@
-"""For researchers, folded away: models, times, raw scores, words of the trade, and the whole result as JSON."""
-
-import base64
-import json
-from pathlib import PurePath
+"""For researchers, folded away: models, times, raw scores, and the words of the trade."""
 
 from medalign.analysis import Analysis, Witness
 from medalign.ui.markup import folded, table, text
@@ -19,21 +15,10 @@ GLOSSARY = (
 
 def details_view(analysis: Analysis) -> str:
     return (
-        download_link(analysis)
-        + _models(analysis)
+        _models(analysis)
         + _timings(analysis)
         + _raw_scores(analysis)
         + folded("Words used here", GLOSSARY)
-    )
-
-
-def download_link(analysis: Analysis) -> str:
-    """The JSON travels inside the link: nothing is written on the server that would have to be deleted again."""
-    body = json.dumps(analysis.to_dict(), ensure_ascii=False, indent=1).encode()
-    name = f"{PurePath(analysis.recording.name).stem}.medalign.json"
-    return (
-        f'<p><a class="download" download="{text(name)}" '
-        f'href="data:application/json;base64,{base64.b64encode(body).decode()}">Download the result (JSON)</a></p>'
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from medalign.analysis import Analysis
 from medalign.concepts import Concept
 from medalign.errors import MedAlignError
+from medalign.transcript import Transcript
 
 log = logging.getLogger(__name__)
 
@@ -15,9 +16,13 @@ log = logging.getLogger(__name__)
 class Engine(Protocol):
     """What the page needs of `medalign.analyzer.Analyzer`."""
 
+    listener: Any  # `find`, and what `explain` asks for
+
     def stream(self, path: str, own: Sequence[Concept] = ()) -> Iterator[Any]: ...  # Progress ..., then the Analysis
 
     def analyze(self, path: str) -> Analysis: ...
+
+    def reread(self, analysis: Analysis, transcript: Transcript, heard: Any) -> Analysis: ...
 
 
 class LazyEngine:

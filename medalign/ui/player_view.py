@@ -4,19 +4,19 @@ Not gr.Audio: its native player brings a label, a toolbar and its own idea of th
 user gave, whose seconds need not be ours.
 """
 
-from urllib.parse import quote
+from pathlib import Path
 
-import gradio as gr
-import numpy as np
-from gradio import processing_utils
+from medalign.ui.files import address
 
-from medalign.audio import SAMPLE_RATE_HZ
+SPEEDS = (0.75, 1.0, 1.25, 1.5, 2.0)
 
 
-def player(place: gr.HTML, waveform: np.ndarray) -> str:
-    """Put the recording into Gradio's temporary folder, to be deleted with the uploads, and show it in `place`."""
-    pcm = (np.clip(waveform, -1.0, 1.0) * 32767).astype(np.int16)  # 16 bit: every browser plays it
-    path = processing_utils.save_audio_to_cache(pcm, SAMPLE_RATE_HZ, "wav", place.GRADIO_CACHE)
-    place.temp_files.add(path)  # what `delete_cache` looks through
-    # Relative, so that it also holds behind a proxy that serves the page under a path.
-    return f'<audio controls preload="metadata" aria-label="Recording" src="gradio_api/file={quote(path)}"></audio>'
+def player(path: Path) -> str:
+    """The player with its speeds and steps of five seconds."""
+    speeds = "".join(f'<option value="{s}"{" selected" if s == 1.0 else ""}>{s:g}×</option>' for s in SPEEDS)
+    return (
+        f'<div class="player-row"><button type="button" class="step" data-step="-5" aria-label="Back 5 seconds">−5 s</button>'
+        f'<audio controls preload="metadata" aria-label="Recording" src="{address(path)}"></audio>'
+        f'<button type="button" class="step" data-step="5" aria-label="Forward 5 seconds">+5 s</button>'
+        f'<label class="speed"><span class="unseen">Speed</span><select class="rate">{speeds}</select></label></div>'
+    )

@@ -3,11 +3,13 @@
 Only the parts that change are named. A later stage that fails leaves what earlier stages brought.
 """
 
+import json
 import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 
 from medalign.analysis import Analysis
 from medalign.audio import load_recording
@@ -15,12 +17,14 @@ from medalign.concepts import ConceptBank
 from medalign.concepts.custom import parse_concepts
 from medalign.errors import MedAlignError
 from medalign.figures import alignment_timeline, concept_heatmap
-from medalign.ui import alignment_view, status_view
+from medalign.passage_figures import shared_space
+from medalign.ui import alignment_view, consent, status_view, why_view
 from medalign.ui.concept_table import WAITING, concept_table, first_picture
 from medalign.ui.corrections_view import corrections_view
 from medalign.ui.details_view import details_view
 from medalign.ui.engine import Engine
 from medalign.ui.measurements_view import measurements_view
+from medalign.ui.sitting import Sitting
 from medalign.ui.summary_view import summary_view
 from medalign.ui.transcript_view import partial_transcript, transcript_view
 from medalign.ui.verdict import verdict
@@ -29,6 +33,9 @@ log = logging.getLogger(__name__)
 
 MIN_UPDATE_S = 0.5  # a page state carries the transcript so far: not more often than eyes can follow
 State = dict[str, object]
+# Hides the last result, and what was asked of it.
+CLEARED: State = {"alert": "", "progress": "", "heading": "", "overview": "", "exports": "", "player": None, "sitting": None,
+                  "timeline_notes": "", "hits": "", "why": "", "extremes": ""}  # fmt: skip
 
 
 @dataclass
@@ -39,19 +46,30 @@ class _Run:
     has_result: bool = False
 
 
-def run(load_engine: Callable[[], Engine], path: str | None, title: str | None = None, own: str = "") -> Iterator[State]:
+def run(
+    load_engine: Callable[[], Engine],
+    path: str | None,
+    title: str | None = None,
+    own: str = "",
+    *,
+    acknowledged: bool = False,
+    is_example: bool = False,
+) -> Iterator[State]:
     """Every state of the page from the press of the button to the result, or to one clear sentence.
 
     Args:
         own: concepts that the user typed, see `parse_concepts`.
+        acknowledged: the data notice; without it nothing but an example is touched.
     """
-    yield {"alert": "", "progress": "", "heading": "", "player": None, "timeline_notes": ""}  # hides the last result
+    yield CLEARED
     if path is None:
         yield {"alert": status_view.alert(status_view.NO_RECORDING), "status": ""}
         return
     where = _Run()
     try:
-        yield from _states(load_engine, path, title, own, where)
+        if not is_example:
+            consent.check(acknowledged)
+        yield from _states(load_engine, path, title, own, is_example, where)
     except MedAlignError as error:
         stage = status_view.stage_words(where.stage).lower()
         yield _failed(f"Stopped while {stage}: {error}" if where.has_result else str(error), where)
@@ -61,29 +79,45 @@ def run(load_engine: Callable[[], Engine], path: str | None, title: str | None =
         yield _failed(status_view.INTERNAL_ERROR.format(stage=stage), where)
 
 
+def show(path: Path, title: str, analysis_path: Path) -> Iterator[State]:
+    """The states of an example whose result was computed beforehand: all there at once, the picture of the map last."""
+    yield CLEARED
+    sitting = Sitting(str(path), title, is_example=True)
+    sitting.finish(Analysis.from_dict(json.loads(analysis_path.read_text(encoding="utf-8"))))
+    state = finished(sitting)
+    state["heading"] += status_view.BEFOREHAND
+    yield {**state, "sitting": sitting, "waveform": load_recording(path).waveform}
+
+
 def _failed(sentence: str, where: _Run) -> State:
     return {"alert": status_view.alert(sentence, kept=where.has_result), "status": "", "progress": ""}
 
 
-def _states(load_engine: Callable[[], Engine], path: str, title: str | None, own: str, where: _Run) -> Iterator[State]:
+def _states(
+    load_engine: Callable[[], Engine], path: str, title: str | None, own: str, is_example: bool, where: _Run
+) -> Iterator[State]:
     recording = load_recording(path)  # refuses bad input at once, even while the models are still loading
     title = title or recording.name
     concepts = parse_concepts(own, ConceptBank.default()) if own.strip() else ()
     yield {"status": "Preparing the models; the first time takes a little longer."}
     engine = load_engine()
+    sitting = Sitting(path, title, concepts, is_example)
     yield {
-        "heading": status_view.heading(title, recording.duration_s, partial=True),
-        "player": recording.waveform,
+        "heading": status_view.heading(title, recording.duration_s, partial=True) + status_view.silence(recording.waveform),
+        "sitting": sitting,
+        "waveform": recording.waveform,
         "table": WAITING,
         "transcript": "",
     }
-    shown_at, last_stage = 0.0, None
+    shown_at, last_stage, heard = 0.0, None, None
     with closing(engine.stream(path, concepts)) as items:
         for item in items:
             if isinstance(item, Analysis):
-                yield _finished(item, title)
+                sitting.finish(item, heard)
+                yield {**finished(sitting), "sitting": sitting}
                 return
             where.stage = item.stage
+            heard = item.heard or heard
             now = time.monotonic()
             if item.stage == last_stage and now - shown_at < MIN_UPDATE_S:
                 continue
@@ -104,15 +138,16 @@ def _progress(item) -> State:
     return state
 
 
-def _finished(analysis: Analysis, title: str) -> State:
+def finished(sitting: Sitting) -> State:
+    """Everything that a finished result shows."""
+    analysis = sitting.analysis
     spoken = bool(analysis.transcript.segments)
     return {
         "status": "Finished." if spoken else "Finished: no speech detected.",
         "progress": "",
-        "heading": status_view.heading(title, analysis.recording.duration_s)
-        + status_view.warnings(analysis.warnings)
-        + verdict(analysis)
-        + summary_view(analysis),
+        "alert": "",
+        "heading": status_view.heading(sitting.title, analysis.recording.duration_s) + status_view.warnings(analysis.warnings),
+        "overview": verdict(analysis) + summary_view(analysis),
         "table": concept_table(analysis.concepts, analysis.signs) + measurements_view(analysis.measurements, analysis.concepts),
         "transcript": corrections_view(analysis.corrections)
         + transcript_view(analysis.transcript, analysis.concepts, analysis.alignment.segments),
@@ -120,5 +155,8 @@ def _finished(analysis: Analysis, title: str) -> State:
         "timeline_notes": alignment_view.timeline_notes(analysis),
         "heatmap": concept_heatmap(analysis),
         "heatmap_notes": alignment_view.heatmap_notes(analysis),
+        "extremes": why_view.extremes(analysis),
+        "map": shared_space(analysis),
+        "map_notes": why_view.map_table(analysis),
         "details": details_view(analysis),
     }

@@ -1,5 +1,7 @@
 """What the page says while and after it works: stage, progress, one clear sentence when something is wrong."""
 
+import numpy as np
+
 from medalign.analysis import DISCLAIMER
 from medalign.audio import FORMATS, MAX_BYTES, MAX_DURATION_S
 from medalign.ui.markup import text
@@ -26,16 +28,18 @@ HEADER = f"""
 <div class="banner" role="note"><span aria-hidden="true">⚠</span> {DISCLAIMER}</div>
 """
 
-DATA_NOTICE = """
-<p class="data-notice" role="note"><strong>Before you record or upload:</strong> use synthetic recordings, or recordings
-that everyone in them agreed to and that identify nobody. The sound is processed on this server and seen by nobody else;
-the temporary upload is deleted within about an hour, nothing else is kept.</p>
-"""
-RECORD = """<h2>Record</h2><p class="hint">Record, pause, resume, stop. If the microphone is refused: open this page in
-its own tab, over https, and allow it.</p>"""
-UPLOAD = f"""<h2>Upload</h2><p class="hint">{FORMATS}; mono or stereo, English speech, up to {MAX_DURATION_S / 60:.0f}
+OWN_RECORDING = "<h2>Your own recording</h2>"
+RECORD = """<h3>Record</h3><p class="hint">Record, pause, resume, stop. If the microphone is refused: open this page in
+its own tab, over https, and allow it.</p>
+<div class="level"><span id="level-label">Level</span>
+<meter id="level" min="-60" max="0" low="-40" high="-6" optimum="-20" value="-60" aria-labelledby="level-label"></meter>
+<span id="microphone-state" role="status"></span></div>"""
+UPLOAD = f"""<h3>Upload</h3><p class="hint">{FORMATS}; mono or stereo, English speech, up to {MAX_DURATION_S / 60:.0f}
 minutes and {MAX_BYTES / 2**20:.0f} MB.</p>"""
-EXAMPLES = """<h2>Or try an example</h2><p class="hint">Invented consultations in synthetic voices. One press starts.</p>"""
+EXAMPLES = """<h2>Try an example</h2><p class="hint">Invented consultations in synthetic voices, analysed beforehand: one press
+shows the result.</p>"""
+BEFOREHAND = '<p class="hint">Analysed beforehand, by the models named under “Details for researchers”.</p>'
+SILENT_BELOW = 1e-3  # of full scale, -60 dB: a muted microphone, not a quiet room
 
 
 def alert(sentence: str, kept: bool = False) -> str:
@@ -58,6 +62,13 @@ def progress_bar(fraction: float, remaining_s: float | None) -> str:
 def heading(title: str, duration_s: float, partial: bool = False) -> str:
     note = '<span class="badge">not finished</span>' if partial else ""
     return f'<h2 id="result-title">Result: {text(title)} <span class="quiet">({clock(duration_s)})</span> {note}</h2>'
+
+
+def silence(waveform: np.ndarray) -> str:
+    """A warning before any model runs, if nothing was recorded but silence."""
+    if np.abs(waveform).max(initial=0.0) >= SILENT_BELOW:
+        return ""
+    return warnings(("This recording is silent. The microphone may be muted, or another one chosen: record again.",))
 
 
 def warnings(sentences: tuple[str, ...]) -> str:

@@ -1,4 +1,4 @@
-"""The transcript as a list of passages. A press on any word, mention or time plays from there.
+"""The transcript as a list of passages. A press on any word, mention or time plays from there; each can be edited.
 
 Keyboard: one tab stop a passage (its time) and one a mention; the arrow keys walk the words inside a passage. An hour
 has nine thousand words, so words are no tab stops themselves.
@@ -7,6 +7,8 @@ has nine thousand words, so words are no tab stops themselves.
 from collections.abc import Iterable, Sequence
 
 from medalign.analysis import ConceptFinding, SegmentCheck
+from medalign.editing import is_edited
+from medalign.speakers import DOCTOR, PATIENT
 from medalign.transcript import UNKNOWN_SPEAKER, Segment, Transcript, Word
 from medalign.ui.checks import check_of
 from medalign.ui.markup import span_attributes, text
@@ -28,14 +30,14 @@ LEGEND = (
     'present <span class="mention mention-negated">like this<span class="tag">negated</span></span>. '
     '<span class="word less-clear">dotted</span> less clear, <span class="word unclear">wavy</span> unclear to the '
     "speech recogniser; unmarked words can be wrong too. ▼ passages to hear again. Who speaks is a guess, hence the "
-    "question mark.</p>"
+    "question mark, until somebody says so: <b>Edit</b> changes words and speaker, and concepts follow.</p>"
     '<label class="filter"><input type="checkbox" class="unclear-only"> Show only passages with unclear words</label>'
 )
 
 
 def partial_transcript(transcript: Transcript) -> str:
     """What has been written down so far: no words marked yet, so that an hour of it stays light to send."""
-    items = "".join(_passage(segment, text(segment.text)) for segment in transcript.segments)
+    items = "".join(_passage(segment, f'<span class="said">{text(segment.text)}</span>') for segment in transcript.segments)
     return f'<div class="transcript is-partial"><ol class="passages">{items}</ol></div>'
 
 
@@ -43,25 +45,63 @@ def transcript_view(transcript: Transcript, concepts: Sequence[ConceptFinding], 
     """The finished transcript with its mentions, and with marks on the passages that should be checked."""
     if not transcript.segments:
         return NO_SPEECH
-    items = "".join(_passage(segment, _words(segment, concepts), check_of(segment, checks)) for segment in transcript.segments)
-    return f'<div class="transcript">{LEGEND}<ol class="passages" tabindex="-1">{items}</ol></div>'
+    items = "".join(
+        _passage(segment, _words(segment, concepts), check_of(segment, checks), _tools(index, segment))
+        for index, segment in enumerate(transcript.segments)
+    )
+    speakers = "".join(f'<option value="{text(name)}">' for name in _speakers(transcript))
+    return (
+        f'<div class="transcript">{LEGEND}<ol class="passages" tabindex="-1">{items}</ol>'
+        f'<datalist id="speakers">{speakers}</datalist></div>'
+    )
 
 
-def _passage(segment: Segment, body: str, reason: str | None = None) -> str:
+def _speakers(transcript: Transcript) -> list[str]:
+    """What the form offers: the usual roles, and whoever speaks here."""
+    return list(dict.fromkeys([DOCTOR, PATIENT, *(s.speaker for s in transcript.segments), UNKNOWN_SPEAKER]))
+
+
+def _tools(index: int, segment: Segment) -> str:
+    """Edit, and why this score; the form itself is made by page.js when somebody asks for it."""
+    at = clock(segment.start_s)
+    return (
+        f'<span class="tools"><button type="button" class="tool" data-edit="{index}" data-speaker="{text(segment.speaker)}" '
+        f'aria-label="Edit the passage at {at}">Edit</button>'
+        f'<button type="button" class="tool" data-send="why" data-index="{index}" aria-label="Why this fit, passage at {at}">'
+        f"Why?</button></span>"
+    )
+
+
+def _passage(segment: Segment, body: str, reason: str | None = None, tools: str = "") -> str:
     where = span_attributes(segment.start_s, segment.end_s)
     at = clock(segment.start_s)
-    known = segment.speaker != UNKNOWN_SPEAKER
-    speaker = f'<span class="speaker" title="{GUESSED}">{text(segment.speaker.capitalize())}?</span> ' if known else ""
     mark = f'<span class="check"><span aria-hidden="true">▼</span> <b>Check this:</b> {text(reason)}</span>' if reason else ""
     return (
         f'<li class="passage" {where}><button type="button" class="play time" {where} aria-label="Play from {at}">'
-        f'<span class="icon" aria-hidden="true">▶</span>{at}</button><p>{speaker}{body}{mark}</p></li>'
+        f'<span class="icon" aria-hidden="true">▶</span>{at}</button><p>{_speaker(segment)}{body}{_edited(segment)}{mark}'
+        f"{tools}</p></li>"
     )
+
+
+def _speaker(segment: Segment) -> str:
+    """The name; with a question mark as long as it is a guess."""
+    if segment.original_speaker is not None and segment.speaker != UNKNOWN_SPEAKER:
+        return f'<span class="speaker">{text(segment.speaker.capitalize())}</span> '
+    if segment.speaker == UNKNOWN_SPEAKER:
+        return ""
+    return f'<span class="speaker" title="{GUESSED}">{text(segment.speaker.capitalize())}?</span> '
+
+
+def _edited(segment: Segment) -> str:
+    if not is_edited(segment):
+        return ""
+    was = segment.original_text if segment.original_text is not None else f"speaker: {segment.original_speaker}"
+    return f' <span class="badge">edited</span> <span class="original">was: <del>{text(was)}</del></span>'
 
 
 def _words(segment: Segment, concepts: Sequence[ConceptFinding]) -> str:
     if not segment.words:
-        return text(segment.text)
+        return f'<span class="said">{text(segment.text)}</span>'
     pieces, position = [], 0
     for first, last, concept in _mentions(segment.words, concepts):
         pieces += [_word(word) for word in segment.words[position:first]]

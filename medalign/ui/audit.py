@@ -1,0 +1,26 @@
+"""Events for the audit log: what was done, with which models, and how it ended. No text, no address, no name."""
+
+import secrets
+
+import gradio as gr
+
+from medalign.analysis import Analysis
+from medalign.feedback.records import AuditEvent, Outcome, visit_id
+from medalign.feedback.store import FeedbackStore
+
+SALT = secrets.token_bytes(32)  # drawn at the start, kept nowhere: no visit can be tied to one of another start
+
+
+def audit(
+    store: FeedbackStore | None,
+    event: str,
+    request: gr.Request | None,
+    outcome: Outcome = "ok",
+    analysis: Analysis | None = None,
+) -> None:
+    """Add an event, if there is a log to add it to."""
+    if store is None:
+        return
+    visit = visit_id((request.session_hash if request else None) or "", SALT)
+    told = {"models": analysis.models, "duration_s": analysis.recording.duration_s} if analysis else {}
+    store.log(AuditEvent(event, visit, outcome, **told))

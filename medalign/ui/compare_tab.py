@@ -1,0 +1,140 @@
+"""The second tab: two models on the recording of the first, blind if wanted, and a vote."""
+
+from collections.abc import Callable, Iterator
+
+import gradio as gr
+
+from medalign.comparison import BlindOrder, Contender, contenders, parse_contender
+from medalign.errors import FeedbackError, MedAlignError
+from medalign.feedback.records import MAX_COMMENT, ShownComparison, ShownResult, Vote
+from medalign.feedback.store import FeedbackStore
+from medalign.ui import status_view
+from medalign.ui.audit import audit
+from medalign.ui.bridge import bridge, text_of
+from medalign.ui.compare_view import INTRO, contest_view
+from medalign.ui.contest import Contest, Entry
+from medalign.ui.engine import Engine
+from medalign.ui.markup import text
+from medalign.ui.sitting import Sitting
+from medalign.ui.states import PRESS, QUIET, guarded
+
+LoadContender = Callable[[Contender], tuple[Engine, int]]  # the engine, and the bytes of its weights
+BUTTONS = {"left": ("a", "Left is better (a)"), "right": ("b", "Right is better (b)"), "tie": ("tie", "Tie (t)"),
+           "both_bad": ("both_bad", "Neither is good (n)")}  # fmt: skip
+OFF = '<p class="hint">Comparing is switched off on this server.</p>'
+
+
+def compare_tab(load_contender: LoadContender | None, store: FeedbackStore | None, sitting: gr.State) -> None:
+    """Build it inside the current tab, and wire it."""
+    gr.HTML(INTRO + ("" if load_contender else OFF), apply_default_css=False)
+    if load_contender is None:
+        return
+    contest = gr.State(None)
+    receipt = gr.State(None)  # one person's votes stay together, so that the bootstrap knows them as one person's
+    names = [contender.name for contender in contenders()]
+    with gr.Row():
+        one, other = (
+            gr.Dropdown(names, value=names[i], label=label, allow_custom_value=True, elem_id=f"contender-{i}",
+                        info="A name, or models such as: asr=base, student=FOLDER or Hub name")
+            for i, label in enumerate(("First model", "Second model"))
+        )  # fmt: skip
+        blind = gr.Checkbox(value=store is not None, interactive=store is not None, label="Blind", elem_id="blind")
+    start = gr.Button("Compare", variant="primary", elem_id="compare-go")
+    status, alert = (gr.HTML(elem_id=f"compare-{name}", apply_default_css=False) for name in ("status", "alert"))
+    view = gr.HTML(elem_id="contest", apply_default_css=False)
+    votes = _votes() if store is not None else {}
+    out = [contest, status, alert, view, *votes.values()]
+
+    def run(held: Sitting | None, a: str, b: str, hidden: bool) -> Iterator[dict]:
+        clear = {contest: None, alert: "", view: "", **_locked(votes)}
+        yield {**clear, status: "Preparing the models."}
+        try:
+            held = _held(held)
+            specifications = [parse_contender(a or ""), parse_contender(b or "")]
+            if specifications[0] == specifications[1]:
+                raise MedAlignError("both models are the same; choose two different ones")
+            entries = []
+            for i, specification in enumerate(specifications):
+                yield {status: f"Analysing with the {('first', 'second')[i]} model."}
+                engine, n_bytes = load_contender(specification)
+                entries.append(Entry(specification, engine.analyze(held.path, held.own), n_bytes))
+        except MedAlignError as error:
+            yield {alert: status_view.alert(str(error)), status: ""}
+            return
+        # Without blindness the order stays as chosen; with it, by lot.
+        order = BlindOrder.draw() if hidden is True and store is not None else BlindOrder("a", 0)
+        held_contest = Contest(*entries, blind=hidden is True and store is not None, order=order)
+        yield {
+            contest: held_contest,
+            view: contest_view(held_contest),
+            status: "Look at both sides; then vote." if votes else "",
+        }
+
+    start.click(run, [sitting, one, other, blind], out, concurrency_id="model", concurrency_limit=1, **QUIET)
+    if store is None:
+        return
+
+    def look(held: Contest | None, event: gr.EventData):
+        if held is None:
+            return {}
+        held.look(text_of(event, "side", 10))
+        return {votes[key]: gr.update(interactive=held.is_ready) for key in BUTTONS}
+
+    # One after the other: the answer to the first look must not arrive last and lock what the second has opened.
+    bridge("seen").sent(guarded(alert, look), [contest], [alert, *votes.values()], concurrency_limit=1, **PRESS)
+    parts = {**votes, "view": view, "status": status, "alert": alert, "receipt": receipt}
+    for key in BUTTONS:
+        cast = guarded(alert, _cast, store, parts, key)
+        votes[key].click(cast, [contest, sitting, votes["why"], receipt], [*out, receipt], **QUIET)
+
+
+def _votes() -> dict[str, gr.components.Component]:
+    with gr.Column(elem_id="votes"):
+        with gr.Row():
+            votes = {key: gr.Button(label, interactive=False, elem_id=f"vote-{name}") for key, (name, label) in BUTTONS.items()}
+        votes["why"] = gr.Textbox(label="Why (optional)", max_length=MAX_COMMENT, elem_id="vote-why")
+    return votes
+
+
+def _locked(votes: dict) -> dict:
+    return {votes[key]: gr.update(interactive=False) for key in BUTTONS if votes}
+
+
+def _held(held: Sitting | None) -> Sitting:
+    if held is None:
+        raise MedAlignError("there is no recording yet; analyse one, or an example, in the first tab")
+    return held
+
+
+def _cast(
+    store: FeedbackStore, parts: dict, pressed: str, held: Contest | None, sitting: Sitting | None, why: str, code: str | None,
+    request: gr.Request,
+) -> dict:  # fmt: skip
+    """Store the vote with the order shown and both results' scores; then show who was who."""
+    if held is None:
+        raise MedAlignError("there is nothing to vote on; compare two models first")
+    choice, visit = held.choice(pressed), request.session_hash
+    if held.comparison_id is None:
+        is_example = sitting is not None and sitting.is_example
+        shown = {side: ShownResult.of(entry.analysis, is_example=is_example) for side, entry in held.entries.items()}
+        ids = {side: store.register(result, visit=visit) for side, result in shown.items()}
+        comparison = ShownComparison(ids["a"], ids["b"], held.order.left, held.blind, held.order.seed)
+        held.comparison_id = store.register_comparison(comparison, visit=visit)
+    code = _unless_withdrawn(store, code)
+    held.receipt = store.vote(held.comparison_id, Vote(choice, why or ""), code=code, visit=visit).code
+    audit(store, "vote", request)
+    told = f"Vote stored. To take it back later, keep this code: <code>{text(held.receipt)}</code>"
+    return {
+        parts["view"]: contest_view(held), parts["alert"]: "", parts["status"]: told, parts["receipt"]: held.receipt,
+        **_locked(parts),
+    }  # fmt: skip
+
+
+def _unless_withdrawn(store: FeedbackStore, code: str | None) -> str | None:
+    if code is None:
+        return None
+    try:
+        store.ratings(code)
+    except FeedbackError:
+        return None
+    return code

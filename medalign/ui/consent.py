@@ -1,0 +1,25 @@
+"""What a reader must have read before a recording of theirs is touched; enforced on the server, for the API, too.
+
+Nobody is asked once and for all: the box is empty on every visit, since the next recording may have other people in it.
+"""
+
+from medalign.analysis import DISCLAIMER
+from medalign.errors import MedAlignError
+
+NOTICE = """
+<section class="data-notice" aria-label="Before you record or upload"><p><strong>Before you record or upload.</strong>
+Use synthetic recordings, or recordings that everyone in them agreed to and that identify nobody. The sound is processed
+on this server and seen by nobody else; it is deleted within about an hour, or at once by “Delete now”. Nothing else is
+kept, except feedback that you choose to send. This is research software, not a medical device.</p></section>
+"""
+LABEL = "I have read this. Everyone in the recording agreed, or it is synthetic; it is not for patient care."
+REFUSAL = (
+    "Confirm the data notice first: tick the box above the microphone (in the API, acknowledged=true). "
+    "Use synthetic recordings, or recordings that everyone in them agreed to."
+)
+
+
+def check(acknowledged: object) -> None:
+    """Raises MedAlignError unless the notice was acknowledged, by exactly `True`."""
+    if acknowledged is not True:
+        raise MedAlignError(f"{REFUSAL} {DISCLAIMER}")

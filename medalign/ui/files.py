@@ -1,0 +1,38 @@
+"""Files that the page hands to the browser. They lie in Gradio's temporary folder and go with the uploads."""
+
+import io
+import secrets
+from pathlib import Path
+from urllib.parse import quote
+
+import gradio as gr
+import numpy as np
+import soundfile
+
+from medalign.audio import SAMPLE_RATE_HZ
+
+
+def keep(place: gr.HTML, data: bytes, name: str) -> Path:
+    """Write a file that the browser may fetch; `place` is the component that shows its address.
+
+    In a folder of its own with a random name: Gradio's own helpers name folders by content, so that two readers of one
+    example would share a file, and one of them would delete it for both.
+    """
+    path = Path(place.GRADIO_CACHE) / secrets.token_hex(16) / name
+    path.parent.mkdir(parents=True)
+    path.write_bytes(data)
+    place.temp_files.add(str(path))  # what `delete_cache` looks through
+    return path
+
+
+def keep_waveform(place: gr.HTML, waveform: np.ndarray) -> Path:
+    """The recording as a WAV of 16 bit, which every browser plays."""
+    pcm = (np.clip(waveform, -1.0, 1.0) * 32767).astype(np.int16)
+    wav = io.BytesIO()
+    soundfile.write(wav, pcm, SAMPLE_RATE_HZ, format="WAV", subtype="PCM_16")
+    return keep(place, wav.getvalue(), "recording.wav")
+
+
+def address(path: Path) -> str:
+    """Relative, so that it also holds behind a proxy that serves the page under a path."""
+    return f"gradio_api/file={quote(str(path))}"

@@ -1,0 +1,62 @@
+"""Page states, a dict from the name of a part to its new content, on their way to Gradio's components."""
+
+import inspect
+from collections.abc import Callable
+from functools import partial
+
+import gradio as gr
+
+from medalign.errors import MedAlignError
+from medalign.ui import status_view
+from medalign.ui.export_view import exports
+from medalign.ui.files import keep_waveform
+from medalign.ui.player_view import player
+
+QUIET = {"show_progress": "hidden", "api_visibility": "private"}
+PRESS = {**QUIET, "trigger_mode": "multiple"}  # of a bridge: a second press counts while the first is under way
+Parts = dict[str, gr.components.Component]
+State = dict[str, object]
+
+
+def addressed(state: State, parts: Parts, sitting: gr.State) -> dict:
+    """The state with components for names; files that it needs are written here, where Gradio's folder is known.
+
+    Names with a meaning of their own: `sitting` is held for later questions and gets its exports; `waveform`, only beside
+    it, becomes the player.
+    """
+    state = dict(state)
+    changes_sitting = "sitting" in state
+    held, waveform = state.pop("sitting", None), state.pop("waveform", None)
+    addressed = {parts[name]: value for name, value in state.items()}
+    if changes_sitting:
+        addressed[sitting] = held
+    if held is not None:
+        if waveform is not None:
+            held.files.append(keep_waveform(parts["player"], waveform))
+            addressed[parts["player"]] = player(held.files[-1])
+        addressed[parts["exports"]], written = exports(parts["exports"], held.analysis)
+        held.files += written
+    return addressed
+
+
+def guarded(alert: gr.HTML, handler: Callable, *bound: object) -> Callable:
+    """The handler with its first arguments bound, whose MedAlignError becomes one sentence on the page; a bug stays a bug.
+
+    Not `functools.partial`: Gradio reads the annotation `gr.EventData` off the handler, and a partial shows none.
+    """
+    bound_handler = partial(handler, *bound)
+
+    def wrapped(*arguments):
+        try:
+            return bound_handler(*arguments)
+        except MedAlignError as error:
+            return {alert: status_view.alert(str(error))}
+
+    signature = inspect.signature(bound_handler)
+    wrapped.__signature__ = signature
+    wrapped.__annotations__ = {
+        name: parameter.annotation
+        for name, parameter in signature.parameters.items()
+        if parameter.annotation is not parameter.empty
+    }
+    return wrapped

@@ -1,0 +1,211 @@
+"""Comparing on the page: blind until the vote, locked until both sides were looked at, and the team's results."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import page_fixtures
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from browser import chromium, fake_server, wait_for_result, wait_until_playing_from, watched_page
+from page_fixtures import Example, FakeEngine
+
+from medalign.analysis import ModelInfo
+from medalign.comparison import Contender
+from medalign.feedback.store import FeedbackStore
+
+NAMES = ("shipped (tiny.en)", "shipped with base", "unaligned encoder")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def own_temporary_folder(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("gradio")))
+        yield
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with chromium() as launched:
+        yield launched
+
+
+@pytest.fixture
+def store(tmp_path):
+    with FeedbackStore(str(tmp_path / "feedback.sqlite3")) as opened:
+        yield opened
+
+
+def load_contender(contender: Contender):
+    """The shipped one sees everything; base lacks the cough and writes another day; unaligned sees what shipped does."""
+    full = page_fixtures.analysis()
+    models = replace(full.models, student=ModelInfo(contender.student, "1"), asr=ModelInfo(contender.asr, "2"))
+    seen = replace(full, models=models)
+    if contender.asr == "base":
+        segments = list(seen.transcript.segments)
+        words = tuple(replace(w, text="Sunday.") if w.text == "Monday." else w for w in segments[3].words)
+        segments[3] = replace(segments[3], words=words, text=segments[3].text.replace("Monday", "Sunday"))
+        seen = replace(seen, concepts=seen.concepts[1:], transcript=replace(seen.transcript, segments=tuple(segments)))
+    return FakeEngine(seen), 100 * 2**20
+
+
+@pytest.fixture
+def page(browser, store, tmp_path):
+    tone = page_fixtures.write_tone(tmp_path / "tone.wav")
+    stored = tmp_path / "stored.json"
+    stored.write_text(json.dumps(page_fixtures.analysis().to_dict()))
+    examples = [Example("Cough", "Stored", tone, stored)]
+    engine = FakeEngine(page_fixtures.analysis())
+    with (
+        fake_server(engine, examples, store=store, load_contender=load_contender) as url,
+        watched_page(browser, url) as opened,
+    ):
+        yield opened
+
+
+@pytest.fixture
+def ready(page):
+    """An example is analysed, and the second tab is open."""
+    page.get_by_role("button", name="Cough").click()
+    wait_for_result(page)
+    page.get_by_role("tab", name="Compare").click()
+    return page
+
+
+def compare(page, first: str = NAMES[0], second: str = NAMES[1], blind: bool = True) -> None:
+    for i, name in enumerate((first, second)):
+        field = page.locator(f"#contender-{i}").get_by_role("combobox")
+        field.fill(name)
+        field.press("Enter")
+    page.locator("#blind input").set_checked(blind)
+    page.locator("#compare-go").click()
+    page.locator("#contest .sides").or_(page.locator("#compare-alert .alert")).first.wait_for()
+
+
+def wait_until_votes_are_open(page) -> None:
+    page.locator("#contest .side").first.scroll_into_view_if_needed()
+    page.wait_for_function("!document.querySelector('#vote-tie').disabled", timeout=15_000)
+
+
+def test_blind_names_appear_only_after_the_vote_which_is_stored_with_the_order(ready, store):
+    compare(ready)
+    shown = ready.locator("#contest").inner_text()
+    assert "Model on the left" in shown and not any(name in shown for name in NAMES)
+    assert "MB" not in shown, "size and time would give it away"
+    wait_until_votes_are_open(ready)
+    ready.locator("#vote-why").get_by_role("textbox").fill("it has the cough")
+    ready.locator("#vote-a").click()  # the left one
+    ready.locator("#compare-status", has_text="keep this code").wait_for()
+    shown = ready.locator("#contest").inner_text()
+    assert NAMES[0] in shown and NAMES[1] in shown and "100 MB" in shown
+    (vote,) = store.votes_table().to_dict("records")
+    assert vote["blind"] and vote["choice"] == vote["left"] and vote["comment"] == "it has the cough"
+    left = ready.locator(".side[data-side=left] h3").inner_text()
+    assert left == (NAMES[0] if vote["left"] == "a" else NAMES[1])
+    assert ready.locator("#vote-b").is_disabled(), "one vote per comparison"
+
+
+def test_votes_are_locked_until_both_sides_were_looked_at(browser, store, tmp_path):
+    """On a phone the sides stand below each other, so that the second is looked at only when one gets there."""
+    tone = page_fixtures.write_tone(tmp_path / "tone.wav")
+    with (
+        fake_server(FakeEngine(page_fixtures.analysis()), [Example("Cough", "", tone)], store=store,
+                    load_contender=load_contender) as url,
+        watched_page(browser, url, viewport={"width": 390, "height": 700}) as page,
+    ):  # fmt: skip
+        page.get_by_role("button", name="Cough").click()
+        wait_for_result(page)
+        page.get_by_role("tab", name="Compare").click()
+        compare(page)
+        page.locator(".side[data-side=left]").scroll_into_view_if_needed()
+        page.wait_for_timeout(2500)
+        assert page.locator("#vote-tie").is_disabled()
+        page.locator("body").press("t")
+        page.wait_for_timeout(500)
+        assert store.votes_table().empty, "keys obey the same lock"
+        page.locator(".side[data-side=right]").focus()
+        page.wait_for_function("!document.querySelector('#vote-tie').disabled", timeout=15_000)
+        page.locator("body").press("t")
+        page.locator("#compare-status", has_text="keep this code").wait_for()
+        assert store.votes_table()["choice"].tolist() == ["tie"]
+
+
+def test_differences_are_marked_in_words_and_can_be_heard(ready):
+    compare(ready, blind=False)
+    left, right = ready.locator(".side[data-side=left]"), ready.locator(".side[data-side=right]")
+    assert "only here" in left.locator("li", has_text="Cough").inner_text()
+    assert right.locator("li", has_text="Cough").count() == 0
+    assert left.locator("mark").inner_text().strip() == "Monday." and right.locator("mark").inner_text().strip() == "Sunday."
+    mark = left.locator("mark")
+    mark.click()
+    wait_until_playing_from(ready, float(mark.get_attribute("data-start")))
+    assert NAMES[1] in ready.locator("#contest table").first.inner_text()
+
+
+def test_equal_results_are_not_offered_for_a_vote(ready, store):
+    compare(ready, NAMES[0], NAMES[2])
+    assert "nothing to vote on" in ready.locator("#contest").inner_text()
+    ready.locator("#contest .side").first.scroll_into_view_if_needed()
+    ready.wait_for_timeout(2500)
+    assert ready.locator("#vote-a").is_disabled()
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "words"),
+    [(NAMES[0], NAMES[0], "both models are the same"), (NAMES[0], "asr=base, color=red", "color")],
+)
+def test_what_cannot_be_compared_is_refused_in_words(ready, first, second, words):
+    compare(ready, first, second)
+    ready.locator("#compare-alert", has_text=words).wait_for()
+
+
+def test_without_a_recording_the_tab_says_where_to_begin(page):
+    page.get_by_role("tab", name="Compare").click()
+    compare(page)
+    page.locator("#compare-alert", has_text="analyse one, or an example, in the first tab").wait_for()
+
+
+def test_the_team_sees_votes_and_agreement_with_their_n(ready, store):
+    ready.get_by_role("tab", name="Results").click()
+    ready.locator("#results-refresh").click()
+    ready.locator("#results-votes", has_text="No blind vote yet").wait_for()
+    ready.get_by_role("tab", name="Compare").click()
+    compare(ready)
+    wait_until_votes_are_open(ready)
+    ready.locator("#vote-a").click()
+    ready.locator("#compare-status", has_text="keep this code").wait_for()
+    ready.get_by_role("tab", name="Analyse").click()
+    ready.locator("tr.row", has_text="Cough").locator("[data-verdict=correct]").click()
+    ready.locator("#judgements", has_text="Cough").wait_for()
+    ready.get_by_role("tab", name="Results").click()
+    ready.locator("#results-refresh").click()
+    ready.locator("#results-concepts", has_text="Cough").wait_for()
+    row = ready.locator("#results-concepts tr", has_text="Cough").inner_text()
+    assert "100 % (21–100)" in row, "one judgement says little, and the interval shows it"
+    ready.locator("#results-votes-plot .scatterlayer .point").first.wait_for(state="attached")
+    found = Axe().run(ready, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]})
+    ours = [v for v in found.response["violations"] if v["impact"] in ("serious", "critical")]
+    assert not ours, found.generate_report()
+
+
+def test_without_a_store_nothing_is_asked_for(browser, tmp_path):
+    tone = page_fixtures.write_tone(tmp_path / "tone.wav")
+    engine = FakeEngine(page_fixtures.analysis())
+    with (
+        fake_server(engine, [Example("Cough", "", tone)], load_contender=load_contender) as url,
+        watched_page(browser, url) as page,
+    ):
+        page.get_by_role("button", name="Cough").click()
+        wait_for_result(page)
+        assert "switched off" in page.locator("#feedback").inner_text()
+        assert page.locator("button.judge:visible").count() == 0
+        page.get_by_role("tab", name="Compare").click()
+        compare_without_vote = page.locator("#compare-go")
+        compare_without_vote.click()
+        page.locator("#contest .sides").wait_for()
+        assert NAMES[0] in page.locator("#contest").inner_text() and page.locator("#votes").count() == 0
+
+
+def test_paths_stay_out_of_what_a_reader_sees(ready, tmp_path):
+    compare(ready, NAMES[0], f"student={Path(tmp_path) / 'secret' / 'run1'},asr=base", blind=False)
+    assert "secret" not in ready.locator("#contest").inner_text() and "run1" in ready.locator("#contest").inner_text()

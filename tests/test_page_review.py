@@ -1,0 +1,358 @@
+"""Reviewing on the page: edit, filter, explain, search, export, judge, take back, delete. Real browser, fake engine."""
+
+import json
+import re
+from pathlib import Path
+
+import page_fixtures
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from browser import acknowledge, chromium, fake_server, upload, wait_for_result, wait_until_playing_from, watched_page
+from page_fixtures import Example, FakeEngine
+
+from medalign.feedback.store import FeedbackStore
+
+VISIBLE = "tr.row:visible"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("review")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def own_temporary_folder(folder):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRADIO_TEMP_DIR", str(folder / "gradio"))
+        yield
+
+
+@pytest.fixture(scope="module")
+def tone(folder) -> Path:
+    return page_fixtures.write_tone(folder / "tone.wav")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with chromium() as launched:
+        yield launched
+
+
+@pytest.fixture(scope="module")
+def store(folder):
+    with FeedbackStore(str(folder / "feedback.sqlite3")) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def url(tone, folder, store):
+    stored = folder / "tone.analysis.json"
+    stored.write_text(json.dumps(page_fixtures.analysis().to_dict()))
+    examples = [Example("Cough", "Stored", tone, stored)]
+    with fake_server(FakeEngine(page_fixtures.analysis()), examples, store=store) as address:
+        yield address
+
+
+@pytest.fixture
+def result(browser, url):
+    with watched_page(browser, url) as page:
+        page.get_by_role("button", name="Cough").click()
+        wait_for_result(page)
+        yield page
+
+
+def test_a_changed_passage_is_read_again_and_says_what_it_was(result):
+    passage = result.locator(".passage", has_text="Any")
+    passage.locator("[data-edit]").click()
+    form = result.locator(".edit-form")
+    form.locator("textarea").fill("Any sweats or shortness of breath?")
+    form.get_by_role("button", name="Save").click()
+    changed = result.locator(".passage", has_text="Any sweats")
+    changed.locator(".badge", has_text="edited").wait_for()
+    assert "Any fever or shortness of breath?" in changed.locator("del").inner_text()
+    assert result.evaluate("document.activeElement.matches('.passage .time')"), "the reader stays where they were"
+    assert "fever" in result.locator("#transcript").inner_text(), "Monday's fever is still there"
+    assert "Read again" in result.locator("#status").inner_text()
+
+
+def test_a_speaker_is_named_everywhere(result):
+    result.locator(".passage", has_text="three weeks").locator("[data-edit]").click()
+    form = result.locator(".edit-form")
+    form.locator("input[list]").fill("Daughter")
+    form.get_by_text("Everywhere this speaker is named").click()
+    form.get_by_role("button", name="Save").click()
+    result.locator(".speaker", has_text="Daughter").first.wait_for()
+    assert result.locator(".speaker", has_text="Daughter").count() == 3
+    assert "Daughter?" not in result.locator("#transcript").inner_text(), "said by a person, so no guess"
+
+
+def test_escape_leaves_the_words_alone(result):
+    before = result.locator(".passage").nth(1).inner_text()
+    result.locator("[data-edit]").nth(1).click()
+    result.locator(".edit-form textarea").fill("something else")
+    result.keyboard.press("Escape")
+    assert result.locator(".edit-form").count() == 0 and result.locator(".passage").nth(1).inner_text() == before
+
+
+def test_a_suggested_name_is_written_on_request(result):
+    result.get_by_role("button", name="Write amoxicillin into the transcript").click()
+    result.locator(".passage", has_text="a fever on amoxicillin").wait_for()
+    assert result.locator("#transcript .corrections").count() == 0
+
+
+def test_filters_narrow_the_table_and_say_so(result):
+    all_rows = result.locator(f"#concepts {VISIBLE}").count()
+    result.locator("[data-filter=agreement]").select_option("teacher_only")
+    labels = [row.inner_text().split("\n")[0] for row in result.locator(f"#concepts {VISIBLE}").all()]
+    assert labels == ["Fever", "Amoxicillin", "Asthma"]
+    assert f"3 of {all_rows}" in result.locator(".filtered").inner_text()
+    assert not result.locator("tbody.section-present").is_visible(), "a section without rows is no section"
+    result.locator("[data-filter=status]").select_option("family")
+    assert result.locator(f"#concepts {VISIBLE}").count() == 1
+    for name in ("agreement", "status"):
+        result.locator(f"[data-filter={name}]").select_option("")
+    assert result.locator(".filtered").inner_text() == ""
+
+
+def test_why_shows_words_for_and_against_and_draws(result):
+    result.locator(".passage", has_text="three weeks").locator("[data-send=why]").click()
+    result.locator("#words-time .heatmaplayer image").wait_for(state="attached")
+    assert result.locator("#words-support .bars .point").count() == 13
+    assert result.locator("#others .bars .point").count() > 5
+    assert "three weeks" in result.locator("#why").inner_text()
+    result.locator("#why .folded summary").click()
+    word = result.locator("#why td button.play", has_text="cough")
+    word.click()
+    wait_until_playing_from(result, float(word.get_attribute("data-start")))
+
+
+def test_the_map_has_two_points_a_passage_and_a_table(result):
+    n = len(page_fixtures.LINES)
+    assert result.locator("#map .scatterlayer .point").count() == 2 * n
+    assert result.locator("#map .scatterlayer .js-line").count() >= 1
+
+
+def test_the_heard_signs_have_a_lane_on_the_timeline(result):
+    figure = "document.querySelector('#timeline .js-plotly-plot')"
+    lane = result.evaluate(f"{figure}.data.find(trace => trace.name === 'heard, not said')")
+    assert list(lane["text"]) == ["cough"]
+
+
+def test_a_phrase_is_searched_for_and_doubt_is_said(result):
+    result.locator("#phrase").get_by_role("textbox").fill("  trouble   sleeping ")
+    result.keyboard.press("Enter")
+    hits = result.locator("#hits li")
+    hits.first.wait_for()
+    assert "Closest to trouble sleeping" in result.locator("#hits").inner_text()
+    assert "probably not said here" in hits.nth(1).inner_text() and "probably not" not in hits.nth(0).inner_text()
+    hits.first.locator("button").click()
+    wait_until_playing_from(result, 15.0)
+    result.locator("#phrase").get_by_role("textbox").fill(" ")
+    result.locator("#search-go").click()
+    result.locator("#alert", has_text="can't be searched for").wait_for()
+
+
+@pytest.mark.parametrize(
+    ("name", "ending", "within"),
+    [
+        ("JSON", "json", '"schema_version"'),
+        ("CSV", "csv", "Dyspnea"),
+        ("WebVTT", "vtt", "WEBVTT"),
+        ("FHIR R4", "fhir.json", '"resourceType": "Bundle"'),
+    ],
+)
+def test_the_result_can_be_taken_home(result, name, ending, within):
+    with result.expect_download() as download:
+        result.locator("#exports").get_by_role("link", name=name).click()
+    assert download.value.suggested_filename == f"consultation.medalign.{ending}"
+    body = Path(download.value.path()).read_text(encoding="utf-8-sig")
+    assert within in body and "Not a medical device" in body
+
+
+def test_the_summary_prints_on_one_page_with_the_pictures(result):
+    result.evaluate("window.printed = 0")
+    result.evaluate(
+        """() => new MutationObserver(() => {
+            const frame = document.querySelector("#print-frame");
+            if (frame && !frame.watched) {
+                frame.watched = true;
+                frame.addEventListener("load", () => { frame.contentWindow.print = () => { window.printed += 1; }; });
+            }
+        }).observe(document.body, { childList: true })"""
+    )
+    result.get_by_role("button", name="Print a summary").click()
+    result.wait_for_function("window.printed === 1")
+    inside = result.frame_locator("#print-frame")
+    assert inside.locator("figure svg").count() == 2
+    html = result.evaluate("document.querySelector('#print-frame').contentDocument.documentElement.outerHTML")
+    assert "Not a medical device" in html and "Cough" in html
+    paper = result.context.new_page()
+    paper.set_content(html)
+    pages = re.findall(rb"/Type\s*/Page\b(?!s)", paper.pdf(format="A4"))
+    paper.close()
+    assert len(pages) == 1
+
+
+def judge(page, label: str, verdict: str) -> None:
+    button = page.locator("tr.row", has_text=label).locator(f"[data-verdict={verdict}]")
+    button.click()
+    page.wait_for_function(
+        "([label, verdict]) => [...document.querySelectorAll('tr.row')].some(r => r.innerText.startsWith(label) && "
+        "r.querySelector(`[data-verdict=${verdict}][aria-pressed=true]`))",
+        arg=[label, verdict],
+    )
+
+
+def code_of(page) -> str:
+    return page.locator("#judgements code").first.inner_text()
+
+
+def test_judgements_are_stored_with_the_scores_shown_changed_undone_and_withdrawn(result, store):
+    judge(result, "Cough", "correct")
+    judge(result, "Fever", "wrong")
+    code = code_of(result)
+    assert re.fullmatch(r"[A-Z0-9]{4}-[A-Z0-9]{4}-[A-Z0-9]{4}", code)
+    rows = store.ratings_table().set_index("label")
+    assert rows.loc["Cough", "verdict"] == "correct" and rows.loc["Cough", "teacher_probability"] == 0.96
+    assert rows["span_text"].isna().all(), "nobody agreed to keep words"
+    judge(result, "Fever", "correct")
+    assert store.ratings_table().set_index("label").loc["Fever", "verdict"] == "correct"
+    result.locator("#undo").click()
+    result.locator("#judgements", has_text="It was not said").wait_for()
+    assert store.ratings_table().set_index("label").loc["Fever", "verdict"] == "wrong"
+    result.locator("#code").get_by_role("textbox").fill(code.lower())
+    result.locator("#withdraw").click()
+    result.locator("#judgements", has_text="Withdrawn").wait_for()
+    assert store.ratings_table().empty
+    assert result.locator("button.judge[aria-pressed=true]").count() == 0
+
+
+def test_details_go_to_the_last_judgement(result, store):
+    judge(result, "Dyspnea", "wrong_status")
+    result.locator("#more").get_by_role("button").first.click()
+    result.get_by_text("Could change what is done").click()
+    result.locator("#right-status").get_by_role("combobox").click()
+    result.locator("#right-status").get_by_role("option", name="Present", exact=True).click()
+    result.locator("#comment").get_by_role("textbox").fill("It was there on the stairs.")
+    result.locator("#save-more").click()
+    result.locator("#judgements", has_text="rather present").wait_for()
+    row = store.ratings_table().set_index("label").loc["Dyspnea"]
+    assert (row["verdict"], row["right_status"], row["severity"]) == ("wrong_status", "present", "major")
+    assert row["comment"] == "It was there on the stairs."
+    store.withdraw(code_of(result))
+
+
+def test_a_missing_concept_is_marked_by_its_words(result, store):
+    result.locator("#keep-span input").check()
+    result.locator("#missing").get_by_role("button").first.click()
+    result.evaluate(
+        """() => { const all = [...document.querySelectorAll(".passage:nth-child(2) .word")];
+            const words = all.filter(word => /^(keeps|me|awake)/.test(word.textContent));
+            getSelection().setBaseAndExtent(words[0], 0, words.at(-1), 1); }"""
+    )
+    result.get_by_role("button", name="Take the place from the page").click()
+    said = "document.querySelector('#missing-text textarea, #missing-text input').value"
+    result.wait_for_function(f"{said}.startsWith('keeps me awake')")
+    result.locator("#missing-label").get_by_role("textbox").fill("Insomnia")
+    result.locator("#missing-add").click()
+    result.locator("#judgements", has_text="Insomnia").wait_for()
+    row = store.ratings_table().set_index("label").loc["Insomnia"]
+    assert row["verdict"] == "missing" and row["span_text"] == "keeps me awake." and 5 < row["start_s"] < row["end_s"] < 13
+    store.withdraw(code_of(result))
+
+
+def test_the_whole_is_rated_and_an_empty_form_is_refused(result, store):
+    result.locator("#whole").get_by_role("button").first.click()
+    result.locator("#whole-send").click()
+    result.locator("#feedback-alert", has_text="nothing is rated yet").wait_for()
+    result.locator("#whole-useful").get_by_text("4", exact=True).click()
+    result.locator("#whole-send").click()
+    result.locator("#judgements", has_text="useful 4").wait_for()
+    assert store.recordings_table()["useful"].tolist() == [4]
+    store.withdraw(code_of(result))
+
+
+def test_keys_judge_and_move_but_never_while_somebody_types(result, store):
+    result.locator("body").press("j")
+    row = result.locator("tr.row:focus")
+    assert row.inner_text().startswith("Cough")
+    result.keyboard.press("c")
+    result.locator("#judgements", has_text="Cough").wait_for()
+    result.locator("#phrase").get_by_role("textbox").click()
+    result.keyboard.type("wcs?u")
+    assert result.locator("#phrase").get_by_role("textbox").input_value() == "wcs?u"
+    assert not result.locator("#help").is_visible()
+    assert store.ratings_table()["verdict"].tolist() == ["correct"]
+    result.locator("#help-open").click()
+    result.locator("#shortcuts-on").uncheck()
+    result.locator("#help-close").click()
+    result.locator("tr.row").first.focus()
+    result.keyboard.press("w")
+    result.wait_for_timeout(500)
+    assert store.ratings_table()["verdict"].tolist() == ["correct"], "switched off"
+    result.keyboard.press("?")
+    assert result.locator("#help").is_visible(), "the sheet itself stays reachable"
+    result.locator("#shortcuts-on").check()
+    store.withdraw(code_of(result))
+
+
+def test_own_recordings_need_the_notice_on_the_page(browser, url, tone):
+    with watched_page(browser, url) as page:
+        assert page.evaluate("document.querySelector('#inputs').inert")
+        page.locator("#upload input[type=file]").set_input_files(tone)
+        page.locator("#upload").get_by_text(".wav").wait_for()
+        page.get_by_role("button", name="Analyse").click()
+        page.locator("#alert", has_text="Confirm the data notice first").wait_for()
+        assert page.locator("#result-title").count() == 0
+        acknowledge(page)
+        page.get_by_role("button", name="Analyse").click()
+        page.locator("#alert .alert").wait_for(state="detached")
+        wait_for_result(page)
+
+
+def test_delete_now_leaves_nothing_on_the_disk(browser, url, folder):
+    def sounds() -> set[Path]:
+        return {path for path in (folder / "gradio").rglob("*") if path.is_file() and path.stat().st_size}
+
+    own = page_fixtures.write_tone(folder / "own.wav", 50.0)  # Gradio stores equal uploads once
+    before = sounds()
+    with watched_page(browser, url) as page:
+        upload(page, own)
+        page.get_by_role("button", name="Analyse").click()
+        wait_for_result(page)
+        written = {path.name for path in sounds() - before}
+        assert "own.wav" in written and "consultation.medalign.json" in written and "recording.wav" in written
+        page.get_by_role("button", name="Delete now").click()
+        page.locator("#status", has_text="Deleted").wait_for()
+        assert page.locator("#result-title").count() == 0 and page.locator("#player audio").count() == 0
+        assert sounds() == before
+
+
+def test_a_microphone_that_gives_nothing_is_named(browser, url):
+    with watched_page(browser, url) as page:
+        page.add_init_script(
+            "navigator.mediaDevices.getUserMedia = async () => new AudioContext().createMediaStreamDestination().stream"
+        )
+        page.reload()
+        acknowledge(page)
+        page.locator("#microphone").get_by_role("button", name="Record").click()
+        page.locator("#microphone-state", has_text="No sound arrives").wait_for(timeout=15_000)
+
+
+def test_a_refused_microphone_says_what_to_do(browser, url):
+    with watched_page(browser, url) as page:
+        acknowledge(page)
+        page.locator("#microphone").get_by_role("button", name="Record").click()
+        page.locator("#microphone-state", has_text=re.compile("refused|No microphone was found")).wait_for(timeout=15_000)
+
+
+def test_no_accessibility_rule_is_broken_by_the_new_parts(result):
+    judge(result, "Cough", "correct")
+    result.locator(".passage").nth(1).locator("[data-send=why]").click()
+    result.locator("#words-time .heatmaplayer image").wait_for(state="attached")
+    result.locator("[data-edit]").nth(2).click()
+    for part in ("more", "missing", "whole"):
+        result.locator(f"#{part}").get_by_role("button").first.click()
+    found = Axe().run(result, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]})
+    ours = [v for v in found.response["violations"] if v["impact"] in ("serious", "critical")]
+    assert not ours, found.generate_report()
