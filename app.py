@@ -36,6 +36,7 @@ def arguments() -> argparse.Namespace:
         "--feedback", default=os.environ.get("MEDALIGN_FEEDBACK", "runs/feedback.sqlite3"), metavar="URL",
         help="database of feedback, a SQLAlchemy URL or an SQLite file; 'off' keeps none (default: $MEDALIGN_FEEDBACK)",
     )  # fmt: skip
+    parser.add_argument("--examples-only", action="store_true", help="take no recordings from readers")
     return parser.parse_args()
 
 
@@ -88,7 +89,8 @@ def main() -> None:
         os.environ["GRADIO_TEMP_DIR"] = folder
         store = None if options.feedback == "off" else FeedbackStore(options.feedback)
         defaults = (options.asr, options.teacher, options.student) == ("tiny.en", "all-MiniLM-L6-v2", "default")
-        page = build_app(engine, offers(load_examples(), defaults), store=store, load_contender=load_contender)
+        page = build_app(engine, offers(load_examples(), defaults), store=store, load_contender=load_contender,
+                         takes_own=not options.examples_only, any_model="SPACE_ID" not in os.environ)  # fmt: skip
         page.launch(server_name=options.host, server_port=options.port, **launch_options())
 
 

@@ -12,7 +12,7 @@ from typing import Literal
 from medalign.errors import DataError
 from medalign.transcript import Transcript
 
-# 1.1: measurements, corrections; 1.2: signs, checked segments; 1.3: what a person changed, utterances in the shared space
+# 1.1: measurements, corrections; 1.2: signs, checked segments; 1.3: what a person changed, other codes, utterances laid flat
 SCHEMA_VERSION = "1.3"
 DISCLAIMER = "Research software. Not a medical device. Do not use for patient care."
 
@@ -59,6 +59,17 @@ class Witness:
 
 
 @dataclass(frozen=True)
+class Alternative:
+    """Another concept of the bank that means nearly the same to the teacher: perhaps the better code."""
+
+    concept_id: str
+    system: System
+    code: str
+    label: str
+    likeness: float  # cosine of both concepts' texts, in [-1, 1]
+
+
+@dataclass(frozen=True)
 class ConceptFinding:
     """One concept in one recording, as both witnesses see it. A witness is None when it could not testify at all."""
 
@@ -73,6 +84,7 @@ class ConceptFinding:
     student: Witness | None
     agreement: Agreement
     probability: float | None = None  # that it came up at all, from both witnesses; None if the student has no fusion
+    alternatives: tuple[Alternative, ...] = ()  # the likest first
 
 
 @dataclass(frozen=True)
@@ -192,7 +204,8 @@ class Alignment:
 
 @dataclass(frozen=True)
 class Timings:
-    """Wall time of each stage, seconds. `total` leaves out the loading of models."""
+    """Wall time of each stage, seconds; the student listens while the transcript is written. `total` leaves out the loading
+    of models."""
 
     decode: float
     transcribe: float

@@ -1,18 +1,20 @@
-"""Pictures of an analysis; the only door to plotly.
+"""Pictures of an analysis.
 
 Both figures share one time axis, in the player's seconds, with the same margins, so that a moment lies at the same
-place in both. Points carry `customdata` [start_s, end_s]: the page plays that stretch on a click. Colours are
-Okabe-Ito's and cividis, safe for colour-blind readers; an alarm also has its own shape. Backgrounds are transparent and
-greys neutral, so that one figure serves the light and the dark page; the page's style sheet sets the text colour.
+place in both. Points carry `customdata` [start_s, end_s], cells have theirs in `layout.meta`: the page plays that
+stretch on a click. Colours are Okabe-Ito's and cividis, safe for colour-blind readers; an alarm also has its own shape.
+Backgrounds are transparent and greys neutral, so that one figure serves the light and the dark page; the page's style
+sheet sets the text colour.
 """
 
 import math
 
+import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from medalign.analysis import Alignment, Analysis, ConceptFinding, Sign
-from medalign.words import RAREST_PERCENT, clock, clock_range, fit, likelihood
+from medalign.words import RAREST_PERCENT, clock, clock_range, fit, likelihood, tenths
 
 BLUE, VERMILION, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#808080"
 GRID = "rgba(128,128,128,0.28)"
@@ -81,6 +83,7 @@ def concept_heatmap(analysis: Analysis) -> go.Figure:
         title=None,
         tickfont={"size": 12},
     )
+    figure.update_layout(meta={"windows": [[w.start_s, w.end_s] for w in alignment.windows]})  # a press on a column plays it
     return _framed(figure, duration_s, HEATMAP_FRAME + ROW_HEIGHT * max(len(labels), 2))
 
 
@@ -162,22 +165,17 @@ def _heat(alignment: Alignment, duration_s: float) -> go.Heatmap:
         name="heard in the sound",
         x=_column_edges(alignment, duration_s),
         y=list(range(len(alignment.tracks))),
-        z=[track.probabilities for track in alignment.tracks],
+        # In tenths, as everywhere on the page, and a byte each: an hour has tens of thousands of cells.
+        z=np.array([[tenths(p) for p in track.probabilities] for track in alignment.tracks], np.int8),
         zmin=0,
-        zmax=1,
+        zmax=10,
         colorscale="Cividis",
         xgap=1 if len(windows) <= MAX_SEPARATED else 0,  # in a long recording the gaps would outweigh the cells
         ygap=2,
-        customdata=[[[w.start_s, w.end_s] for w in windows] for _ in alignment.tracks],
-        hovertext=[
-            [f"{track.label}, {clock_range(w.start_s, w.end_s)}: {likelihood(p)}"
-             for w, p in zip(windows, track.probabilities, strict=True)]
-            for track in alignment.tracks
-        ],
-        hovertemplate="%{hovertext}<extra></extra>",
+        hovertemplate="%{y}, around second %{x:.0f}: about %{z} in 10<extra></extra>",
         colorbar={
             "orientation": "h", "x": 0.5, "y": 1.0, "yanchor": "bottom", "thickness": 10, "len": 0.8, "outlinewidth": 0,
-            "tickvals": [0, 0.5, 1], "ticktext": ["not heard", "5 in 10", "heard"], "ticks": "",
+            "tickvals": [0, 5, 10], "ticktext": ["not heard", "5 in 10", "heard"], "ticks": "",
         },
     )  # fmt: skip
 

@@ -5,7 +5,7 @@ of a full analysis.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 
 import numpy as np
@@ -21,7 +21,7 @@ from medalign.fusion import Fusion, fusion_features, worth_asking
 from medalign.signs import SignDetector
 from medalign.student import DEFAULT_STUDENT, Student
 from medalign.teacher import DEFAULT_TEACHER, Teacher
-from medalign.testimony import ALONE, Heard, Reading, findings
+from medalign.testimony import ALONE, Heard, Reading, alternatives, findings
 from medalign.transcript import Segment, Transcript
 from medalign.transcription import speech_stretches
 from medalign.zero_shot import Reference, concept_embeddings, stored_concept_embeddings
@@ -142,7 +142,8 @@ class Listener:
             fused = dict(zip(asked, self.fusion.probability(features).tolist(), strict=True))
             told_from = self.fusion.threshold
         threshold = self.reference.student_threshold
-        return findings(mentions, transcript, heard.heard, reading, heard.bank, threshold, fused, told_from)
+        rows = findings(mentions, transcript, heard.heard, reading, heard.bank, threshold, fused, told_from)
+        return tuple(replace(row, alternatives=alternatives(row.concept_id, heard.bank, heard.concepts)) for row in rows)
 
     def utterances(self, transcript: Transcript, heard: Listening) -> tuple[np.ndarray, np.ndarray]:
         """Each segment's sound and words in the shared space, two arrays (n_segments, d) of unit vectors."""

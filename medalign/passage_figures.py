@@ -67,7 +67,7 @@ def word_support(explanation: Explanation) -> go.Figure:
     )
     widest = max([abs(v) for v in values] + [0.02]) * 1.15
     figure.update_xaxes(
-        title="against the word  ←   →  for the word", range=[-widest, widest], showticklabels=False, zeroline=True,
+        title="against  ←   →  for", range=[-widest, widest], showticklabels=False, zeroline=True,
         zerolinecolor=GREY, gridcolor=GRID, fixedrange=True,
     )  # fmt: skip
     figure.update_yaxes(

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from medalign.analysis import ConceptFinding, ConceptTrack, Evidence, Witness
+from medalign.analysis import Alternative, ConceptFinding, ConceptTrack, Evidence, Witness
 from medalign.concepts import ConceptBank, Mention
 from medalign.transcript import Transcript
 from medalign.zero_shot import Reference
 
 ALONE = 0.5  # the student speaks up about a concept that nobody wrote down only if it is more likely than not
+MAX_ALTERNATIVES, MIN_LIKENESS = 3, 0.7  # cosine; below it the meaning is another one
 MAX_EVIDENCE = 3  # stretches a student may point to for one concept: the best ones
 # Shown first: what the patient has; then what they don't; then what is about others, the past, or only possible.
 STATUS_ORDER = ("present", "uncertain", "negated", "resolved", "historical", "family", "hypothetical", None)
@@ -87,6 +88,26 @@ def findings(
         if likely >= told_from and concept.concept_id not in mentioned:
             rows.append(_row(bank, concept.concept_id, [], None, _listen(heard, column, threshold), fused))
     return tuple(sorted(rows, key=_importance))
+
+
+def alternatives(concept_id: str, bank: ConceptBank, embeddings: np.ndarray) -> tuple[Alternative, ...]:
+    """The bank's concepts that mean nearly the same, the likest first: whoever doubts a code finds the next best here.
+
+    Args:
+        embeddings: (k, d) of the bank's concepts, unit vectors.
+    """
+    own = bank.column[concept_id]
+    likeness = embeddings @ embeddings[own]
+    is_medicine = bank.concepts[own].category == "medicine"
+    found = []
+    for column in np.argsort(-likeness, kind="stable"):
+        if likeness[column] < MIN_LIKENESS or len(found) == MAX_ALTERNATIVES:
+            break
+        other = bank.concepts[column]
+        if column != own and (other.category == "medicine") == is_medicine:
+            like = round(float(likeness[column]), 4)
+            found.append(Alternative(other.concept_id, other.system, other.code, other.label, like))
+    return tuple(found)
 
 
 def tracks(rows: tuple[ConceptFinding, ...], heard: Heard, bank: ConceptBank) -> tuple[ConceptTrack, ...]:

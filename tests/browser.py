@@ -22,6 +22,7 @@ START_S = 120  # the page is up in seconds; the models may take longer on a busy
 # Console messages of Gradio's own components, each seen with an empty page of Gradio 6.31 as well.
 UPSTREAM_MESSAGES = (
     r"status of 416",  # its recorder and player ask for a range of a file that has no bytes
+    r"AbortError: signal is aborted|Connection errored out",  # its client, when a page is left while a run streams
     r"Error accessing the microphone",  # thrown by its recorder on top of the message that our page shows
 )
 
@@ -45,7 +46,7 @@ def chromium(*extra: str) -> Iterator[Browser]:
 
 
 @contextlib.contextmanager
-def watched_page(browser: Browser, url: str, **options) -> Iterator[Page]:
+def watched_page(browser: Browser, url: str, waits_for: str = "#analyse", **options) -> Iterator[Page]:
     """A page that fails its test on leaving if it logged an error or asked another host for anything."""
     context = browser.new_context(**{"viewport": {"width": 1440, "height": 900}, **options})
     context.add_init_script(NOTE_SEEKS)
@@ -69,7 +70,7 @@ def watched_page(browser: Browser, url: str, **options) -> Iterator[Page]:
     page.on("pageerror", on_error)
     page.on("request", on_request)
     page.goto(url)
-    page.locator("#analyse").wait_for()
+    page.locator(waits_for).wait_for()
     page.locator("#status[role=status]").wait_for(state="attached")  # the page's own script has run
     yield page
     context.close()

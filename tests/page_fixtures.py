@@ -159,6 +159,38 @@ def _points(said: Transcript) -> tuple[UtterancePoint, ...]:
     )
 
 
+def long_analysis(minutes: int = 60, n_concepts: int = 40) -> Analysis:
+    """As long and as full as a recording may be: what the page must still carry."""
+    full = analysis()
+    duration_s = minutes * 60.0
+    line = "and then the pain came back at night so I took some more of the tablets"
+    words = line.split()
+    segments = []
+    for i in range(int(duration_s // 6)):
+        said = tuple(Word(6.0 * i + 0.4 * k, 6.0 * i + 0.4 * k + 0.4, w, 0.9 if k % 7 else 0.4) for k, w in enumerate(words))
+        segments.append(Segment(6.0 * i, 6.0 * i + 6.0, " ".join(words), said, "doctor" if i % 2 else "patient"))
+    starts = np.arange(0.0, duration_s - 3.0, 3.0)
+    windows = tuple(
+        WindowAlignment(float(s), float(s) + 6.0, 0.3, 99.0 + (i % 10) / 10, " ".join(words), False)
+        for i, s in enumerate(starts)
+    )
+    concepts = tuple(
+        replace(full.concepts[0], concept_id=f"HP:{k}", code=f"HP:{k}", label=f"Finding number {k}",
+                teacher=Witness(0.9, 0.4, tuple(Evidence(60.0 * m + k, 60.0 * m + k + 1, "pain") for m in range(10))))
+        for k in range(n_concepts)
+    )  # fmt: skip
+    rng = np.random.default_rng(0)
+    tracks = tuple(
+        ConceptTrack(c.concept_id, c.label, tuple(rng.uniform(0, 1, len(windows)).round(4).tolist())) for c in concepts
+    )
+    said = Transcript(tuple(segments), "en")
+    alignment = Alignment(6.0, 3.0, windows, tracks, 99.0, (), _points(said))
+    return replace(
+        full, recording=replace(full.recording, duration_s=duration_s), transcript=said, concepts=concepts, measurements=(),
+        corrections=(), signs=(), alignment=alignment,
+    )  # fmt: skip
+
+
 def silent_analysis(alarm_window: int | None = None) -> Analysis:
     """The same recording if no word was written; one window may hold speech all the same."""
     full = analysis()

@@ -37,15 +37,16 @@ def test_the_json_contract_holds(analyses):
     assert set(body["recording"]) == {"name", "duration_s", "sample_rate_hz", "channels"}
     assert set(body["models"]) == {"asr", "teacher", "student"}
     assert set(body["transcript"]["segments"][0]) == {
-        "start_s", "end_s", "speaker", "text", "words", "mean_log_probability", "no_speech_probability"
+        "start_s", "end_s", "speaker", "text", "words", "mean_log_probability", "no_speech_probability",
+        "original_text", "original_speaker",
     }  # fmt: skip
     assert set(body["transcript"]["segments"][0]["words"][0]) == {"start_s", "end_s", "text", "probability"}
     assert {
         "concept_id", "system", "code", "label", "category", "status", "trigger", "teacher", "student", "agreement",
-        "probability",
+        "probability", "alternatives",
     } <= set(body["concepts"][0])  # fmt: skip
     assert {"start_s", "end_s", "score", "percentile", "transcript_text", "alarm"} <= set(body["alignment"]["windows"][0])
-    assert len(body["alignment"]["segments"]) == len(body["transcript"]["segments"])
+    assert len(body["alignment"]["segments"]) == len(body["transcript"]["segments"]) == len(body["alignment"]["points"])
     assert set(body["alignment"]["segments"][0]) == {"start_s", "end_s", "score", "mismatch", "garbled", "reason"}
     assert set(body["timings_s"]) == {"decode", "transcribe", "teacher", "student", "total"}
     assert "Not a medical device" in body["disclaimer"]

@@ -2,10 +2,15 @@
 
 import json
 
+import numpy as np
 import page_fixtures
 import pytest
 
+from medalign.explanation import Explanation, WordSupport
 from medalign.figures import alignment_timeline, concept_heatmap
+from medalign.passage_figures import among_others, shared_space, word_support, words_over_time
+from medalign.transcript import Word
+from medalign.words import tenths
 
 
 @pytest.fixture
@@ -63,10 +68,12 @@ def test_the_better_fit_stands_higher(analysis):
 
 def test_the_heatmap_has_a_row_a_concept_and_a_column_a_window(analysis):
     heat = trace(concept_heatmap(analysis), "heard in the sound")
-    assert [list(row) for row in heat.z] == [list(t.probabilities) for t in analysis.alignment.tracks]
+    assert [list(row) for row in heat.z] == [[tenths(p) for p in t.probabilities] for t in analysis.alignment.tracks]
     assert len(heat.x) == len(analysis.alignment.windows) + 1, "columns are given by their edges"
     assert all(a < b for a, b in zip(heat.x, heat.x[1:], strict=False))
-    assert (heat.zmin, heat.zmax) == (0, 1), "colours mean the same on every recording"
+    assert (heat.zmin, heat.zmax) == (0, 10), "colours mean the same on every recording"
+    spans = concept_heatmap(analysis).layout.meta["windows"]
+    assert [tuple(span) for span in spans] == [(w.start_s, w.end_s) for w in analysis.alignment.windows]
 
 
 def test_the_teachers_evidence_lies_on_its_own_row(analysis):
@@ -99,5 +106,45 @@ def test_speech_is_never_markup_in_a_hover_text():
 
 
 def test_no_number_in_a_hover_text_is_a_bare_decimal(analysis):
-    texts = [t for row in trace(concept_heatmap(analysis), "heard in the sound").hovertext for t in row]
-    assert all(" in " in text and "0." not in text for text in texts)
+    heat = trace(concept_heatmap(analysis), "heard in the sound")
+    assert "about %{z} in 10" in heat.hovertemplate and heat.z.dtype == np.int8
+
+
+def test_audible_signs_lie_in_a_lane_of_their_own_below_the_scale(analysis):
+    lane = trace(alignment_timeline(analysis), "heard, not said")
+    (sign,) = analysis.signs
+    assert list(lane.x) == [(sign.start_s + sign.end_s) / 2] and list(lane.text) == ["cough"]
+    assert list(map(list, lane.customdata)) == [[sign.start_s, sign.end_s]]
+    others = [y for t in alignment_timeline(analysis).data if t.name != lane.name for y in t.y if y is not None]
+    assert min(lane.y) > max(others), "the scale runs downwards"
+
+
+def test_an_hour_of_figures_is_light():
+    """At most 3 MB, all of them together, with as many concepts as a full consultation has."""
+    hour = page_fixtures.long_analysis()
+    figures = (alignment_timeline(hour), concept_heatmap(hour), shared_space(hour))
+    assert sum(len(figure.to_json()) for figure in figures) < 1_000_000
+
+
+def test_the_map_joins_each_passages_words_and_sound(analysis):
+    figure = shared_space(analysis)
+    lines, words, sounds = figure.data
+    n = len(analysis.alignment.points)
+    assert len(words.x) == len(sounds.x) == n and len(lines.x) == 3 * n
+    assert (lines.x[0], lines.x[1], lines.x[2]) == (words.x[0], sounds.x[0], None)
+    assert words.marker.symbol != sounds.marker.symbol, "not by colour alone"
+    assert figure.layout.yaxis.scaleanchor == "x", "a distance is the same in both directions"
+
+
+def test_a_passage_is_drawn_word_by_word():
+    words = (Word(1.0, 1.5, "No", 0.9), Word(1.5, 2.0, "<b>fever</b>", 0.9))
+    support = (WordSupport(words[0], -0.05), WordSupport(words[1], 0.2))
+    explained = Explanation(1.0, 2.0, "No fever", 0.4, 90.0, (0.1, 0.2, 0.5), support, ((1.0, 3.0), (1.5, 3.5)),
+                            ((0.1, 0.2), (0.3, 0.4)))  # fmt: skip
+    (bars,) = word_support(explained).data
+    assert list(bars.x) == [-0.05, 0.2] and list(bars.marker.pattern.shape) == ["/", ""], "against is striped"
+    assert "<b>" not in "".join(word_support(explained).layout.yaxis.ticktext)
+    heat, written = words_over_time(explained).data
+    assert [list(row) for row in heat.z] == [[0.1, 0.2], [0.3, 0.4]] and list(written.x) == [1.25, 1.75]
+    (histogram,) = among_others(explained).data
+    assert sum(histogram.y) == 3 and among_others(explained).layout.shapes[0].x0 == 0.4

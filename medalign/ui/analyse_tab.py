@@ -10,13 +10,15 @@ import gradio as gr
 from medalign.editing import edit_passage, rename_speaker, with_correction
 from medalign.errors import MedAlignError
 from medalign.explanation import explain
+from medalign.feedback.store import FeedbackStore
 from medalign.passage_figures import among_others, word_support, words_over_time
 from medalign.ui import alignment_view, consent, search_view, status_view, why_view
+from medalign.ui.audit import audited
 from medalign.ui.bridge import bridge, number_of, text_of
 from medalign.ui.engine import Engine
 from medalign.ui.run import finished, run, show
 from medalign.ui.sitting import Sitting
-from medalign.ui.states import PRESS, QUIET, Parts, addressed, guarded
+from medalign.ui.states import PRESS, QUIET, Parts, addressed, guarded, streamed
 
 MODEL_QUEUE = {"concurrency_id": "model", "concurrency_limit": 1}  # one device, one queue
 
@@ -30,32 +32,44 @@ class Example(Protocol):
     analysis_path: Path | None  # its result, computed beforehand
 
 
-def analyse_tab(load_engine: Callable[[], Engine], examples: Sequence[Example], sitting: gr.State) -> Parts:
-    """Build it inside the current tab, and wire it; the parts are for what other views show of the same result."""
-    acknowledged, microphone, upload, own, analyse, cancel, buttons = _inputs(examples)
+def analyse_tab(
+    load_engine: Callable[[], Engine],
+    examples: Sequence[Example],
+    sitting: gr.State,
+    store: FeedbackStore | None,
+    takes_own: bool,
+) -> None:
+    """Build it inside the current tab, and wire it.
+
+    Args:
+        store: its audit log gets every analysis.
+        takes_own: whether recordings of the reader's own are taken, or examples only.
+    """
+    acknowledged, microphone, upload, own, analyse, cancel, buttons = _inputs(examples, takes_own)
     parts = _parts()
     starters = [analyse, *buttons]
     ends = partial(_wire, starters=starters, cancel=cancel, parts=parts, sitting=sitting)
-    stream = partial(_stream, load_engine, parts, sitting)
-    runs = [ends(analyse, partial(_own, stream), [acknowledged, microphone, upload, own])]
+    given = (load_engine, parts, sitting, store)
+    runs = []
+    if takes_own:
+        runs.append(ends(analyse, streamed(_own, *given), [acknowledged, microphone, upload, own]))
     for button, example in zip(buttons, examples, strict=True):
-        runs.append(ends(button, partial(_example, stream, parts, sitting, example), [own]))
+        runs.append(ends(button, streamed(_example, *given, example), [own]))
     cancel.click(partial(_idle, starters, cancel, "Cancelled.", parts), None, [*starters, cancel, parts["status"],
                  parts["progress"]], cancels=runs, queue=False, **QUIET)  # fmt: skip
     _wire_questions(load_engine, parts, sitting)
     _wire_deletion(parts, sitting, microphone, upload)
-    return parts
 
 
-def _inputs(examples: Sequence[Example]):
+def _inputs(examples: Sequence[Example], takes_own: bool):
     buttons = []
     if examples:
         gr.HTML(status_view.EXAMPLES, apply_default_css=False)
         with gr.Row(elem_id="examples"):
             buttons = [gr.Button(f"{e.title}\n{e.summary}", elem_classes="example", min_width=200) for e in examples]
-    gr.HTML(status_view.OWN_RECORDING + consent.NOTICE, apply_default_css=False)
-    acknowledged = gr.Checkbox(label=consent.LABEL, elem_id="consent", container=False)
-    with gr.Row(elem_id="inputs"):
+    gr.HTML(status_view.OWN_RECORDING + (consent.NOTICE if takes_own else consent.CLOSED), apply_default_css=False)
+    acknowledged = gr.Checkbox(label=consent.LABEL, elem_id="consent", container=False, visible=takes_own)
+    with gr.Row(elem_id="inputs", visible=takes_own):
         with gr.Column(min_width=280):
             gr.HTML(status_view.RECORD, apply_default_css=False)
             microphone = gr.Audio(
@@ -72,7 +86,7 @@ def _inputs(examples: Sequence[Example]):
             placeholder="dawn phenomenon; high sugar in the morning", elem_id="own",
         )  # fmt: skip
     with gr.Row(elem_id="go"):
-        analyse = gr.Button("Analyse", variant="primary", elem_id="analyse", scale=4)
+        analyse = gr.Button("Analyse", variant="primary", elem_id="analyse", scale=4, visible=takes_own)
         cancel = gr.Button("Cancel", visible=False, elem_id="cancel", scale=1)
     # One recording at a time: the newer source replaces the other.
     upload.upload(None, None, microphone, js="() => null", **QUIET)
@@ -160,23 +174,22 @@ def _idle(starters, cancel, words, parts):
     return free if words is None else {**free, parts["status"]: words, parts["progress"]: ""}
 
 
-def _own(stream, acknowledged: bool, microphone: str | None, upload: str | None, own: str):
-    yield from stream(upload or microphone, None if upload else "your recording", own, acknowledged=acknowledged)
-
-
-def _example(stream, parts: Parts, sitting: gr.State, example: Example, own: str):
-    """Its stored result at once; with concepts of one's own it has to be listened to."""
-    if example.analysis_path is None or (own or "").strip():
-        yield from stream(str(example.audio_path), f"example, {example.title}", own, is_example=True)
-        return
-    for state in show(example.audio_path, f"example, {example.title}", example.analysis_path):
+def _own(load_engine, parts, sitting, store, acknowledged: bool, microphone, upload, own: str, request: gr.Request):
+    """The reader's own recording."""
+    path, title = upload or microphone, None if upload else "your recording"
+    states = run(load_engine, path, title, own or "", acknowledged=acknowledged)
+    for state in audited(store, "analyze", request, states):
         yield addressed(state, parts, sitting)
 
 
-def _stream(load_engine, parts, sitting, path, title, own, *, acknowledged: bool = False, is_example: bool = False):
-    """The states of a run, addressed to components."""
-    # An untouched textbox in a closed accordion gives None.
-    for state in run(load_engine, path, title, own or "", acknowledged=acknowledged, is_example=is_example):
+def _example(load_engine, parts, sitting, store, example: Example, own: str, request: gr.Request):
+    """Its stored result at once; with concepts of one's own it has to be listened to."""
+    title, own = f"example, {example.title}", own or ""  # an untouched textbox in a closed accordion gives None
+    if example.analysis_path is None or own.strip():
+        states = run(load_engine, str(example.audio_path), title, own, is_example=True)
+    else:
+        states = show(example.audio_path, title, example.analysis_path)
+    for state in audited(store, "example", request, states):
         yield addressed(state, parts, sitting)
 
 

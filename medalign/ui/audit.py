@@ -1,14 +1,30 @@
 """Events for the audit log: what was done, with which models, and how it ended. No text, no address, no name."""
 
 import secrets
+from collections.abc import Iterator
 
 import gradio as gr
 
 from medalign.analysis import Analysis
 from medalign.feedback.records import AuditEvent, Outcome, visit_id
 from medalign.feedback.store import FeedbackStore
+from medalign.ui.states import State
 
 SALT = secrets.token_bytes(32)  # drawn at the start, kept nowhere: no visit can be tied to one of another start
+
+
+def audited(store: FeedbackStore | None, event: str, request: gr.Request | None, states: Iterator[State]) -> Iterator[State]:
+    """The states of a run as they come; when they end, however they end, one event tells how."""
+    outcome: Outcome = "stopped"
+    analysis = None
+    try:
+        for state in states:
+            if held := state.get("sitting"):
+                analysis = held.analysis or analysis
+            outcome = state.get("outcome", outcome)
+            yield {name: value for name, value in state.items() if name != "outcome"}
+    finally:
+        audit(store, event, request, "ok" if analysis else outcome, analysis)
 
 
 def audit(

@@ -24,8 +24,12 @@ BUTTONS = {"left": ("a", "Left is better (a)"), "right": ("b", "Right is better 
 OFF = '<p class="hint">Comparing is switched off on this server.</p>'
 
 
-def compare_tab(load_contender: LoadContender | None, store: FeedbackStore | None, sitting: gr.State) -> None:
-    """Build it inside the current tab, and wire it."""
+def compare_tab(load_contender: LoadContender | None, store: FeedbackStore | None, sitting: gr.State, any_model: bool) -> None:
+    """Build it inside the current tab, and wire it.
+
+    Args:
+        any_model: whether models beside the listed ones may be named; if not, Gradio refuses them on the server.
+    """
     gr.HTML(INTRO + ("" if load_contender else OFF), apply_default_css=False)
     if load_contender is None:
         return
@@ -34,8 +38,8 @@ def compare_tab(load_contender: LoadContender | None, store: FeedbackStore | Non
     names = [contender.name for contender in contenders()]
     with gr.Row():
         one, other = (
-            gr.Dropdown(names, value=names[i], label=label, allow_custom_value=True, elem_id=f"contender-{i}",
-                        info="A name, or models such as: asr=base, student=FOLDER or Hub name")
+            gr.Dropdown(names, value=names[i], label=label, allow_custom_value=any_model, elem_id=f"contender-{i}",
+                        info="A name, or models such as: asr=base, student=FOLDER or Hub name" if any_model else None)
             for i, label in enumerate(("First model", "Second model"))
         )  # fmt: skip
         blind = gr.Checkbox(value=store is not None, interactive=store is not None, label="Blind", elem_id="blind")
@@ -67,7 +71,7 @@ def compare_tab(load_contender: LoadContender | None, store: FeedbackStore | Non
         yield {
             contest: held_contest,
             view: contest_view(held_contest),
-            status: "Look at both sides; then vote." if votes else "",
+            status: "Look at both sides; then vote." if votes and not held_contest.comparison.are_equal else "Finished.",
         }
 
     start.click(run, [sitting, one, other, blind], out, concurrency_id="model", concurrency_limit=1, **QUIET)

@@ -7,7 +7,7 @@ from medalign.ui.markup import folded, play_button, span_attributes, text
 from medalign.ui.statuses import AGREEMENTS, STATUSES, groups
 from medalign.words import band, count, frequency, likelihood, tenths
 
-COLUMNS = ("Concept", "Status", "Teacher (reads text)", "Student (hears audio)", "Agreement", "Evidence", "Your view")
+COLUMNS = ("Concept", "Status", "Teacher (reads text)", "Student (hears audio)", "Agreement", "Your view", "Evidence")
 VERDICTS = {"correct": ("✓", "right"), "wrong": ("✗", "wrong"), "wrong_status": ("⇄", "right, but another status")}
 MAX_BUTTONS = 4  # per witness and row; the rest is in the transcript and the JSON
 WAITING = '<p class="waiting">Concepts appear here as soon as the transcript is complete.</p>'
@@ -92,13 +92,13 @@ def _row(concept: ConceptFinding) -> str:
     focus = f'tabindex="0" {span_attributes(first.start_s, first.end_s)}' if first else ""
     cells = (
         f"<strong>{text(concept.label)}</strong>"
-        f'<span class="code">{text(concept.category)} · {text(concept.system)} {text(concept.code)}</span>',
+        f'<span class="code">{text(concept.category)} · {text(concept.system)} {text(concept.code)}</span>' + _codes(concept),
         _status(concept),
         _witness(concept.teacher, "not found in text"),
         _witness(concept.student, "not heard"),
         _agreement(concept),
-        _buttons(concept),
         _judge(concept),
+        _buttons(concept),
     )
     body = "".join(
         f'<td role="cell" data-label="{text(column)}"><div>{cell}</div></td>'
@@ -123,6 +123,14 @@ def _judge(concept: ConceptFinding) -> str:
         if verdict != "wrong_status" or concept.status is not None  # what was only heard has no status yet
     )
     return f'<span class="judges" role="group" aria-label="Your view of {text(concept.label)}">{buttons}</span>'
+
+
+def _codes(concept: ConceptFinding) -> str:
+    """Codes of neighbours in meaning, folded away."""
+    if not concept.alternatives:
+        return ""
+    items = "".join(f"<li>{text(a.label)} <span>{text(a.system)} {text(a.code)}</span></li>" for a in concept.alternatives)
+    return f'<details class="codes"><summary>other codes</summary><ul>{items}</ul></details>'
 
 
 def _status(concept: ConceptFinding) -> str:

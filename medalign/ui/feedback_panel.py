@@ -7,6 +7,7 @@ import json
 
 import gradio as gr
 
+from medalign.analysis import Analysis
 from medalign.errors import FeedbackError, MedAlignError
 from medalign.feedback.records import (
     MAX_COMMENT,
@@ -118,6 +119,7 @@ def _form(store, sitting, held, alert, role, keep) -> None:
 
 
 def _judge(store, held, alert, sitting: Sitting | None, role, keep, event: gr.EventData, request: gr.Request):
+    _analysis(sitting)
     concept_id, status = text_of(event, "concept", 80), text_of(event, "rowStatus", 20) or None
     row = (concept_id, status)
     rating = ConceptRating(text_of(event, "verdict", 20), concept_id=concept_id, status=status, **_span(sitting, row))
@@ -186,16 +188,20 @@ def _withdraw(store, held, alert, sitting: Sitting | None, code: str, request: g
 
 def _receipt(store: FeedbackStore, sitting: Sitting | None, role: str, keep: object, request: gr.Request) -> str:
     """The receipt of this reading; the first press opens it."""
-    if sitting is None or sitting.analysis is None:
-        raise MedAlignError("there is no result to judge; analyse a recording first")
-    if sitting.result_id is None:
-        shown = ShownResult.of(sitting.analysis, is_example=sitting.is_example)
+    if sitting is None or sitting.result_id is None:
+        shown = ShownResult.of(_analysis(sitting), is_example=sitting.is_example)
         sitting.result_id = store.register(shown, visit=request.session_hash)
         receipt = store.open(sitting.result_id, role=_role(role), keep_span=keep is True, visit=request.session_hash)
         sitting.receipts.append(receipt.code)
     else:
         store.amend(sitting.receipts[-1], role=_role(role), keep_span=keep is True, visit=request.session_hash)
     return sitting.receipts[-1]
+
+
+def _analysis(sitting: Sitting | None) -> Analysis:
+    if sitting is None or sitting.analysis is None:
+        raise MedAlignError("there is no result to judge; analyse a recording first")
+    return sitting.analysis
 
 
 def _role(shown: str) -> Role | None:

@@ -6,12 +6,12 @@ from pathlib import Path
 import gradio as gr
 
 from medalign.audio import MAX_BYTES
-from medalign.comparison import Contender
 from medalign.errors import MedAlignError
 from medalign.feedback.store import FeedbackStore
 from medalign.ui import consent, help_view, status_view
 from medalign.ui.analyse_tab import MODEL_QUEUE, Example, analyse_tab
-from medalign.ui.compare_tab import compare_tab
+from medalign.ui.audit import audit
+from medalign.ui.compare_tab import LoadContender, compare_tab
 from medalign.ui.engine import Engine
 from medalign.ui.feedback_panel import feedback_panel
 from medalign.ui.results_tab import results_tab
@@ -27,28 +27,34 @@ def build_app(
     examples: Sequence[Example] = (),
     *,
     store: FeedbackStore | None = None,
-    load_contender: Callable[[Contender], Engine] | None = None,
+    load_contender: LoadContender | None = None,
+    takes_own: bool = True,
+    any_model: bool = True,
 ) -> gr.Blocks:
     """The page, unlaunched.
 
     Args:
         load_engine: called at the first analysis, not before.
         store: where feedback goes; without one, feedback is switched off and the page says so.
-        load_contender: gives the engine of any pair of models; without it, nothing can be compared.
+        load_contender: gives the engine of a contender; without it, nothing can be compared.
+        takes_own: whether readers may record and upload; else they have the examples.
+        any_model: whether readers may name folders and Hub models to compare, or only those on the list. A public server
+            should not fetch whatever a stranger types.
     """
     with gr.Blocks(title="MedAlign", analytics_enabled=False, delete_cache=(SCAN_S, KEEP_S)) as page:
         gr.HTML(status_view.HEADER, apply_default_css=False)
         sitting = gr.State(None, time_to_live=KEEP_S, delete_callback=forget)
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab("Analyse", id="analyse"):
-                analyse_tab(load_engine, examples, sitting)
+                analyse_tab(load_engine, examples, sitting, store, takes_own)
                 feedback_panel(store, sitting)
             with gr.Tab("Compare", id="compare"):
-                compare_tab(load_contender, store, sitting)
-            with gr.Tab("Results", id="results"):
-                results_tab(store)
+                compare_tab(load_contender, store, sitting, any_model)
+            with gr.Tab("Results", id="results") as tab:
+                results_tab(store, tab)
         gr.HTML(help_view.DIALOG, apply_default_css=False)
-        _api(load_engine)
+        if takes_own:
+            _api(load_engine, store)
     return page.queue(default_concurrency_limit=2, max_size=16)
 
 
@@ -74,23 +80,31 @@ def _theme() -> gr.themes.Base:
     fonts = {"font": ["system-ui", "sans-serif"], "font_mono": ["ui-monospace", "monospace"]}
     theme = gr.themes.Default(primary_hue="blue", neutral_hue="slate", radius_size="sm", **fonts)
     blue, darker = "#005b96", "#00446f"
+    quiet, quiet_dark = "#51606f", "#a9b6c3"  # Gradio's greys have 2.6:1 to 4.4:1
     return theme.set(
+        body_text_color_subdued=quiet, body_text_color_subdued_dark=quiet_dark,
+        block_info_text_color=quiet, block_info_text_color_dark=quiet_dark,
+        block_title_text_color=quiet, block_title_text_color_dark=quiet_dark,
+        block_label_text_color=quiet, block_label_text_color_dark=quiet_dark,
         button_primary_background_fill=blue, button_primary_background_fill_dark=blue,
         button_primary_background_fill_hover=darker, button_primary_background_fill_hover_dark=darker,
     )  # fmt: skip
 
 
-def _api(load_engine: Callable[[], Engine]) -> None:
+def _api(load_engine: Callable[[], Engine], store: FeedbackStore | None) -> None:
     """`/analyse`: a file in, the JSON contract out. Not gr.api: that takes any path on the server."""
 
-    def analyse(audio: str, acknowledged: bool = False) -> dict:
+    def analyse(audio: str, acknowledged: bool = False, request: gr.Request = None) -> dict:
         """Analyse one recording; returns the JSON of `medalign analyze`. `acknowledged`: the data notice of the page."""
         if audio is None:
             raise gr.Error("no recording given; send an audio file", print_exception=False)
         try:
             consent.check(acknowledged)
-            return load_engine().analyze(audio).to_dict()
+            analysis = load_engine().analyze(audio)
+            audit(store, "api", request, analysis=analysis)
+            return analysis.to_dict()
         except MedAlignError as error:
+            audit(store, "api", request, "refused")
             raise gr.Error(str(error), print_exception=False) from error
 
     source, acknowledged = gr.File(visible=False), gr.Checkbox(visible=False, label="acknowledged")

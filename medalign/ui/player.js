@@ -113,7 +113,8 @@
     if (!plot?.on || plot.dataset.wired) return;
     plot.dataset.wired = "yes";
     plot.on("plotly_click", ({ points }) => {
-      const span = points.map((point) => point.customdata).find(Array.isArray);
+      const windows = plot.layout?.meta?.windows; // of the columns of a heat map
+      const span = points.map((point) => point.customdata ?? windows?.[point.pointNumber?.[1]]).find(Array.isArray);
       if (span) play(span[0], span[1]);
     });
   });

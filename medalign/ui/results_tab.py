@@ -26,8 +26,8 @@ whoever leads. “Download” and the training manifest come from the command li
 MAX_ROWS = 40
 
 
-def results_tab(store: FeedbackStore | None) -> None:
-    """Build it inside the current tab, and wire it."""
+def results_tab(store: FeedbackStore | None, tab: gr.Tab) -> None:
+    """Build it inside the current tab, and wire it; opening the tab shows the latest."""
     if store is None:
         gr.HTML(OFF, apply_default_css=False)
         return
@@ -53,7 +53,8 @@ def results_tab(store: FeedbackStore | None) -> None:
             for kind, value in zip(("view", "plot"), pair, strict=True)
         }
 
-    refresh.click(latest, None, list(parts.values()), **QUIET)
+    for event in (tab.select, refresh.click):
+        event(latest, None, list(parts.values()), **QUIET)
 
 
 def _votes(ranked: tuple[Standing, ...], bias: PositionBias) -> str:

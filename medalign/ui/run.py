@@ -63,7 +63,7 @@ def run(
     """
     yield CLEARED
     if path is None:
-        yield {"alert": status_view.alert(status_view.NO_RECORDING), "status": ""}
+        yield {"alert": status_view.alert(status_view.NO_RECORDING), "status": "", "outcome": "refused"}
         return
     where = _Run()
     try:
@@ -72,11 +72,12 @@ def run(
         yield from _states(load_engine, path, title, own, is_example, where)
     except MedAlignError as error:
         stage = status_view.stage_words(where.stage).lower()
-        yield _failed(f"Stopped while {stage}: {error}" if where.has_result else str(error), where)
+        sentence = f"Stopped while {stage}: {error}" if where.has_result else str(error)
+        yield {**_failed(sentence, where), "outcome": "refused"}
     except Exception:  # the border to the user: a bug keeps its traceback in the log, and the page stays usable
         log.exception("analysis failed while %s", where.stage)
         stage = status_view.stage_words(where.stage).lower()
-        yield _failed(status_view.INTERNAL_ERROR.format(stage=stage), where)
+        yield {**_failed(status_view.INTERNAL_ERROR.format(stage=stage), where), "outcome": "failed"}
 
 
 def show(path: Path, title: str, analysis_path: Path) -> Iterator[State]:

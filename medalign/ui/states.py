@@ -39,20 +39,32 @@ def addressed(state: State, parts: Parts, sitting: gr.State) -> dict:
     return addressed
 
 
-def guarded(alert: gr.HTML, handler: Callable, *bound: object) -> Callable:
-    """The handler with its first arguments bound, whose MedAlignError becomes one sentence on the page; a bug stays a bug.
-
-    Not `functools.partial`: Gradio reads the annotation `gr.EventData` off the handler, and a partial shows none.
-    """
-    bound_handler = partial(handler, *bound)
+def guarded(alert: gr.HTML, handler: Callable, *given: object) -> Callable:
+    """The handler with its first arguments given, whose MedAlignError becomes one sentence on the page; a bug stays a bug."""
+    called = partial(handler, *given)
 
     def wrapped(*arguments):
         try:
-            return bound_handler(*arguments)
+            return called(*arguments)
         except MedAlignError as error:
             return {alert: status_view.alert(str(error))}
 
-    signature = inspect.signature(bound_handler)
+    return _seen_as(wrapped, called)
+
+
+def streamed(handler: Callable, *given: object) -> Callable:
+    """A generator handler with its first arguments given."""
+    called = partial(handler, *given)
+
+    def wrapped(*arguments):
+        yield from called(*arguments)
+
+    return _seen_as(wrapped, called)
+
+
+def _seen_as(wrapped: Callable, called: partial) -> Callable:
+    """Gradio reads annotations such as `gr.Request` off a handler, and a partial shows none."""
+    signature = inspect.signature(called)
     wrapped.__signature__ = signature
     wrapped.__annotations__ = {
         name: parameter.annotation

@@ -25,12 +25,13 @@ NO_SPEECH = (
 )
 
 LEGEND = (
+    '<details class="folded"><summary>How to read and change it</summary>'
     '<p class="legend" id="transcript-legend">Press a time or a word to hear it; arrow keys step through words. '
     '<span class="mention mention-present">underlined</span> clinical concept, a tag says when it is not simply '
     'present <span class="mention mention-negated">like this<span class="tag">negated</span></span>. '
     '<span class="word less-clear">dotted</span> less clear, <span class="word unclear">wavy</span> unclear to the '
     "speech recogniser; unmarked words can be wrong too. ▼ passages to hear again. Who speaks is a guess, hence the "
-    "question mark, until somebody says so: <b>Edit</b> changes words and speaker, and concepts follow.</p>"
+    "question mark, until somebody says so: <b>Edit</b> changes words and speaker, and concepts follow.</p></details>"
     '<label class="filter"><input type="checkbox" class="unclear-only"> Show only passages with unclear words</label>'
 )
 
