@@ -5,7 +5,6 @@ Models are loaded once and hold no state between recordings; nothing about a rec
 
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from os import PathLike
 from typing import Literal
@@ -17,17 +16,20 @@ from medalign.analysis import (
     Analysis,
     ConceptFinding,
     Correction,
+    Explanation,
     Models,
     RecordingInfo,
     Timings,
     WindowAlignment,
 )
+from medalign.arrivals import END, arrivals
 from medalign.audio import Recording, load_recording
 from medalign.concepts import Concept
 from medalign.concepts.language import is_english
 from medalign.concepts.measurements import find_measurements
 from medalign.correction import find_corrected_mentions, find_corrections
 from medalign.editing import kept_corrections
+from medalign.explanation import explain
 from medalign.listener import Listener, Listening, choose_device, overlap_s
 from medalign.second_pass import SecondPass
 from medalign.shared_space import utterance_points
@@ -43,6 +45,7 @@ Stage = Literal["decode", "transcribe", "student", "teacher"]
 
 # Share of the whole job at which each stage begins, measured on the bundled examples on two CPU cores.
 _BEGINS_AT = {"decode": 0.0, "transcribe": 0.02, "student": 0.65, "teacher": 0.7}
+WRITING = "Writing down what is said"
 DROPPED_SPEECH_S = 2.0  # this much voice without one written word is an alarm
 
 
@@ -105,24 +108,24 @@ class Analyzer:
         recording = load_recording(path)
         clock.lap("decode")
 
-        ear = ThreadPoolExecutor(max_workers=1, thread_name_prefix="listen")
-        try:
-            listening = ear.submit(self._listen, recording, own)
-            transcript, skim = Transcript(()), None
-            yield clock.progress("transcribe", "Writing down what is said")
-            for transcript in self.transcriber.stream(recording):
-                if skim is None and listening.done():
-                    skim = self.listener.first_picture(listening.result()[0])
-                done = time_covered_s(transcript) / recording.duration_s
-                yield clock.progress("transcribe", "Writing down what is said", transcript, done, skim)
-            clock.lap("transcribe")
-
-            yield clock.progress("student", "Listening to the audio itself", transcript, skim=skim)
-            heard, listened_s = listening.result()
-            clock.note("student", listened_s)
-            skim = skim or self.listener.first_picture(heard)
-        finally:
-            ear.shutdown(wait=False)  # whoever cancels need not wait for the ear
+        transcript, heard, skim = None, None, None
+        yield clock.progress("transcribe", WRITING)
+        for source, item in arrivals({"heard": self._listen(recording, own), "said": self.transcriber.stream(recording)}):
+            if source == "said" and item is END:
+                clock.lap("transcribe")
+                if heard is None:
+                    yield clock.progress("student", "Listening to the audio itself", transcript)
+            elif source == "said":
+                transcript = item
+            elif item is not END:
+                heard, listened_s = item
+                clock.note("student", listened_s)
+                skim = self.listener.first_picture(heard)
+            if item is not END:
+                done = time_covered_s(transcript) / recording.duration_s if transcript else 0.0
+                yield clock.progress("transcribe", WRITING, transcript, done, skim)
+        clock.begin()
+        transcript = transcript or Transcript(())
 
         yield clock.progress("teacher", "Finding clinical concepts in the text", transcript, skim=skim, heard=heard)
         transcript = name_speakers(transcript, recording)
@@ -148,10 +151,10 @@ class Analyzer:
             **read,
         )
 
-    def _listen(self, recording: Recording, own: Sequence[Concept]) -> tuple[Listening, float]:
-        """What the student hears, and the seconds that it took."""
+    def _listen(self, recording: Recording, own: Sequence[Concept]) -> Iterator[tuple[Listening, float]]:
+        """What the student hears, and the seconds that it took; one item."""
         started = time.perf_counter()
-        return self.listener.listen(recording, own), time.perf_counter() - started
+        yield self.listener.listen(recording, own), time.perf_counter() - started
 
     def reread(self, analysis: Analysis, transcript: Transcript, heard: Listening) -> Analysis:
         """The same recording after a person has changed its transcript: concepts, numbers and alignment anew.
@@ -166,6 +169,10 @@ class Analyzer:
         return replace(
             analysis, transcript=transcript, corrections=corrections, **self._read(transcript, corrections, heard)
         )
+
+    def explain(self, transcript: Transcript, heard: Listening, index: int) -> Explanation:
+        """Why segment `index` got its score. Raises DataError if there is no such segment."""
+        return explain(self.listener, transcript, heard, index)
 
     def _read(self, transcript: Transcript, corrections: tuple[Correction, ...], heard: Listening) -> dict[str, object]:
         """The parts of an analysis that depend on the words."""
@@ -232,6 +239,9 @@ class _Clock:
     def note(self, stage: Stage, seconds: float) -> None:
         """The time of a stage that ran beside another."""
         self._laps[stage] = seconds
+
+    def begin(self) -> None:
+        """The next lap begins now."""
         self._lap_started = time.perf_counter()
 
     def lap(self, stage: Stage) -> None:

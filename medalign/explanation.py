@@ -3,41 +3,17 @@
 Conventions: embeddings are unit vectors (n, d); a score is the cosine of a sound and a text.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from medalign.alarm import MIN_SEGMENT_S
+from medalign.analysis import Explanation, WordSupport
 from medalign.errors import DataError
 from medalign.listener import Listener, Listening
-from medalign.transcript import Segment, Transcript, Word
+from medalign.transcript import Segment, Transcript
 
 MAX_WORDS = 60  # of a passage; a longer one would be a wall of bars
 PHRASE_WORDS = 3  # heard together: single words say little to a sentence encoder
 SLICE_S, SLICE_HOP_S = 2.0, 0.5
-
-
-@dataclass(frozen=True)
-class WordSupport:
-    """One word of a passage: what the score loses without it. Positive: the sound speaks for the word."""
-
-    word: Word
-    support: float  # cosine with all words, minus cosine without this one
-
-
-@dataclass(frozen=True)
-class Explanation:
-    """One passage: its sound against its own words, against other texts, and word by word."""
-
-    start_s: float
-    end_s: float
-    text: str
-    score: float
-    percentile: float  # share (0-100) of the other texts that fit the sound worse
-    other_scores: tuple[float, ...]  # of the fixed other texts with the same sound, ascending
-    words: tuple[WordSupport, ...]
-    slices_s: tuple[tuple[float, float], ...]  # the passage's sound in pieces
-    heard: tuple[tuple[float, ...], ...]  # for each word, how well it and its neighbours fit each piece: cosines
 
 
 def explain(listener: Listener, transcript: Transcript, heard: Listening, index: int) -> Explanation:

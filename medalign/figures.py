@@ -87,6 +87,11 @@ def concept_heatmap(analysis: Analysis) -> go.Figure:
     return _framed(figure, duration_s, HEATMAP_FRAME + ROW_HEIGHT * max(len(labels), 2))
 
 
+def waiting() -> go.Figure:
+    """An empty frame: a page that shows it has loaded its drawing library before the first result comes."""
+    return _framed(go.Figure(), 60.0, TIMELINE_HEIGHT)
+
+
 def _fit_line(alignment: Alignment) -> go.Scatter:
     windows = alignment.windows
     return go.Scatter(

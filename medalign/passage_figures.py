@@ -5,8 +5,7 @@ and the map of all passages in the shared space. Same conventions as `medalign.f
 import numpy as np
 import plotly.graph_objects as go
 
-from medalign.analysis import Analysis
-from medalign.explanation import Explanation
+from medalign.analysis import Analysis, Explanation
 from medalign.figures import BLUE, GREY, GRID, VERMILION, plain
 from medalign.words import clock, clock_range
 

@@ -12,10 +12,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from medalign.audio import POWER_FRAMES_PER_S, Recording
-from medalign.transcript import UNKNOWN_SPEAKER, Segment, Transcript, Word
+from medalign.transcript import DOCTOR, PATIENT, UNKNOWN_SPEAKER, Segment, Transcript, Word
 from medalign.voice_encoder import VoiceEncoder
 
-DOCTOR, PATIENT = "doctor", "patient"
 SPEAKERS = ("speaker 1", "speaker 2")
 GAP_S = 0.35  # a pause this long may change the speaker
 MIN_VOICE_S = 0.6  # shorter pieces tell no voice

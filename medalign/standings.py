@@ -14,10 +14,8 @@ from dataclasses import dataclass
 from math import sqrt
 from typing import Literal
 
-import choix
 import numpy as np
 import pandas as pd
-from scipy.stats import binomtest
 
 Role = Literal["asr", "teacher", "student"]
 ROLES: tuple[Role, ...] = ("asr", "teacher", "student")
@@ -158,6 +156,8 @@ def _with_prior(won: np.ndarray) -> np.ndarray:
 
 def _strengths(won: np.ndarray, near: np.ndarray | None = None) -> np.ndarray:
     """Maximum likelihood, (k,), with mean 0; `near` is where to look first."""
+    import choix  # brings scipy.optimize, a third of a second that the page need not wait for
+
     found = choix.ilsr_pairwise_dense(_with_prior(won), initial_params=near, max_iter=1000, tol=1e-6)
     return found - found.mean()
 
@@ -219,6 +219,8 @@ def position_bias(votes: pd.DataFrame) -> PositionBias:
     n = len(decided)
     if n == 0:
         return PositionBias(ties, 0, 0, ties, None, None, None, None)
+    from scipy.stats import binomtest  # half a second that the page need not wait for
+
     test = binomtest(left_wins, n)
     interval = test.proportion_ci()
     figures = (left_wins / n, float(interval.low), float(interval.high), float(test.pvalue))

@@ -6,6 +6,7 @@ Times are seconds from the start of the recording. Words lie inside their segmen
 from dataclasses import dataclass
 
 UNKNOWN_SPEAKER = "unknown"
+DOCTOR, PATIENT = "doctor", "patient"
 
 
 @dataclass(frozen=True)

@@ -147,4 +147,6 @@ def wait_for_result(page: Page, timeout_s: float = 180) -> None:
     finished.or_(alert).first.wait_for(timeout=timeout_s * 1000)
     assert not alert.count(), alert.inner_text()
     page.wait_for_function("document.querySelector('#player audio').readyState >= 1")
-    page.wait_for_function("document.querySelectorAll('#timeline .xaxislayer-above, #heatmap .xaxislayer-above').length === 2")
+    page.wait_for_function(
+        "document.querySelector('#timeline .scatterlayer .trace') && document.querySelector('#heatmap .xaxislayer-above')"
+    )

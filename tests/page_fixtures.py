@@ -22,6 +22,7 @@ from medalign.analysis import (
     ConceptTrack,
     Correction,
     Evidence,
+    Explanation,
     Measurement,
     ModelInfo,
     Models,
@@ -36,6 +37,7 @@ from medalign.analysis import (
 )
 from medalign.concepts import Concept
 from medalign.errors import DataError, MedAlignError
+from medalign.explanation import explain
 from medalign.listener import Listening
 from medalign.transcript import Segment, Transcript, Word
 
@@ -276,6 +278,9 @@ class FakeEngine:
         """Fever goes with its word: enough to see that concepts are read anew."""
         kept = tuple(c for c in analysis.concepts if c.label != "Fever" or "fever" in transcript.text)
         return replace(analysis, transcript=transcript, concepts=kept, corrections=())
+
+    def explain(self, transcript: Transcript, heard: object, index: int) -> Explanation:
+        return explain(self.listener, transcript, heard, index)
 
     @property
     def listener(self) -> "FakeListener":

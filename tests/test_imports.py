@@ -14,6 +14,7 @@ PACKAGE = Path(__file__).parents[1] / "medalign"
 LAYERS = {
     "medalign": 0,
     "medalign.errors": 0,
+    "medalign.arrivals": 0,
     "medalign.transcript": 0,
     "medalign.analysis": 1,
     "medalign.audio": 1,
@@ -136,6 +137,15 @@ def test_each_heavy_library_has_one_door():
         if target.split(".")[0] in DOORS and room(module) not in DOORS[target.split(".")[0]]
     ]
     assert not wrong, wrong
+
+
+def test_the_page_is_up_before_any_model_library():
+    code = (
+        "import sys, medalign.ui.page; "
+        "print([m for m in ('torch', 'transformers', 'sentence_transformers', 'faster_whisper') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 def test_importing_the_package_loads_nothing_heavy():

@@ -9,8 +9,8 @@ import gradio as gr
 
 from medalign.editing import edit_passage, rename_speaker, with_correction
 from medalign.errors import MedAlignError
-from medalign.explanation import explain
 from medalign.feedback.store import FeedbackStore
+from medalign.figures import waiting
 from medalign.passage_figures import among_others, word_support, words_over_time
 from medalign.ui import alignment_view, consent, search_view, status_view, why_view
 from medalign.ui.audit import audited
@@ -119,7 +119,7 @@ def _parts() -> Parts:
                 parts["transcript"] = html(elem_id="transcript")
         with gr.Column(elem_id="figures"):
             html(alignment_view.timeline_heading())
-            parts["timeline"] = gr.Plot(show_label=False, elem_id="timeline")
+            parts["timeline"] = gr.Plot(waiting(), show_label=False, elem_id="timeline")
             parts["timeline_notes"] = html()
             html(alignment_view.heatmap_heading())
             parts["heatmap"] = gr.Plot(show_label=False, elem_id="heatmap")
@@ -236,7 +236,7 @@ def _reread(load_engine, parts, state, held: Sitting, transcript):
 
 def _why_this(load_engine, parts, held: Sitting | None, event: gr.EventData):
     held, engine = _present(held), load_engine()
-    said = explain(engine.listener, held.analysis.transcript, held.heard(engine.listener), int(number_of(event, "index")))
+    said = engine.explain(held.analysis.transcript, held.heard(engine.listener), int(number_of(event, "index")))
     return {parts["why"]: why_view.explanation_view(said), parts["words_time"]: words_over_time(said),
             parts["words_support"]: word_support(said), parts["others"]: among_others(said), parts["alert"]: ""}  # fmt: skip
 

@@ -15,7 +15,7 @@ from medalign.ui.compare_view import INTRO, contest_view
 from medalign.ui.contest import Contest, Entry
 from medalign.ui.engine import Engine
 from medalign.ui.markup import text
-from medalign.ui.sitting import Sitting
+from medalign.ui.sitting import KEEP_S, Sitting
 from medalign.ui.states import PRESS, QUIET, guarded
 
 LoadContender = Callable[[Contender], tuple[Engine, int]]  # the engine, and the bytes of its weights
@@ -33,7 +33,7 @@ def compare_tab(load_contender: LoadContender | None, store: FeedbackStore | Non
     gr.HTML(INTRO + ("" if load_contender else OFF), apply_default_css=False)
     if load_contender is None:
         return
-    contest = gr.State(None)
+    contest = gr.State(None, time_to_live=KEEP_S)
     receipt = gr.State(None)  # one person's votes stay together, so that the bootstrap knows them as one person's
     names = [contender.name for contender in contenders()]
     with gr.Row():

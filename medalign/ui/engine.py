@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
-from medalign.analysis import Analysis
+from medalign.analysis import Analysis, Explanation
 from medalign.concepts import Concept
 from medalign.errors import MedAlignError
 from medalign.transcript import Transcript
@@ -16,13 +16,15 @@ log = logging.getLogger(__name__)
 class Engine(Protocol):
     """What the page needs of `medalign.analyzer.Analyzer`."""
 
-    listener: Any  # `find`, and what `explain` asks for
+    listener: Any  # `listen` and `find`
 
     def stream(self, path: str, own: Sequence[Concept] = ()) -> Iterator[Any]: ...  # Progress ..., then the Analysis
 
     def analyze(self, path: str) -> Analysis: ...
 
     def reread(self, analysis: Analysis, transcript: Transcript, heard: Any) -> Analysis: ...
+
+    def explain(self, transcript: Transcript, heard: Any, index: int) -> Explanation: ...
 
 
 class LazyEngine:

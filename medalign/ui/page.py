@@ -15,11 +15,11 @@ from medalign.ui.compare_tab import LoadContender, compare_tab
 from medalign.ui.engine import Engine
 from medalign.ui.feedback_panel import feedback_panel
 from medalign.ui.results_tab import results_tab
-from medalign.ui.sitting import forget
+from medalign.ui.sitting import KEEP_S, forget
 
 HERE = Path(__file__).parent
 SCRIPTS = ("player.js", "page.js", "microphone.js", "shortcuts.js")
-SCAN_S, KEEP_S = 600, 3600  # uploads vanish within KEEP_S + SCAN_S
+SCAN_S = 600  # uploads vanish within KEEP_S + SCAN_S
 
 
 def build_app(

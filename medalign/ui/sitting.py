@@ -6,11 +6,13 @@ It lives in the reader's own `gr.State`, never in a global, and goes after `KEEP
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from medalign.analysis import Analysis
 from medalign.audio import load_recording
 from medalign.concepts import Concept
-from medalign.listener import Listener, Listening
+
+KEEP_S = 3600  # a reader's result and recording, at the longest
 
 
 class Sitting:
@@ -29,9 +31,9 @@ class Sitting:
         self.result_id: str | None = None  # of this reading, in the feedback store
         self.receipts: list[str] = []
         self.judged: tuple[str, str | None] | None = None  # the concept row judged last
-        self._heard: Listening | None = None
+        self._heard: Any = None  # a `medalign.listener.Listening`; importing that would load torch before the page is up
 
-    def finish(self, analysis: Analysis, heard: Listening | None = None) -> None:
+    def finish(self, analysis: Analysis, heard: Any = None) -> None:
         """
         Args:
             heard: the sound as the student heard it; None is made up for at the first question.
@@ -44,7 +46,7 @@ class Sitting:
         """Another reading of the same recording. Judgements of the old one stay with the old one."""
         self.analysis, self.result_id, self.judged = analysis, None, None
 
-    def heard(self, listener: Listener) -> Listening:
+    def heard(self, listener: Any) -> Any:
         """The recording as the student hears it. Raises AudioError if it has been deleted meanwhile."""
         if self._heard is None:
             self._heard = _lean(listener.listen(load_recording(self.path), self.own))
@@ -57,7 +59,7 @@ class Sitting:
         self.files, self._heard = [], None
 
 
-def _lean(heard: Listening) -> Listening:
+def _lean(heard: Any) -> Any:
     """In half precision: an hour is 138 MB instead of twice that, and its embeddings move by less than 1e-3."""
     return replace(heard, frames=heard.frames.half())
 

@@ -8,8 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from medalign.analysis import ConceptFinding, SegmentCheck
 from medalign.editing import is_edited
-from medalign.speakers import DOCTOR, PATIENT
-from medalign.transcript import UNKNOWN_SPEAKER, Segment, Transcript, Word
+from medalign.transcript import DOCTOR, PATIENT, UNKNOWN_SPEAKER, Segment, Transcript, Word
 from medalign.ui.checks import check_of
 from medalign.ui.markup import span_attributes, text
 from medalign.ui.statuses import STATUSES

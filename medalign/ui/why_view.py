@@ -1,7 +1,6 @@
 """Why a passage fits, or does not: in words, and as tables beside the figures."""
 
-from medalign.analysis import Analysis, Evidence, WindowAlignment
-from medalign.explanation import Explanation
+from medalign.analysis import Analysis, Evidence, Explanation, WindowAlignment
 from medalign.ui.markup import folded, play_button, table, text
 from medalign.words import clock, fit
 

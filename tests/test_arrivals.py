@@ -1,0 +1,54 @@
+"""Several iterators at once: everything arrives, in each one's order, and an early end stops them all."""
+
+import threading
+import time
+
+import pytest
+
+from medalign.arrivals import END, arrivals
+
+
+def test_everything_arrives_in_the_order_of_its_source():
+    found = list(arrivals({"a": iter(range(50)), "b": iter("xyz")}))
+    assert [item for name, item in found if name == "a"] == [*range(50), END]
+    assert [item for name, item in found if name == "b"] == [*"xyz", END]
+
+
+def test_a_quick_source_need_not_wait_for_a_slow_one():
+    gate = threading.Event()
+
+    def slow():
+        assert gate.wait(10)
+        yield "late"
+
+    found = arrivals({"slow": slow(), "quick": iter(["early"])})
+    assert [next(found), next(found)] == [("quick", "early"), ("quick", END)]
+    gate.set()
+    assert list(found) == [("slow", "late"), ("slow", END)]
+
+
+def test_an_error_comes_out_where_the_items_do():
+    def broken():
+        yield 1
+        raise ValueError("torn")
+
+    with pytest.raises(ValueError, match="torn"):
+        list(arrivals({"broken": broken()}))
+
+
+def test_closing_early_stops_the_sources():
+    drawn = []
+
+    def endless():
+        while True:
+            drawn.append(1)
+            time.sleep(0.01)
+            yield len(drawn)
+
+    found = arrivals({"endless": endless()})
+    next(found)
+    found.close()
+    time.sleep(0.1)
+    n = len(drawn)
+    time.sleep(0.2)
+    assert len(drawn) == n
