@@ -320,12 +320,12 @@ def test_two_readers_never_see_each_others_result(browser, tone, tmp_path):
 def test_uploads_and_recordings_are_deleted_on_schedule(browser, tone, monkeypatch, tmp_path):
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
     monkeypatch.setattr("medalign.ui.page.SCAN_S", 1)
-    monkeypatch.setattr("medalign.ui.page.KEEP_S", 1)
+    monkeypatch.setattr("medalign.ui.page.KEEP_S", 6)
     with fake_server(FakeEngine(page_fixtures.analysis())) as url, watched_page(browser, url) as page:
         upload(page, tone)
         page.get_by_role("button", name="Analyse").click()
         wait_for_result(page)
-        deadline = time.monotonic() + 15
+        deadline = time.monotonic() + 30
         while (left := [f for f in tmp_path.rglob("*") if f.is_file() and f.stat().st_size]) and time.monotonic() < deadline:
             time.sleep(0.5)
         assert not left

@@ -328,6 +328,22 @@ def test_delete_now_leaves_nothing_on_the_disk(browser, url, folder):
         assert sounds() == before
 
 
+def test_delete_now_stops_a_run_that_is_under_way(browser, folder):
+    own = page_fixtures.write_tone(folder / "slow.wav", 51.0)
+    slow = FakeEngine(page_fixtures.analysis(), delay_s=0.5)
+    with fake_server(slow) as url, watched_page(browser, url) as page:
+        upload(page, own)
+        page.get_by_role("button", name="Analyse").click()
+        page.locator("#status", has_text="Writing down").wait_for()
+        page.get_by_role("button", name="Delete now").click()
+        page.locator("#status", has_text="Deleted").wait_for()
+        page.wait_for_function("!document.querySelector('#analyse').disabled")
+        page.wait_for_timeout(2000)
+        assert page.locator("#result-title").count() == 0, "nothing of the old run arrives later"
+        assert not list((folder / "gradio").rglob("slow.wav"))
+        assert page.locator("#search-go").text_content().strip() == "Search", "the page keeps its own words"
+
+
 def test_a_microphone_that_gives_nothing_is_named(browser, url):
     with watched_page(browser, url) as page:
         page.add_init_script(

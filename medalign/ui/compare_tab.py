@@ -16,7 +16,7 @@ from medalign.ui.contest import Contest, Entry
 from medalign.ui.engine import Engine
 from medalign.ui.markup import text
 from medalign.ui.sitting import KEEP_S, Sitting
-from medalign.ui.states import PRESS, QUIET, guarded
+from medalign.ui.states import MODEL_QUEUE, PRESS, QUIET, guarded
 
 LoadContender = Callable[[Contender], tuple[Engine, int]]  # the engine, and the bytes of its weights
 BUTTONS = {"left": ("a", "Left is better (a)"), "right": ("b", "Right is better (b)"), "tie": ("tie", "Tie (t)"),
@@ -74,7 +74,7 @@ def compare_tab(load_contender: LoadContender | None, store: FeedbackStore | Non
             status: "Look at both sides; then vote." if votes and not held_contest.comparison.are_equal else "Finished.",
         }
 
-    start.click(run, [sitting, one, other, blind], out, concurrency_id="model", concurrency_limit=1, **QUIET)
+    start.click(run, [sitting, one, other, blind], out, **MODEL_QUEUE, **QUIET)
     if store is None:
         return
 

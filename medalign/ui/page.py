@@ -9,13 +9,14 @@ from medalign.audio import MAX_BYTES
 from medalign.errors import MedAlignError
 from medalign.feedback.store import FeedbackStore
 from medalign.ui import consent, help_view, status_view
-from medalign.ui.analyse_tab import MODEL_QUEUE, Example, analyse_tab
+from medalign.ui.analyse_tab import Example, analyse_tab
 from medalign.ui.audit import audit
 from medalign.ui.compare_tab import LoadContender, compare_tab
 from medalign.ui.engine import Engine
 from medalign.ui.feedback_panel import feedback_panel
 from medalign.ui.results_tab import results_tab
 from medalign.ui.sitting import KEEP_S, forget
+from medalign.ui.states import MODEL_QUEUE
 
 HERE = Path(__file__).parent
 SCRIPTS = ("player.js", "page.js", "microphone.js", "shortcuts.js")

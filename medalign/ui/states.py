@@ -14,6 +14,7 @@ from medalign.ui.player_view import player
 
 QUIET = {"show_progress": "hidden", "api_visibility": "private"}
 PRESS = {**QUIET, "trigger_mode": "multiple"}  # of a bridge: a second press counts while the first is under way
+MODEL_QUEUE = {"concurrency_id": "model", "concurrency_limit": 1}  # one device, one queue
 Parts = dict[str, gr.components.Component]
 State = dict[str, object]
 

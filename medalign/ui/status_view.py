@@ -13,6 +13,7 @@ STAGES = {
     "transcribe": "Writing down what is said",
     "teacher": "Reading the transcript for clinical concepts",
 }
+DELETED = "Deleted: recording, transcript and exports are gone from this server."
 NO_RECORDING = (
     "There is no recording yet: record and press Stop, upload a file, or press an example. "
     "If you have just pressed Stop, wait until the recording appears and press Analyse again."
