@@ -4,16 +4,17 @@ import json
 import shutil
 from typing import get_args
 
+import jiwer
 import numpy as np
 import pytest
 import soundfile
 
-from medalign.analysis import Status
+from medalign.analysis import Analysis, Status
 from medalign.audio import SAMPLE_RATE_HZ
 from medalign.concepts import ConceptBank, find_mentions_in_text
 from medalign.errors import DataError
 from medalign.training import examples
-from medalign.training.examples import EXAMPLES_DIR, load_examples
+from medalign.training.examples import EXAMPLES_DIR, analysis_path, load_examples
 from medalign.training.voices import VOICES
 
 EXAMPLES = load_examples()
@@ -147,3 +148,18 @@ def turn_mask(example: examples.Example, n_samples: int) -> np.ndarray:
     """True where somebody speaks, (n_samples,)."""
     time_s = np.arange(n_samples) / SAMPLE_RATE_HZ
     return np.any([(turn.start_s <= time_s) & (time_s < turn.end_s) for turn in example.turns], axis=0)
+
+
+def test_stored_results_are_what_the_same_models_say_today(analyses):
+    """Other processors round otherwise, so a few words and rows may differ; models and format may not."""
+    for slug, live in analyses.items():
+        stored = Analysis.from_dict(json.loads(analysis_path(EXAMPLES_DIR / f"{slug}.flac").read_text(encoding="utf-8")))
+        assert stored.models == live.models, "run `medalign precompute` after changing a model"
+        assert jiwer.wer(live.transcript.text, stored.transcript.text) < 0.05
+        then, now = ({(row.concept_id, row.status) for row in analysis.concepts} for analysis in (stored, live))
+        assert len(then & now) / len(then | now) >= 0.8
+
+
+def test_every_recording_has_a_stored_result():
+    recordings = {path.stem for path in EXAMPLES_DIR.glob("*.flac")}
+    assert {path.stem for path in (EXAMPLES_DIR / "analyses").glob("*.json")} == recordings
