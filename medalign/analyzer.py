@@ -3,6 +3,9 @@
 Models are loaded once and hold no state between recordings; nothing about a recording is kept or logged.
 """
 
+import os
+import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -47,6 +50,7 @@ Stage = Literal["decode", "transcribe", "student", "teacher"]
 # Share of the whole job at which each stage begins, measured on the bundled examples on two CPU cores.
 _BEGINS_AT = {"decode": 0.0, "transcribe": 0.02, "student": 0.65, "teacher": 0.7}
 WRITING = "Writing down what is said"
+NICE = 10
 DROPPED_SPEECH_S = 2.0  # this much voice without one written word is an alarm
 
 
@@ -160,6 +164,8 @@ class Analyzer:
         """
         started, n_threads = time.perf_counter(), torch.get_num_threads()
         torch.set_num_threads(max(1, n_threads // 2))  # of this thread, and of those begun meanwhile
+        if sys.platform == "linux":  # where a thread has a niceness of its own: the transcript is what people wait for
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
         try:
             heard = self.listener.listen(recording, own)
         finally:

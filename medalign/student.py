@@ -160,6 +160,14 @@ class Student:
         adapt(encoder, config.adapter)
         return cls(config, AlignmentHead(config.head), encoder, name="untrained", revision="")
 
+    def writable_folder(self) -> Path:
+        """Where what is fitted for this student goes. Raises CheckpointError if it lies in no folder of its own."""
+        if self.folder is None:
+            raise CheckpointError(
+                f"student '{self.info.name}' lies in no folder that a fit could be written to; give a checkpoint folder"
+            )
+        return self.folder
+
     def save_pretrained(self, folder: Path) -> None:
         """Write `config.json`, the head as `model.safetensors`, and what was trained of the encoder, if anything, as
         `encoder.safetensors`; the frozen rest of the encoder is named, not copied."""

@@ -249,7 +249,8 @@ def test_an_unaligned_student_is_the_same_each_time_and_cannot_be_published():
     torch.manual_seed(8)
     Student.unaligned()
     assert after_seven != torch.rand(1), "nobody else's random numbers are set"
-    assert first.folder is None, "nothing fitted for it may be written over the shipped student's"
+    with pytest.raises(MedAlignError, match="lies in no folder that a fit could be written to"):
+        first.writable_folder()  # the shipped student's is not its own
     with pytest.raises(MedAlignError, match="is in no folder yet"):
         first.push_to_hub("somebody/unaligned")
 

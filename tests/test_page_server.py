@@ -5,8 +5,10 @@ import logging
 from pathlib import Path
 
 import httpx
+import numpy as np
 import page_fixtures
 import pytest
+import soundfile
 from browser import acknowledge, chromium, fake_server, upload, wait_for_result, watched_page
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
@@ -127,6 +129,19 @@ def test_no_log_holds_what_was_said(browser, example, caplog):
         page.locator("#alert .alert").wait_for()
     assert "analysis failed while teacher" in caplog.text
     assert "Monday" not in caplog.text and "asthma" not in caplog.text
+
+
+def test_digital_silence_is_told_before_any_model_runs(browser, folder):
+    silent = folder / "silent.wav"
+    soundfile.write(silent, np.zeros(160_000), 16_000)
+    slow = FakeEngine(page_fixtures.silent_analysis(), delay_s=1.0)
+    with fake_server(slow) as url, watched_page(browser, url) as page:
+        upload(page, silent)
+        page.get_by_role("button", name="Analyse").click()
+        page.locator("#heading .warnings", has_text="This recording is silent").wait_for()
+        assert "Finished" not in page.locator("#status").inner_text()
+        wait_for_result(page)
+        assert "No speech detected" in page.locator("#transcript").inner_text()
 
 
 def test_a_reload_in_the_middle_leaves_a_page_that_works(browser, tone):

@@ -117,6 +117,8 @@ def _corrections(arguments: argparse.Namespace) -> None:
 
     check_output(arguments.json)
     listener, observed = _observer(arguments)
+    if arguments.fit:
+        listener.student.writable_folder()  # better to find out before hours of work than after
 
     def names(folders: list[Path], only: str | tuple[str, ...]):
         return [o for folder in folders for o in observe_names(observed(only, speech=folder), listener.bank)]
@@ -133,11 +135,13 @@ def _alarm(arguments: argparse.Namespace) -> None:
 
     check_output(arguments.json)
     listener, observed = _observer(arguments)
+    if arguments.fit:
+        listener.student.writable_folder()  # better to find out before hours of work than after
     levels = (None, *arguments.snr_db)
     learnt = [judged for level in levels for judged in judge(observed(arguments.fit, level), listener)] if arguments.fit else []
     if learnt:
         listener.alarm = fit_alarm(learnt)
-        listener.alarm.save(listener.student.folder)
+        listener.alarm.save(listener.student.writable_folder())
     if listener.alarm is None:
         raise MedAlignError(f"student '{arguments.student}' has no alarm yet; give --fit PREFIX")
     figures = {
@@ -152,10 +156,12 @@ def _fuse(arguments: argparse.Namespace) -> None:
 
     check_output(arguments.json)
     listener, observed = _observer(arguments)
+    if arguments.fit:
+        listener.student.writable_folder()  # better to find out before hours of work than after
     levels = (None, *arguments.snr_db)
     if arguments.fit:
         listener.fusion = fit_fusion(joined([ask(observed(arguments.fit, level), listener) for level in levels]))
-        listener.fusion.save(listener.student.folder)
+        listener.fusion.save(listener.student.writable_folder())
     if listener.fusion is None:
         raise MedAlignError(f"student '{arguments.student}' has no fusion yet; give --fit PREFIX")
     figures = {

@@ -44,7 +44,8 @@ def calibrate_student(speech: Path, cache: Path, *, student_name: str, asr: str,
     takes = read_takes(speech, "valid", only)
     student, bank = Student.from_pretrained(student_name), ConceptBank.default()
     teacher = Teacher(student.config.teacher)
-    concepts = stored_concept_embeddings(student.folder, teacher, bank.concepts)
+    folder = student.writable_folder()
+    concepts = stored_concept_embeddings(folder, teacher, bank.concepts)
     transcriber = Transcriber(asr)
     parts = [_observe(take, student, teacher, concepts, bank, transcriber, cache) for take in takes]
     audio = np.concatenate([part["audio"] for part in parts])
@@ -71,8 +72,8 @@ def calibrate_student(speech: Path, cache: Path, *, student_name: str, asr: str,
     )
     percentiles = reference.percentile(audio, text)
     reference = replace(reference, alarm_below_percentile=float(np.percentile(percentiles, 100 * ALARM_RATE)))
-    reference.save(student.folder)
-    save_concept_embeddings(student.folder, teacher, bank.concepts, concepts)
+    reference.save(folder)
+    save_concept_embeddings(folder, teacher, bank.concepts, concepts)
     other = np.roll(text, len(text) // 2, axis=0)  # the words of another consultation over the same audio
     heard = reference.heard(cosines)
     figures = {
@@ -89,7 +90,7 @@ def calibrate_student(speech: Path, cache: Path, *, student_name: str, asr: str,
         "alarm_below_percentile": reference.alarm_below_percentile,
         "alarms_on_another_text": float((reference.percentile(audio, other) < reference.alarm_below_percentile).mean()),
     }
-    (student.folder / "calibration.json").write_text(json.dumps(figures, indent=2) + "\n")
+    (folder / "calibration.json").write_text(json.dumps(figures, indent=2) + "\n")
     return figures
 
 

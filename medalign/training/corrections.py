@@ -105,7 +105,7 @@ def fit_corrections(observed: Sequence[Observed], listener: Listener) -> float:
     good = np.flatnonzero(precision >= MIN_PRECISION)
     threshold = float(probabilities[order][good[-1]]) if len(good) else 1.0
     listener.reference = replace(reference, correction_threshold=threshold, correction_asr=observed[0].second_pass.asr)
-    listener.reference.save(listener.student.folder)
+    listener.reference.save(listener.student.writable_folder())
     return threshold
 
 

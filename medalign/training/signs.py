@@ -49,8 +49,7 @@ def fit_signs(
     Raises:
         DataError: speech or sounds are missing.
     """
-    if student.folder is None:
-        raise DataError(f"student '{student.info.name}' lies in no folder that a detector could be written to")
+    folder = student.writable_folder()
     valid_takes = read_takes(speech, "valid")
     takes = {"train": read_takes(speech, "train"), "valid": valid_takes[1::2], "test": valid_takes[::2]}
     sizes = {"train": n_mixtures, "valid": n_mixtures // 4, "test": n_mixtures // 4}
@@ -66,10 +65,10 @@ def fit_signs(
     figures["false_per_10_min"] = {
         "spoken consultations": _false_per_10_min(detector, student, (take.waveform() for take in takes["test"]))
     }
-    for folder in quiet:
-        figures["false_per_10_min"][folder.name] = _false_per_10_min(detector, student, _waveforms(folder))
+    for recordings in quiet:
+        figures["false_per_10_min"][recordings.name] = _false_per_10_min(detector, student, _waveforms(recordings))
     figures |= {"n_mixtures": sizes, "seed": seed, "thresholds": dict(zip(LABELS, detector.thresholds.tolist(), strict=True))}
-    detector.save(student.folder, figures)
+    detector.save(folder, figures)
     return figures
 
 
