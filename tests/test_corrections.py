@@ -63,7 +63,8 @@ def listener(tmp_path):
     folder = tmp_path / "student"
     folder.mkdir()
     shutil.copy(CHECKPOINTS / DEFAULT_STUDENT / "reference.safetensors", folder)
-    return SimpleNamespace(reference=Reference.load(folder), student=SimpleNamespace(folder=folder), bank=ConceptBank.default())
+    student = SimpleNamespace(folder=folder, writable_folder=lambda: folder)
+    return SimpleNamespace(reference=Reference.load(folder), student=student, bank=ConceptBank.default())
 
 
 def test_the_fit_is_stored_with_the_student_and_its_threshold_keeps_precision(listener):
