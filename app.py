@@ -15,7 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from medalign.comparison import Contender
-from medalign.feedback.store import FeedbackStore
+from medalign.feedback import DEFAULT_STORE, FeedbackStore
 from medalign.training.examples import Example, analysis_path, load_examples
 from medalign.ui.engine import LazyEngine
 from medalign.ui.page import build_app, launch_options
@@ -33,7 +33,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--host", default="0.0.0.0" if on_space else "127.0.0.1", help="address to listen on")
     parser.add_argument("--port", default=7860, type=int)
     parser.add_argument(
-        "--feedback", default=os.environ.get("MEDALIGN_FEEDBACK", "runs/feedback.sqlite3"), metavar="URL",
+        "--feedback", default=os.environ.get("MEDALIGN_FEEDBACK", DEFAULT_STORE), metavar="URL",
         help="database of feedback, a SQLAlchemy URL or an SQLite file; 'off' keeps none (default: $MEDALIGN_FEEDBACK)",
     )  # fmt: skip
     parser.add_argument("--examples-only", action="store_true", help="take no recordings from readers")

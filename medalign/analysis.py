@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 from medalign.errors import DataError
-from medalign.transcript import Transcript, Word
+from medalign.transcript import Transcript
 
 # 1.1: measurements, corrections; 1.2: signs, checked segments; 1.3: what a person changed, other codes, utterances laid flat
 SCHEMA_VERSION = "1.3"
@@ -200,29 +200,6 @@ class Alignment:
     alarm_below_percentile: float
     segments: tuple[SegmentCheck, ...] = ()  # one for each of the transcript; none if the student has no alarm
     points: tuple[UtterancePoint, ...] = ()  # one for each segment of the transcript
-
-
-@dataclass(frozen=True)
-class WordSupport:
-    """One word of a passage: what the score loses without it. Positive: the sound speaks for the word."""
-
-    word: Word
-    support: float  # cosine with all words, minus cosine without this one
-
-
-@dataclass(frozen=True)
-class Explanation:
-    """One passage: its sound against its own words, against other texts, and word by word."""
-
-    start_s: float
-    end_s: float
-    text: str
-    score: float
-    percentile: float  # share (0-100) of the other texts that fit the sound worse
-    other_scores: tuple[float, ...]  # of the fixed other texts with the same sound, ascending
-    words: tuple[WordSupport, ...]
-    slices_s: tuple[tuple[float, float], ...]  # the passage's sound in pieces
-    heard: tuple[tuple[float, ...], ...]  # for each word, how well it and its neighbours fit each piece: cosines
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,6 @@ from medalign.analysis import (
     Analysis,
     ConceptFinding,
     Correction,
-    Explanation,
     Models,
     RecordingInfo,
     Timings,
@@ -35,6 +34,7 @@ from medalign.correction import find_corrected_mentions, find_corrections
 from medalign.editing import kept_corrections
 from medalign.explanation import explain
 from medalign.listener import Listener, Listening, choose_device, overlap_s
+from medalign.passage import Explanation
 from medalign.second_pass import SecondPass
 from medalign.shared_space import utterance_points
 from medalign.speakers import name_speakers

@@ -6,9 +6,9 @@ Conventions: embeddings are unit vectors (n, d); a score is the cosine of a soun
 import numpy as np
 
 from medalign.alarm import MIN_SEGMENT_S
-from medalign.analysis import Explanation, WordSupport
 from medalign.errors import DataError
 from medalign.listener import Listener, Listening
+from medalign.passage import Explanation, WordSupport
 from medalign.transcript import Segment, Transcript
 
 MAX_WORDS = 60  # of a passage; a longer one would be a wall of bars

@@ -5,8 +5,9 @@ and the map of all passages in the shared space. Same conventions as `medalign.f
 import numpy as np
 import plotly.graph_objects as go
 
-from medalign.analysis import Analysis, Explanation
+from medalign.analysis import Analysis
 from medalign.figures import BLUE, GREY, GRID, VERMILION, plain
+from medalign.passage import Explanation
 from medalign.words import clock, clock_range
 
 ORANGE = "#E69F00"

@@ -11,21 +11,18 @@ from itertools import islice
 from typing import TypeVar
 
 from medalign.analysis import DISCLAIMER, Analysis, ConceptFinding
+from medalign.checks import places_to_check
 from medalign.concepts.senses import number_senses
 from medalign.editing import is_edited
-from medalign.summary import Entry, summarize
-from medalign.words import band, clock, clock_range, count, frequency
+from medalign.summary import Entry, is_faint, summarize
+from medalign.words import clock, clock_range, count, frequency
 
 MAX_ENTRIES = 9  # of a section of the summary
 MAX_IN_ALL = 40  # entries of all sections together
 MAX_LISTED = 5  # of every other list
 MAX_TEXT = 110  # characters of anything quoted
-REASONS = {
-    "mismatch": "the sound does not fit these words",
-    "garbled": "many of these words may be wrong",
-}
+BRIEFLY = {"mismatch": "the sound does not fit these words"}  # paper is short; the words themselves stand beside it
 NO_CHECK = "no passage is marked; a changed number or a dropped “no” would not be noticed"
-UNWRITTEN = "speech is heard, and nothing is written"
 SENSES = {
     "negated": "denied",
     "family": "somebody else's",
@@ -130,17 +127,12 @@ def _entry(entry: Entry) -> str:
 
 def _checks(analysis: Analysis) -> str:
     """Passages to listen to again, and concepts that are said in two ways."""
-    alignment, said = analysis.alignment, {(s.start_s, s.end_s): s.text for s in analysis.transcript.segments}
-    # A student without an alarm has only its windows to go by.
-    places = [(c.start_s, c.end_s, REASONS[c.reason], said.get((c.start_s, c.end_s))) for c in alignment.segments if c.reason]
-    for window in alignment.windows:
-        if window.alarm and window.percentile is None:
-            places.append((window.start_s, window.end_s, UNWRITTEN, None))
-        elif window.alarm and not alignment.segments:
-            places.append((window.start_s, window.end_s, REASONS["mismatch"], window.transcript_text))
+    said = {(s.start_s, s.end_s): s.text for s in analysis.transcript.segments}
+    under = said | {(w.start_s, w.end_s): w.transcript_text for w in analysis.alignment.windows}
     listed = [
-        f'<span class="time">{clock_range(start_s, end_s)}</span> {reason}{_quote(words)}'
-        for start_s, end_s, reason, words in sorted(places, key=lambda place: place[:2])
+        f'<span class="time">{clock_range(place.start_s, place.end_s)}</span> {BRIEFLY.get(place.kind, place.reason)}'
+        + _quote(under.get((place.start_s, place.end_s)))
+        for place in places_to_check(analysis.alignment)
     ]
     items = [*_cut(_two_ways(analysis.concepts), MAX_LISTED), *_cut(listed, MAX_LISTED)]
     return _section("Listen again", items or ([NO_CHECK] if said else []))
@@ -170,11 +162,10 @@ def _heard(analysis: Analysis) -> str:
     """Audible signs, and concepts that only the sound suggests, unless that is unlikely."""
     signs = [f"{_text(s.label)}, {frequency(s.probability)} {_time(s.start_s)}" for s in analysis.signs]
     hints = [
-        f"{_text(c.label)}, {frequency(p)}, status not known"
+        f"{_text(c.label)}, {frequency(c.student.probability if c.probability is None else c.probability)}, status not known"
         + (f" {_time(c.student.evidence[0].start_s)}" if c.student.evidence else "")
         for c in analysis.concepts
-        if c.agreement == "student_only" and c.student
-        if band(p := c.student.probability if c.probability is None else c.probability) != "unlikely"
+        if c.agreement == "student_only" and c.student and not is_faint(c)
     ]
     return _section("Heard, not said", [*_cut(signs, MAX_LISTED), *_cut(hints, MAX_LISTED)])
 

@@ -10,8 +10,9 @@ from itertools import cycle
 
 import plotly.graph_objects as go
 
+from medalign.agreement import ConceptAgreement, PeriodAgreement
 from medalign.figures import BLUE, GREY, GRID, VERMILION
-from medalign.standings import ConceptAgreement, PeriodAgreement, Standing
+from medalign.standings import Standing
 from medalign.words import count
 
 COLOURS = (BLUE, VERMILION, "#009E73", "#CC79A7", "#E69F00", "#56B4E9")

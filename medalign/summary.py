@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from medalign.analysis import ConceptFinding, Evidence, Measurement
+from medalign.words import band
 
 Title = Literal[
     "Problems", "Medicines", "Allergies", "Habits", "Uncertain", "In the past", "Family", "Denied", "If, or planned"
@@ -73,6 +74,13 @@ def summarize(concepts: Sequence[ConceptFinding], measurements: Sequence[Measure
         for title, entries in found.items()
         if entries
     )
+
+
+def is_faint(concept: ConceptFinding) -> bool:
+    """Heard only, and unlikely even so: a hint for the curious, not a finding."""
+    if concept.agreement != "student_only" or concept.student is None:
+        return False
+    return band(concept.student.probability if concept.probability is None else concept.probability) == "unlikely"
 
 
 def _section_of(concept: ConceptFinding) -> Title:

@@ -86,6 +86,11 @@ def remaining(seconds: float | None) -> str:
     return f"about {round(seconds / 60)} min left"
 
 
+def size(n_bytes: float) -> str:
+    """`400 MB`."""
+    return f"{n_bytes / 2**20:.0f} MB"
+
+
 def count(n: int, noun: str, plural: str | None = None) -> str:
     """`1 concept`, `3 concepts`."""
     return f"{n} {noun if n == 1 else plural or noun + 's'}"

@@ -1,15 +1,19 @@
 """Shared fixtures: models are loaded once a session, and no test may reach a model hub."""
 
+import json
 import os
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # before any library reads it: everything must work without a hub
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 
 import numpy as np
+import page_fixtures
 import pytest
 import soundfile
+from browser import chromium
 
 from medalign.audio import SAMPLE_RATE_HZ
+from medalign.feedback.store import FeedbackStore
 from medalign.training.examples import load_examples
 
 
@@ -82,3 +86,41 @@ def closed_folder(tmp_path):
         if was_root:
             os.seteuid(0)
         folder.chmod(0o700)
+
+
+# For the page's tests. Each module has a browser and a folder of uploads of its own.
+
+
+@pytest.fixture(scope="module")
+def gradio_folder(tmp_path_factory):
+    """Gradio's uploads of these tests, away from those of anything else on this machine."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("gradio")
+        patch.setenv("GRADIO_TEMP_DIR", str(folder))
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Without a microphone."""
+    with chromium() as launched:
+        yield launched
+
+
+@pytest.fixture(scope="module")
+def tone(tmp_path_factory):
+    return page_fixtures.write_tone(tmp_path_factory.mktemp("audio") / "tone.wav")
+
+
+@pytest.fixture(scope="module")
+def stored_example(tone):
+    """An example with its result beside it."""
+    path = tone.with_suffix(".analysis.json")
+    path.write_text(json.dumps(page_fixtures.analysis().to_dict()))
+    return page_fixtures.Example("Cough", "Stored", tone, path)
+
+
+@pytest.fixture
+def store(tmp_path):
+    with FeedbackStore(str(tmp_path / "feedback.sqlite3")) as opened:
+        yield opened

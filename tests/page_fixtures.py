@@ -22,7 +22,6 @@ from medalign.analysis import (
     ConceptTrack,
     Correction,
     Evidence,
-    Explanation,
     Measurement,
     ModelInfo,
     Models,
@@ -39,6 +38,7 @@ from medalign.concepts import Concept
 from medalign.errors import DataError, MedAlignError
 from medalign.explanation import explain
 from medalign.listener import Listening
+from medalign.passage import Explanation
 from medalign.transcript import Segment, Transcript, Word
 
 DURATION_S = 48.0

@@ -6,8 +6,8 @@ import numpy as np
 import page_fixtures
 import pytest
 
-from medalign.analysis import Explanation, WordSupport
 from medalign.figures import alignment_timeline, concept_heatmap
+from medalign.passage import Explanation, WordSupport
 from medalign.passage_figures import among_others, shared_space, word_support, words_over_time
 from medalign.transcript import Word
 from medalign.words import tenths

@@ -27,18 +27,7 @@ from page_fixtures import Example, FakeEngine
 
 from medalign.errors import MedAlignError
 
-
-@pytest.fixture(scope="module")
-def tone(tmp_path_factory) -> Path:
-    return page_fixtures.write_tone(tmp_path_factory.mktemp("audio") / "tone.wav")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def own_temporary_folder(tmp_path_factory):
-    """Gradio's uploads of these tests, away from those of anything else on this machine."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("gradio")))
-        yield
+pytestmark = pytest.mark.usefixtures("gradio_folder")
 
 
 @pytest.fixture(scope="module")

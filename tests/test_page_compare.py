@@ -1,39 +1,19 @@
 """Comparing on the page: blind until the vote, locked until both sides were looked at, and the team's results."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
 import page_fixtures
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from browser import chromium, fake_server, wait_for_result, wait_until_playing_from, watched_page
+from browser import fake_server, wait_for_result, wait_until_playing_from, watched_page
 from page_fixtures import Example, FakeEngine
 
 from medalign.analysis import ModelInfo
 from medalign.comparison import Contender
-from medalign.feedback.store import FeedbackStore
 
+pytestmark = pytest.mark.usefixtures("gradio_folder")
 NAMES = ("shipped (tiny.en)", "shipped with base", "unaligned encoder")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def own_temporary_folder(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("gradio")))
-        yield
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as launched:
-        yield launched
-
-
-@pytest.fixture
-def store(tmp_path):
-    with FeedbackStore(str(tmp_path / "feedback.sqlite3")) as opened:
-        yield opened
 
 
 def load_contender(contender: Contender):
@@ -50,14 +30,10 @@ def load_contender(contender: Contender):
 
 
 @pytest.fixture
-def page(browser, store, tmp_path):
-    tone = page_fixtures.write_tone(tmp_path / "tone.wav")
-    stored = tmp_path / "stored.json"
-    stored.write_text(json.dumps(page_fixtures.analysis().to_dict()))
-    examples = [Example("Cough", "Stored", tone, stored)]
+def page(browser, store, stored_example):
     engine = FakeEngine(page_fixtures.analysis())
     with (
-        fake_server(engine, examples, store=store, load_contender=load_contender) as url,
+        fake_server(engine, [stored_example], store=store, load_contender=load_contender) as url,
         watched_page(browser, url) as opened,
     ):
         yield opened
@@ -105,9 +81,8 @@ def test_blind_names_appear_only_after_the_vote_which_is_stored_with_the_order(r
     assert ready.locator("#vote-b").is_disabled(), "one vote per comparison"
 
 
-def test_votes_are_locked_until_both_sides_were_looked_at(browser, store, tmp_path):
+def test_votes_are_locked_until_both_sides_were_looked_at(browser, store, tone):
     """On a phone the sides stand below each other, so that the second is looked at only when one gets there."""
-    tone = page_fixtures.write_tone(tmp_path / "tone.wav")
     with (
         fake_server(FakeEngine(page_fixtures.analysis()), [Example("Cough", "", tone)], store=store,
                     load_contender=load_contender) as url,
@@ -189,8 +164,7 @@ def test_the_team_sees_votes_and_agreement_with_their_n(ready, store):
     assert not ours, found.generate_report()
 
 
-def test_without_a_store_nothing_is_asked_for(browser, tmp_path):
-    tone = page_fixtures.write_tone(tmp_path / "tone.wav")
+def test_without_a_store_nothing_is_asked_for(browser, tone):
     engine = FakeEngine(page_fixtures.analysis())
     with (
         fake_server(engine, [Example("Cough", "", tone)], load_contender=load_contender) as url,

@@ -1,41 +1,23 @@
 """Reviewing on the page: edit, filter, explain, search, export, judge, take back, delete. Real browser, fake engine."""
 
-import json
 import re
 from pathlib import Path
 
 import page_fixtures
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from browser import acknowledge, chromium, fake_server, upload, wait_for_result, wait_until_playing_from, watched_page
-from page_fixtures import Example, FakeEngine
+from browser import acknowledge, fake_server, upload, wait_for_result, wait_until_playing_from, watched_page
+from page_fixtures import FakeEngine
 
 from medalign.feedback.store import FeedbackStore
 
+pytestmark = pytest.mark.usefixtures("gradio_folder")
 VISIBLE = "tr.row:visible"
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("review")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def own_temporary_folder(folder):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GRADIO_TEMP_DIR", str(folder / "gradio"))
-        yield
-
-
-@pytest.fixture(scope="module")
-def tone(folder) -> Path:
-    return page_fixtures.write_tone(folder / "tone.wav")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as launched:
-        yield launched
 
 
 @pytest.fixture(scope="module")
@@ -45,11 +27,8 @@ def store(folder):
 
 
 @pytest.fixture(scope="module")
-def url(tone, folder, store):
-    stored = folder / "tone.analysis.json"
-    stored.write_text(json.dumps(page_fixtures.analysis().to_dict()))
-    examples = [Example("Cough", "Stored", tone, stored)]
-    with fake_server(FakeEngine(page_fixtures.analysis()), examples, store=store) as address:
+def url(stored_example, store):
+    with fake_server(FakeEngine(page_fixtures.analysis()), [stored_example], store=store) as address:
         yield address
 
 
@@ -310,9 +289,9 @@ def test_own_recordings_need_the_notice_on_the_page(browser, url, tone):
         wait_for_result(page)
 
 
-def test_delete_now_leaves_nothing_on_the_disk(browser, url, folder):
+def test_delete_now_leaves_nothing_on_the_disk(browser, url, folder, gradio_folder):
     def sounds() -> set[Path]:
-        return {path for path in (folder / "gradio").rglob("*") if path.is_file() and path.stat().st_size}
+        return {path for path in gradio_folder.rglob("*") if path.is_file() and path.stat().st_size}
 
     own = page_fixtures.write_tone(folder / "own.wav", 50.0)  # Gradio stores equal uploads once
     before = sounds()
@@ -328,7 +307,7 @@ def test_delete_now_leaves_nothing_on_the_disk(browser, url, folder):
         assert sounds() == before
 
 
-def test_delete_now_stops_a_run_that_is_under_way(browser, folder):
+def test_delete_now_stops_a_run_that_is_under_way(browser, folder, gradio_folder):
     own = page_fixtures.write_tone(folder / "slow.wav", 51.0)
     slow = FakeEngine(page_fixtures.analysis(), delay_s=0.5)
     with fake_server(slow) as url, watched_page(browser, url) as page:
@@ -340,7 +319,7 @@ def test_delete_now_stops_a_run_that_is_under_way(browser, folder):
         page.wait_for_function("!document.querySelector('#analyse').disabled")
         page.wait_for_timeout(2000)
         assert page.locator("#result-title").count() == 0, "nothing of the old run arrives later"
-        assert not list((folder / "gradio").rglob("slow.wav"))
+        assert not list(gradio_folder.rglob("slow.wav"))
         assert page.locator("#search-go").text_content().strip() == "Search", "the page keeps its own words"
 
 

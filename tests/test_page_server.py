@@ -9,51 +9,14 @@ import numpy as np
 import page_fixtures
 import pytest
 import soundfile
-from browser import acknowledge, chromium, fake_server, upload, wait_for_result, watched_page
+from browser import acknowledge, fake_server, upload, wait_for_result, watched_page
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from page_fixtures import Example, FakeEngine
 
-from medalign.feedback.store import FeedbackStore
-
+pytestmark = pytest.mark.usefixtures("gradio_folder")
 ARTEFACTS = Path(__file__).parent / "artefacts"
 WIDTHS, THEMES = (1440, 768, 390), ("light", "dark")
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("server")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def own_temporary_folder(folder):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GRADIO_TEMP_DIR", str(folder / "gradio"))
-        yield
-
-
-@pytest.fixture(scope="module")
-def tone(folder) -> Path:
-    return page_fixtures.write_tone(folder / "tone.wav")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as launched:
-        yield launched
-
-
-@pytest.fixture
-def store(tmp_path):
-    with FeedbackStore(str(tmp_path / "feedback.sqlite3")) as opened:
-        yield opened
-
-
-@pytest.fixture
-def example(tone, tmp_path) -> Example:
-    stored = tmp_path / "stored.json"
-    stored.write_text(json.dumps(page_fixtures.analysis().to_dict()))
-    return Example("Cough", "Stored", tone, stored)
 
 
 def send(url: str, target: str, data: list) -> str:
@@ -80,9 +43,9 @@ def test_a_forged_judgement_changes_nothing(store):
     assert store.ratings_table().empty
 
 
-def test_a_server_may_take_examples_only(browser, example, store, tone):
+def test_a_server_may_take_examples_only(browser, stored_example, store, tone):
     with (
-        fake_server(FakeEngine(page_fixtures.analysis()), [example], store=store, takes_own=False) as url,
+        fake_server(FakeEngine(page_fixtures.analysis()), [stored_example], store=store, takes_own=False) as url,
         watched_page(browser, url, waits_for="#examples") as page,
     ):
         assert page.locator("#microphone").count() == 0 and page.locator("#upload").count() == 0
@@ -93,10 +56,12 @@ def test_a_server_may_take_examples_only(browser, example, store, tone):
             Client(url, verbose=False).predict(handle_file(tone), True, api_name="/analyse")
 
 
-def test_a_public_server_loads_no_model_that_a_stranger_names(browser, example):
+def test_a_public_server_loads_no_model_that_a_stranger_names(browser, stored_example):
     asked = []
     with (
-        fake_server(FakeEngine(page_fixtures.analysis()), [example], load_contender=asked.append, any_model=False) as url,
+        fake_server(
+            FakeEngine(page_fixtures.analysis()), [stored_example], load_contender=asked.append, any_model=False
+        ) as url,
         watched_page(browser, url) as page,
     ):
         page.get_by_role("button", name="Cough").click()
@@ -105,8 +70,11 @@ def test_a_public_server_loads_no_model_that_a_stranger_names(browser, example):
         assert not asked
 
 
-def test_the_audit_log_tells_what_was_done_and_nothing_of_what_was_said(browser, example, store, tone):
-    with fake_server(FakeEngine(page_fixtures.analysis()), [example], store=store) as url, watched_page(browser, url) as page:
+def test_the_audit_log_tells_what_was_done_and_nothing_of_what_was_said(browser, stored_example, store, tone):
+    with (
+        fake_server(FakeEngine(page_fixtures.analysis()), [stored_example], store=store) as url,
+        watched_page(browser, url) as page,
+    ):
         page.get_by_role("button", name="Cough").click()
         wait_for_result(page)
         upload(page, tone)
@@ -121,9 +89,9 @@ def test_the_audit_log_tells_what_was_done_and_nothing_of_what_was_said(browser,
     assert not any(word in told for word in ("cough", "tone", "127.0.0.1", "Monday"))
 
 
-def test_no_log_holds_what_was_said(browser, example, caplog):
+def test_no_log_holds_what_was_said(browser, stored_example, caplog):
     engine = FakeEngine(page_fixtures.analysis(), fail_at="teacher", error=KeyError("x"))
-    plain = Example("Cough", "", example.audio_path)
+    plain = Example("Cough", "", stored_example.audio_path)
     with caplog.at_level(logging.DEBUG), fake_server(engine, [plain]) as url, watched_page(browser, url) as page:
         page.get_by_role("button", name="Cough").click()
         page.locator("#alert .alert").wait_for()
@@ -131,8 +99,8 @@ def test_no_log_holds_what_was_said(browser, example, caplog):
     assert "Monday" not in caplog.text and "asthma" not in caplog.text
 
 
-def test_digital_silence_is_told_before_any_model_runs(browser, folder):
-    silent = folder / "silent.wav"
+def test_digital_silence_is_told_before_any_model_runs(browser, tmp_path):
+    silent = tmp_path / "silent.wav"
     soundfile.write(silent, np.zeros(160_000), 16_000)
     slow = FakeEngine(page_fixtures.silent_analysis(), delay_s=1.0)
     with fake_server(slow) as url, watched_page(browser, url) as page:
@@ -176,11 +144,11 @@ def test_an_hour_is_shown_and_sends_little(browser, tone, tmp_path):
 
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("theme", THEMES)
-def test_every_width_and_theme_is_photographed_and_fits(browser, example, store, width, theme):
+def test_every_width_and_theme_is_photographed_and_fits(browser, stored_example, store, width, theme):
     """The pictures lie in tests/artefacts to be looked at; nothing is wider than the window."""
     ARTEFACTS.mkdir(exist_ok=True)
     with (
-        fake_server(FakeEngine(page_fixtures.analysis()), [example], store=store,
+        fake_server(FakeEngine(page_fixtures.analysis()), [stored_example], store=store,
                     load_contender=lambda c: (FakeEngine(page_fixtures.analysis()), 2**20)) as url,
         watched_page(browser, f"{url}/?__theme={theme}", viewport={"width": width, "height": 900}) as page,
     ):  # fmt: skip
@@ -200,9 +168,12 @@ def test_every_width_and_theme_is_photographed_and_fits(browser, example, store,
             assert picture.stat().st_size > 20_000
 
 
-def test_the_keyboard_alone_reviews_a_result(browser, example, store):
+def test_the_keyboard_alone_reviews_a_result(browser, stored_example, store):
     """From the example to a heard word, an edit, a judgement and the help, without a pointer."""
-    with fake_server(FakeEngine(page_fixtures.analysis()), [example], store=store) as url, watched_page(browser, url) as page:
+    with (
+        fake_server(FakeEngine(page_fixtures.analysis()), [stored_example], store=store) as url,
+        watched_page(browser, url) as page,
+    ):
 
         def tab_to(match: str, limit: int = 120):
             for _ in range(limit):

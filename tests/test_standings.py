@@ -5,9 +5,10 @@ import pandas as pd
 import pytest
 from scipy.stats import binomtest
 
+from medalign.agreement import between_raters, concept_agreement, over_time
 from medalign.feedback.columns import COLUMNS
 from medalign.result_figures import agreement_figure, agreement_over_time_figure, standings_figure
-from medalign.standings import between_raters, concept_agreement, over_time, position_bias, standings, wilson
+from medalign.standings import position_bias, standings, wilson
 
 VOTE = ["submission_id", "choice", "left", "blind", "model_a", "model_b"]
 RATING = [

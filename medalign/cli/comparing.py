@@ -6,9 +6,8 @@ from pathlib import Path
 
 from medalign.analysis import DISCLAIMER, SCHEMA_VERSION
 from medalign.cli.options import Manual, check_output, model_options, write_json
-from medalign.words import clock, frequency
+from medalign.words import clock, frequency, size
 
-MB = 1_000_000
 KINDS = {
     "status": "another status",
     "only_a": "only a",
@@ -59,7 +58,7 @@ def _compare(arguments: argparse.Namespace) -> None:
     if str(arguments.json) != "-":
         print(DISCLAIMER)
         for side, contender, analysis, weights in zip("ab", contenders, (a, b), (a_bytes, b_bytes), strict=True):
-            print(f"{side}: {contender.name}: {analysis.timings_s.total:.1f} s, {weights.total / MB:.0f} MB of weights")
+            print(f"{side}: {contender.name}: {analysis.timings_s.total:.1f} s, {size(weights.total)} of weights")
         print(_differences(comparison))
 
 

@@ -117,8 +117,6 @@ def _corrections(arguments: argparse.Namespace) -> None:
 
     check_output(arguments.json)
     listener, observed = _observer(arguments)
-    if arguments.fit:
-        listener.student.writable_folder()  # better to find out before hours of work than after
 
     def names(folders: list[Path], only: str | tuple[str, ...]):
         return [o for folder in folders for o in observe_names(observed(only, speech=folder), listener.bank)]
@@ -135,8 +133,6 @@ def _alarm(arguments: argparse.Namespace) -> None:
 
     check_output(arguments.json)
     listener, observed = _observer(arguments)
-    if arguments.fit:
-        listener.student.writable_folder()  # better to find out before hours of work than after
     levels = (None, *arguments.snr_db)
     learnt = [judged for level in levels for judged in judge(observed(arguments.fit, level), listener)] if arguments.fit else []
     if learnt:
@@ -156,8 +152,6 @@ def _fuse(arguments: argparse.Namespace) -> None:
 
     check_output(arguments.json)
     listener, observed = _observer(arguments)
-    if arguments.fit:
-        listener.student.writable_folder()  # better to find out before hours of work than after
     levels = (None, *arguments.snr_db)
     if arguments.fit:
         listener.fusion = fit_fusion(joined([ask(observed(arguments.fit, level), listener) for level in levels]))
@@ -198,6 +192,8 @@ def _observer(arguments: argparse.Namespace):
     from medalign.transcription import Transcriber
 
     listener = Listener.default(student=arguments.student, device=arguments.device)
+    if arguments.fit:
+        listener.student.writable_folder()  # better to find out before hours of work than after
     transcriber = Transcriber(arguments.asr)
 
     def observed(only: str | tuple[str, ...], snr_db: float | None = None, speech: Path | None = None):

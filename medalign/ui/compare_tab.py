@@ -16,7 +16,7 @@ from medalign.ui.contest import Contest, Entry
 from medalign.ui.engine import Engine
 from medalign.ui.markup import text
 from medalign.ui.sitting import KEEP_S, Sitting
-from medalign.ui.states import MODEL_QUEUE, PRESS, QUIET, guarded
+from medalign.ui.states import MODEL_QUEUE, PRESS, QUIET, guarded, streamed
 
 LoadContender = Callable[[Contender], tuple[Engine, int]]  # the engine, and the bytes of its weights
 BUTTONS = {"left": ("a", "Left is better (a)"), "right": ("b", "Right is better (b)"), "tie": ("tie", "Tie (t)"),
@@ -34,49 +34,58 @@ def compare_tab(load_contender: LoadContender | None, store: FeedbackStore | Non
     if load_contender is None:
         return
     contest = gr.State(None, time_to_live=KEEP_S)
-    receipt = gr.State(None)  # one person's votes stay together, so that the bootstrap knows them as one person's
+    choices = _choices(any_model, can_be_blind=store is not None)
+    start = gr.Button("Compare", variant="primary", elem_id="compare-go")
+    parts = {name: gr.HTML(elem_id=f"compare-{name}", apply_default_css=False) for name in ("status", "alert")}
+    parts |= {"view": gr.HTML(elem_id="contest", apply_default_css=False), "contest": contest}
+    votes = _votes() if store is not None else {}
+    out = [*parts.values(), *votes.values()]
+    run = streamed(_run, load_contender, parts, votes)
+    start.click(run, [sitting, *choices], out, **MODEL_QUEUE, **QUIET)
+    if store is not None:
+        _wire_votes(store, parts, votes, sitting)
+
+
+def _choices(any_model: bool, can_be_blind: bool) -> list[gr.components.Component]:
+    """The two models, and whether their names are hidden."""
     names = [contender.name for contender in contenders()]
     with gr.Row():
-        one, other = (
+        models = [
             gr.Dropdown(names, value=names[i], label=label, allow_custom_value=any_model, elem_id=f"contender-{i}",
                         info="A name, or models such as: asr=base, student=FOLDER or Hub name" if any_model else None)
             for i, label in enumerate(("First model", "Second model"))
-        )  # fmt: skip
-        blind = gr.Checkbox(value=store is not None, interactive=store is not None, label="Blind", elem_id="blind")
-    start = gr.Button("Compare", variant="primary", elem_id="compare-go")
-    status, alert = (gr.HTML(elem_id=f"compare-{name}", apply_default_css=False) for name in ("status", "alert"))
-    view = gr.HTML(elem_id="contest", apply_default_css=False)
-    votes = _votes() if store is not None else {}
-    out = [contest, status, alert, view, *votes.values()]
+        ]  # fmt: skip
+        return [*models, gr.Checkbox(value=can_be_blind, interactive=can_be_blind, label="Blind", elem_id="blind")]
 
-    def run(held: Sitting | None, a: str, b: str, hidden: bool) -> Iterator[dict]:
-        clear = {contest: None, alert: "", view: "", **_locked(votes)}
-        yield {**clear, status: "Preparing the models."}
-        try:
-            held = _held(held)
-            specifications = [parse_contender(a or ""), parse_contender(b or "")]
-            if specifications[0] == specifications[1]:
-                raise MedAlignError("both models are the same; choose two different ones")
-            entries = []
-            for i, specification in enumerate(specifications):
-                yield {status: f"Analysing with the {('first', 'second')[i]} model."}
-                engine, n_bytes = load_contender(specification)
-                entries.append(Entry(specification, engine.analyze(held.path, held.own), n_bytes))
-        except MedAlignError as error:
-            yield {alert: status_view.alert(str(error)), status: ""}
-            return
-        # Without blindness the order stays as chosen; with it, by lot.
-        order = BlindOrder.draw() if hidden is True and store is not None else BlindOrder("a", 0)
-        held_contest = Contest(*entries, blind=hidden is True and store is not None, order=order)
-        yield {
-            contest: held_contest,
-            view: contest_view(held_contest),
-            status: "Look at both sides; then vote." if votes and not held_contest.comparison.are_equal else "Finished.",
-        }
 
-    start.click(run, [sitting, one, other, blind], out, **MODEL_QUEUE, **QUIET)
-    if store is None:
+def _run(load_contender, parts, votes, held: Sitting | None, a: str, b: str, hidden: bool) -> Iterator[dict]:
+    """Both models on the recording, one after the other; without votes, nothing can be blind."""
+    status = parts["status"]
+    yield {parts["contest"]: None, parts["alert"]: "", parts["view"]: "", **_locked(votes), status: "Preparing the models."}
+    try:
+        held = _held(held)
+        specifications = [parse_contender(a or ""), parse_contender(b or "")]
+        if specifications[0] == specifications[1]:
+            raise MedAlignError("both models are the same; choose two different ones")
+        entries = []
+        for i, specification in enumerate(specifications):
+            yield {status: f"Analysing with the {('first', 'second')[i]} model."}
+            engine, n_bytes = load_contender(specification)
+            entries.append(Entry(specification, engine.analyze(held.path, held.own), n_bytes))
+    except MedAlignError as error:
+        yield {parts["alert"]: status_view.alert(str(error)), status: ""}
         return
+    blind = hidden is True and bool(votes)
+    # Without blindness the order stays as chosen; with it, by lot.
+    contest = Contest(*entries, blind=blind, order=BlindOrder.draw() if blind else BlindOrder("a", 0))
+    ready = "Look at both sides; then vote." if votes and not contest.comparison.are_equal else "Finished."
+    yield {parts["contest"]: contest, parts["view"]: contest_view(contest), status: ready}
+
+
+def _wire_votes(store: FeedbackStore, parts: dict, votes: dict, sitting: gr.State) -> None:
+    contest = parts["contest"]
+    # One person's votes stay together, so that the bootstrap knows them as one person's.
+    parts = {**parts, **votes, "receipt": gr.State(None)}
 
     def look(held: Contest | None, event: gr.EventData):
         if held is None:
@@ -85,11 +94,11 @@ def compare_tab(load_contender: LoadContender | None, store: FeedbackStore | Non
         return {votes[key]: gr.update(interactive=held.is_ready) for key in BUTTONS}
 
     # One after the other: the answer to the first look must not arrive last and lock what the second has opened.
-    bridge("seen").sent(guarded(alert, look), [contest], [alert, *votes.values()], concurrency_limit=1, **PRESS)
-    parts = {**votes, "view": view, "status": status, "alert": alert, "receipt": receipt}
+    looked = guarded(parts["alert"], look)
+    bridge("seen").sent(looked, [contest], [parts["alert"], *votes.values()], concurrency_limit=1, **PRESS)
     for key in BUTTONS:
-        cast = guarded(alert, _cast, store, parts, key)
-        votes[key].click(cast, [contest, sitting, votes["why"], receipt], [*out, receipt], **QUIET)
+        cast = guarded(parts["alert"], _cast, store, parts, key)
+        votes[key].click(cast, [contest, sitting, votes["why"], parts["receipt"]], list(parts.values()), **QUIET)
 
 
 def _votes() -> dict[str, gr.components.Component]:

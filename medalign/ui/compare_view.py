@@ -5,7 +5,7 @@ from medalign.comparison import ConceptDifference, Side, WordStretch
 from medalign.ui.contest import POSITIONS, Contest
 from medalign.ui.markup import folded, play_button, span_attributes, table, text
 from medalign.ui.statuses import AGREEMENTS, STATUSES
-from medalign.words import count, frequency
+from medalign.words import count, frequency, size
 
 INTRO = """<h2>Compare two models on this recording</h2><p class="hint">The recording is the one of the first tab. Blind:
 names, times and sizes stay hidden, and the order is drawn by lot, until you have voted.</p>"""
@@ -13,7 +13,6 @@ DIFFERENCES = {
     "only_a": "only here", "only_b": "only here", "status": "other status", "witness": "other witness",
     "certainty": "other odds", "same": "",
 }  # fmt: skip
-MB = 2**20
 
 
 def contest_view(contest: Contest) -> str:
@@ -43,7 +42,7 @@ def _cost(contest: Contest) -> str:
         heard = sum(concept.agreement != "teacher_only" for concept in a.concepts)
         doubted = sum(segment.reason is not None for segment in a.alignment.segments)
         name = f"{position}: <strong>{text(entry.contender.name)}</strong>"
-        cost = [f"{a.timings_s.total:.1f} s", f"{entry.n_bytes / MB:.0f} MB"]
+        cost = [f"{a.timings_s.total:.1f} s", size(entry.n_bytes)]
         rows.append([name, *cost, str(len(a.transcript.words)), f"{read} read, {heard} heard", str(doubted)])
     return table("What each costs and finds", ["Model", "Analysis", "Weights", "Words", "Concepts", "Passages to check"], rows)
 

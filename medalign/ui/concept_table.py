@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from medalign.analysis import ConceptFinding, Evidence, Sign, Witness
+from medalign.summary import is_faint
 from medalign.ui.markup import folded, play_button, span_attributes, text
 from medalign.ui.statuses import AGREEMENTS, STATUSES, groups
 from medalign.words import band, count, frequency, likelihood, tenths
@@ -23,13 +24,6 @@ def first_picture(concepts: Sequence[ConceptFinding]) -> str:
     """What the student heard before a word was written."""
     likely = [concept for concept in concepts if not is_faint(concept)]
     return _FIRST + (_table("Heard in the sound so far", likely) if likely else WAITING)
-
-
-def is_faint(concept: ConceptFinding) -> bool:
-    """Heard only, and unlikely even so: a hint for the curious, not a finding."""
-    if concept.agreement != "student_only" or concept.student is None:
-        return False
-    return band(concept.student.probability if concept.probability is None else concept.probability) == "unlikely"
 
 
 def concept_table(concepts: Sequence[ConceptFinding], signs: Sequence[Sign]) -> str:

@@ -5,9 +5,10 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
-from medalign.analysis import Analysis, Explanation
+from medalign.analysis import Analysis
 from medalign.concepts import Concept
 from medalign.errors import MedAlignError
+from medalign.passage import Explanation
 from medalign.transcript import Transcript
 
 log = logging.getLogger(__name__)

@@ -4,6 +4,7 @@ Every press is stored at once; a receipt code, shown after the first, is all tha
 """
 
 import json
+from typing import get_args
 
 import gradio as gr
 
@@ -29,8 +30,7 @@ from medalign.ui.states import PRESS, QUIET, guarded
 from medalign.ui.statuses import STATUSES
 from medalign.words import clock, count
 
-ROLES = {"not said": None, "GP": "gp", "hospital doctor": "hospital doctor", "nurse": "nurse", "pharmacist": "pharmacist",
-         "other clinician": "other clinician", "researcher": "researcher", "other": "other"}  # fmt: skip
+ROLES = {"not said": None, **{"GP" if role == "gp" else role: role for role in get_args(Role)}}
 STARS = [("–", None), *((str(n), n) for n in range(1, 6))]
 OFF = '<p class="hint">Feedback is switched off on this server.</p>'
 INTRO = """<h2>Your view</h2><p class="hint">Press ✓, ✗ or ⇄ beside a concept: each press is stored at once, without audio,

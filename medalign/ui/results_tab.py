@@ -2,20 +2,17 @@
 
 import gradio as gr
 
-from medalign.feedback.store import FeedbackStore
-from medalign.result_figures import agreement_figure, agreement_over_time_figure, standings_figure
-from medalign.standings import (
+from medalign.agreement import (
     ConceptAgreement,
     PeriodAgreement,
-    PositionBias,
     RaterAgreement,
-    Standing,
     between_raters,
     concept_agreement,
     over_time,
-    position_bias,
-    standings,
 )
+from medalign.feedback.store import FeedbackStore
+from medalign.result_figures import agreement_figure, agreement_over_time_figure, standings_figure
+from medalign.standings import PositionBias, Standing, position_bias, standings
 from medalign.ui.markup import folded, table, text
 from medalign.ui.states import QUIET
 from medalign.words import count

@@ -5,7 +5,7 @@ import numpy as np
 from medalign.analysis import DISCLAIMER
 from medalign.audio import FORMATS, MAX_BYTES, MAX_DURATION_S
 from medalign.ui.markup import text
-from medalign.words import clock, remaining
+from medalign.words import clock, remaining, size
 
 STAGES = {
     "decode": "Reading the recording",
@@ -36,7 +36,7 @@ its own tab, over https, and allow it.</p>
 <meter id="level" min="-60" max="0" low="-40" high="-6" optimum="-20" value="-60" aria-labelledby="level-label"></meter>
 <span id="microphone-state" role="status"></span></div>"""
 UPLOAD = f"""<h3>Upload</h3><p class="hint">{FORMATS}; mono or stereo, English speech, up to {MAX_DURATION_S / 60:.0f}
-minutes and {MAX_BYTES / 2**20:.0f} MB.</p>"""
+minutes and {size(MAX_BYTES)}.</p>"""
 EXAMPLES = """<h2>Try an example</h2><p class="hint">Invented consultations in synthetic voices, analysed beforehand: one press
 shows the result.</p>"""
 BEFOREHAND = '<p class="hint">Analysed beforehand, by the models named under “Details for researchers”.</p>'

@@ -7,9 +7,9 @@ has nine thousand words, so words are no tab stops themselves.
 from collections.abc import Iterable, Sequence
 
 from medalign.analysis import ConceptFinding, SegmentCheck
+from medalign.checks import REASONS
 from medalign.editing import is_edited
 from medalign.transcript import DOCTOR, PATIENT, UNKNOWN_SPEAKER, Segment, Transcript, Word
-from medalign.ui.checks import check_of
 from medalign.ui.markup import span_attributes, text
 from medalign.ui.statuses import STATUSES
 from medalign.words import clarity, clock
@@ -81,6 +81,14 @@ def _passage(segment: Segment, body: str, reason: str | None = None, tools: str 
         f'<span class="icon" aria-hidden="true">▶</span>{at}</button><p>{_speaker(segment)}{body}{_edited(segment)}{mark}'
         f"{tools}</p></li>"
     )
+
+
+def check_of(segment: Segment, checks: tuple[SegmentCheck, ...]) -> str | None:
+    """The reason to check a segment, in words; None if there is none."""
+    for check in checks:
+        if check.reason and check.start_s == segment.start_s and check.end_s == segment.end_s:
+            return REASONS[check.reason]
+    return None
 
 
 def _speaker(segment: Segment) -> str:

@@ -1,8 +1,8 @@
 """The result in two lines, and where to listen first."""
 
 from medalign.analysis import Analysis, Evidence
-from medalign.ui.checks import Place, places_to_check
-from medalign.ui.concept_table import is_faint
+from medalign.checks import Place, places_to_check
+from medalign.summary import is_faint
 from medalign.ui.markup import play_button, text
 from medalign.ui.statuses import AGREEMENTS
 from medalign.words import count

@@ -1,6 +1,7 @@
 """Why a passage fits, or does not: in words, and as tables beside the figures."""
 
-from medalign.analysis import Analysis, Evidence, Explanation, WindowAlignment
+from medalign.analysis import Analysis, Evidence, WindowAlignment
+from medalign.passage import Explanation
 from medalign.ui.markup import folded, play_button, table, text
 from medalign.words import clock, fit
 
