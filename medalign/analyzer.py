@@ -49,9 +49,17 @@ Stage = Literal["decode", "transcribe", "student", "teacher"]
 
 # Share of the whole job at which each stage begins, measured on the bundled examples on two CPU cores.
 _BEGINS_AT = {"decode": 0.0, "transcribe": 0.02, "student": 0.65, "teacher": 0.7}
-WRITING = "Writing down what is said"
+WRITING, LISTENING = "Writing down what is said", "Listening to the audio itself"
 NICE = 10
 DROPPED_SPEECH_S = 2.0  # this much voice without one written word is an alarm
+
+
+@dataclass(frozen=True)
+class Skim:
+    """What the sound alone tells."""
+
+    concepts: tuple[ConceptFinding, ...]
+    until_s: float  # of the recording; what comes after has not been heard yet
 
 
 @dataclass(frozen=True)
@@ -63,7 +71,7 @@ class Progress:
     remaining_s: float | None  # None until there is something to estimate from
     transcript: Transcript | None  # the segments so far
     message: str
-    skim: tuple[ConceptFinding, ...] | None = None  # what the sound alone tells, once it has been listened to
+    skim: Skim | None = None  # once some of it has been listened to
     heard: Listening | None = None  # the sound itself, for questions that come later
 
 
@@ -106,7 +114,7 @@ class Analyzer:
         """The same, step by step: any number of `Progress`, then the `Analysis`.
 
         The student listens while the recogniser writes: on two cores that costs the transcript next to nothing, and what
-        the sound tells is there when the first sentences are.
+        the sound tells is there when the first sentences are. Either may be done first.
         """
         clock = _Clock()
         yield clock.progress("decode", "Reading the recording")
@@ -115,20 +123,24 @@ class Analyzer:
 
         transcript, heard, skim = None, None, None
         yield clock.progress("transcribe", WRITING)
-        for source, item in arrivals({"heard": self._listen(recording, own), "said": self.transcriber.stream(recording)}):
-            if source == "said" and item is END:
-                clock.lap("transcribe")
-                if heard is None:
-                    yield clock.progress("student", "Listening to the audio itself", transcript)
+        sources = {"heard": self._listen(recording, own), "said": self.transcriber.stream(recording)}
+        unfinished = set(sources)
+        for source, item in arrivals(sources):
+            if item is END:
+                unfinished.discard(source)
+                if source == "said":
+                    clock.lap("transcribe")
             elif source == "said":
                 transcript = item
-            elif item is not END:
+            else:
                 heard, listened_s = item
                 clock.note("student", listened_s)
-                skim = self.listener.first_picture(heard)
-            if item is not END:
+                skim = Skim(self.listener.first_picture(heard), heard.windows_s[-1][1])
+            if "said" in unfinished:
                 done = time_covered_s(transcript) / recording.duration_s if transcript else 0.0
                 yield clock.progress("transcribe", WRITING, transcript, done, skim)
+            elif unfinished:
+                yield clock.progress("student", LISTENING, transcript, skim=skim)
         clock.begin()
         transcript = transcript or Transcript(())
 
@@ -157,7 +169,7 @@ class Analyzer:
         )
 
     def _listen(self, recording: Recording, own: Sequence[Concept]) -> Iterator[tuple[Listening, float]]:
-        """What the student hears, and the seconds that it took; one item.
+        """What the student has heard so far, and the seconds that it took; the last is all of it.
 
         With half of the cores: with all of them it was done no sooner, since the recogniser has its share, and the
         transcript came half a second to a second later.
@@ -167,10 +179,10 @@ class Analyzer:
         if sys.platform == "linux":  # where a thread has a niceness of its own: the transcript is what people wait for
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
         try:
-            heard = self.listener.listen(recording, own)
+            for heard in self.listener.listening(recording, own):
+                yield heard, time.perf_counter() - started
         finally:
             torch.set_num_threads(n_threads)
-        yield heard, time.perf_counter() - started
 
     def reread(self, analysis: Analysis, transcript: Transcript, heard: Listening) -> Analysis:
         """The same recording after a person has changed its transcript: concepts, numbers and alignment anew.
@@ -270,7 +282,7 @@ class _Clock:
         message: str,
         transcript: Transcript | None = None,
         done: float = 0.0,
-        skim: tuple[ConceptFinding, ...] | None = None,
+        skim: Skim | None = None,
         heard: Listening | None = None,
     ) -> Progress:
         """`done` is the share of this stage that is finished; only transcription can tell."""

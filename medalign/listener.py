@@ -4,7 +4,7 @@ Nothing is decoded, so an hour is skimmed while its transcript has hardly begun.
 of a full analysis.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
 
@@ -29,11 +29,12 @@ from medalign.zero_shot import Reference, concept_embeddings, stored_concept_emb
 MIN_SPEECH_S = 0.5  # a window with less voice in it says nothing about concepts
 MAX_PHRASE = 300  # characters; a longer one is a paragraph, and no window sounds like it
 N_HITS = 5
+MORE = 1.5  # times what was heard before: pictures of an hour that grows cost little beside hearing it
 
 
 @dataclass(frozen=True)
 class Listening:
-    """One recording as the student heard it, and the concepts it was asked for."""
+    """One recording, or its beginning, as the student heard it, and the concepts it was asked for."""
 
     frames: Tensor  # (n_frames, encoder_dim)
     windows_s: list[tuple[float, float]]
@@ -104,21 +105,35 @@ class Listener:
         Args:
             frames: the student's, of the recording, where they are there already.
         """
+        *_, whole = self.listening(recording, own, frames=frames)
+        return whole
+
+    def listening(
+        self, recording: Recording, own: Sequence[Concept] = (), *, frames: Tensor | None = None
+    ) -> Iterator[Listening]:
+        """What has been heard so far, each time that it is half as much again, so that an hour need not be awaited.
+
+        The last is `listen`'s; only that one has signs.
+        """
         bank, concepts = self.bank, self._embeddings
         if own:
             bank = extended(bank, own)
             concepts = np.concatenate([concepts, concept_embeddings(self.teacher, own)])
-        windows_s = self.student.windows(recording.duration_s)
-        if frames is None:
-            frames = self.student.frames(recording.waveform)
-        audio = self.student.embed(frames, windows_s)
-        speech_s = speech_stretches(recording)
-        cosines = audio @ concepts.T  # (n, k)
-        probabilities = self.reference.heard(cosines, len(self.bank))
-        probabilities[_silent(windows_s, speech_s)] = 0.0  # no voice, no testimony
-        heard = Heard(tuple(windows_s), probabilities, cosines)
-        signs = self.detector.detect(frames) if self.detector else ()
-        return Listening(frames, windows_s, audio, speech_s, bank, concepts, heard, signs)
+        windows_s, speech_s = self.student.windows(recording.duration_s), speech_stretches(recording)
+        rate = self.student.encoder.frames_per_s
+        audio = np.zeros((0, concepts.shape[1]), np.float32)
+        for so_far in self.student.frames_so_far(recording.waveform) if frames is None else (frames,):
+            complete = [window for window in windows_s if round(window[1] * rate) <= len(so_far)]
+            is_whole = len(complete) == len(windows_s)
+            if not is_whole and len(complete) <= len(audio) * MORE:
+                continue
+            audio = np.concatenate([audio, self.student.embed(so_far, complete[len(audio) :])])
+            cosines = audio @ concepts.T  # (n, k)
+            probabilities = self.reference.heard(cosines, len(self.bank))
+            probabilities[_silent(complete, speech_s)] = 0.0  # no voice, no testimony
+            heard = Heard(tuple(complete), probabilities, cosines)
+            signs = self.detector.detect(so_far) if self.detector and is_whole else ()
+            yield Listening(so_far, complete, audio, speech_s, bank, concepts, heard, signs)
 
     def compare(
         self,

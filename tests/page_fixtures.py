@@ -34,6 +34,7 @@ from medalign.analysis import (
     WindowAlignment,
     Witness,
 )
+from medalign.analyzer import Skim
 from medalign.concepts import Concept
 from medalign.errors import DataError, MedAlignError
 from medalign.explanation import explain
@@ -261,7 +262,7 @@ class FakeEngine:
         stages += [("transcribe", 0.6 * (i + 1) / n, Transcript(said.segments[: i + 1], "en")) for i in range(n)]
         stages += [("teacher", 0.85, said)]
         for stage, fraction, so_far in stages:
-            skim = None if stage in ("decode", "student") else heard
+            skim = None if stage in ("decode", "student") else Skim(heard, self.result.recording.duration_s)
             time.sleep(self.delay_s)
             yield SimpleNamespace(
                 stage=stage, fraction=fraction, remaining_s=12.0, transcript=so_far, message="", skim=skim, heard=None

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 from medalign.analysis import Analysis
-from medalign.analyzer import Progress, _align
+from medalign.analyzer import Analyzer, Progress, _align
 from medalign.audio import SAMPLE_RATE_HZ, Recording, load_recording
 from medalign.concepts.custom import parse_concepts
 from medalign.errors import AudioError, DataError, WeightsError
@@ -163,17 +164,56 @@ def test_progress_only_grows_and_carries_the_transcript_so_far(analyzer, example
     assert any(step.remaining_s for step in steps)
 
 
-def test_the_sound_alone_gives_a_first_picture_while_the_transcript_is_written(analyzer, analyses, examples):
-    steps = analyzer.stream(examples["chest-pain"].audio_path)
-    first = next(step for step in steps if step.skim is not None)
-    steps.close()
-    written = len(first.transcript.segments) if first.transcript else 0
-    assert first.stage == "transcribe" and written < len(analyses["chest-pain"].transcript.segments) / 2
-    skimmed = {row.label for row in first.skim}
+class _Halted:
+    """One of both witnesses, which waits before its item `n` until it may go on; so either can be the first."""
+
+    def __init__(self, witness: object, method: str, n: int):
+        self._witness, self._n, self.may_go_on = witness, n, threading.Event()
+        setattr(self, method, lambda *arguments: self._items(getattr(witness, method)(*arguments)))
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._witness, name)
+
+    def _items(self, items):
+        for i, item in enumerate(items):
+            if i == self._n:
+                assert self.may_go_on.wait(60), "the other one was never done"
+            yield item
+
+
+def test_the_sound_alone_gives_pictures_while_the_transcript_is_written(analyzer, analyses, examples):
+    path, duration_s = examples["chest-pain"].audio_path, examples["chest-pain"].duration_s
+    recogniser = _Halted(analyzer.transcriber, "stream", 2)
+    pictures = []
+    for step in Analyzer(recogniser, analyzer.listener).stream(path):
+        if isinstance(step, Progress) and step.skim is not None and step.skim not in pictures:
+            pictures.append(step.skim)
+            assert step.stage == "transcribe" and (step.transcript is None or len(step.transcript.segments) <= 2)
+            if step.skim.until_s == pytest.approx(duration_s, abs=0.01):
+                recogniser.may_go_on.set()
+    heard_s = [picture.until_s for picture in pictures]
+    assert len(heard_s) >= 3 and heard_s == sorted(heard_s) and heard_s[0] <= 30, "the first one does not wait for the rest"
+    assert all(evidence.end_s <= heard_s[0] for row in pictures[0].concepts for evidence in row.student.evidence)
     spoken_of = {row.label for row in analyses["chest-pain"].concepts if row.teacher is not None}
-    assert len(skimmed & spoken_of) >= 5
-    assert all(row.status is None and row.agreement == "student_only" for row in first.skim)
-    assert first.skim == analyzer.listener.skim(examples["chest-pain"].audio_path)
+    assert len({row.label for row in pictures[-1].concepts} & spoken_of) >= 5
+    assert all(row.status is None and row.agreement == "student_only" for row in pictures[-1].concepts)
+    assert pictures[-1].concepts == analyzer.listener.skim(path)
+
+
+def test_a_student_slower_than_the_recogniser_is_waited_for(analyzer, analyses, examples):
+    listener = _Halted(analyzer.listener, "listening", 0)
+    stages, fractions = [], []
+    for step in Analyzer(analyzer.transcriber, listener).stream(examples["chest-pain"].audio_path):
+        if isinstance(step, Progress):
+            stages.append(step.stage)
+            fractions.append(step.fraction)
+            if step.stage == "student":
+                listener.may_go_on.set()
+    assert list(dict.fromkeys(stages)) == ["decode", "transcribe", "student", "teacher"] and stages == sorted(
+        stages, key=["decode", "transcribe", "student", "teacher"].index
+    )
+    assert fractions == sorted(fractions)
+    assert step.concepts == analyses["chest-pain"].concepts
 
 
 def test_a_skim_costs_a_small_part_of_a_transcription(analyzer, examples):

@@ -6,24 +6,24 @@ from medalign.analysis import ConceptFinding, Evidence, Sign, Witness
 from medalign.summary import is_faint
 from medalign.ui.markup import folded, play_button, span_attributes, text
 from medalign.ui.statuses import AGREEMENTS, STATUSES, groups
-from medalign.words import band, count, frequency, likelihood, tenths
+from medalign.words import band, clock, count, frequency, likelihood, tenths
 
 COLUMNS = ("Concept", "Status", "Teacher (reads text)", "Student (hears audio)", "Agreement", "Your view", "Evidence")
 VERDICTS = {"correct": ("✓", "right"), "wrong": ("✗", "wrong"), "wrong_status": ("⇄", "right, but another status")}
 MAX_BUTTONS = 4  # per witness and row; the rest is in the transcript and the JSON
 WAITING = '<p class="waiting">Concepts appear here as soon as the transcript is complete.</p>'
-_FIRST = (
-    '<p class="hint first-picture"><strong>First picture, from the sound alone.</strong> The words are still being written; '
-    "what was denied or is about somebody else can't be told apart yet.</p>"
-)
 _HINT = '<p class="hint">Press ▶, or a row, to hear the evidence. With the keyboard: Tab to a row, then Enter.</p>'
 NONE_FOUND = '<div class="empty"><strong>No clinical concepts found</strong><p>Neither in the text nor in the sound.</p></div>'
 
 
-def first_picture(concepts: Sequence[ConceptFinding]) -> str:
-    """What the student heard before a word was written."""
+def first_picture(concepts: Sequence[ConceptFinding], until_s: float) -> str:
+    """What the student heard, up to `until_s` of the recording, while the words were being written."""
     likely = [concept for concept in concepts if not is_faint(concept)]
-    return _FIRST + (_table("Heard in the sound so far", likely) if likely else WAITING)
+    told = (
+        f'<p class="hint first-picture"><strong>First picture, from the sound alone</strong>, up to {clock(until_s)}. The '
+        "words are still being written; what was denied or is about somebody else can't be told apart yet.</p>"
+    )
+    return told + (_table("Heard in the sound so far", likely) if likely else WAITING)
 
 
 def concept_table(concepts: Sequence[ConceptFinding], signs: Sequence[Sign]) -> str:

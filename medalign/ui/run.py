@@ -135,7 +135,7 @@ def _progress(item) -> State:
     if item.transcript is not None:
         state["transcript"] = partial_transcript(item.transcript)
     if item.skim is not None:
-        state["table"] = first_picture(item.skim)
+        state["table"] = first_picture(item.skim.concepts, item.skim.until_s)
     return state
 
 
