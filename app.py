@@ -16,9 +16,11 @@ from pathlib import Path
 
 from medalign.comparison import Contender
 from medalign.feedback import DEFAULT_STORE, FeedbackStore
+from medalign.reliability import load_reliability
 from medalign.training.examples import Example, analysis_path, load_examples
 from medalign.ui.engine import LazyEngine
 from medalign.ui.page import build_app, launch_options
+from medalign.weights import CHECKPOINTS, DEFAULT_STUDENT
 
 CONTENDERS_HELD = 3  # analyzers kept loaded for comparisons, about half a gigabyte each
 
@@ -89,8 +91,10 @@ def main() -> None:
         os.environ["GRADIO_TEMP_DIR"] = folder
         store = None if options.feedback == "off" else FeedbackStore(options.feedback)
         defaults = (options.asr, options.teacher, options.student) == ("tiny.en", "all-MiniLM-L6-v2", "default")
+        student_folder = CHECKPOINTS / DEFAULT_STUDENT if options.student == "default" else Path(options.student)
         page = build_app(engine, offers(load_examples(), defaults), store=store, load_contender=load_contender,
-                         takes_own=not options.examples_only, any_model="SPACE_ID" not in os.environ)  # fmt: skip
+                         takes_own=not options.examples_only, any_model="SPACE_ID" not in os.environ,
+                         reliability=load_reliability(student_folder))  # fmt: skip
         page.launch(server_name=options.host, server_port=options.port, **launch_options())
 
 

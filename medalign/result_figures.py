@@ -12,6 +12,7 @@ import plotly.graph_objects as go
 
 from medalign.agreement import ConceptAgreement, PeriodAgreement
 from medalign.figures import BLUE, GREY, GRID, VERMILION
+from medalign.reliability import Bin, Reliability
 from medalign.standings import Standing
 from medalign.words import count
 
@@ -19,6 +20,7 @@ COLOURS = (BLUE, VERMILION, "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 SHAPES = ("circle", "diamond", "square", "triangle-up", "cross", "x")
 FRAME, ROW_HEIGHT = 110, 40
 OVER_TIME_HEIGHT = 320
+RELIABILITY_HEIGHT = 380
 SPREAD = 0.5  # of a row, for the models in it
 MAX_LABEL = 34  # characters
 
@@ -101,6 +103,30 @@ def agreement_over_time_figure(rows: Sequence[PeriodAgreement]) -> go.Figure:
     return _framed(figure, OVER_TIME_HEIGHT, "" if rows else "ratings").update_layout(showlegend=True, margin={"l": 60})
 
 
+def reliability_figure(rows: Sequence[Reliability]) -> go.Figure:
+    """How often concepts were right that were given about the same probability; on the dashed line, as often as told."""
+    figure = go.Figure()
+    for row, colour, shape in zip(rows, cycle(COLOURS), cycle(SHAPES), strict=False):
+        figure.add_trace(
+            go.Scatter(
+                name=f"{escape(row.condition)} (n = {row.n})",
+                mode="lines+markers",
+                x=[100 * b.given for b in row.bins],
+                y=[100 * b.right for b in row.bins],
+                error_y=_intervals(row.bins, [b.right for b in row.bins], colour),
+                line={"color": colour, "width": 2},
+                marker={"color": colour, "symbol": shape, "size": 9},
+                hovertext=[_bin_words(row, b) for b in row.bins],
+                hovertemplate="%{hovertext}<extra></extra>",
+            )
+        )
+    figure.add_shape(type="line", x0=0, y0=0, x1=100, y1=100, line={"color": GREY, "width": 1, "dash": "dash"})
+    figure.update_xaxes(title="Probability given, percent", range=[-2, 102], gridcolor=GRID, zeroline=False, fixedrange=True)
+    figure.update_yaxes(title="Right, percent", range=[-2, 104], gridcolor=GRID, zeroline=False, fixedrange=True)
+    lacking = "" if rows else "measurement"
+    return _framed(figure, RELIABILITY_HEIGHT, lacking).update_layout(showlegend=True, margin={"l": 60})
+
+
 def _intervals(rows: Sequence, middles: Sequence[float], colour: str) -> dict:
     """Error bars in percent, from each row's `low` and `high`."""
     return {
@@ -151,6 +177,12 @@ def _standing_words(row: Standing) -> str:
         f"95 % interval {_percent(row.low)} to {_percent(row.high)}, n = {row.n} "
         f"from {count(row.n_submissions, 'submission')}"
     )
+
+
+def _bin_words(row: Reliability, b: Bin) -> str:
+    interval = f"95 % interval {_percent(b.low)} to {_percent(b.high)}"
+    given = f"{escape(row.condition)}: of {count(b.n, 'concept')} given about {_percent(b.given)}"
+    return f"{given},<br>{_percent(b.right)} were right ({interval})"
 
 
 def _agreement_words(row: ConceptAgreement) -> str:

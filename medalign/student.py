@@ -24,7 +24,7 @@ from medalign.audio import SAMPLE_RATE_HZ
 from medalign.encoders import AudioEncoder, load_audio_encoder
 from medalign.errors import CheckpointError
 from medalign.head import AlignmentHead, HeadConfig, HeadEnsemble, pad_stretches
-from medalign.weights import REVISION_LENGTH, Weights, resolve, sha256_of, upload_folder
+from medalign.weights import CHECKPOINTS, DEFAULT_STUDENT, REVISION_LENGTH, Weights, resolve, sha256_of, upload_folder
 
 MARGIN_S = 3.0  # frames this close to an inner edge of a chunk lack context; the neighbouring chunk has it
 MARGIN_SHARE = 0.1  # of the chunk, where that is less
@@ -32,8 +32,6 @@ MAX_CLIP_S = 15.0  # the longest stretch pooled at once, as in training; longer 
 GPU_BATCH = 4  # chunks at once; on a CPU one after the other is a tenth faster
 HEAD_BATCH = 64  # stretches
 
-CHECKPOINTS = Path(__file__).parents[1] / "assets" / "checkpoints"
-DEFAULT_STUDENT = "whisper-tiny.en-minilm"
 UNALIGNED = "unaligned"  # the shipped student before its alignment, see `Student.unaligned`
 UNALIGNED_SEED = 0  # of its head
 CONFIG_FILE, HEAD_FILE, ENCODER_FILE = "config.json", "model.safetensors", "encoder.safetensors"

@@ -21,6 +21,8 @@ from medalign.errors import WeightsError
 
 log = logging.getLogger(__name__)
 
+CHECKPOINTS = Path(__file__).parents[1] / "assets" / "checkpoints"  # that ship with MedAlign
+DEFAULT_STUDENT = "whisper-tiny.en-minilm"  # among those
 REVISION_LENGTH = 12  # hex digits of a SHA-256 shown to people
 INDEX_ENDING = ".safetensors.index.json"  # lists the parts of a weight file that was split
 

@@ -57,6 +57,7 @@ LAYERS = {
     "medalign.agreement": 4,
     "medalign.checks": 2,
     "medalign.passage": 1,
+    "medalign.reliability": 4,
     "medalign.result_figures": 5,
     "medalign.footprint": 7.5,  # the engine weighed
     "medalign.editing": 2,

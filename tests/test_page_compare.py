@@ -11,6 +11,7 @@ from page_fixtures import Example, FakeEngine
 
 from medalign.analysis import ModelInfo
 from medalign.comparison import Contender
+from medalign.reliability import Bin, Reliability
 
 pytestmark = pytest.mark.usefixtures("gradio_folder")
 NAMES = ("shipped (tiny.en)", "shipped with base", "unaligned encoder")
@@ -166,8 +167,10 @@ def test_the_team_sees_votes_and_agreement_with_their_n(ready, store):
 
 def test_without_a_store_nothing_is_asked_for(browser, tone):
     engine = FakeEngine(page_fixtures.analysis())
+    measured = (Reliability("clean", 0.03, (Bin(10, 0.7, 0.8, 0.49, 0.94),)),)
+    options = {"load_contender": load_contender, "reliability": measured}
     with (
-        fake_server(engine, [Example("Cough", "", tone)], load_contender=load_contender) as url,
+        fake_server(engine, [Example("Cough", "", tone)], **options) as url,
         watched_page(browser, url) as page,
     ):
         page.get_by_role("button", name="Cough").click()
@@ -179,6 +182,11 @@ def test_without_a_store_nothing_is_asked_for(browser, tone):
         compare_without_vote.click()
         page.locator("#contest .sides").wait_for()
         assert NAMES[0] in page.locator("#contest").inner_text() and page.locator("#votes").count() == 0
+        page.get_by_role("tab", name="Results").click()
+        page.locator("#results-reliability-plot .scatterlayer .point").first.wait_for(state="attached")
+        page.locator("#results-reliability summary").click()
+        assert page.locator("#results-reliability td").all_inner_texts() == ["clean", "about 7 in 10", "10", "80 % (49–94)"]
+        assert page.locator("#results-votes").count() == 0
 
 
 def test_paths_stay_out_of_what_a_reader_sees(ready, tmp_path):

@@ -37,6 +37,7 @@ def add_commands(commands) -> None:
 
     fuse = commands.add_parser("fuse", help="fit and measure one probability per concept from transcript and sound")
     _observing_options(fuse)
+    fuse.add_argument("--html", metavar="OUT", type=Path, help="draw here how often each probability was right")
     fuse.set_defaults(command=_fuse)
 
     coverage = commands.add_parser("coverage", help="how much of clinicians' notes and checklists extraction finds")
@@ -148,9 +149,12 @@ def _alarm(arguments: argparse.Namespace) -> None:
 
 
 def _fuse(arguments: argparse.Namespace) -> None:
+    from medalign.reliability import read_reliability
+    from medalign.result_figures import reliability_figure
     from medalign.training.fusion import ask, fit_fusion, joined, measure_fusion
 
     check_output(arguments.json)
+    check_output(arguments.html)
     listener, observed = _observer(arguments)
     levels = (None, *arguments.snr_db)
     if arguments.fit:
@@ -161,6 +165,8 @@ def _fuse(arguments: argparse.Namespace) -> None:
     figures = {
         _level(level): measure_fusion(listener.fusion, ask(observed(arguments.only, level), listener)) for level in levels
     }
+    if arguments.html:
+        reliability_figure(read_reliability(figures)).write_html(arguments.html, include_plotlyjs="directory")
     _tell(figures, arguments.json)
 
 

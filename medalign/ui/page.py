@@ -8,6 +8,7 @@ import gradio as gr
 from medalign.audio import MAX_BYTES
 from medalign.errors import MedAlignError
 from medalign.feedback.store import FeedbackStore
+from medalign.reliability import Reliability
 from medalign.ui import consent, help_view, status_view
 from medalign.ui.analyse_tab import Example, analyse_tab
 from medalign.ui.audit import audit
@@ -31,6 +32,7 @@ def build_app(
     load_contender: LoadContender | None = None,
     takes_own: bool = True,
     any_model: bool = True,
+    reliability: tuple[Reliability, ...] = (),
 ) -> gr.Blocks:
     """The page, unlaunched.
 
@@ -41,6 +43,7 @@ def build_app(
         takes_own: whether readers may record and upload; else they have the examples.
         any_model: whether readers may name folders and Hub models to compare, or only those on the list. A public server
             should not fetch whatever a stranger types.
+        reliability: of the models' probabilities, where it was measured.
     """
     with gr.Blocks(title="MedAlign", analytics_enabled=False, delete_cache=(SCAN_S, KEEP_S)) as page:
         gr.HTML(status_view.HEADER, apply_default_css=False)
@@ -52,7 +55,7 @@ def build_app(
             with gr.Tab("Compare", id="compare"):
                 compare_tab(load_contender, store, sitting, any_model)
             with gr.Tab("Results", id="results") as tab:
-                results_tab(store, tab)
+                results_tab(store, tab, reliability)
         gr.HTML(help_view.DIALOG, apply_default_css=False)
         if takes_own:
             _api(load_engine, store)

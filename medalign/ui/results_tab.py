@@ -1,4 +1,7 @@
-"""The third tab, for the team: what clinicians said of each model, each figure with its n and interval. Nobody is named."""
+"""The third tab, for the team: what clinicians said of each model, and how far its probabilities can be trusted.
+
+Each figure has its n and interval; nobody is named.
+"""
 
 import gradio as gr
 
@@ -11,47 +14,67 @@ from medalign.agreement import (
     over_time,
 )
 from medalign.feedback.store import FeedbackStore
-from medalign.result_figures import agreement_figure, agreement_over_time_figure, standings_figure
+from medalign.reliability import Reliability
+from medalign.result_figures import (
+    agreement_figure,
+    agreement_over_time_figure,
+    reliability_figure,
+    standings_figure,
+)
 from medalign.standings import PositionBias, Standing, position_bias, standings
 from medalign.ui.markup import folded, table, text
 from medalign.ui.states import QUIET
-from medalign.words import count
+from medalign.words import count, frequency
 
-OFF = '<h2>Team results</h2><p class="hint">Feedback is switched off on this server, so there are no results.</p>'
+OFF = '<h2>Team results</h2><p class="hint">Feedback is switched off on this server, so there is nothing from clinicians.</p>'
 INTRO = """<h2>Team results</h2><p class="hint">From all feedback on this server. Intervals are 95 %; few votes say little,
 whoever leads. “Download” and the training manifest come from the command line: <code>medalign feedback export</code>.</p>"""
 MAX_ROWS = 40
+MEASURED = """“About 7 in 10 like this were right” can be checked where the words are known: on recordings that nothing was
+fitted on, how often was a concept right that was given this probability? On the dashed line it is right as often as told."""
 
 
-def results_tab(store: FeedbackStore | None, tab: gr.Tab) -> None:
-    """Build it inside the current tab, and wire it; opening the tab shows the latest."""
-    if store is None:
-        gr.HTML(OFF, apply_default_css=False)
-        return
-    gr.HTML(INTRO, apply_default_css=False)
-    refresh = gr.Button("Show the latest", elem_id="results-refresh", size="sm")
+def results_tab(store: FeedbackStore | None, tab: gr.Tab, reliability: tuple[Reliability, ...] = ()) -> None:
+    """Build it inside the current tab, and wire it; opening the tab shows the latest.
+
+    Args:
+        reliability: of the models in use, where it was measured.
+    """
+    events = [tab.select]
+    gr.HTML(INTRO if store is not None else OFF, apply_default_css=False)
+    if store is not None:
+        events.append(gr.Button("Show the latest", elem_id="results-refresh", size="sm").click)
+    sections = (*(("votes", "concepts", "weeks") if store is not None else ()), *(("reliability",) if reliability else ()))
     parts = {}
-    for name in ("votes", "concepts", "weeks"):
+    for name in sections:
         parts[f"{name}_view"] = gr.HTML(elem_id=f"results-{name}", apply_default_css=False)
         parts[f"{name}_plot"] = gr.Plot(show_label=False, elem_id=f"results-{name}-plot")
 
     def latest() -> dict:
-        votes, ratings = store.votes_table(), store.ratings_table()
-        ratings = ratings[~ratings["is_edited"].astype(bool)]  # words of a person are not the model's
-        ranked, by_concept, by_week = standings(votes), concept_agreement(ratings), over_time(ratings)
-        shown = {
-            "votes": (_votes(ranked, position_bias(votes)), standings_figure(ranked)),
-            "concepts": (_concepts(by_concept, between_raters(ratings)), agreement_figure(by_concept[:MAX_ROWS])),
-            "weeks": (_weeks(by_week), agreement_over_time_figure(by_week)),
-        }
+        shown = _told_by_people(store) if store is not None else {}
+        if reliability:
+            shown["reliability"] = (_reliability(reliability), reliability_figure(reliability))
         return {
             parts[f"{name}_{kind}"]: value
             for name, pair in shown.items()
             for kind, value in zip(("view", "plot"), pair, strict=True)
         }
 
-    for event in (tab.select, refresh.click):
-        event(latest, None, list(parts.values()), **QUIET)
+    if parts:
+        for event in events:
+            event(latest, None, list(parts.values()), **QUIET)
+
+
+def _told_by_people(store: FeedbackStore) -> dict[str, tuple]:
+    """Words and figure by section."""
+    votes, ratings = store.votes_table(), store.ratings_table()
+    ratings = ratings[~ratings["is_edited"].astype(bool)]  # words of a person are not the model's
+    ranked, by_concept, by_week = standings(votes), concept_agreement(ratings), over_time(ratings)
+    return {
+        "votes": (_votes(ranked, position_bias(votes)), standings_figure(ranked)),
+        "concepts": (_concepts(by_concept, between_raters(ratings)), agreement_figure(by_concept[:MAX_ROWS])),
+        "weeks": (_weeks(by_week), agreement_over_time_figure(by_week)),
+    }
 
 
 def _votes(ranked: tuple[Standing, ...], bias: PositionBias) -> str:
@@ -101,6 +124,20 @@ def _weeks(rows: tuple[PeriodAgreement, ...]) -> str:
         heading
         + '<p class="summary">Share of judgements that found the model right, by week.</p>'
         + table("Agreement by week", ["Week from", "Model", "n", "Right"], cells)
+    )
+
+
+def _reliability(rows: tuple[Reliability, ...]) -> str:
+    cells = [
+        [text(row.condition), text(frequency(b.given)), str(b.n), _share(b.right, b.low, b.high)]
+        for row in rows
+        for b in row.bins
+    ]
+    errors = "; ".join(f"{row.condition}: {100 * row.calibration_error:.1f} points" for row in rows)
+    return (
+        "<h3>How far probabilities can be trusted</h3>"
+        f'<p class="summary">{MEASURED} Expected calibration error: {text(errors)}.</p>'
+        + folded("The same as a table", table("Given and right", ["Noise", "Given", "n", "Right"], cells))
     )
 
 

@@ -1,0 +1,61 @@
+"""How often a probability was right, as `medalign fuse --json` measured it where the words are known."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from medalign.errors import DataError
+from medalign.standings import wilson
+
+
+@dataclass(frozen=True)
+class Bin:
+    """Concepts that were given about the same probability."""
+
+    n: int
+    given: float  # mean probability, 0 to 1; so are the next three
+    right: float  # share that had been said
+    low: float  # its 95 % interval
+    high: float
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """One condition of the measurement."""
+
+    condition: str  # clean, or the noise
+    calibration_error: float  # expected, 0 to 1, as `medalign.evaluation.calibration` counts it: in bins of equal count
+    bins: tuple[Bin, ...]
+
+    @property
+    def n(self) -> int:
+        return sum(b.n for b in self.bins)
+
+
+def read_reliability(figures: dict) -> tuple[Reliability, ...]:
+    """From the figures of `medalign fuse`, condition by condition. Raises DataError if they are something else."""
+    try:
+        return tuple(
+            Reliability(condition, float(told["expected_calibration_error"]), tuple(map(_bin, told["reliability"])))
+            for condition, told in figures.items()
+        )
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise DataError(f"these are no figures of `medalign fuse` ({type(error).__name__}: {error}); run it again") from error
+
+
+def _bin(told: dict) -> Bin:
+    n, right = told["n"], told["right"]
+    return Bin(n, told["given"], right, *wilson(n * right, n))
+
+
+def load_reliability(folder: Path) -> tuple[Reliability, ...]:
+    """What was measured of the student in a folder; nothing if it never was. Raises DataError if the file is damaged."""
+    path = folder / "fusion.json"
+    if not path.is_file():
+        return ()
+    try:
+        return read_reliability(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} can't be read ({error}); run `medalign fuse --json` again") from error
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from error
