@@ -127,10 +127,10 @@ def _latest(ratings: pd.DataFrame) -> pd.DataFrame:
 
 
 def _model(ratings: pd.DataFrame, by: Sequence[Role]) -> pd.Series:
-    """`tiny.en (1a5afae06a4d) + ...` for each rating."""
+    """`tiny.en 1a5afae06a4d | ...` for each rating, as votes name them."""
     names = pd.Series("", index=ratings.index, dtype=object)
     for i, role in enumerate(by):
-        names = names + (" + " if i else "") + ratings[role].astype(str) + " (" + ratings[f"{role}_revision"].astype(str) + ")"
+        names = names + (" | " if i else "") + ratings[role].astype(str) + " " + ratings[f"{role}_revision"].astype(str)
     return names
 
 

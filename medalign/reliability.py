@@ -7,6 +7,8 @@ from pathlib import Path
 from medalign.errors import DataError
 from medalign.standings import wilson
 
+MIN_IN_BIN = 20  # fewer say nothing
+
 
 @dataclass(frozen=True)
 class Bin:
@@ -21,7 +23,7 @@ class Bin:
 
 @dataclass(frozen=True)
 class Reliability:
-    """One condition of the measurement."""
+    """One condition of the measurement; neighbouring bins with too few concepts are put together."""
 
     condition: str  # clean, or the noise
     calibration_error: float  # expected, 0 to 1, as `medalign.evaluation.calibration` counts it: in bins of equal count
@@ -36,16 +38,27 @@ def read_reliability(figures: dict) -> tuple[Reliability, ...]:
     """From the figures of `medalign fuse`, condition by condition. Raises DataError if they are something else."""
     try:
         return tuple(
-            Reliability(condition, float(told["expected_calibration_error"]), tuple(map(_bin, told["reliability"])))
+            Reliability(condition, float(told["expected_calibration_error"]), _bins(told["reliability"]))
             for condition, told in figures.items()
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise DataError(f"these are no figures of `medalign fuse` ({type(error).__name__}: {error}); run it again") from error
 
 
-def _bin(told: dict) -> Bin:
-    n, right = told["n"], told["right"]
-    return Bin(n, told["given"], right, *wilson(n * right, n))
+def _bins(told: list[dict]) -> tuple[Bin, ...]:
+    together: list[list[dict]] = [[]]
+    for b in told:
+        if sum(other["n"] for other in together[-1]) >= MIN_IN_BIN:
+            together.append([])
+        together[-1].append(b)
+    if len(together) > 1 and sum(b["n"] for b in together[-1]) < MIN_IN_BIN:
+        together[-2:] = [together[-2] + together[-1]]
+    bins = []
+    for group in filter(None, together):
+        n = sum(b["n"] for b in group)
+        given, right = (sum(b["n"] * b[key] for b in group) / n for key in ("given", "right"))
+        bins.append(Bin(n, given, right, *wilson(n * right, n)))
+    return tuple(bins)
 
 
 def load_reliability(folder: Path) -> tuple[Reliability, ...]:

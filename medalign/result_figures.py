@@ -22,6 +22,7 @@ FRAME, ROW_HEIGHT = 110, 40
 OVER_TIME_HEIGHT = 320
 RELIABILITY_HEIGHT = 380
 SPREAD = 0.5  # of a row, for the models in it
+MAX_DATES = 6  # on the axis of time
 MAX_LABEL = 34  # characters
 
 
@@ -41,9 +42,10 @@ def standings_figure(standings: Sequence[Standing]) -> go.Figure:
         )
     )
     figure.add_vline(x=50, line={"color": GREY, "width": 1, "dash": "dash"}, name="as often won as lost")
-    return _rows(
-        figure, [f"{_short(row.model)} (n = {row.n})" for row in rows], "Votes won, percent; a tie is half a win", "votes"
-    )
+    for i, row in enumerate(rows):  # above its row, not beside: a phone has no room for both
+        name = f"{_short(row.model)} (n = {row.n})"
+        figure.add_annotation(x=0, y=i, text=name, xanchor="left", yanchor="bottom", yshift=6, showarrow=False)
+    return _rows(figure, [""] * len(rows), "Votes won, percent", "votes")
 
 
 def agreement_figure(rows: Sequence[ConceptAgreement]) -> go.Figure:
@@ -70,7 +72,7 @@ def agreement_figure(rows: Sequence[ConceptAgreement]) -> go.Figure:
                 hovertemplate="%{hovertext}<extra></extra>",
             )
         )
-    figure = _rows(figure, [_short(label) for label in concepts.values()], "Found right by clinicians, percent", "ratings")
+    figure = _rows(figure, [_short(label) for label in concepts.values()], "Found right, percent", "ratings")
     return figure.update_layout(showlegend=True)
 
 
@@ -96,9 +98,11 @@ def agreement_over_time_figure(rows: Sequence[PeriodAgreement]) -> go.Figure:
                 hovertemplate="%{hovertext}<extra></extra>",
             )
         )
-    figure.update_xaxes(title="Period, by its first day", type="date", gridcolor=GRID, fixedrange=True)
+    starts = sorted({row.start for row in rows})
+    ticks = starts[:: -(-len(starts) // MAX_DATES) or 1]
+    figure.update_xaxes(title="From", type="date", tickvals=ticks, tickformat="%-d %b", gridcolor=GRID, fixedrange=True)
     figure.update_yaxes(
-        title="Found right by clinicians, percent", range=[0, 104], gridcolor=GRID, zeroline=False, fixedrange=True
+        title="Found right, percent", range=[0, 104], gridcolor=GRID, zeroline=False, fixedrange=True
     )
     return _framed(figure, OVER_TIME_HEIGHT, "" if rows else "ratings").update_layout(showlegend=True, margin={"l": 60})
 

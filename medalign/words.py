@@ -4,6 +4,9 @@ Probabilities are calibrated, so a frequency is the honest reading: of the passa
 consultations, about that many in ten were right. Tenths are as fine as that calibration supports.
 """
 
+from collections.abc import Iterable
+from itertools import zip_longest
+
 LIKELY_FROM_TENTHS = 7
 POSSIBLE_FROM_TENTHS = 4
 RAREST_PERCENT = 0.1  # the result rounds percentiles to a tenth
@@ -94,3 +97,23 @@ def size(n_bytes: float) -> str:
 def count(n: int, noun: str, plural: str | None = None) -> str:
     """`1 concept`, `3 concepts`."""
     return f"{n} {noun if n == 1 else plural or noun + 's'}"
+
+
+def told_apart(models: Iterable[str]) -> dict[str, str]:
+    """A short name for each of `asr revision | teacher revision | student revision`: only what tells it from the others.
+
+    Revisions are named where a name has several. One model alone is named in full, without its revisions.
+    """
+    split = {model: [tuple(part.rsplit(" ", 1)) for part in model.split(" | ")] for model in dict.fromkeys(models)}
+    columns = list(zip_longest(*split.values()))
+    differing = [i for i, column in enumerate(columns) if len(set(column)) > 1] or range(len(columns))
+    short = {}
+    for model, parts in split.items():
+        names = []
+        for i in differing:
+            if i < len(parts):
+                name = parts[i][0]
+                has_several = len({part for part in columns[i] if part and part[0] == name}) > 1
+                names.append(" ".join(parts[i]) if has_several else name)
+        short[model] = ", ".join(names)
+    return short

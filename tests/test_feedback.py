@@ -17,6 +17,7 @@ import pytest
 from page_fixtures import analysis
 from sqlalchemy import NullPool, create_engine, inspect
 
+from medalign.agreement import between_raters
 from medalign.analysis import ModelInfo
 from medalign.errors import FeedbackError
 from medalign.feedback import (
@@ -64,12 +65,28 @@ def receipt(store: FeedbackStore, **options) -> str:
 
 
 def comparison(store: FeedbackStore) -> str:
-    a, b = store.register(shown()), store.register(shown())
+    a, b = store.register(shown(n_segments=98)), store.register(shown(n_segments=99))
     return store.register_comparison(ShownComparison(a, b, "b", True, 7))
 
 
 # What is kept
 
+
+def test_what_two_people_were_shown_alike_is_one_result(store):
+    first, same = store.register(shown()), store.register(shown())
+    assert first == same and len(store.shown_table()) == 0
+    first_row = shown().concepts[0]
+    others = (
+        shown(concepts=(replace(first_row, probability=0.123), *shown().concepts[1:])),
+        shown(concepts=shown().concepts[1:]),
+        shown(duration_s=shown().duration_s + 0.001),
+        shown(is_edited=True),
+    )
+    assert len({first, *(store.register(other) for other in others)}) == 5, "whatever differs is another result"
+    for verdict in ("correct", "wrong"):
+        store.rate(store.open(first).code, ConceptRating(verdict, COUGH, "present"))
+    raters = between_raters(store.ratings_table())
+    assert (raters.n_rows, raters.n_pairs, raters.share) == (1, 1, 0.0)
 
 def test_a_result_is_kept_as_displayed_and_without_its_words():
     full = analysis()
@@ -368,7 +385,7 @@ def test_withdrawing_a_vote_takes_the_comparison_and_its_results_along(store):
 
 
 def test_what_nobody_rated_is_forgotten_after_a_day(store, path):
-    old, rated, voted = store.register(shown()), store.register(shown()), comparison(store)
+    old, rated, voted = store.register(shown(n_segments=1)), store.register(shown(n_segments=2)), comparison(store)
     stale = comparison(store)
     store.open(rated)
     store.vote(voted, Vote("tie"))

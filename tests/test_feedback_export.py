@@ -1,5 +1,6 @@
 """Feedback leaves the database whole, harmless and private, and comes back as something to learn from."""
 
+import itertools
 import json
 import sqlite3
 from contextlib import closing
@@ -34,15 +35,18 @@ from medalign.training.manifest import read_manifest
 
 COUGH, ASTHMA = "HP:0012735", "ICD10CM:J45.909"
 SECONDS = 8.0
+_NUMBERS = itertools.count(1)
 
 
 def shown(duration_s: float = SECONDS) -> ShownResult:
+    """One unlike all others."""
     concepts = (
         ShownConcept(COUGH, "cough", "finding", "present", "both", 1 / 3, 0.1 + 0.2, 0.9),
         ShownConcept(ASTHMA, "asthma", "diagnosis", "family", "teacher_only", 0.7),
         ShownConcept("CUSTOM:cold-chicken", "cold chicken", "finding", "present", "teacher_only", 0.6),
     )
-    return replace(ShownResult.of(analysis(), is_example=False), concepts=concepts, duration_s=duration_s)
+    plain = ShownResult.of(analysis(), is_example=False)
+    return replace(plain, concepts=concepts, duration_s=duration_s, n_segments=next(_NUMBERS))
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from medalign.figures import alignment_timeline, concept_heatmap
 from medalign.passage import Explanation, WordSupport
 from medalign.passage_figures import among_others, shared_space, word_support, words_over_time
 from medalign.transcript import Word
-from medalign.words import tenths
+from medalign.words import tenths, told_apart
 
 
 @pytest.fixture
@@ -148,3 +148,20 @@ def test_a_passage_is_drawn_word_by_word():
     assert [list(row) for row in heat.z] == [[0.1, 0.2], [0.3, 0.4]] and list(written.x) == [1.25, 1.75]
     (histogram,) = among_others(explained).data
     assert sum(histogram.y) == 3 and among_others(explained).layout.shapes[0].x0 == 0.4
+
+
+@pytest.mark.parametrize(
+    ("models", "short"),
+    [
+        (["tiny.en 1a | mini 2b | shipped 3c"], ["tiny.en, mini, shipped"]),
+        (["tiny.en 1a | mini 2b | shipped 3c", "base 9 | mini 2b | shipped 3c"], ["tiny.en", "base"]),
+        (["tiny.en 1a | mini 2b | shipped 3c", "tiny.en 1a | mini 2b | shipped 4d"], ["shipped 3c", "shipped 4d"]),
+        (
+            ["tiny.en 1a | mini 2b | shipped 3c", "base 9 | mini 2b | shipped 3c", "base 9 | mini 2b | my run 1"],
+            ["tiny.en, shipped", "base, shipped", "base, my run"],
+        ),
+        ([], []),
+    ],
+)
+def test_models_are_named_by_what_tells_them_apart(models, short):
+    assert list(told_apart(models).values()) == short and list(told_apart(models)) == models

@@ -15,7 +15,10 @@ FIGURES = {
         "expected_calibration_error": 0.02,
         "reliability": [{"n": 40, "given": 0.03, "right": 0.05}, {"n": 20, "given": 0.97, "right": 1.0}],
     },
-    "5 dB": {"expected_calibration_error": 0.1, "reliability": [{"n": 10, "given": 0.7, "right": 0.8}]},
+    "5 dB": {
+        "expected_calibration_error": 0.1,
+        "reliability": [{"n": 6, "given": 0.6, "right": 0.5}, {"n": 4, "given": 0.85, "right": 1.0}],
+    },
 }
 
 
@@ -32,11 +35,12 @@ def test_each_condition_is_a_line_with_its_n_and_intervals():
     clean, noisy = read_reliability(FIGURES)
     assert clean.n == 60 and (noisy.condition, noisy.n) == ("5 dB", 10)
     (b,) = noisy.bins
-    assert (b.low, b.high) == (pytest.approx(0.490, abs=0.001), pytest.approx(0.943, abs=0.001))  # Wilson's, of 8 in 10
+    assert (b.n, b.given, b.right) == (10, pytest.approx(0.7), pytest.approx(0.7)), "few concepts are put together"
+    assert (b.low, b.high) == (pytest.approx(0.397, abs=0.001), pytest.approx(0.892, abs=0.001))  # Wilson's, of 7 in 10
     figure = reliability_figure((clean, noisy))
     assert [trace.name for trace in figure.data] == ["clean (n = 60)", "5 dB (n = 10)"]
     assert list(figure.data[0].x) == [3.0, 97.0] and list(figure.data[0].y) == [5.0, 100.0]
-    assert figure.data[1].error_y.arrayminus == pytest.approx([31.0], abs=0.1)
+    assert figure.data[1].error_y.arrayminus == pytest.approx([30.3], abs=0.1)
     (diagonal,) = figure.layout.shapes
     assert (diagonal.x0, diagonal.y0, diagonal.x1, diagonal.y1) == (0, 0, 100, 100)
     assert figure.data[0].marker.symbol != figure.data[1].marker.symbol, "told apart without colour"

@@ -217,7 +217,7 @@ def test_what_makes_a_model_can_be_chosen():
     )
     assert len(concept_agreement(ratings)) == 3
     by_student = {row.model: (row.n, row.share) for row in concept_agreement(ratings, by=("student",))}
-    assert by_student == {"s (3)": (2, 0.5), "s (9)": (1, 0.0)}
+    assert by_student == {"s 3": (2, 0.5), "s 9": (1, 0.0)}
 
 
 def test_missing_concepts_that_the_bank_lacks_stay_apart():
@@ -303,7 +303,8 @@ def test_the_figure_of_standings_shows_rate_interval_and_n():
     assert list(trace.x) == [100 * row.win_rate for row in found], "no mark where nothing was decided"
     assert np.allclose(np.array(trace.x) + trace.error_x.array, [100 * row.high for row in found])
     assert np.allclose(np.array(trace.x) - trace.error_x.arrayminus, [100 * row.low for row in found])
-    assert [f"(n = {row.n})" in label for row, label in zip(found, figure.layout.yaxis.ticktext, strict=True)] == [True] * 3
+    assert [label.text for label in figure.layout.annotations] == [f"{row.model} (n = {row.n})" for row in found]
+    assert [label.y for label in figure.layout.annotations] == list(trace.y)
     assert "95 % interval" in trace.hovertext[0] and "10 submissions" in trace.hovertext[0]
 
 

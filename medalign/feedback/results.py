@@ -41,13 +41,27 @@ def flat(models: Models | None) -> dict[str, str]:
 
 
 def add_result(connection: Connection, result: ShownResult) -> str:
-    result_id = uuid.uuid4().hex
+    """The result's identifier. What was shown before is not kept twice: so what two people say of it can be compared."""
     values = {name: getattr(result, name) for name in ("app_version", "duration_s", "n_segments", "is_example", "is_edited")}
-    connection.execute(insert(schema.results).values(result_id=result_id, created_at=now(), **values, **flat(result.models)))
-    rows = [{"result_id": result_id, "position": i, **asdict(row)} for i, row in enumerate(result.concepts, start=1)]
+    values |= flat(result.models)
+    rows = [{"position": i, **asdict(row)} for i, row in enumerate(result.concepts, start=1)]
+    columns = schema.results.c
+    alike = select(columns.result_id).where(*(columns[name] == value for name, value in values.items()))
+    for result_id in connection.scalars(alike):
+        if _shown(connection, result_id) == rows:
+            return result_id
+    result_id = uuid.uuid4().hex
+    connection.execute(insert(schema.results).values(result_id=result_id, created_at=now(), **values))
     if rows:
-        connection.execute(insert(schema.shown), rows)
+        connection.execute(insert(schema.shown), [{"result_id": result_id, **row} for row in rows])
     return result_id
+
+
+def _shown(connection: Connection, result_id: str) -> list[dict]:
+    shown = schema.shown.c
+    columns = [column for column in shown if column.name != "result_id"]
+    found = connection.execute(select(*columns).where(shown.result_id == result_id).order_by(shown.position))
+    return [dict(row) for row in found.mappings()]
 
 
 def add_comparison(connection: Connection, shown: ShownComparison) -> str:

@@ -3,6 +3,8 @@
 Each figure has its n and interval; nobody is named.
 """
 
+from dataclasses import replace
+
 import gradio as gr
 
 from medalign.agreement import (
@@ -24,7 +26,7 @@ from medalign.result_figures import (
 from medalign.standings import PositionBias, Standing, position_bias, standings
 from medalign.ui.markup import folded, table, text
 from medalign.ui.states import QUIET
-from medalign.words import count, frequency
+from medalign.words import count, frequency, told_apart
 
 OFF = '<h2>Team results</h2><p class="hint">Feedback is switched off on this server, so there is nothing from clinicians.</p>'
 INTRO = """<h2>Team results</h2><p class="hint">From all feedback on this server. Intervals are 95 %; few votes say little,
@@ -69,12 +71,21 @@ def _told_by_people(store: FeedbackStore) -> dict[str, tuple]:
     """Words and figure by section."""
     votes, ratings = store.votes_table(), store.ratings_table()
     ratings = ratings[~ratings["is_edited"].astype(bool)]  # words of a person are not the model's
-    ranked, by_concept, by_week = standings(votes), concept_agreement(ratings), over_time(ratings)
+    found = [standings(votes), concept_agreement(ratings), over_time(ratings)]
+    short = told_apart(row.model for rows in found for row in rows)
+    ranked, by_concept, by_week = (tuple(replace(row, model=short[row.model]) for row in rows) for rows in found)
     return {
-        "votes": (_votes(ranked, position_bias(votes)), standings_figure(ranked)),
+        "votes": (_models(short) + _votes(ranked, position_bias(votes)), standings_figure(ranked)),
         "concepts": (_concepts(by_concept, between_raters(ratings)), agreement_figure(by_concept[:MAX_ROWS])),
         "weeks": (_weeks(by_week), agreement_over_time_figure(by_week)),
     }
+
+
+def _models(short: dict[str, str]) -> str:
+    """What the short names stand for."""
+    rows = [[text(name), text(full)] for full, name in short.items()]
+    columns = ["Here", "Recogniser, teacher, student; each with its revision"]
+    return folded("Models in full", table("Models", columns, rows)) if rows else ""
 
 
 def _votes(ranked: tuple[Standing, ...], bias: PositionBias) -> str:
@@ -90,7 +101,7 @@ def _votes(ranked: tuple[Standing, ...], bias: PositionBias) -> str:
     told = "No decided vote, so nothing can be said about sides."
     if bias.share_left is not None:
         told = (
-            f"The left side won {bias.left_wins} of {bias.left_wins + bias.right_wins} decided votes "
+            f"A tie is half a win. The left side won {bias.left_wins} of {bias.left_wins + bias.right_wins} decided votes "
             f"({_share(bias.share_left, bias.low, bias.high)}; p = {bias.p_value:.2f}): "
             f"{'more than chance would' if bias.p_value < 0.05 else 'no sign of a bias for a side'}."
         )
