@@ -1,4 +1,4 @@
-"""Speech to text. The only door to faster-whisper; it hands on finished values, never its own lazy ones."""
+"""Speech to text. The door to faster-whisper; it hands on finished values, never its own lazy ones."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -31,6 +31,8 @@ class Transcriber:
         import onnxruntime
         from faster_whisper import WhisperModel
 
+        from medalign.log_mel import PiecewiseFeatureExtractor
+
         onnxruntime.disable_telemetry_events()  # on by default in its voice-activity detector's runtime
         weights = resolve(name, weight_files=("model.bin",))
         try:
@@ -42,6 +44,7 @@ class Transcriber:
             )
         except (RuntimeError, ValueError, OSError) as error:
             raise WeightsError(f"'{name}' can't be loaded as a faster-whisper model ({error}); give another --asr") from error
+        self._model.feature_extractor = PiecewiseFeatureExtractor(**self._model.feat_kwargs)
         self.info = ModelInfo(weights.name, weights.revision)
 
     def stream(self, recording: Recording) -> Iterator[Transcript]:

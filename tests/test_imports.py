@@ -28,6 +28,7 @@ LAYERS = {
     "medalign.adapters": 3,
     "medalign.concepts": 2,
     "medalign.teacher": 2,
+    "medalign.log_mel": 1,
     "medalign.transcription": 2,
     "medalign.student": 4,
     "medalign.zero_shot": 3,
@@ -74,7 +75,7 @@ LAYERS = {
     "medalign.__main__": 10,
 }
 DOORS = {
-    "faster_whisper": {"medalign.transcription"},
+    "faster_whisper": {"medalign.transcription", "medalign.log_mel"},
     "sentence_transformers": {"medalign.teacher"},
     "transformers": {
         "medalign.training",

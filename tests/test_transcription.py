@@ -2,14 +2,17 @@
 
 import csv
 import os
+import tracemalloc
 from pathlib import Path
 
 import jiwer
 import numpy as np
 import pytest
+from faster_whisper.feature_extractor import FeatureExtractor
 
 from medalign.audio import SAMPLE_RATE_HZ, Recording, load_recording
 from medalign.evaluation.speech_recognition import plain
+from medalign.log_mel import PiecewiseFeatureExtractor
 from medalign.transcription import FRAMES_PER_S
 
 DATA = Path(os.environ.get("MEDALIGN_DATA", Path(__file__).parents[2] / "shared" / "data"))
@@ -88,3 +91,25 @@ def test_the_recogniser_finds_what_was_said_likelier_than_what_was_not_and_an_of
     _, offered = transcriber.log_likelihoods(sound[first:last], [turn.text, wrong], "salbutamol")
     assert offered > wrong_score
     assert transcriber.log_likelihoods(sound[first:last], []).shape == (0,)
+
+
+@pytest.mark.parametrize("n_samples", [10 * 1600 + 1, 10 * 1600 + 159, 99_999, 160_000])
+def test_a_spectrogram_in_pieces_is_that_of_the_whole(monkeypatch, n_samples):
+    monkeypatch.setattr(PiecewiseFeatureExtractor, "piece_frames", 100)
+    waveform = np.random.default_rng(0).normal(size=n_samples) * np.linspace(0, 0.5, n_samples)
+    whole = FeatureExtractor()(waveform.astype(np.float32))
+    in_pieces = PiecewiseFeatureExtractor()(waveform.astype(np.float32))
+    assert in_pieces.shape == whole.shape and in_pieces.dtype == whole.dtype == np.float32
+    assert np.abs(in_pieces - whole).max() < 1e-5
+
+
+def test_a_long_recording_takes_a_part_of_the_memory(monkeypatch):
+    monkeypatch.setattr(PiecewiseFeatureExtractor, "piece_frames", 3000)
+    waveform = np.zeros(300 * SAMPLE_RATE_HZ, np.float32)
+    peaks = []
+    for extractor in (FeatureExtractor(), PiecewiseFeatureExtractor()):
+        tracemalloc.start()
+        extractor(waveform)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < peaks[0] / 4
