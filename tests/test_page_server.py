@@ -2,6 +2,7 @@
 
 import json
 import logging
+import time
 from pathlib import Path
 
 import httpx
@@ -137,7 +138,10 @@ def test_an_hour_is_shown_and_sends_little(browser, tone, tmp_path):
         page.get_by_role("button", name="Hour").click()
         wait_for_result(page, timeout_s=60)
         assert page.locator(".passage").count() == 600
+        begun = time.monotonic()
         page.locator("#heatmap .heatmaplayer image").wait_for(state="attached")
+        page.evaluate("document.body.offsetHeight")
+        assert time.monotonic() - begun < 8, "the page answers while it draws; it once stood still for 18 s"
         size = page.evaluate("document.documentElement.outerHTML.length")
     assert received and size < 8_000_000
 

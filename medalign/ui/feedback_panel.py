@@ -32,7 +32,10 @@ from medalign.words import clock, count
 
 ROLES = {"not said": None, **{"GP" if role == "gp" else role: role for role in get_args(Role)}}
 STARS = [("–", None), *((str(n), n) for n in range(1, 6))]
-OFF = '<p class="hint">Feedback is switched off on this server.</p>'
+# The table's column "Your view" goes, too. Not by `body:has(#feedback.off) ...`: with that rule, each measurement that
+# Plotly takes while it draws had the whole page styled anew, and an hour's result stood still for 18 s.
+OFF = """<p class="hint">Feedback is switched off on this server.</p>
+<style>table.concepts tr > :nth-child(6) { display: none; }</style>"""
 INTRO = """<h2>Your view</h2><p class="hint">Press ✓, ✗ or ⇄ beside a concept: each press is stored at once, without audio,
 name or address. Words of the recording are stored only if you tick the box. Please write nothing into comments that could
 identify a person. What you send can be taken back with the code that appears here.</p>"""
@@ -40,7 +43,7 @@ identify a person. What you send can be taken back with the code that appears he
 
 def feedback_panel(store: FeedbackStore | None, sitting: gr.State) -> None:
     """Build it inside the current tab, under the result, and wire it."""
-    with gr.Column(elem_id="feedback", elem_classes="" if store else "off"):
+    with gr.Column(elem_id="feedback"):
         if store is None:
             gr.HTML(INTRO.split("</h2>")[0] + "</h2>" + OFF, apply_default_css=False)
             return
