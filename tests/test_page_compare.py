@@ -177,6 +177,9 @@ def test_without_a_store_nothing_is_asked_for(browser, tone):
         wait_for_result(page)
         assert "switched off" in page.locator("#feedback").inner_text()
         assert page.locator("button.judge:visible").count() == 0
+        page.set_viewport_size({"width": 390, "height": 900})
+        assert page.locator("button.judge:visible").count() == 0, "nor on a phone, where a row is laid out otherwise"
+        page.set_viewport_size({"width": 1440, "height": 900})
         page.get_by_role("tab", name="Compare").click()
         compare_without_vote = page.locator("#compare-go")
         compare_without_vote.click()

@@ -35,7 +35,7 @@ STARS = [("–", None), *((str(n), n) for n in range(1, 6))]
 # The table's column "Your view" goes, too. Not by `body:has(#feedback.off) ...`: with that rule, each measurement that
 # Plotly takes while it draws had the whole page styled anew, and an hour's result stood still for 18 s.
 OFF = """<p class="hint">Feedback is switched off on this server.</p>
-<style>table.concepts tr > :nth-child(6) { display: none; }</style>"""
+<style>#concepts table.concepts tr > :nth-child(6) { display: none; }</style>"""
 INTRO = """<h2>Your view</h2><p class="hint">Press ✓, ✗ or ⇄ beside a concept: each press is stored at once, without audio,
 name or address. Words of the recording are stored only if you tick the box. Please write nothing into comments that could
 identify a person. What you send can be taken back with the code that appears here.</p>"""
