@@ -14,13 +14,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from medalign.comparison import Contender
+from medalign.core.assets import CHECKPOINTS
+from medalign.core.examples import Example, analysis_path, load_examples
+from medalign.core.weights import DEFAULT_STUDENT
 from medalign.feedback import DEFAULT_STORE, FeedbackStore
-from medalign.reliability import load_reliability
-from medalign.training.examples import Example, analysis_path, load_examples
+from medalign.feedback.reliability import load_reliability
+from medalign.report.comparison import Candidate
 from medalign.ui.engine import LazyEngine
 from medalign.ui.page import build_app, launch_options
-from medalign.weights import CHECKPOINTS, DEFAULT_STUDENT
 
 CONTENDERS_HELD = 3  # analyzers kept loaded for comparisons, about half a gigabyte each
 
@@ -68,7 +69,7 @@ def main() -> None:
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(levelname)s %(message)s")
 
     def load_models(asr: str, teacher: str, student: str):
-        from medalign.analyzer import Analyzer  # imports torch: seconds that the page need not wait for
+        from medalign.pipeline.analyzer import Analyzer  # imports torch: seconds that the page need not wait for
 
         return Analyzer.default(asr=asr, teacher=teacher, student=student, device=options.device)
 
@@ -76,10 +77,10 @@ def main() -> None:
         return load_models(options.asr, options.teacher, options.student)
 
     @lru_cache(maxsize=CONTENDERS_HELD)
-    def load_contender(contender: Contender):
-        from medalign.footprint import footprint
+    def load_contender(candidate: Candidate):
+        from medalign.pipeline.footprint import footprint
 
-        analyzer = load_models(contender.asr, contender.teacher, contender.student)
+        analyzer = load_models(candidate.asr, candidate.teacher, candidate.student)
         return analyzer, footprint(analyzer).total
 
     engine = LazyEngine(load)

@@ -63,6 +63,7 @@ def watched_page(browser: Browser, url: str, waits_for: str = "#analyse", **opti
             complaints.append(f"asked another host: {request.url}")
 
     page.on("console", on_console)
+
     def on_error(error):
         if not any(re.search(known, str(error)) for known in UPSTREAM_MESSAGES):
             complaints.append(f"script: {error}")

@@ -12,9 +12,9 @@ import pytest
 import soundfile
 from browser import chromium
 
-from medalign.audio import SAMPLE_RATE_HZ
+from medalign.core.audio import SAMPLE_RATE_HZ
+from medalign.core.examples import load_examples
 from medalign.feedback.store import FeedbackStore
-from medalign.training.examples import load_examples
 
 
 @pytest.fixture(scope="session")
@@ -24,7 +24,7 @@ def examples():
 
 @pytest.fixture(scope="session")
 def analyzer():
-    from medalign.analyzer import Analyzer
+    from medalign.pipeline.analyzer import Analyzer
 
     return Analyzer.default()
 

@@ -15,32 +15,32 @@ import numpy as np
 import soundfile
 import torch
 
-from medalign.analysis import (
+from medalign.concepts import Concept
+from medalign.core.analysis import (
     Alignment,
     Analysis,
     ConceptFinding,
     ConceptTrack,
     Correction,
     Evidence,
+    Explanation,
     Measurement,
     ModelInfo,
     Models,
     RecordingInfo,
     SearchHit,
     SegmentCheck,
-    Sign,
+    SoundEvent,
+    Source,
     Timings,
     UtterancePoint,
     WindowAlignment,
-    Witness,
 )
-from medalign.analyzer import Skim
-from medalign.concepts import Concept
-from medalign.errors import DataError, MedAlignError
-from medalign.explanation import explain
-from medalign.listener import Listening
-from medalign.passage import Explanation
-from medalign.transcript import Segment, Transcript, Word
+from medalign.core.errors import DataError, MedAlignError
+from medalign.core.transcript import Segment, Transcript, Word
+from medalign.pipeline.analyzer import AudioPreview
+from medalign.pipeline.explanation import explain
+from medalign.pipeline.listener import EncodedRecording
 
 DURATION_S = 48.0
 LINES = (
@@ -85,12 +85,12 @@ def _concept(label, code, category, status, trigger, teacher, student, agreement
 
 def concepts() -> tuple[ConceptFinding, ...]:
     def read(p, quote):
-        return Witness(p, 0.41, (_said(quote),))
+        return Source(p, 0.41, (_said(quote),))
 
     def heard(p, start_s):
-        return Witness(p, 0.22, (Evidence(start_s, start_s + 6.0),))
+        return Source(p, 0.22, (Evidence(start_s, start_s + 6.0),))
 
-    silent = Witness(0.12, 0.03)
+    silent = Source(0.12, 0.03)
     return (
         _concept("Cough", "HP:0012735", "finding", "present", None, read(0.96, "cough"), heard(0.83, 6.0), "both"),
         _concept("Dyspnea", "HP:0002094", "finding", "negated", "no", read(0.93, "shortness of breath"),
@@ -102,7 +102,7 @@ def concepts() -> tuple[ConceptFinding, ...]:
                  heard(0.7, 24.0), "both", "ICD-10-CM"),
         _concept("Amoxicillin", "amoxicillin", "medicine", "hypothetical", "if", read(0.91, "amoxicillin"), silent,
                  "teacher_only", "DRUG"),
-        _concept("Wheezing", "HP:0030828", "finding", None, None, Witness(0.08, 0.01), heard(0.66, 33.0),
+        _concept("Wheezing", "HP:0030828", "finding", None, None, Source(0.08, 0.01), heard(0.66, 33.0),
                  "student_only"),
         _concept("Hip pain", "HP:0030838", "finding", None, None, None, heard(0.13, 20.0), "student_only"),
     )  # fmt: skip
@@ -142,7 +142,7 @@ def analysis() -> Analysis:
         found,
         _measured(found[0].concept_id),
         _misheard(),
-        (Sign("cough", 34.0, 35.0, 0.78),),
+        (SoundEvent("cough", 34.0, 35.0, 0.78),),
         Alignment(6.0, 5.0, windows, tracks, 99.0, _checks(said), _points(said)),
         ("The recording is quiet; words may be missed.",),
         Timings(0.1, 2.2, 0.3, 0.5, 3.1),
@@ -179,7 +179,7 @@ def long_analysis(minutes: int = 60, n_concepts: int = 40) -> Analysis:
     )
     concepts = tuple(
         replace(full.concepts[0], concept_id=f"HP:{k}", code=f"HP:{k}", label=f"Finding number {k}",
-                teacher=Witness(0.9, 0.4, tuple(Evidence(60.0 * m + k, 60.0 * m + k + 1, "pain") for m in range(10))))
+                teacher=Source(0.9, 0.4, tuple(Evidence(60.0 * m + k, 60.0 * m + k + 1, "pain") for m in range(10))))
         for k in range(n_concepts)
     )  # fmt: skip
     rng = np.random.default_rng(0)
@@ -190,7 +190,7 @@ def long_analysis(minutes: int = 60, n_concepts: int = 40) -> Analysis:
     alignment = Alignment(6.0, 3.0, windows, tracks, 99.0, (), _points(said))
     return replace(
         full, recording=replace(full.recording, duration_s=duration_s), transcript=said, concepts=concepts, measurements=(),
-        corrections=(), signs=(), alignment=alignment,
+        corrections=(), sound_events=(), alignment=alignment,
     )  # fmt: skip
 
 
@@ -208,7 +208,7 @@ def silent_analysis(alarm_window: int | None = None) -> Analysis:
         concepts=(),
         measurements=(),
         corrections=(),
-        signs=(),
+        sound_events=(),
         alignment=alignment,
         warnings=(),
     )
@@ -262,7 +262,7 @@ class FakeEngine:
         stages += [("transcribe", 0.6 * (i + 1) / n, Transcript(said.segments[: i + 1], "en")) for i in range(n)]
         stages += [("teacher", 0.85, said)]
         for stage, fraction, so_far in stages:
-            skim = None if stage in ("decode", "student") else Skim(heard, self.result.recording.duration_s)
+            skim = None if stage in ("decode", "student") else AudioPreview(heard, self.result.recording.duration_s)
             time.sleep(self.delay_s)
             yield SimpleNamespace(
                 stage=stage, fraction=fraction, remaining_s=12.0, transcript=so_far, message="", skim=skim, heard=None
@@ -296,9 +296,9 @@ class FakeListener:
         self.teacher = SimpleNamespace(encode=lambda texts: np.stack([_vector(t) for t in texts]))
         self.reference = SimpleNamespace(text=np.stack([_vector(i) for i in range(200)]))
 
-    def listen(self, recording: object, own: Sequence[Concept] = ()) -> Listening:
+    def listen(self, recording: object, own: Sequence[Concept] = ()) -> EncodedRecording:
         empty = np.zeros((0, 8), np.float32)
-        return Listening(torch.zeros(10, 8), [], empty, np.zeros((0, 2)), None, empty, None, ())
+        return EncodedRecording(torch.zeros(10, 8), [], empty, np.zeros((0, 2)), None, empty, None, ())
 
     def find(self, heard: object, phrase: str) -> tuple[SearchHit, ...]:
         if not phrase.strip():

@@ -23,11 +23,11 @@ import page_fixtures
 import soundfile
 from browser import chromium, real_server, upload, wait_for_result, watched_page
 
-from medalign.audio import load_recording
-from medalign.figures import alignment_timeline, concept_heatmap
-from medalign.passage_figures import shared_space
-from medalign.training.examples import load_examples
-from medalign.transcription import Transcriber
+from medalign.core.audio import load_recording
+from medalign.core.examples import load_examples
+from medalign.models.transcription import Transcriber
+from medalign.report.explanation_figures import shared_space
+from medalign.report.figures import alignment_timeline, concept_heatmap
 
 N_RUNS = 3
 CLIP_S = 60

@@ -5,11 +5,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from medalign.alarm import N_GARBLED, N_MISMATCH, Alarm, garbled_features, mismatch_features, quadratic
 from medalign.concepts import ConceptBank
-from medalign.errors import CheckpointError, DataError
-from medalign.training.alarm import HARD, Judged, fit_alarm, measure_alarm
-from medalign.transcript import Segment, Word
+from medalign.core.errors import CheckpointError, DataError
+from medalign.core.transcript import Segment, Word
+from medalign.pipeline.segment_quality import (
+    N_GARBLED,
+    N_MISMATCH,
+    SegmentQuality,
+    garbled_features,
+    mismatch_features,
+    quadratic,
+)
+from medalign.training.fitting.fit_segment_quality import HARD, Judged, fit_alarm, measure_alarm
 
 D, N = 32, 40
 
@@ -91,17 +98,17 @@ def test_nothing_garbled_can_not_be_fitted_on():
 
 
 def test_an_alarm_survives_the_disk_and_damage_is_one_sentence(tmp_path):
-    assert Alarm.load(tmp_path) is None
+    assert SegmentQuality.load(tmp_path) is None
     alarm = fit_alarm([judged(seed) for seed in range(3)])
     alarm.save(tmp_path)
-    loaded = Alarm.load(tmp_path)
+    loaded = SegmentQuality.load(tmp_path)
     features = judged(9)
     assert np.allclose(loaded.mismatch(features.mismatch["own"]), alarm.mismatch(features.mismatch["own"]))
     assert np.allclose(loaded.garbled(features.garbled), alarm.garbled(features.garbled))
     assert loaded.mismatch_threshold == alarm.mismatch_threshold and loaded.garbled_threshold == alarm.garbled_threshold
     (tmp_path / "alarm.safetensors").write_bytes(b"x" * 50)
     with pytest.raises(CheckpointError, match="medalign alarm"):
-        Alarm.load(tmp_path)
+        SegmentQuality.load(tmp_path)
 
 
 @pytest.mark.parametrize(

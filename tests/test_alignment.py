@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from medalign import alignment
-from medalign.alignment import (
+from medalign.training import losses as alignment
+from medalign.training.losses import (
     concept_loss,
     cosine_distance,
     debiased_cka,

@@ -11,16 +11,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from medalign.analysis import Analysis
-from medalign.analyzer import Analyzer, Progress, _align
-from medalign.audio import SAMPLE_RATE_HZ, Recording, load_recording
 from medalign.concepts.custom import parse_concepts
-from medalign.errors import AudioError, DataError, WeightsError
-from medalign.listener import MAX_PHRASE, Listener
-from medalign.teacher import Teacher
-from medalign.training.sounds import audible_part
-from medalign.transcript import Transcript
-from medalign.zero_shot import stored_concept_embeddings
+from medalign.core.analysis import Analysis
+from medalign.core.audio import SAMPLE_RATE_HZ, Recording, load_recording
+from medalign.core.errors import AudioError, DataError, WeightsError
+from medalign.core.transcript import Transcript
+from medalign.models.concept_embeddings import stored_concept_embeddings
+from medalign.models.teacher import Teacher
+from medalign.pipeline.analyzer import Analyzer, Progress, _align
+from medalign.pipeline.listener import MAX_PHRASE, Listener
+from medalign.training.data.sounds import audible_part
 
 COSWARA = Path(os.environ.get("MEDALIGN_DATA", Path(__file__).parents[2] / "shared" / "data")) / "body_sounds" / "coswara"
 # A share of what a clinician would note, found in the transcript that tiny.en writes of a synthetic voice.
@@ -31,7 +31,7 @@ def test_the_json_contract_holds(analyses):
     body = json.loads(json.dumps(analyses["chest-pain"].to_dict()))  # JSON all the way down: no NaN, no NumPy
     assert list(body)[0] == "schema_version"
     assert set(body) == {
-        "schema_version", "recording", "models", "transcript", "concepts", "measurements", "corrections", "signs",
+        "schema_version", "recording", "models", "transcript", "concepts", "measurements", "corrections", "sound_events",
         "alignment", "warnings", "timings_s",
         "disclaimer",
     }  # fmt: skip
@@ -141,7 +141,7 @@ def test_audio_fits_its_own_transcript_better_than_another_recordings(analyzer, 
         )
         n = min(len(windows), len(foreign))
         own += [w.percentile for w in windows]
-        other += analyzer.listener.reference.percentile(audio[:n], analyzer.listener.teacher.encode(foreign[:n])).tolist()
+        other += analyzer.listener.calibration.percentile(audio[:n], analyzer.listener.teacher.encode(foreign[:n])).tolist()
     assert np.median(own) > 90
     assert np.median(own) > np.median(other) + 30
 
@@ -257,7 +257,7 @@ def test_swapped_audio_raises_alarms(analyzer, examples):
     texts = [transcript.text_between(*window_s) for window_s in windows_s]
     audio = analyzer.listener.student.embed(analyzer.listener.student.frames(waveform), windows_s)
     heard = replace(analyzer.listener.listen(load_recording(examples["low-mood"].audio_path)), windows_s=windows_s, audio=audio)
-    rows = _align(heard, texts, analyzer.listener.read_windows(transcript, heard)[1], analyzer.listener.reference)
+    rows = _align(heard, texts, analyzer.listener.read_windows(transcript, heard)[1], analyzer.listener.calibration)
     assert np.mean([row.alarm for row in rows]) > 0.5
 
 
@@ -278,7 +278,7 @@ def test_a_sentence_of_another_consultation_is_marked_and_those_around_it_are_no
 
 
 def test_no_sign_is_heard_where_people_only_speak(analyses):
-    assert all(analysis.signs == () for analysis in analyses.values())
+    assert all(analysis.sound_events == () for analysis in analyses.values())
 
 
 @pytest.mark.skipif(not COSWARA.is_dir(), reason="real coughs are not part of this repository")
@@ -298,7 +298,7 @@ def test_real_coughs_of_unheard_people_are_heard_between_the_words(analyzer, exa
         laid_in.append((length / SAMPLE_RATE_HZ, (length + len(cough)) / SAMPLE_RATE_HZ))
         length, at = length + len(cough), begin
     waveform = np.concatenate([*pieces, speech[at:]]).astype(np.float32)
-    signs = analyzer.listener.listen(Recording("coughs", waveform, SAMPLE_RATE_HZ, 1)).signs
+    signs = analyzer.listener.listen(Recording("coughs", waveform, SAMPLE_RATE_HZ, 1)).sound_events
     found = [any(s.label == "cough" and s.start_s < b and s.end_s > a for s in signs) for a, b in laid_in]
     assert len(found) == 6 and sum(found) >= 4
     assert all(any(s.start_s < b + 0.3 and s.end_s > a - 0.3 for a, b in laid_in) for s in signs)
@@ -317,7 +317,7 @@ def test_a_student_of_another_teacher_is_refused(analyzer):
         info = type("Info", (), {"name": "other", "revision": "0" * 12})()
 
     with pytest.raises(WeightsError, match="was aligned with teacher 'all-MiniLM-L6-v2'.*use --teacher"):
-        Listener(OtherTeacher(), analyzer.listener.student, analyzer.listener.reference, analyzer.listener.bank)
+        Listener(OtherTeacher(), analyzer.listener.student, analyzer.listener.calibration, analyzer.listener.bank)
 
 
 def test_stored_concept_embeddings_are_those_of_the_shipped_bank(analyzer, monkeypatch):

@@ -5,11 +5,11 @@ import time
 
 import pytest
 
-from medalign.arrivals import END, arrivals
+from medalign.pipeline.interleave import END, interleave
 
 
 def test_everything_arrives_in_the_order_of_its_source():
-    found = list(arrivals({"a": iter(range(50)), "b": iter("xyz")}))
+    found = list(interleave({"a": iter(range(50)), "b": iter("xyz")}))
     assert [item for name, item in found if name == "a"] == [*range(50), END]
     assert [item for name, item in found if name == "b"] == [*"xyz", END]
 
@@ -21,7 +21,7 @@ def test_a_quick_source_need_not_wait_for_a_slow_one():
         assert gate.wait(10)
         yield "late"
 
-    found = arrivals({"slow": slow(), "quick": iter(["early"])})
+    found = interleave({"slow": slow(), "quick": iter(["early"])})
     assert [next(found), next(found)] == [("quick", "early"), ("quick", END)]
     gate.set()
     assert list(found) == [("slow", "late"), ("slow", END)]
@@ -33,7 +33,7 @@ def test_an_error_comes_out_where_the_items_do():
         raise ValueError("torn")
 
     with pytest.raises(ValueError, match="torn"):
-        list(arrivals({"broken": broken()}))
+        list(interleave({"broken": broken()}))
 
 
 def test_closing_early_stops_the_sources():
@@ -45,7 +45,7 @@ def test_closing_early_stops_the_sources():
             time.sleep(0.01)
             yield len(drawn)
 
-    found = arrivals({"endless": endless()})
+    found = interleave({"endless": endless()})
     next(found)
     found.close()
     time.sleep(0.1)

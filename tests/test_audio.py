@@ -4,8 +4,8 @@ import av
 import numpy as np
 import pytest
 
-from medalign.audio import SAMPLE_RATE_HZ, load_recording
-from medalign.errors import AudioError
+from medalign.core.audio import SAMPLE_RATE_HZ, load_recording
+from medalign.core.errors import AudioError
 
 TONE_S = 3.0
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from medalign.audio import SAMPLE_RATE_HZ
-from medalign.errors import DataError
-from medalign.training.augmentation import CODECS, NoiseClips, codec, degrade
+from medalign.core.audio import SAMPLE_RATE_HZ
+from medalign.core.errors import DataError
+from medalign.training.data.augmentation import CODECS, NoiseClips, codec, degrade
 
 
 def bursts(duration_s: float, seed: int = 0) -> np.ndarray:

@@ -2,8 +2,8 @@
 
 import json
 
-from medalign.student import CHECKPOINTS, DEFAULT_STUDENT
-from medalign.training.card_extras import extras
+from medalign.models.student import CHECKPOINTS, DEFAULT_STUDENT
+from medalign.training.model_card_extras import extras
 
 
 def test_a_folder_without_such_figures_has_no_such_part(tmp_path):
@@ -13,12 +13,12 @@ def test_a_folder_without_such_figures_has_no_such_part(tmp_path):
 def test_the_shipped_figures_make_tables_with_a_cell_for_each_column():
     folder = CHECKPOINTS / DEFAULT_STUDENT
     told = extras(folder)
-    for title in ("Audible signs", "Transcript alarm", "Misheard medicines and diseases", "Fusion"):
+    for title in ("Sound events", "Transcript alarm", "Misheard medicines and diseases", "Fusion"):
         assert f"### {title}" in told
     tables = [block.splitlines() for block in told.split("\n\n") if block.startswith("|")]
     assert len(tables) == 4
     for table in tables:
         assert len({line.count("|") for line in table}) == 1 and len(table) > 2
-    cough = json.loads((folder / "signs.json").read_text())["signs"]["cough"]
+    cough = json.loads((folder / "sound_events.json").read_text())["sound_events"]["cough"]
     assert f"| cough | {cough['n']} | {cough['auroc_against_speech']:.3f} |" in told
     assert told in (folder / "README.md").read_text()

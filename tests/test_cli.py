@@ -45,7 +45,7 @@ def test_own_concepts_come_from_a_csv(capsys, tmp_path, examples):
 
 
 def test_skim_and_search_need_no_transcript(capsys, examples, monkeypatch):
-    monkeypatch.setattr("medalign.transcription.Transcriber.__init__", None)
+    monkeypatch.setattr("medalign.models.transcription.Transcriber.__init__", None)
     audio = str(examples["upset-stomach"].audio_path)
     assert main(["skim", audio, "--json", "-"]) == 0
     rows = json.loads(capsys.readouterr().out)

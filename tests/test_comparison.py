@@ -9,17 +9,17 @@ import pytest
 import torch
 from page_fixtures import analysis
 
-from medalign.audio import SAMPLE_RATE_HZ, load_recording
 from medalign.cli import main
-from medalign.comparison import BlindOrder, Contender, compare, compare_concepts, contenders, parse_contender
-from medalign.errors import MedAlignError
+from medalign.core.audio import SAMPLE_RATE_HZ, load_recording
+from medalign.core.errors import MedAlignError
+from medalign.core.transcript import Segment, Transcript, Word
+from medalign.core.weights import n_bytes
 from medalign.evaluation.retrieval import ranks
-from medalign.footprint import footprint
-from medalign.student import DEFAULT_STUDENT, UNALIGNED, Student
-from medalign.teacher import DEFAULT_TEACHER
-from medalign.transcript import Segment, Transcript, Word
-from medalign.transcription import DEFAULT_ASR
-from medalign.weights import n_bytes
+from medalign.models.student import DEFAULT_STUDENT, UNALIGNED, Student
+from medalign.models.teacher import DEFAULT_TEACHER
+from medalign.models.transcription import DEFAULT_ASR
+from medalign.pipeline.footprint import footprint
+from medalign.report.comparison import BlindOrder, Candidate, candidates, compare, compare_concepts, parse_contender
 
 MIRRORED = {"only_a": "only_b", "only_b": "only_a"}
 
@@ -190,23 +190,23 @@ def test_the_blind_order_is_fair_repeatable_and_logged(caplog):
     share = np.mean([order.left == "a" for order in orders])
     assert abs(share - 0.5) < 4 * np.sqrt(0.25 / 4000), "four standard errors"
     assert all({order.left, order.right} == {"a", "b"} for order in orders)
-    with caplog.at_level("INFO", "medalign.comparison"):
+    with caplog.at_level("INFO", "medalign.report.comparison"):
         fresh = {BlindOrder.draw().seed for _ in range(20)}
     assert len(fresh) == 20 and all(str(seed) in caplog.text for seed in fresh)
 
 
 def test_the_first_contender_is_what_is_used_everywhere_else():
-    first = contenders()[0]
+    first = candidates()[0]
     assert (first.asr, first.teacher, first.student) == (DEFAULT_ASR, DEFAULT_TEACHER, "default")
     assert Student.from_pretrained(first.student).info.name == DEFAULT_STUDENT
-    assert UNALIGNED in {contender.student for contender in contenders()}
-    assert len({contender.name for contender in contenders()}) == len(contenders())
+    assert UNALIGNED in {candidate.student for candidate in candidates()}
+    assert len({candidate.name for candidate in candidates()}) == len(candidates())
 
 
 def test_contenders_are_read_by_name_or_by_their_models():
-    for contender in contenders():
-        assert parse_contender(f" {contender.name} ") == contender
-    assert parse_contender("student = runs/first, asr=base") == Contender(
+    for candidate in candidates():
+        assert parse_contender(f" {candidate.name} ") == candidate
+    assert parse_contender("student = runs/first, asr=base") == Candidate(
         "asr base, student runs/first", asr="base", student="runs/first"
     )
     assert parse_contender("student=owner/name").name == "student owner/name"
@@ -282,9 +282,9 @@ def test_the_command_compares_two_models_on_one_recording(capsys, examples, writ
 
 
 def test_the_command_refuses_what_it_cannot_read_before_it_loads_a_model(capsys, tmp_path, monkeypatch):
-    monkeypatch.setattr("medalign.analyzer.Analyzer.default", None)
+    monkeypatch.setattr("medalign.pipeline.analyzer.Analyzer.default", None)
     for arguments, message in (
-        (["nowhere.wav", "--b", "voice=x"], "is no contender"),
+        (["nowhere.wav", "--b", "voice=x"], "is no candidate"),
         (["nowhere.wav", "--b", "asr=base"], "nowhere.wav"),
     ):
         assert main(["compare", *arguments]) == 2

@@ -11,8 +11,8 @@ import pytest
 from medalign.concepts import Concept, ConceptBank, find_mentions, find_mentions_in_text
 from medalign.concepts.bank import phrase_keys
 from medalign.concepts.build import BANK_FILE, DATA, PREFIX, Ontology, build, check, drug_name, spoken
-from medalign.errors import DataError
-from medalign.transcript import Segment, Transcript, Word
+from medalign.core.errors import DataError
+from medalign.core.transcript import Segment, Transcript, Word
 
 TRAPS = list(csv.DictReader((Path(__file__).parent / "data" / "status_traps.csv").read_text("utf-8").splitlines()))
 

@@ -7,15 +7,18 @@ import numpy as np
 import pytest
 import soundfile
 
-from medalign.audio import SAMPLE_RATE_HZ
 from medalign.concepts import ConceptBank
 from medalign.concepts.misheard import Suggestion
-from medalign.correction import Candidate, shortlist, weigh
-from medalign.errors import DataError
-from medalign.student import CHECKPOINTS, DEFAULT_STUDENT
-from medalign.testimony import Heard
-from medalign.training import observation
-from medalign.training.corrections import (
+from medalign.core.audio import SAMPLE_RATE_HZ
+from medalign.core.errors import DataError
+from medalign.core.transcript import Segment, Transcript, Word
+from medalign.models.student import CHECKPOINTS, DEFAULT_STUDENT
+from medalign.pipeline.calibration import Calibration
+from medalign.pipeline.evidence import AudioEvidence
+from medalign.pipeline.misheard_names import Candidate, shortlist, weigh
+from medalign.training.data.synthesis import SpokenUtterance, Take
+from medalign.training.fitting import observation
+from medalign.training.fitting.fit_misheard_names import (
     MIN_PRECISION,
     Observed,
     Utterance,
@@ -23,10 +26,7 @@ from medalign.training.corrections import (
     measure_corrections,
     observe_names,
 )
-from medalign.training.observation import observe
-from medalign.training.synthesis import SpokenUtterance, Take
-from medalign.transcript import Segment, Transcript, Word
-from medalign.zero_shot import Reference
+from medalign.training.fitting.observation import observe
 
 TRUE, OTHER = "DRUG:salbutamol", "DRUG:fluoxetine"
 
@@ -64,12 +64,12 @@ def listener(tmp_path):
     folder.mkdir()
     shutil.copy(CHECKPOINTS / DEFAULT_STUDENT / "reference.safetensors", folder)
     student = SimpleNamespace(folder=folder, writable_folder=lambda: folder)
-    return SimpleNamespace(reference=Reference.load(folder), student=student, bank=ConceptBank.default())
+    return SimpleNamespace(reference=Calibration.load(folder), student=student, bank=ConceptBank.default())
 
 
 def test_the_fit_is_stored_with_the_student_and_its_threshold_keeps_precision(listener):
     threshold = fit_corrections([observed(300), observed(300, seed=1)], listener)
-    stored = Reference.load(listener.student.folder)
+    stored = Calibration.load(listener.student.folder)
     assert stored.correction_threshold == threshold and stored.correction_asr == "r"
     fresh = observed(400, seed=2)
     listed = shortlist(fresh.candidates, stored)
@@ -122,7 +122,7 @@ def test_a_dialogue_is_observed_utterance_by_utterance_and_transcribed_once(list
     )
     take = Take("a", "valid", "a.flac", {"doctor": "v", "patient": "v"}, utterances, tmp_path)
     k = len(listener.bank)
-    silent = SimpleNamespace(heard=Heard(((0.0, 6.0),), np.zeros((1, k)), np.zeros((1, k))))
+    silent = SimpleNamespace(heard=AudioEvidence(((0.0, 6.0),), np.zeros((1, k)), np.zeros((1, k))))
     listener.listen = lambda recording, frames: silent
     monkeypatch.setattr(observation, "recording_frames", lambda *_, **__: np.zeros((250, 4), np.float32))
     transcriber = Transcriber()

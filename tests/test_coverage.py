@@ -3,9 +3,9 @@
 import pytest
 
 from medalign.concepts import ConceptBank
-from medalign.errors import DataError
-from medalign.training.consultations import Consultation, Utterance
-from medalign.training.coverage import Item, measure_annotated, measure_coverage, read_checklist
+from medalign.core.errors import DataError
+from medalign.training.data.consultations import Consultation, Utterance
+from medalign.training.fitting.note_coverage import Item, measure_annotated, measure_coverage, read_checklist
 
 BANK = ConceptBank.default()
 

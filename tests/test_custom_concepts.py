@@ -7,7 +7,7 @@ import pytest
 from medalign.concepts import ConceptBank, find_mentions_in_text
 from medalign.concepts.build import read_hpo, read_icd, write_codes
 from medalign.concepts.custom import MAX_CONCEPTS, extended, known_codes, parse_concepts, read_concepts
-from medalign.errors import DataError
+from medalign.core.errors import DataError
 
 BANK = ConceptBank.default()
 

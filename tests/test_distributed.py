@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import nn
 
-from medalign.alignment import debiased_cka, info_nce
 from medalign.training.distributed import gather_rows
 from medalign.training.large_batch import backward_in_chunks
+from medalign.training.losses import debiased_cka, info_nce
 
 N, D_AUDIO, D_TEXT = 24, 20, 16
 

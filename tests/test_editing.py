@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 from page_fixtures import LINES, transcript
 
-from medalign.analysis import Correction
-from medalign.audio import load_recording
-from medalign.editing import (
+from medalign.core.analysis import Correction
+from medalign.core.audio import load_recording
+from medalign.core.editing import (
     MAX_TEXT,
     edit_passage,
     is_edited,
@@ -15,7 +15,7 @@ from medalign.editing import (
     rename_speaker,
     with_correction,
 )
-from medalign.errors import DataError
+from medalign.core.errors import DataError
 
 
 def test_a_changed_word_is_certain_and_the_others_keep_their_times():
@@ -103,5 +103,5 @@ def test_concepts_follow_the_words(analyzer, analyses, examples):
     after = {(c.label, c.status) for c in again.concepts if c.teacher and c.teacher.evidence}
     (label,) = {label for label, _ in after - before}
     assert "rash" in label.lower() and ((label, "present") in after)
-    assert again.models == analysis.models and again.signs == analysis.signs
+    assert again.models == analysis.models and again.sound_events == analysis.sound_events
     assert again.to_dict()["transcript"]["segments"][index]["original_text"] == segment.text

@@ -9,13 +9,13 @@ import torch
 import transformers
 from safetensors.torch import save_file
 
-from medalign import encoders
-from medalign.adapters import AdapterConfig, adapt, load_trained_state, trained_state
-from medalign.audio import SAMPLE_RATE_HZ
-from medalign.encoders import AudioEncoder, Features, load_audio_encoder, register_encoder
-from medalign.errors import CheckpointError, WeightsError
-from medalign.student import Student
-from medalign.weights import resolve
+from medalign.core.audio import SAMPLE_RATE_HZ
+from medalign.core.errors import CheckpointError, WeightsError
+from medalign.core.weights import resolve
+from medalign.models import encoders
+from medalign.models.adapters import AdapterConfig, adapt, load_trained_state, trained_state
+from medalign.models.encoders import AudioEncoder, Features, load_audio_encoder, register_encoder
+from medalign.models.student import Student
 
 SMALL = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 2, "intermediate_size": 48}
 CONVOLUTIONS = {"conv_dim": (16,) * 7, "num_conv_pos_embeddings": 16, "num_conv_pos_embedding_groups": 2}

@@ -5,7 +5,7 @@ import pytest
 from sklearn.linear_model import Ridge
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from medalign.errors import CheckpointError
+from medalign.core.errors import CheckpointError
 from medalign.evaluation import bootstrap
 from medalign.evaluation.calibration import expected_calibration_error
 from medalign.evaluation.concept_detection import (
@@ -17,8 +17,8 @@ from medalign.evaluation.concept_detection import (
 )
 from medalign.evaluation.linear_probe import LinearProbe, cross_validated_probe
 from medalign.evaluation.retrieval import pooled_ranks, ranks, recall_at_k
-from medalign.evaluation.speech_recognition import plain, relative_change, word_error_rate
-from medalign.zero_shot import Reference
+from medalign.evaluation.word_errors import plain, relative_change, word_error_rate
+from medalign.pipeline.calibration import Calibration
 
 
 def unit(x: np.ndarray) -> np.ndarray:
@@ -240,9 +240,9 @@ def test_a_relative_change_is_a_share_of_what_was():
 
 
 @pytest.fixture
-def reference() -> Reference:
+def reference() -> Calibration:
     rng = np.random.default_rng(0)
-    return Reference(
+    return Calibration(
         text=unit(rng.standard_normal((400, 32))),
         student_fit=np.array([8.0, 10.0, -4.0]),
         teacher_fit=np.array([0.5, 2.0, -1.0]),
@@ -284,8 +284,8 @@ def test_calibration_error_is_small_for_honest_probabilities_and_large_for_boast
 
 def test_a_reference_survives_the_disk_and_a_missing_one_is_one_sentence(reference, tmp_path):
     reference.save(tmp_path)
-    loaded = Reference.load(tmp_path)
+    loaded = Calibration.load(tmp_path)
     assert np.abs(loaded.text - reference.text).max() < 1e-3
     assert loaded.student_threshold == reference.student_threshold
     with pytest.raises(CheckpointError, match="missing or damaged"):
-        Reference.load(tmp_path / "elsewhere")
+        Calibration.load(tmp_path / "elsewhere")

@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 import soundfile
 
-from medalign.analysis import Analysis, Status
-from medalign.audio import SAMPLE_RATE_HZ
 from medalign.concepts import ConceptBank, find_mentions_in_text
-from medalign.errors import DataError
-from medalign.training import examples
-from medalign.training.examples import EXAMPLES_DIR, analysis_path, load_examples
-from medalign.training.voices import VOICES
+from medalign.core.analysis import Analysis, Status
+from medalign.core.audio import SAMPLE_RATE_HZ
+from medalign.core.errors import DataError
+from medalign.core.examples import analysis_path, load_examples
+from medalign.training.data import example_recordings as examples
+from medalign.training.data.example_recordings import EXAMPLES_DIR
+from medalign.training.data.voices import VOICES
 
 EXAMPLES = load_examples()
 CONCEPT_ID_PREFIX = {"HPO": "", "ICD-10-CM": "ICD10CM:", "DRUG": "DRUG:"}
@@ -116,7 +117,9 @@ def copied(tmp_path):
 def test_an_edited_script_is_not_taken_for_its_old_recording(copied):
     script = copied / "chest-pain.json"
     script.write_text(script.read_text(encoding="utf-8").replace("My father", "My uncle"), encoding="utf-8")
-    with pytest.raises(DataError, match="chest-pain.json was changed after it was spoken.*medalign.training.examples"):
+    with pytest.raises(
+        DataError, match="chest-pain.json was changed after it was spoken.*medalign.training.data.example_recordings"
+    ):
         load_examples(copied)
 
 

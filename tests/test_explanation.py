@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from medalign.audio import load_recording
-from medalign.editing import edit_passage
-from medalign.errors import DataError
-from medalign.explanation import explain
+from medalign.core.audio import load_recording
+from medalign.core.editing import edit_passage
+from medalign.core.errors import DataError
+from medalign.pipeline.explanation import explain
 
 
 @pytest.fixture(scope="module")

@@ -16,25 +16,25 @@ from browser import chromium
 from fhir.resources.R4B.bundle import Bundle
 from page_fixtures import analysis, hostile_analysis, silent_analysis
 
-from medalign.analysis import (
+from medalign.cli import main
+from medalign.concepts import ConceptBank, find_mentions, transcript_from_text
+from medalign.concepts.measurements import find_measurements
+from medalign.core.analysis import (
     DISCLAIMER,
     Analysis,
     ConceptFinding,
     Correction,
     Evidence,
     Measurement,
+    Source,
     UtterancePoint,
-    Witness,
 )
-from medalign.cli import main
-from medalign.concepts import ConceptBank, find_mentions, transcript_from_text
-from medalign.concepts.measurements import find_measurements
-from medalign.editing import edit_passage
-from medalign.errors import DataError
-from medalign.export import COLUMNS, FORMULA_STARTS, to_csv, to_vtt
-from medalign.fhir import to_fhir
-from medalign.printable import summary_html
-from medalign.transcript import Segment, Transcript, Word
+from medalign.core.editing import edit_passage
+from medalign.core.errors import DataError
+from medalign.core.transcript import Segment, Transcript, Word
+from medalign.report.fhir import to_fhir
+from medalign.report.printable import summary_html
+from medalign.report.text_formats import COLUMNS, FORMULA_STARTS, to_csv, to_vtt
 
 FORMULA = '=HYPERLINK("http://example.org/?"&A1,"cough")'
 STATUSES = ("present", "negated", "resolved", "historical", "family", "hypothetical", "uncertain", None)
@@ -50,7 +50,7 @@ def spoken(text: str) -> Analysis:
     concepts = []
     for (concept_id, status, trigger), places in rows.items():
         c = bank[concept_id]
-        witness = Witness(0.9, 0.4, tuple(places))
+        witness = Source(0.9, 0.4, tuple(places))
         concepts.append(
             ConceptFinding(concept_id, c.system, c.code, c.label, c.category, status, trigger, witness, None, "teacher_only")
         )
@@ -104,7 +104,7 @@ def test_odd_characters_of_a_transcript_survive():
     [
         (lambda b: b.update(schema_version="1.2"), r"schema_version is '1\.2'"),
         (lambda b: b.pop("schema_version"), "schema_version is None"),
-        (lambda b: b.pop("signs"), "signs: Field required"),
+        (lambda b: b.pop("sound_events"), "signs: Field required"),
         (lambda b: b["alignment"].pop("segments"), r"alignment\.segments is missing"),
         (lambda b: b["transcript"]["segments"][2].pop("original_text"), r"transcript\.segments\.2\.original_text is missing"),
         (lambda b: b.pop("disclaimer"), "disclaimer is missing"),
@@ -167,7 +167,7 @@ def test_csv_opens_in_a_spreadsheet_as_utf8():
 def test_no_cell_of_the_csv_is_a_formula_in_any_country(evil):
     full = analysis()
     concept = replace(
-        full.concepts[0], label=evil, trigger=evil, code=evil, teacher=Witness(0.9, 0.4, (Evidence(1.0, 2.0, evil),))
+        full.concepts[0], label=evil, trigger=evil, code=evil, teacher=Source(0.9, 0.4, (Evidence(1.0, 2.0, evil),))
     )
     full = replace(full, concepts=(concept,), recording=replace(full.recording, name=evil))
     text = to_csv(full)
@@ -342,7 +342,7 @@ def test_each_status_of_a_medicine_keeps_its_meaning():
 
 def test_a_status_without_words_behind_it_is_no_condition():
     full = analysis()
-    unsaid = replace(full.concepts[0], teacher=Witness(0.9, 0.4))
+    unsaid = replace(full.concepts[0], teacher=Source(0.9, 0.4))
     assert not resources(replace(full, concepts=(unsaid,)), "Condition")
 
 
@@ -375,7 +375,7 @@ def test_codes_stand_only_where_an_open_system_has_them():
 def test_evidence_doubts_and_contradictions_are_noted():
     full = analysis()
     cough, dyspnea = full.concepts[:2]
-    denied = replace(cough, status="negated", trigger="no", teacher=Witness(0.9, 0.4, (Evidence(40.0, 41.0, "coughing"),)))
+    denied = replace(cough, status="negated", trigger="no", teacher=Source(0.9, 0.4, (Evidence(40.0, 41.0, "coughing"),)))
     guess = Correction(3, 3, "coff", "Cough", cough.concept_id, 0.8, 6.6, 7.0)
     note = resources(replace(full, concepts=(cough, denied, dyspnea), corrections=(guess,)), "Condition")[0]["note"][0]["text"]
     assert 'Said: "cough" at 0:06.' in note and "Said of it: 3 weeks." in note and "text 0.96, sound 0.83" in note
@@ -489,7 +489,7 @@ def test_the_page_has_the_summary_with_numbers_times_and_models():
     assert "0:12–0:14 many of these words may be wrong" in text
     assert "“Monday” may be amoxicillin, about 9 in 10 (0:20)" in text
     assert (
-        f"{analysis().signs[0].label}, about 8 in 10 (0:34)" in text
+        f"{analysis().sound_events[0].label}, about 8 in 10 (0:34)" in text
         and "Wheezing, about 7 in 10, status not known (0:33)" in text
     )
     assert "Hip pain" not in text  # heard, but unlikely
@@ -556,7 +556,13 @@ def crowded(n_concepts: int) -> Analysis:
         replace(full.concepts[i % 6], concept_id=f"X:{i}", label=f"{full.concepts[i % 6].label} {i}") for i in range(n_concepts)
     )
     said = Measurement("pulse", "88", "/min", "88", 7.4, 8.2)
-    return replace(full, concepts=tuple(rows), corrections=full.corrections * 9, signs=full.signs * 9, measurements=(said,) * 9)
+    return replace(
+        full,
+        concepts=tuple(rows),
+        corrections=full.corrections * 9,
+        sound_events=full.sound_events * 9,
+        measurements=(said,) * 9,
+    )
 
 
 def test_long_lists_are_cut_and_the_rest_is_counted():
@@ -596,7 +602,7 @@ class Finished:
 
 
 def test_the_command_line_writes_every_format(tmp_path, monkeypatch, examples, capsys):
-    monkeypatch.setattr("medalign.cli.use._load_analyzer", lambda arguments: Finished())
+    monkeypatch.setattr("medalign.cli.analyze._load_analyzer", lambda arguments: Finished())
     paths = {name: tmp_path / f"out.{name}" for name in ("json", "csv", "vtt", "fhir", "html")}
     options = [part for name, path in paths.items() for part in (f"--{name}", str(path))]
     assert main(["analyze", str(examples["chest-pain"].audio_path), *options]) == 0
@@ -619,7 +625,7 @@ def test_the_command_line_writes_every_format(tmp_path, monkeypatch, examples, c
     ],
 )
 def test_an_export_that_cannot_be_written_is_found_out_before_the_work(options, problem, monkeypatch, examples, capsys):
-    monkeypatch.setattr("medalign.cli.use._load_analyzer", None)  # would fail, if it came to that
+    monkeypatch.setattr("medalign.cli.analyze._load_analyzer", None)  # would fail, if it came to that
     assert main(["analyze", str(examples["chest-pain"].audio_path), *options]) == 2
     message = capsys.readouterr().err
     assert problem in message and message.count("\n") == 1

@@ -17,9 +17,8 @@ import pytest
 from page_fixtures import analysis
 from sqlalchemy import NullPool, create_engine, inspect
 
-from medalign.agreement import between_raters
-from medalign.analysis import ModelInfo
-from medalign.errors import FeedbackError
+from medalign.core.analysis import ModelInfo
+from medalign.core.errors import FeedbackError
 from medalign.feedback import (
     AuditEvent,
     ConceptRating,
@@ -31,6 +30,7 @@ from medalign.feedback import (
     Vote,
     visit_id,
 )
+from medalign.feedback.agreement import between_raters
 from medalign.feedback.columns import TABLES
 from medalign.feedback.migrations import VERSION
 from medalign.feedback.receipts import ALPHABET, hash_of
@@ -87,6 +87,7 @@ def test_what_two_people_were_shown_alike_is_one_result(store):
         store.rate(store.open(first).code, ConceptRating(verdict, COUGH, "present"))
     raters = between_raters(store.ratings_table())
     assert (raters.n_rows, raters.n_pairs, raters.share) == (1, 1, 0.0)
+
 
 def test_a_result_is_kept_as_displayed_and_without_its_words():
     full = analysis()

@@ -15,7 +15,7 @@ import soundfile
 from page_fixtures import analysis
 
 from medalign.cli import main
-from medalign.errors import DataError, FeedbackError, WeightsError
+from medalign.core.errors import DataError, FeedbackError, WeightsError
 from medalign.feedback import (
     AuditEvent,
     ConceptRating,
@@ -30,8 +30,8 @@ from medalign.feedback import (
 )
 from medalign.feedback.columns import COLUMNS, FEEDBACK, TABLES
 from medalign.feedback.export import FORMATS, export, harmless, push
-from medalign.feedback.manifest import read_recordings, to_manifest, write_training_manifest
-from medalign.training.manifest import read_manifest
+from medalign.training.data.from_feedback import read_recordings, to_manifest, write_training_manifest
+from medalign.training.data.manifest import read_manifest
 
 COUGH, ASTHMA = "HP:0012735", "ICD10CM:J45.909"
 SECONDS = 8.0

@@ -6,11 +6,12 @@ import numpy as np
 import page_fixtures
 import pytest
 
-from medalign.figures import alignment_timeline, concept_heatmap
-from medalign.passage import Explanation, WordSupport
-from medalign.passage_figures import among_others, shared_space, word_support, words_over_time
-from medalign.transcript import Word
-from medalign.words import tenths, told_apart
+from medalign.core.analysis import Explanation, WordSupport
+from medalign.core.transcript import Word
+from medalign.core.wording import tenths
+from medalign.feedback.model_names import short_model_names
+from medalign.report.explanation_figures import among_others, shared_space, word_support, words_over_time
+from medalign.report.figures import alignment_timeline, concept_heatmap
 
 
 @pytest.fixture
@@ -112,7 +113,7 @@ def test_no_number_in_a_hover_text_is_a_bare_decimal(analysis):
 
 def test_audible_signs_lie_in_a_lane_of_their_own_below_the_scale(analysis):
     lane = trace(alignment_timeline(analysis), "heard, not said")
-    (sign,) = analysis.signs
+    (sign,) = analysis.sound_events
     assert list(lane.x) == [(sign.start_s + sign.end_s) / 2] and list(lane.text) == ["cough"]
     assert list(map(list, lane.customdata)) == [[sign.start_s, sign.end_s]]
     others = [y for t in alignment_timeline(analysis).data if t.name != lane.name for y in t.y if y is not None]
@@ -164,4 +165,4 @@ def test_a_passage_is_drawn_word_by_word():
     ],
 )
 def test_models_are_named_by_what_tells_them_apart(models, short):
-    assert list(told_apart(models).values()) == short and list(told_apart(models)) == models
+    assert list(short_model_names(models).values()) == short and list(short_model_names(models)) == models

@@ -3,16 +3,16 @@
 import numpy as np
 import pytest
 
-from medalign.analysis import Correction
 from medalign.concepts import ConceptBank, find_mentions, transcript_from_text
-from medalign.correction import find_corrected_mentions
-from medalign.errors import CheckpointError, DataError
-from medalign.fusion import MAX_LOGIT, N_FEATURES, Fusion, fusion_features, worth_asking
-from medalign.student import CHECKPOINTS, DEFAULT_STUDENT
-from medalign.testimony import Heard, Reading, findings
-from medalign.training.fusion import Asked, fit_fusion, joined, measure_fusion
-from medalign.transcript import Transcript
-from medalign.zero_shot import Reference
+from medalign.core.analysis import Correction
+from medalign.core.errors import CheckpointError, DataError
+from medalign.core.transcript import Transcript
+from medalign.models.student import CHECKPOINTS, DEFAULT_STUDENT
+from medalign.pipeline.calibration import Calibration
+from medalign.pipeline.evidence import AudioEvidence, TextEvidence, findings
+from medalign.pipeline.fusion import MAX_LOGIT, N_FEATURES, Fusion, candidate_concepts, fusion_features
+from medalign.pipeline.misheard_names import find_corrected_mentions
+from medalign.training.fitting.fit_fusion import Asked, fit_fusion, joined, measure_fusion
 
 BANK = ConceptBank.default()
 WINDOWS = ((0.0, 6.0), (3.0, 9.0), (6.0, 12.0))
@@ -22,23 +22,23 @@ def column(label: str) -> int:
     return BANK.column[BANK.by_label(label).concept_id]
 
 
-def heard(**probabilities: tuple[float, float, float]) -> Heard:
+def heard(**probabilities: tuple[float, float, float]) -> AudioEvidence:
     p = np.zeros((len(WINDOWS), len(BANK)))
     for label, by_window in probabilities.items():
         p[:, column(label)] = by_window
-    return Heard(WINDOWS, p, p)
+    return AudioEvidence(WINDOWS, p, p)
 
 
-def reading(cosine: float = 0.3) -> Reading:
+def reading(cosine: float = 0.3) -> TextEvidence:
     """Every window's words are as near to every concept."""
     text = np.tile([cosine, np.sqrt(1 - cosine**2)], (len(WINDOWS), 1)).astype(np.float32)
     concepts = np.tile([1.0, 0.0], (len(BANK), 1)).astype(np.float32)
-    return Reading(text, text, concepts, Reference.load(CHECKPOINTS / DEFAULT_STUDENT))
+    return TextEvidence(text, text, concepts, Calibration.load(CHECKPOINTS / DEFAULT_STUDENT))
 
 
-def features(transcript: Transcript, ear: Heard, corrections: tuple[Correction, ...] = ()) -> dict[str, np.ndarray]:
+def features(transcript: Transcript, ear: AudioEvidence, corrections: tuple[Correction, ...] = ()) -> dict[str, np.ndarray]:
     mentions = find_corrected_mentions(transcript, corrections, BANK)
-    asked = worth_asking(mentions, ear, BANK)
+    asked = candidate_concepts(mentions, ear, BANK)
     rows = fusion_features(asked, mentions, corrections, transcript, ear, reading(), BANK)
     return {BANK[c].label: row for c, row in zip(asked, rows, strict=True)}
 
@@ -46,7 +46,7 @@ def features(transcript: Transcript, ear: Heard, corrections: tuple[Correction, 
 def test_concepts_are_asked_about_if_either_witness_speaks():
     transcript = transcript_from_text("I have a cough.")
     ear = heard(fever=(0.0, 0.2, 0.1), nausea=(0.01, 0.02, 0.0))
-    labels = [BANK[c].label.lower() for c in worth_asking(find_mentions(transcript, BANK), ear, BANK)]
+    labels = [BANK[c].label.lower() for c in candidate_concepts(find_mentions(transcript, BANK), ear, BANK)]
     assert labels[0] == "cough" and "fever" in labels and "nausea" not in labels
 
 

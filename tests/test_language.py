@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from medalign.analyzer import Analyzer
 from medalign.concepts import transcript_from_text
 from medalign.concepts.language import MIN_WORDS, is_english
+from medalign.pipeline.analyzer import Analyzer
 
 FOREIGN = {
     "de": "Ich habe seit drei Tagen Husten und Fieber, und die Brust tut weh, wenn ich tief einatme. Haben Sie Allergien?",

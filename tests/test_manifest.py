@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from medalign.errors import DataError
-from medalign.training.examples import EXAMPLES_DIR, load_examples, manifest_rows
-from medalign.training.manifest import Row, read_manifest, write_manifest
+from medalign.core.errors import DataError
+from medalign.core.examples import load_examples
+from medalign.training.data.example_recordings import EXAMPLES_DIR, manifest_rows
+from medalign.training.data.manifest import Row, read_manifest, write_manifest
 
 
 def tone(folder: Path, name: str, seconds: float, *, peak: float = 0.3, hz: float = 300.0, rate: int = 16_000) -> None:

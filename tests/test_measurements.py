@@ -4,7 +4,7 @@ import pytest
 
 from medalign.concepts import ConceptBank, find_mentions, transcript_from_text
 from medalign.concepts.measurements import find_measurements
-from medalign.transcript import Segment, Transcript, Word
+from medalign.core.transcript import Segment, Transcript, Word
 
 CASES = [
     ("My temperature was thirty eight point five.", "temperature", "38.5", "°C", "thirty eight point five"),

@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 from medalign.cli import main
-from medalign.training import ablation, evaluate
-from medalign.training.examples import EXAMPLES_DIR, load_examples
+from medalign.core.examples import load_examples
+from medalign.training import ablation
+from medalign.training.data.example_recordings import EXAMPLES_DIR
+from medalign.training.fitting import student_metrics as evaluate
 
 MANIFEST = EXAMPLES_DIR / "manifest.csv"
 

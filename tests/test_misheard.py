@@ -6,12 +6,16 @@ from math import isclose
 import numpy as np
 import pytest
 
-from medalign.analysis import Correction
 from medalign.concepts import ConceptBank, transcript_from_text
 from medalign.concepts.mentions import mention_places
 from medalign.concepts.misheard import frequency, suggest
 from medalign.concepts.tokens import sentences
-from medalign.correction import (
+from medalign.core.analysis import Correction
+from medalign.core.transcript import Transcript
+from medalign.models.student import CHECKPOINTS, DEFAULT_STUDENT
+from medalign.pipeline.calibration import Calibration
+from medalign.pipeline.evidence import AudioEvidence
+from medalign.pipeline.misheard_names import (
     MAX_GAIN,
     MAX_RIVALS,
     candidates,
@@ -21,10 +25,6 @@ from medalign.correction import (
     shortlist,
     weigh,
 )
-from medalign.student import CHECKPOINTS, DEFAULT_STUDENT
-from medalign.testimony import Heard
-from medalign.transcript import Transcript
-from medalign.zero_shot import Reference
 
 GARBLED = [
     ("I use salby temol when I run.", "salbutamol"),
@@ -45,12 +45,12 @@ def bank() -> ConceptBank:
     return ConceptBank.default()
 
 
-def heard(probabilities: dict[str, float] | None = None) -> Heard:
+def heard(probabilities: dict[str, float] | None = None) -> AudioEvidence:
     """One window over all, in which the student hears concepts by label."""
     p = np.zeros((1, len(bank())))
     for label, probability in (probabilities or {}).items():
         p[0, bank().column[bank().by_label(label).concept_id]] = probability
-    return Heard(((0.0, 6.0),), p, p)
+    return AudioEvidence(((0.0, 6.0),), p, p)
 
 
 def suggested(text: str, **ear: float) -> list:
@@ -148,7 +148,7 @@ def reference(
     first[8] = intercept
     for i, weight in believed_by.items():
         second[i] = weight
-    shipped = Reference.load(CHECKPOINTS / DEFAULT_STUDENT)
+    shipped = Calibration.load(CHECKPOINTS / DEFAULT_STUDENT)
     return replace(shipped, shortlist_fit=first, correction_fit=second, correction_threshold=threshold, correction_asr="r")
 
 
@@ -195,7 +195,7 @@ def test_a_recogniser_that_nothing_was_fitted_on_must_be_surer(tmp_path):
     transcript = transcript_from_text("I use salby temol when I run.")
     fitted = reference(shortlisted_by={SPELLING: 10.0}, intercept=-5.0, believed_by={GAIN: 1.0})
     fitted.save(tmp_path)
-    fitted = Reference.load(tmp_path)
+    fitted = Calibration.load(tmp_path)
     other = Recogniser(salbutamol=2.0)  # about 0.88
     assert len(find_corrections(transcript, heard(), bank(), fitted, other)) == 1
     other.asr = "another"
@@ -205,11 +205,11 @@ def test_a_recogniser_that_nothing_was_fitted_on_must_be_surer(tmp_path):
 
 
 def test_a_student_without_a_fit_suggests_nothing_and_a_fit_survives_saving(tmp_path):
-    none = replace(Reference.load(CHECKPOINTS / DEFAULT_STUDENT), correction_fit=None)
+    none = replace(Calibration.load(CHECKPOINTS / DEFAULT_STUDENT), correction_fit=None)
     transcript = transcript_from_text("I use salby temol.")
     assert find_corrections(transcript, heard(), bank(), none, Recogniser()) == ()
     replace(none, shortlist_fit=np.arange(9.0), correction_fit=np.arange(11.0), correction_threshold=0.7).save(tmp_path)
-    loaded = Reference.load(tmp_path)
+    loaded = Calibration.load(tmp_path)
     assert loaded.shortlist_fit.tolist() == list(range(9)) and loaded.correction_fit.tolist() == list(range(11))
     assert loaded.correction_threshold == 0.7
     assert find_corrections(Transcript(()), heard(), bank(), loaded, Recogniser()) == ()

@@ -25,7 +25,7 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from page_fixtures import Example, FakeEngine
 
-from medalign.errors import MedAlignError
+from medalign.core.errors import MedAlignError
 
 pytestmark = pytest.mark.usefixtures("gradio_folder")
 

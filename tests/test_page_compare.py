@@ -9,20 +9,20 @@ from axe_playwright_python.sync_playwright import Axe
 from browser import fake_server, wait_for_result, wait_until_playing_from, watched_page
 from page_fixtures import Example, FakeEngine
 
-from medalign.analysis import ModelInfo
-from medalign.comparison import Contender
-from medalign.reliability import Bin, Reliability
+from medalign.core.analysis import ModelInfo
+from medalign.feedback.reliability import Bin, Reliability
+from medalign.report.comparison import Candidate
 
 pytestmark = pytest.mark.usefixtures("gradio_folder")
 NAMES = ("shipped (tiny.en)", "shipped with base", "unaligned encoder")
 
 
-def load_contender(contender: Contender):
+def load_contender(candidate: Candidate):
     """The shipped one sees everything; base lacks the cough and writes another day; unaligned sees what shipped does."""
     full = page_fixtures.analysis()
-    models = replace(full.models, student=ModelInfo(contender.student, "1"), asr=ModelInfo(contender.asr, "2"))
+    models = replace(full.models, student=ModelInfo(candidate.student, "1"), asr=ModelInfo(candidate.asr, "2"))
     seen = replace(full, models=models)
-    if contender.asr == "base":
+    if candidate.asr == "base":
         segments = list(seen.transcript.segments)
         words = tuple(replace(w, text="Sunday.") if w.text == "Monday." else w for w in segments[3].words)
         segments[3] = replace(segments[3], words=words, text=segments[3].text.replace("Monday", "Sunday"))
@@ -51,7 +51,7 @@ def ready(page):
 
 def compare(page, first: str = NAMES[0], second: str = NAMES[1], blind: bool = True) -> None:
     for i, name in enumerate((first, second)):
-        field = page.locator(f"#contender-{i}").get_by_role("combobox")
+        field = page.locator(f"#candidate-{i}").get_by_role("combobox")
         field.fill(name)
         field.press("Enter")
     page.locator("#blind input").set_checked(blind)

@@ -8,7 +8,7 @@ import soundfile
 from browser import acknowledge, chromium, real_server, upload, wait_for_result, wait_until_playing_from, watched_page
 from gradio_client import Client, handle_file
 
-from medalign.analysis import DISCLAIMER
+from medalign.core.analysis import DISCLAIMER
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

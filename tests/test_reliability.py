@@ -5,10 +5,11 @@ import json
 import pytest
 
 from medalign.cli import main
-from medalign.errors import DataError
-from medalign.reliability import load_reliability, read_reliability
-from medalign.result_figures import reliability_figure
-from medalign.weights import CHECKPOINTS, DEFAULT_STUDENT
+from medalign.core.assets import CHECKPOINTS
+from medalign.core.errors import DataError
+from medalign.core.weights import DEFAULT_STUDENT
+from medalign.feedback.reliability import load_reliability, read_reliability
+from medalign.report.study_figures import reliability_figure
 
 FIGURES = {
     "clean": {

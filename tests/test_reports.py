@@ -8,9 +8,9 @@ import soundfile
 import torch
 
 from medalign.cli import main
-from medalign.errors import DataError
-from medalign.training.manifest import read_manifest
-from medalign.training.reports import KINDS, fault_of, write_reports
+from medalign.core.errors import DataError
+from medalign.training.data.manifest import read_manifest
+from medalign.training.data.reports import KINDS, fault_of, write_reports
 
 
 def table(path, rows):

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from medalign.analysis import ModelInfo
-from medalign.audio import SAMPLE_RATE_HZ, Recording
-from medalign.second_pass import CONTEXT_S, SecondPass
-from medalign.transcript import Segment, Transcript, Word
-from medalign.transcription import FRAMES_PER_S
+from medalign.core.analysis import ModelInfo
+from medalign.core.audio import SAMPLE_RATE_HZ, Recording
+from medalign.core.transcript import Segment, Transcript, Word
+from medalign.models.transcription import FRAMES_PER_S
+from medalign.pipeline.hotword_rescoring import CONTEXT_S, HotwordRescorer
 
 
 class Recogniser:
@@ -26,13 +26,13 @@ class Recogniser:
         return np.array([-float(len(text)) for text in texts])
 
 
-def second_pass(seconds: int) -> tuple[SecondPass, Recogniser]:
+def second_pass(seconds: int) -> tuple[HotwordRescorer, Recogniser]:
     """A word a second, each named after its second; the waveform is the time."""
     waveform = (np.arange(seconds * SAMPLE_RATE_HZ) / SAMPLE_RATE_HZ).astype(np.float32)
     words = tuple(Word(float(i), i + 0.9, f"w{i}", 0.9) for i in range(seconds))
     transcript = Transcript((Segment(0.0, float(seconds), "", words),))
     recogniser = Recogniser()
-    return SecondPass(recogniser, Recording("a", waveform, SAMPLE_RATE_HZ, 1), transcript), recogniser
+    return HotwordRescorer(recogniser, Recording("a", waveform, SAMPLE_RATE_HZ, 1), transcript), recogniser
 
 
 def test_names_stand_in_the_place_of_the_words_in_question_with_their_neighbours():

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from medalign.core.transcript import Segment, Transcript
 from medalign.evaluation.segment_errors import segment_error_rates
-from medalign.transcript import Segment, Transcript
 
 
 def transcript(*rows: tuple[float, float, str]) -> Transcript:

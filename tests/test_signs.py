@@ -1,4 +1,4 @@
-"""Audible signs: runs become events, each told once; files that don't belong are refused; mixtures tell the truth."""
+"""Sound events: runs become events, each told once; files that don't belong are refused; mixtures tell the truth."""
 
 import json
 from pathlib import Path
@@ -8,12 +8,21 @@ import pytest
 import soundfile
 import torch
 
-from medalign.audio import SAMPLE_RATE_HZ
-from medalign.errors import CheckpointError, DataError
-from medalign.signs import LABELS, SIGNS_CONFIG, SIGNS_FILE, STEP_S, SignDetector, SignHead, find_events, smoothed
-from medalign.training.signs import measure_signs, train_head
-from medalign.training.sounds import MIXTURE_S, NOTHING, STEP, Sound, audible_part, is_audible, mix, read_sounds
-from medalign.training.synthesis import SpokenUtterance, Take
+from medalign.core.audio import SAMPLE_RATE_HZ
+from medalign.core.errors import CheckpointError, DataError
+from medalign.models.sound_events import (
+    LABELS,
+    SOUND_EVENTS_CONFIG,
+    SOUND_EVENTS_FILE,
+    STEP_S,
+    SoundEventDetector,
+    SoundEventHead,
+    find_events,
+    smoothed,
+)
+from medalign.training.data.sounds import MIXTURE_S, NOTHING, STEP, Sound, audible_part, is_audible, mix, read_sounds
+from medalign.training.data.synthesis import SpokenUtterance, Take
+from medalign.training.fitting.fit_sound_events import measure_sound_events, train_head
 
 COUGH, SNEEZE = LABELS.index("cough"), LABELS.index("sneeze")
 DIM, FRAMES_PER_STEP = 8, 5
@@ -23,9 +32,11 @@ def noise(seconds: float, level: float = 0.1, seed: int = 0) -> np.ndarray:
     return (level * np.random.default_rng(seed).standard_normal(round(seconds * SAMPLE_RATE_HZ))).astype(np.float32)
 
 
-def detector() -> SignDetector:
+def detector() -> SoundEventDetector:
     torch.manual_seed(0)
-    return SignDetector(SignHead(DIM, FRAMES_PER_STEP), np.full(len(LABELS), 0.5), np.tile([2.0, -1.0], (len(LABELS), 1)))
+    return SoundEventDetector(
+        SoundEventHead(DIM, FRAMES_PER_STEP), np.full(len(LABELS), 0.5), np.tile([2.0, -1.0], (len(LABELS), 1))
+    )
 
 
 def test_a_run_over_its_threshold_is_one_event_and_close_ones_are_joined():
@@ -64,25 +75,25 @@ def test_signs_lie_inside_the_recording_in_order_with_calibrated_probabilities()
 
 def test_a_saved_detector_is_the_same_detector(tmp_path):
     frames = torch.randn(100, DIM)
-    assert SignDetector.load(tmp_path, DIM) is None
+    assert SoundEventDetector.load(tmp_path, DIM) is None
     detector().save(tmp_path, {"minutes": 3})
-    loaded = SignDetector.load(tmp_path, DIM)
+    loaded = SoundEventDetector.load(tmp_path, DIM)
     assert np.allclose(loaded.logits(frames), detector().logits(frames))
     assert loaded.thresholds.tolist() == detector().thresholds.tolist() and loaded.fit.tolist() == detector().fit.tolist()
-    assert json.loads((tmp_path / SIGNS_CONFIG).read_text())["minutes"] == 3
+    assert json.loads((tmp_path / SOUND_EVENTS_CONFIG).read_text())["minutes"] == 3
 
 
 def test_damaged_or_foreign_files_are_refused(tmp_path):
     detector().save(tmp_path, {})
-    with pytest.raises(CheckpointError, match="medalign signs"):
-        SignDetector.load(tmp_path, DIM + 1)  # an encoder of another width
-    config = json.loads((tmp_path / SIGNS_CONFIG).read_text())
-    (tmp_path / SIGNS_CONFIG).write_text(json.dumps({**config, "labels": ["laugh"]}))
+    with pytest.raises(CheckpointError, match="medalign sound-events"):
+        SoundEventDetector.load(tmp_path, DIM + 1)  # an encoder of another width
+    config = json.loads((tmp_path / SOUND_EVENTS_CONFIG).read_text())
+    (tmp_path / SOUND_EVENTS_CONFIG).write_text(json.dumps({**config, "labels": ["laugh"]}))
     with pytest.raises(CheckpointError, match="other signs"):
-        SignDetector.load(tmp_path, DIM)
-    (tmp_path / SIGNS_FILE).write_bytes(b"x" * 40)
+        SoundEventDetector.load(tmp_path, DIM)
+    (tmp_path / SOUND_EVENTS_FILE).write_bytes(b"x" * 40)
     with pytest.raises(CheckpointError):
-        SignDetector.load(tmp_path, DIM)
+        SoundEventDetector.load(tmp_path, DIM)
 
 
 def test_the_audible_part_is_cut_out():
@@ -161,9 +172,9 @@ def test_a_head_learns_signs_that_frames_show_and_the_figures_say_so():
         frames[i, 750:800, 5] += 6  # a sound that is no sign
         laid_in.append([(label, 5.0, 6.0), (NOTHING, 15.0, 16.0)])
     head = train_head((frames[:96], truth[:96]), (frames[96:100], truth[96:100]), Student(), n_epochs=60)
-    trained = SignDetector(head, np.zeros(len(LABELS)), np.ones((len(LABELS), 2)))
-    figures = measure_signs(trained, frames[96:], laid_in[96:])
+    trained = SoundEventDetector(head, np.zeros(len(LABELS)), np.ones((len(LABELS), 2)))
+    figures = measure_sound_events(trained, frames[96:], laid_in[96:])
     for label in LABELS:
-        told = figures["signs"][label]
+        told = figures["sound_events"][label]
         assert told["n"] == 2 and told["recall"] == 1.0 and told["precision"] == 1.0
         assert told["auroc_against_speech"] > 0.99 and told["auroc_against_other_sounds"] > 0.99

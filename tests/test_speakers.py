@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from medalign.audio import POWER_FRAMES_PER_S, SAMPLE_RATE_HZ, Recording, load_recording
-from medalign.speakers import DOCTOR, PATIENT, SPEAKERS, name_speakers
-from medalign.training.examples import load_examples
-from medalign.transcript import UNKNOWN_SPEAKER, Segment, Transcript, Word
-from medalign.voice_encoder import EMBED_DIM, VoiceEncoder
+from medalign.core.audio import POWER_FRAMES_PER_S, SAMPLE_RATE_HZ, Recording, load_recording
+from medalign.core.examples import load_examples
+from medalign.core.transcript import UNKNOWN_SPEAKER, Segment, Transcript, Word
+from medalign.models.voice_encoder import EMBED_DIM, VoiceEncoder
+from medalign.pipeline.speakers import DOCTOR, PATIENT, SPEAKERS, name_speakers
 
 
 def written(turns) -> Transcript:

@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 from scipy.stats import binomtest
 
-from medalign.agreement import between_raters, concept_agreement, over_time
+from medalign.feedback.agreement import between_raters, concept_agreement, over_time
 from medalign.feedback.columns import COLUMNS
-from medalign.result_figures import agreement_figure, agreement_over_time_figure, standings_figure
-from medalign.standings import position_bias, standings, wilson
+from medalign.feedback.ranking import position_bias, ranking, wilson
+from medalign.report.study_figures import agreement_figure, agreement_over_time_figure, standings_figure
 
 VOTE = ["submission_id", "choice", "left", "blind", "model_a", "model_b"]
 RATING = [
@@ -62,7 +62,7 @@ def rated(rows):
 
 
 def test_simulated_strengths_and_their_order_are_recovered():
-    found = standings(votes_of(STRENGTHS, 100, 20), n_bootstrap=200)
+    found = ranking(votes_of(STRENGTHS, 100, 20), n_bootstrap=200)
     assert [row.model for row in found] == ["good", "fair", "poor"]
     for row in found:
         assert row.strength == pytest.approx(STRENGTHS[row.model], abs=0.15)
@@ -84,18 +84,18 @@ def test_strengths_agree_with_a_plain_minorization_maximization():
     for _ in range(2000):
         worth = won.sum(1) / ((won + won.T) / (worth[:, None] + worth)).sum(1)
     expected = dict(zip(names, np.log(worth) - np.log(worth).mean(), strict=True))
-    for row in standings(votes, n_bootstrap=10):
+    for row in ranking(votes, n_bootstrap=10):
         assert row.strength == pytest.approx(expected[row.model], abs=1e-4)
 
 
 def test_intervals_hold_the_truth_about_as_often_as_they_say_and_shrink_with_n():
     held, widths = [], []
     for seed in range(40):
-        found = standings(votes_of(STRENGTHS, 20, 10, seed), n_bootstrap=100)
+        found = ranking(votes_of(STRENGTHS, 20, 10, seed), n_bootstrap=100)
         held += [row.strength_low <= STRENGTHS[row.model] <= row.strength_high for row in found]
         widths += [row.strength_high - row.strength_low for row in found]
     assert np.mean(held) > 0.9
-    many = standings(votes_of(STRENGTHS, 180, 10), n_bootstrap=100)
+    many = ranking(votes_of(STRENGTHS, 180, 10), n_bootstrap=100)
     assert np.mean([row.strength_high - row.strength_low for row in many]) < np.mean(widths) / 2
 
 
@@ -103,13 +103,13 @@ def test_votes_of_one_person_resemble_each_other_and_the_interval_knows():
     """Ten people of one mind each are not two hundred votes."""
     minds = np.repeat(["a", "b"], 100)
     by_person, apart = np.repeat(np.arange(10), 20), np.arange(200)
-    clustered, free = (standings(votes_between("x", "y", minds, people))[0] for people in (by_person, apart))
+    clustered, free = (ranking(votes_between("x", "y", minds, people))[0] for people in (by_person, apart))
     assert clustered.win_rate == free.win_rate == 0.5
     assert clustered.high - clustered.low > 2 * (free.high - free.low)
 
 
 def test_a_model_that_never_loses_is_finite_and_unsure():
-    winner, loser = standings(votes_between("new", "old", ["a"] * 6))
+    winner, loser = ranking(votes_between("new", "old", ["a"] * 6))
     assert (winner.model, winner.win_rate, loser.win_rate) == ("new", 1.0, 0.0)
     assert 0 < winner.strength < 5 and np.isfinite(winner.strength_high)
     assert winner.strength - loser.strength == pytest.approx(np.log(6.5 / 0.5), abs=1e-4), "half a win for the other"
@@ -118,43 +118,43 @@ def test_a_model_that_never_loses_is_finite_and_unsure():
 
 
 def test_one_vote_claims_almost_nothing():
-    (winner, _) = standings(votes_between("new", "old", ["a"]))
+    (winner, _) = ranking(votes_between("new", "old", ["a"]))
     assert winner.n == 1 and winner.low < 0.25 and winner.strength_low < 0 < winner.strength_high
 
 
 def test_ties_pull_to_one_half():
-    decided = standings(votes_between("x", "y", ["a"] * 10))[0]
-    mixed = standings(votes_between("x", "y", ["a"] * 10 + ["tie"] * 30))[0]
-    only = standings(votes_between("x", "y", ["tie"] * 10))
+    decided = ranking(votes_between("x", "y", ["a"] * 10))[0]
+    mixed = ranking(votes_between("x", "y", ["a"] * 10 + ["tie"] * 30))[0]
+    only = ranking(votes_between("x", "y", ["tie"] * 10))
     assert 0.5 < mixed.win_rate == 0.625 < decided.win_rate and mixed.strength < decided.strength
     assert [(row.win_rate, round(row.strength, 6), row.ties) for row in only] == [(0.5, 0.0, 10), (0.5, 0.0, 10)]
 
 
 def test_both_bad_counts_for_neither_and_is_told():
-    plain = standings(votes_between("x", "y", ["a", "b", "a"]))
-    with_bad = standings(votes_between("x", "y", ["a", "b", "a", "both_bad", "both_bad"]))
+    plain = ranking(votes_between("x", "y", ["a", "b", "a"]))
+    with_bad = ranking(votes_between("x", "y", ["a", "b", "a", "both_bad", "both_bad"]))
     assert [(r.n, r.win_rate, r.both_bad) for r in with_bad] == [(r.n, r.win_rate, 2) for r in plain]
-    nobody = standings(votes_between("x", "y", ["both_bad"]))
+    nobody = ranking(votes_between("x", "y", ["both_bad"]))
     assert [(row.n, row.both_bad, row.win_rate, row.strength) for row in nobody] == [(0, 1, None, None)] * 2
 
 
 def test_the_bootstrap_is_the_same_for_the_same_seed():
     votes = votes_of(STRENGTHS, 8, 5, ties=0.1)
-    assert standings(votes, 100, seed=1) == standings(votes, 100, seed=1)
-    assert standings(votes, 100, seed=1) != standings(votes, 100, seed=2)
+    assert ranking(votes, 100, seed=1) == ranking(votes, 100, seed=1)
+    assert ranking(votes, 100, seed=1) != ranking(votes, 100, seed=2)
 
 
 def test_open_votes_and_a_model_against_itself_do_not_count():
     blind = votes_between("x", "y", ["a", "b", "a"])
     seen = votes_between("x", "y", ["b"] * 5).assign(blind=False)
     same = votes_between("x", "x", ["a"] * 5)
-    assert standings(pd.concat([blind, seen, same])) == standings(blind)
+    assert ranking(pd.concat([blind, seen, same])) == ranking(blind)
     assert position_bias(pd.concat([blind, seen])) == position_bias(blind)
 
 
 def test_models_that_never_met_are_ordered_through_a_third():
     votes = pd.concat([votes_between("x", "y", ["a"] * 30 + ["b"] * 10), votes_between("y", "z", ["a"] * 30 + ["b"] * 10)])
-    assert [row.model for row in standings(votes, 50)] == ["x", "y", "z"]
+    assert [row.model for row in ranking(votes, 50)] == ["x", "y", "z"]
 
 
 def test_a_bias_for_the_left_is_found_where_there_is_one_and_not_where_there_is_none():
@@ -287,7 +287,7 @@ def test_pairs_that_agree_are_counted_row_by_row():
 
 def test_empty_tables_give_empty_results():
     votes, ratings = stored([], VOTE), stored([], RATING)
-    assert standings(votes) == () and concept_agreement(ratings) == () and over_time(ratings) == ()
+    assert ranking(votes) == () and concept_agreement(ratings) == () and over_time(ratings) == ()
     bias, between = position_bias(votes), between_raters(ratings)
     assert (bias.n, bias.share_left, bias.p_value) == (0, None, None)
     assert (between.n_rows, between.n_pairs, between.share, between.alpha) == (0, 0, None, None)
@@ -296,8 +296,8 @@ def test_empty_tables_give_empty_results():
 
 
 def test_the_figure_of_standings_shows_rate_interval_and_n():
-    found = standings(votes_of(STRENGTHS, 10, 6, ties=0.1), 50)
-    nobody = standings(votes_between("<b>x", "y", ["both_bad"]))
+    found = ranking(votes_of(STRENGTHS, 10, 6, ties=0.1), 50)
+    nobody = ranking(votes_between("<b>x", "y", ["both_bad"]))
     figure = standings_figure((*found, *nobody))
     (trace,) = figure.data
     assert list(trace.x) == [100 * row.win_rate for row in found], "no mark where nothing was decided"

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from medalign.audio import SAMPLE_RATE_HZ, load_recording
-from medalign.errors import CheckpointError, WeightsError
-from medalign.student import CHECKPOINTS, DEFAULT_STUDENT, Student
-from medalign.weights import resolve
-from medalign.whisper_encoder import load_encoder, log_mel_of
+from medalign.core.audio import SAMPLE_RATE_HZ, load_recording
+from medalign.core.errors import CheckpointError, WeightsError
+from medalign.core.weights import resolve
+from medalign.models.student import CHECKPOINTS, DEFAULT_STUDENT, Student
+from medalign.models.whisper_encoder import load_encoder, log_mel_of
 
 
 @pytest.fixture(scope="module")

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 from page_fixtures import analysis, hostile_analysis
 
-from medalign.analysis import Evidence, Measurement, Witness
-from medalign.summary import ORDER, summarize
-from medalign.ui.summary_view import summary_view
+from medalign.core.analysis import Evidence, Measurement, Source
+from medalign.report.summary import ORDER, summarize
+from medalign.ui.views.summary_view import summary_view
 
 
 def test_each_status_has_its_section_and_sections_keep_their_order():
@@ -32,7 +32,7 @@ def test_counts_lead_and_numbers_stand_with_what_the_patient_has():
         cough,
         *_,
     ) = analysis().concepts
-    twice = Witness(0.9, 0.4, (Evidence(1.0, 2.0, "cough"), Evidence(9.0, 9.5, "coughing")))
+    twice = Source(0.9, 0.4, (Evidence(1.0, 2.0, "cough"), Evidence(9.0, 9.5, "coughing")))
     concepts = (
         replace(cough, concept_id="HP:1", label="Rash"),
         replace(cough, teacher=twice),

@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from medalign.errors import DataError
-from medalign.training.consultations import (
+from medalign.core.errors import DataError
+from medalign.training.data.consultations import (
     MAX_WORDS,
     note_sentences,
     read_aci_bench,
@@ -14,8 +14,8 @@ from medalign.training.consultations import (
     read_mts_dialog,
     read_primock57,
 )
-from medalign.training.manifest import read_manifest
-from medalign.training.synthesis import SpokenUtterance, Take, _window_rows, read_takes, synthesize, timed_transcript
+from medalign.training.data.manifest import read_manifest
+from medalign.training.data.synthesis import SpokenUtterance, Take, _window_rows, read_takes, synthesize, timed_transcript
 
 # Invented, in the layouts of the three collections.
 PRIMOCK57 = (

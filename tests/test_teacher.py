@@ -5,8 +5,8 @@ import pytest
 import torch
 from transformers import GPT2Config, GPT2Model, PreTrainedTokenizerFast
 
-from medalign.errors import MedAlignError, WeightsError
-from medalign.teacher import Teacher
+from medalign.core.errors import MedAlignError, WeightsError
+from medalign.models.teacher import Teacher
 
 TEXTS = ["my chest hurts", "i have had a cough for two weeks and it is worse at night", "no"]
 

@@ -8,11 +8,11 @@ import sys
 import numpy as np
 import pytest
 
-from medalign.audio import SAMPLE_RATE_HZ
 from medalign.cli import main
-from medalign.student import Student
-from medalign.training.card import write_card
-from medalign.training.examples import EXAMPLES_DIR
+from medalign.core.audio import SAMPLE_RATE_HZ
+from medalign.models.student import Student
+from medalign.training.data.example_recordings import EXAMPLES_DIR
+from medalign.training.model_card import write_card
 
 TINY = ["--steps", "14", "--batch-size", "12", "--validate-every", "7", "--renderings", "clean", "--device", "cpu"]
 MANIFEST = str(EXAMPLES_DIR / "manifest.csv")

@@ -11,17 +11,17 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from medalign.adapters import AdapterConfig
-from medalign.encoders import AudioEncoder, Features
-from medalign.errors import DataError, TrainingError
-from medalign.head import STACK, AlignmentHead, HeadConfig, pad_stretches
-from medalign.student import Student, StudentConfig
-from medalign.training.batches import ChunkBatches, LengthBatches
-from medalign.training.dataset import N_MELS, Pair, Pairs
+from medalign.core.errors import DataError, TrainingError
+from medalign.core.weights import Weights
+from medalign.models.adapters import AdapterConfig
+from medalign.models.encoders import AudioEncoder, Features
+from medalign.models.head import STACK, AlignmentHead, HeadConfig, pad_stretches
+from medalign.models.student import Student, StudentConfig
+from medalign.training.data.batches import ChunkBatches, LengthBatches
+from medalign.training.data.pairs import N_MELS, Pair, Pairs
 from medalign.training.objective import LATE_ROWS, Heard, LossWeights, Objective, Targets
 from medalign.training.recipe import embed_pairs
 from medalign.training.train import TrainConfig, Trainee, learning_rate, make_accelerator, train
-from medalign.weights import Weights
 
 HEAD = HeadConfig(encoder_dim=16, embed_dim=12, model_dim=20, n_heads=2, n_layers=1)
 TRAIN = TrainConfig(n_steps=60, batch_size=24, warmup_steps=5, validate_every=30, peak_lr=3e-3, bf16=False)

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from faster_whisper.feature_extractor import FeatureExtractor
 
-from medalign.audio import SAMPLE_RATE_HZ, Recording, load_recording
-from medalign.evaluation.speech_recognition import plain
-from medalign.log_mel import PiecewiseFeatureExtractor
-from medalign.transcription import FRAMES_PER_S
+from medalign.core.audio import SAMPLE_RATE_HZ, Recording, load_recording
+from medalign.evaluation.word_errors import plain
+from medalign.models.log_mel import PiecewiseFeatureExtractor
+from medalign.models.transcription import FRAMES_PER_S
 
 DATA = Path(os.environ.get("MEDALIGN_DATA", Path(__file__).parents[2] / "shared" / "data"))
 LIBRISPEECH = DATA / "speech" / "librispeech_test_other"

@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from medalign.concepts import ConceptBank, find_mentions_in_text
-from medalign.training.vocabulary import CONDITION, TURNS, practice_dialogues
+from medalign.training.data.vocabulary import CONDITION, TURNS, practice_dialogues
 
 
 @pytest.fixture(scope="module")

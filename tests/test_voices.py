@@ -8,9 +8,9 @@ from multiprocessing import get_context
 import numpy as np
 import pytest
 
-from medalign.audio import SAMPLE_RATE_HZ
-from medalign.errors import DataError
-from medalign.training.voices import PRONUNCIATIONS, VOICES, speak, speakable
+from medalign.core.audio import SAMPLE_RATE_HZ
+from medalign.core.errors import DataError
+from medalign.training.data.voices import PRONUNCIATIONS, VOICES, speak, speakable
 
 SENTENCE = "I have had a cough for three weeks."
 

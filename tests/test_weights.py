@@ -5,9 +5,9 @@ import struct
 
 import pytest
 
-from medalign import weights
-from medalign.errors import CheckpointError, WeightsError
-from medalign.whisper_encoder import load_encoder, read_ctranslate2
+from medalign.core import weights
+from medalign.core.errors import CheckpointError, WeightsError
+from medalign.models.whisper_encoder import load_encoder, read_ctranslate2
 
 WHISPER = ("model.bin",)
 

@@ -9,9 +9,13 @@ import logging
 import sys
 
 from medalign import __version__
-from medalign.analysis import DISCLAIMER
-from medalign.cli import comparing, feedback, judging, training, use
-from medalign.errors import MedAlignError
+from medalign.cli import analyze as use
+from medalign.cli import compare as comparing
+from medalign.cli import feedback
+from medalign.cli import fit as judging
+from medalign.cli import train as training
+from medalign.core.analysis import DISCLAIMER
+from medalign.core.errors import MedAlignError
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 from medalign.cli.options import Manual, check_output
-from medalign.errors import MedAlignError
+from medalign.core.errors import MedAlignError
 
 STORE_VARIABLE = "MEDALIGN_FEEDBACK"  # for the command line only; the package reads no environment
 FORMATS = ("jsonl", "csv", "parquet")
@@ -96,7 +96,7 @@ def _export(arguments: argparse.Namespace) -> None:
 
 
 def _manifest(arguments: argparse.Namespace) -> None:
-    from medalign.feedback.manifest import read_recordings, write_training_manifest
+    from medalign.training.data.from_feedback import read_recordings, write_training_manifest
 
     check_output(arguments.out)
     with _open(arguments) as store:

@@ -5,7 +5,7 @@ import json
 import sys
 from pathlib import Path
 
-from medalign.errors import MedAlignError
+from medalign.core.errors import MedAlignError
 
 DEFAULT_CACHE = Path("runs/cache")
 

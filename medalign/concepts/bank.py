@@ -12,7 +12,7 @@ from importlib.resources import files
 from typing import Literal, get_args
 
 from medalign.concepts.tokens import PhraseTree, phrase_tokens, stem, words_of
-from medalign.errors import DataError
+from medalign.core.errors import DataError
 
 BANK_FILE = "bank.json"
 

@@ -24,7 +24,7 @@ from pathlib import Path
 
 from medalign.concepts.bank import BANK_FILE, phrase_keys
 from medalign.concepts.custom import CODES_FILE
-from medalign.errors import DataError
+from medalign.core.errors import DataError
 
 DATA = Path(__file__).parent / "data"
 PREFIX = {"HPO": "", "ICD-10-CM": "ICD10CM:", "DRUG": "DRUG:", "CUSTOM": "CUSTOM:"}

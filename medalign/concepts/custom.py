@@ -14,7 +14,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from medalign.concepts.bank import CATEGORIES, Category, Concept, ConceptBank, phrase_keys
-from medalign.errors import DataError
+from medalign.core.errors import DataError
 
 CODES_FILE = "codes.txt.gz"
 MAX_CONCEPTS = 1000  # embedding them takes a laptop some ten seconds

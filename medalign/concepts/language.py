@@ -2,7 +2,7 @@
 
 from medalign.concepts.misheard import frequency
 from medalign.concepts.tokens import split_word
-from medalign.transcript import Transcript
+from medalign.core.transcript import Transcript
 
 MIN_WORDS = 12  # fewer say too little
 # Share of words that an English dictionary has: at least 0.88 in 45 English consultations, at most 0.28 in sentences of

@@ -14,11 +14,11 @@ from dataclasses import dataclass, replace
 from text_to_num import Token as NumberToken
 from text_to_num import find_numbers
 
-from medalign.analysis import Measurement
 from medalign.concepts.bank import ConceptBank
 from medalign.concepts.mentions import Mention
 from medalign.concepts.tokens import words_of
-from medalign.transcript import Transcript, Word
+from medalign.core.analysis import Measurement
+from medalign.core.transcript import Transcript, Word
 
 CUE_REACH = 7  # words between a cue ("my temperature was about") and its number
 ABOUT_REACH_S = 6.0  # a dose or duration belongs to a mention that is no farther from it

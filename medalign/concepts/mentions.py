@@ -14,7 +14,7 @@ from medalign.concepts.answers import statuses
 from medalign.concepts.bank import FILLERS, SKIPPABLE, ConceptBank
 from medalign.concepts.context import Context
 from medalign.concepts.tokens import PhraseTree, Token, sentences, stem, words_of
-from medalign.transcript import UNKNOWN_SPEAKER, Segment, Transcript, Word
+from medalign.core.transcript import UNKNOWN_SPEAKER, Segment, Transcript, Word
 
 MAX_SKIPPED = 5  # skippable words inside one wording
 MAX_BRIDGE = 8  # words between a complaint and its body part

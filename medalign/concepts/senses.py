@@ -6,10 +6,10 @@ so whoever takes numbers out of their sentences has to ask here first. The rules
 
 from collections.abc import Sequence
 
-from medalign.analysis import Measurement, Status
 from medalign.concepts.answers import statuses
 from medalign.concepts.tokens import Token, sentences, words_of
-from medalign.transcript import Transcript
+from medalign.core.analysis import Measurement, Status
+from medalign.core.transcript import Transcript
 
 ROUNDING_S = 0.005  # times may have been through a file
 # A limit or an aim, where it stands right before a number: "stay under 130 over 80", "the target is 120 over 80".

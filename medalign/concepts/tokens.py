@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from medalign.transcript import UNKNOWN_SPEAKER, Segment, Transcript
+from medalign.core.transcript import UNKNOWN_SPEAKER, Segment, Transcript
 
 
 def words_of(text: str) -> frozenset[str]:

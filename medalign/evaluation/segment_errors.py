@@ -7,8 +7,8 @@ nothing; words are made plain as for a word error rate. A dropped word counts fo
 import numpy as np
 from rapidfuzz.distance import Levenshtein
 
-from medalign.evaluation.speech_recognition import plain
-from medalign.transcript import Transcript
+from medalign.core.transcript import Transcript
+from medalign.evaluation.word_errors import plain
 
 
 def segment_error_rates(said: Transcript, written: Transcript) -> np.ndarray:

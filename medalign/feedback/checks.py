@@ -5,7 +5,7 @@ import string
 import unicodedata
 from collections.abc import Iterable
 
-from medalign.errors import FeedbackError
+from medalign.core.errors import FeedbackError
 
 MAX_ID = 120  # characters
 MAX_TOLD = 40  # of a wrong value, in a message

@@ -19,7 +19,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, IntegrityError, NoSuchModuleError, OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from medalign.errors import FeedbackError
+from medalign.core.errors import FeedbackError
 from medalign.feedback.migrations import VERSION, migrate, version_of
 
 log = logging.getLogger(__name__)

@@ -13,11 +13,11 @@ from typing import Literal, get_args
 
 import pandas
 
-from medalign.analysis import DISCLAIMER
-from medalign.errors import FeedbackError
+from medalign.core.analysis import DISCLAIMER
+from medalign.core.errors import FeedbackError
+from medalign.core.weights import upload_dataset
 from medalign.feedback.columns import COLUMNS, FEEDBACK, TABLES, TableName
 from medalign.feedback.store import FeedbackStore
-from medalign.weights import upload_dataset
 
 Format = Literal["jsonl", "csv", "parquet"]
 FORMATS: tuple[Format, ...] = get_args(Format)

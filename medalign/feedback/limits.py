@@ -10,7 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from medalign.errors import FeedbackError
+from medalign.core.errors import FeedbackError
 
 MAX_KEYS = 10_000  # remembered at once
 

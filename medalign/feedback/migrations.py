@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from sqlalchemy import Connection, inspect, select
 
-from medalign.errors import FeedbackError
+from medalign.core.errors import FeedbackError
 from medalign.feedback import schema
 
 

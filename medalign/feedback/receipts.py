@@ -4,7 +4,7 @@ import hashlib
 import secrets
 from dataclasses import dataclass, field
 
-from medalign.errors import FeedbackError
+from medalign.core.errors import FeedbackError
 from medalign.feedback.checks import told
 
 ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"  # nothing to be mistaken: neither 0 and O, nor 1, I and L, nor U beside V

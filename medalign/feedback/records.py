@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from medalign import __version__
-from medalign.analysis import Agreement, Analysis, ModelInfo, Models, Status
-from medalign.errors import FeedbackError
+from medalign.core.analysis import Agreement, Analysis, ModelInfo, Models, Status
+from medalign.core.errors import FeedbackError
 from medalign.feedback.checks import identifier, is_slug, one_of, seconds, text, told, whole
 
 Verdict = Literal["correct", "wrong", "wrong_status", "missing"]

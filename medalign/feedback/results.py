@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import ColumnElement, Connection, delete, exists, insert, or_, select
 
-from medalign.analysis import Models
 from medalign.concepts import ConceptBank
-from medalign.errors import FeedbackError
+from medalign.core.analysis import Models
+from medalign.core.errors import FeedbackError
 from medalign.feedback import schema
 from medalign.feedback.checks import told
 from medalign.feedback.records import ConceptRating, ShownComparison, ShownResult

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
-from medalign.errors import FeedbackError
+from medalign.core.errors import FeedbackError
 from medalign.feedback import schema
 from medalign.feedback.receipts import Receipt, hash_of, new_code
 from medalign.feedback.records import ConceptRating, RecordingRating, Role, Vote

@@ -14,15 +14,15 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from medalign.adapters import AdapterConfig
 from medalign.concepts import ConceptBank
-from medalign.student import Student
-from medalign.teacher import Teacher
-from medalign.training.dataset import build_pairs
-from medalign.training.manifest import Row, read_manifest
+from medalign.models.adapters import AdapterConfig
+from medalign.models.student import Student
+from medalign.models.teacher import Teacher
+from medalign.training.data.manifest import Row, read_manifest
+from medalign.training.data.pairs import build_pairs
+from medalign.training.data.targets import Vocabulary, make_targets
 from medalign.training.objective import LossWeights
 from medalign.training.recipe import Judge, in_half_precision
-from medalign.training.targets import Vocabulary, make_targets
 from medalign.training.train import TrainConfig, train
 
 log = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ from typing import IO
 import torch
 from torch import Tensor, nn
 
-from medalign.errors import TrainingError
+from medalign.core.errors import TrainingError
 
 STATE_FILE, LOG_FILE = "state.pt", "log.jsonl"
 

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from medalign.errors import DataError
-from medalign.head import HeadEnsemble
-from medalign.student import Student
-from medalign.training.card import write_card
+from medalign.core.errors import DataError
+from medalign.models.head import HeadEnsemble
+from medalign.models.student import Student
 from medalign.training.checkpoint import LOG_FILE
+from medalign.training.model_card import write_card
 
 
 def join_runs(runs: Sequence[Path], out: Path, weights: Sequence[float] | None = None) -> Student:

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from medalign import alignment
-from medalign.errors import DataError
+from medalign.core.errors import DataError
+from medalign.training import losses as alignment
 
 LATE_ROWS = 64  # about so many pairs of a batch are compared word by word: its cost grows with their square
 

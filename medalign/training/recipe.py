@@ -14,21 +14,21 @@ import numpy as np
 import torch
 
 from medalign import __version__
-from medalign.adapters import AdapterConfig
-from medalign.alignment import effective_rank
 from medalign.concepts import ConceptBank
+from medalign.core.weights import sha256_of
 from medalign.evaluation.concept_detection import mean_over_concepts, per_concept
 from medalign.evaluation.retrieval import recall_at_k
-from medalign.figures import training_curves
-from medalign.student import Student
-from medalign.teacher import DEFAULT_TEACHER, Teacher
-from medalign.training.augmentation import NoiseClips
-from medalign.training.card import write_card
-from medalign.training.dataset import Pairs, Renderings, build_pairs
-from medalign.training.manifest import Row, read_manifest
-from medalign.training.targets import Vocabulary, make_targets
+from medalign.models.adapters import AdapterConfig
+from medalign.models.student import Student
+from medalign.models.teacher import DEFAULT_TEACHER, Teacher
+from medalign.report.figures import training_curves
+from medalign.training.data.augmentation import NoiseClips
+from medalign.training.data.manifest import Row, read_manifest
+from medalign.training.data.pairs import Pairs, Renderings, build_pairs
+from medalign.training.data.targets import Vocabulary, make_targets
+from medalign.training.losses import effective_rank
+from medalign.training.model_card import write_card
 from medalign.training.train import TrainConfig, make_accelerator, train
-from medalign.weights import sha256_of
 
 log = logging.getLogger(__name__)
 

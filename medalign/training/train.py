@@ -23,16 +23,16 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from medalign.alignment import draw_token_mask, keep_close
-from medalign.errors import DataError, TrainingError
-from medalign.head import STACK, padded_length
-from medalign.student import Student
-from medalign.training.batches import ChunkBatches, LengthBatches
+from medalign.core.errors import DataError, TrainingError
+from medalign.models.head import STACK, padded_length
+from medalign.models.student import Student
 from medalign.training.checkpoint import RunState
-from medalign.training.dataset import N_MELS, Pairs
+from medalign.training.data.batches import ChunkBatches, LengthBatches
+from medalign.training.data.live import LiveChunks, stretches_of_chunks
+from medalign.training.data.pairs import N_MELS, Pairs
 from medalign.training.distributed import gather_rows
 from medalign.training.large_batch import backward_in_chunks
-from medalign.training.live import LiveChunks, stretches_of_chunks
+from medalign.training.losses import draw_token_mask, keep_close
 from medalign.training.objective import Heard, LossWeights, Objective, Targets
 
 log = logging.getLogger(__name__)

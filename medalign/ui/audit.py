@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import gradio as gr
 
-from medalign.analysis import Analysis
+from medalign.core.analysis import Analysis
 from medalign.feedback.records import AuditEvent, Outcome, visit_id
 from medalign.feedback.store import FeedbackStore
 from medalign.ui.states import State
@@ -19,7 +19,7 @@ def audited(store: FeedbackStore | None, event: str, request: gr.Request | None,
     analysis = None
     try:
         for state in states:
-            if held := state.get("sitting"):
+            if held := state.get("session"):
                 analysis = held.analysis or analysis
             outcome = state.get("outcome", outcome)
             yield {name: value for name, value in state.items() if name != "outcome"}

@@ -6,7 +6,7 @@ browser chose to send: handlers take it through `text_of`, `number_of` and check
 
 import gradio as gr
 
-from medalign.errors import MedAlignError
+from medalign.core.errors import MedAlignError
 
 MAX_CHARACTERS = 4000
 

@@ -3,8 +3,8 @@
 Nobody is asked once and for all: the box is empty on every visit, since the next recording may have other people in it.
 """
 
-from medalign.analysis import DISCLAIMER
-from medalign.errors import MedAlignError
+from medalign.core.analysis import DISCLAIMER
+from medalign.core.errors import MedAlignError
 
 NOTICE = """
 <section class="data-notice" aria-label="Before you record or upload"><p><strong>Before you record or upload.</strong>

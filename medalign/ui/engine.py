@@ -5,17 +5,16 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
-from medalign.analysis import Analysis
 from medalign.concepts import Concept
-from medalign.errors import MedAlignError
-from medalign.passage import Explanation
-from medalign.transcript import Transcript
+from medalign.core.analysis import Analysis, Explanation
+from medalign.core.errors import MedAlignError
+from medalign.core.transcript import Transcript
 
 log = logging.getLogger(__name__)
 
 
 class Engine(Protocol):
-    """What the page needs of `medalign.analyzer.Analyzer`."""
+    """What the page needs of `medalign.pipeline.analyzer.Analyzer`."""
 
     listener: Any  # `listen` and `find`
 

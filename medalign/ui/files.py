@@ -9,7 +9,7 @@ import gradio as gr
 import numpy as np
 import soundfile
 
-from medalign.audio import SAMPLE_RATE_HZ
+from medalign.core.audio import SAMPLE_RATE_HZ
 
 
 def keep(place: gr.HTML, data: bytes, name: str) -> Path:

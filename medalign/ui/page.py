@@ -5,21 +5,22 @@ from pathlib import Path
 
 import gradio as gr
 
-from medalign.audio import MAX_BYTES
-from medalign.errors import MedAlignError
+from medalign.core.audio import MAX_BYTES
+from medalign.core.errors import MedAlignError
+from medalign.feedback.reliability import Reliability
 from medalign.feedback.store import FeedbackStore
-from medalign.reliability import Reliability
-from medalign.ui import consent, help_view, status_view
-from medalign.ui.analyse_tab import Example, analyse_tab
+from medalign.ui import consent
 from medalign.ui.audit import audit
-from medalign.ui.compare_tab import LoadContender, compare_tab
 from medalign.ui.engine import Engine
-from medalign.ui.feedback_panel import feedback_panel
-from medalign.ui.results_tab import results_tab
-from medalign.ui.sitting import KEEP_S, forget
+from medalign.ui.session import KEEP_S, forget
 from medalign.ui.states import MODEL_QUEUE
+from medalign.ui.tabs.analyse_tab import Example, analyse_tab
+from medalign.ui.tabs.compare_tab import LoadContender, compare_tab
+from medalign.ui.tabs.feedback_panel import feedback_panel
+from medalign.ui.tabs.results_tab import results_tab
+from medalign.ui.views import help_view, status_view
 
-HERE = Path(__file__).parent
+STATIC = Path(__file__).parent / "static"
 SCRIPTS = ("player.js", "page.js", "microphone.js", "shortcuts.js")
 SCAN_S = 600  # uploads vanish within KEEP_S + SCAN_S
 
@@ -39,7 +40,7 @@ def build_app(
     Args:
         load_engine: called at the first analysis, not before.
         store: where feedback goes; without one, feedback is switched off and the page says so.
-        load_contender: gives the engine of a contender; without it, nothing can be compared.
+        load_contender: gives the engine of a candidate; without it, nothing can be compared.
         takes_own: whether readers may record and upload; else they have the examples.
         any_model: whether readers may name folders and Hub models to compare, or only those on the list. A public server
             should not fetch whatever a stranger types.
@@ -47,13 +48,13 @@ def build_app(
     """
     with gr.Blocks(title="MedAlign", analytics_enabled=False, delete_cache=(SCAN_S, KEEP_S)) as page:
         gr.HTML(status_view.HEADER, apply_default_css=False)
-        sitting = gr.State(None, time_to_live=KEEP_S, delete_callback=forget)
+        session = gr.State(None, time_to_live=KEEP_S, delete_callback=forget)
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab("Analyse", id="analyse"):
-                analyse_tab(load_engine, examples, sitting, store, takes_own)
-                feedback_panel(store, sitting)
+                analyse_tab(load_engine, examples, session, store, takes_own)
+                feedback_panel(store, session)
             with gr.Tab("Compare", id="compare"):
-                compare_tab(load_contender, store, sitting, any_model)
+                compare_tab(load_contender, store, session, any_model)
             with gr.Tab("Results", id="results") as tab:
                 results_tab(store, tab, reliability)
         gr.HTML(help_view.DIALOG, apply_default_css=False)
@@ -64,7 +65,7 @@ def build_app(
 
 def launch_options() -> dict:
     """Everything `launch()` needs besides the address. Nothing here makes the browser ask another host."""
-    scripts = "\n".join((HERE / name).read_text(encoding="utf-8") for name in SCRIPTS)
+    scripts = "\n".join((STATIC / name).read_text(encoding="utf-8") for name in SCRIPTS)
     return {
         "run_history": False,  # Gradio would keep inputs and results in the browser's storage
         "max_file_size": MAX_BYTES,
@@ -74,7 +75,7 @@ def launch_options() -> dict:
         "ssr_mode": False,
         "show_error": False,  # gr.Error is shown all the same; a bug's own words stay in the log
         "theme": _theme(),
-        "css": (HERE / "style.css").read_text(encoding="utf-8"),
+        "css": (STATIC / "style.css").read_text(encoding="utf-8"),
         "head": f"<script>{scripts}</script>",
     }  # fmt: skip
 

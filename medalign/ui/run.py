@@ -11,30 +11,31 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from medalign.analysis import Analysis
-from medalign.audio import load_recording
 from medalign.concepts import ConceptBank
 from medalign.concepts.custom import parse_concepts
-from medalign.errors import MedAlignError
-from medalign.figures import alignment_timeline, concept_heatmap
-from medalign.passage_figures import shared_space
-from medalign.ui import alignment_view, consent, status_view, why_view
-from medalign.ui.concept_table import WAITING, concept_table, first_picture
-from medalign.ui.corrections_view import corrections_view
-from medalign.ui.details_view import details_view
+from medalign.core.analysis import Analysis
+from medalign.core.audio import load_recording
+from medalign.core.errors import MedAlignError
+from medalign.report.explanation_figures import shared_space
+from medalign.report.figures import alignment_timeline, concept_heatmap
+from medalign.ui import consent
 from medalign.ui.engine import Engine
-from medalign.ui.measurements_view import measurements_view
-from medalign.ui.sitting import Sitting
-from medalign.ui.summary_view import summary_view
-from medalign.ui.transcript_view import partial_transcript, transcript_view
-from medalign.ui.verdict import verdict
+from medalign.ui.session import Session
+from medalign.ui.views import alignment_view, status_view, why_view
+from medalign.ui.views.concept_table import WAITING, concept_table, preview_concepts
+from medalign.ui.views.corrections_view import corrections_view
+from medalign.ui.views.details_view import details_view
+from medalign.ui.views.measurements_view import measurements_view
+from medalign.ui.views.summary_view import summary_view
+from medalign.ui.views.transcript_view import partial_transcript, transcript_view
+from medalign.ui.views.verdict import verdict
 
 log = logging.getLogger(__name__)
 
 MIN_UPDATE_S = 0.5  # a page state carries the transcript so far: not more often than eyes can follow
 State = dict[str, object]
 # Hides the last result, and what was asked of it.
-CLEARED: State = {"alert": "", "progress": "", "heading": "", "overview": "", "exports": "", "player": None, "sitting": None,
+CLEARED: State = {"alert": "", "progress": "", "heading": "", "overview": "", "exports": "", "player": None, "session": None,
                   "timeline_notes": "", "hits": "", "why": "", "extremes": ""}  # fmt: skip
 
 
@@ -83,11 +84,11 @@ def run(
 def show(path: Path, title: str, analysis_path: Path) -> Iterator[State]:
     """The states of an example whose result was computed beforehand: all there at once, the picture of the map last."""
     yield CLEARED
-    sitting = Sitting(str(path), title, is_example=True)
-    sitting.finish(Analysis.from_dict(json.loads(analysis_path.read_text(encoding="utf-8"))))
-    state = finished(sitting)
+    session = Session(str(path), title, is_example=True)
+    session.finish(Analysis.from_dict(json.loads(analysis_path.read_text(encoding="utf-8"))))
+    state = finished(session)
     state["heading"] += status_view.BEFOREHAND
-    yield {**state, "sitting": sitting, "waveform": load_recording(path).waveform}
+    yield {**state, "session": session, "waveform": load_recording(path).waveform}
 
 
 def _failed(sentence: str, where: _Run) -> State:
@@ -102,10 +103,10 @@ def _states(
     concepts = parse_concepts(own, ConceptBank.default()) if own.strip() else ()
     yield {"status": "Preparing the models; the first time takes a little longer."}
     engine = load_engine()
-    sitting = Sitting(path, title, concepts, is_example)
+    session = Session(path, title, concepts, is_example)
     yield {
         "heading": status_view.heading(title, recording.duration_s, partial=True) + status_view.silence(recording.waveform),
-        "sitting": sitting,
+        "session": session,
         "waveform": recording.waveform,
         "table": WAITING,
         "transcript": "",
@@ -114,8 +115,8 @@ def _states(
     with closing(engine.stream(path, concepts)) as items:
         for item in items:
             if isinstance(item, Analysis):
-                sitting.finish(item, heard)
-                yield {**finished(sitting), "sitting": sitting}
+                session.finish(item, heard)
+                yield {**finished(session), "session": session}
                 return
             where.stage = item.stage
             heard = item.heard or heard
@@ -135,21 +136,22 @@ def _progress(item) -> State:
     if item.transcript is not None:
         state["transcript"] = partial_transcript(item.transcript)
     if item.skim is not None:
-        state["table"] = first_picture(item.skim.concepts, item.skim.until_s)
+        state["table"] = preview_concepts(item.skim.concepts, item.skim.until_s)
     return state
 
 
-def finished(sitting: Sitting) -> State:
+def finished(session: Session) -> State:
     """Everything that a finished result shows."""
-    analysis = sitting.analysis
+    analysis = session.analysis
     spoken = bool(analysis.transcript.segments)
     return {
         "status": "Finished." if spoken else "Finished: no speech detected.",
         "progress": "",
         "alert": "",
-        "heading": status_view.heading(sitting.title, analysis.recording.duration_s) + status_view.warnings(analysis.warnings),
+        "heading": status_view.heading(session.title, analysis.recording.duration_s) + status_view.warnings(analysis.warnings),
         "overview": verdict(analysis) + summary_view(analysis),
-        "table": concept_table(analysis.concepts, analysis.signs) + measurements_view(analysis.measurements, analysis.concepts),
+        "table": concept_table(analysis.concepts, analysis.sound_events)
+        + measurements_view(analysis.measurements, analysis.concepts),
         "transcript": corrections_view(analysis.corrections)
         + transcript_view(analysis.transcript, analysis.concepts, analysis.alignment.segments),
         "timeline": alignment_timeline(analysis),

@@ -6,11 +6,11 @@ from functools import partial
 
 import gradio as gr
 
-from medalign.errors import MedAlignError
-from medalign.ui import status_view
-from medalign.ui.export_view import exports
+from medalign.core.errors import MedAlignError
 from medalign.ui.files import keep_waveform
-from medalign.ui.player_view import player
+from medalign.ui.views import status_view
+from medalign.ui.views.export_view import exports
+from medalign.ui.views.player_view import player
 
 QUIET = {"show_progress": "hidden", "api_visibility": "private"}
 PRESS = {**QUIET, "trigger_mode": "multiple"}  # of a bridge: a second press counts while the first is under way
@@ -19,18 +19,18 @@ Parts = dict[str, gr.components.Component]
 State = dict[str, object]
 
 
-def addressed(state: State, parts: Parts, sitting: gr.State) -> dict:
+def addressed(state: State, parts: Parts, session: gr.State) -> dict:
     """The state with components for names; files that it needs are written here, where Gradio's folder is known.
 
-    Names with a meaning of their own: `sitting` is held for later questions and gets its exports; `waveform`, only beside
+    Names with a meaning of their own: `session` is held for later questions and gets its exports; `waveform`, only beside
     it, becomes the player.
     """
     state = dict(state)
-    changes_sitting = "sitting" in state
-    held, waveform = state.pop("sitting", None), state.pop("waveform", None)
+    changes_sitting = "session" in state
+    held, waveform = state.pop("session", None), state.pop("waveform", None)
     addressed = {parts[name]: value for name, value in state.items()}
     if changes_sitting:
-        addressed[sitting] = held
+        addressed[session] = held
     if held is not None:
         if waveform is not None:
             held.files.append(keep_waveform(parts["player"], waveform))

@@ -1,0 +1,194 @@
+"""Commands that use models: analyze, skim, search, transcribe, bench."""
+
+import argparse
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from medalign.cli.options import check_output, model_options, write_json, write_text
+from medalign.core.analysis import DISCLAIMER, Analysis
+from medalign.core.errors import MedAlignError
+from medalign.core.wording import clock
+
+EXPORTS = {  # options of `analyze` beside --json
+    "csv": "write the concepts here, one row each, for a spreadsheet",
+    "vtt": "write the transcript here as WebVTT subtitles",
+    "fhir": "write the mentions here as a FHIR R4 Bundle, for review",
+    "html": "write a page here to print",
+}
+
+
+def add_commands(commands) -> None:
+    """Add them to the subparsers of the command line."""
+    analyze = commands.add_parser("analyze", help="transcript, concepts and alignment of one recording")
+    analyze.add_argument("audio", metavar="AUDIO", help="wav, mp3, m4a, mp4, ogg, webm or flac; at most 60 minutes")
+    analyze.add_argument("--json", metavar="OUT", type=Path, help="write the whole result here ('-' is standard output)")
+    for name, told in EXPORTS.items():
+        analyze.add_argument(f"--{name}", metavar="OUT", type=Path, help=told)
+    analyze.add_argument(
+        "--concepts", metavar="CSV", type=Path, help="look for your own, too: columns label, synonyms (by |), code, category"
+    )
+    model_options(analyze, asr=True, teacher=True, student=True)
+    analyze.set_defaults(command=_analyze)
+
+    skim = commands.add_parser("skim", help="concepts in the sound alone, without transcribing: quick, and less sure")
+    skim.add_argument("audio", metavar="AUDIO")
+    skim.add_argument("--json", metavar="OUT", type=Path, help="write the concepts here ('-' is standard output)")
+    model_options(skim, teacher=True, student=True)
+    skim.set_defaults(command=_skim)
+
+    search = commands.add_parser("search", help="where a recording sounds like a phrase, without transcribing")
+    search.add_argument("audio", metavar="AUDIO")
+    search.add_argument("phrase", metavar="PHRASE", help='any words, such as "trouble sleeping"')
+    search.add_argument("--hits", type=int, default=5, help="places to give")
+    search.add_argument("--json", metavar="OUT", type=Path, help="write the places here ('-' is standard output)")
+    model_options(search, teacher=True, student=True)
+    search.set_defaults(command=_search)
+
+    transcribe = commands.add_parser("transcribe", help="the transcript alone")
+    transcribe.add_argument("audio", metavar="AUDIO")
+    transcribe.add_argument("--json", metavar="OUT", type=Path, help="write segments and words here")
+    model_options(transcribe, asr=True)
+    transcribe.set_defaults(command=_transcribe)
+
+    precompute = commands.add_parser("precompute", help="analyse the bundled examples, so that the page shows them at once")
+    precompute.set_defaults(command=_precompute)
+
+    bench = commands.add_parser("bench", help="time, memory and word errors on the bundled examples")
+    model_options(bench, asr=True, teacher=True, student=True)
+    bench.add_argument("--speech", type=Path, help="folder with manifest.csv (path, text): its word error rate is added")
+    bench.add_argument("--json", metavar="OUT", type=Path, help="write the figures here")
+    bench.set_defaults(command=_bench)
+
+
+def _analyze(arguments: argparse.Namespace) -> None:
+    from medalign.concepts import ConceptBank
+    from medalign.concepts.custom import read_concepts
+    from medalign.core.audio import load_recording
+
+    _check_outputs(arguments)
+    load_recording(arguments.audio)  # a bad file is refused before any model is loaded
+    own = read_concepts(arguments.concepts, ConceptBank.default()) if arguments.concepts else ()
+    analysis = _load_analyzer(arguments).analyze(arguments.audio, own)
+    if arguments.json is not None:
+        write_json(analysis.to_dict(), arguments.json)
+    _write_exports(analysis, arguments)
+    if str(arguments.json) == "-":
+        return
+    print(_summary(analysis))
+
+
+def _check_outputs(arguments: argparse.Namespace) -> None:
+    outputs = [getattr(arguments, name) for name in ("json", *EXPORTS)]
+    for name in EXPORTS:
+        if str(getattr(arguments, name)) == "-":
+            raise MedAlignError(f"--{name} can't go to standard output, only --json can; give it the name of a file")
+    for path in outputs:
+        check_output(path)
+    files = [path.absolute() for path in outputs if path is not None and str(path) != "-"]
+    for path in files:
+        if files.count(path) > 1:
+            raise MedAlignError(f"{path} is to hold two results; give each its own file")
+
+
+def _write_exports(analysis: Analysis, arguments: argparse.Namespace) -> None:
+    from medalign.report.fhir import to_fhir
+    from medalign.report.printable import summary_html
+    from medalign.report.text_formats import to_csv, to_vtt
+
+    for path, make in ((arguments.csv, to_csv), (arguments.vtt, to_vtt), (arguments.html, summary_html)):
+        if path is not None:
+            write_text(make(analysis), path)
+    if arguments.fhir is not None:
+        write_json(to_fhir(analysis), arguments.fhir)
+
+
+def _skim(arguments: argparse.Namespace) -> None:
+    check_output(arguments.json)
+    rows = _load_listener(arguments).skim(arguments.audio)
+    if arguments.json is not None:
+        write_json([asdict(row) for row in rows], arguments.json)
+    if str(arguments.json) != "-":
+        print(DISCLAIMER)
+        for row in rows:
+            places = ", ".join(clock(e.start_s) for e in row.student.evidence) or "no clear place"
+            print(f"{row.label:30} {row.student.probability:.2f}  {places}")
+
+
+def _search(arguments: argparse.Namespace) -> None:
+    check_output(arguments.json)
+    hits = _load_listener(arguments).search(arguments.audio, arguments.phrase, arguments.hits)
+    if arguments.json is not None:
+        write_json([asdict(hit) for hit in hits], arguments.json)
+    if str(arguments.json) != "-":
+        for hit in hits:
+            print(f"{clock(hit.start_s)}-{clock(hit.end_s)}  fits better than {hit.percentile:.0f} % of other texts")
+
+
+def _load_listener(arguments: argparse.Namespace):
+    from medalign.core.audio import load_recording
+    from medalign.pipeline.listener import Listener
+
+    load_recording(arguments.audio)  # a bad file is refused before any model is loaded
+    return Listener.default(teacher=arguments.teacher, student=arguments.student, device=arguments.device)
+
+
+def _load_analyzer(arguments: argparse.Namespace):
+    from medalign.pipeline.analyzer import Analyzer
+
+    return Analyzer.default(asr=arguments.asr, teacher=arguments.teacher, student=arguments.student, device=arguments.device)
+
+
+def _summary(analysis) -> str:
+    """A few lines for a terminal; the JSON has everything."""
+    lines = [DISCLAIMER, f"{analysis.recording.name}: {analysis.recording.duration_s:.1f} s", ""]
+    lines += [f"[{clock(s.start_s)}] {s.text}" for s in analysis.transcript.segments] or ["No speech detected."]
+    lines.append("")
+    for row in analysis.concepts:
+        places = [e for witness in (row.teacher, row.student) if witness for e in witness.evidence]
+        first = f"{clock(places[0].start_s)} {places[0].text or ''}" if places else "no clear place"
+        status = f"{row.status} ({row.trigger})" if row.trigger else row.status or "heard only"
+        lines.append(f"{row.label:<28} {row.code:<12} {status:<28} {row.agreement:<13} {first}")
+    alarms = [window for window in analysis.alignment.windows if window.alarm]
+    if alarms:
+        places = ", ".join(clock(window.start_s) for window in alarms)
+        lines += ["", f"Listen again, the audio does not fit the transcript: {places}"]
+    lines += ["", *analysis.warnings, f"{analysis.timings_s.total:.1f} s"]
+    return "\n".join(lines)
+
+
+def _transcribe(arguments: argparse.Namespace) -> None:
+    from medalign.core.audio import load_recording
+    from medalign.models.device import choose_device
+    from medalign.models.transcription import Transcriber
+
+    check_output(arguments.json)
+    recording = load_recording(arguments.audio)
+    transcript = Transcriber(arguments.asr, device=choose_device(arguments.device)).transcribe(recording)
+    if arguments.json is not None:
+        body = {"language": transcript.language, "text": transcript.text, **asdict(transcript), "disclaimer": DISCLAIMER}
+        write_json(body, arguments.json)
+    if str(arguments.json) != "-":
+        print("\n".join(f"[{clock(s.start_s)}] {s.text}" for s in transcript.segments) or "No speech detected.")
+
+
+def _precompute(arguments: argparse.Namespace) -> None:
+    from medalign.core.examples import analysis_path, load_examples
+    from medalign.pipeline.analyzer import Analyzer
+
+    analyzer = Analyzer.default()
+    for example in load_examples():
+        for path in (example.audio_path, example.noisy_audio_path):
+            if path is not None:
+                write_json(analyzer.analyze(path).to_dict(), analysis_path(path), indent=None)
+                print(analysis_path(path).name)
+
+
+def _bench(arguments: argparse.Namespace) -> None:
+    from medalign.pipeline.benchmark import benchmark
+
+    check_output(arguments.json)
+    figures = benchmark(_load_analyzer(arguments), arguments.speech)
+    print(json.dumps(figures, indent=2))
+    if arguments.json is not None:
+        write_json(figures, arguments.json)

@@ -1,0 +1,95 @@
+"""The command that puts two models side by side on one recording: compare."""
+
+import argparse
+from dataclasses import asdict
+from pathlib import Path
+
+from medalign.cli.options import Manual, check_output, model_options, write_json
+from medalign.core.analysis import DISCLAIMER, SCHEMA_VERSION
+from medalign.core.wording import clock, frequency, size
+
+KINDS = {
+    "status": "another status",
+    "only_a": "only a",
+    "only_b": "only b",
+    "witness": "another witness",
+    "certainty": "other odds",
+}
+
+
+def add_commands(commands) -> None:
+    """Add it to the subparsers of the command line."""
+    compare = commands.add_parser(
+        "compare",
+        help="two models on one recording: what differs, how long each takes, what it weighs",
+        formatter_class=Manual,
+        description="A model is 'shipped (tiny.en)', 'shipped with base', 'unaligned encoder', or what differs from the\n"
+        "shipped ones, such as 'asr=base,student=runs/first'; roles are asr, teacher and student.",
+    )
+    compare.add_argument("audio", metavar="AUDIO")
+    compare.add_argument("--a", metavar="SPEC", default="shipped (tiny.en)", help="one")
+    compare.add_argument("--b", metavar="SPEC", required=True, help="and the other")
+    compare.add_argument("--json", metavar="OUT", type=Path, help="write all differences here ('-' is standard output)")
+    model_options(compare)
+    compare.set_defaults(command=_compare)
+
+
+def _compare(arguments: argparse.Namespace) -> None:
+    from medalign.core.audio import load_recording
+    from medalign.report.comparison import compare, parse_contender
+
+    check_output(arguments.json)
+    candidates = [parse_contender(specification) for specification in (arguments.a, arguments.b)]
+    load_recording(arguments.audio)  # a bad file is refused before any model is loaded
+    (a, a_bytes), (b, b_bytes) = (_analyze(candidate, arguments) for candidate in candidates)
+    comparison = compare(a, b)
+    if arguments.json is not None:
+        sides = {
+            side: {
+                "name": candidate.name,
+                "models": asdict(analysis.models),
+                "timings_s": asdict(analysis.timings_s),
+                "weights_bytes": asdict(weights),
+            }
+            for side, candidate, analysis, weights in zip("ab", candidates, (a, b), (a_bytes, b_bytes), strict=True)
+        }
+        body = {"schema_version": SCHEMA_VERSION, "recording": asdict(a.recording), **sides}
+        write_json({**body, **asdict(comparison), "disclaimer": DISCLAIMER}, arguments.json)
+    if str(arguments.json) != "-":
+        print(DISCLAIMER)
+        for side, candidate, analysis, weights in zip("ab", candidates, (a, b), (a_bytes, b_bytes), strict=True):
+            print(f"{side}: {candidate.name}: {analysis.timings_s.total:.1f} s, {size(weights.total)} of weights")
+        print(_differences(comparison))
+
+
+def _analyze(candidate, arguments: argparse.Namespace):
+    """The analysis and the weights; the models are let go before the next ones are loaded."""
+    from medalign.pipeline.analyzer import Analyzer
+    from medalign.pipeline.footprint import footprint
+
+    models = {"asr": candidate.asr, "teacher": candidate.teacher, "student": candidate.student}
+    analyzer = Analyzer.default(**models, device=arguments.device)
+    return analyzer.analyze(arguments.audio), footprint(analyzer)
+
+
+def _differences(comparison) -> str:
+    """A few lines for a terminal; the JSON has everything."""
+    if comparison.are_equal:
+        return "\nNothing differs."
+    differing = [row for row in comparison.concepts if row.kind != "same"]
+    lines = ["", f"Concepts that differ: {len(differing)} of {len(comparison.concepts)}"]
+    lines += [f"{row.label:<28} {KINDS[row.kind]:<16} a: {_told(row.a):<46} b: {_told(row.b)}" for row in differing]
+    lines += ["", f"Words that differ: {comparison.n_words_differing}"]
+    lines += [
+        f"[{clock(stretch.start_s)}] a: {stretch.a or '(nothing)'}   b: {stretch.b or '(nothing)'}"
+        for stretch in comparison.stretches
+        if not stretch.same
+    ]
+    return "\n".join(lines)
+
+
+def _told(row) -> str:
+    if row is None:
+        return "not found"
+    odds = f", {frequency(row.probability)}" if row.probability is not None else ""
+    return f"{row.status or 'heard only'} ({row.agreement.replace('_', ' ')}{odds})"

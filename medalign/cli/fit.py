@@ -1,0 +1,284 @@
+"""Commands that judge students, and fit what is judged by: probabilities, corrections, signs, figures with intervals."""
+
+import argparse
+import json
+from pathlib import Path
+
+from medalign.cli.options import cache_option, check_output, model_options, write_json
+from medalign.core.errors import MedAlignError
+
+
+def add_commands(commands) -> None:
+    """Add them to the subparsers of the command line."""
+    calibrate = commands.add_parser("calibrate", help="fit the probabilities and the reference of a trained student")
+    calibrate.add_argument("--speech", type=Path, required=True, help="folder written by `medalign synthesize`")
+    calibrate.add_argument("--only", default="", help="validation consultations whose identifier starts so")
+    model_options(calibrate, student=True, asr=True)
+    cache_option(calibrate)
+    calibrate.set_defaults(command=_calibrate)
+
+    corrections = commands.add_parser("corrections", help="fit and measure the correction of misheard medicines and diseases")
+    corrections.add_argument(
+        "--speech", type=Path, action="append", required=True, help="spoken validation takes to measure on"
+    )
+    corrections.add_argument("--fit", type=Path, action="append", default=[], help="others to fit on first, in another voice")
+    corrections.add_argument("--only", default="", metavar="PREFIX", help="measure on consultations whose identifier starts so")
+    corrections.add_argument(
+        "--fit-only", action="append", default=[], metavar="PREFIX", help="and fit on those; may be repeated (default: all)"
+    )
+    corrections.add_argument("--json", metavar="OUT", type=Path, help="write the figures here")
+    model_options(corrections, student=True, asr=True)
+    cache_option(corrections)
+    corrections.set_defaults(command=_corrections)
+
+    alarm = commands.add_parser("alarm", help="fit and measure the marks on segments whose sound and text don't match")
+    _observing_options(alarm)
+    alarm.set_defaults(command=_alarm)
+
+    fuse = commands.add_parser("fuse", help="fit and measure one probability per concept from transcript and sound")
+    _observing_options(fuse)
+    fuse.add_argument("--html", metavar="OUT", type=Path, help="draw here how often each probability was right")
+    fuse.set_defaults(command=_fuse)
+
+    coverage = commands.add_parser("coverage", help="how much of clinicians' notes and checklists extraction finds")
+    coverage.add_argument("--data", type=Path, required=True, help="folder with primock57/ and aci_bench/")
+    coverage.add_argument("--annotated", type=Path, metavar="CSV", help="utterances of PriMock57 with concepts and statuses")
+    coverage.add_argument("--json", metavar="OUT", type=Path, help="write the figures here")
+    coverage.set_defaults(command=_coverage)
+
+    sound_events = commands.add_parser(
+        "sound_events", help="train and measure the detector of coughs, sneezes, heavy breathing and crying"
+    )
+    sound_events.add_argument("--speech", type=Path, required=True, help="folder written by `medalign synthesize`")
+    sound_events.add_argument("--body-sounds", type=Path, required=True, help="folder with coswara/, covid19_cough/ and esc10/")
+    sound_events.add_argument(
+        "--quiet", type=Path, action="append", default=[], help="real speech with a manifest.csv, to count false signs in"
+    )
+    sound_events.add_argument("--mixtures", type=int, default=1500, help="to learn from; to judge, a quarter of it each")
+    sound_events.add_argument("--epochs", type=int, default=14, help="the best of them is kept")
+    sound_events.add_argument("--seed", type=int, default=0)
+    sound_events.add_argument("--json", metavar="OUT", type=Path, help="write the figures here")
+    model_options(sound_events, student=True)
+    cache_option(sound_events)
+    sound_events.set_defaults(command=_sound_events)
+
+    evaluate = commands.add_parser("evaluate", help="figures of students on a manifest's validation rows, with intervals")
+    evaluate.add_argument("manifest", metavar="MANIFEST", type=Path)
+    evaluate.add_argument(
+        "--student", action="append", help="checkpoint folder or Hub name; once per seed (default: the shipped one)"
+    )
+    evaluate.add_argument("--snr-db", type=float, help="add pink noise at this signal-to-noise ratio")
+    evaluate.add_argument("--in-stream", action="store_true", help="cut from whole recordings, as an analysis does; faster")
+    evaluate.add_argument("--only", default="", help="groups whose name starts so")
+    evaluate.add_argument("--bf16", action="store_true", help="encode in half precision: faster, figures differ by a little")
+    evaluate.add_argument("--json", metavar="OUT", type=Path, help="write the figures here")
+    cache_option(evaluate)
+    evaluate.set_defaults(command=_evaluate)
+
+    ablate = commands.add_parser("ablate", help="train arms that differ in one thing, on a small budget, and compare them")
+    ablate.add_argument("manifest", metavar="MANIFEST", type=Path)
+    ablate.add_argument("--arms", choices=("objective", "encoder"), default="objective")
+    ablate.add_argument("--arm", action="append", default=[], help="only this one of them; may be repeated")
+    ablate.add_argument("--out", type=Path, required=True, help="folder of the runs; a rerun does what is missing")
+    ablate.add_argument("--steps", type=int, default=150)
+    ablate.add_argument("--batch-size", type=int, default=96)
+    ablate.add_argument("--seeds", type=int, default=3)
+    ablate.add_argument("--bf16", action="store_true", help="frames and matrix products in half precision: cheaper arms")
+    ablate.add_argument("--only", default="", help="groups whose name starts so")
+    ablate.add_argument("--json", metavar="OUT", type=Path, help="write the figures here")
+    cache_option(ablate)
+    ablate.set_defaults(command=_ablate)
+
+
+def _observing_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--speech", type=Path, required=True, help="folder written by `medalign synthesize`")
+    command.add_argument("--fit", metavar="PREFIX", help="fit anew first, on consultations whose identifier starts so")
+    command.add_argument("--only", required=True, metavar="PREFIX", help="measure on those")
+    command.add_argument(
+        "--snr-db",
+        type=float,
+        action="append",
+        default=[],
+        help="both clean, and in pink noise at this ratio too; may be repeated",
+    )
+    command.add_argument("--json", metavar="OUT", type=Path, help="write the figures here")
+    model_options(command, student=True, asr=True)
+    cache_option(command)
+
+
+def _calibrate(arguments: argparse.Namespace) -> None:
+    from medalign.training.fitting.fit_calibration import calibrate_student
+
+    figures = calibrate_student(
+        arguments.speech, arguments.cache, student_name=arguments.student, asr=arguments.asr, only=arguments.only
+    )
+    print(json.dumps(figures, indent=2))
+
+
+def _corrections(arguments: argparse.Namespace) -> None:
+    from medalign.training.fitting.fit_misheard_names import fit_corrections, measure_corrections, observe_names
+
+    check_output(arguments.json)
+    listener, observed = _observer(arguments)
+
+    def names(folders: list[Path], only: str | tuple[str, ...]):
+        return [o for folder in folders for o in observe_names(observed(only, speech=folder), listener.bank)]
+
+    if arguments.fit:
+        fit_corrections(names(arguments.fit, tuple(arguments.fit_only) or ""), listener)
+    elif listener.calibration.correction_fit is None:
+        raise MedAlignError(f"student '{arguments.student}' has no fit of corrections yet; give --fit FOLDER")
+    _tell(measure_corrections(names(arguments.speech, arguments.only), listener), arguments.json)
+
+
+def _alarm(arguments: argparse.Namespace) -> None:
+    from medalign.training.fitting.fit_segment_quality import fit_alarm, judge, measure_alarm
+
+    check_output(arguments.json)
+    listener, observed = _observer(arguments)
+    levels = (None, *arguments.snr_db)
+    learnt = [judged for level in levels for judged in judge(observed(arguments.fit, level), listener)] if arguments.fit else []
+    if learnt:
+        listener.alarm = fit_alarm(learnt)
+        listener.alarm.save(listener.student.writable_folder())
+    if listener.alarm is None:
+        raise MedAlignError(f"student '{arguments.student}' has no alarm yet; give --fit PREFIX")
+    figures = {
+        _level(level): measure_alarm(listener.alarm, judge(observed(arguments.only, level), listener), learnt)
+        for level in levels
+    }
+    _tell(figures, arguments.json)
+
+
+def _fuse(arguments: argparse.Namespace) -> None:
+    from medalign.feedback.reliability import read_reliability
+    from medalign.report.study_figures import reliability_figure
+    from medalign.training.fitting.fit_fusion import ask, fit_fusion, joined, measure_fusion
+
+    check_output(arguments.json)
+    check_output(arguments.html)
+    listener, observed = _observer(arguments)
+    levels = (None, *arguments.snr_db)
+    if arguments.fit:
+        listener.fusion = fit_fusion(joined([ask(observed(arguments.fit, level), listener) for level in levels]))
+        listener.fusion.save(listener.student.writable_folder())
+    if listener.fusion is None:
+        raise MedAlignError(f"student '{arguments.student}' has no fusion yet; give --fit PREFIX")
+    figures = {
+        _level(level): measure_fusion(listener.fusion, ask(observed(arguments.only, level), listener)) for level in levels
+    }
+    if arguments.html:
+        reliability_figure(read_reliability(figures)).write_html(arguments.html, include_plotlyjs="directory")
+    _tell(figures, arguments.json)
+
+
+def _coverage(arguments: argparse.Namespace) -> None:
+    from medalign.concepts import ConceptBank
+    from medalign.training.data.consultations import read_aci_bench, read_primock57
+    from medalign.training.fitting.note_coverage import measure_annotated, measure_coverage, read_checklist
+
+    check_output(arguments.json)
+    bank = ConceptBank.default()
+    primock57, aci_bench = (arguments.data / name for name in ("primock57", "aci_bench"))
+    items = read_checklist(primock57)
+    sets = {
+        "PriMock57": read_primock57(primock57),
+        "PriMock57 day 4": [c for c in read_primock57(primock57) if c.split == "valid"],
+        "ACI-Bench validation": [c for c in read_aci_bench(aci_bench) if c.split == "valid"],
+    }
+    figures = {name: measure_coverage(consultations, items, bank) for name, consultations in sets.items()}
+    if arguments.annotated:
+        figures["annotated utterances"] = measure_annotated(sets["PriMock57"], arguments.annotated, bank)
+    _tell(figures, arguments.json)
+
+
+def _observer(arguments: argparse.Namespace):
+    """The listener, and a function from consultations (prefix) and noise (dB or None) to what the models make of them."""
+    from medalign.models.transcription import Transcriber
+    from medalign.pipeline.listener import Listener
+    from medalign.training.data.synthesis import read_takes
+    from medalign.training.fitting.observation import observe
+
+    listener = Listener.default(student=arguments.student, device=arguments.device)
+    if arguments.fit:
+        listener.student.writable_folder()  # better to find out before hours of work than after
+    transcriber = Transcriber(arguments.asr)
+
+    def observed(only: str | tuple[str, ...], snr_db: float | None = None, speech: Path | None = None):
+        takes = read_takes(speech or arguments.speech, "valid", only)
+        return observe(takes, listener, transcriber, arguments.cache, snr_db=snr_db)
+
+    return listener, observed
+
+
+def _level(snr_db: float | None) -> str:
+    return "clean" if snr_db is None else f"{snr_db:g} dB"
+
+
+def _sound_events(arguments: argparse.Namespace) -> None:
+    from medalign.models.device import choose_device
+    from medalign.models.student import Student
+    from medalign.training.fitting.fit_sound_events import fit_sound_events
+
+    check_output(arguments.json)
+    figures = fit_sound_events(
+        arguments.speech,
+        arguments.body_sounds,
+        Student.from_pretrained(arguments.student, device=choose_device(arguments.device)),
+        arguments.cache,
+        n_mixtures=arguments.mixtures,
+        n_epochs=arguments.epochs,
+        quiet=arguments.quiet,
+        seed=arguments.seed,
+    )
+    _tell(figures, arguments.json)
+
+
+def _evaluate(arguments: argparse.Namespace) -> None:
+    from medalign.training.fitting.student_metrics import evaluate_students
+
+    check_output(arguments.json)
+    figures = evaluate_students(
+        arguments.manifest,
+        arguments.student or ["default"],
+        arguments.cache,
+        only=arguments.only,
+        in_stream=arguments.in_stream,
+        snr_db=arguments.snr_db,
+        bf16=arguments.bf16,
+    )
+    _tell(figures, arguments.json)
+
+
+def _ablate(arguments: argparse.Namespace) -> None:
+    from medalign.training.ablation import ENCODER_ARMS, OBJECTIVE_ARMS, run_ablation
+    from medalign.training.train import TrainConfig
+
+    check_output(arguments.json)
+    arms = {"objective": OBJECTIVE_ARMS, "encoder": ENCODER_ARMS}[arguments.arms]
+    if unknown := [name for name in arguments.arm if name not in arms]:
+        raise MedAlignError(f"unknown arm '{unknown[0]}'; the arms are: {', '.join(arms)}")
+    config = TrainConfig(
+        n_steps=arguments.steps,
+        batch_size=arguments.batch_size,
+        warmup_steps=arguments.steps // 10,
+        validate_every=arguments.steps,
+        save_every=arguments.steps,
+        bf16=arguments.bf16,
+    )
+    figures = run_ablation(
+        arguments.manifest,
+        {name: arms[name] for name in arguments.arm or arms},
+        arguments.out,
+        arguments.cache,
+        config=config,
+        seeds=range(arguments.seeds),
+        only=arguments.only,
+    )
+    _tell(figures, arguments.json)
+
+
+def _tell(figures: dict, path: Path | None) -> None:
+    print(json.dumps(figures, indent=2))
+    if path is not None:
+        write_json(figures, path)

@@ -1,0 +1,228 @@
+"""Commands that make students: from text to speech, to pairs, to a checkpoint."""
+
+import argparse
+import json
+from pathlib import Path
+
+from medalign.cli.manual import SYNTHESIZE, TRAIN
+from medalign.cli.options import Manual, cache_option, check_output
+from medalign.core.errors import MedAlignError
+
+
+def add_commands(commands) -> None:
+    """Add them to the subparsers of the command line."""
+    _add_making(commands)
+    _add_publishing(commands)
+
+
+def _add_making(commands) -> None:
+    synthesize = commands.add_parser(
+        "synthesize", help="speak consultations and write a training manifest", formatter_class=Manual, epilog=SYNTHESIZE
+    )
+    synthesize.add_argument("--data", type=Path, help="folder with primock57/, aci_bench/ or mts_dialog/")
+    synthesize.add_argument("--out", type=Path, required=True, help="folder for audio and manifest.csv; keep it: reruns go on")
+    synthesize.add_argument("--takes", type=int, default=1, help="renderings of each training consultation")
+    synthesize.add_argument("--voices", type=_names, help="training voices, separated by commas")
+    synthesize.add_argument("--valid-voices", type=_names, help="voices of validation, none of the training voices")
+    synthesize.add_argument("--practice", type=int, default=0, metavar="N", help="also say every concept of the bank N times")
+    synthesize.add_argument("--terms", action="store_true", help="also say each medicine and disease once, for `corrections`")
+    synthesize.add_argument("--only", default="", help="consultations whose identifier starts so")
+    synthesize.add_argument("--seed", type=int, default=0, help="draws voices, rates, pitches and pauses")
+    synthesize.set_defaults(command=_synthesize)
+
+    reports = commands.add_parser("reports", help="turn metadata of body sounds into short clinical reports, as a manifest")
+    reports.add_argument("metadata", metavar="METADATA", type=Path, help="CSV with a column path, one row per recording")
+    reports.add_argument("--kind", required=True, choices=("heart", "lung", "cough", "everyday"))
+    reports.add_argument("--audio-root", type=Path, required=True, help="folder that the column path starts from")
+    reports.add_argument("--out", type=Path, required=True, help="the manifest to write")
+    reports.add_argument("--withhold", action="append", default=[], metavar="COLUMN", help="never tell it; may be repeated")
+    reports.add_argument("--llm", help="folder or Hub name of a causal language model (default: templates)")
+    reports.add_argument("--seed", type=int, default=0, help="draws the wordings")
+    reports.set_defaults(command=_reports)
+
+    train = commands.add_parser(
+        "train", help="align a student with its teacher on a manifest", formatter_class=Manual, epilog=TRAIN
+    )
+    _train_options(train)
+    train.set_defaults(command=_train)
+
+    join = commands.add_parser("join", help="average runs on one encoder, such as seeds, into one student")
+    join.add_argument("runs", metavar="RUN", type=Path, nargs="+", help="checkpoint folders of `medalign train`")
+    join.add_argument("--out", type=Path, required=True, help="folder of the joined student")
+    join.add_argument("--weights", type=_numbers, help="how much each run counts, separated by commas (default: all alike)")
+    join.set_defaults(command=_join)
+
+
+def _add_publishing(commands) -> None:
+    card = commands.add_parser("card", help="write a checkpoint's model card anew, from the files in its folder")
+    card.add_argument("folder", metavar="FOLDER", type=Path)
+    card.set_defaults(command=_card)
+
+    push = commands.add_parser("push", help="publish a checkpoint folder on the Hugging Face Hub")
+    push.add_argument("folder", metavar="FOLDER", type=Path)
+    push.add_argument("repository", metavar="OWNER/NAME")
+    push.add_argument("--public", action="store_true", help="visible to everybody (default: private)")
+    push.set_defaults(command=_push)
+
+
+def _train_options(train: argparse.ArgumentParser) -> None:
+    train.add_argument("manifest", metavar="MANIFEST", type=Path, help="CSV with a row per stretch of audio; see below")
+    train.add_argument("--out", type=Path, required=True, help="folder of the new checkpoint; an unfinished run in it goes on")
+    cache_option(train)
+    models = train.add_argument_group("models")
+    models.add_argument("--encoder", default="tiny.en", help="Whisper size, or any audio model by folder or Hub name")
+    models.add_argument("--teacher", default="all-MiniLM-L6-v2", help="sentence encoder or causal language model")
+    models.add_argument("--teacher-layer", type=int, default=-1, help="hidden layer of a causal language model")
+    models.add_argument(
+        "--adapter", choices=("frozen", "lora", "last-k", "full"), default="frozen", help="what of the encoder learns"
+    )
+    models.add_argument("--rank", type=int, default=8, help="of LoRA")
+    models.add_argument("--last-k", type=int, default=2, help="layers, for --adapter last-k")
+    loss = train.add_argument_group("objective")
+    loss.add_argument(
+        "--loss", type=_weights, metavar="NAME=WEIGHT,...", help="weights of the parts, 0 if not named; see below"
+    )
+    run = train.add_argument_group("run")
+    run.add_argument("--steps", type=int, default=1000, help="optimiser steps")
+    run.add_argument("--batch-size", type=int, default=160, help="pairs; the losses depend on it")
+    run.add_argument("--chunk-size", type=int, help="pairs that memory holds at once; same result, one more forward pass")
+    run.add_argument("--lr", type=float, default=1e-3, help="peak learning rate of the head")
+    run.add_argument("--encoder-lr", type=float, default=1e-4, help="peak learning rate of the adapter")
+    run.add_argument("--validate-every", type=int, default=200, metavar="STEPS", help="the best one becomes the checkpoint")
+    run.add_argument("--save-every", type=int, default=1, metavar="STEPS", help="how much a killed run has to do again")
+    run.add_argument("--seed", type=int, default=0, help="of weights, batches and dropout")
+    run.add_argument(
+        "--bf16", action=argparse.BooleanOptionalAction, help="matrix products in bfloat16 (default: on a GPU only)"
+    )
+    run.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
+    augment = train.add_argument_group("data and augmentation")
+    augment.add_argument(
+        "--shared-texts", action="store_true", help="texts may stand in both splits, as reports written from labels do"
+    )
+    augment.add_argument(
+        "--renderings", choices=("clean", "either", "both"), default="both", help="of each recording; either is drawn"
+    )
+    augment.add_argument(
+        "--noise", type=Path, action="append", default=[], help="folder of noise clips with manifest.csv; may be repeated"
+    )
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(number) for number in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"'{text}' is no list of numbers such as 1,1,0.5") from None
+
+
+def _weights(text: str) -> dict[str, float]:
+    try:
+        return {name.strip().replace("-", "_"): float(weight) for name, weight in (part.split("=") for part in text.split(","))}
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"'{text}' is not of the form contrastive=1,cka=1") from error
+
+
+def _synthesize(arguments: argparse.Namespace) -> None:
+    from medalign.concepts import ConceptBank
+    from medalign.training.data.consultations import read_consultations
+    from medalign.training.data.synthesis import HELD_OUT_VOICE, TRAIN_VOICES, synthesize
+    from medalign.training.data.vocabulary import practice_dialogues, term_dialogues
+
+    if arguments.practice < 0:
+        raise MedAlignError(f"--practice {arguments.practice}: give the number of times each concept is said, 0 or more")
+    bank, seed = ConceptBank.default(), arguments.seed
+    found = (
+        *(read_consultations(arguments.data) if arguments.data else ()),
+        *practice_dialogues(bank, arguments.practice, seed=seed),
+        *(term_dialogues(bank, seed=seed) if arguments.terms else ()),
+    )
+    consultations = [c for c in found if c.consultation_id.startswith(arguments.only)]
+    if not consultations:
+        raise MedAlignError(
+            f"no consultation in {arguments.data} starts with '{arguments.only}'; check --data, --practice, --terms and --only"
+        )
+    rows = synthesize(
+        consultations,
+        arguments.out,
+        n_takes=arguments.takes,
+        train_voices=arguments.voices or TRAIN_VOICES,
+        valid_voices=arguments.valid_voices or (HELD_OUT_VOICE,),
+        seed=arguments.seed,
+    )
+    print(f"{arguments.out / 'manifest.csv'}: {len(rows)} rows of {len(consultations)} consultations")
+
+
+def _reports(arguments: argparse.Namespace) -> None:
+    from medalign.training.data.reports import write_reports
+
+    check_output(arguments.out)
+    statuses = write_reports(
+        arguments.metadata,
+        arguments.kind,
+        arguments.audio_root,
+        arguments.out,
+        withhold=arguments.withhold,
+        llm=arguments.llm,
+        seed=arguments.seed,
+    )
+    print(f"{arguments.out}: " + ", ".join(f"{n} {status}" for status, n in sorted(statuses.items())))
+
+
+def _train(arguments: argparse.Namespace) -> None:
+    from medalign.models.adapters import AdapterConfig
+    from medalign.models.device import choose_device
+    from medalign.training.objective import LossWeights
+    from medalign.training.recipe import Recipe, align
+    from medalign.training.train import TrainConfig
+
+    try:
+        loss = LossWeights() if arguments.loss is None else LossWeights.only(**arguments.loss)
+    except TypeError as error:
+        raise MedAlignError(f"--loss names an unknown part ({error}); see `medalign train --help`") from error
+    config = TrainConfig(
+        n_steps=arguments.steps,
+        batch_size=arguments.batch_size,
+        chunk_size=arguments.chunk_size,
+        peak_lr=arguments.lr,
+        encoder_lr=arguments.encoder_lr,
+        warmup_steps=min(100, arguments.steps // 10),
+        validate_every=arguments.validate_every,
+        save_every=arguments.save_every,
+        loss=loss,
+        bf16=choose_device(arguments.device) == "cuda" if arguments.bf16 is None else arguments.bf16,
+        seed=arguments.seed,
+    )
+    recipe = Recipe(
+        train=config,
+        encoder=arguments.encoder,
+        teacher=arguments.teacher,
+        teacher_layer=arguments.teacher_layer,
+        adapter=AdapterConfig(arguments.adapter, rank=arguments.rank, last_k=arguments.last_k),
+        renderings=arguments.renderings,
+        shared_texts=arguments.shared_texts,
+        noise=tuple(map(str, arguments.noise)),
+    )
+    figures = align(arguments.manifest, recipe, arguments.out, arguments.cache, device=arguments.device)
+    print(json.dumps(figures, indent=2))
+
+
+def _join(arguments: argparse.Namespace) -> None:
+    from medalign.training.ensemble import join_runs
+
+    join_runs(arguments.runs, arguments.out, arguments.weights)
+
+
+def _card(arguments: argparse.Namespace) -> None:
+    from medalign.training.model_card import write_card
+
+    write_card(arguments.folder)
+    print(arguments.folder / "README.md")
+
+
+def _push(arguments: argparse.Namespace) -> None:
+    from medalign.models.student import Student
+
+    print(Student.from_pretrained(str(arguments.folder)).push_to_hub(arguments.repository, private=not arguments.public))

@@ -1,0 +1,329 @@
+"""The result of listening to one recording: frozen values, and `to_dict()` for the JSON contract.
+
+Two witnesses testify about each concept. The *teacher* reads the transcript, the *student* hears the audio. Both give a
+probability calibrated on held-out consultations; the raw cosine is kept as `raw_score` for researchers and is not
+comparable between concepts, models or witnesses.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+from medalign.core.errors import DataError
+from medalign.core.transcript import Transcript, Word
+
+# 2.0: `signs` is `sound_events`
+SCHEMA_VERSION = "2.0"
+DISCLAIMER = "Research software. Not a medical device. Do not use for patient care."
+
+System = Literal["HPO", "ICD-10-CM", "DRUG", "CUSTOM"]
+Status = Literal["present", "negated", "resolved", "historical", "family", "hypothetical", "uncertain"]
+Agreement = Literal["both", "teacher_only", "student_only"]
+Reason = Literal["mismatch", "garbled"]
+
+
+@dataclass(frozen=True)
+class RecordingInfo:
+    """The recording as it came in."""
+
+    name: str  # file name only, never the path
+    duration_s: float
+    sample_rate_hz: int  # of the source; everything downstream works at 16 kHz
+    channels: int
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """Which model spoke, exactly."""
+
+    name: str
+    revision: str  # SHA-256 prefix of the weights, or the Hub revision
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Where to hear it; `text` is None when only the audio testifies."""
+
+    start_s: float
+    end_s: float
+    text: str | None = None
+
+
+@dataclass(frozen=True)
+class Source:
+    """One witness's view of one concept. No evidence means that this witness did not find the concept."""
+
+    probability: float  # calibrated, in [0, 1]
+    raw_score: float  # cosine at the best window, in [-1, 1]
+    evidence: tuple[Evidence, ...] = ()
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """Another concept of the bank that means nearly the same to the teacher: perhaps the better code."""
+
+    concept_id: str
+    system: System
+    code: str
+    label: str
+    likeness: float  # cosine of both concepts' texts, in [-1, 1]
+
+
+@dataclass(frozen=True)
+class ConceptFinding:
+    """One concept in one recording, as both witnesses see it. A witness is None when it could not testify at all."""
+
+    concept_id: str
+    system: System
+    code: str
+    label: str
+    category: str  # finding, diagnosis, medicine
+    status: Status | None  # None when only the student hears it: audio alone doesn't tell a status
+    trigger: str | None  # the words behind the status ("no", "my mother"); None for a plain statement
+    teacher: Source | None
+    student: Source | None
+    agreement: Agreement
+    probability: float | None = None  # that it came up at all, from both witnesses; None if the student has no fusion
+    alternatives: tuple[Alternative, ...] = ()  # the likest first
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A number with its meaning, as said: nothing is converted."""
+
+    kind: str  # temperature, blood pressure, pulse, oxygen saturation, weight, height, dose, frequency, duration, ...
+    value: str  # digits; "140/90", "2 ago"
+    unit: str
+    text: str  # the words
+    start_s: float
+    end_s: float
+    concept_id: str | None = None  # the medicine of a dose, what a duration is about
+
+
+@dataclass(frozen=True)
+class Correction:
+    """A medicine or disease that the transcript garbled: a suggestion, the transcript stays as it is."""
+
+    first_word: int  # words [first_word, last_word] of the transcript
+    last_word: int
+    said: str  # as the transcript has it
+    name: str  # as the bank has it
+    concept_id: str
+    probability: float  # calibrated, from the letters, their sound, the student's ear and the recogniser's second pass
+    start_s: float
+    end_s: float
+
+    def meets(self, start_s: float, end_s: float) -> bool:
+        """Whether it shares any time with a stretch."""
+        return start_s < self.end_s and end_s > self.start_s
+
+
+@dataclass(frozen=True)
+class SearchHit:
+    """A place that sounds like a phrase; `percentile` is the share (0-100) of fixed other texts that fit it worse."""
+
+    start_s: float
+    end_s: float
+    score: float  # cosine
+    percentile: float
+
+
+@dataclass(frozen=True)
+class SoundEvent:
+    """A sound that is heard, not said."""
+
+    label: str
+    start_s: float
+    end_s: float
+    probability: float
+
+
+@dataclass(frozen=True)
+class WindowAlignment:
+    """How well the audio of one window matches the transcript under it.
+
+    `percentile` is the share (0-100) of a fixed set of distractor texts that fit this audio worse than the transcript
+    does; `score` is the raw cosine. All three are None where the transcript has no word in the window.
+    """
+
+    start_s: float
+    end_s: float
+    score: float | None
+    percentile: float | None
+    transcript_text: str
+    alarm: bool  # audio and text don't match: listen again
+
+
+@dataclass(frozen=True)
+class SegmentCheck:
+    """Whether a segment of the transcript should be listened to again, and why."""
+
+    start_s: float
+    end_s: float
+    score: float  # cosine of its sound and its text
+    mismatch: float  # 0 to 1, the higher the less sound and text belong together; no probability
+    garbled: float  # probability that over two words in five are wrong, by the recogniser's own figures
+    reason: Reason | None  # None: no need
+
+
+@dataclass(frozen=True)
+class ConceptTrack:
+    """One concept over time: the student's calibrated probability in each window of the alignment, in order."""
+
+    concept_id: str
+    label: str
+    probabilities: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class UtterancePoint:
+    """One segment in the shared space, laid flat: where the teacher puts its words and the student its sound.
+
+    The plane is the recording's own (see `shared_space`), so coordinates of two recordings have nothing to do with each
+    other.
+    """
+
+    start_s: float
+    end_s: float
+    text: tuple[float, float]
+    audio: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """The recording cut into equal windows, each compared with its transcript and with the concepts."""
+
+    window_s: float
+    hop_s: float
+    windows: tuple[WindowAlignment, ...]
+    tracks: tuple[ConceptTrack, ...]  # same order as `Analysis.concepts`
+    alarm_below_percentile: float
+    segments: tuple[SegmentCheck, ...] = ()  # one for each of the transcript; none if the student has no alarm
+    points: tuple[UtterancePoint, ...] = ()  # one for each segment of the transcript
+
+
+@dataclass(frozen=True)
+class WordSupport:
+    """One word of a passage: what the score loses without it. Positive: the sound speaks for the word."""
+
+    word: Word
+    support: float  # cosine with all words, minus cosine without this one
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """One passage: its sound against its own words, against other texts, and word by word."""
+
+    start_s: float
+    end_s: float
+    text: str
+    score: float
+    percentile: float  # share (0-100) of the other texts that fit the sound worse
+    other_scores: tuple[float, ...]  # of the fixed other texts with the same sound, ascending
+    words: tuple[WordSupport, ...]
+    slices_s: tuple[tuple[float, float], ...]  # the passage's sound in pieces
+    heard: tuple[tuple[float, ...], ...]  # for each word, how well it and its neighbours fit each piece: cosines
+
+
+@dataclass(frozen=True)
+class Timings:
+    """Wall time of each stage, seconds; the student listens while the transcript is written. `total` leaves out the loading
+    of models."""
+
+    decode: float
+    transcribe: float
+    teacher: float
+    student: float
+    total: float
+
+
+@dataclass(frozen=True)
+class Models:
+    asr: ModelInfo
+    teacher: ModelInfo
+    student: ModelInfo
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """Everything MedAlign says about one recording."""
+
+    recording: RecordingInfo
+    models: Models
+    transcript: Transcript
+    concepts: tuple[ConceptFinding, ...]
+    measurements: tuple[Measurement, ...]
+    corrections: tuple[Correction, ...]
+    sound_events: tuple[SoundEvent, ...]
+    alignment: Alignment
+    warnings: tuple[str, ...]
+    timings_s: Timings
+
+    def to_dict(self) -> dict:
+        """The JSON contract: plain dicts, lists, numbers and strings, `schema_version` first."""
+        body = asdict(self)
+        transcript = body.pop("transcript")
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "recording": body["recording"],
+            "models": body["models"],
+            "transcript": {
+                "language": transcript["language"],
+                "text": self.transcript.text,
+                "segments": transcript["segments"],
+            },
+            "concepts": body["concepts"],
+            "measurements": body["measurements"],
+            "corrections": body["corrections"],
+            "sound_events": body["sound_events"],
+            "alignment": body["alignment"],
+            "warnings": body["warnings"],
+            "timings_s": body["timings_s"],
+            "disclaimer": DISCLAIMER,
+        }
+
+    @classmethod
+    def from_dict(cls, body: dict) -> "Analysis":
+        """The exact inverse of `to_dict()`, whether or not the body has been through JSON.
+
+        Raises:
+            DataError: another schema version, a key that is missing or unknown, or a wrong value; the first is named.
+        """
+        from pydantic import TypeAdapter, ValidationError  # only who reads an analysis back needs it
+
+        version = body.get("schema_version") if isinstance(body, dict) else None
+        if str(version).split(".")[:2] != SCHEMA_VERSION.split("."):
+            raise DataError(
+                f"schema_version is {version!r}, this MedAlign reads {SCHEMA_VERSION!r}; "
+                "write the JSON anew with `medalign analyze AUDIO --json OUT`"
+            )
+        try:
+            plain = json.loads(json.dumps(body, allow_nan=False))
+            analysis = TypeAdapter(cls).validate_json(json.dumps(plain), strict=True)
+            # Fields with a default may be missing above, and unknown keys pass; the way back shows both.
+            problem = _difference(json.loads(json.dumps(analysis.to_dict())), plain)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            problem = f"{'.'.join(str(part) for part in first['loc']) or 'body'}: {first['msg']}"
+        except (TypeError, ValueError) as error:
+            problem = str(error)
+        if problem:
+            raise DataError(f"not an analysis as MedAlign writes it ({problem}); give it the JSON of `medalign analyze`")
+        return analysis
+
+
+def _difference(expected: object, found: object, where: str = "") -> str:
+    """The first place where two JSON values part, in words; empty if they are equal."""
+    if expected == found:
+        return ""
+    if isinstance(expected, dict) and isinstance(found, dict):
+        for key in (*found, *expected):
+            place = f"{where}.{key}" if where else key
+            if key not in expected or key not in found:
+                return f"{place} is {'unknown' if key in found else 'missing'}"
+            if told := _difference(expected[key], found[key], place):
+                return told
+    if isinstance(expected, list) and isinstance(found, list) and len(expected) == len(found):
+        pairs = enumerate(zip(expected, found, strict=True))
+        return next(told for i, (e, f) in pairs if (told := _difference(e, f, f"{where}.{i}")))
+    return f"{where} is {found!r:.60}, expected {expected!r:.60}"

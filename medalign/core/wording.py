@@ -1,0 +1,96 @@
+"""Numbers in plain words: a clinician reads "about 7 in 10 (likely)" and "1:05", never 0.6973 or 65.2 s.
+
+Probabilities are calibrated, so a frequency is the honest reading: of the passages scored like this one on held-out
+consultations, about that many in ten were right. Tenths are as fine as that calibration supports.
+"""
+
+LIKELY_FROM_TENTHS = 7
+POSSIBLE_FROM_TENTHS = 4
+RAREST_PERCENT = 0.1  # the result rounds percentiles to a tenth
+UNCLEAR_BELOW = 0.5  # the recogniser itself gives the word less than even odds
+LESS_CLEAR_BELOW = 0.8
+
+
+def clock(seconds: float) -> str:
+    """Seconds as the player shows them: 0:07, 12:30, 1:02:03."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def clock_range(start_s: float, end_s: float) -> str:
+    return f"{clock(start_s)}–{clock(end_s)}"
+
+
+def tenths(probability: float) -> int:
+    """The probability in whole tenths, 0 to 10."""
+    return max(0, min(10, round(probability * 10)))
+
+
+def frequency(probability: float) -> str:
+    """`about 7 in 10`; the ends are worded as bounds, since nothing here is certain."""
+    if probability < 0.05:
+        return "under 1 in 20"
+    if probability >= 0.95:
+        return "over 19 in 20"
+    return f"about {tenths(probability)} in 10"
+
+
+def band(probability: float) -> str:
+    """likely, possible or unlikely; decided on the rounded tenths so that word and number never contradict."""
+    n = tenths(probability)
+    if n >= LIKELY_FROM_TENTHS:
+        return "likely"
+    return "possible" if n >= POSSIBLE_FROM_TENTHS else "unlikely"
+
+
+def likelihood(probability: float) -> str:
+    """`about 7 in 10 (likely)`."""
+    return f"{frequency(probability)} ({band(probability)})"
+
+
+def rivals(percentile: float) -> str:
+    """How many unrelated texts fit the sound better than the transcript does: `1 in 120`.
+
+    Percentiles of matching words crowd at 99.9, where a reader takes 98 for good; counted from this end, they differ.
+    """
+    percent_better = 100 - percentile
+    if percent_better < RAREST_PERCENT:
+        return "fewer than 1 in 1000"
+    if percent_better > 50:
+        return "most"
+    n = 100 / percent_better
+    return f"1 in {round(n) if n < 20 else round(n, -1) if n < 200 else round(n, -2):.0f}"
+
+
+def fit(percentile: float | None) -> str:
+    """How well sound and words fit, against texts that have nothing to do with the recording."""
+    return "no words to compare" if percentile is None else f"{rivals(percentile)} unrelated texts would fit better"
+
+
+def clarity(word_probability: float) -> str:
+    """clear, less clear or unclear: how sure the recogniser was of a word. Not calibrated; clear words can be wrong."""
+    if word_probability < UNCLEAR_BELOW:
+        return "unclear"
+    return "less clear" if word_probability < LESS_CLEAR_BELOW else "clear"
+
+
+def remaining(seconds: float | None) -> str:
+    """`about 20 s left`; empty where nobody knows."""
+    if seconds is None:
+        return ""
+    if seconds < 5:
+        return "a few seconds left"
+    if seconds < 90:
+        return f"about {5 * round(seconds / 5)} s left"
+    return f"about {round(seconds / 60)} min left"
+
+
+def size(n_bytes: float) -> str:
+    """`400 MB`."""
+    return f"{n_bytes / 2**20:.0f} MB"
+
+
+def count(n: int, noun: str, plural: str | None = None) -> str:
+    """`1 concept`, `3 concepts`."""
+    return f"{n} {noun if n == 1 else plural or noun + 's'}"

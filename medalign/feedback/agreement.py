@@ -1,0 +1,140 @@
+"""What ratings say about models: how often clinicians found one right, by concept, over time, and among themselves.
+
+Conventions: ratings are a data frame as `medalign.feedback` stores it, an empty one gives empty results. A person's later
+word on the same row replaces the earlier one. Intervals are 95 % (Wilson 1927).
+
+Source of alpha: Krippendorff 1980.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import pandas as pd
+
+from medalign.feedback.ranking import wilson
+
+Role = Literal["asr", "teacher", "student"]
+ROLES: tuple[Role, ...] = ("asr", "teacher", "student")
+ROW = ["result_id", "concept_id", "label", "status"]  # what a verdict is about
+
+
+@dataclass(frozen=True)
+class ConceptAgreement:
+    """How often clinicians found one model right about one concept."""
+
+    model: str
+    concept_id: str
+    label: str
+    n: int
+    n_correct: int
+    share: float
+    low: float
+    high: float
+    n_wrong: int
+    n_wrong_status: int
+    n_missing: int
+    by_severity: tuple[tuple[str, int], ...]  # errors whose severity was said
+
+
+@dataclass(frozen=True)
+class PeriodAgreement:
+    """How often clinicians found one model right in one stretch of time."""
+
+    model: str
+    start: str  # first day of the period, ISO
+    n: int
+    n_correct: int
+    share: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class RaterAgreement:
+    """How far clinicians agree with each other about the same rows of the same results."""
+
+    n_rows: int  # judged by two people or more
+    n_pairs: int  # of verdicts on one row
+    share: float | None  # of the pairs that agree
+    alpha: float | None  # Krippendorff's, nominal: 1 full agreement, 0 chance; None if all verdicts are the same
+
+
+def concept_agreement(ratings: pd.DataFrame, by: Sequence[Role] = ROLES) -> tuple[ConceptAgreement, ...]:
+    """Per model and concept, the most rated first.
+
+    Args:
+        by: what makes a model; ("student",) puts together all results of one student, whichever recogniser wrote.
+    """
+    ratings = _latest(ratings)
+    # Somebody who misses a concept may have named one that the bank lacks.
+    named = ratings["concept_id"].fillna("").mask(lambda ids: ids == "", ratings["label"])
+    rows = []
+    for (model, concept_id), group in ratings.groupby([_model(ratings, by), named]):
+        verdicts = group["verdict"].value_counts()
+        errors = group.loc[(group["verdict"] != "correct") & group["severity"].fillna("").ne(""), "severity"]
+        rows.append(
+            ConceptAgreement(
+                model,
+                concept_id,
+                group["label"].iloc[-1],
+                **_share(group),
+                n_wrong=int(verdicts.get("wrong", 0)),
+                n_wrong_status=int(verdicts.get("wrong_status", 0)),
+                n_missing=int(verdicts.get("missing", 0)),
+                by_severity=tuple((name, int(n)) for name, n in errors.value_counts().sort_index().items()),
+            )
+        )
+    return tuple(sorted(rows, key=lambda row: (row.model, -row.n, row.label)))
+
+
+def over_time(ratings: pd.DataFrame, freq: str = "W", by: Sequence[Role] = ROLES) -> tuple[PeriodAgreement, ...]:
+    """Per model and period, in order of time; periods without a rating are left out.
+
+    Args:
+        freq: of pandas' periods: D, W (from Monday), M, Q or Y.
+        by: see `concept_agreement`.
+    """
+    ratings = _latest(ratings)
+    at = pd.to_datetime(ratings["created_at"], utc=True, format="ISO8601").dt.tz_localize(None).dt.to_period(freq)
+    return tuple(
+        PeriodAgreement(model, period.start_time.date().isoformat(), **_share(group))
+        for (model, period), group in ratings.groupby([_model(ratings, by), at])
+    )
+
+
+def between_raters(ratings: pd.DataFrame) -> RaterAgreement:
+    """Whether people agree with each other, over the rows that at least two of them judged."""
+    from nltk.metrics.agreement import AnnotationTask  # takes two seconds
+
+    ratings = _latest(ratings).assign(row=lambda table: table.groupby(ROW, dropna=False).ngroup())
+    shared = ratings[ratings.groupby("row")["submission_id"].transform("size") > 1]
+    if shared.empty:
+        return RaterAgreement(0, 0, None, None)
+    counts = shared.groupby(["row", "verdict"]).size().unstack(fill_value=0).to_numpy()  # (n_rows, n_verdicts)
+    of_row = counts.sum(1)
+    n_pairs, n_agreeing = (int((n * (n - 1) / 2).sum()) for n in (of_row, counts))
+    alpha = None
+    if counts.shape[1] > 1:
+        alpha = AnnotationTask(list(shared[["submission_id", "row", "verdict"]].itertuples(index=False))).alpha()
+    return RaterAgreement(len(counts), n_pairs, n_agreeing / n_pairs, alpha)
+
+
+def _latest(ratings: pd.DataFrame) -> pd.DataFrame:
+    """Each person's last word on each row."""
+    ratings = ratings.sort_values("created_at", kind="stable", ignore_index=True)
+    return ratings.drop_duplicates(["submission_id", *ROW], keep="last")
+
+
+def _model(ratings: pd.DataFrame, by: Sequence[Role]) -> pd.Series:
+    """`tiny.en 1a5afae06a4d | ...` for each rating, as votes name them."""
+    names = pd.Series("", index=ratings.index, dtype=object)
+    for i, role in enumerate(by):
+        names = names + (" | " if i else "") + ratings[role].astype(str) + " " + ratings[f"{role}_revision"].astype(str)
+    return names
+
+
+def _share(group: pd.DataFrame) -> dict[str, float]:
+    n, n_correct = len(group), int((group["verdict"] == "correct").sum())
+    low, high = wilson(n_correct, n)
+    return {"n": n, "n_correct": n_correct, "share": n_correct / n, "low": low, "high": high}

@@ -1,0 +1,1 @@
+"""Everything with weights: recogniser, teacher, student and their parts."""

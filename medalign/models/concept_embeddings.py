@@ -1,0 +1,66 @@
+"""Concepts as vectors in the teacher's space.
+
+Conventions: embeddings are unit vectors (k, d), one per concept in the bank's order.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from medalign.concepts import Concept
+from medalign.models.teacher import Teacher
+
+# What a patient or doctor says when the concept comes up; averaging over several wordings steadies the embedding.
+TEMPLATES = ("{}", "I have {}.", "Have you had any {}?", "The patient has {}.")
+N_SYNONYMS = 4  # of the bank's, beside the label
+CONCEPTS_FILE = "concepts.safetensors"
+
+
+def concept_embeddings(teacher: Teacher, concepts: Sequence[Concept], *, cache: Path | None = None) -> np.ndarray:
+    """One unit vector per concept, (k, d): the mean over its label in every template and its first synonyms.
+
+    Args:
+        cache: see `Teacher.encode`.
+
+    Source: prompt ensembling of CLIP (arXiv 2103.00020, section 3.1.4).
+    """
+    texts, owner = [], []
+    for i, concept in enumerate(concepts):
+        wordings = _wordings(concept)
+        texts += wordings
+        owner += [i] * len(wordings)
+    embedded = teacher.encode(texts, cache=cache)
+    sums = np.zeros((len(concepts), teacher.embed_dim), np.float32)
+    np.add.at(sums, owner, embedded)
+    return sums / np.linalg.norm(sums, axis=1, keepdims=True)
+
+
+def stored_concept_embeddings(folder: Path, teacher: Teacher, concepts: Sequence[Concept]) -> np.ndarray:
+    """`concept_embeddings`, read from the student's folder if they were stored for these very texts and this teacher.
+
+    Embedding a bank takes a laptop several seconds, which would be most of the start of the page.
+    """
+    try:
+        stored = load_file(folder / CONCEPTS_FILE)
+    except (OSError, SafetensorError):
+        stored = {}
+    key = _concepts_key(teacher, concepts)
+    return stored[key].astype(np.float32) if key in stored else concept_embeddings(teacher, concepts)
+
+
+def save_concept_embeddings(folder: Path, teacher: Teacher, concepts: Sequence[Concept], embeddings: np.ndarray) -> None:
+    save_file({_concepts_key(teacher, concepts): embeddings.astype(np.float16)}, folder / CONCEPTS_FILE)
+
+
+def _concepts_key(teacher: Teacher, concepts: Sequence[Concept]) -> str:
+    """A hash of everything that the embeddings depend on."""
+    content = "\n".join([teacher.info.revision, *(wording for concept in concepts for wording in _wordings(concept))])
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
+def _wordings(concept: Concept) -> list[str]:
+    return [template.format(concept.label) for template in TEMPLATES] + list(concept.synonyms[:N_SYNONYMS])

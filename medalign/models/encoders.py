@@ -1,0 +1,275 @@
+"""Audio encoders behind one interface: waveforms in, hidden states over time out, whatever model is inside.
+
+Two kinds are built in: Whisper of any size, and audio models of transformers that keep a time axis, from raw waveforms
+(wav2vec2, HuBERT, WavLM, data2vec-audio and their relatives) or from patches of a spectrogram (AST). Another kind is one
+class under `register_encoder`.
+
+Conventions: waveforms are float32 (n_samples,) at 16 kHz, at most `chunk_s` long; hidden states are (batch, n_frames, dim),
+`frames_per_s` of them a second from the start of the waveform on. Frames behind the end of a waveform are padding.
+"""
+
+import json
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from safetensors import SafetensorError
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoFeatureExtractor, AutoModel
+
+from medalign.core.audio import SAMPLE_RATE_HZ
+from medalign.core.errors import CheckpointError
+from medalign.core.weights import Weights, resolve
+from medalign.models.whisper_encoder import CHUNK_S, FRAMES_PER_S, load_encoder, log_mel_of
+
+TRANSFORMERS_FILES = ("model.safetensors", "pytorch_model.bin")
+SPECTROGRAM_HOP_S = 0.01  # of AST's filter bank; its feature extractor has no setting for it
+SPECTROGRAM_WINDOW = 400  # samples; a waveform must fill one
+
+
+@dataclass(frozen=True)
+class Features:
+    """What a model takes, one row per waveform."""
+
+    values: Tensor  # (batch, ...) float32: log-mel, spectrogram or padded waveforms
+    mask: Tensor | None = None  # (batch, n_samples) bool, True where there is sound; None if the rows are of fixed length
+
+    def to(self, device: torch.device, dtype: torch.dtype) -> "Features":
+        return Features(self.values.to(device, dtype), None if self.mask is None else self.mask.to(device))
+
+
+class AudioEncoder(nn.Module, ABC):
+    """A pre-trained audio model. A subclass is made from `Weights` and sets every attribute below.
+
+    `load_audio_encoder` freezes it; `medalign.models.adapters.adapt` makes parts of `model` trainable again.
+    """
+
+    kind: str  # the name it is registered under
+    weight_files: tuple[str, ...]  # files of which a folder must hold at least one
+    fixed: tuple[str, ...] = ()  # parameters of `model` that are never trained: constants, or without an effect
+
+    name: str  # as the user wrote it
+    revision: str
+    dim: int  # width of the hidden states
+    frames_per_s: float
+    chunk_s: float  # the longest waveform taken at once; a whole number of frames
+    model: nn.Module  # the transformers module
+
+    def __init__(self, weights: Weights):
+        super().__init__()
+        self.name, self.revision = weights.name, weights.revision
+
+    @abstractmethod
+    def features(self, waveforms: list[np.ndarray]) -> Features:
+        """Waveforms of at most `chunk_s`, padded to one length, as the model takes them; float32, on the CPU."""
+
+    @abstractmethod
+    def forward(self, features: Features) -> Tensor:
+        """Hidden states (batch, n_frames, dim) on the model's device, in its precision; differentiable."""
+
+    def train(self, mode: bool = True) -> "AudioEncoder":
+        """A frozen encoder stays in evaluation mode, and so do batch norms: their statistics are no trained state."""
+        super().train(mode and any(p.requires_grad for p in self.parameters()))
+        for module in self.modules():
+            if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                module.eval()
+        return self
+
+    def _on_model(self, features: Features) -> Features:
+        like = next(self.model.parameters())
+        return features.to(like.device, like.dtype)
+
+
+ENCODERS: dict[str, type[AudioEncoder]] = {}
+
+
+def register_encoder(cls: type[AudioEncoder]) -> type[AudioEncoder]:
+    """Class decorator: make a kind of encoder known to `load_audio_encoder` and to students, under `cls.kind`."""
+    ENCODERS[cls.kind] = cls
+    return cls
+
+
+@register_encoder
+class WhisperAudioEncoder(AudioEncoder):
+    """The encoder half of a Whisper of any size, from faster-whisper's `model.bin` or from a transformers folder."""
+
+    kind = "whisper"
+    weight_files = ("model.bin", *TRANSFORMERS_FILES)
+    fixed = ("embed_positions.weight",)  # sinusoids
+
+    def __init__(self, weights: Weights):
+        """Raises CheckpointError: the files are no Whisper."""
+        super().__init__(weights)
+        if not (weights.folder / "model.bin").is_file() and (model_type := _model_type(weights.folder)) != "whisper":
+            raise CheckpointError(
+                f"{weights.folder} holds a '{model_type}', not a Whisper; give a Whisper's folder, or kind 'transformers'"
+            )
+        try:
+            self.model = load_encoder(weights.folder)
+        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+            raise _unreadable(weights, error) from error
+        self.dim, self.frames_per_s, self.chunk_s = self.model.config.d_model, float(FRAMES_PER_S), float(CHUNK_S)
+
+    def features(self, waveforms: list[np.ndarray]) -> Features:
+        """Log-mel (batch, n_mels, 3000)."""
+        return Features(log_mel_of(waveforms, self.model.config.num_mel_bins))
+
+    def forward(self, features: Features) -> Tensor:
+        """Always the 1500 frames of 30 s: Whisper hears the padding as silence."""
+        return self.model(self._on_model(features).values).last_hidden_state
+
+
+@register_encoder
+class TransformersAudioEncoder(AudioEncoder):
+    """An audio model of transformers whose last hidden states have a time axis.
+
+    Sources: transformers `modeling_wav2vec2.py` (convolutions before the transformer, masks) and
+    `modeling_audio_spectrogram_transformer.py` (order of patches, the two tokens before them).
+    """
+
+    kind = "transformers"
+    weight_files = TRANSFORMERS_FILES
+    fixed = ("masked_spec_embed",)  # stands for masked frames, and none are masked here
+
+    def __init__(self, weights: Weights):
+        """Raises CheckpointError: not an audio model with a known time axis at 16 kHz, or weights are missing."""
+        super().__init__(weights)
+        folder = weights.folder
+        try:
+            config = AutoConfig.from_pretrained(folder)
+        except (OSError, ValueError, KeyError) as error:
+            raise _unreadable(weights, error) from error
+        self.patches = None  # (frequency, time) of a spectrogram's patches
+        if hasattr(config, "conv_stride") and hasattr(config, "conv_kernel"):
+            self._hop = math.prod(config.conv_stride)
+            strides = [math.prod(config.conv_stride[:i]) for i in range(len(config.conv_stride))]
+            self._receptive = 1 + sum((k - 1) * s for k, s in zip(config.conv_kernel, strides, strict=True))  # samples
+            self.frames_per_s, self.chunk_s = SAMPLE_RATE_HZ / self._hop, float(CHUNK_S)
+        elif all(hasattr(config, n) for n in ("patch_size", "time_stride", "frequency_stride", "max_length", "num_mel_bins")):
+            self.patches = (
+                (config.num_mel_bins - config.patch_size) // config.frequency_stride + 1,
+                (config.max_length - config.patch_size) // config.time_stride + 1,
+            )
+            self.frames_per_s = 1 / (SPECTROGRAM_HOP_S * config.time_stride)
+            self.chunk_s = self.patches[1] / self.frames_per_s
+        else:
+            raise CheckpointError(
+                f"'{weights.name}' is a '{config.model_type}', whose configuration has neither conv_stride (raw waveforms) nor "
+                "time_stride and max_length (spectrogram patches), so its hidden states have no known time axis; give a "
+                "Whisper, wav2vec2, HuBERT, WavLM, data2vec-audio or AST, or register a class for it (register_encoder)"
+            )
+        # Layers and stretches of time dropped at random are for pre-training; and what is dropped, NumPy draws for all rows.
+        config.layerdrop, config.apply_spec_augment = 0.0, False
+        try:
+            self.extractor = AutoFeatureExtractor.from_pretrained(folder)
+            self.model, loading = AutoModel.from_pretrained(folder, config=config, output_loading_info=True)
+        except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+            raise _unreadable(weights, error) from error
+        if missing := sorted(set(loading["missing_keys"]) - set(self.fixed)):
+            raise CheckpointError(f"'{weights.name}' lacks weights of its model ({', '.join(missing[:5])}); download it again")
+        if self.extractor.sampling_rate != SAMPLE_RATE_HZ:
+            raise CheckpointError(
+                f"'{weights.name}' takes audio at {self.extractor.sampling_rate} Hz, {SAMPLE_RATE_HZ} Hz is expected; "
+                "give a model for 16 kHz"
+            )
+        self.model.float()
+        self.dim = config.hidden_size
+        # A group norm before the transformer runs over time: padding would change every frame, mask or no mask.
+        self._takes_mask = self.extractor.return_attention_mask and getattr(config, "feat_extract_norm", "group") == "layer"
+
+    def features(self, waveforms: list[np.ndarray]) -> Features:
+        """Waveforms (batch, n_samples) normalised as the model wants them, with their mask; or spectrograms."""
+        if self.patches is not None:
+            filled = [np.pad(w, (0, max(0, SPECTROGRAM_WINDOW - len(w)))) for w in waveforms]
+            return Features(self.extractor(filled, sampling_rate=SAMPLE_RATE_HZ, return_tensors="pt").input_values)
+        # The last frame needs a whole receptive field: n samples then give exactly ceil(n / hop) frames.
+        lengths = [max(1, math.ceil(len(w) / self._hop)) * self._hop + self._receptive - self._hop for w in waveforms]
+        filled = [np.pad(w, (0, n - len(w))) for w, n in zip(waveforms, lengths, strict=True)]
+        padded = self.extractor(
+            filled, sampling_rate=SAMPLE_RATE_HZ, padding=True, return_attention_mask=True, return_tensors="pt"
+        )
+        return Features(padded.input_values.float(), padded.attention_mask.bool())
+
+    def forward(self, features: Features) -> Tensor:
+        """Frames of a row don't depend on the other rows."""
+        features = self._on_model(features)
+        if self.patches is not None:
+            return self._over_time(features.values)
+        values, mask = features.values, features.mask
+        n_samples = mask.sum(1)
+        if self._takes_mask:
+            return self._hidden_states(values, attention_mask=mask.long())
+        # Rows of one length go through together, without padding.
+        n_frames = self._n_frames(values.shape[1])
+        hidden_states, order = [], []
+        for n in n_samples.unique().tolist():
+            rows = (n_samples == n).nonzero().flatten()
+            hidden = self._hidden_states(values[rows, :n])
+            hidden_states.append(F.pad(hidden, (0, 0, 0, n_frames - hidden.shape[1])))
+            order.append(rows)
+        return torch.cat(hidden_states)[torch.cat(order).argsort()]
+
+    def _n_frames(self, n_samples: int) -> int:
+        return (n_samples - self._receptive) // self._hop + 1
+
+    def _hidden_states(self, values: Tensor, **inputs: Tensor) -> Tensor:
+        hidden = self.model(values, **inputs).last_hidden_state
+        if hidden.shape[1:] != (wanted := (self._n_frames(values.shape[1]), self.dim)):
+            raise CheckpointError(
+                f"'{self.name}' gave {(*hidden.shape[1:],)} frames and width, {wanted} follow from its conv_stride and "
+                "hidden_size; give the model without adapter layers, or register a class for it (register_encoder)"
+            )
+        return hidden
+
+    def _over_time(self, spectrograms: Tensor) -> Tensor:
+        hidden = self.model(spectrograms).last_hidden_state
+        n_patches = math.prod(self.patches)
+        if hidden.shape[1] < n_patches:
+            raise CheckpointError(
+                f"'{self.name}' gave {hidden.shape[1]} hidden states, its configuration says {n_patches} patches; "
+                "register a class for it (register_encoder)"
+            )
+        # Special tokens come first; then patches, all times of the lowest frequencies before those of the next.
+        return hidden[:, -n_patches:].unflatten(1, self.patches).mean(1)
+
+
+def load_audio_encoder(name: str, kind: str | None = None) -> AudioEncoder:
+    """A frozen encoder in evaluation mode, float32 on the CPU.
+
+    Args:
+        name: a folder, a name in `weights.PINNED`, a faster-whisper size or `owner/repository` on the Hub.
+        kind: a key of `ENCODERS`; None looks at the files: a Whisper is "whisper", all else "transformers".
+
+    Raises:
+        WeightsError: nothing is found under that name.
+        CheckpointError: the kind is unknown, or the files are not such a model.
+    """
+    if kind is not None and kind not in ENCODERS:
+        known = ", ".join(sorted(ENCODERS))
+        raise CheckpointError(f"encoder kind '{kind}' is unknown; use one of {known}, or import the module that registers it")
+    files = WhisperAudioEncoder.weight_files if kind is None else ENCODERS[kind].weight_files
+    weights = resolve(name, weight_files=files)
+    if kind is None:
+        is_whisper = (weights.folder / "model.bin").is_file() or _model_type(weights.folder) == "whisper"
+        kind = WhisperAudioEncoder.kind if is_whisper else TransformersAudioEncoder.kind
+    return ENCODERS[kind](weights).requires_grad_(False).eval()
+
+
+def _model_type(folder: Path) -> str:
+    path = folder / "config.json"
+    try:
+        return str(json.loads(path.read_text())["model_type"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(
+            f"{path} doesn't tell the model_type ({type(error).__name__}); give the folder of a transformers model, "
+            "or a faster-whisper one with model.bin"
+        ) from error
+
+
+def _unreadable(weights: Weights, error: Exception) -> CheckpointError:
+    first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return CheckpointError(f"'{weights.name}' is not a readable audio model: {first_line}; download it again or give another")

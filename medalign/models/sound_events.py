@@ -1,0 +1,161 @@
+"""Sound events: a cough, a sneeze, heavy breathing, crying. Heard in the sound itself, in and between the words.
+
+A transcript can't hold them: a recogniser is trained to leave them out. A small convolutional head on the student's own
+encoder frames says ten times a second how likely each sign is; runs of it become events. It costs next to nothing, since
+the frames are there already.
+
+Conventions: frames are (n_frames, encoder_dim) at the encoder's rate; a step is a tenth of a second; k is the number of
+signs. Logits are per step; probabilities of an event are calibrated on mixtures of people not heard in training.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from medalign.core.analysis import SoundEvent
+from medalign.core.errors import CheckpointError
+
+LABELS = ("cough", "sneeze", "heavy breathing", "crying")
+STEPS_PER_S = 10
+STEP_S = 1 / STEPS_PER_S
+WIDTH = 64
+MERGE_S = 0.8  # events of one sign this close are one: a bout of coughing, not six coughs
+SMOOTH_STEPS = 3  # a click that lasts a tenth of a second is no cough
+MIN_S = {"heavy breathing": 1.0, "crying": 0.6}  # of an event; a shorter breath is how everybody speaks
+
+SOUND_EVENTS_FILE, SOUND_EVENTS_CONFIG = "sound_events.safetensors", "sound_events.json"
+
+
+class SoundEventHead(nn.Module):
+    """Convolutions over a tenth of a second, then over about two seconds around it."""
+
+    def __init__(self, encoder_dim: int, frames_per_step: int):
+        super().__init__()
+        self.frames_per_step = frames_per_step
+        self.norm = nn.LayerNorm(encoder_dim)
+        self.stack = nn.Conv1d(encoder_dim, WIDTH, frames_per_step, stride=frames_per_step)
+        self.near = nn.Conv1d(WIDTH, WIDTH, 5, padding=2)
+        self.wide = nn.Conv1d(WIDTH, WIDTH, 5, padding=4, dilation=2)
+        self.dropout = nn.Dropout(0.3)
+        self.out = nn.Linear(WIDTH, len(LABELS))
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """Logits (batch, n_steps, k) of frames (batch, n_frames, encoder_dim); frames short of a step are dropped."""
+        x = torch.relu(self.stack(self.dropout(self.norm(frames)).transpose(1, 2)))
+        x = x + torch.relu(self.near(self.dropout(x)))
+        x = x + torch.relu(self.wide(self.dropout(x)))
+        return self.out(x.transpose(1, 2))
+
+
+@dataclass(frozen=True)
+class Event:
+    """A run of steps in which one sign is heard."""
+
+    column: int  # of `LABELS`
+    first: int  # steps [first, last]
+    last: int
+    peak: float  # logit, smoothed
+
+
+class SoundEventDetector:
+    """A head with its thresholds and calibration, for one encoder."""
+
+    def __init__(self, head: SoundEventHead, thresholds: np.ndarray, fit: np.ndarray):
+        """
+        Args:
+            thresholds: (k,) smoothed logit from which on a run is an event.
+            fit: (k, 2) slope and intercept from an event's peak to the logit of its probability.
+        """
+        self.head = head.eval()
+        self.thresholds, self.fit = thresholds, fit
+
+    @classmethod
+    def load(cls, folder: Path, encoder_dim: int) -> "SoundEventDetector | None":
+        """The detector that lies in a student's folder; None if nobody trained one for it.
+
+        Raises:
+            CheckpointError: its files are damaged, or belong to an encoder of another width.
+        """
+        if not (folder / SOUND_EVENTS_FILE).is_file():
+            return None
+        try:
+            config = json.loads((folder / SOUND_EVENTS_CONFIG).read_text(encoding="utf-8"))
+            state = load_file(folder / SOUND_EVENTS_FILE)
+            thresholds, fit = state.pop("thresholds").double().numpy(), state.pop("fit").double().numpy()
+            head = SoundEventHead(encoder_dim, config["frames_per_step"])
+            head.load_state_dict(state, strict=True)
+        except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+            raise CheckpointError(
+                f"{folder / SOUND_EVENTS_FILE} can't be used ({error}); run `medalign sound-events` again"
+            ) from error
+        if config["labels"] != list(LABELS):
+            raise CheckpointError(
+                f"{folder / SOUND_EVENTS_CONFIG} names other signs ({config['labels']}); run `medalign sound-events` again"
+            )
+        return cls(head, thresholds, fit)
+
+    def save(self, folder: Path, figures: dict) -> None:
+        """Beside the student; `figures` say how well it does."""
+        state = {name: tensor.contiguous() for name, tensor in self.head.state_dict().items()}
+        save_file(
+            {**state, "thresholds": torch.from_numpy(self.thresholds), "fit": torch.from_numpy(self.fit)},
+            folder / SOUND_EVENTS_FILE,
+        )
+        config = {"labels": list(LABELS), "frames_per_step": self.head.frames_per_step, **figures}
+        (folder / SOUND_EVENTS_CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+
+    @torch.inference_mode()
+    def logits(self, frames: Tensor) -> np.ndarray:
+        """Smoothed logits (n_steps, k) of a whole recording."""
+        if len(frames) < self.head.frames_per_step:
+            return np.zeros((0, len(LABELS)))
+        return smoothed(self.head.to(frames.device)(frames[None])[0].double().cpu().numpy())
+
+    def detect(self, frames: Tensor) -> tuple[SoundEvent, ...]:
+        """The signs in a recording, in order of time."""
+        events = find_events(self.logits(frames), self.thresholds)
+        signs = [
+            SoundEvent(
+                LABELS[event.column],
+                round(event.first * STEP_S, 3),
+                round((event.last + 1) * STEP_S, 3),
+                round(self.probability(event), 4),
+            )
+            for event in events
+        ]
+        return tuple(sorted(signs, key=lambda sign: sign.start_s))
+
+    def probability(self, event: Event) -> float:
+        slope, intercept = self.fit[event.column]
+        return float(1 / (1 + np.exp(-(slope * event.peak + intercept))))
+
+
+def smoothed(logits: np.ndarray) -> np.ndarray:
+    """Running mean over `SMOOTH_STEPS`, (n_steps, k)."""
+    kernel = np.ones(SMOOTH_STEPS) / SMOOTH_STEPS
+    padded = np.pad(logits, ((SMOOTH_STEPS // 2, SMOOTH_STEPS // 2), (0, 0)), mode="edge")
+    return np.stack([np.convolve(column, kernel, mode="valid") for column in padded.T], 1)
+
+
+def find_events(logits: np.ndarray, thresholds: np.ndarray) -> tuple[Event, ...]:
+    """Runs of steps over their sign's threshold; those less than `MERGE_S` apart are one, and short ones may be none.
+
+    Where several signs are over theirs at once, each step counts for the one that is furthest over: a sneeze is
+    a little like a cough, and one noise should not be told twice.
+    """
+    over = logits - thresholds
+    best = over.argmax(1)
+    events = []
+    for column in range(logits.shape[1]):
+        steps = np.flatnonzero((over[:, column] > 0) & (best == column))
+        shortest = MIN_S.get(LABELS[column], STEP_S) * STEPS_PER_S
+        for run in np.split(steps, np.flatnonzero(np.diff(steps) > MERGE_S * STEPS_PER_S) + 1):
+            if len(run) >= shortest:
+                events.append(Event(column, int(run[0]), int(run[-1]), float(logits[run, column].max())))
+    return tuple(events)

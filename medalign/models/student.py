@@ -1,0 +1,309 @@
+"""The student: a pre-trained audio encoder and a trained head that carries what it hears into the teacher's space.
+
+Conventions: waveforms are float32 (n_samples,) at 16 kHz; embeddings are unit vectors of the teacher's width; times are
+seconds. One pass of the encoder covers a whole recording; any stretch of it is then pooled from the frames. The same
+recording gives the same embeddings, alone or in a batch: there is no random crop, and every sample is used.
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save, save_file
+from torch import Tensor
+
+from medalign.core.analysis import ModelInfo
+from medalign.core.assets import CHECKPOINTS
+from medalign.core.audio import SAMPLE_RATE_HZ
+from medalign.core.errors import CheckpointError
+from medalign.core.weights import DEFAULT_STUDENT, REVISION_LENGTH, Weights, resolve, sha256_of, upload_folder
+from medalign.models.adapters import AdapterConfig, adapt, check_fit, load_trained_state, trained_state
+from medalign.models.encoders import AudioEncoder, load_audio_encoder
+from medalign.models.head import AlignmentHead, HeadConfig, HeadEnsemble, pad_stretches
+
+MARGIN_S = 3.0  # frames this close to an inner edge of a chunk lack context; the neighbouring chunk has it
+MARGIN_SHARE = 0.1  # of the chunk, where that is less
+MAX_CLIP_S = 15.0  # the longest stretch pooled at once, as in training; longer ones are averaged over windows
+GPU_BATCH = 4  # chunks at once; on a CPU one after the other is a tenth faster
+HEAD_BATCH = 64  # stretches
+
+UNALIGNED = "unaligned"  # the shipped student before its alignment, see `Student.unaligned`
+UNALIGNED_SEED = 0  # of its head
+CONFIG_FILE, HEAD_FILE, ENCODER_FILE = "config.json", "model.safetensors", "encoder.safetensors"
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudentConfig:
+    """Everything needed to rebuild a student; what was trained of it lies beside."""
+
+    encoder: str  # the audio model, as `load_audio_encoder` takes it
+    encoder_kind: str = "whisper"  # a key of `ENCODERS`
+    encoder_revision: str
+    teacher: str  # the language model whose space it speaks
+    teacher_revision: str
+    head: HeadConfig
+    n_members: int = 1  # heads trained apart, whose embeddings are averaged
+    member_weights: tuple[float, ...] = ()  # of each in the mean; all alike if empty
+    adapter: AdapterConfig = field(default_factory=AdapterConfig)  # what was trained of the encoder
+    window_s: float = 6.0  # a sentence or two of conversation
+    hop_s: float = 3.0
+
+
+class Student:
+    """Audio to embeddings in the teacher's space."""
+
+    def __init__(
+        self, config: StudentConfig, head: AlignmentHead | HeadEnsemble, encoder: AudioEncoder, *, name: str, revision: str
+    ):
+        self.config = config
+        self.folder: Path | None = None  # where it was loaded from
+        self.fitted_in: Path | None = None  # where its reference, alarm and the like lie: that folder, mostly
+        self.saved_to: Path | None = None
+        self.head = head.eval()
+        self.encoder = encoder.eval()
+        self.info = ModelInfo(name, revision)
+
+    @classmethod
+    def from_pretrained(cls, name: str = DEFAULT_STUDENT, *, device: str = "cpu") -> "Student":
+        """A shipped student, a checkpoint folder, or a Hub repository; "unaligned" is the shipped one before its alignment.
+
+        Raises:
+            WeightsError: nothing is found under that name.
+            CheckpointError: the files are not a student, or don't fit together; the message lists the keys.
+        """
+        if name == UNALIGNED:
+            return cls.unaligned(device=device)
+        if name in ("default", DEFAULT_STUDENT):
+            name = str(CHECKPOINTS / DEFAULT_STUDENT)
+        weights = resolve(name, weight_files=(HEAD_FILE,))
+        config = _read_config(weights)
+        encoder = _load_encoder(config, name)
+        if config.n_members == 1:
+            head: AlignmentHead | HeadEnsemble = AlignmentHead(config.head)
+        else:
+            head = HeadEnsemble(config.head, config.n_members, config.member_weights)
+        state = _read_tensors(weights.folder / HEAD_FILE)
+        check_fit(head.state_dict(), state, str(weights.folder / HEAD_FILE))
+        head.load_state_dict(state, strict=True)
+        adapt(encoder, config.adapter)
+        if config.adapter.kind != "frozen":
+            load_trained_state(encoder, _read_tensors(weights.folder / ENCODER_FILE))
+        revision = sha256_of(weights.folder / HEAD_FILE)[:REVISION_LENGTH]
+        student = cls(config, head, encoder, name=Path(name).name, revision=revision)
+        student.folder = student.fitted_in = weights.folder
+        return student.to(device)
+
+    @classmethod
+    def unaligned(cls, *, device: str = "cpu") -> "Student":
+        """The shipped student before its alignment: the same encoder, and a head that has learnt nothing.
+
+        It is there to be compared with, so that only the alignment differs: percentiles, probabilities and thresholds come
+        from what was fitted for the shipped student. They mean nothing by construction, for its embeddings are noise in the
+        teacher's space. It lies in no folder; the same seed gives the same head, and the revision is a hash of it.
+        """
+        shipped = resolve(str(CHECKPOINTS / DEFAULT_STUDENT), weight_files=(HEAD_FILE,))
+        config = _read_config(shipped)
+        encoder = _load_encoder(config, DEFAULT_STUDENT)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(UNALIGNED_SEED)
+            head = AlignmentHead(config.head)
+        config = replace(config, n_members=1, member_weights=(), adapter=AdapterConfig())
+        digest = hashlib.sha256(save(head.state_dict())).hexdigest()[:REVISION_LENGTH]
+        student = cls(config, head, encoder, name=UNALIGNED, revision=f"{UNALIGNED}-{digest}")
+        student.fitted_in = shipped.folder
+        return student.to(device)
+
+    @classmethod
+    def untrained(
+        cls,
+        encoder_name: str,
+        teacher_name: str,
+        teacher_revision: str,
+        embed_dim: int,
+        *,
+        encoder_kind: str | None = None,
+        adapter: AdapterConfig | None = None,
+        window_s: float = 6.0,
+        hop_s: float = 3.0,
+        **head_options: float,
+    ) -> "Student":
+        """A new student on the CPU: a pre-trained encoder, and a head that has learnt nothing yet.
+
+        Args:
+            embed_dim: width of the teacher's space.
+            encoder_kind: a key of `ENCODERS`; None decides by the encoder's files.
+            adapter: what is going to be trained of the encoder; None is nothing.
+            head_options: fields of `HeadConfig` other than its defaults.
+
+        Raises:
+            WeightsError, CheckpointError: as `load_audio_encoder` and `adapt`.
+        """
+        encoder = load_audio_encoder(encoder_name, encoder_kind)
+        config = StudentConfig(
+            encoder=encoder_name,
+            encoder_kind=encoder.kind,
+            encoder_revision=encoder.revision,
+            teacher=teacher_name,
+            teacher_revision=teacher_revision,
+            head=HeadConfig(encoder_dim=encoder.dim, embed_dim=embed_dim, **head_options),
+            adapter=adapter or AdapterConfig(),
+            window_s=window_s,
+            hop_s=hop_s,
+        )
+        adapt(encoder, config.adapter)
+        return cls(config, AlignmentHead(config.head), encoder, name="untrained", revision="")
+
+    def writable_folder(self) -> Path:
+        """Where what is fitted for this student goes. Raises CheckpointError if it lies in no folder of its own."""
+        if self.folder is None:
+            raise CheckpointError(
+                f"student '{self.info.name}' lies in no folder that a fit could be written to; give a checkpoint folder"
+            )
+        return self.folder
+
+    def save_pretrained(self, folder: Path) -> None:
+        """Write `config.json`, the head as `model.safetensors`, and what was trained of the encoder, if anything, as
+        `encoder.safetensors`; the frozen rest of the encoder is named, not copied."""
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / CONFIG_FILE).write_text(json.dumps(asdict(self.config), indent=2) + "\n")
+        # An ensemble is finished, only ever listens, and was rounded when it was joined: half the bytes hold it.
+        dtype = torch.float32 if self.config.n_members == 1 else torch.float16
+        save_file({k: v.to("cpu", dtype).contiguous() for k, v in self.head.state_dict().items()}, folder / HEAD_FILE)
+        if self.config.adapter.kind == "frozen":
+            (folder / ENCODER_FILE).unlink(missing_ok=True)  # of a student saved here before
+        else:
+            save_file({k: v.contiguous() for k, v in trained_state(self.encoder).items()}, folder / ENCODER_FILE)
+        self.saved_to = folder
+
+    def push_to_hub(self, repo_id: str, *, private: bool = True, token: str | None = None) -> str:
+        """Upload the folder it was last saved to, or else loaded from, to the Hub; the address of the upload.
+
+        Raises:
+            CheckpointError: the student is in no folder yet.
+            WeightsError: offline, a file is missing, or the Hub refuses; see `weights.upload_folder`.
+        """
+        folder = self.saved_to or self.folder
+        if folder is None:
+            raise CheckpointError(f"student '{self.info.name}' is in no folder yet; call save_pretrained(folder) first")
+        return upload_folder(folder, repo_id, private=private, token=token)
+
+    def to(self, device: str) -> "Student":
+        self.head.to(device)
+        self.encoder.to(device)
+        return self
+
+    @torch.inference_mode()
+    def frames(self, waveform: np.ndarray) -> Tensor:
+        """Encoder hidden states of the whole recording, (n_frames, encoder_dim), float32, `encoder.frames_per_s` of them."""
+        *_, frames = self.frames_so_far(waveform)
+        return frames
+
+    @torch.inference_mode()
+    def frames_so_far(self, waveform: np.ndarray) -> Iterator[Tensor]:
+        """The first of those frames, then more and more of them; the last time all. Each is a view of the same memory.
+
+        Chunks as long as the encoder takes overlap; each frame is taken from the chunk that gives it the more context.
+        """
+        encoder = self.encoder
+        samples_per_frame = SAMPLE_RATE_HZ / encoder.frames_per_s
+        n_frames = max(1, math.ceil(len(waveform) / samples_per_frame))
+        width = round(encoder.chunk_s * encoder.frames_per_s)  # of a chunk; this and the next two are in frames
+        margin = round(min(MARGIN_S, MARGIN_SHARE * encoder.chunk_s) * encoder.frames_per_s)
+        stride = width - 2 * margin
+        n_chunks = 1 + max(0, math.ceil((n_frames - width) / stride))
+        device = next(encoder.parameters()).device
+        n_at_once = 1 if device.type == "cpu" else GPU_BATCH
+        frames, n_done = torch.empty(n_frames, encoder.dim, device=device), 0
+        for first in range(0, n_chunks, n_at_once):
+            batch = range(first, min(first + n_at_once, n_chunks))
+            starts = [round(i * stride * samples_per_frame) for i in batch]
+            chunks = [waveform[start : start + round(width * samples_per_frame)] for start in starts]
+            for i, hidden in zip(batch, encoder(encoder.features(chunks)), strict=True):
+                piece = hidden[0 if i == 0 else margin : None if i == n_chunks - 1 else margin + stride]
+                piece = piece[: n_frames - n_done]
+                frames[n_done : n_done + len(piece)] = piece
+                n_done += len(piece)
+            yield frames[:n_done]
+
+    @torch.inference_mode()
+    def embed(self, frames: Tensor, stretches_s: Sequence[tuple[float, float]]) -> np.ndarray:
+        """Embeddings (n, embed_dim) of stretches (start_s, end_s) of a recording, from its `frames`."""
+        rate = self.encoder.frames_per_s
+        stretches = [frames[frame_slice(start_s, end_s, len(frames), rate)] for start_s, end_s in stretches_s]
+        out = [self.head(*pad_stretches(stretches[i : i + HEAD_BATCH])) for i in range(0, len(stretches), HEAD_BATCH)]
+        return torch.cat(out).cpu().numpy()
+
+    def windows(self, duration_s: float) -> list[tuple[float, float]]:
+        """Equal windows that cover a recording; the last one ends with it and may be shorter."""
+        window_s, hop_s = self.config.window_s, self.config.hop_s
+        n_windows = 1 + max(0, math.ceil((duration_s - window_s) / hop_s))
+        return [(i * hop_s, min(i * hop_s + window_s, duration_s)) for i in range(n_windows)]
+
+    def encode(self, waveforms: Sequence[np.ndarray]) -> np.ndarray:
+        """One embedding per recording, (n, embed_dim); long ones are the mean over their windows, at unit length."""
+        rows = []
+        for waveform in waveforms:
+            duration_s = len(waveform) / SAMPLE_RATE_HZ
+            stretches = [(0.0, duration_s)] if duration_s <= MAX_CLIP_S else self.windows(duration_s)
+            mean = self.embed(self.frames(waveform), stretches).mean(0)
+            rows.append(mean / np.linalg.norm(mean))
+        return np.stack(rows)
+
+
+def frame_slice(start_s: float, end_s: float, n_frames: int, frames_per_s: float = 50) -> slice:
+    """The frames of a stretch: at least one, inside the recording."""
+    start = min(max(0, round(start_s * frames_per_s)), n_frames - 1)
+    return slice(start, max(start + 1, min(round(end_s * frames_per_s), n_frames)))
+
+
+def _load_encoder(config: StudentConfig, name: str) -> AudioEncoder:
+    """The encoder that the student called `name` was trained on, before any training."""
+    encoder = load_audio_encoder(config.encoder, config.encoder_kind)
+    if encoder.revision != config.encoder_revision:
+        raise CheckpointError(
+            f"student '{name}' was trained on encoder '{config.encoder}' revision {config.encoder_revision}, "
+            f"this one is {encoder.revision}; install the same weights or train again"
+        )
+    if encoder.dim != config.head.encoder_dim:
+        raise CheckpointError(
+            f"student '{name}' has a head for hidden states {config.head.encoder_dim} wide, encoder '{config.encoder}' "
+            f"gives {encoder.dim}; correct encoder_dim in its {CONFIG_FILE} or train again"
+        )
+    return encoder
+
+
+def _read_config(weights: Weights) -> StudentConfig:
+    path = weights.folder / CONFIG_FILE
+    try:
+        stored = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path} can't be read as a student's configuration ({error}); give its folder") from error
+    stored = _checked(stored, StudentConfig, path)
+    stored["head"] = HeadConfig(**_checked(stored["head"], HeadConfig, path))
+    stored["member_weights"] = tuple(stored["member_weights"])
+    stored["adapter"] = AdapterConfig(**_checked(stored["adapter"], AdapterConfig, path))
+    return StudentConfig(**stored)
+
+
+def _checked(stored: object, of: type, path: Path) -> dict:
+    """A copy of the JSON object, which has exactly the fields of the dataclass."""
+    known, found = {f.name for f in fields(of)}, set(stored) if isinstance(stored, dict) else set()
+    if found != known:
+        raise CheckpointError(
+            f"{path} is not a student's configuration: {of.__name__} has missing {sorted(known - found)}, "
+            f"unexpected {sorted(found - known)[:5]}; give a folder written by `medalign train`"
+        )
+    return dict(stored)
+
+
+def _read_tensors(path: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{path} is not a safetensors file ({error}); copy it again") from error

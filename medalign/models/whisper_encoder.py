@@ -1,0 +1,132 @@
+"""Whisper's audio encoder in PyTorch, read from the very file that faster-whisper runs.
+
+faster-whisper's `model.bin` is CTranslate2's format: a header and a plain list of named arrays. Reading it here means one
+download, one revision, and a student that hears exactly what the recogniser hears.
+
+Conventions: waveforms are float32 at 16 kHz; a chunk is 30 s, 3000 log-mel frames and 1500 encoder frames (50 a second).
+Source of the file layout: OpenNMT/CTranslate2 `python/ctranslate2/specs/model_spec.py` (binary version 6).
+"""
+
+import struct
+from pathlib import Path
+
+import numpy as np
+import torch
+from transformers import WhisperConfig, WhisperFeatureExtractor, WhisperModel
+from transformers.models.whisper.modeling_whisper import WhisperEncoder
+
+from medalign.core.errors import CheckpointError
+
+CHUNK_S = 30
+FRAMES_PER_S = 50  # encoder frames: 100 log-mel frames a second, halved by the second convolution
+
+_DTYPES = {0: np.float32, 1: np.int8, 2: np.int16, 3: np.int32, 4: np.float16}  # 5 is bfloat16: no NumPy type
+_BINARY_VERSION = 6
+
+
+def read_ctranslate2(path: Path) -> dict[str, np.ndarray]:
+    """All arrays of a CTranslate2 model file, by name.
+
+    Raises:
+        CheckpointError: not such a file, or one whose arrays are in a type that NumPy lacks.
+    """
+    data = path.read_bytes()
+    offset = 0
+
+    def read(fmt: str) -> int:
+        nonlocal offset
+        (value,) = struct.unpack_from("<" + fmt, data, offset)
+        offset += struct.calcsize(fmt)
+        return value
+
+    def read_bytes(n_bytes: int) -> bytes:
+        nonlocal offset
+        offset += n_bytes
+        if offset > len(data):
+            raise struct.error("file ends early")
+        return data[offset - n_bytes : offset]
+
+    def read_string() -> str:
+        return read_bytes(read("H"))[:-1].decode()  # stored with a closing NUL
+
+    try:
+        version = read("I")
+        if version != _BINARY_VERSION:
+            raise CheckpointError(
+                f"{path} is not a CTranslate2 model of binary version {_BINARY_VERSION} (got {version}); "
+                "convert the model again with ct2-transformers-converter"
+            )
+        read_string(), read("I")  # specification name and revision
+        arrays = {}
+        for _ in range(read("I")):
+            name = read_string()
+            shape = tuple(read("I") for _ in range(read("B")))
+            dtype = _DTYPES.get(read("B"))
+            raw = read_bytes(read("I"))
+            if dtype is None:
+                raise CheckpointError(f"{path}: array '{name}' has a type that can't be read; use a float16 model")
+            arrays[name] = np.frombuffer(raw, dtype=dtype).reshape(shape)
+    except (struct.error, UnicodeDecodeError, ValueError) as error:
+        raise CheckpointError(f"{path} is not a readable CTranslate2 model ({error}); download it again") from error
+    return arrays
+
+
+def _encoder_state(arrays: dict[str, np.ndarray], n_layers: int) -> dict[str, torch.Tensor]:
+    """CTranslate2's names to transformers'. Query, key and value are stored fused; Whisper's key has no bias."""
+    state: dict[str, np.ndarray] = {}
+
+    def copy(target: str, source: str, norm: bool = False) -> None:
+        weight, bias = ("gamma", "beta") if norm else ("weight", "bias")
+        state[f"{target}.weight"], state[f"{target}.bias"] = arrays[f"{source}/{weight}"], arrays[f"{source}/{bias}"]
+
+    copy("conv1", "encoder/conv1")
+    copy("conv2", "encoder/conv2")
+    copy("layer_norm", "encoder/layer_norm", norm=True)
+    state["embed_positions.weight"] = arrays["encoder/position_encodings/encodings"]
+    for i in range(n_layers):
+        source, target = f"encoder/layer_{i}", f"layers.{i}"
+        copy(f"{target}.self_attn_layer_norm", f"{source}/self_attention/layer_norm", norm=True)
+        weights = np.split(arrays[f"{source}/self_attention/linear_0/weight"], 3)
+        biases = np.split(arrays[f"{source}/self_attention/linear_0/bias"], 3)
+        for projection, weight, bias in zip(("q_proj", "k_proj", "v_proj"), weights, biases, strict=True):
+            state[f"{target}.self_attn.{projection}.weight"] = weight
+            if projection != "k_proj":
+                state[f"{target}.self_attn.{projection}.bias"] = bias
+        copy(f"{target}.self_attn.out_proj", f"{source}/self_attention/linear_1")
+        copy(f"{target}.final_layer_norm", f"{source}/ffn/layer_norm", norm=True)
+        copy(f"{target}.fc1", f"{source}/ffn/linear_0")
+        copy(f"{target}.fc2", f"{source}/ffn/linear_1")
+    return {name: torch.from_numpy(array.astype(np.float32)) for name, array in state.items()}
+
+
+def load_encoder(folder: Path) -> WhisperEncoder:
+    """The encoder of the Whisper in `folder` (CTranslate2 `model.bin`, or a transformers folder), float32, frozen.
+
+    Raises:
+        CheckpointError: the file is no Whisper, or its arrays don't fit.
+    """
+    if not (folder / "model.bin").is_file():
+        encoder = WhisperModel.from_pretrained(folder).encoder
+        return encoder.float().eval().requires_grad_(False)
+    arrays = read_ctranslate2(folder / "model.bin")
+    try:
+        n_layers = sum(name.startswith("encoder/") and name.endswith("/ffn/linear_0/weight") for name in arrays)
+        width, n_mels, _ = arrays["encoder/conv1/weight"].shape
+        config = WhisperConfig(
+            d_model=width,
+            num_mel_bins=n_mels,
+            encoder_layers=n_layers,
+            encoder_attention_heads=int(arrays["encoder/num_heads"]),
+            encoder_ffn_dim=arrays["encoder/layer_0/ffn/linear_0/weight"].shape[0],
+        )
+        encoder = WhisperEncoder(config)
+        encoder.load_state_dict(_encoder_state(arrays, n_layers), strict=True)
+    except (KeyError, RuntimeError) as error:
+        raise CheckpointError(f"{folder / 'model.bin'} is not a Whisper model: {error}") from error
+    return encoder.eval().requires_grad_(False)
+
+
+def log_mel_of(chunks: list[np.ndarray], n_mels: int) -> torch.Tensor:
+    """Log-mel features (batch, n_mels, 3000) of waveforms of at most 30 s; shorter ones are padded with silence."""
+    extractor = WhisperFeatureExtractor(feature_size=n_mels)
+    return extractor(chunks, sampling_rate=extractor.sampling_rate, return_tensors="pt").input_features

@@ -1,0 +1,295 @@
+"""The engine: one recording in, one `Analysis` out. App, command line and tests all call it.
+
+Models are loaded once and hold no state between recordings; nothing about a recording is kept or logged.
+"""
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from os import PathLike
+from typing import Literal
+
+import numpy as np
+import torch
+
+from medalign.concepts import Concept
+from medalign.concepts.language import is_english
+from medalign.concepts.measurements import find_measurements
+from medalign.core.analysis import (
+    Alignment,
+    Analysis,
+    ConceptFinding,
+    Correction,
+    Explanation,
+    Models,
+    RecordingInfo,
+    Timings,
+    WindowAlignment,
+)
+from medalign.core.audio import Recording, load_recording
+from medalign.core.editing import kept_corrections
+from medalign.core.transcript import Transcript
+from medalign.models.device import choose_device
+from medalign.models.student import DEFAULT_STUDENT
+from medalign.models.teacher import DEFAULT_TEACHER
+from medalign.models.transcription import DEFAULT_ASR, Transcriber, time_covered_s
+from medalign.pipeline.calibration import Calibration
+from medalign.pipeline.evidence import tracks
+from medalign.pipeline.explanation import explain, utterance_points
+from medalign.pipeline.hotword_rescoring import HotwordRescorer
+from medalign.pipeline.interleave import END, interleave
+from medalign.pipeline.listener import EncodedRecording, Listener, overlap_s
+from medalign.pipeline.misheard_names import find_corrected_mentions, find_corrections
+from medalign.pipeline.speakers import name_speakers
+
+Stage = Literal["decode", "transcribe", "student", "teacher"]
+
+# Share of the whole job at which each stage begins, measured on the bundled examples on two CPU cores.
+_BEGINS_AT = {"decode": 0.0, "transcribe": 0.02, "student": 0.65, "teacher": 0.7}
+WRITING, LISTENING = "Writing down what is said", "Listening to the audio itself"
+NICE = 10
+DROPPED_SPEECH_S = 2.0  # this much voice without one written word is an alarm
+
+
+@dataclass(frozen=True)
+class AudioPreview:
+    """What the sound alone tells."""
+
+    concepts: tuple[ConceptFinding, ...]
+    until_s: float  # of the recording; what comes after has not been heard yet
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far an analysis has come."""
+
+    stage: Stage
+    fraction: float  # of the whole job, 0 to 1
+    remaining_s: float | None  # None until there is something to estimate from
+    transcript: Transcript | None  # the segments so far
+    message: str
+    skim: AudioPreview | None = None  # once some of it has been listened to
+    heard: EncodedRecording | None = None  # the sound itself, for questions that come later
+
+
+class Analyzer:
+    """A recogniser that writes, beside a `Listener` that hears."""
+
+    def __init__(self, transcriber: Transcriber, listener: Listener):
+        self.transcriber, self.listener = transcriber, listener
+
+    @classmethod
+    def default(
+        cls,
+        *,
+        asr: str = DEFAULT_ASR,
+        teacher: str = DEFAULT_TEACHER,
+        student: str = DEFAULT_STUDENT,
+        device: str = "auto",
+    ) -> "Analyzer":
+        """Load every model once; `device` is auto, cpu or cuda.
+
+        Raises:
+            WeightsError, CheckpointError: a name is unknown, or files are missing, altered or don't belong together.
+        """
+        device = choose_device(device)
+        return cls(Transcriber(asr, device=device), Listener.default(teacher=teacher, student=student, device=device))
+
+    def analyze(self, path: str | PathLike, own: Sequence[Concept] = ()) -> Analysis:
+        """Listen to one recording.
+
+        Args:
+            own: concepts to look for beside the bank's, as `medalign.concepts.custom` reads them; no training needed.
+
+        Raises:
+            AudioError: the recording can't be used; one clear sentence.
+        """
+        *_, analysis = self.stream(path, own)
+        return analysis
+
+    def stream(self, path: str | PathLike, own: Sequence[Concept] = ()) -> Iterator[Progress | Analysis]:
+        """The same, step by step: any number of `Progress`, then the `Analysis`.
+
+        The student listens while the recogniser writes: on two cores that costs the transcript next to nothing, and what
+        the sound tells is there when the first sentences are. Either may be done first.
+        """
+        clock = _Clock()
+        yield clock.progress("decode", "Reading the recording")
+        recording = load_recording(path)
+        clock.lap("decode")
+
+        transcript, heard, skim = None, None, None
+        yield clock.progress("transcribe", WRITING)
+        sources = {"heard": self._listen(recording, own), "said": self.transcriber.stream(recording)}
+        unfinished = set(sources)
+        for source, item in interleave(sources):
+            if item is END:
+                unfinished.discard(source)
+                if source == "said":
+                    clock.lap("transcribe")
+            elif source == "said":
+                transcript = item
+            else:
+                heard, listened_s = item
+                clock.note("student", listened_s)
+                skim = AudioPreview(self.listener.preview_concepts(heard), heard.windows_s[-1][1])
+            if "said" in unfinished:
+                done = time_covered_s(transcript) / recording.duration_s if transcript else 0.0
+                yield clock.progress("transcribe", WRITING, transcript, done, skim)
+            elif unfinished:
+                yield clock.progress("student", LISTENING, transcript, skim=skim)
+        clock.begin()
+        transcript = transcript or Transcript(())
+
+        yield clock.progress("teacher", "Finding clinical concepts in the text", transcript, skim=skim, heard=heard)
+        transcript = name_speakers(transcript, recording)
+        corrections: tuple[Correction, ...] = ()
+        if english := is_english(transcript):
+            second_pass = HotwordRescorer(self.transcriber, recording, transcript)
+            corrections = find_corrections(transcript, heard.heard, heard.bank, self.listener.calibration, second_pass)
+        read = self._read(transcript, corrections, heard)
+        clock.lap("teacher")
+        yield Analysis(
+            recording=RecordingInfo(
+                recording.name,
+                round(recording.duration_s, 3),
+                recording.source_sample_rate_hz,
+                recording.source_channels,
+            ),
+            models=Models(self.transcriber.info, self.listener.teacher.info, self.listener.student.info),
+            transcript=transcript,
+            corrections=corrections,
+            sound_events=heard.sound_events,
+            warnings=_warnings(recording, transcript, english),
+            timings_s=clock.timings(),
+            **read,
+        )
+
+    def _listen(self, recording: Recording, own: Sequence[Concept]) -> Iterator[tuple[EncodedRecording, float]]:
+        """What the student has heard so far, and the seconds that it took; the last is all of it.
+
+        With half of the cores: with all of them it was done no sooner, since the recogniser has its share, and the
+        transcript came half a second to a second later.
+        """
+        started, n_threads = time.perf_counter(), torch.get_num_threads()
+        torch.set_num_threads(max(1, n_threads // 2))  # of this thread, and of those begun meanwhile
+        if sys.platform == "linux":  # where a thread has a niceness of its own: the transcript is what people wait for
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
+        try:
+            for heard in self.listener.listening(recording, own):
+                yield heard, time.perf_counter() - started
+        finally:
+            torch.set_num_threads(n_threads)
+
+    def reread(self, analysis: Analysis, transcript: Transcript, heard: EncodedRecording) -> Analysis:
+        """The same recording after a person has changed its transcript: concepts, numbers and alignment anew.
+
+        Names that were put right stay, except in passages that were rewritten. Nothing is transcribed again.
+
+        Args:
+            transcript: see `medalign.core.editing`.
+            heard: the recording, as `Listener.listen` gives it.
+        """
+        corrections = kept_corrections(analysis.transcript, transcript, analysis.corrections)
+        return replace(analysis, transcript=transcript, corrections=corrections, **self._read(transcript, corrections, heard))
+
+    def explain(self, transcript: Transcript, heard: EncodedRecording, index: int) -> Explanation:
+        """Why segment `index` got its score. Raises DataError if there is no such segment."""
+        return explain(self.listener, transcript, heard, index)
+
+    def _read(self, transcript: Transcript, corrections: tuple[Correction, ...], heard: EncodedRecording) -> dict[str, object]:
+        """The parts of an analysis that depend on the words."""
+        reference, config = self.listener.calibration, self.listener.student.config
+        texts, text = self.listener.read_windows(transcript, heard)
+        mentions, rows = (), ()
+        if is_english(transcript):
+            mentions = find_corrected_mentions(transcript, corrections, heard.bank)
+            rows = self.listener.compare(transcript, mentions, corrections, heard, text)
+        audio, words = self.listener.utterances(transcript, heard)
+        return {
+            "concepts": rows,
+            "measurements": find_measurements(transcript, mentions, heard.bank),
+            "alignment": Alignment(
+                window_s=config.window_s,
+                hop_s=config.hop_s,
+                windows=_align(heard, texts, text, reference),
+                tracks=tracks(rows, heard.heard, heard.bank),
+                alarm_below_percentile=reference.alarm_below_percentile,
+                segments=self.listener.check(transcript.segments, audio, words),
+                points=utterance_points(transcript.segments, audio, words),
+            ),
+        }
+
+
+def _align(heard: EncodedRecording, texts: list[str], text: np.ndarray, reference: Calibration) -> tuple[WindowAlignment, ...]:
+    """Each window's audio against the words under it, and against silence where a voice is heard and no word stands."""
+    scores = (heard.audio * text).sum(1)
+    percentiles = reference.percentile(heard.audio, text)
+    rows = []
+    for i, (start_s, end_s) in enumerate(heard.windows_s):
+        if texts[i]:
+            score, percentile = round(float(scores[i]), 4), round(float(percentiles[i]), 1)
+            alarm = percentile < reference.alarm_below_percentile
+        else:
+            score = percentile = None
+            alarm = overlap_s((start_s, end_s), heard.speech_s) >= DROPPED_SPEECH_S
+        rows.append(WindowAlignment(round(start_s, 3), round(end_s, 3), score, percentile, texts[i], alarm))
+    return tuple(rows)
+
+
+def _warnings(recording: Recording, transcript: Transcript, english: bool) -> tuple[str, ...]:
+    warnings = []
+    if not transcript.segments:
+        warnings.append("No speech detected. Check the microphone or the file, and record again.")
+    if not english:
+        named = f" ('{transcript.language}')" if transcript.language not in (None, "en") else ""
+        warnings.append(
+            f"This does not seem to be English{named}. MedAlign knows English only: no concepts are shown, and the words and "
+            "their fit should not be relied on."
+        )
+    if recording.channel_power is not None:
+        warnings.append("Stereo: each channel was taken for one speaker; words and concepts come from both mixed together.")
+    return tuple(warnings)
+
+
+class _Clock:
+    """Wall time by stage, and the estimate of what is left."""
+
+    def __init__(self) -> None:
+        self._started = self._lap_started = time.perf_counter()
+        self._laps: dict[str, float] = {}
+
+    def note(self, stage: Stage, seconds: float) -> None:
+        """The time of a stage that ran beside another."""
+        self._laps[stage] = seconds
+
+    def begin(self) -> None:
+        """The next lap begins now."""
+        self._lap_started = time.perf_counter()
+
+    def lap(self, stage: Stage) -> None:
+        now = time.perf_counter()
+        self._laps[stage], self._lap_started = now - self._lap_started, now
+
+    def progress(
+        self,
+        stage: Stage,
+        message: str,
+        transcript: Transcript | None = None,
+        done: float = 0.0,
+        skim: AudioPreview | None = None,
+        heard: EncodedRecording | None = None,
+    ) -> Progress:
+        """`done` is the share of this stage that is finished; only transcription can tell."""
+        begins, ends = _BEGINS_AT[stage], _BEGINS_AT["student"] if stage == "transcribe" else _BEGINS_AT[stage]
+        fraction = begins + (ends - begins) * min(done, 1.0)
+        elapsed_s = time.perf_counter() - self._started
+        remaining_s = elapsed_s * (1 - fraction) / fraction if done > 0 or stage == "teacher" else None
+        return Progress(stage, fraction, remaining_s, transcript, message, skim, heard)
+
+    def timings(self) -> Timings:
+        rounded = {stage: round(seconds, 3) for stage, seconds in self._laps.items()}
+        return Timings(**rounded, total=round(time.perf_counter() - self._started, 3))

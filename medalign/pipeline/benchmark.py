@@ -1,0 +1,94 @@
+"""What an analysis costs and how well it reads: each bundled example, analysed and, in the same run, only transcribed."""
+
+import csv
+import os
+import platform
+import resource
+import statistics
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from medalign.core.analysis import Analysis
+from medalign.core.audio import load_recording
+from medalign.core.errors import DataError
+from medalign.core.examples import load_examples
+from medalign.evaluation.word_errors import word_error_rate
+from medalign.pipeline.analyzer import Analyzer, Progress
+
+N_RUNS = 3  # medians of these; analysing and transcribing take turns, so that both meet the same machine
+
+
+def benchmark(analyzer: Analyzer, speech: Path | None = None) -> dict:
+    """Wall times, word error rates and concept recall per example, and the peak memory of the process.
+
+    Args:
+        speech: a folder with recordings and a `manifest.csv` of `path, text`, whose word error rate is added.
+
+    Raises:
+        DataError: jiwer, which counts the word errors, is not installed, or the folder has no manifest.
+    """
+    word_error_rate(["ready"], ["ready"])  # if jiwer is missing, say so before the long work
+    rows = []
+    recordings = [(e, path) for e in load_examples() for path in (e.audio_path, e.noisy_audio_path) if path]
+    analyzer.analyze(recordings[0][1])  # warm up: the first run pays for memory that later ones reuse
+    for example, path in recordings:
+        analyze_s, first_picture_s, transcribe_s = [], [], []
+        for _ in range(N_RUNS):
+            analysis, seconds, seconds_to_picture = _analyzed(analyzer, path)
+            analyze_s.append(seconds)
+            first_picture_s.append(seconds_to_picture)
+            started = time.perf_counter()
+            analyzer.transcriber.transcribe(load_recording(path))
+            transcribe_s.append(time.perf_counter() - started)
+        found = {(row.system, row.code, row.status) for row in analysis.concepts if row.teacher is not None}
+        expected = {(e.system, e.code, e.status) for e in example.expected_concepts}
+        rows.append(
+            {
+                "recording": path.stem,
+                "duration_s": round(analysis.recording.duration_s, 1),
+                "analyze_s": round(statistics.median(analyze_s), 2),
+                "first_picture_s": round(statistics.median(first_picture_s), 2),
+                "transcribe_s": round(statistics.median(transcribe_s), 2),
+                "ratio": round(statistics.median(analyze_s) / statistics.median(transcribe_s), 2),
+                "word_error_rate": _error_rate([example.text], [analysis.transcript.text]),
+                "expected_concepts": len(expected),
+                "found": len({key[:2] for key in expected} & {key[:2] for key in found}),
+                "found_with_status": len(expected & found),
+            }
+        )
+    figures = {
+        "date": datetime.now(UTC).date().isoformat(),
+        "hardware": f"{os.cpu_count()} CPU cores, {platform.processor() or platform.machine()}, no GPU used",
+        "n_runs": N_RUNS,
+        "peak_memory_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+        "examples": rows,
+    }
+    if speech is not None:
+        texts, heard = _read_aloud(analyzer, speech)
+        figures["speech"] = {"n": len(texts), "word_error_rate": _error_rate(texts, heard)}
+    return figures
+
+
+def _analyzed(analyzer: Analyzer, path: Path) -> tuple[Analysis, float, float]:
+    """The result, and the seconds until it and until the first picture from the sound alone were there."""
+    started, pictures_s = time.perf_counter(), []
+    for step in analyzer.stream(path):
+        if isinstance(step, Progress) and step.skim is not None:
+            pictures_s.append(time.perf_counter() - started)
+    return step, time.perf_counter() - started, pictures_s[0]
+
+
+def _error_rate(texts: list[str], heard: list[str]) -> float:
+    return round(word_error_rate(texts, heard)["word_error_rate"], 3)
+
+
+def _read_aloud(analyzer: Analyzer, speech: Path) -> tuple[list[str], list[str]]:
+    """What stands in the manifest and what the recogniser makes of it."""
+    try:
+        with open(speech / "manifest.csv", newline="", encoding="utf-8") as file:
+            rows = [(row["text"], speech / row["path"]) for row in csv.DictReader(file)]
+    except (OSError, KeyError) as error:
+        raise DataError(f"{speech} holds no manifest.csv with the columns path and text ({error})") from error
+    heard = [analyzer.transcriber.transcribe(load_recording(path)).text for _, path in rows]
+    return [text for text, _ in rows], heard

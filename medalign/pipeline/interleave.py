@@ -1,0 +1,41 @@
+"""Several iterators at once, each in a thread of its own; their items in the order in which they arrive."""
+
+import threading
+from collections.abc import Iterator, Mapping
+from queue import SimpleQueue
+from typing import Any
+
+END = object()  # the last item of each
+
+
+def interleave(sources: Mapping[str, Iterator[Any]]) -> Iterator[tuple[str, Any]]:
+    """(name, item) for each item of each source, and (name, END) when one has none left.
+
+    An error of a source is raised here, as if it were this iterator's own. Whoever closes this iterator early does not
+    wait: each source is asked for nothing more once its next item is there.
+    """
+    arrived: SimpleQueue[tuple[str, Any, BaseException | None]] = SimpleQueue()
+    closed = threading.Event()
+
+    def draw(name: str, source: Iterator[Any]) -> None:
+        try:
+            for item in source:
+                if closed.is_set():
+                    return
+                arrived.put((name, item, None))
+            arrived.put((name, END, None))
+        except BaseException as error:
+            arrived.put((name, None, error))
+
+    for name, source in sources.items():
+        threading.Thread(target=draw, args=(name, source), name=f"draw-{name}", daemon=True).start()
+    left = len(sources)
+    try:
+        while left:
+            name, item, error = arrived.get()
+            if error is not None:
+                raise error
+            left -= item is END
+            yield name, item
+    finally:
+        closed.set()

@@ -1,0 +1,269 @@
+"""Two models on one recording: where their concepts and their words differ, and who stands on the left in a blind trial.
+
+Both analyses are there already; nothing here loads a model. What counts as a difference is what a reader would see: another
+status, another witness, odds at least two tenths apart as displayed, another word. Case and punctuation are no difference.
+"""
+
+import logging
+import random
+import re
+import secrets
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from rapidfuzz.distance import LCSseq
+
+from medalign.core.analysis import Analysis, ConceptFinding
+from medalign.core.errors import MedAlignError
+from medalign.core.transcript import Word
+from medalign.core.wording import tenths
+
+log = logging.getLogger(__name__)
+
+Side = Literal["a", "b"]
+Kind = Literal["same", "only_a", "only_b", "status", "witness", "certainty"]
+# What weighs most comes first; the two kinds of "only" weigh the same.
+WEIGHT: dict[Kind, int] = {"status": 0, "only_a": 1, "only_b": 1, "witness": 2, "certainty": 3, "same": 4}
+CERTAINTY_TENTHS = 2
+SAME_RECORDING_S = 0.1  # decoders differ by less
+# Marks around a word; a sign or a point before a digit belongs to the number, and so does a percent sign behind it.
+_AROUND = re.compile(r"^(?:[^\w.+-]|[.+-](?!\d))+|[^\w%]+$")
+
+
+@dataclass(frozen=True)
+class ConceptDifference:
+    """One concept with one status, or with two where the models disagree on it; None where a model lacks the row."""
+
+    concept_id: str
+    label: str
+    kind: Kind
+    a: ConceptFinding | None
+    b: ConceptFinding | None
+
+
+@dataclass(frozen=True)
+class WordStretch:
+    """A run of words that both wrote, or that they wrote differently; a text is empty where a model wrote nothing."""
+
+    a: str
+    b: str
+    start_s: float  # never before that of the stretch before
+    end_s: float
+    same: bool
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two analyses of one recording, side by side."""
+
+    concepts: tuple[ConceptDifference, ...]  # differences first, the weightiest on top
+    stretches: tuple[WordStretch, ...]  # in order of time; together they are both transcripts
+    n_words_differing: int  # of each differing stretch, the longer side
+    are_equal: bool  # no concept and no word differs: a vote between them could only be a tie
+
+
+def compare(a: Analysis, b: Analysis) -> Comparison:
+    """What differs between two analyses of one recording. Swapping them swaps the sides and changes nothing else.
+
+    Raises:
+        MedAlignError: they are of different recordings, by name or by length.
+    """
+    first, second = a.recording, b.recording
+    if first.name != second.name or abs(first.duration_s - second.duration_s) > SAME_RECORDING_S:
+        raise MedAlignError(
+            f"'{first.name}' ({first.duration_s:.1f} s) and '{second.name}' ({second.duration_s:.1f} s) are different "
+            "recordings; compare two analyses of the same one"
+        )
+    concepts = compare_concepts(a.concepts, b.concepts)
+    stretches, n_differing = _compare_words(a.transcript.words, b.transcript.words)
+    are_equal = n_differing == 0 and all(row.kind == "same" for row in concepts)
+    return Comparison(concepts, stretches, n_differing, are_equal)
+
+
+def compare_concepts(a: Sequence[ConceptFinding], b: Sequence[ConceptFinding]) -> tuple[ConceptDifference, ...]:
+    """One row per concept and status in either; a concept whose status differs is one row, not two."""
+    at_a, at_b = _by_concept(a), _by_concept(b)
+    rows = []
+    for concept_id in {**at_a, **at_b}:
+        rows += _rows(at_a.get(concept_id, {}), at_b.get(concept_id, {}))
+    # By the better place that either analysis gives it: theirs is the order of importance.
+    places: dict[tuple, int] = {}
+    for findings in (a, b):
+        for place, row in enumerate(findings):
+            key = (row.concept_id, row.status)
+            places[key] = min(place, places.get(key, place))
+
+    def order(row: ConceptDifference) -> tuple:
+        sides = [side for side in (row.a, row.b) if side]
+        return WEIGHT[row.kind], min(places[side.concept_id, side.status] for side in sides), row.label, row.concept_id
+
+    return tuple(sorted(rows, key=order))
+
+
+def _by_concept(findings: Sequence[ConceptFinding]) -> dict[str, dict[str | None, ConceptFinding]]:
+    found: dict[str, dict[str | None, ConceptFinding]] = {}
+    for row in findings:
+        found.setdefault(row.concept_id, {})[row.status] = row
+    return found
+
+
+def _rows(a: dict[str | None, ConceptFinding], b: dict[str | None, ConceptFinding]) -> list[ConceptDifference]:
+    """The rows of one concept: equal statuses meet first, what is left over meets in order of the analyses."""
+    shared = [status for status in a if status in b]
+    left, right = ([row for status, row in side.items() if status not in shared] for side in (a, b))
+    n = min(len(left), len(right))
+    pairs: list[tuple[Kind, ConceptFinding | None, ConceptFinding | None]] = [
+        *((_kind(a[status], b[status]), a[status], b[status]) for status in shared),
+        *(("status", mine, theirs) for mine, theirs in zip(left, right, strict=False)),
+        *(("only_a", row, None) for row in left[n:]),
+        *(("only_b", None, row) for row in right[n:]),
+    ]
+    return [
+        ConceptDifference(told.concept_id, told.label, kind, mine, theirs)
+        for kind, mine, theirs in pairs
+        if (told := mine or theirs)
+    ]
+
+
+def _kind(a: ConceptFinding, b: ConceptFinding) -> Kind:
+    """Of two findings with one status."""
+    if a.agreement != b.agreement:
+        return "witness"
+    odds = zip(_odds(a), _odds(b), strict=True)
+    far = any(abs(tenths(p) - tenths(q)) >= CERTAINTY_TENTHS for p, q in odds if p is not None and q is not None)
+    return "certainty" if far else "same"
+
+
+def _odds(row: ConceptFinding) -> tuple[float | None, ...]:
+    return row.probability, *(witness.probability if witness else None for witness in (row.teacher, row.student))
+
+
+@dataclass(frozen=True)
+class _Token:
+    """A word in the form that is compared, with the words (lone punctuation) that hang on it."""
+
+    key: str
+    text: str
+    start_s: float
+    end_s: float
+
+
+def _compare_words(a: Sequence[Word], b: Sequence[Word]) -> tuple[tuple[WordStretch, ...], int]:
+    """The stretches of both transcripts, and how many words differ.
+
+    Longest common subsequence, bit-parallel (Hyyrö 2004, as rapidfuzz has it): an hour of speech takes milliseconds.
+    """
+    mine, theirs = _tokens(a), _tokens(b)
+    keys, other_keys = ([token.key for token in side] for side in (mine, theirs))
+    # Of several longest subsequences the one that is found depends on the order, so the order is fixed.
+    swapped = other_keys < keys
+    codes = LCSseq.opcodes(other_keys, keys).inverse() if swapped else LCSseq.opcodes(keys, other_keys)
+    stretches, n_differing, reached_s = [], 0, 0.0
+    for same, (i, j), (k, m) in _runs(codes):
+        words = [*mine[i:j], *theirs[k:m]]
+        reached_s = max(reached_s, min(word.start_s for word in words))
+        end_s = max(reached_s, max(word.end_s for word in words))
+        texts = (" ".join(word.text for word in side) for side in (mine[i:j], theirs[k:m]))
+        stretches.append(WordStretch(*texts, reached_s, end_s, same))
+        n_differing += 0 if same else max(j - i, m - k)
+    return tuple(stretches), n_differing
+
+
+def _runs(codes) -> Iterator[tuple[bool, tuple[int, int], tuple[int, int]]]:
+    """Same or not, and the half-open ranges of both sides; neighbouring differences are one."""
+    i = k = 0  # where the run that is being read begins
+    end = (0, 0)
+    for code in codes:
+        if code.tag == "equal":
+            if end > (i, k):
+                yield False, (i, end[0]), (k, end[1])
+            i, k = code.src_end, code.dest_end
+            yield True, (code.src_start, i), (code.dest_start, k)
+        end = (code.src_end, code.dest_end)
+    if end > (i, k):
+        yield False, (i, end[0]), (k, end[1])
+
+
+def _tokens(words: Sequence[Word]) -> list[_Token]:
+    tokens: list[_Token] = []
+    for word in words:
+        key = _AROUND.sub("", word.text).casefold().replace("’", "'")
+        if tokens and not (key and tokens[-1].key):
+            last = tokens.pop()
+            text, end_s = f"{last.text} {word.text}", max(last.end_s, word.end_s)
+            tokens.append(_Token(last.key or key, text, last.start_s, end_s))
+        else:
+            tokens.append(_Token(key, word.text, word.start_s, word.end_s))
+    return tokens
+
+
+@dataclass(frozen=True)
+class BlindOrder:
+    """Which of the two stands on the left, drawn by lot; stored with the vote, so that a bias for a side can be found."""
+
+    left: Side
+    seed: int
+
+    @classmethod
+    def draw(cls, seed: int | None = None) -> "BlindOrder":
+        """By a fresh lot, or by a given seed once more. Logged with its seed, without names."""
+        seed = secrets.randbits(32) if seed is None else seed
+        order = cls("a" if random.Random(seed).random() < 0.5 else "b", seed)
+        log.info("blind order: '%s' on the left, seed %d", order.left, seed)
+        return order
+
+    @property
+    def right(self) -> Side:
+        return "b" if self.left == "a" else "a"
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """The models of one side, by the names that `Analyzer.default` takes."""
+
+    name: str  # what the page shows once the vote is cast
+    asr: str = "tiny.en"
+    teacher: str = "all-MiniLM-L6-v2"
+    student: str = "default"
+
+
+ROLES = ("asr", "teacher", "student")
+MAX_SPECIFICATION = 500  # characters
+
+
+def candidates() -> tuple[Candidate, ...]:
+    """The ones that need no file of the user's; the first is what MedAlign uses everywhere else."""
+    return (
+        Candidate("shipped (tiny.en)"),
+        Candidate("shipped with base", asr="base"),
+        Candidate("unaligned encoder", student="unaligned"),
+    )
+
+
+def parse_contender(specification: str) -> Candidate:
+    """A candidate by its name, or by models that differ from the shipped ones: `asr=base,student=runs/first`.
+
+    Raises:
+        MedAlignError: neither a known name nor such pairs. Whether the models exist is found out when they are loaded.
+    """
+    text = specification.strip()
+    known = {candidate.name: candidate for candidate in candidates()}
+    if text in known:
+        return known[text]
+    expected = f"give {', '.join(repr(name) for name in known)}, or models such as 'asr=base,student=FOLDER'"
+    if not text or len(text) > MAX_SPECIFICATION:
+        raise MedAlignError(f"a candidate of {len(text)} characters can't be read; {expected}")
+    models: dict[str, str] = {}
+    for pair in text.split(","):
+        role, equals, model = (part.strip() for part in pair.partition("="))
+        if not equals or role not in ROLES or not model or role in models:
+            raise MedAlignError(f"'{pair.strip()}' is no candidate, and sets none of {', '.join(ROLES)} once; {expected}")
+        models[role] = model
+    return Candidate(", ".join(f"{role} {_shown(models[role])}" for role in ROLES if role in models), **models)
+
+
+def _shown(model: str) -> str:
+    """A name or Hub name as it is, of a path the last part: where somebody keeps their folders is nobody's business."""
+    parts = re.split(r"[\\/]+", model.rstrip("\\/"))
+    return model if len(parts) <= 2 and parts[0] not in ("", ".", "..", "~") else parts[-1]

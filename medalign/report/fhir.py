@@ -1,0 +1,282 @@
+"""An analysis as a FHIR R4 Bundle (4.0.1, type collection): mentions for a person to review, never facts for a record.
+
+Nobody is identified: the patient is a resource without data, the recording's file name stays out, and there is no date,
+since an analysis knows none. What was said is quoted, and may name people.
+
+| said as | a finding or diagnosis | a medicine |
+|---|---|---|
+| present | Condition, active and unconfirmed | MedicationStatement, unknown: a mention does not prove that it is taken |
+| uncertain | Condition, provisional, no clinical status | the same |
+| negated | Condition, refuted, no clinical status | not-taken |
+| over, in the past | Condition, resolved or inactive, and unconfirmed | completed |
+| only if, or planned | left out: it claims nothing that the patient has | intended |
+| in the family | FamilyMemberHistory, if the words name a relative | the same, as a note: R4 has no medicines there |
+| heard in the sound only | left out: sound alone does not tell the status | left out |
+
+R4 demands a clinical status only of problem-list items (con-3), which these are not, and forbids one only to errors
+(con-5); so a refuted or provisional condition goes without, and no search for active conditions can find it. What is left
+out is named in an OperationOutcome. A Device names the models; every resource points to it by `meta.source`, since a
+Provenance would need a time.
+"""
+
+import hashlib
+import json
+import re
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from html import escape
+
+from medalign import __version__
+from medalign.concepts.senses import number_senses
+from medalign.core.analysis import DISCLAIMER, Analysis, ConceptFinding
+from medalign.core.editing import is_edited
+from medalign.core.wording import clock, clock_range, count
+from medalign.report.fhir_observation import observation
+from medalign.report.summary import summarize
+
+TERMINOLOGY = "http://terminology.hl7.org/CodeSystem/"
+META = {  # on the bundle and every resource, so that neither travels without it
+    "security": [{"system": TERMINOLOGY + "v3-ActReason", "code": "HRESCH", "display": "healthcare research"}],
+    "tag": [{"system": "urn:medalign:tag", "code": "not-for-patient-care", "display": DISCLAIMER}],
+}
+SYSTEMS = {"HPO": "http://human-phenotype-ontology.org", "ICD-10-CM": "http://hl7.org/fhir/sid/icd-10-cm"}
+# Said as -> clinical and verification status. No entry: no Condition.
+CONDITION = {
+    "present": ("active", "unconfirmed"),
+    "uncertain": (None, "provisional"),
+    "negated": (None, "refuted"),
+    "resolved": ("resolved", "unconfirmed"),
+    "historical": ("inactive", "unconfirmed"),
+}
+MEDICATION = {
+    "present": "unknown",
+    "uncertain": "unknown",
+    "negated": "not-taken",
+    "resolved": "completed",
+    "historical": "completed",
+    "hypothetical": "intended",
+}
+RELATIVES = {
+    word: code
+    for code, words in {
+        "MTH": "mother mum mom mummy mommy",
+        "FTH": "father dad daddy",
+        "PRN": "parent parents",
+        "BRO": "brother brothers",
+        "SIS": "sister sisters",
+        "SIB": "sibling siblings",
+        "SONC": "son sons",
+        "DAUC": "daughter daughters",
+        "GRMTH": "grandmother grandma gran nan nana granny",
+        "GRFTH": "grandfather grandad granddad grandpa",
+        "GRPRN": "grandparents",
+        "AUNT": "aunt auntie aunts",
+        "UNCLE": "uncle uncles",
+        "COUSN": "cousin cousins",
+        "NEPHEW": "nephew",
+        "NIECE": "niece",
+        "HUSB": "husband",
+        "WIFE": "wife",
+        "SIGOTHR": "partner boyfriend girlfriend",
+        "FAMMEMB": "family relative relatives side",  # "on my dad's side" is not the father
+    }.items()
+    for word in words.split()
+}
+_NO_CHARACTERS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")  # allowed neither in FHIR strings nor in XHTML
+
+
+@dataclass(frozen=True)
+class _Case:
+    """What all resources of one bundle share."""
+
+    analysis: Analysis
+    urn: Callable[[str], str]  # a name inside the bundle -> its address
+    numbers: dict[tuple, tuple[str, ...]]  # concept id and first evidence -> what was said of it: "500 mg"
+
+    def resource(self, kind: str, told: str, **elements: object) -> dict:
+        """A resource with its disclaimer, its source and a narrative that says `told`; elements that are None are left out."""
+        words = "".join(f"<p>{escape(_plain(line), quote=False)}</p>" for line in (DISCLAIMER, *told.splitlines()))
+        return {
+            "resourceType": kind,
+            "meta": {"source": self.urn("device"), **META},
+            "text": {"status": "generated", "div": f'<div xmlns="http://www.w3.org/1999/xhtml">{words}</div>'},
+            **{name: value for name, value in elements.items() if value is not None},
+        }
+
+    def said_of(self, concept: ConceptFinding) -> str:
+        """ "500 mg, 3 a day"; empty if no number belongs to it."""
+        return ", ".join(self.numbers.get((concept.concept_id, concept.teacher.evidence[0]), ()))
+
+    @property
+    def subject(self) -> dict:
+        return {"reference": self.urn("patient"), "type": "Patient", "display": "the person in the recording"}
+
+
+def to_fhir(analysis: Analysis) -> dict:
+    """A Bundle of plain dicts, lists, numbers and strings, ready for `json.dumps`; the same analysis gives the same bundle."""
+    digest = hashlib.sha256(json.dumps(analysis.to_dict(), sort_keys=True).encode()).hexdigest()
+
+    def urn(name: str) -> str:
+        return uuid.uuid5(uuid.NAMESPACE_URL, f"medalign:{digest}:{name}").urn
+
+    sections = summarize(analysis.concepts, analysis.measurements)
+    numbers = {(e.concept_id, e.evidence): e.numbers for section in sections for e in section.entries if e.numbers}
+    case = _Case(analysis, urn, numbers)
+    clinical, left_out = _clinical(case)
+    named = {"device": _device(case), "patient": _patient(case), "outcome": _outcome(case, left_out)}
+    named |= {f"mention {i}": resource for i, resource in enumerate(clinical)}
+    entry = [{"fullUrl": urn(name), "resource": resource} for name, resource in named.items()]
+    # Through JSON, so that no two resources share a dict that a caller may change.
+    return json.loads(json.dumps({"resourceType": "Bundle", "meta": META, "type": "collection", "entry": entry}))
+
+
+def _clinical(case: _Case) -> tuple[list[dict], list[str]]:
+    """Resources of what was said, and a sentence for each thing that is left out."""
+    resources, left_out = [], []
+    for concept in case.analysis.concepts:
+        made = _mention(concept, case)
+        if isinstance(made, str):
+            left_out.append(f"{concept.label}: {made}")
+        else:
+            resources.append(made)
+    analysis = case.analysis
+    senses = number_senses(analysis.transcript, analysis.measurements)
+    for measurement, sense in zip(analysis.measurements, senses, strict=True):
+        told = f'{measurement.kind}, said: "{measurement.text}" at {clock(measurement.start_s)}'
+        elements = observation(measurement)
+        if elements is not None and sense == "present":
+            note = [{"text": _markdown(told)}]
+            resources.append(case.resource("Observation", told, **elements, subject=case.subject, note=note))
+        elif elements is not None:
+            left_out.append(f"{told}: said as {sense}{', or as a limit' if sense == 'uncertain' else ''}")
+    return resources, left_out
+
+
+def _mention(concept: ConceptFinding, case: _Case) -> dict | str:
+    """The resource of one concept; a string says why there is none."""
+    if concept.status is None or concept.teacher is None or not concept.teacher.evidence:
+        return "heard in the sound only, which does not tell the status"
+    told = "\n".join(_evidence(concept, case))
+    common = {"note": [{"text": _markdown(told)}]}
+    if concept.status == "family":
+        return _family(concept, told, case)
+    if concept.category == "medicine":
+        said = case.said_of(concept)
+        return case.resource(
+            "MedicationStatement",
+            told,
+            status=MEDICATION[concept.status],
+            statusReason=[{"text": f"mentioned as {concept.status} in a consultation; whether it is taken is to be asked"}],
+            medicationCodeableConcept=_code(concept),
+            subject=case.subject,
+            dosage=[{"text": _plain(said)}] if said else None,
+            **common,
+        )
+    if concept.status not in CONDITION:
+        return "only if, or planned"
+    clinical, verification = CONDITION[concept.status]
+    return case.resource(
+        "Condition",
+        told,
+        clinicalStatus=_coded("condition-clinical", clinical) if clinical else None,
+        verificationStatus=_coded("condition-ver-status", verification),
+        code=_code(concept),
+        subject=case.subject,
+        **common,
+    )
+
+
+def _family(concept: ConceptFinding, told: str, case: _Case) -> dict | str:
+    codes = [RELATIVES[word] for word in re.findall("[a-z]+", (concept.trigger or "").lower()) if word in RELATIVES]
+    if not codes:
+        return "about another person, who is not named as a relative"
+    code = "FAMMEMB" if "FAMMEMB" in codes else codes[0]
+    is_medicine = concept.category == "medicine"
+    note = [{"text": _markdown(told)}]
+    return case.resource(
+        "FamilyMemberHistory",
+        told,
+        status="partial",
+        patient=case.subject,
+        relationship={"coding": [{"system": TERMINOLOGY + "v3-RoleCode", "code": code}], "text": _plain(concept.trigger)},
+        note=note if is_medicine else None,
+        condition=None if is_medicine else [{"code": _code(concept), "note": note}],
+    )
+
+
+def _evidence(concept: ConceptFinding, case: _Case) -> Iterator[str]:
+    """Lines that say where a concept comes from and how far to trust it."""
+    analysis, places = case.analysis, concept.teacher.evidence
+    by = f' by "{concept.trigger}"' if concept.trigger else ""
+    yield f"{concept.label}: mentioned as {concept.status}{by}, for review."
+    yield "Said: " + "; ".join((f'"{e.text}" at ' if e.text else "") + clock(e.start_s) for e in places) + "."
+    if numbers := case.said_of(concept):
+        yield f"Said of it: {numbers}."
+    if concept.student and concept.student.evidence:
+        yield "Heard: " + ", ".join(clock_range(e.start_s, e.end_s) for e in concept.student.evidence) + "."
+    witnesses = [("text", concept.teacher.probability), ("sound", concept.student and concept.student.probability)]
+    witnesses.append(("both together", concept.probability))
+    yield "Probability by " + ", ".join(f"{name} {p:.2f}" for name, p in witnesses if p is not None) + "."
+    others = (c for c in analysis.concepts if c.concept_id == concept.concept_id and c.status)
+    also = [c.status for c in others if c.status != concept.status]
+    if also:
+        yield f"Elsewhere mentioned as {', '.join(also)}."
+    for c in analysis.corrections:
+        if c.concept_id == concept.concept_id and any(c.meets(e.start_s, e.end_s) for e in places):
+            yield f'The transcript has "{c.said}"; the name is a suggestion.'
+    if any(s.reason and s.start_s < e.end_s and s.end_s > e.start_s for s in analysis.alignment.segments for e in places):
+        yield "The passage is marked to be listened to again."
+
+
+def _device(case: _Case) -> dict:
+    models = case.analysis.models
+    versions = [("MedAlign, which wrote this bundle", __version__)]
+    for part, model in (("speech recogniser", models.asr), ("teacher", models.teacher), ("student", models.student)):
+        versions.append((part, f"{model.name}, revision {model.revision}"))
+    told = "\n".join(f"{part}: {version}" for part, version in versions)
+    return case.resource(
+        "Device",
+        told,
+        deviceName=[{"name": "MedAlign", "type": "user-friendly-name"}],
+        type={"text": "research software that suggests mentions in a recorded consultation"},
+        version=[{"type": {"text": part}, "value": _plain(version)} for part, version in versions],
+    )
+
+
+def _patient(case: _Case) -> dict:
+    return case.resource("Patient", "The person in the recording, not identified.")
+
+
+def _outcome(case: _Case, left_out: Sequence[str]) -> dict:
+    """What a reader has to know of the whole: warnings, changes by a person, and what is not in the bundle."""
+    n_edited = sum(is_edited(segment) for segment in case.analysis.transcript.segments)
+    edited = [f"A person has changed {count(n_edited, 'passage')} of the transcript."] if n_edited else []
+    issues = [(DISCLAIMER, "warning"), *((warning, "warning") for warning in case.analysis.warnings)]
+    issues += [(line, "information") for line in (*edited, *(f"Left out: {line}." for line in left_out))]
+    return case.resource(
+        "OperationOutcome",
+        "\n".join(line for line, _ in issues[1:]) or "Nothing is left out.",
+        issue=[{"severity": how, "code": "informational", "details": {"text": _plain(line)}} for line, how in issues],
+    )
+
+
+def _code(concept: ConceptFinding) -> dict:
+    """The code where an open system has one; the label is our own and therefore no `display`."""
+    system = SYSTEMS.get(concept.system)
+    coding = {"coding": [{"system": system, "code": concept.code}]} if system else {}
+    return {**coding, "text": _plain(concept.label)}
+
+
+def _coded(system: str, code: str) -> dict:
+    return {"coding": [{"system": TERMINOLOGY + system, "code": code}]}
+
+
+def _plain(text: str) -> str:
+    return " ".join(_NO_CHARACTERS.sub(" ", text).split())
+
+
+def _markdown(text: str) -> str:
+    """Words for an Annotation, whose text is markdown: what was said is to stay words there, too."""
+    lines = (re.sub(r"([\\`*_\[\]])", r"\\\1", escape(_plain(line), quote=False)) for line in text.splitlines())
+    return "\n\n".join(lines)

@@ -1,0 +1,128 @@
+"""The consultation at a glance: problems, medicines, allergies, habits, past, family, what was denied, what is planned.
+
+Nothing is generated: an entry is a concept of the table with its count, its numbers and one place to hear it. What only the
+sound suggests is left out, since its status is not known.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from medalign.core.analysis import Alignment, ConceptFinding, Evidence, Measurement, Reason
+from medalign.core.wording import band
+
+Title = Literal[
+    "Problems", "Medicines", "Allergies", "Habits", "Uncertain", "In the past", "Family", "Denied", "If, or planned"
+]
+ORDER: tuple[Title, ...] = (
+    "Problems", "Medicines", "Allergies", "Habits", "Uncertain", "In the past", "Family", "Denied", "If, or planned",
+)  # fmt: skip
+HABITS = frozenset(["CUSTOM:alcohol-use", "ICD10CM:Z72.0", "ICD10CM:F10.20", "ICD10CM:F12.90", "ICD10CM:F17.200"])
+ALLERGY_CODES = ("ICD10CM:Z88", "ICD10CM:Z91.0", "HP:0012393")
+BY_STATUS: dict[str, Title] = {
+    "uncertain": "Uncertain",
+    "resolved": "In the past",
+    "historical": "In the past",
+    "family": "Family",
+    "negated": "Denied",
+    "hypothetical": "If, or planned",
+}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of the summary."""
+
+    label: str
+    concept_id: str
+    n_mentions: int
+    numbers: tuple[str, ...]  # "500 mg", "3 weeks": what was said of it
+    evidence: Evidence  # the first place
+
+
+@dataclass(frozen=True)
+class Section:
+    title: Title
+    entries: tuple[Entry, ...]
+
+
+def summarize(concepts: Sequence[ConceptFinding], measurements: Sequence[Measurement]) -> tuple[Section, ...]:
+    """Sections in the order of `ORDER`, none of them empty; inside, what is said most often comes first.
+
+    Args:
+        concepts: as `Analysis.concepts`, one row per concept and status.
+    """
+    found: dict[Title, list[Entry]] = {title: [] for title in ORDER}
+    stated = {concept.concept_id for concept in concepts if concept.status == "present"}
+    for concept in concepts:
+        if concept.status is None or concept.teacher is None or not concept.teacher.evidence:
+            continue
+        # Numbers go with the patient's own, present state; "my mother took 5 mg" is no dose of the patient.
+        own = concept.status == "present" or concept.concept_id not in stated and concept.status == "hypothetical"
+        numbers = [m for m in measurements if m.concept_id == concept.concept_id] if own else []
+        found[_section_of(concept)].append(
+            Entry(
+                concept.label,
+                concept.concept_id,
+                len(concept.teacher.evidence),
+                tuple(dict.fromkeys(f"{m.value} {m.unit}" for m in numbers)),
+                concept.teacher.evidence[0],
+            )
+        )
+    return tuple(
+        Section(title, tuple(sorted(entries, key=lambda e: (-e.n_mentions, e.evidence.start_s))))
+        for title, entries in found.items()
+        if entries
+    )
+
+
+def is_faint(concept: ConceptFinding) -> bool:
+    """Heard only, and unlikely even so: a hint for the curious, not a finding."""
+    if concept.agreement != "student_only" or concept.student is None:
+        return False
+    return band(concept.student.probability if concept.probability is None else concept.probability) == "unlikely"
+
+
+def _section_of(concept: ConceptFinding) -> Title:
+    if concept.status != "present":
+        return BY_STATUS[concept.status]
+    if concept.concept_id.startswith(ALLERGY_CODES):
+        return "Allergies"
+    if concept.concept_id in HABITS:
+        return "Habits"
+    return "Medicines" if concept.category == "medicine" else "Problems"
+
+
+Kind = Reason | Literal["unwritten"]
+
+
+REASONS: dict[Kind, str] = {
+    "mismatch": "the sound does not fit these words; they may be invented, or belong elsewhere",
+    "garbled": "many of these words may be wrong",
+    "unwritten": "speech is heard, and nothing is written",
+}
+
+
+@dataclass(frozen=True)
+class Place:
+    start_s: float
+    end_s: float
+    kind: Kind
+
+    @property
+    def reason(self) -> str:
+        return REASONS[self.kind]
+
+
+def places_to_check(alignment: Alignment) -> list[Place]:
+    """Segments marked by the alarm, and windows that hold speech and no word, in order of time.
+
+    A student without an alarm has only its windows to go by.
+    """
+    places = [Place(check.start_s, check.end_s, check.reason) for check in alignment.segments if check.reason]
+    for window in alignment.windows:
+        if window.alarm and window.percentile is None:
+            places.append(Place(window.start_s, window.end_s, "unwritten"))
+        elif window.alarm and not alignment.segments:
+            places.append(Place(window.start_s, window.end_s, "mismatch"))
+    return sorted(places, key=lambda place: (place.start_s, place.end_s))

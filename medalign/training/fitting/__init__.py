@@ -1,0 +1,1 @@
+"""What is fitted beside a student, and how it is measured."""

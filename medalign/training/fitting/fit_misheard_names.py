@@ -1,0 +1,156 @@
+"""Fitting and measuring the correction of misheard names, on spoken consultations whose words are known.
+
+A take tells what was said, utterance by utterance; the recogniser's transcript of it shows which names survived. A
+suggestion is right if its concept was said in the utterance that it overlaps and the transcript does not have it.
+"""
+
+import logging
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+
+from medalign.concepts import ConceptBank, find_mentions, find_mentions_in_text
+from medalign.concepts.misheard import CATEGORIES
+from medalign.core.errors import DataError
+from medalign.evaluation.calibration import expected_calibration_error
+from medalign.pipeline.hotword_rescoring import HotwordRescorer
+from medalign.pipeline.listener import Listener
+from medalign.pipeline.misheard_names import Candidate, candidates, corrections_of, shortlist, weigh
+from medalign.training.fitting.observation import Observation
+
+log = logging.getLogger(__name__)
+
+MIN_PRECISION = 0.9  # of what is suggested, on the takes that were fitted on
+SLACK_S = 0.3  # times of words and of utterances differ by so much
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """Medicines and diseases of one utterance, as they were said and as they were read."""
+
+    start_s: float
+    end_s: float
+    said: frozenset[str]
+    read: frozenset[str]
+
+    @property
+    def lost(self) -> frozenset[str]:
+        return self.said - self.read
+
+    def holds(self, start_s: float, end_s: float) -> bool:
+        """Whether the middle lies in it, with some slack."""
+        return self.start_s - SLACK_S <= (start_s + end_s) / 2 < self.end_s + SLACK_S
+
+
+@dataclass(frozen=True)
+class Observed:
+    """One take, what the recogniser made of its names, and what they may have been."""
+
+    utterances: tuple[Utterance, ...]
+    candidates: tuple[Candidate, ...]
+    second_pass: HotwordRescorer
+    voice: str
+
+    def is_right(self, candidates: Sequence[Candidate]) -> np.ndarray:
+        """Whether each names something that was said there and not read, (n,) bool."""
+        return np.array([self._is_right(candidate) for candidate in candidates], bool)
+
+    def _is_right(self, candidate: Candidate) -> bool:
+        start_s, end_s = candidate.words[0].start_s, candidate.words[-1].end_s
+        return any(candidate.suggestion.concept_id in u.lost for u in self.utterances if u.holds(start_s, end_s))
+
+
+def observe_names(observations: Iterable[Observation], bank: ConceptBank) -> list[Observed]:
+    """What the recogniser made of the names in each take, and what may be suggested."""
+    observed = []
+    for seen in observations:
+        mentions = find_mentions(seen.transcript, bank)
+        utterances = []
+        for spoken in seen.take.utterances:
+            utterance = Utterance(spoken.start_s, spoken.end_s, frozenset(), frozenset())
+            said = (m.concept_id for m in find_mentions_in_text(spoken.text, bank))
+            read = (m.concept_id for m in mentions if utterance.holds(m.start_s, m.end_s))
+            utterances.append(replace(utterance, said=_of_interest(said, bank), read=_of_interest(read, bank)))
+        observed.append(
+            Observed(
+                tuple(utterances),
+                tuple(candidates(seen.transcript, seen.listening.heard, bank)),
+                HotwordRescorer(seen.transcriber, seen.recording, seen.transcript),
+                "+".join(sorted(set(seen.take.voices.values()))),
+            )
+        )
+        log.info("%s: %d candidates", seen.take.consultation_id, len(observed[-1].candidates))
+    return observed
+
+
+def fit_corrections(observed: Sequence[Observed], listener: Listener) -> float:
+    """Fit the short list and the probability of a suggestion, write them into the student's reference; the threshold chosen.
+
+    Raises:
+        DataError: the takes hold no garbled name, or nothing but.
+    """
+    features = np.array([c.features for o in observed for c in o.candidates])
+    truth = np.concatenate([o.is_right(o.candidates) for o in observed])
+    reference = replace(listener.calibration, shortlist_fit=_fit(features, truth))
+    listed = [shortlist(o.candidates, reference) for o in observed]
+    truth = np.concatenate([o.is_right(own) for o, own in zip(observed, listed, strict=True)])
+    features = np.concatenate([weigh(own, o.second_pass) for o, own in zip(observed, listed, strict=True) if own])
+    reference = replace(reference, correction_fit=_fit(features, truth))
+    probabilities = reference.misheard(features)
+    order = np.argsort(-probabilities)
+    precision = np.cumsum(truth[order]) / np.arange(1, len(order) + 1)
+    good = np.flatnonzero(precision >= MIN_PRECISION)
+    threshold = float(probabilities[order][good[-1]]) if len(good) else 1.0
+    listener.calibration = replace(reference, correction_threshold=threshold, correction_asr=observed[0].second_pass.asr)
+    listener.calibration.save(listener.student.writable_folder())
+    return threshold
+
+
+def _fit(features: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Weights and intercept of a logistic regression."""
+    if truth.all() or not truth.any():
+        raise DataError(f"{len(truth)} suggestions, {int(truth.sum())} of them right: too few to fit; give more --fit speech")
+    fit = LogisticRegression(C=1.0, max_iter=5000).fit(features, truth)
+    return np.array([*fit.coef_[0], fit.intercept_[0]])
+
+
+def measure_corrections(observed: Sequence[Observed], listener: Listener) -> dict:
+    """Recall and precision of medicines and diseases before and after correction, in all and by voice; calibration."""
+    counts: dict[str, np.ndarray] = defaultdict(lambda: np.zeros((2, 3), int))  # before, after: right, read, said
+    probabilities, truth = [], []
+    for o in observed:
+        listed = shortlist(o.candidates, listener.calibration)
+        features = weigh(listed, o.second_pass)
+        made = corrections_of(listed, features, listener.calibration, o.second_pass.asr)
+        for utterance in o.utterances:
+            added = {c.concept_id for c in made if utterance.holds(c.start_s, c.end_s)}
+            for row, read in enumerate((utterance.read, utterance.read | added)):
+                counted = len(read & utterance.said), len(read), len(utterance.said)
+                counts["all"][row] += counted
+                counts[o.voice][row] += counted
+        if listed:
+            probabilities += listener.calibration.misheard(features).tolist()
+            truth += o.is_right(listed).tolist()
+    figures: dict = {key: _told(table) for key, table in counts.items() if len(counts) > 2 or key == "all"}
+    figures["n_suggestions"] = len(truth)
+    if truth:
+        figures["expected_calibration_error"] = expected_calibration_error(np.array(probabilities), np.array(truth))
+    return figures
+
+
+def _told(counts: np.ndarray) -> dict:
+    (before, read, said), (after, read_after, _) = counts.tolist()
+    return {
+        "n_said": said,
+        "recall_before": before / max(1, said),
+        "recall_after": after / max(1, said),
+        "precision_before": before / max(1, read),
+        "precision_after": after / max(1, read_after),
+    }
+
+
+def _of_interest(concept_ids: Iterable[str], bank: ConceptBank) -> frozenset[str]:
+    return frozenset(c for c in concept_ids if bank[c].category in CATEGORIES)

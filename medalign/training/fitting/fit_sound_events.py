@@ -1,0 +1,277 @@
+"""Training and measuring the detector of sound events, on speech with real sounds laid in (`sounds`)."""
+
+import copy
+import logging
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+
+from medalign.core.audio import SAMPLE_RATE_HZ, load_recording
+from medalign.core.errors import AudioError, DataError
+from medalign.models.sound_events import LABELS, STEP_S, STEPS_PER_S, Event, SoundEventDetector, SoundEventHead, find_events
+from medalign.models.student import Student
+from medalign.training.data.augmentation import degrade
+from medalign.training.data.sounds import MIXTURE_S, NOTHING, Mixture, Part, Sound, mix, read_rows, read_sounds
+from medalign.training.data.synthesis import Take, read_takes
+
+log = logging.getLogger(__name__)
+
+DEGRADED_SHARE = 0.5  # of the mixtures that are learnt from
+BATCH, PEAK_LR = 16, 3e-3
+MAX_FALSE_PER_HOUR = 1.0  # of each sign, on the speech that thresholds are set on
+
+
+def fit_sound_events(
+    speech: Path,
+    body_sounds: Path,
+    student: Student,
+    cache: Path,
+    *,
+    n_mixtures: int = 1200,
+    n_epochs: int = 14,
+    quiet: Sequence[Path] = (),
+    seed: int = 0,
+) -> dict:
+    """Train a detector on the student's frames, set its thresholds, write it into the student's folder; its figures.
+
+    Args:
+        speech: folder written by `synthesize`; training takes to learn from, the two halves of the validation takes to set
+            thresholds on and to measure on.
+        quiet: folders with a manifest.csv of real speech without signs, to count false ones in.
+
+    Raises:
+        DataError: speech or sounds are missing.
+    """
+    folder = student.writable_folder()
+    valid_takes = read_takes(speech, "valid")
+    takes = {"train": read_takes(speech, "train"), "valid": valid_takes[1::2], "test": valid_takes[::2]}
+    sizes = {"train": n_mixtures, "valid": n_mixtures // 4, "test": n_mixtures // 4}
+    frames, truths, laid_in = {}, {}, {}
+    for part, n in sizes.items():
+        frames[part], truths[part], laid_in[part] = _mixtures(takes[part], body_sounds, part, student, cache, n, seed)
+    learnt, judged = ((frames[part], truths[part]) for part in ("train", "valid"))
+    head = train_head(learnt, judged, student, n_epochs=n_epochs, seed=seed)
+    detector = SoundEventDetector(head, np.zeros(len(LABELS)), np.ones((len(LABELS), 2)))
+    quiet_valid = [detector.logits(student.frames(take.waveform())) for take in takes["valid"]]
+    detector = _calibrated(detector, frames["valid"], laid_in["valid"], quiet_valid)
+    figures = measure_sound_events(detector, frames["test"], laid_in["test"])
+    figures["false_per_10_min"] = {
+        "spoken consultations": _false_per_10_min(detector, student, (take.waveform() for take in takes["test"]))
+    }
+    for recordings in quiet:
+        figures["false_per_10_min"][recordings.name] = _false_per_10_min(detector, student, _waveforms(recordings))
+    figures |= {"n_mixtures": sizes, "seed": seed, "thresholds": dict(zip(LABELS, detector.thresholds.tolist(), strict=True))}
+    detector.save(folder, figures)
+    return figures
+
+
+def _mixtures(
+    takes: Sequence[Take], body_sounds: Path, part: Part, student: Student, cache: Path, n: int, seed: int
+) -> tuple[np.ndarray, np.ndarray, list[list]]:
+    """Frames (n, n_frames, dim) float16, truth (n, n_steps, k) and what was laid in; kept in `cache`."""
+    path = cache / "sound_events" / f"{student.config.encoder_revision}-{part}-{n}-{seed}.npz"
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        sounds = read_sounds(body_sounds, part)
+        made = list(_made(takes, sounds, n, seed, is_degraded=part != "test"))
+        frames = np.stack([_frames(student, mixture.waveform) for mixture in made])
+        truth = np.stack([mixture.truth for mixture in made])
+        laid_in = np.array([(i, *event) for i, mixture in enumerate(made) for event in mixture.laid_in], object)
+        with open(path.with_suffix(".part"), "wb") as file:
+            np.savez(file, frames=frames, truth=truth, laid_in=laid_in)
+        path.with_suffix(".part").rename(path)
+    stored = np.load(path, allow_pickle=True)
+    events: list[list] = [[] for _ in range(n)]
+    for i, *event in stored["laid_in"]:
+        events[i].append(tuple(event))
+    return stored["frames"], stored["truth"], events
+
+
+def _made(takes: Sequence[Take], sounds: Sequence[Sound], n: int, seed: int, *, is_degraded: bool) -> Iterator[Mixture]:
+    """Each kind of sound as often as any other, however many clips there are of it."""
+    kinds = [[sound for sound in sounds if sound.label == label] for label in (*LABELS, NOTHING, NOTHING)]
+    for i in range(n):
+        rng = np.random.default_rng([seed, i])
+        take = takes[rng.integers(len(takes))]
+        drawn = [kinds[rng.integers(len(kinds))] for _ in range(rng.poisson(2.5))]
+        chosen = [kind[rng.integers(len(kind))] for kind in drawn if kind]
+        mixture = mix(take, take.waveform(), chosen, rng)
+        if is_degraded and rng.random() < DEGRADED_SHARE:
+            mixture = replace(mixture, waveform=degrade(mixture.waveform, SAMPLE_RATE_HZ, rng))
+        if i % 100 == 99:
+            log.info("%d of %d mixtures", i + 1, n)
+        yield mixture
+
+
+def _frames(student: Student, waveform: np.ndarray) -> np.ndarray:
+    return student.frames(waveform).half().cpu().numpy()
+
+
+def train_head(
+    learnt: tuple[np.ndarray, np.ndarray],
+    judged: tuple[np.ndarray, np.ndarray],
+    student: Student,
+    *,
+    n_epochs: int,
+    seed: int = 0,
+) -> SoundEventHead:
+    """Binary cross-entropy for each sign and step, steps whose truth is NaN left out; the epoch that judges best is kept.
+
+    Args:
+        learnt, judged: frames (n, n_frames, dim) and truth (n, n_steps, k) of mixtures.
+    """
+    torch.manual_seed(seed)
+    rng = np.random.default_rng(seed)
+    frames, truth = learnt
+    head = SoundEventHead(frames.shape[-1], round(student.encoder.frames_per_s / STEPS_PER_S))
+    n_steps = n_epochs * math.ceil(len(frames) / BATCH)
+    optimiser = torch.optim.AdamW(head.parameters(), lr=PEAK_LR, weight_decay=0.05)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, PEAK_LR, total_steps=n_steps)
+    best, best_loss = head.state_dict(), math.inf
+    for epoch in range(n_epochs):
+        losses = []
+        for rows in np.array_split(rng.permutation(len(frames)), math.ceil(len(frames) / BATCH)):
+            loss = _loss(head.train(), frames[rows], truth[rows])
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            schedule.step()
+            losses.append(loss.item())
+        with torch.inference_mode():
+            judged_loss = float(np.mean([_loss(head.eval(), f[None], t[None]).item() for f, t in zip(*judged, strict=True)]))
+        log.info("epoch %d of %d: loss %.4f, on validation mixtures %.4f", epoch + 1, n_epochs, np.mean(losses), judged_loss)
+        if judged_loss < best_loss:
+            best, best_loss = copy.deepcopy(head.state_dict()), judged_loss
+    head.load_state_dict(best)
+    return head.eval()
+
+
+def _loss(head: SoundEventHead, frames: np.ndarray, truth: np.ndarray) -> torch.Tensor:
+    logits = head(torch.from_numpy(frames.astype(np.float32)))
+    wanted = torch.from_numpy(truth)
+    known = ~wanted.isnan()
+    return F.binary_cross_entropy_with_logits(logits[known], wanted[known])
+
+
+def _calibrated(
+    detector: SoundEventDetector, frames: np.ndarray, laid_in: list[list], quiet: list[np.ndarray]
+) -> SoundEventDetector:
+    """Thresholds where the F1 over mixtures is best, but never below what keeps quiet speech quiet; then probabilities."""
+    logits = [detector.logits(torch.from_numpy(f.astype(np.float32))) for f in frames]
+    hours = sum(map(len, quiet)) * STEP_S / 3600
+    n_allowed = int(MAX_FALSE_PER_HOUR * hours)
+    thresholds = np.zeros(len(LABELS))
+    for column in range(len(LABELS)):
+        alone = np.full(len(LABELS), np.inf)
+
+        def found(all_logits, threshold, alone=alone, column=column):
+            alone[column] = threshold
+            return [find_events(one, alone) for one in all_logits]
+
+        grid = np.arange(-3.0, 6.01, 0.25)
+        allowed = [t for t in grid if sum(map(len, found(quiet, t))) <= n_allowed] or [grid[-1]]
+        thresholds[column] = max(allowed, key=lambda t: _f1(found(logits, t), laid_in, column))
+    fit = np.zeros((len(LABELS), 2))
+    for column in range(len(LABELS)):
+        # Events well under the threshold teach the slope, too.
+        lower = thresholds - 2.0
+        peaks, right = [], []
+        for events, truth in zip((find_events(one, lower) for one in logits), laid_in, strict=True):
+            for event in (e for e in events if e.column == column):
+                peaks.append(event.peak)
+                right.append(any(_meets(event, t) for t in truth if t[0] == LABELS[column]))
+        if len(set(right)) < 2:
+            raise DataError(f"{len(peaks)} events of '{LABELS[column]}' in the mixtures can't calibrate it; mix more")
+        fitted = LogisticRegression(C=1.0).fit(np.array(peaks)[:, None], right)
+        fit[column] = fitted.coef_[0, 0], fitted.intercept_[0]
+    return SoundEventDetector(detector.head, thresholds, fit)
+
+
+def _meets(event: Event, laid_in: tuple[str, float, float]) -> bool:
+    """Whether an event overlaps, give or take a step, what was laid in."""
+    _, start_s, end_s = laid_in
+    return event.first * STEP_S < end_s + STEP_S and (event.last + 1) * STEP_S > start_s - STEP_S
+
+
+def _f1(found: Sequence[Sequence[Event]], laid_in: Sequence[list], column: int) -> float:
+    n_right, n_found, n_true = _counts(found, laid_in, column)[:3]
+    return 2 * n_right / max(1, n_found + n_true)
+
+
+def _counts(found: Sequence[Sequence[Event]], laid_in: Sequence[list], column: int) -> tuple[int, int, int, int]:
+    """Events that are right, events, true ones, true ones that were met."""
+    counts = np.zeros(4, int)
+    for events, truth in zip(found, laid_in, strict=True):
+        own = [event for event in events if event.column == column]
+        true = [t for t in truth if t[0] == LABELS[column]]
+        right = sum(any(_meets(event, t) for t in true) for event in own)
+        met = sum(any(_meets(event, t) for event in own) for t in true)
+        counts += right, len(own), len(true), met
+    return tuple(counts.tolist())
+
+
+def measure_sound_events(detector: SoundEventDetector, frames: np.ndarray, laid_in: list[list], *, seed: int = 0) -> dict:
+    """For each sign: AUROC of its events against speech alone and against other sounds, recall, precision, calibration."""
+    rng = np.random.default_rng(seed)
+    logits = [detector.logits(torch.from_numpy(f.astype(np.float32))) for f in frames]
+    found = [find_events(one, detector.thresholds) for one in logits]
+    speech = [_peak(one, *stretch) for one, truth in zip(logits, laid_in, strict=True) for stretch in _free(truth, rng)]
+    others = [_peak(one, a, b) for one, truth in zip(logits, laid_in, strict=True) for label, a, b in truth if label == NOTHING]
+    figures = {}
+    for column, label in enumerate(LABELS):
+        peaks = [_peak(one, a, b) for one, truth in zip(logits, laid_in, strict=True) for name, a, b in truth if name == label]
+        n_right, n_found, n_true, n_met = _counts(found, laid_in, column)
+        figures[label] = {
+            "n": n_true,
+            "auroc_against_speech": _auroc(peaks, speech, column),
+            "auroc_against_other_sounds": _auroc(peaks, others, column),
+            "recall": n_met / max(1, n_true),
+            "precision": n_right / max(1, n_found),
+        }
+    return {"sound_events": figures, "n_stretches_of_speech": len(speech), "n_other_sounds": len(others)}
+
+
+def _auroc(positive: list[np.ndarray], negative: list[np.ndarray], column: int) -> float:
+    scores = np.array([peak[column] for peak in (*positive, *negative)])
+    return float(roc_auc_score(np.arange(len(scores)) < len(positive), scores))
+
+
+def _peak(logits: np.ndarray, start_s: float, end_s: float) -> np.ndarray:
+    """Highest logit of each sign in a stretch, (k,)."""
+    first = max(0, round(start_s * STEPS_PER_S) - 1)
+    return logits[first : round(end_s * STEPS_PER_S) + 1].max(0)
+
+
+def _free(laid_in: list, rng: np.random.Generator) -> Iterator[tuple[float, float]]:
+    """Up to three stretches, as long as sounds are, that hold nothing but speech."""
+    for _ in range(3):
+        start_s = float(rng.uniform(0, MIXTURE_S - 3))
+        end_s = start_s + float(rng.uniform(0.5, 3))
+        if all(end_s + 0.5 < a or start_s - 0.5 > b for _, a, b in laid_in):
+            yield start_s, end_s
+
+
+def _waveforms(folder: Path) -> Iterator[np.ndarray]:
+    for path, _ in read_rows(folder):
+        try:
+            yield load_recording(path).waveform
+        except AudioError as error:
+            log.info("left out: %s", error)
+
+
+def _false_per_10_min(detector: SoundEventDetector, student: Student, waveforms: Iterable[np.ndarray]) -> dict[str, float]:
+    """Signs found where there are none, by label and in all."""
+    counts, minutes = dict.fromkeys(LABELS, 0), 0.0
+    for waveform in waveforms:
+        for sign in detector.detect(student.frames(waveform)):
+            counts[sign.label] += 1
+        minutes += len(waveform) / SAMPLE_RATE_HZ / 60
+    rates = {label: 10 * n / max(minutes, 1e-9) for label, n in counts.items()}
+    return {"minutes": minutes, "all": sum(rates.values()), **rates}

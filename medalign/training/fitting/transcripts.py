@@ -1,0 +1,39 @@
+"""Transcripts of spoken takes, made once and kept: a recogniser takes longer than all that is measured on its words."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from medalign.core.audio import SAMPLE_RATE_HZ, Recording
+from medalign.core.transcript import Segment, Transcript, Word
+from medalign.models.transcription import Transcriber
+from medalign.training.data.pairs import content_key, in_pink_noise
+from medalign.training.data.synthesis import Take
+
+FORMAT = "2"  # of what is kept; another one is made again
+
+
+def transcribed(
+    take: Take, transcriber: Transcriber, cache: Path, *, snr_db: float | None = None
+) -> tuple[Recording, Transcript]:
+    """The take as a recording, and what the recogniser makes of it; kept by the audio and the recogniser's revision.
+
+    Args:
+        snr_db: both in pink noise at this ratio.
+    """
+    waveform = take.waveform()
+    if snr_db is not None:
+        waveform = in_pink_noise(waveform, take.audio_path, snr_db)
+    recording = Recording(take.consultation_id, waveform, SAMPLE_RATE_HZ, 1)
+    heard = "" if snr_db is None else f"-pink{snr_db:g}db"
+    path = cache / "transcripts" / FORMAT / f"{content_key(take.audio_path)}-{transcriber.info.revision}{heard}.json"
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        scratch = path.with_suffix(".part")
+        scratch.write_text(json.dumps(asdict(transcriber.transcribe(recording))), encoding="utf-8")
+        scratch.replace(path)
+    stored = json.loads(path.read_text(encoding="utf-8"))
+    segments = tuple(
+        Segment(**{**segment, "words": tuple(Word(**word) for word in segment["words"])}) for segment in stored["segments"]
+    )
+    return recording, Transcript(segments, stored["language"])

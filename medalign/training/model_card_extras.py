@@ -1,0 +1,99 @@
+"""The part of a model card about what is fitted beside a student: signs, alarm, corrections, fusion; from their JSON files."""
+
+import json
+from pathlib import Path
+
+FILES = """| `sound_events.safetensors` | a head that hears coughs and the like, by `medalign sound-events`; if trained |
+| `alarm.safetensors`, `fusion.safetensors` | which segments to doubt, one probability per concept; by `alarm` and `fuse` |"""
+
+
+def extras(folder: Path) -> str:
+    """Tables of every figure file that is there; empty if none is."""
+    writers = {"sound_events": _sound_events, "alarm": _alarm, "corrections": _corrections, "fusion": _fusion}
+    parts = [
+        write(json.loads(path.read_text(encoding="utf-8")))
+        for name, write in writers.items()
+        if (path := folder / f"{name}.json").is_file()
+    ]
+    return "\n\n".join(parts)
+
+
+def _table(head: list[str], rows: list[list[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _sound_events(figures: dict) -> str:
+    rows = [
+        [label, str(f["n"]), *(f"{f[key]:.3f}" for key in ("auroc_against_speech", "auroc_against_other_sounds", "recall"))]
+        + [f"{f['precision']:.3f}"]
+        for label, f in figures["sound_events"].items()
+    ]
+    quiet = "; ".join(f"{f['all']:.2g} in {name} ({f['minutes']:.0f} min)" for name, f in figures["false_per_10_min"].items())
+    return (
+        "### Sound events\n\nReal sounds of people and clips not learnt from, laid between and over the words of spoken "
+        "consultations; an event is found if it overlaps.\n\n"
+        + _table(["sign", "n", "AUROC against speech", "against other sounds", "recall", "precision"], rows)
+        + f"\n\nFalse signs in 10 minutes of speech without any: {quiet}."
+    )
+
+
+def _alarm(figures: dict) -> str:
+    rows = [
+        [
+            level,
+            *(f"{f[kind]['auroc']:.4f} ({f[kind]['marked']:.0%})" for kind in ("foreign", "same")),
+            f"{f['alarms_on_right_segments']:.1%}",
+            f"{f['garbled']['auroc']:.3f}",
+            *(
+                f"{f['garbled'][f'auroc of {rival}']:.3f}"
+                for rival in ("recogniser alone", "student alone", "recogniser and student")
+            ),
+        ]
+        for level, f in figures.items()
+    ]
+    head = [
+        "",
+        "foreign words (marked)",
+        "words from elsewhere in it (marked)",
+        "right ones marked",
+        "word error rate over 0.4",
+    ]
+    rivals = ["by the recogniser's log-probability and no-speech probability", "by the student", "by both"]
+    return "### Transcript alarm\n\nAUROC of wrong segments against right ones, on consultations not fitted on.\n\n" + _table(
+        [*head, *rivals], rows
+    )
+
+
+def _corrections(figures: dict) -> str:
+    rows = [
+        [name, str(f["all"]["n_said"])]
+        + [f"{f['all'][f'{what}_before']:.3f} → {f['all'][f'{what}_after']:.3f}" for what in ("recall", "precision")]
+        + [f"{f['expected_calibration_error']:.3f}"]
+        for name, f in figures.items()
+    ]
+    return "### Misheard medicines and diseases\n\n" + _table(
+        ["", "names said", "recall before → after", "precision before → after", "calibration error"], rows
+    )
+
+
+def _fusion(figures: dict) -> str:
+    rows = []
+    for level, f in figures.items():
+        for group in ("all", "common", "names"):
+            own = f[group]
+            difference, low, high = own["fused_minus_transcript_f1"]
+            rows.append(
+                [level, group, str(own["n_said"])]
+                + [f"{own[way]['f1']:.3f}" for way in ("transcript", "corrected", "fused")]
+                + [
+                    f"{difference:+.3f} [{low:+.3f}, {high:+.3f}]",
+                    f"{f['expected_calibration_error']:.3f}" if group == "all" else "",
+                ]
+            )
+    return (
+        "### Fusion\n\nF1 of concepts per consultation, on consultations not fitted on; names are medicines and diseases.\n\n"
+        + _table(
+            ["", "concepts", "said", "transcript", "with corrections", "fused", "fused - transcript", "calibration error"], rows
+        )
+    )

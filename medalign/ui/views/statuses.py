@@ -1,0 +1,37 @@
+"""The words and signs for a concept's status and for agreement: one spelling on the whole page."""
+
+from dataclasses import dataclass
+
+from medalign.core.analysis import Agreement, Status
+
+
+@dataclass(frozen=True)
+class StatusWords:
+    css: str  # class suffix
+    mark: str  # a sign, so that colour never speaks alone
+    label: str  # in the table
+    tag: str  # in the transcript; empty for the plain case
+    group: str  # heading of the table section
+
+
+STATUSES: dict[Status | None, StatusWords] = {
+    "present": StatusWords("present", "●", "Present", "", "Present"),
+    "uncertain": StatusWords("uncertain", "?", "Uncertain", "unsure", "Uncertain, possible or planned"),
+    "hypothetical": StatusWords("hypothetical", "?", "If, or planned", "if / plan", "Uncertain, possible or planned"),
+    "negated": StatusWords("negated", "⊘", "Negated", "negated", "Negated: said not to be there"),
+    "resolved": StatusWords("resolved", "✓", "Over", "over", "Over, or in the past"),
+    "historical": StatusWords("historical", "↶", "In the past", "past", "Over, or in the past"),
+    "family": StatusWords("family", "⚭", "In the family", "family", "In the family, not in the patient"),
+    None: StatusWords("unknown", "◌", "Not known", "", "Heard in the sound only: sound alone does not tell the status"),
+}
+
+AGREEMENTS: dict[Agreement, tuple[str, str]] = {
+    "both": ("●●", "Both"),
+    "teacher_only": ("●○", "Only the text"),
+    "student_only": ("○●", "Only the sound"),
+}
+
+
+def groups() -> list[str]:
+    """The table's sections in reading order, each once."""
+    return list(dict.fromkeys(words.group for words in STATUSES.values()))
