@@ -1,7 +1,6 @@
 """Several iterators at once: everything arrives, in each one's order, and an early end stops them all."""
 
 import threading
-import time
 
 import pytest
 
@@ -37,18 +36,18 @@ def test_an_error_comes_out_where_the_items_do():
 
 
 def test_closing_early_stops_the_sources():
+    gate = threading.Semaphore(1)
     drawn = []
 
     def endless():
-        while True:
+        while gate.acquire(timeout=30):
             drawn.append(1)
-            time.sleep(0.01)
             yield len(drawn)
 
     found = interleave({"endless": endless()})
     next(found)
+    (thread,) = (thread for thread in threading.enumerate() if thread.name == "draw-endless")
     found.close()
-    time.sleep(0.1)
-    n = len(drawn)
-    time.sleep(0.2)
-    assert len(drawn) == n
+    gate.release(10)  # it could draw ten more
+    thread.join(30)
+    assert not thread.is_alive() and len(drawn) == 2, "the one it was waiting for, and no other"

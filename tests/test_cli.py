@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from medalign.cli import main
+from medalign.core.analysis import SCHEMA_VERSION
 
 
 def fails(capsys, *arguments: str) -> str:
@@ -24,7 +25,7 @@ def test_analyze_writes_the_contract_and_exits_with_zero(tmp_path, examples):
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "HF_HUB_OFFLINE": "1"})
     assert done.returncode == 0, done.stderr
     body = json.loads(out.read_text())
-    assert body["schema_version"] == "1.3" and body["concepts"] and body["transcript"]["segments"]
+    assert body["schema_version"] == SCHEMA_VERSION and body["concepts"] and body["transcript"]["segments"]
     assert "Not a medical device" in done.stdout
 
 

@@ -104,7 +104,7 @@ def test_odd_characters_of_a_transcript_survive():
     [
         (lambda b: b.update(schema_version="1.2"), r"schema_version is '1\.2'"),
         (lambda b: b.pop("schema_version"), "schema_version is None"),
-        (lambda b: b.pop("sound_events"), "signs: Field required"),
+        (lambda b: b.pop("sound_events"), "sound_events: Field required"),
         (lambda b: b["alignment"].pop("segments"), r"alignment\.segments is missing"),
         (lambda b: b["transcript"]["segments"][2].pop("original_text"), r"transcript\.segments\.2\.original_text is missing"),
         (lambda b: b.pop("disclaimer"), "disclaimer is missing"),

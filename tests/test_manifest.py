@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import soundfile
 
+from medalign.core.assets import EXAMPLES
 from medalign.core.errors import DataError
 from medalign.core.examples import load_examples
-from medalign.training.data.example_recordings import EXAMPLES_DIR, manifest_rows
+from medalign.training.data.example_recordings import manifest_rows
 from medalign.training.data.manifest import Row, read_manifest, write_manifest
 
 
@@ -119,4 +120,4 @@ def test_what_is_written_is_read_again(folder):
 
 
 def test_the_bundled_manifest_is_the_one_the_examples_give():
-    assert read_manifest(EXAMPLES_DIR / "manifest.csv") == manifest_rows(load_examples())
+    assert read_manifest(EXAMPLES / "manifest.csv") == manifest_rows(load_examples())

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from medalign.cli import main
+from medalign.core.assets import EXAMPLES
 from medalign.core.examples import load_examples
 from medalign.training import ablation
-from medalign.training.data.example_recordings import EXAMPLES_DIR
 from medalign.training.fitting import student_metrics as evaluate
 
-MANIFEST = EXAMPLES_DIR / "manifest.csv"
+MANIFEST = EXAMPLES / "manifest.csv"
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ def other_way_round(tmp_path_factory):
         writer.writeheader()
         for row in rows:
             split = {"train": "valid", "valid": "train"}[row["split"]]
-            writer.writerow(row | {"split": split, "path": EXAMPLES_DIR / row["path"]})
+            writer.writerow(row | {"split": split, "path": EXAMPLES / row["path"]})
     return path
 
 

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from medalign.cli import main
+from medalign.core.assets import EXAMPLES
 from medalign.core.audio import SAMPLE_RATE_HZ
 from medalign.models.student import Student
-from medalign.training.data.example_recordings import EXAMPLES_DIR
 from medalign.training.model_card import write_card
 
 TINY = ["--steps", "14", "--batch-size", "12", "--validate-every", "7", "--renderings", "clean", "--device", "cpu"]
-MANIFEST = str(EXAMPLES_DIR / "manifest.csv")
+MANIFEST = str(EXAMPLES / "manifest.csv")
 
 
 @pytest.fixture(scope="module")
