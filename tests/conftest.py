@@ -1,10 +1,17 @@
-"""Shared fixtures: models are loaded once a session, and no test may reach a model hub."""
+"""Shared fixtures: models are loaded once a session, and no test may reach a model hub.
+
+Markers come from what a test uses (see `pytest_collection_modifyitems`), so that nobody has to keep them by hand: `browser`
+and `models` by fixture or by file, `unit` for all others. Workers share the tests by group: what shares a costly fixture runs
+on one worker.
+"""
 
 import json
 import os
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # before any library reads it: everything must work without a hub
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+if "PYTEST_XDIST_WORKER" in os.environ:  # a core each: libraries that take all cores would wait for each other
+    os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 import numpy as np
 import page_fixtures
@@ -15,6 +22,32 @@ from browser import chromium
 from medalign.core.audio import SAMPLE_RATE_HZ
 from medalign.core.examples import load_examples
 from medalign.feedback.store import FeedbackStore
+
+BROWSER_FIXTURES = {"browser", "gradio_folder"}
+MODEL_FIXTURES = {"analyzer", "analyses", "transcriber", "student"}
+MODEL_FILES = {  # they load shipped models, train, or run whole commands
+    "test_cli", "test_corrections", "test_distributed", "test_encoders", "test_measuring", "test_readme", "test_student",
+    "test_teacher", "test_train_command", "test_training",
+}  # fmt: skip
+SLOW_FIRST = ("models", "browser", "test_train_command", "test_measuring", "test_encoders", "test_distributed")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test by what it needs, give it a group, and begin with the groups that take longest."""
+    for item in items:
+        used, file = set(getattr(item, "fixturenames", ())), item.path.stem
+        if used & BROWSER_FIXTURES:
+            kind, group = "browser", file if file == "test_page_end_to_end" else "browser"
+        elif used & MODEL_FIXTURES:
+            kind, group = "models", "models"
+        else:
+            kind, group = "models" if file in MODEL_FILES else "unit", file
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(group))
+        if item.get_closest_marker("slow") is None or kind != "unit":
+            item.add_marker(getattr(pytest.mark, kind))
+    order = {group: place for place, group in enumerate(SLOW_FIRST)}
+    items.sort(key=lambda item: order.get(item.get_closest_marker("xdist_group").args[0], len(order)))
 
 
 @pytest.fixture(scope="session")

@@ -294,7 +294,7 @@ class FakeListener:
     def __init__(self) -> None:
         self.student = SimpleNamespace(embed=lambda frames, stretches_s: np.stack([_vector(s) for s in stretches_s]))
         self.teacher = SimpleNamespace(encode=lambda texts: np.stack([_vector(t) for t in texts]))
-        self.reference = SimpleNamespace(text=np.stack([_vector(i) for i in range(200)]))
+        self.calibration = SimpleNamespace(text=np.stack([_vector(i) for i in range(200)]))
 
     def listen(self, recording: object, own: Sequence[Concept] = ()) -> EncodedRecording:
         empty = np.zeros((0, 8), np.float32)

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Set up everything the tests need, in a virtual environment of their own, and run them. Arguments go to pytest.
+# Set up everything the tests need, in a virtual environment of their own, and run them. Arguments go to pytest; without
+# any, all tests run on two workers, and the share of the lines and branches that they reach is printed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -19,4 +20,9 @@ venv=${MEDALIGN_TEST_VENV:-.venv-test}
 [ -x "$venv/bin/python" ] || python3 -m venv "$venv"
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -r requirements.txt -r tests/requirements.txt
 "$venv/bin/python" -m ruff check .
+"$venv/bin/python" -m ruff format --check .
+if [ "$#" = 0 ]; then
+  # Groups (tests/conftest.py): what shares a model or the browser stays on one worker; the longest groups begin.
+  set -- -n 2 --dist loadgroup --no-loadscope-reorder --durations=15 --cov=medalign --cov-branch --cov-report=term
+fi
 exec "$venv/bin/python" -m pytest "$@"

@@ -4,7 +4,6 @@ import csv
 import json
 import os
 import threading
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -216,21 +215,20 @@ def test_a_student_slower_than_the_recogniser_is_waited_for(analyzer, analyses, 
     assert step.concepts == analyses["chest-pain"].concepts
 
 
-def test_a_skim_costs_a_small_part_of_a_transcription(analyzer, examples):
-    path = examples["chest-pain"].audio_path
-    recording = load_recording(path)
+def test_an_audio_only_preview_hears_the_recording_once_and_writes_nothing(analyzer, examples, monkeypatch):
+    """What it costs is one pass of the student; `medalign bench` says how long that takes beside a transcription."""
+    path, student, seconds = examples["chest-pain"].audio_path, analyzer.listener.student, []
+    frames_so_far = type(student).frames_so_far
 
-    def transcribe() -> None:
-        analyzer.transcriber.transcribe(recording)
+    def counted(self, waveform):
+        seconds.append(len(waveform) / SAMPLE_RATE_HZ)
+        return frames_so_far(self, waveform)
 
-    # Not processor time: threads that wait for each other count there, too. In turns, so that load falls on both.
-    skim, transcription = [], []
-    for _ in range(3):
-        for taken, work in ((skim, lambda: analyzer.listener.skim(path)), (transcription, transcribe)):
-            started = time.perf_counter()
-            work()
-            taken.append(time.perf_counter() - started)
-    assert min(skim) < 0.5 * min(transcription)
+    monkeypatch.setattr(type(student), "frames_so_far", counted)
+    monkeypatch.setattr(type(analyzer.transcriber), "transcribe", None)
+    monkeypatch.setattr(type(analyzer.listener.teacher), "encode", None)
+    assert analyzer.listener.skim(path)
+    assert seconds == [pytest.approx(load_recording(path).duration_s)]
 
 
 def test_a_phrase_is_found_where_it_is_said(analyzer, examples):
@@ -261,19 +259,21 @@ def test_swapped_audio_raises_alarms(analyzer, examples):
     assert np.mean([row.alarm for row in rows]) > 0.5
 
 
-def test_a_sentence_of_another_consultation_is_marked_and_those_around_it_are_not(analyzer, analyses, examples):
-    segments = list(analyses["chest-pain"].transcript.segments)
-    foreign = [s for s in analyses["low-mood"].transcript.segments if len(s.words) >= 6]
-    heard = analyzer.listener.listen(load_recording(examples["chest-pain"].audio_path))
-    places = [i for i, s in enumerate(segments) if len(s.words) >= 6][1::4]
+def test_sentences_of_another_consultation_are_marked_and_those_around_them_are_not(analyzer, analyses, examples):
+    """Over all examples: one sentence of the next consultation at a time stands in place of what was said."""
     marked, others = [], []
-    for place, other in zip(places, foreign, strict=False):
-        swapped = replace(segments[place], text=other.text, words=other.words)
-        changed = Transcript((*segments[:place], swapped, *segments[place + 1 :]))
-        checks = analyzer.listener.check(changed.segments, *analyzer.listener.utterances(changed, heard))
-        marked.append(checks[place].reason == "mismatch")
-        others += [check.reason for i, check in enumerate(checks) if i != place]
-    assert len(marked) >= 4 and np.mean(marked) >= 0.75
+    for slug, other_slug in zip(sorted(analyses), np.roll(sorted(analyses), -1), strict=True):
+        segments = list(analyses[slug].transcript.segments)
+        foreign = [s for s in analyses[other_slug].transcript.segments if len(s.words) >= 6]
+        heard = analyzer.listener.listen(load_recording(examples[slug].audio_path))
+        places = [i for i, s in enumerate(segments) if len(s.words) >= 6][1::2]
+        for place, other in zip(places, foreign, strict=False):
+            swapped = replace(segments[place], text=other.text, words=other.words)
+            changed = Transcript((*segments[:place], swapped, *segments[place + 1 :]))
+            checks = analyzer.listener.check(changed.segments, *analyzer.listener.utterances(changed, heard))
+            marked.append(checks[place].reason == "mismatch")
+            others += [check.reason for i, check in enumerate(checks) if i != place]
+    assert len(marked) >= 25 and np.mean(marked) >= 0.6, f"{sum(marked)} of {len(marked)}"
     assert np.mean([reason is not None for reason in others]) <= 0.1
 
 

@@ -1,12 +1,12 @@
 """Two models side by side: what differs is found, what doesn't is not, and the order of the two changes nothing."""
 
 import json
-import time
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from counting import calls_of
 from page_fixtures import analysis
 
 from medalign.cli import main
@@ -165,13 +165,18 @@ def test_times_never_run_backwards_whatever_either_recogniser_timed():
 
 
 def test_an_hour_of_speech_takes_no_time():
-    rng = np.random.default_rng(0)
-    said = rng.choice(["the", "and", "of", "i", "you", *(f"word{i}" for i in range(3000))], 9000)
-    garbled = np.where(rng.random(9000) < 0.2, rng.choice(["the", "uh", "other"], 9000), said)
-    started = time.perf_counter()
-    comparison = compare_words(" ".join(said), " ".join(garbled))
-    assert time.perf_counter() - started < 2
-    assert 0.1 * 9000 < comparison.n_words_differing < 0.3 * 9000
+    """Twice the words cost about twice the work, not four times."""
+
+    def said_and_garbled(n_words: int) -> tuple[str, str]:
+        rng = np.random.default_rng(0)
+        said = rng.choice(["the", "and", "of", "i", "you", *(f"word{i}" for i in range(3000))], n_words)
+        garbled = np.where(rng.random(n_words) < 0.2, rng.choice(["the", "uh", "other"], n_words), said)
+        return " ".join(said), " ".join(garbled)
+
+    half, hour = said_and_garbled(4500), said_and_garbled(9000)
+    compare_words("a", "b")  # what is loaded once is not counted
+    assert calls_of(lambda: compare_words(*hour)) < 3 * calls_of(lambda: compare_words(*half))
+    assert 0.1 * 9000 < compare_words(*hour).n_words_differing < 0.3 * 9000
 
 
 def test_different_recordings_are_refused_in_one_sentence():

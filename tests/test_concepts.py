@@ -2,11 +2,11 @@
 
 import csv
 import json
-import time
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from counting import calls_of
 
 from medalign.concepts import Concept, ConceptBank, find_mentions, find_mentions_in_text
 from medalign.concepts.bank import phrase_keys
@@ -14,6 +14,7 @@ from medalign.concepts.build import BANK_FILE, DATA, PREFIX, Ontology, build, ch
 from medalign.core.errors import DataError
 from medalign.core.transcript import Segment, Transcript, Word
 
+LOAD_LIMIT, WORD_LIMIT = 10_000, 85  # calls; measured 3,456 in all and 42 a word
 TRAPS = list(csv.DictReader((Path(__file__).parent / "data" / "status_traps.csv").read_text("utf-8").splitlines()))
 
 NON_MEDICAL = """
@@ -245,18 +246,19 @@ def test_the_speaker_of_a_labelled_line_is_no_word_of_it(bank: ConceptBank) -> N
 # --- the bank -------------------------------------------------------------------------------------------------------
 
 
-def test_the_bank_loads_in_less_than_a_second() -> None:
-    start = time.perf_counter()
-    fresh = ConceptBank.default.__wrapped__(ConceptBank)
-    assert fresh.phrases.root and fresh.places.root
-    assert time.perf_counter() - start < 1.0
+def test_the_bank_is_built_with_little_work() -> None:
+    built = []
+    n_calls = calls_of(lambda: built.append(ConceptBank.default.__wrapped__(ConceptBank)))
+    assert built[0].phrases.root and built[0].places.root
+    assert n_calls < LOAD_LIMIT, n_calls
 
 
-def test_text_is_read_fast_enough_to_label_training_data(bank: ConceptBank) -> None:
-    text = "\n".join(trap["text"].replace(" | ", "\n") for trap in TRAPS) * 10
-    start = time.perf_counter()
-    find_mentions_in_text(text, bank)
-    assert len(text.split()) / (time.perf_counter() - start) > 5000
+def test_reading_costs_little_and_no_more_a_word_in_a_long_text(bank: ConceptBank) -> None:
+    text = "\n".join(trap["text"].replace(" | ", "\n") for trap in TRAPS)
+    find_mentions_in_text(text, bank)  # what is loaded once is not counted
+    once, twice = (calls_of(lambda n=n: find_mentions_in_text("\n".join([text] * n), bank)) for n in (1, 2))
+    assert once / len(text.split()) < WORD_LIMIT, once / len(text.split())
+    assert twice < 2.5 * once
 
 
 def test_ids_codes_and_labels_are_unique_and_well_formed(bank: ConceptBank) -> None:

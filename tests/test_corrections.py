@@ -64,7 +64,7 @@ def listener(tmp_path):
     folder.mkdir()
     shutil.copy(CHECKPOINTS / DEFAULT_STUDENT / "reference.safetensors", folder)
     student = SimpleNamespace(folder=folder, writable_folder=lambda: folder)
-    return SimpleNamespace(reference=Calibration.load(folder), student=student, bank=ConceptBank.default())
+    return SimpleNamespace(calibration=Calibration.load(folder), student=student, bank=ConceptBank.default())
 
 
 def test_the_fit_is_stored_with_the_student_and_its_threshold_keeps_precision(listener):

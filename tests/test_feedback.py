@@ -6,7 +6,6 @@ import sqlite3
 import subprocess
 import sys
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
@@ -507,7 +506,6 @@ def test_a_killed_process_loses_nothing_that_it_had_stored(store, path):
     code = receipt(store)
     process = writer(path, code, 100_000, "n")
     stored = [int(process.stdout.readline()) for _ in range(40)][-1]
-    time.sleep(0.05)
     os.kill(process.pid, signal.SIGKILL)
     assert process.wait(10) == -signal.SIGKILL
     process.stdout.close()
