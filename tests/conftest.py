@@ -26,10 +26,18 @@ from medalign.feedback.store import FeedbackStore
 BROWSER_FIXTURES = {"browser", "gradio_folder"}
 MODEL_FIXTURES = {"analyzer", "analyses", "transcriber", "student"}
 MODEL_FILES = {  # they load shipped models, train, or run whole commands
-    "test_cli", "test_corrections", "test_distributed", "test_encoders", "test_measuring", "test_readme", "test_student",
+    "test_cli", "test_corrections", "test_page_end_to_end", "test_distributed", "test_encoders", "test_measuring", "test_readme", "test_student",
     "test_teacher", "test_train_command", "test_training",
 }  # fmt: skip
-SLOW_FIRST = ("models", "browser", "test_train_command", "test_measuring", "test_encoders", "test_distributed")
+SLOW_FIRST = (
+    "browser",
+    "models",
+    "test_page_end_to_end",
+    "test_train_command",
+    "test_measuring",
+    "test_encoders",
+    "test_distributed",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -37,7 +45,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         used, file = set(getattr(item, "fixturenames", ())), item.path.stem
         if used & BROWSER_FIXTURES:
-            kind, group = "browser", file if file == "test_page_end_to_end" else "browser"
+            kind, group = "browser", "browser" if file != "test_page_end_to_end" else file
         elif used & MODEL_FIXTURES:
             kind, group = "models", "models"
         else:
