@@ -11,7 +11,7 @@ import sys
 from medalign import __version__
 from medalign.cli import analyze as use
 from medalign.cli import compare as comparing
-from medalign.cli import feedback
+from medalign.cli import examples, feedback, serve
 from medalign.cli import fit as judging
 from medalign.cli import train as training
 from medalign.core.analysis import DISCLAIMER
@@ -39,6 +39,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"medalign {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     use.add_commands(commands)
+    serve.add_commands(commands)
+    examples.add_commands(commands)
     comparing.add_commands(commands)
     training.add_commands(commands)
     judging.add_commands(commands)

@@ -3,10 +3,13 @@
 import argparse
 import json
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 from medalign.core.errors import MedAlignError
+from medalign.core.model_options import ModelOptions
 
+_MODELS = ModelOptions()
 DEFAULT_CACHE = Path("runs/cache")
 
 
@@ -22,12 +25,22 @@ class Manual(argparse.RawDescriptionHelpFormatter):
 
 def model_options(command: argparse.ArgumentParser, *, asr: bool = False, teacher: bool = False, student: bool = False) -> None:
     if asr:
-        command.add_argument("--asr", default="tiny.en", help="faster-whisper size, folder or Hub name (default: tiny.en)")
+        command.add_argument(
+            "--asr", default=_MODELS.asr, help=f"faster-whisper size, folder or Hub name (default: {_MODELS.asr})"
+        )
     if teacher:
-        command.add_argument("--teacher", default="all-MiniLM-L6-v2", help="text model: name, folder or Hub name")
+        command.add_argument("--teacher", default=_MODELS.teacher, help="text model: name, folder or Hub name")
     if student:
-        command.add_argument("--student", default="default", help="checkpoint folder or Hub name (default: the shipped one)")
-    command.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")
+        command.add_argument(
+            "--student", default=_MODELS.student, help="checkpoint folder or Hub name (default: the shipped one)"
+        )
+    command.add_argument("--device", default=_MODELS.device, help=f"auto, cpu or cuda (default: {_MODELS.device})")
+
+
+def models_of(arguments: argparse.Namespace) -> ModelOptions:
+    """What `model_options` added, read back; the defaults where a command has not all of them."""
+    names = [f.name for f in fields(ModelOptions) if hasattr(arguments, f.name)]
+    return ModelOptions(**{name: getattr(arguments, name) for name in names})
 
 
 def cache_option(command: argparse.ArgumentParser) -> None:

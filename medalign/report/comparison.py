@@ -16,6 +16,7 @@ from rapidfuzz.distance import LCSseq
 
 from medalign.core.analysis import Analysis, ConceptFinding
 from medalign.core.errors import MedAlignError
+from medalign.core.model_options import ModelOptions
 from medalign.core.transcript import Word
 from medalign.core.wording import tenths
 
@@ -26,6 +27,7 @@ Kind = Literal["same", "only_a", "only_b", "status", "witness", "certainty"]
 # What weighs most comes first; the two kinds of "only" weigh the same.
 WEIGHT: dict[Kind, int] = {"status": 0, "only_a": 1, "only_b": 1, "witness": 2, "certainty": 3, "same": 4}
 CERTAINTY_TENTHS = 2
+SHIPPED = ModelOptions()
 SAME_RECORDING_S = 0.1  # decoders differ by less
 # Marks around a word; a sign or a point before a digit belongs to the number, and so does a percent sign behind it.
 _AROUND = re.compile(r"^(?:[^\w.+-]|[.+-](?!\d))+|[^\w%]+$")
@@ -223,32 +225,35 @@ class Candidate:
     """The models of one side, by the names that `Analyzer.default` takes."""
 
     name: str  # what the page shows once the vote is cast
-    asr: str = "tiny.en"
-    teacher: str = "all-MiniLM-L6-v2"
-    student: str = "default"
+    asr: str = SHIPPED.asr
+    teacher: str = SHIPPED.teacher
+    student: str = SHIPPED.student
 
 
 ROLES = ("asr", "teacher", "student")
 MAX_SPECIFICATION = 500  # characters
 
 
-def candidates() -> tuple[Candidate, ...]:
-    """The ones that need no file of the user's; the first is what MedAlign uses everywhere else."""
+def candidates(in_use: ModelOptions = SHIPPED) -> tuple[Candidate, ...]:
+    """The ones that need no further file of the user's; the first is what MedAlign uses everywhere else."""
+    models = {role: getattr(in_use, role) for role in ROLES}
+    is_shipped = models == {role: getattr(SHIPPED, role) for role in ROLES}
+    name = "shipped" if is_shipped else "in use"
     return (
-        Candidate("shipped (tiny.en)"),
-        Candidate("shipped with base", asr="base"),
-        Candidate("unaligned encoder", student="unaligned"),
+        Candidate(f"{name} ({_shown(in_use.asr)})", **models),
+        Candidate(f"{name} with base", **{**models, "asr": "base"}),
+        Candidate("unaligned encoder", **{**models, "student": "unaligned"}),
     )
 
 
-def parse_contender(specification: str) -> Candidate:
-    """A candidate by its name, or by models that differ from the shipped ones: `asr=base,student=runs/first`.
+def parse_contender(specification: str, in_use: ModelOptions = SHIPPED) -> Candidate:
+    """A candidate by its name, or by models that differ from those in use: `asr=base,student=runs/first`.
 
     Raises:
         MedAlignError: neither a known name nor such pairs. Whether the models exist is found out when they are loaded.
     """
     text = specification.strip()
-    known = {candidate.name: candidate for candidate in candidates()}
+    known = {candidate.name: candidate for candidate in candidates(in_use)}
     if text in known:
         return known[text]
     expected = f"give {', '.join(repr(name) for name in known)}, or models such as 'asr=base,student=FOLDER'"
@@ -260,7 +265,8 @@ def parse_contender(specification: str) -> Candidate:
         if not equals or role not in ROLES or not model or role in models:
             raise MedAlignError(f"'{pair.strip()}' is no candidate, and sets none of {', '.join(ROLES)} once; {expected}")
         models[role] = model
-    return Candidate(", ".join(f"{role} {_shown(models[role])}" for role in ROLES if role in models), **models)
+    name = ", ".join(f"{role} {_shown(models[role])}" for role in ROLES if role in models)
+    return Candidate(name, **{role: models.get(role, getattr(in_use, role)) for role in ROLES})
 
 
 def _shown(model: str) -> str:

@@ -2,29 +2,40 @@
 
 import logging
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Protocol
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
 
 from medalign.concepts import Concept
 from medalign.core.analysis import Analysis, Explanation
 from medalign.core.errors import MedAlignError
+from medalign.core.model_options import ModelOptions
 from medalign.core.transcript import Transcript
 
+if TYPE_CHECKING:  # importing these would load torch before the page is up
+    from medalign.pipeline.analyzer import Progress
+    from medalign.pipeline.listener import EncodedRecording, Listener
+    from medalign.report.comparison import Candidate
+
 log = logging.getLogger(__name__)
+
+MAX_OTHERS = 3  # engines kept beside the page's own, for comparisons: about half a gigabyte each
 
 
 class Engine(Protocol):
     """What the page needs of `medalign.pipeline.analyzer.Analyzer`."""
 
-    listener: Any  # `listen` and `find`
+    @property
+    def listener(self) -> "Listener": ...
 
-    def stream(self, path: str, own: Sequence[Concept] = ()) -> Iterator[Any]: ...  # Progress ..., then the Analysis
+    def stream(self, path: str, own: Sequence[Concept] = ()) -> "Iterator[Progress | Analysis]": ...
 
-    def analyze(self, path: str) -> Analysis: ...
+    def analyze(self, path: str, own: Sequence[Concept] = ()) -> Analysis: ...
 
-    def reread(self, analysis: Analysis, transcript: Transcript, heard: Any) -> Analysis: ...
+    def reread(self, analysis: Analysis, transcript: Transcript, heard: "EncodedRecording") -> Analysis: ...
 
-    def explain(self, transcript: Transcript, heard: Any, index: int) -> Explanation: ...
+    def explain(self, transcript: Transcript, heard: "EncodedRecording", index: int) -> Explanation: ...
 
 
 class LazyEngine:
@@ -56,3 +67,37 @@ class LazyEngine:
             log.error("%s", error)
         except Exception:
             log.exception("the models could not be loaded")
+
+
+class ModelRegistry:
+    """Engines by their models, shared by the page and its comparisons: none is loaded twice while it is held.
+
+    One load at a time; a load that fails is tried again at the next call. The page's own engine stays, of the others the
+    `MAX_OTHERS` used last.
+    """
+
+    def __init__(self, load: Callable[[ModelOptions], Engine], kept: ModelOptions):
+        self._load, self._kept = load, kept
+        self._lock = threading.Lock()
+        self._held: OrderedDict[ModelOptions, Engine] = OrderedDict()
+
+    def __call__(self, models: ModelOptions) -> Engine:
+        with self._lock:
+            if models not in self._held:
+                others = [held for held in self._held if held != self._kept]
+                if models != self._kept and len(others) >= MAX_OTHERS:
+                    del self._held[others[0]]  # before the next is loaded: both need memory
+                self._held[models] = self._load(models)
+            self._held.move_to_end(models)
+            return self._held[models]
+
+
+@dataclass(frozen=True)
+class CandidateLoader:
+    """Calling it gives the engine of a candidate and the bytes of its weights."""
+
+    load: "Callable[[Candidate], tuple[Engine, int]]"
+    in_use: ModelOptions = field(default_factory=ModelOptions)  # what a candidate has where it names no model of its own
+
+    def __call__(self, candidate: "Candidate") -> tuple[Engine, int]:
+        return self.load(candidate)

@@ -5,13 +5,14 @@ from collections.abc import Callable, Iterator
 import gradio as gr
 
 from medalign.core.errors import FeedbackError, MedAlignError
+from medalign.core.model_options import ModelOptions
 from medalign.feedback.records import MAX_COMMENT, ShownComparison, ShownResult, Vote
 from medalign.feedback.store import FeedbackStore
 from medalign.report.comparison import BlindOrder, Candidate, candidates, parse_contender
 from medalign.ui.audit import audit
 from medalign.ui.bridge import bridge, text_of
 from medalign.ui.comparison_state import ComparisonState, Entry
-from medalign.ui.engine import Engine
+from medalign.ui.engine import CandidateLoader, Engine
 from medalign.ui.session import KEEP_S, Session
 from medalign.ui.states import MODEL_QUEUE, PRESS, QUIET, guarded, streamed
 from medalign.ui.views import status_view
@@ -34,21 +35,22 @@ def compare_tab(load_contender: LoadContender | None, store: FeedbackStore | Non
     if load_contender is None:
         return
     contest = gr.State(None, time_to_live=KEEP_S)
-    choices = _choices(any_model, can_be_blind=store is not None)
+    in_use = load_contender.in_use if isinstance(load_contender, CandidateLoader) else ModelOptions()
+    choices = _choices(in_use, any_model, can_be_blind=store is not None)
     start = gr.Button("Compare", variant="primary", elem_id="compare-go")
     parts = {name: gr.HTML(elem_id=f"compare-{name}", apply_default_css=False) for name in ("status", "alert")}
     parts |= {"view": gr.HTML(elem_id="contest", apply_default_css=False), "contest": contest}
     votes = _votes() if store is not None else {}
     out = [*parts.values(), *votes.values()]
-    run = streamed(_run, load_contender, parts, votes)
+    run = streamed(_run, load_contender, in_use, parts, votes)
     start.click(run, [session, *choices], out, **MODEL_QUEUE, **QUIET)
     if store is not None:
         _wire_votes(store, parts, votes, session)
 
 
-def _choices(any_model: bool, can_be_blind: bool) -> list[gr.components.Component]:
+def _choices(in_use: ModelOptions, any_model: bool, can_be_blind: bool) -> list[gr.components.Component]:
     """The two models, and whether their names are hidden."""
-    names = [candidate.name for candidate in candidates()]
+    names = [candidate.name for candidate in candidates(in_use)]
     with gr.Row():
         models = [
             gr.Dropdown(names, value=names[i], label=label, allow_custom_value=any_model, elem_id=f"candidate-{i}",
@@ -58,13 +60,15 @@ def _choices(any_model: bool, can_be_blind: bool) -> list[gr.components.Componen
         return [*models, gr.Checkbox(value=can_be_blind, interactive=can_be_blind, label="Blind", elem_id="blind")]
 
 
-def _run(load_contender, parts, votes, held: Session | None, a: str, b: str, hidden: bool) -> Iterator[dict]:
+def _run(
+    load_contender, in_use: ModelOptions, parts, votes, held: Session | None, a: str, b: str, hidden: bool
+) -> Iterator[dict]:
     """Both models on the recording, one after the other; without votes, nothing can be blind."""
     status = parts["status"]
     yield {parts["contest"]: None, parts["alert"]: "", parts["view"]: "", **_locked(votes), status: "Preparing the models."}
     try:
         held = _held(held)
-        specifications = [parse_contender(a or ""), parse_contender(b or "")]
+        specifications = [parse_contender(name or "", in_use) for name in (a, b)]
         if specifications[0] == specifications[1]:
             raise MedAlignError("both models are the same; choose two different ones")
         entries = []

@@ -1,0 +1,149 @@
+"""The command that starts the page: serve. `app.py` is a thin door to the same.
+
+Here the page is assembled from its parts; no model is imported before it is up.
+"""
+
+import argparse
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from medalign.cli.options import Manual, model_options, models_of
+from medalign.core.errors import MedAlignError
+from medalign.core.model_options import ModelOptions
+
+if TYPE_CHECKING:
+    import gradio as gr
+
+    from medalign.core.examples import Example
+    from medalign.report.comparison import Candidate
+    from medalign.ui.engine import Engine, ModelRegistry
+
+DEFAULT_PORT = 7860
+FEEDBACK_VARIABLE = "MEDALIGN_FEEDBACK"
+
+
+def add_commands(commands) -> None:
+    """Add it to the subparsers of the command line."""
+    serve = commands.add_parser("serve", help="the page: record, analyse, compare, give feedback", formatter_class=Manual)
+    model_options(serve, asr=True, teacher=True, student=True)
+    on_space = "SPACE_ID" in os.environ  # there the platform's proxy must reach the port
+    host = os.environ.get("GRADIO_SERVER_NAME") or ("0.0.0.0" if on_space else "127.0.0.1")
+    serve.add_argument("--host", default=host, help="address to listen on (default: $GRADIO_SERVER_NAME, else this machine)")
+    # A string, so that argparse checks the environment's value as it checks a flag's.
+    port = os.environ.get("GRADIO_SERVER_PORT") or str(DEFAULT_PORT)
+    serve.add_argument("--port", type=_port, default=port, help=f"(default: $GRADIO_SERVER_PORT, else {DEFAULT_PORT})")
+    root = os.environ.get("GRADIO_ROOT_PATH", "")
+    serve.add_argument("--root-path", default=root, metavar="PATH", help="path or address under which a proxy serves the page")
+    serve.add_argument("--share", action="store_true", help="also give a public address through Gradio's tunnel")
+    store = os.environ.get(FEEDBACK_VARIABLE)
+    serve.add_argument(
+        "--feedback", default=store, metavar="URL",
+        help=f"database of feedback: SQLAlchemy URL or SQLite file; 'off' keeps none (default: ${FEEDBACK_VARIABLE}, "
+             "else runs/feedback.sqlite3)",
+    )  # fmt: skip
+    serve.add_argument("--examples-only", action="store_true", help="take no recordings from readers")
+    serve.set_defaults(command=_serve)
+
+
+def _port(value: str) -> int:
+    """A port number; 0 is not one, since nobody would know the address."""
+    if not value.isascii() or not value.isdigit() or not 1 <= int(value) <= 65535:
+        raise argparse.ArgumentTypeError(f"'{value}' is no port; give a number from 1 to 65535 (also in $GRADIO_SERVER_PORT)")
+    return int(value)
+
+
+def _serve(arguments: argparse.Namespace) -> None:
+    from medalign.ui.page import launch_options
+
+    # Uploads live in a folder of this process and go with it, also when a supervisor stops it: Gradio's own clean-up
+    # runs on a schedule and on Ctrl-C only.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    with tempfile.TemporaryDirectory(prefix="medalign-") as folder:
+        os.environ["GRADIO_TEMP_DIR"] = folder
+        page = build_demo(models_of(arguments), feedback=arguments.feedback, examples_only=arguments.examples_only, warm=True)
+        try:
+            page.launch(
+                server_name=arguments.host, server_port=arguments.port, root_path=arguments.root_path or None,
+                share=arguments.share, **launch_options(),
+            )  # fmt: skip
+        except OSError as error:
+            raise MedAlignError(f"the page can't be served at {arguments.host}:{arguments.port} ({error})") from error
+
+
+def build_demo(
+    models: ModelOptions | None = None, *, feedback: str | None = None, examples_only: bool = False, warm: bool = False
+) -> "gr.Blocks":
+    """The page with its models, examples and feedback, unlaunched.
+
+    Args:
+        models: the shipped ones if None.
+        feedback: the database; None is $MEDALIGN_FEEDBACK or else the usual file, 'off' is none.
+        warm: load the models now, in the background, instead of at the first analysis.
+    """
+    from medalign.core.assets import CHECKPOINTS
+    from medalign.core.examples import load_examples
+    from medalign.core.weights import DEFAULT_STUDENT
+    from medalign.feedback import DEFAULT_STORE, FeedbackStore
+    from medalign.feedback.reliability import load_reliability
+    from medalign.ui.engine import CandidateLoader, LazyEngine, ModelRegistry
+    from medalign.ui.page import build_app
+
+    models = models or ModelOptions()
+    registry = ModelRegistry(_load, kept=models)
+    engine = LazyEngine(lambda: registry(models))
+    if warm:
+        engine.warm_up()
+    database = feedback or os.environ.get(FEEDBACK_VARIABLE) or DEFAULT_STORE
+    shipped = ModelOptions()
+    is_shipped = (models.asr, models.teacher, models.student) == (shipped.asr, shipped.teacher, shipped.student)
+    student = CHECKPOINTS / DEFAULT_STUDENT if models.student == shipped.student else Path(models.student)
+    return build_app(
+        engine, offers(load_examples(), is_shipped), store=None if database == "off" else FeedbackStore(database),
+        load_contender=CandidateLoader(lambda candidate: _load_candidate(registry, candidate, models.device), models),
+        takes_own=not examples_only, any_model="SPACE_ID" not in os.environ, reliability=load_reliability(student),
+    )  # fmt: skip
+
+
+def _load(models: ModelOptions) -> "Engine":
+    from medalign.pipeline.analyzer import Analyzer  # imports torch: seconds that the page need not wait for
+
+    return Analyzer.default(asr=models.asr, teacher=models.teacher, student=models.student, device=models.device)
+
+
+def _load_candidate(registry: "ModelRegistry", candidate: "Candidate", device: str) -> "tuple[Engine, int]":
+    """The engine of one side of a comparison, and the bytes of its weights; models that are held are not loaded again."""
+    from medalign.pipeline.analyzer import Analyzer
+    from medalign.pipeline.footprint import footprint
+
+    engine = registry(ModelOptions(candidate.asr, candidate.teacher, candidate.student, device))
+    assert isinstance(engine, Analyzer)  # what `_load` gives
+    return engine, footprint(engine).total
+
+
+@dataclass(frozen=True)
+class Offer:
+    """An example as the page offers it."""
+
+    title: str
+    summary: str
+    audio_path: Path
+    analysis_path: Path | None  # its result, if it was computed beforehand by the models in use
+
+
+def offers(examples: "Sequence[Example]", with_results: bool) -> list[Offer]:
+    """Each example, followed by its recording in a noisy room where there is one."""
+    from medalign.core.examples import analysis_path
+
+    listed = []
+    for example in examples:
+        listed.append((example.title, example.summary, example.audio_path))
+        if example.noise and example.noisy_audio_path:
+            summary = f"The same with people talking in the background ({example.noise.snr_db:.0f} dB)."
+            listed.append((f"{example.title}, noisy room", summary, example.noisy_audio_path))
+    return [Offer(title, summary, path, analysis_path(path) if with_results else None) for title, summary, path in listed]
