@@ -5,7 +5,7 @@ import json
 import sys
 
 
-def add_commands(commands) -> None:
+def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add it to the subparsers of the command line."""
     examples = commands.add_parser("examples", help="the bundled example consultations, and where their recordings are")
     examples.add_argument("--json", action="store_true", help="as JSON, for programs")

@@ -18,17 +18,16 @@ from medalign.core.errors import MedAlignError
 from medalign.core.model_options import ModelOptions
 
 if TYPE_CHECKING:
-    import gradio as gr
-
     from medalign.core.examples import Example
     from medalign.report.comparison import Candidate
     from medalign.ui.engine import Engine, ModelRegistry
+    from medalign.ui.page import Page
 
 DEFAULT_PORT = 7860
 FEEDBACK_VARIABLE = "MEDALIGN_FEEDBACK"
 
 
-def add_commands(commands) -> None:
+def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add it to the subparsers of the command line."""
     serve = commands.add_parser("serve", help="the page: record, analyse, compare, give feedback", formatter_class=Manual)
     model_options(serve, asr=True, teacher=True, student=True)
@@ -78,7 +77,7 @@ def _serve(arguments: argparse.Namespace) -> None:
 
 def build_demo(
     models: ModelOptions | None = None, *, feedback: str | None = None, examples_only: bool = False, warm: bool = False
-) -> "gr.Blocks":
+) -> "Page":
     """The page with its models, examples and feedback, unlaunched.
 
     Args:

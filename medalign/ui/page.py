@@ -22,6 +22,7 @@ from medalign.ui.views import help_view, status_view
 
 STATIC = Path(__file__).parent / "static"
 SCRIPTS = ("player.js", "page.js", "microphone.js", "shortcuts.js")
+Page = gr.Blocks
 SCAN_S = 600  # uploads vanish within KEEP_S + SCAN_S
 
 

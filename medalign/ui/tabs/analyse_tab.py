@@ -23,10 +23,17 @@ from medalign.ui.views import status_view
 class Example(Protocol):
     """What the page needs of an example."""
 
-    title: str
-    summary: str
-    audio_path: Path
-    analysis_path: Path | None  # its result, computed beforehand
+    @property
+    def title(self) -> str: ...
+
+    @property
+    def summary(self) -> str: ...
+
+    @property
+    def audio_path(self) -> Path: ...
+
+    @property
+    def analysis_path(self) -> Path | None: ...  # its result, computed beforehand
 
 
 def analyse_tab(

@@ -35,14 +35,14 @@ def compare_tab(load_contender: LoadContender | None, store: FeedbackStore | Non
     if load_contender is None:
         return
     contest = gr.State(None, time_to_live=KEEP_S)
-    in_use = load_contender.in_use if isinstance(load_contender, CandidateLoader) else ModelOptions()
-    choices = _choices(in_use, any_model, can_be_blind=store is not None)
+    loader = load_contender if isinstance(load_contender, CandidateLoader) else CandidateLoader(load_contender)
+    choices = _choices(loader.in_use, any_model, can_be_blind=store is not None)
     start = gr.Button("Compare", variant="primary", elem_id="compare-go")
     parts = {name: gr.HTML(elem_id=f"compare-{name}", apply_default_css=False) for name in ("status", "alert")}
     parts |= {"view": gr.HTML(elem_id="contest", apply_default_css=False), "contest": contest}
     votes = _votes() if store is not None else {}
     out = [*parts.values(), *votes.values()]
-    run = streamed(_run, load_contender, in_use, parts, votes)
+    run = streamed(_run, loader, parts, votes)
     start.click(run, [session, *choices], out, **MODEL_QUEUE, **QUIET)
     if store is not None:
         _wire_votes(store, parts, votes, session)
@@ -60,21 +60,19 @@ def _choices(in_use: ModelOptions, any_model: bool, can_be_blind: bool) -> list[
         return [*models, gr.Checkbox(value=can_be_blind, interactive=can_be_blind, label="Blind", elem_id="blind")]
 
 
-def _run(
-    load_contender, in_use: ModelOptions, parts, votes, held: Session | None, a: str, b: str, hidden: bool
-) -> Iterator[dict]:
+def _run(loader: CandidateLoader, parts, votes, held: Session | None, a: str, b: str, hidden: bool) -> Iterator[dict]:
     """Both models on the recording, one after the other; without votes, nothing can be blind."""
     status = parts["status"]
     yield {parts["contest"]: None, parts["alert"]: "", parts["view"]: "", **_locked(votes), status: "Preparing the models."}
     try:
         held = _held(held)
-        specifications = [parse_contender(name or "", in_use) for name in (a, b)]
+        specifications = [parse_contender(name or "", loader.in_use) for name in (a, b)]
         if specifications[0] == specifications[1]:
             raise MedAlignError("both models are the same; choose two different ones")
         entries = []
         for i, specification in enumerate(specifications):
             yield {status: f"Analysing with the {('first', 'second')[i]} model."}
-            engine, n_bytes = load_contender(specification)
+            engine, n_bytes = loader(specification)
             entries.append(Entry(specification, engine.analyze(held.path, held.own), n_bytes))
     except MedAlignError as error:
         yield {parts["alert"]: status_view.alert(str(error)), status: ""}
