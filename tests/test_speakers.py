@@ -1,5 +1,7 @@
 """Two voices told apart and given roles; one voice, or doubt, stays unknown."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -100,3 +102,19 @@ def test_voice_vectors_are_unit_long_and_do_not_depend_on_their_batch(example):
     assert np.allclose(np.linalg.norm(together, axis=1), 1, atol=1e-5)
     assert np.abs(together - alone).max() < 1e-5
     assert encoder.embed(waveform, []).shape == (0, EMBED_DIM)
+
+
+def test_what_the_recogniser_thought_of_a_segment_stays_with_its_parts():
+    n = 8 * POWER_FRAMES_PER_S
+    power = np.full((2, n), 1e-6, np.float32)
+    power[0, : 4 * POWER_FRAMES_PER_S] = power[1, 4 * POWER_FRAMES_PER_S :] = 1e-2
+    recording = Recording("a.wav", np.zeros(8 * SAMPLE_RATE_HZ, np.float32), 16_000, 2, power)
+    turns = written([(0.0, 4.0, "Do you have any pain?"), (4.0, 8.0, "Yes, I have.")])
+    words = (*turns.segments[0].words, *turns.segments[1].words)
+    joined = Segment(0.0, 8.0, "Do you have any pain? Yes, I have.", words)
+    joined = replace(joined, mean_log_probability=-0.4, no_speech_probability=0.1, original_text="as it was")
+    parts = name_speakers(Transcript((joined,), "en"), recording).segments
+    assert [part.text for part in parts] == ["Do you have any pain?", "Yes, I have."]
+    for part in parts:
+        kept = replace(joined, start_s=part.start_s, end_s=part.end_s, text=part.text, words=part.words, speaker=part.speaker)
+        assert part == kept, "every field that is not about time, words or speaker"

@@ -17,7 +17,7 @@ from medalign.concepts.mentions import mention_places
 from medalign.concepts.misheard import CATEGORIES, Suggestion, suggest
 from medalign.concepts.tokens import Token, sentences
 from medalign.core.analysis import Correction
-from medalign.core.transcript import Segment, Transcript, Word
+from medalign.core.transcript import Transcript, Word
 from medalign.pipeline.calibration import Calibration
 from medalign.pipeline.evidence import AudioEvidence
 from medalign.pipeline.hotword_rescoring import HotwordRescorer
@@ -185,7 +185,7 @@ def _rewritten(transcript: Transcript, corrections: Sequence[Correction]) -> Tra
             words += _words_of(correction, segment.words[i : i + n])
             i += n
         position += len(segment.words)
-        segments.append(Segment(segment.start_s, segment.end_s, " ".join(w.text for w in words), tuple(words), segment.speaker))
+        segments.append(replace(segment, text=" ".join(w.text for w in words), words=tuple(words)))
     return replace(transcript, segments=tuple(segments))
 
 

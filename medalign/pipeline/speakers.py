@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from medalign.core.audio import POWER_FRAMES_PER_S, Recording
-from medalign.core.transcript import DOCTOR, PATIENT, UNKNOWN_SPEAKER, Segment, Transcript, Word
+from medalign.core.transcript import DOCTOR, PATIENT, UNKNOWN_SPEAKER, Transcript, Word
 from medalign.models.voice_encoder import VoiceEncoder
 
 SPEAKERS = ("speaker 1", "speaker 2")
@@ -158,5 +158,9 @@ def _cut(transcript: Transcript, pieces: Sequence[_Piece], voices: np.ndarray, n
                 runs.append((name, list(segment.words[piece.first : piece.last])))
         for name, words in runs:
             text = " ".join(word.text for word in words)
-            segments.append(Segment(words[0].start_s, max(w.end_s for w in words), text, tuple(words), name))
+            end_s = max(w.end_s for w in words)
+            # What the recogniser thought of the whole segment holds for each of its parts.
+            segments.append(
+                replace(segment, start_s=words[0].start_s, end_s=end_s, text=text, words=tuple(words), speaker=name)
+            )
     return replace(transcript, segments=tuple(segments))
