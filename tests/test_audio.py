@@ -1,5 +1,8 @@
 """Any common format comes in as the same sound; anything else is refused in one sentence."""
 
+import os
+from pathlib import Path
+
 import av
 import numpy as np
 import pytest
@@ -121,3 +124,52 @@ def test_the_length_limit_holds_when_the_header_does_not_tell(tmp_path):
 def test_a_recording_in_a_closed_folder_is_refused_in_one_sentence(closed_folder):
     with pytest.raises(AudioError, match="can't be read .Permission denied.; check its permissions"):
         load_recording(closed_folder / "recording.wav")
+
+
+def test_path_bytes_file_and_samples_give_the_same_recording(write_wav):
+    left, right = tone(44_100), np.zeros(int(TONE_S * 44_100))
+    stereo = np.stack([left, right], 1)
+    path = write_wav("tone.wav", stereo, 44_100)
+    expected = load_recording(path)
+    content = Path(path).read_bytes()
+    with open(path, "rb") as file:
+        file.seek(100)  # wherever it stands
+        from_file = load_recording(file)
+    assert from_file.name == "tone.wav" and load_recording(content).name == "recording"
+    for got in (
+        from_file,
+        load_recording(content),
+        load_recording(stereo, sample_rate_hz=44_100),
+        load_recording(np.round(stereo * 32767).astype(np.int16), sample_rate_hz=44_100),
+    ):
+        assert got.source_sample_rate_hz == 44_100 and got.source_channels == 2
+        assert got.waveform.shape == expected.waveform.shape
+        assert np.abs(got.waveform - expected.waveform).max() < 1e-3
+        assert np.allclose(got.channel_power, expected.channel_power, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("source", "sample_rate_hz", "says"),
+    [
+        (tone(SAMPLE_RATE_HZ), None, "without their rate"),
+        (tone(SAMPLE_RATE_HZ), 0, "samples a second"),
+        (np.where(np.arange(48_000) == 20_000, np.nan, 0.1), SAMPLE_RATE_HZ, "not numbers"),
+        (np.zeros((16_000, 3)), SAMPLE_RATE_HZ, "3 channels"),
+        (np.zeros((2, 2, 2)), SAMPLE_RATE_HZ, "shape"),
+        (np.array(["a"]), SAMPLE_RATE_HZ, "floats or signed integers"),
+        (np.zeros(100), SAMPLE_RATE_HZ, "at least 0.5 s"),
+        (b"", None, "is empty"),
+        (b"not a recording" * 99, None, "can't be read as audio"),
+        (b"RIFF", SAMPLE_RATE_HZ, "leave it out"),
+    ],
+)
+def test_each_bad_array_or_content_is_refused_in_one_sentence(source, sample_rate_hz, says):
+    with pytest.raises(AudioError, match=says):
+        load_recording(source, sample_rate_hz=sample_rate_hz)
+
+
+def test_a_fifo_or_a_device_is_refused_without_waiting_for_it(tmp_path):
+    os.mkfifo(tmp_path / "fifo.wav")
+    for path in (tmp_path / "fifo.wav", "/dev/null"):
+        with pytest.raises(AudioError, match="is not a file"):
+            load_recording(path)

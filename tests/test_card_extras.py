@@ -2,7 +2,8 @@
 
 import json
 
-from medalign.models.student import CHECKPOINTS, DEFAULT_STUDENT
+from medalign.core.assets import CHECKPOINTS
+from medalign.models.student import DEFAULT_STUDENT
 from medalign.training.model_card_extras import extras
 
 

@@ -9,10 +9,11 @@ import soundfile
 
 from medalign.concepts import ConceptBank
 from medalign.concepts.misheard import Suggestion
+from medalign.core.assets import CHECKPOINTS
 from medalign.core.audio import SAMPLE_RATE_HZ
 from medalign.core.errors import DataError
 from medalign.core.transcript import Segment, Transcript, Word
-from medalign.models.student import CHECKPOINTS, DEFAULT_STUDENT
+from medalign.models.student import DEFAULT_STUDENT
 from medalign.pipeline.calibration import Calibration
 from medalign.pipeline.evidence import AudioEvidence
 from medalign.pipeline.misheard_names import Candidate, shortlist, weigh

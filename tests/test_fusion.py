@@ -5,9 +5,10 @@ import pytest
 
 from medalign.concepts import ConceptBank, find_mentions, transcript_from_text
 from medalign.core.analysis import Correction
+from medalign.core.assets import CHECKPOINTS
 from medalign.core.errors import CheckpointError, DataError
 from medalign.core.transcript import Transcript
-from medalign.models.student import CHECKPOINTS, DEFAULT_STUDENT
+from medalign.models.student import DEFAULT_STUDENT
 from medalign.pipeline.calibration import Calibration
 from medalign.pipeline.evidence import AudioEvidence, TextEvidence, findings
 from medalign.pipeline.fusion import MAX_LOGIT, N_FEATURES, Fusion, candidate_concepts, fusion_features

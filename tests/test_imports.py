@@ -83,3 +83,14 @@ def test_importing_the_package_or_the_page_loads_no_model_library():
         code = f"import sys; {code}; print([m for m in {absent} if m in sys.modules])"
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
         assert done.stdout.strip() == "[]"
+
+
+def test_the_public_names_load_on_first_use_and_are_those_of_their_modules():
+    import medalign
+
+    for name in medalign.__all__:
+        assert getattr(medalign, name) is not None
+    assert medalign.load_recording.__module__ == "medalign.core.audio"
+    code = "import sys, medalign; print([m for m in ('numpy', 'av', 'pydantic', 'torch') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -11,8 +11,9 @@ from medalign.concepts.mentions import mention_places
 from medalign.concepts.misheard import frequency, suggest
 from medalign.concepts.tokens import sentences
 from medalign.core.analysis import Correction
+from medalign.core.assets import CHECKPOINTS
 from medalign.core.transcript import Transcript
-from medalign.models.student import CHECKPOINTS, DEFAULT_STUDENT
+from medalign.models.student import DEFAULT_STUDENT
 from medalign.pipeline.calibration import Calibration
 from medalign.pipeline.evidence import AudioEvidence
 from medalign.pipeline.misheard_names import (

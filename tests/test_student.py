@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 import torch
 
+from medalign.core.assets import CHECKPOINTS
 from medalign.core.audio import SAMPLE_RATE_HZ, load_recording
 from medalign.core.errors import CheckpointError, WeightsError
 from medalign.core.weights import resolve
-from medalign.models.student import CHECKPOINTS, DEFAULT_STUDENT, Student
+from medalign.models.student import DEFAULT_STUDENT, Student
 from medalign.models.whisper_encoder import load_encoder, log_mel_of
 
 

@@ -4,9 +4,12 @@ PyAV carries FFmpeg's libraries in its wheel, so no ffmpeg program is needed; fa
 Limits are checked before any model runs, from the container where it says its duration, and again while decoding.
 """
 
+import io
 import os
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import av
 import numpy as np
@@ -41,25 +44,60 @@ class Recording:
         return len(self.waveform) / SAMPLE_RATE_HZ
 
 
-def load_recording(path: str | os.PathLike, *, max_duration_s: float = MAX_DURATION_S, max_bytes: int = MAX_BYTES) -> Recording:
+Source = str | os.PathLike | bytes | BinaryIO | np.ndarray
+
+
+def load_recording(
+    source: Source,
+    *,
+    sample_rate_hz: int | None = None,
+    name: str | None = None,
+    max_duration_s: float = MAX_DURATION_S,
+    max_bytes: int = MAX_BYTES,
+) -> Recording:
     """Decode a recording, or say in one sentence why not.
+
+    Args:
+        source: a path; the bytes of a file; a binary file that can seek; or samples, (n,) or (n, n_channels), as floats in
+            [-1, 1] or as signed integers.
+        sample_rate_hz: of samples, and of nothing else.
+        name: what the recording is called; by default the file's name, or "recording".
 
     Raises:
         AudioError: missing, empty, unreadable, not audio, no audio track, more than two channels, damaged or cut off,
             too short, too long, too large, or samples that are not finite numbers.
     """
-    path = Path(path)
-    name = path.name
-    _check_file(path, max_bytes)
+    if isinstance(source, np.ndarray):
+        if sample_rate_hz is None:
+            raise AudioError("samples were given without their rate; add sample_rate_hz, in samples a second")
+        return _from_samples(source, sample_rate_hz, name or "recording", max_duration_s)
+    if sample_rate_hz is not None:
+        raise AudioError("sample_rate_hz was given for a file, which says its own rate; leave it out")
+    if isinstance(source, (str, os.PathLike)):
+        path = Path(source)
+        with _opened(path, max_bytes) as file:
+            return _from_file(file, name or path.name, max_duration_s)
+    file = io.BytesIO(source) if isinstance(source, bytes) else source
+    name = name or Path(str(getattr(file, "name", "recording"))).name
     try:
-        with av.open(str(path), metadata_errors="ignore") as container:
+        n_bytes = file.seek(0, io.SEEK_END)
+        file.seek(0)
+    except (OSError, AttributeError, ValueError) as error:
+        raise AudioError(f"'{name}' can't be read from its start ({error}); give a path, bytes or an open file") from error
+    _check_size(name, n_bytes, max_bytes)
+    return _from_file(file, name, max_duration_s)
+
+
+def _from_file(file: BinaryIO, name: str, max_duration_s: float) -> Recording:
+    try:
+        with av.open(file, metadata_errors="ignore") as container:
             if not container.streams.audio:
                 raise AudioError(f"'{name}' has no audio track; give a recording with sound ({FORMATS})")
             stream = container.streams.audio[0]
             announced_s = _announced_duration_s(container, stream)
             channels, rate = stream.codec_context.channels, stream.codec_context.sample_rate
             _check_stream(name, announced_s, channels, max_duration_s)
-            waveform, channel_power = _decode(container, stream, name, max_duration_s)
+            waveform, channel_power = _decode(container.decode(stream), name, max_duration_s)
     except av.error.FFmpegError as error:
         raise AudioError(
             f"'{name}' can't be read as audio ({error.strerror or error}); give an undamaged {FORMATS} file"
@@ -68,22 +106,54 @@ def load_recording(path: str | os.PathLike, *, max_duration_s: float = MAX_DURAT
     return Recording(name, waveform, rate, channels, channel_power)
 
 
-def _check_file(path: Path, max_bytes: int) -> None:
+def _from_samples(samples: np.ndarray, sample_rate_hz: int, name: str, max_duration_s: float) -> Recording:
+    """Through the same resampler and checks as a file."""
+    if samples.ndim not in (1, 2) or samples.dtype.kind not in "fi":
+        raise AudioError(
+            f"'{name}' is an array of {samples.dtype} with shape {samples.shape}; give floats or signed integers, "
+            "(n_samples,) or (n_samples, n_channels)"
+        )
+    if not 1_000 <= sample_rate_hz <= 768_000:
+        raise AudioError(f"'{name}' has {sample_rate_hz} samples a second; give a rate between 1000 and 768000")
+    scale = 1.0 if samples.dtype.kind == "f" else 1 / -float(np.iinfo(samples.dtype).min)
+    columns = (samples.reshape(len(samples), -1) * scale).astype(np.float32)
+    _check_stream(name, len(columns) / sample_rate_hz, columns.shape[1], max_duration_s)
+    waveform, channel_power = _decode(_frames(columns, sample_rate_hz), name, max_duration_s)
+    _check_waveform(name, waveform, None)
+    return Recording(name, waveform, int(sample_rate_hz), columns.shape[1], channel_power)
+
+
+def _frames(columns: np.ndarray, sample_rate_hz: int) -> Iterator[av.AudioFrame]:
+    """Samples (n, n_channels) in pieces of a second, as a decoder gives them."""
+    layout = "mono" if columns.shape[1] == 1 else "stereo"
+    for first in range(0, len(columns), int(sample_rate_hz)):
+        piece = np.ascontiguousarray(columns[first : first + int(sample_rate_hz)].T)
+        frame = av.AudioFrame.from_ndarray(piece, format="fltp", layout=layout)
+        frame.sample_rate = int(sample_rate_hz)
+        yield frame
+
+
+def _opened(path: Path, max_bytes: int) -> BinaryIO:
+    """The file, checked before it is opened: opening a fifo would wait for a writer."""
     try:
+        if not path.is_file() and path.exists():
+            raise AudioError(f"'{path}' is not a file; give the path of one recording ({FORMATS})")
         n_bytes = path.stat().st_size
+        _check_size(path.name, n_bytes, max_bytes)
+        return open(path, "rb")
     except (FileNotFoundError, NotADirectoryError) as error:
         raise AudioError(f"'{path}' does not exist; check the path") from error
-    except OSError as error:
-        raise AudioError(f"'{path}' can't be read ({error.strerror}); check its permissions and its folder's") from error
-    if not path.is_file():
-        raise AudioError(f"'{path}' is not a file; give the path of one recording ({FORMATS})")
-    if not os.access(path, os.R_OK):
-        raise AudioError(f"'{path}' can't be read; check its permissions")
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise AudioError(f"'{path}' can't be read ({reason}); check its permissions and its folder's") from error
+
+
+def _check_size(name: str, n_bytes: int, max_bytes: int) -> None:
     if n_bytes == 0:
-        raise AudioError(f"'{path.name}' is empty (0 bytes); record or upload it again")
+        raise AudioError(f"'{name}' is empty (0 bytes); record or upload it again")
     if n_bytes > max_bytes:
         raise AudioError(
-            f"'{path.name}' has {n_bytes / 2**20:.0f} MB, the limit is {max_bytes / 2**20:.0f} MB; "
+            f"'{name}' has {n_bytes / 2**20:.0f} MB, the limit is {max_bytes / 2**20:.0f} MB; "
             "cut it into parts or save it as mp3"
         )
 
@@ -106,13 +176,13 @@ def _too_long(name: str, lasts: str, max_duration_s: float) -> AudioError:
     return AudioError(f"'{name}' {lasts}, the limit is {max_duration_s / 60:.0f} minutes; cut it into parts")
 
 
-def _decode(container, stream, name: str, max_duration_s: float) -> tuple[np.ndarray, np.ndarray | None]:
+def _decode(decoded: Iterable[av.AudioFrame], name: str, max_duration_s: float) -> tuple[np.ndarray, np.ndarray | None]:
     """The whole track as one channel, and the channels' powers; stops once the limit is passed: some headers don't tell."""
     # Channels are averaged here: FFmpeg's own downmix is 3 dB louder and clips.
     resampler = av.AudioResampler(format="fltp", rate=SAMPLE_RATE_HZ)
     pieces, power, n_samples, position_s = [], _ChannelPower(), 0, 0.0
     try:
-        for frame in container.decode(stream):
+        for frame in decoded:
             if frame.format.name.startswith(("flt", "dbl")) and not np.isfinite(frame.to_ndarray()).all():
                 raise AudioError(
                     f"'{name}' holds samples that are not numbers (NaN or infinite) near {position_s:.1f} s; export it again"

@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save, save_file
 from torch import Tensor
 
 from medalign.core.analysis import ModelInfo
-from medalign.core.assets import CHECKPOINTS
+from medalign.core.assets import shipped
 from medalign.core.audio import SAMPLE_RATE_HZ
 from medalign.core.errors import CheckpointError
 from medalign.core.weights import DEFAULT_STUDENT, REVISION_LENGTH, Weights, resolve, sha256_of, upload_folder
@@ -80,7 +80,7 @@ class Student:
         if name == UNALIGNED:
             return cls.unaligned(device=device)
         if name in ("default", DEFAULT_STUDENT):
-            name = str(CHECKPOINTS / DEFAULT_STUDENT)
+            name = str(shipped(DEFAULT_STUDENT))
         weights = resolve(name, weight_files=(HEAD_FILE,))
         config = _read_config(weights)
         encoder = _load_encoder(config, name)
@@ -107,8 +107,8 @@ class Student:
         from what was fitted for the shipped student. They mean nothing by construction, for its embeddings are noise in the
         teacher's space. It lies in no folder; the same seed gives the same head, and the revision is a hash of it.
         """
-        shipped = resolve(str(CHECKPOINTS / DEFAULT_STUDENT), weight_files=(HEAD_FILE,))
-        config = _read_config(shipped)
+        weights = resolve(str(shipped(DEFAULT_STUDENT)), weight_files=(HEAD_FILE,))
+        config = _read_config(weights)
         encoder = _load_encoder(config, DEFAULT_STUDENT)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(UNALIGNED_SEED)
@@ -116,7 +116,7 @@ class Student:
         config = replace(config, n_members=1, member_weights=(), adapter=AdapterConfig())
         digest = hashlib.sha256(save(head.state_dict())).hexdigest()[:REVISION_LENGTH]
         student = cls(config, head, encoder, name=UNALIGNED, revision=f"{UNALIGNED}-{digest}")
-        student.fitted_in = shipped.folder
+        student.fitted_in = weights.folder
         return student.to(device)
 
     @classmethod
