@@ -28,8 +28,8 @@ from medalign.feedback import (
     Vote,
     visit_id,
 )
-from medalign.feedback.columns import COLUMNS, FEEDBACK, TABLES
 from medalign.feedback.export import FORMATS, export, harmless, push
+from medalign.feedback.tables import COLUMNS, FEEDBACK, TABLES
 from medalign.training.data.from_feedback import read_recordings, to_manifest, write_training_manifest
 from medalign.training.data.manifest import read_manifest
 

@@ -6,8 +6,8 @@ import pytest
 from scipy.stats import binomtest
 
 from medalign.feedback.agreement import between_raters, concept_agreement, over_time
-from medalign.feedback.columns import COLUMNS
 from medalign.feedback.ranking import position_bias, ranking, wilson
+from medalign.feedback.tables import COLUMNS
 from medalign.report.study_figures import agreement_figure, agreement_over_time_figure, standings_figure
 
 VOTE = ["submission_id", "choice", "left", "blind", "model_a", "model_b"]

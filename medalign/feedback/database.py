@@ -1,4 +1,4 @@
-"""The database behind the feedback: opened, migrated, and used one short transaction at a time.
+"""The database behind the feedback: opened, set up, and used one short transaction at a time.
 
 SQLite is the default and holds up with several threads and processes: readers and one writer go side by side (write-ahead
 log), a writer waits for its turn instead of failing, and what was committed outlives a killed process. Deleted text is
@@ -20,7 +20,7 @@ from sqlalchemy.exc import ArgumentError, DatabaseError, IntegrityError, NoSuchM
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from medalign.core.errors import FeedbackError
-from medalign.feedback.migrations import VERSION, migrate, version_of
+from medalign.feedback import schema
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ PRAGMAS = (
 
 
 class Database:
-    """A feedback database, open and up to date."""
+    """A feedback database, open and set up."""
 
     def __init__(self, where: str, *, create: bool = True):
         """
@@ -47,7 +47,7 @@ class Database:
             create: make the file, its folder and the tables if they don't exist.
 
         Raises:
-            FeedbackError: nothing there and not to be created, out of reach, not a database, or of a newer MedAlign.
+            FeedbackError: nothing there and not to be created, out of reach, not a database, or of another version.
         """
         self.url = _url(where)
         # For messages, which visitors of the page may see: neither folders nor hosts.
@@ -109,26 +109,32 @@ class Database:
         return engine
 
     def _open(self, create: bool) -> None:
-        with self.reading() as connection:
-            version = version_of(connection)
+        version = self._version()
         if version == 0 and not create:
             raise FeedbackError(f"{self.name} holds no feedback; give the database that the page writes to")
         if self.is_sqlite:
             self._switch_to_log()
         for n_left in reversed(range(N_TRIES)):
-            try:
-                if version != VERSION:
-                    with self.writing() as connection:
-                        migrate(connection, self.name)
+            if version:
                 break
+            try:
+                with self.writing() as connection:
+                    if schema.version_of(connection) == 0:
+                        schema.create(connection)
             except (FeedbackError, IntegrityError, ProgrammingError):  # another process was quicker, or it can't be done
-                with self.reading() as connection:
-                    version = version_of(connection)
-                if version > VERSION or not n_left:
+                if not n_left:
                     raise
                 time.sleep(PAUSE_S)
+            version = self._version()
         if self.is_sqlite and self._asked(MARK):
             self._rewrite()
+
+    def _version(self) -> int:
+        """0 without tables. Raises FeedbackError if they are of another version."""
+        with self.reading() as connection:
+            version = schema.version_of(connection)
+        schema.check_version(version, self.name)
+        return version
 
     def _switch_to_log(self) -> None:
         """Write-ahead log, once and for all; SQLite doesn't wait for others here. It can't be on a network drive."""

@@ -16,8 +16,8 @@ import pandas
 from medalign.core.analysis import DISCLAIMER
 from medalign.core.errors import FeedbackError
 from medalign.core.weights import upload_dataset
-from medalign.feedback.columns import COLUMNS, FEEDBACK, TABLES, TableName
 from medalign.feedback.store import FeedbackStore
+from medalign.feedback.tables import COLUMNS, FEEDBACK, TABLES, TableName
 
 Format = Literal["jsonl", "csv", "parquet"]
 FORMATS: tuple[Format, ...] = get_args(Format)

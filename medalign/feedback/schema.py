@@ -1,4 +1,4 @@
-"""The tables of the feedback database, as they are now; `migrations` says how older ones become so.
+"""The tables of the feedback database. A field is named here, with its type and, once for each name, its meaning (`doc`).
 
 There is no column for audio, a file name, an address or a person, and a test reads the columns to keep it that way. Names
 carry a prefix because a database by URL may hold other tables. Scores are doubles, so what was displayed is stored exactly.
@@ -8,6 +8,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Connection,
     Double,
     ForeignKey,
     Integer,
@@ -16,9 +17,14 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    inspect,
+    select,
 )
 
+from medalign.core.errors import FeedbackError
+
 METADATA = MetaData()
+VERSION = 2  # of these tables; a database with another version is refused
 
 
 def _id() -> String:
@@ -30,8 +36,15 @@ def _time() -> String:
 
 
 def _models() -> list[Column]:
-    names = ("asr", "asr_revision", "teacher", "teacher_revision", "student", "student_revision")
-    return [Column(name, Text) for name in names]
+    meanings = {
+        "asr": "speech recogniser",
+        "asr_revision": "its weights: SHA-256 prefix or Hub revision",
+        "teacher": "language model that reads the transcript",
+        "teacher_revision": "its weights",
+        "student": "audio encoder that hears the sound",
+        "student_revision": "its weights",
+    }
+    return [Column(name, Text, doc=meaning) for name, meaning in meanings.items()]
 
 
 schema_version = Table("feedback_schema", METADATA, Column("version", Integer, nullable=False))
@@ -39,13 +52,13 @@ schema_version = Table("feedback_schema", METADATA, Column("version", Integer, n
 results = Table(
     "feedback_results",
     METADATA,
-    Column("result_id", _id(), primary_key=True),
-    Column("created_at", _time(), nullable=False, index=True),
-    Column("app_version", String(40), nullable=False),
-    Column("duration_s", Double, nullable=False),
-    Column("n_segments", Integer, nullable=False),
-    Column("is_example", Boolean, nullable=False),
-    Column("is_edited", Boolean, nullable=False),
+    Column("result_id", _id(), primary_key=True, doc="a result as it was shown"),
+    Column("created_at", _time(), nullable=False, index=True, doc="UTC, ISO 8601"),
+    Column("app_version", String(40), nullable=False, doc="MedAlign's, at the time"),
+    Column("duration_s", Double, nullable=False, doc="of the recording"),
+    Column("n_segments", Integer, nullable=False, doc="of the transcript"),
+    Column("is_example", Boolean, nullable=False, doc="the recording comes with MedAlign"),
+    Column("is_edited", Boolean, nullable=False, doc="a person had changed the transcript"),
     *_models(),
 )
 
@@ -53,60 +66,62 @@ shown = Table(
     "feedback_shown",  # the rows of a result's table of concepts
     METADATA,
     Column("result_id", ForeignKey(results.c.result_id), primary_key=True),
-    Column("position", Integer, primary_key=True),  # from 1, as shown
-    Column("concept_id", Text, nullable=False),
-    Column("label", Text, nullable=False),
-    Column("category", String(40), nullable=False),
-    Column("status", String(20)),
-    Column("agreement", String(20), nullable=False),
-    Column("teacher_probability", Double),
-    Column("student_probability", Double),
-    Column("probability", Double),
+    Column(
+        "position", Integer, primary_key=True, doc="place of the row in the table shown, from 1; empty for a missing concept"
+    ),
+    Column("concept_id", Text, nullable=False, doc="of the concept; of a missing one only if it is known"),
+    Column("label", Text, nullable=False, doc="of the concept, as shown; of a missing one as the person wrote it"),
+    Column("category", String(40), nullable=False, doc="finding, diagnosis, medicine; empty for a missing concept"),
+    Column("status", String(20), doc="as shown; empty if it was only heard, or is missing"),
+    Column("agreement", String(20), nullable=False, doc="both, teacher_only, student_only; empty for a missing concept"),
+    Column("teacher_probability", Double, doc="as displayed: that it was read; empty if the teacher had no say"),
+    Column("student_probability", Double, doc="as displayed: that it was heard"),
+    Column("probability", Double, doc="as displayed: from both"),
 )
 
 submissions = Table(
     "feedback_submissions",  # what one receipt code opens
     METADATA,
-    Column("submission_id", _id(), primary_key=True),
+    Column("submission_id", _id(), primary_key=True, doc="what one receipt code opened: one person's feedback on one result"),
     Column("code_hash", String(64), nullable=False, unique=True),
     Column("created_at", _time(), nullable=False),
     Column("result_id", ForeignKey(results.c.result_id), index=True),  # none where it was opened by a vote
-    Column("role", String(40)),
-    Column("keep_span", Boolean, nullable=False),
+    Column("role", String(40), doc="of the person, if they said so"),
+    Column("keep_span", Boolean, nullable=False, doc="the person agreed that the words they mark are kept"),
     Column("n_actions", Integer, nullable=False),  # ever done; the next one's number
 )
 
 ratings = Table(
     "feedback_ratings",
     METADATA,
-    Column("rating_id", Integer, primary_key=True),
+    Column("rating_id", Integer, primary_key=True, doc="grows with time"),
     Column("submission_id", ForeignKey(submissions.c.submission_id), nullable=False, index=True),
     Column("action", Integer, nullable=False),
     Column("created_at", _time(), nullable=False),
     Column("subject", Text, nullable=False),  # a newer rating of the same subject supersedes this one
     Column("position", Integer),  # the row; none for a missing concept
-    Column("verdict", String(20), nullable=False),
+    Column("verdict", String(20), nullable=False, doc="correct, wrong, wrong_status, missing"),
     Column("concept_id", Text),  # of a missing concept; a row has its own
     Column("label", Text),
-    Column("right_status", String(20)),
-    Column("start_s", Double),
-    Column("end_s", Double),
-    Column("span_text", Text),
-    Column("severity", String(20)),
-    Column("comment", Text, nullable=False),
+    Column("right_status", String(20), doc="as it was said, for wrong_status and missing"),
+    Column("start_s", Double, doc="where it is heard, seconds from the start"),
+    Column("end_s", Double, doc="its end"),
+    Column("span_text", Text, doc="the words there; only where the person opted in"),
+    Column("severity", String(20), doc="of the mistake: none, minor, major, critical"),
+    Column("comment", Text, nullable=False, doc="free text"),
     sqlite_autoincrement=True,  # numbers of withdrawn ratings are not given again
 )
 
 recording_ratings = Table(
     "feedback_recording_ratings",
     METADATA,
-    Column("recording_rating_id", Integer, primary_key=True),
+    Column("recording_rating_id", Integer, primary_key=True, doc="grows with time"),
     Column("submission_id", ForeignKey(submissions.c.submission_id), nullable=False, index=True),
     Column("action", Integer, nullable=False),
     Column("created_at", _time(), nullable=False),
-    Column("transcript", Integer),
-    Column("concepts", Integer),
-    Column("useful", Integer),
+    Column("transcript", Integer, doc="1 (useless) to 5 (nothing to add)"),
+    Column("concepts", Integer, doc="the same, of the concepts"),
+    Column("useful", Integer, doc="the same, of the whole"),
     Column("comment", Text, nullable=False),
     sqlite_autoincrement=True,
 )
@@ -114,23 +129,23 @@ recording_ratings = Table(
 comparisons = Table(
     "feedback_comparisons",
     METADATA,
-    Column("comparison_id", _id(), primary_key=True),
+    Column("comparison_id", _id(), primary_key=True, doc="one showing of two results"),
     Column("created_at", _time(), nullable=False, index=True),
-    Column("result_a", ForeignKey(results.c.result_id), nullable=False, index=True),
-    Column("result_b", ForeignKey(results.c.result_id), nullable=False, index=True),
+    Column("result_a", ForeignKey(results.c.result_id), nullable=False, index=True, doc="result_id of a"),
+    Column("result_b", ForeignKey(results.c.result_id), nullable=False, index=True, doc="result_id of b"),
     Column("left_side", String(1), nullable=False),
-    Column("blind", Boolean, nullable=False),
-    Column("seed", BigInteger, nullable=False),
+    Column("blind", Boolean, nullable=False, doc="the models' names were hidden until the vote"),
+    Column("seed", BigInteger, nullable=False, doc="the order was drawn from it"),
 )
 
 votes = Table(
     "feedback_votes",
     METADATA,
-    Column("vote_id", Integer, primary_key=True),
+    Column("vote_id", Integer, primary_key=True, doc="grows with time"),
     Column("comparison_id", ForeignKey(comparisons.c.comparison_id), nullable=False),
     Column("submission_id", ForeignKey(submissions.c.submission_id), nullable=False, index=True),
     Column("created_at", _time(), nullable=False),
-    Column("choice", String(10), nullable=False),
+    Column("choice", String(10), nullable=False, doc="a, b, tie, both_bad; a and b are results, not sides"),
     Column("comment", Text, nullable=False),
     UniqueConstraint("comparison_id"),  # one vote per comparison, whoever sends it
     sqlite_autoincrement=True,
@@ -139,13 +154,35 @@ votes = Table(
 events = Table(
     "feedback_events",
     METADATA,
-    Column("event_id", Integer, primary_key=True),
+    Column("event_id", Integer, primary_key=True, doc="grows with time"),
     Column("created_at", _time(), nullable=False),
-    Column("event", String(40), nullable=False),
-    Column("visit", String(64), nullable=False),
-    Column("outcome", String(20), nullable=False),
+    Column("event", String(40), nullable=False, doc="what was done"),
+    Column("visit", String(64), nullable=False, doc="salted; tells visits of one run of the server apart, and nothing else"),
+    Column("outcome", String(20), nullable=False, doc="ok, refused, failed, stopped"),
     Column("app_version", String(40), nullable=False),
     Column("duration_s", Double),
     *_models(),
     sqlite_autoincrement=True,
 )
+
+
+def version_of(connection: Connection) -> int:
+    """0 for a database without feedback."""
+    if not inspect(connection).has_table(schema_version.name):
+        return 0
+    return connection.scalar(select(schema_version.c.version)) or 0
+
+
+def create(connection: Connection) -> None:
+    """All tables, in a database that has none of them."""
+    METADATA.create_all(connection, checkfirst=False)
+    connection.execute(schema_version.insert().values(version=VERSION))
+
+
+def check_version(version: int, where: str) -> None:
+    """Raises FeedbackError unless the database, which messages name `where`, has these tables or none."""
+    if version not in (0, VERSION):
+        raise FeedbackError(
+            f"{where} has version {version} of the feedback tables, this MedAlign knows {VERSION}; "
+            "use the MedAlign that wrote it, or give another database"
+        )

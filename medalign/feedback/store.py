@@ -13,7 +13,6 @@ from sqlalchemy import Connection, delete, func, insert, select
 
 from medalign.feedback import results, schema, submissions
 from medalign.feedback.checks import identifier
-from medalign.feedback.columns import TableName
 from medalign.feedback.database import Database
 from medalign.feedback.limits import RateLimit
 from medalign.feedback.receipts import Receipt, hash_of
@@ -28,7 +27,7 @@ from medalign.feedback.records import (
     check_role,
 )
 from medalign.feedback.submissions import Rating, Submission
-from medalign.feedback.tables import read_table
+from medalign.feedback.tables import TableName, read_table
 
 N_EVENTS = 10_000  # of the audit log, the newest
 
@@ -57,7 +56,7 @@ class FeedbackStore:
     def __enter__(self) -> "FeedbackStore":
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def register(self, shown: ShownResult, *, visit: str | None = None) -> str:
@@ -169,27 +168,16 @@ class FeedbackStore:
             connection.execute(delete(table).where(table.c.event_id <= newest - self._n_events))
 
     def table(self, name: TableName) -> pandas.DataFrame:
-        """One of `columns.TABLES`, with the columns listed there; what was superseded or taken back is not in it."""
+        """One of `tables.TABLES`, its columns explained in `tables.COLUMNS`; without what was superseded or taken back."""
         with self._database.reading() as connection:
             return read_table(connection, name)
 
     def ratings_table(self) -> pandas.DataFrame:
-        """A row per concept that a person rated.
-
-        rating_id, submission_id, result_id, created_at, concept_id, label, category, status, agreement, verdict,
-        right_status, severity, role, start_s, end_s, span_text, comment, teacher_probability, student_probability,
-        probability, asr, asr_revision, teacher, teacher_revision, student, student_revision, app_version,
-        schema_version, is_example, is_edited, position, keep_span.
-        """
+        """A row per concept that a person rated."""
         return self.table("ratings")
 
     def votes_table(self) -> pandas.DataFrame:
-        """A row per vote; `choice` names a result, not a side.
-
-        vote_id, comparison_id, submission_id, created_at, choice (a, b, tie, both_bad), left (a, b), blind, seed,
-        model_a, model_b ("asr revision | teacher revision | student revision"), comment, role, result_a, result_b,
-        schema_version.
-        """
+        """A row per vote; `choice` names a result, not a side."""
         return self.table("votes")
 
     def recordings_table(self) -> pandas.DataFrame:

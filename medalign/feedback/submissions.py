@@ -1,9 +1,9 @@
 """One person's feedback in the database: begun with a receipt, acted on step by step, listed, deleted."""
 
 import uuid
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, Select, Table, delete, insert, select, update
 
 from medalign.core.errors import FeedbackError
 from medalign.feedback import schema
@@ -77,15 +77,12 @@ def add_rating(connection: Connection, submission: Submission, rating: ConceptRa
         values["label"] = subject.label
     else:
         del values["concept_id"]
-    done = connection.execute(
-        insert(schema.ratings).values(**_action(submission), **values, subject=subject.key, position=subject.position)
-    )
-    return done.inserted_primary_key[0]
+    values |= {"subject": subject.key, "position": subject.position}
+    return _insert(connection, schema.ratings, submission, values)
 
 
 def add_recording_rating(connection: Connection, submission: Submission, rating: RecordingRating) -> int:
-    done = connection.execute(insert(schema.recording_ratings).values(**_action(submission), **asdict(rating)))
-    return done.inserted_primary_key[0]
+    return _insert(connection, schema.recording_ratings, submission, asdict(rating))
 
 
 def add_vote(connection: Connection, submission_id: str, comparison_id: str, vote: Vote) -> None:
@@ -100,7 +97,7 @@ def current(connection: Connection, submission: Submission) -> tuple[Rating, ...
     recordings = _recording_ratings(submission).where(
         schema.recording_ratings.c.recording_rating_id.in_(CURRENT_RECORDING_RATINGS)
     )
-    found = [(row.action, _concept_rating(row)) for row in connection.execute(concepts)]
+    found: list[tuple[int, Rating]] = [(row.action, _concept_rating(row)) for row in connection.execute(concepts)]
     found += [(row.action, _recording_rating(row)) for row in connection.execute(recordings)]
     return tuple(rating for _, rating in sorted(found, key=lambda numbered: numbered[0]))
 
@@ -140,11 +137,15 @@ def delete_all(connection: Connection, submission: Submission) -> int:
     return n
 
 
-def _action(submission: Submission) -> dict[str, object]:
-    return {"submission_id": submission.submission_id, "action": submission.action, "created_at": now()}
+def _insert(connection: Connection, table: Table, submission: Submission, values: dict[str, object]) -> int:
+    """The row's number."""
+    action = {"submission_id": submission.submission_id, "action": submission.action, "created_at": now()}
+    key = connection.execute(insert(table).values(**action, **values)).inserted_primary_key
+    assert key is not None  # one row was inserted
+    return key[0]
 
 
-def _concept_ratings(submission: Submission):
+def _concept_ratings(submission: Submission) -> Select:
     shown = schema.shown.c
     of_row = (shown.result_id == submission.result_id) & (shown.position == schema.ratings.c.position)
     return (
@@ -154,24 +155,15 @@ def _concept_ratings(submission: Submission):
     )
 
 
-def _recording_ratings(submission: Submission):
+def _recording_ratings(submission: Submission) -> Select:
     return select(schema.recording_ratings).where(schema.recording_ratings.c.submission_id == submission.submission_id)
 
 
 def _concept_rating(row: Row) -> ConceptRating:
-    return ConceptRating(
-        verdict=row.verdict,
-        concept_id=row.row_concept_id or row.concept_id,
-        status=row.status,
-        right_status=row.right_status,
-        label=row.label,
-        start_s=row.start_s,
-        end_s=row.end_s,
-        span_text=row.span_text,
-        severity=row.severity,
-        comment=row.comment,
-    )
+    stored = row._mapping
+    values = {field.name: stored[field.name] for field in fields(ConceptRating)}
+    return ConceptRating(**values | {"concept_id": row.row_concept_id or row.concept_id})
 
 
 def _recording_rating(row: Row) -> RecordingRating:
-    return RecordingRating(row.transcript, row.concepts, row.useful, row.comment)
+    return RecordingRating(**{field.name: row._mapping[field.name] for field in fields(RecordingRating)})

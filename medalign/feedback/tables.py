@@ -1,15 +1,22 @@
 """Feedback as tables for whoever evaluates it: one row per rating, vote, recording, shown concept or event.
 
-Each has the columns of `columns.TABLES`, in that order and with those types, also where it has no row. What a person
+A table's columns are those that its query selects; their types and meanings come from the schema, also where there is no
+row. Types are those of pandas; string, Int64 and Float64 may be empty. A name means the same in every table. What a person
 superseded or took back is left out, and what was withdrawn is gone. Scores are those displayed, to the last digit.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
 import pandas
-from sqlalchemy import Connection, Select, func, literal, or_, select
+from sqlalchemy import Boolean, ColumnElement, Connection, Double, FromClause, Integer, Select, func, literal, or_, select
 
 from medalign.feedback import schema
-from medalign.feedback.columns import COLUMNS, TABLES, TableName
-from medalign.feedback.migrations import VERSION
+from medalign.feedback.schema import VERSION
+
+TableName = Literal["ratings", "votes", "recordings", "shown", "events"]
+FEEDBACK: tuple[TableName, ...] = ("ratings", "votes", "recordings", "shown")  # without the audit log
 
 _MODELS = ("asr", "asr_revision", "teacher", "teacher_revision", "student", "student_revision", "app_version")
 # Identifiers of the ratings that no newer one of the same person, about the same, supersedes.
@@ -23,10 +30,9 @@ CURRENT_RECORDING_RATINGS = select(func.max(schema.recording_ratings.c.recording
 
 def read_table(connection: Connection, name: TableName) -> pandas.DataFrame:
     """The whole table, oldest row first."""
-    query = {"ratings": _ratings, "votes": _votes, "recordings": _recordings, "shown": _shown, "events": _events}[name]()
-    rows = connection.execute(query).mappings().all()
-    values = {column: [row[column] for row in rows] for column in TABLES[name]}
-    return pandas.DataFrame({column: pandas.Series(values[column], dtype=COLUMNS[column].dtype) for column in values})
+    rows = connection.execute(_QUERIES[name]()).mappings().all()
+    columns = {column: [row[column] for row in rows] for column in TABLES[name]}
+    return pandas.DataFrame({column: pandas.Series(values, dtype=COLUMNS[column].dtype) for column, values in columns.items()})
 
 
 def _ratings() -> Select:
@@ -73,7 +79,7 @@ def _votes() -> Select:
             vote.vote_id, vote.comparison_id, vote.submission_id, vote.created_at, vote.choice,
             comparison.left_side.label("left"), comparison.blind, comparison.seed,
             _in_one(a).label("model_a"), _in_one(b).label("model_b"), vote.comment, submission.role,
-            comparison.result_a, comparison.result_b, literal(VERSION).label("schema_version"),
+            comparison.result_a, comparison.result_b, _version(),
         )
         .join(schema.comparisons, comparison.comparison_id == vote.comparison_id)
         .join(schema.submissions, submission.submission_id == vote.submission_id)
@@ -107,17 +113,58 @@ def _shown() -> Select:
 
 def _events() -> Select:
     event = schema.events.c
-    return select(*event, literal(VERSION).label("schema_version")).order_by(event.event_id)
+    about = (event.event_id, event.created_at, event.event, event.visit, event.outcome, event.duration_s)
+    return select(*about, *(event[name] for name in _MODELS), _version()).order_by(event.event_id)
 
 
-def _of_result() -> list:
+def _of_result() -> list[ColumnElement]:
     """What ratings take over from the result they are about."""
     result = schema.results.c
-    names = (*_MODELS, "is_example", "is_edited")
-    return [*(result[name] for name in names), literal(VERSION).label("schema_version")]
+    return [*(result[name] for name in _MODELS), _version(), result.is_example, result.is_edited]
 
 
-def _in_one(result):
+def _version() -> ColumnElement[int]:
+    return literal(VERSION).label("schema_version")
+
+
+def _in_one(result: FromClause) -> ColumnElement[str]:
     """`asr revision | teacher revision | student revision`: one text per combination, to group by."""
     parts = [result.c[name] + " " + result.c[f"{name}_revision"] for name in ("asr", "teacher", "student")]
     return parts[0] + " | " + parts[1] + " | " + parts[2]
+
+
+@dataclass(frozen=True)
+class Column:
+    dtype: str
+    meaning: str
+
+
+_COMPUTED = {  # in no table of the database
+    "schema_version": Column("int64", "of these tables"),
+    "left": Column("string", "a or b: which result stood on the left"),
+    "model_a": Column("string", "asr revision | teacher revision | student revision"),
+    "model_b": Column("string", "the same of b"),
+    "n_concepts": Column("int64", "rows shown"),
+}
+
+
+def _column(name: str) -> Column:
+    if name in _COMPUTED:
+        return _COMPUTED[name]
+    stored = [table.c[name] for table in schema.METADATA.sorted_tables if name in table.c]
+    if isinstance(stored[0].type, Integer):
+        dtype = "Int64" if any(column.nullable for column in stored) else "int64"
+    else:
+        dtype = "Float64" if isinstance(stored[0].type, Double) else "bool" if isinstance(stored[0].type, Boolean) else "string"
+    return Column(dtype, next(column.doc for column in stored if column.doc))
+
+
+_QUERIES: dict[TableName, Callable[[], Select]] = {
+    "ratings": _ratings,
+    "votes": _votes,
+    "recordings": _recordings,
+    "shown": _shown,
+    "events": _events,
+}
+TABLES: dict[TableName, tuple[str, ...]] = {name: tuple(query().selected_columns.keys()) for name, query in _QUERIES.items()}
+COLUMNS: dict[str, Column] = {name: _column(name) for names in TABLES.values() for name in names}
