@@ -334,4 +334,4 @@ def test_bad_input_is_one_line_and_status_two(capsys, tmp_path, database, filled
     assert "only if all who gave it agreed" in fails(capsys, "push", "a/b", "--public", *good)
     with closing(sqlite3.connect(database)) as opened, opened:
         opened.execute("UPDATE feedback_schema SET version = 99")
-    assert "install a newer one" in fails(capsys, "events", *good)
+    assert "use the MedAlign that wrote it" in fails(capsys, "events", *good)
