@@ -334,7 +334,7 @@ def test_containers_that_browsers_call_video_are_welcome(page, tmp_path, suffix,
 
 
 def test_cancel_frees_the_page(browser, tone):
-    engine = FakeEngine(page_fixtures.analysis(), delay_s=0.7)
+    engine = FakeEngine(page_fixtures.analysis(), delay_s=3)  # a step is longer than a slow machine takes to press
     with fake_server(engine, [Example("Cough", "", tone)]) as url, watched_page(browser, url) as page:
         page.get_by_role("button", name="Cough").click()
         page.locator("#status", has_text="Writing down").wait_for()
@@ -342,7 +342,7 @@ def test_cancel_frees_the_page(browser, tone):
         page.locator("#cancel").click()
         page.locator("#status", has_text="Cancelled").wait_for()
         wait_until_free(page)
-        page.wait_for_timeout(1500)
+        page.wait_for_timeout(4000)  # longer than a step
         assert "Cancelled" in page.locator("#status").inner_text(), "nothing of the old run arrives later"
 
 

@@ -1,7 +1,10 @@
 """Words with their times, and none where nobody speaks."""
 
 import csv
+import json
 import os
+import subprocess
+import sys
 import tracemalloc
 from pathlib import Path
 
@@ -10,6 +13,7 @@ import numpy as np
 import pytest
 from faster_whisper.feature_extractor import FeatureExtractor
 
+from medalign.core.assets import EXAMPLES
 from medalign.core.audio import SAMPLE_RATE_HZ, Recording, load_recording
 from medalign.evaluation.word_errors import plain
 from medalign.models.log_mel import PiecewiseFeatureExtractor
@@ -113,3 +117,35 @@ def test_a_long_recording_takes_a_part_of_the_memory(monkeypatch):
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < peaks[0] / 4
+
+
+@pytest.mark.parametrize("slug", ["cough-and-wheeze", "upset-stomach-noisy"])
+def test_words_do_not_depend_on_the_processor(slug):
+    """CTranslate2 multiplies by MKL on Intel's processors and by oneDNN on others; either can be asked for anywhere."""
+    code = (
+        "import json, sys; from dataclasses import replace; from medalign import load_recording; "
+        "from medalign.models.transcription import Transcriber; "
+        "recording = load_recording(sys.argv[1]); "
+        "part = replace(recording, waveform=recording.waveform[: 20 * 16000]); "
+        "recogniser = Transcriber(); found = recogniser.transcribe(part); "
+        "print(json.dumps([[w.text for w in found.words], [w.probability for w in found.words], recogniser.info.runtime]))"
+    )
+    by_backend = []
+    for mkl in ("0", "1"):
+        environment = {**os.environ, "CT2_USE_MKL": mkl}
+        command = [sys.executable, "-c", code, str(EXAMPLES / f"{slug}.flac")]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        by_backend.append(json.loads(done.stdout))
+    (words, probabilities, runtime), (other_words, other_probabilities, _) = by_backend
+    assert len(words) > 20 and words == other_words
+    assert probabilities == pytest.approx(other_probabilities, abs=1e-3)
+    assert "float32" in runtime and "cpu" in runtime
+
+
+def test_a_recording_is_written_the_same_each_time(transcriber):
+    """White noise under faint speech makes the recogniser doubt; it must not draw lots."""
+    recording = load_recording(EXAMPLES / "upset-stomach-noisy.flac")
+    noise = np.random.default_rng(0).normal(0, 0.05, 20 * SAMPLE_RATE_HZ).astype(np.float32)
+    doubtful = Recording("doubtful.wav", recording.waveform[: len(noise)] + noise, SAMPLE_RATE_HZ, 1)
+    first, second, third = (transcriber.transcribe(doubtful) for _ in range(3))
+    assert first == second == third

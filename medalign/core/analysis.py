@@ -38,6 +38,7 @@ class ModelInfo:
 
     name: str
     revision: str  # SHA-256 prefix of the weights, or the Hub revision
+    runtime: str | None = None  # what ran it, where that may decide the result: library, precision, device
 
 
 @dataclass(frozen=True)

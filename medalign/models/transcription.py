@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from importlib.metadata import version
 
 import numpy as np
 
@@ -17,13 +18,19 @@ FRAMES_PER_S = 50  # of Whisper's encoder
 # both bounds are the recogniser's own defaults (openai/whisper, transcribe.py), applied here to what the VAD let through.
 NO_SPEECH_PROBABILITY = 0.6
 MIN_MEAN_LOG_PROBABILITY = -1.0
+# What is written must not depend on the processor. CTranslate2 multiplies int8 by MKL on Intel and by oneDNN elsewhere, and
+# the words differ: in 41 of 221 recordings with tiny.en (assets/benchmarks/recogniser-backends.json), in none with float32.
+COMPUTE_TYPE = {"cpu": "float32", "cuda": "float16"}
+# Greedy or beam search only. faster-whisper would fall back to sampling for a segment that it doubts, from a random
+# generator that can't be seeded once it has begun: the same recording would be written differently each time.
+TEMPERATURE = 0.0
 
 
 class Transcriber:
     """faster-whisper with a fixed model, device and precision."""
 
     def __init__(self, name: str = DEFAULT_ASR, *, device: str = "cpu"):
-        """Load a recogniser by pinned name, faster-whisper size, folder or Hub name; int8 on CPU, float16 on GPU.
+        """Load a recogniser by pinned name, faster-whisper size, folder or Hub name; float32 on CPU, float16 on GPU.
 
         Raises:
             WeightsError: unknown name, missing or altered files, or not a CTranslate2 Whisper.
@@ -39,13 +46,14 @@ class Transcriber:
             self._model = WhisperModel(
                 str(weights.folder),
                 device=device,
-                compute_type="float16" if device == "cuda" else "int8",
+                compute_type=COMPUTE_TYPE[device],
                 local_files_only=True,
             )
         except (RuntimeError, ValueError, OSError) as error:
             raise WeightsError(f"'{name}' can't be loaded as a faster-whisper model ({error}); give another --asr") from error
         self._model.feature_extractor = PiecewiseFeatureExtractor(**self._model.feat_kwargs)
-        self.info = ModelInfo(weights.name, weights.revision)
+        runtime = f"CTranslate2 {version('ctranslate2')}, {COMPUTE_TYPE[device]}, {device}"
+        self.info = ModelInfo(weights.name, weights.revision, runtime)
 
     def stream(self, recording: Recording) -> Iterator[Transcript]:
         """The transcript so far, after each segment; at least one value, and the last one is complete.
@@ -59,6 +67,7 @@ class Transcriber:
             vad_filter=True,
             word_timestamps=True,
             condition_on_previous_text=False,
+            temperature=TEMPERATURE,
         )
         done: tuple[Segment, ...] = ()
         for found in segments:

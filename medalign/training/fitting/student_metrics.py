@@ -166,7 +166,7 @@ class _Measure:
             ("average_precision_against_rivals", ranked, column_average_precision),
         ):
             figures |= self._with_interval(
-                name, lambda rows, s=scores, of=per_column: float(np.nanmean(of(s[rows], truth[rows])))
+                name, lambda rows, s=scores, of=per_column: _mean_of_defined(of(s[rows], truth[rows]))
             )
         return figures
 
@@ -176,7 +176,7 @@ class _Measure:
         for k in (1, 10):
             hits = np.full(len(self.texts), np.nan)
             hits[used] = ranks <= k
-            figures |= self._with_interval(f"recall@{k}", lambda rows, hits=hits: float(np.nanmean(hits[rows])))
+            figures |= self._with_interval(f"recall@{k}", lambda rows, hits=hits: _mean_of_defined(hits[rows]))
         return figures
 
     def probe(self, embeddings: np.ndarray) -> dict:
@@ -187,9 +187,15 @@ class _Measure:
         scores = cross_validated_probe(embeddings, truth, self.groups, n_folds=min(N_FOLDS, n_groups))
         return self._with_interval(
             "probe_average_precision",
-            lambda rows: float(np.nanmean(column_average_precision(scores[rows], truth[rows]))),
+            lambda rows: _mean_of_defined(column_average_precision(scores[rows], truth[rows])),
         )
 
     def _with_interval(self, name: str, statistic) -> dict:
         everything = np.arange(len(self.texts))
         return {name: statistic(everything), f"{name}_95": bootstrap_over_groups(statistic, self.groups)}
+
+
+def _mean_of_defined(values: np.ndarray) -> float:
+    """Mean of those that are numbers; NaN where none is, as in a resample that drew no consultation with a mention."""
+    defined = values[~np.isnan(values)]
+    return float(defined.mean()) if len(defined) else float("nan")

@@ -1,5 +1,6 @@
 """Transcripts of spoken takes, made once and kept: a recogniser takes longer than all that is measured on its words."""
 
+import hashlib
 import json
 from dataclasses import asdict
 from pathlib import Path
@@ -10,7 +11,7 @@ from medalign.models.transcription import Transcriber
 from medalign.training.data.pairs import content_key, in_pink_noise
 from medalign.training.data.synthesis import Take
 
-FORMAT = "2"  # of what is kept; another one is made again
+FORMAT = "3"  # of what is kept; another one is made again
 
 
 def transcribed(
@@ -26,7 +27,9 @@ def transcribed(
         waveform = in_pink_noise(waveform, take.audio_path, snr_db)
     recording = Recording(take.consultation_id, waveform, SAMPLE_RATE_HZ, 1)
     heard = "" if snr_db is None else f"-pink{snr_db:g}db"
-    path = cache / "transcripts" / FORMAT / f"{content_key(take.audio_path)}-{transcriber.info.revision}{heard}.json"
+    runtime = hashlib.sha256(str(transcriber.info.runtime).encode()).hexdigest()[:8]  # int8 writes other words than float32
+    model = f"{transcriber.info.revision}-{runtime}"
+    path = cache / "transcripts" / FORMAT / f"{content_key(take.audio_path)}-{model}{heard}.json"
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
         scratch = path.with_suffix(".part")
