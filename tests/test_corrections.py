@@ -107,7 +107,7 @@ def test_a_name_that_was_read_is_no_gain(listener):
 
 def test_a_dialogue_is_observed_utterance_by_utterance_and_transcribed_once(listener, tmp_path, monkeypatch):
     class Transcriber:
-        info = SimpleNamespace(revision="r")
+        info = SimpleNamespace(revision="r", runtime="float32")
         calls = 0
 
         def transcribe(self, recording):
