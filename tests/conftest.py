@@ -52,7 +52,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             kind, group = "models" if file in MODEL_FILES else "unit", file
         if item.get_closest_marker("xdist_group") is None:
             item.add_marker(pytest.mark.xdist_group(group))
-        if item.get_closest_marker("slow") is None or kind != "unit":
+        if item.get_closest_marker("models") is None:
             item.add_marker(getattr(pytest.mark, kind))
     order = {group: place for place, group in enumerate(SLOW_FIRST)}
     items.sort(key=lambda item: order.get(item.get_closest_marker("xdist_group").args[0], len(order)))
