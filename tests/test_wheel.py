@@ -7,6 +7,7 @@ import subprocess
 import sys
 import sysconfig
 import time
+import tomllib
 import urllib.request
 import venv
 from pathlib import Path
@@ -14,6 +15,7 @@ from zipfile import ZipFile
 
 import pytest
 from browser import free_port
+from setuptools import find_packages
 
 from medalign.core.assets import EXAMPLES
 
@@ -27,12 +29,18 @@ def wheel(tmp_path_factory):
     folder = tmp_path_factory.mktemp("wheel")
     source = folder / "source"  # links to what is packed, so that no build folder is left in the checkout
     source.mkdir()
-    for name in ("medalign", "assets", "pyproject.toml", "setup.py", "README.md", "LICENSE", "requirements.txt"):
+    for name in ("medalign", "assets", "pyproject.toml", "README.md", "LICENSE", "requirements.txt"):
         (source / name).symlink_to(ROOT / name)
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", folder, source]
     subprocess.run(command, check=True, capture_output=True)
     (path,) = folder.glob("medalign-*.whl")
     return path
+
+
+def test_every_package_is_listed():
+    """Automatic discovery takes no mapped folder, so the list in pyproject.toml is written by hand."""
+    listed = set(tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]["packages"])
+    assert listed == {*find_packages(str(ROOT), include=["medalign*"]), "medalign.assets"}
 
 
 @pytest.fixture(scope="module")
