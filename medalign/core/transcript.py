@@ -3,7 +3,9 @@
 Times are seconds from the start of the recording. Words lie inside their segment, segments never run backwards.
 """
 
+from bisect import bisect_left
 from dataclasses import dataclass
+from functools import cached_property
 
 UNKNOWN_SPEAKER = "unknown"
 DOCTOR, PATIENT = "doctor", "patient"
@@ -45,10 +47,19 @@ class Transcript:
     def text(self) -> str:
         return " ".join(segment.text for segment in self.segments)
 
-    @property
+    @cached_property
     def words(self) -> tuple[Word, ...]:
         return tuple(word for segment in self.segments for word in segment.words)
 
     def text_between(self, start_s: float, end_s: float) -> str:
         """The words whose middle lies in [start_s, end_s), joined by blanks; empty if there are none."""
-        return " ".join(w.text for w in self.words if start_s <= (w.start_s + w.end_s) / 2 < end_s)
+        middles_s, positions = self._by_middle
+        found = positions[bisect_left(middles_s, start_s) : bisect_left(middles_s, end_s)]
+        return " ".join(self.words[i].text for i in sorted(found))  # in the order of the transcript: words may overlap
+
+    @cached_property
+    def _by_middle(self) -> tuple[list[float], list[int]]:
+        """The middle of each word in seconds, ascending, and the word's place in `words`; made once, for many stretches."""
+        middles_s = [(word.start_s + word.end_s) / 2 for word in self.words]
+        positions = sorted(range(len(middles_s)), key=middles_s.__getitem__)
+        return [middles_s[i] for i in positions], positions
