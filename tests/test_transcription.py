@@ -15,7 +15,7 @@ from faster_whisper.feature_extractor import FeatureExtractor
 
 from medalign.core.assets import EXAMPLES
 from medalign.core.audio import SAMPLE_RATE_HZ, Recording, load_recording
-from medalign.evaluation.word_errors import plain
+from medalign.evaluation.word_errors import normalize
 from medalign.models.log_mel import PiecewiseFeatureExtractor
 from medalign.models.transcription import FRAMES_PER_S
 
@@ -24,7 +24,7 @@ LIBRISPEECH = DATA / "speech" / "librispeech_test_other"
 
 
 def word_error_rate(references: list[str], hypotheses: list[str]) -> float:
-    return jiwer.wer([plain(text) for text in references], [plain(text) for text in hypotheses])
+    return jiwer.wer([normalize(text) for text in references], [normalize(text) for text in hypotheses])
 
 
 def test_examples_are_transcribed_with_few_errors(analyses, examples):

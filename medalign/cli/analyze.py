@@ -56,7 +56,10 @@ def add_commands(commands) -> None:
 
     bench = commands.add_parser("bench", help="time, memory and word errors on the bundled examples")
     model_options(bench, asr=True, teacher=True, student=True)
-    bench.add_argument("--speech", type=Path, help="folder with manifest.csv (path, text): its word error rate is added")
+    bench.add_argument(
+        "--speech", type=Path, action="append", default=[],
+        help="folder with manifest.csv (path, text): its word error rate is added; may be given again",
+    )  # fmt: skip
     bench.add_argument("--json", metavar="OUT", type=Path, help="write the figures here")
     bench.set_defaults(command=_bench)
 

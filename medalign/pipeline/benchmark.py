@@ -6,6 +6,7 @@ import platform
 import resource
 import statistics
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,16 +20,17 @@ from medalign.pipeline.analyzer import Analyzer, Progress
 N_RUNS = 3  # medians of these; analysing and transcribing take turns, so that both meet the same machine
 
 
-def benchmark(analyzer: Analyzer, speech: Path | None = None) -> dict:
+def benchmark(analyzer: Analyzer, speech: Sequence[Path] = ()) -> dict:
     """Wall times, word error rates and concept recall per example, and the peak memory of the process.
 
     Args:
-        speech: a folder with recordings and a `manifest.csv` of `path, text`, whose word error rate is added.
+        speech: folders with recordings and a `manifest.csv` of `path, text`, whose word error rates are added by name.
 
     Raises:
-        DataError: jiwer, which counts the word errors, is not installed, or the folder has no manifest.
+        DataError: a folder has no manifest.
     """
-    word_error_rate(["ready"], ["ready"])  # if jiwer is missing, say so before the long work
+    manifests = {folder.name: _read_manifest(folder) for folder in speech}  # what is missing is said before the long work
+    load_before = round(os.getloadavg()[0], 1)
     rows = []
     recordings = [(e, path) for e in load_examples() for path in (e.audio_path, e.noisy_audio_path) if path]
     analyzer.analyze(recordings[0][1])  # warm up: the first run pays for memory that later ones reuse
@@ -57,17 +59,15 @@ def benchmark(analyzer: Analyzer, speech: Path | None = None) -> dict:
                 "found_with_status": len(expected & found),
             }
         )
-    figures = {
+    return {
         "date": datetime.now(UTC).date().isoformat(),
-        "hardware": f"{os.cpu_count()} CPU cores, {platform.processor() or platform.machine()}, no GPU used",
+        "hardware": f"{os.cpu_count()} CPU cores, {_processor()}, no GPU used",
+        "load_before": load_before,
         "n_runs": N_RUNS,
         "peak_memory_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
         "examples": rows,
+        "speech": {name: _read_aloud(analyzer, rows) for name, rows in manifests.items()},
     }
-    if speech is not None:
-        texts, heard = _read_aloud(analyzer, speech)
-        figures["speech"] = {"n": len(texts), "word_error_rate": _error_rate(texts, heard)}
-    return figures
 
 
 def _analyzed(analyzer: Analyzer, path: Path) -> tuple[Analysis, float, float]:
@@ -76,6 +76,7 @@ def _analyzed(analyzer: Analyzer, path: Path) -> tuple[Analysis, float, float]:
     for step in analyzer.stream(path):
         if isinstance(step, Progress) and step.skim is not None:
             pictures_s.append(time.perf_counter() - started)
+    assert isinstance(step, Analysis)  # the last step is the result
     return step, time.perf_counter() - started, pictures_s[0]
 
 
@@ -83,12 +84,26 @@ def _error_rate(texts: list[str], heard: list[str]) -> float:
     return round(word_error_rate(texts, heard)["word_error_rate"], 3)
 
 
-def _read_aloud(analyzer: Analyzer, speech: Path) -> tuple[list[str], list[str]]:
-    """What stands in the manifest and what the recogniser makes of it."""
+def _read_manifest(folder: Path) -> list[tuple[Path, str]]:
+    """Each recording of the folder and what is said in it."""
     try:
-        with open(speech / "manifest.csv", newline="", encoding="utf-8") as file:
-            rows = [(row["text"], speech / row["path"]) for row in csv.DictReader(file)]
+        with open(folder / "manifest.csv", newline="", encoding="utf-8") as file:
+            return [(folder / row["path"], row["text"]) for row in csv.DictReader(file)]
     except (OSError, KeyError) as error:
-        raise DataError(f"{speech} holds no manifest.csv with the columns path and text ({error})") from error
-    heard = [analyzer.transcriber.transcribe(load_recording(path)).text for _, path in rows]
-    return [text for text, _ in rows], heard
+        raise DataError(f"{folder} holds no manifest.csv with the columns path and text ({error})") from error
+
+
+def _read_aloud(analyzer: Analyzer, rows: list[tuple[Path, str]]) -> dict:
+    heard = [analyzer.transcriber.transcribe(load_recording(path)).text for path, _ in rows]
+    counts = word_error_rate([text for _, text in rows], heard)
+    return {"n": len(rows), "n_words": counts["n_words"], "word_error_rate": round(counts["word_error_rate"], 3)}
+
+
+def _processor() -> str:
+    """The processor's name where Linux tells it, else its kind."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
