@@ -20,7 +20,7 @@ def normalize(text: str) -> str:
 
     Source: Radford et al. 2022 (arXiv 2212.04356), appendix C.
     """
-    return _normalizer()(text).strip()  # what is all marks comes back as blanks
+    return _normalizer()(text)
 
 
 @cache
@@ -39,7 +39,7 @@ def word_error_rate(references: Sequence[str], hypotheses: Sequence[str]) -> dic
     if len(references) != len(hypotheses):
         raise ValueError(f"{len(references)} references, {len(hypotheses)} hypotheses")
     said, written = [normalize(text) for text in references], [normalize(text) for text in hypotheses]
-    if not any(said):
+    if not any(character.isalnum() for text in said for character in text):  # a last full stop may stay
         raise ValueError("the references hold no word")
     counts = jiwer.process_words(said, written)
     return {
