@@ -26,7 +26,7 @@ from medalign.feedback.store import FeedbackStore
 BROWSER_FIXTURES = {"browser", "gradio_folder"}
 MODEL_FIXTURES = {"analyzer", "analyses", "transcriber", "student"}
 MODEL_FILES = {  # they load shipped models, train, or run whole commands
-    "test_cli", "test_corrections", "test_page_end_to_end", "test_distributed", "test_encoders", "test_measuring",
+    "test_cli", "test_fit_misheard_names", "test_page_end_to_end", "test_distributed", "test_encoders", "test_student_metrics",
     "test_readme", "test_student", "test_teacher", "test_train_command", "test_training",
 }  # fmt: skip
 SLOW_FIRST = (
@@ -34,7 +34,7 @@ SLOW_FIRST = (
     "models",
     "test_page_end_to_end",
     "test_train_command",
-    "test_measuring",
+    "test_student_metrics",
     "test_encoders",
     "test_distributed",
 )
