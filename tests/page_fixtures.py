@@ -7,7 +7,7 @@ demand (a failing stage, an alarm at a known second, hostile text).
 import time
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -36,6 +36,7 @@ from medalign.core.analysis import (
     UtterancePoint,
     WindowAlignment,
 )
+from medalign.core.audio import Recording
 from medalign.core.errors import DataError, MedAlignError
 from medalign.core.transcript import Segment, Transcript, Word
 from medalign.pipeline.analyzer import AudioPreview
@@ -252,9 +253,11 @@ class FakeEngine:
     error: Exception | None = None
     delay_s: float = 0.0  # before each step
     asked: Sequence[Concept] = ()  # the user's own concepts of the last call
+    given: list[Recording] = field(default_factory=list)
 
-    def stream(self, path: str, own: Sequence[Concept] = ()) -> Iterator[object]:
-        self.asked = own
+    def stream(self, recording: Recording, custom: Sequence[Concept] = ()) -> Iterator[object]:
+        self.asked = custom
+        self.given.append(recording)
         said = self.result.transcript
         heard = tuple(c for c in self.result.concepts if c.agreement == "student_only")
         stages = [("decode", 0.02, None), ("student", 0.05, None)]
@@ -271,8 +274,8 @@ class FakeEngine:
                 raise self.error or MedAlignError("the teacher's folder is gone; give --teacher another name")
         yield self.result
 
-    def analyze(self, path: str, own: Sequence[Concept] = ()) -> Analysis:
-        *_, last = self.stream(path, own)
+    def analyze(self, recording: Recording, custom: Sequence[Concept] = ()) -> Analysis:
+        *_, last = self.stream(recording, custom)
         return last
 
     def reread(self, analysis: Analysis, transcript: Transcript, heard: object) -> Analysis:

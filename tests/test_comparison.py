@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from counting import calls_of
 from page_fixtures import analysis
 
 from medalign.cli import main
-from medalign.core.audio import SAMPLE_RATE_HZ, load_recording
+from medalign.core.audio import SAMPLE_RATE_HZ, Recording, load_recording
 from medalign.core.errors import MedAlignError
 from medalign.core.transcript import Segment, Transcript, Word
 from medalign.core.weights import n_bytes
@@ -18,8 +19,8 @@ from medalign.evaluation.retrieval import ranks
 from medalign.models.student import DEFAULT_STUDENT, UNALIGNED, Student
 from medalign.models.teacher import DEFAULT_TEACHER
 from medalign.models.transcription import DEFAULT_ASR
-from medalign.pipeline.footprint import footprint
-from medalign.report.comparison import BlindOrder, Candidate, candidates, compare, compare_concepts, parse_contender
+from medalign.pipeline.footprint import Footprint, footprint
+from medalign.report.comparison import BlindOrder, Candidate, candidates, compare, compare_concepts, parse_candidate
 
 MIRRORED = {"only_a": "only_b", "only_b": "only_a"}
 
@@ -200,7 +201,7 @@ def test_the_blind_order_is_fair_repeatable_and_logged(caplog):
     assert len(fresh) == 20 and all(str(seed) in caplog.text for seed in fresh)
 
 
-def test_the_first_contender_is_what_is_used_everywhere_else():
+def test_the_first_candidate_is_what_is_used_everywhere_else():
     first = candidates()[0]
     assert (first.asr, first.teacher, first.student) == (DEFAULT_ASR, DEFAULT_TEACHER, "default")
     assert Student.from_pretrained(first.student).info.name == DEFAULT_STUDENT
@@ -208,22 +209,22 @@ def test_the_first_contender_is_what_is_used_everywhere_else():
     assert len({candidate.name for candidate in candidates()}) == len(candidates())
 
 
-def test_contenders_are_read_by_name_or_by_their_models():
+def test_candidates_are_read_by_name_or_by_their_models():
     for candidate in candidates():
-        assert parse_contender(f" {candidate.name} ") == candidate
-    assert parse_contender("student = runs/first, asr=base") == Candidate(
+        assert parse_candidate(f" {candidate.name} ") == candidate
+    assert parse_candidate("student = runs/first, asr=base") == Candidate(
         "asr base, student runs/first", asr="base", student="runs/first"
     )
-    assert parse_contender("student=owner/name").name == "student owner/name"
-    hidden = parse_contender("student=/home/somebody/runs/first/")
+    assert parse_candidate("student=owner/name").name == "student owner/name"
+    hidden = parse_candidate("student=/home/somebody/runs/first/")
     assert hidden.name == "student first" and hidden.student == "/home/somebody/runs/first/"
-    assert parse_contender("teacher=../mine").name == "teacher mine"
+    assert parse_candidate("teacher=../mine").name == "teacher mine"
 
 
 @pytest.mark.parametrize("wrong", ["", "tiny", "asr=", "asr=base,asr=tiny.en", "voice=base", "asr=base,", "a" * 501])
-def test_a_contender_that_cannot_be_read_says_what_can(wrong):
+def test_a_candidate_that_cannot_be_read_says_what_can(wrong):
     with pytest.raises(MedAlignError, match=r"give 'shipped \(tiny.en\)'.*or models such as 'asr=base,student=FOLDER'") as told:
-        parse_contender(wrong)
+        parse_candidate(wrong)
     assert "\n" not in str(told.value) and len(str(told.value)) < 300
 
 
@@ -284,6 +285,29 @@ def test_the_command_compares_two_models_on_one_recording(capsys, examples, writ
     assert body["a"]["weights_bytes"]["student"] > body["b"]["weights_bytes"]["student"]
     assert not body["are_equal"] and {row["kind"] for row in body["concepts"]} - {"same"}
     assert [s["same"] for s in body["stretches"]] == [True], "one recogniser writes one transcript"
+
+
+def test_the_command_compares_with_the_operators_models(capsys, write_wav, monkeypatch):
+    """A candidate that names no model of its own has the operator's; the recording is decoded once, for both."""
+    loaded, decoded = [], []
+
+    class Loaded(SimpleNamespace):
+        @classmethod
+        def default(cls, **models):
+            loaded.append(models)
+            return cls()
+
+        def analyze(self, recording):
+            decoded.append(recording)
+            return analysis()
+
+    monkeypatch.setattr("medalign.pipeline.analyzer.Analyzer", Loaded)
+    monkeypatch.setattr("medalign.pipeline.footprint.footprint", lambda analyzer: Footprint(1, 1, 1))
+    audio = write_wav("part.wav", np.zeros(SAMPLE_RATE_HZ))
+    assert main(["compare", audio, "--asr", "small.en", "--student", "runs/first", "--b", "asr=base"]) == 0
+    assert [(m["asr"], m["student"]) for m in loaded] == [("small.en", "runs/first"), ("base", "runs/first")]
+    assert decoded[0] is decoded[1] and isinstance(decoded[0], Recording)
+    assert "a: in use (small.en): " in capsys.readouterr().out
 
 
 def test_the_command_refuses_what_it_cannot_read_before_it_loads_a_model(capsys, tmp_path, monkeypatch):

@@ -286,9 +286,9 @@ def test_own_concepts_reach_the_engine_or_are_refused_in_words(browser, tone):
 def test_two_readers_never_see_each_others_result(browser, tone, tmp_path):
     @dataclass
     class NamesItsFile(FakeEngine):
-        def stream(self, path, own=()):
-            recording = replace(self.result.recording, name=Path(path).name)
-            yield from FakeEngine(replace(self.result, recording=recording, warnings=(Path(path).name,))).stream(path)
+        def stream(self, recording, custom=()):
+            info = replace(self.result.recording, name=recording.name)
+            yield from FakeEngine(replace(self.result, recording=info, warnings=(recording.name,))).stream(recording)
 
     files = [Path(shutil.copy(tone, tmp_path / name)) for name in ("first.wav", "second.wav")]
     with (

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("gradio_folder")
 NAMES = ("shipped (tiny.en)", "shipped with base", "unaligned encoder")
 
 
-def load_contender(candidate: Candidate):
+def load_candidate(candidate: Candidate):
     """The shipped one sees everything; base lacks the cough and writes another day; unaligned sees what shipped does."""
     full = page_fixtures.analysis()
     models = replace(full.models, student=ModelInfo(candidate.student, "1"), asr=ModelInfo(candidate.asr, "2"))
@@ -34,7 +34,7 @@ def load_contender(candidate: Candidate):
 def page(browser, store, stored_example):
     engine = FakeEngine(page_fixtures.analysis())
     with (
-        fake_server(engine, [stored_example], store=store, load_contender=load_contender) as url,
+        fake_server(engine, [stored_example], store=store, load_candidate=load_candidate) as url,
         watched_page(browser, url) as opened,
     ):
         yield opened
@@ -86,7 +86,7 @@ def test_votes_are_locked_until_both_sides_were_looked_at(browser, store, tone):
     """On a phone the sides stand below each other, so that the second is looked at only when one gets there."""
     with (
         fake_server(FakeEngine(page_fixtures.analysis()), [Example("Cough", "", tone)], store=store,
-                    load_contender=load_contender) as url,
+                    load_candidate=load_candidate) as url,
         watched_page(browser, url, viewport={"width": 390, "height": 700}) as page,
     ):  # fmt: skip
         page.get_by_role("button", name="Cough").click()
@@ -168,7 +168,7 @@ def test_the_team_sees_votes_and_agreement_with_their_n(ready, store):
 def test_without_a_store_nothing_is_asked_for(browser, tone):
     engine = FakeEngine(page_fixtures.analysis())
     measured = (Reliability("clean", 0.03, (Bin(10, 0.7, 0.8, 0.49, 0.94),)),)
-    options = {"load_contender": load_contender, "reliability": measured}
+    options = {"load_candidate": load_candidate, "reliability": measured}
     with (
         fake_server(engine, [Example("Cough", "", tone)], **options) as url,
         watched_page(browser, url) as page,

@@ -15,6 +15,8 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from page_fixtures import Example, FakeEngine
 
+from medalign.core.audio import Recording, load_recording
+
 pytestmark = pytest.mark.usefixtures("gradio_folder")
 ARTEFACTS = Path(__file__).parent / "artefacts"
 WIDTHS, THEMES = (1440, 768, 390), ("light", "dark")
@@ -61,7 +63,7 @@ def test_a_public_server_loads_no_model_that_a_stranger_names(browser, stored_ex
     asked = []
     with (
         fake_server(
-            FakeEngine(page_fixtures.analysis()), [stored_example], load_contender=asked.append, any_model=False
+            FakeEngine(page_fixtures.analysis()), [stored_example], load_candidate=asked.append, any_model=False
         ) as url,
         watched_page(browser, url) as page,
     ):
@@ -153,7 +155,7 @@ def test_every_width_and_theme_is_photographed_and_fits(browser, stored_example,
     ARTEFACTS.mkdir(exist_ok=True)
     with (
         fake_server(FakeEngine(page_fixtures.analysis()), [stored_example], store=store,
-                    load_contender=lambda c: (FakeEngine(page_fixtures.analysis()), 2**20)) as url,
+                    load_candidate=lambda c: (FakeEngine(page_fixtures.analysis()), 2**20)) as url,
         watched_page(browser, f"{url}/?__theme={theme}", viewport={"width": width, "height": 900}) as page,
     ):  # fmt: skip
         page.get_by_role("button", name="Cough").click()
@@ -221,3 +223,28 @@ def test_the_notice_locks_the_recorder_for_the_keyboard_too(browser, tone):
             page.keyboard.press("Tab")
             reached = reached or page.evaluate("document.activeElement.closest('#inputs') !== null")
         assert reached
+
+
+def test_a_recording_is_decoded_once_on_its_way_through_the_page(browser, tone, monkeypatch):
+    """By the tab that takes it, and once more by a comparison, for both of its models; never by what they call."""
+    decoded = []
+
+    def counting(source, **options):
+        decoded.append(Path(source).name)
+        return load_recording(source, **options)
+
+    for module in ("ui.run", "ui.tabs.compare_tab", "ui.page", "ui.session", "pipeline.analyzer", "core.audio"):
+        monkeypatch.setattr(f"medalign.{module}.load_recording", counting)
+    engine = FakeEngine(page_fixtures.analysis())
+    with fake_server(engine, load_candidate=lambda c: (engine, 1)) as url, watched_page(browser, url) as page:
+        upload(page, tone)
+        page.get_by_role("button", name="Analyse").click()
+        wait_for_result(page)
+        assert decoded == ["tone.wav"]
+        page.get_by_role("tab", name="Compare").click()
+        page.locator("#compare-go").click()
+        page.locator("#contest .sides").wait_for()
+        assert decoded == ["tone.wav"] * 2
+        Client(url, verbose=False).predict(handle_file(tone), True, api_name="/analyse")
+        assert decoded == ["tone.wav"] * 3
+    assert all(isinstance(given, Recording) for given in engine.given) and len(engine.given) == 4

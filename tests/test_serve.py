@@ -9,7 +9,7 @@ import pytest
 
 from medalign.cli import _parser, main
 from medalign.core.model_options import ModelOptions
-from medalign.report.comparison import candidates, parse_contender
+from medalign.report.comparison import candidates, parse_candidate
 from medalign.ui.engine import MAX_OTHERS, ModelRegistry
 
 
@@ -85,6 +85,6 @@ def test_candidates_start_from_the_models_of_the_operator():
     first, _, unaligned = candidates(in_use)
     assert (first.name, first.asr, first.student) == ("in use (small.en)", "small.en", "/home/me/runs/first")
     assert (unaligned.asr, unaligned.student) == ("small.en", "unaligned")
-    named = parse_contender("asr=base", in_use)
+    named = parse_candidate("asr=base", in_use)
     assert (named.name, named.asr, named.student) == ("asr base", "base", "/home/me/runs/first")
     assert candidates()[0].name == "shipped (tiny.en)"

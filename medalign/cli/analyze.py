@@ -70,9 +70,9 @@ def _analyze(arguments: argparse.Namespace) -> None:
     from medalign.core.audio import load_recording
 
     _check_outputs(arguments)
-    load_recording(arguments.audio)  # a bad file is refused before any model is loaded
+    recording = load_recording(arguments.audio)  # a bad file is refused before any model is loaded
     own = read_concepts(arguments.concepts, ConceptBank.default()) if arguments.concepts else ()
-    analysis = _load_analyzer(arguments).analyze(arguments.audio, own)
+    analysis = _load_analyzer(arguments).analyze(recording, own)
     if arguments.json is not None:
         write_json(analysis.to_dict(), arguments.json)
     _write_exports(analysis, arguments)

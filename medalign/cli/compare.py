@@ -3,10 +3,16 @@
 import argparse
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from medalign.cli.options import Manual, check_output, model_options, write_json
-from medalign.core.analysis import DISCLAIMER, SCHEMA_VERSION
+from medalign.cli.options import Manual, check_output, model_options, models_of, write_json
+from medalign.core.analysis import DISCLAIMER, SCHEMA_VERSION, Analysis, ConceptFinding
 from medalign.core.wording import clock, frequency, size
+
+if TYPE_CHECKING:
+    from medalign.core.audio import Recording
+    from medalign.pipeline.footprint import Footprint
+    from medalign.report.comparison import Candidate, Comparison
 
 KINDS = {
     "status": "another status",
@@ -23,56 +29,58 @@ def add_commands(commands) -> None:
         "compare",
         help="two models on one recording: what differs, how long each takes, what it weighs",
         formatter_class=Manual,
-        description="A model is 'shipped (tiny.en)', 'shipped with base', 'unaligned encoder', or what differs from the\n"
-        "shipped ones, such as 'asr=base,student=runs/first'; roles are asr, teacher and student.",
+        description="A candidate is 'shipped (tiny.en)', 'shipped with base', 'unaligned encoder', or what differs from the\n"
+        "models in use, such as 'asr=base,student=runs/first'; roles are asr, teacher and student. --asr, --teacher and\n"
+        "--student say which models are in use; with others than the shipped ones, 'in use' takes the place of 'shipped'.",
     )
     compare.add_argument("audio", metavar="AUDIO")
-    compare.add_argument("--a", metavar="SPEC", default="shipped (tiny.en)", help="one")
+    compare.add_argument("--a", metavar="SPEC", help="one (default: the models in use)")
     compare.add_argument("--b", metavar="SPEC", required=True, help="and the other")
     compare.add_argument("--json", metavar="OUT", type=Path, help="write all differences here ('-' is standard output)")
-    model_options(compare)
+    model_options(compare, asr=True, teacher=True, student=True)
     compare.set_defaults(command=_compare)
 
 
 def _compare(arguments: argparse.Namespace) -> None:
     from medalign.core.audio import load_recording
-    from medalign.report.comparison import compare, parse_contender
+    from medalign.report.comparison import candidates, compare, parse_candidate
 
     check_output(arguments.json)
-    candidates = [parse_contender(specification) for specification in (arguments.a, arguments.b)]
-    load_recording(arguments.audio)  # a bad file is refused before any model is loaded
-    (a, a_bytes), (b, b_bytes) = (_analyze(candidate, arguments) for candidate in candidates)
+    in_use = models_of(arguments)
+    sides = [parse_candidate(name, in_use) for name in (arguments.a or candidates(in_use)[0].name, arguments.b)]
+    recording = load_recording(arguments.audio)  # a bad file is refused before any model is loaded
+    (a, a_bytes), (b, b_bytes) = (_analyze(side, recording, arguments.device) for side in sides)
     comparison = compare(a, b)
     if arguments.json is not None:
-        sides = {
+        told = {
             side: {
                 "name": candidate.name,
                 "models": asdict(analysis.models),
                 "timings_s": asdict(analysis.timings_s),
                 "weights_bytes": asdict(weights),
             }
-            for side, candidate, analysis, weights in zip("ab", candidates, (a, b), (a_bytes, b_bytes), strict=True)
+            for side, candidate, analysis, weights in zip("ab", sides, (a, b), (a_bytes, b_bytes), strict=True)
         }
-        body = {"schema_version": SCHEMA_VERSION, "recording": asdict(a.recording), **sides}
+        body = {"schema_version": SCHEMA_VERSION, "recording": asdict(a.recording), **told}
         write_json({**body, **asdict(comparison), "disclaimer": DISCLAIMER}, arguments.json)
     if str(arguments.json) != "-":
         print(DISCLAIMER)
-        for side, candidate, analysis, weights in zip("ab", candidates, (a, b), (a_bytes, b_bytes), strict=True):
+        for side, candidate, analysis, weights in zip("ab", sides, (a, b), (a_bytes, b_bytes), strict=True):
             print(f"{side}: {candidate.name}: {analysis.timings_s.total:.1f} s, {size(weights.total)} of weights")
         print(_differences(comparison))
 
 
-def _analyze(candidate, arguments: argparse.Namespace):
+def _analyze(candidate: "Candidate", recording: "Recording", device: str) -> "tuple[Analysis, Footprint]":
     """The analysis and the weights; the models are let go before the next ones are loaded."""
     from medalign.pipeline.analyzer import Analyzer
     from medalign.pipeline.footprint import footprint
 
     models = {"asr": candidate.asr, "teacher": candidate.teacher, "student": candidate.student}
-    analyzer = Analyzer.default(**models, device=arguments.device)
-    return analyzer.analyze(arguments.audio), footprint(analyzer)
+    analyzer = Analyzer.default(**models, device=device)
+    return analyzer.analyze(recording), footprint(analyzer)
 
 
-def _differences(comparison) -> str:
+def _differences(comparison: "Comparison") -> str:
     """A few lines for a terminal; the JSON has everything."""
     if comparison.are_equal:
         return "\nNothing differs."
@@ -88,7 +96,7 @@ def _differences(comparison) -> str:
     return "\n".join(lines)
 
 
-def _told(row) -> str:
+def _told(row: ConceptFinding | None) -> str:
     if row is None:
         return "not found"
     odds = f", {frequency(row.probability)}" if row.probability is not None else ""

@@ -104,7 +104,7 @@ def build_demo(
     student = CHECKPOINTS / DEFAULT_STUDENT if models.student == shipped.student else Path(models.student)
     return build_app(
         engine, offers(load_examples(), is_shipped), store=None if database == "off" else FeedbackStore(database),
-        load_contender=CandidateLoader(lambda candidate: _load_candidate(registry, candidate, models.device), models),
+        load_candidate=CandidateLoader(lambda candidate: _load_candidate(registry, candidate, models.device), models),
         takes_own=not examples_only, any_model="SPACE_ID" not in os.environ, reliability=load_reliability(student),
     )  # fmt: skip
 

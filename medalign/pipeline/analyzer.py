@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from os import PathLike
 from typing import Literal
 
 import numpy as np
@@ -29,7 +28,7 @@ from medalign.core.analysis import (
     Timings,
     WindowAlignment,
 )
-from medalign.core.audio import Recording, load_recording
+from medalign.core.audio import Recording, Source, load_recording
 from medalign.core.editing import kept_corrections
 from medalign.core.transcript import Transcript
 from medalign.models.device import choose_device
@@ -98,19 +97,21 @@ class Analyzer:
         device = choose_device(device)
         return cls(Transcriber(asr, device=device), Listener.default(teacher=teacher, student=student, device=device))
 
-    def analyze(self, path: str | PathLike, own: Sequence[Concept] = ()) -> Analysis:
+    def analyze(self, source: Source | Recording, own: Sequence[Concept] = ()) -> Analysis:
         """Listen to one recording.
 
         Args:
+            source: a recording, or what `load_recording` decodes.
             own: concepts to look for beside the bank's, as `medalign.concepts.custom` reads them; no training needed.
 
         Raises:
             AudioError: the recording can't be used; one clear sentence.
         """
-        *_, analysis = self.stream(path, own)
+        *_, analysis = self.stream(source, own)
+        assert isinstance(analysis, Analysis)  # the last item is
         return analysis
 
-    def stream(self, path: str | PathLike, own: Sequence[Concept] = ()) -> Iterator[Progress | Analysis]:
+    def stream(self, source: Source | Recording, own: Sequence[Concept] = ()) -> Iterator[Progress | Analysis]:
         """The same, step by step: any number of `Progress`, then the `Analysis`.
 
         The student listens while the recogniser writes: on two cores that costs the transcript next to nothing, and what
@@ -118,7 +119,7 @@ class Analyzer:
         """
         clock = _Clock()
         yield clock.progress("decode", "Reading the recording")
-        recording = load_recording(path)
+        recording = source if isinstance(source, Recording) else load_recording(source)
         clock.lap("decode")
 
         transcript, heard, skim = None, None, None

@@ -246,7 +246,7 @@ def candidates(in_use: ModelOptions = SHIPPED) -> tuple[Candidate, ...]:
     )
 
 
-def parse_contender(specification: str, in_use: ModelOptions = SHIPPED) -> Candidate:
+def parse_candidate(specification: str, in_use: ModelOptions = SHIPPED) -> Candidate:
     """A candidate by its name, or by models that differ from those in use: `asr=base,student=runs/first`.
 
     Raises:

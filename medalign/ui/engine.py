@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from medalign.concepts import Concept
 from medalign.core.analysis import Analysis, Explanation
+from medalign.core.audio import Recording
 from medalign.core.errors import MedAlignError
 from medalign.core.model_options import ModelOptions
 from medalign.core.transcript import Transcript
@@ -29,9 +30,9 @@ class Engine(Protocol):
     @property
     def listener(self) -> "Listener": ...
 
-    def stream(self, path: str, own: Sequence[Concept] = ()) -> "Iterator[Progress | Analysis]": ...
+    def stream(self, recording: Recording, custom: Sequence[Concept] = (), /) -> "Iterator[Progress | Analysis]": ...
 
-    def analyze(self, path: str, own: Sequence[Concept] = ()) -> Analysis: ...
+    def analyze(self, recording: Recording, custom: Sequence[Concept] = (), /) -> Analysis: ...
 
     def reread(self, analysis: Analysis, transcript: Transcript, heard: "EncodedRecording") -> Analysis: ...
 

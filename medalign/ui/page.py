@@ -5,7 +5,7 @@ from pathlib import Path
 
 import gradio as gr
 
-from medalign.core.audio import MAX_BYTES
+from medalign.core.audio import MAX_BYTES, load_recording
 from medalign.core.errors import MedAlignError
 from medalign.feedback.reliability import Reliability
 from medalign.feedback.store import FeedbackStore
@@ -15,7 +15,7 @@ from medalign.ui.engine import Engine
 from medalign.ui.session import KEEP_S, forget
 from medalign.ui.states import MODEL_QUEUE
 from medalign.ui.tabs.analyse_tab import Example, analyse_tab
-from medalign.ui.tabs.compare_tab import LoadContender, compare_tab
+from medalign.ui.tabs.compare_tab import LoadCandidate, compare_tab
 from medalign.ui.tabs.feedback_panel import feedback_panel
 from medalign.ui.tabs.results_tab import results_tab
 from medalign.ui.views import help_view, status_view
@@ -31,7 +31,7 @@ def build_app(
     examples: Sequence[Example] = (),
     *,
     store: FeedbackStore | None = None,
-    load_contender: LoadContender | None = None,
+    load_candidate: LoadCandidate | None = None,
     takes_own: bool = True,
     any_model: bool = True,
     reliability: tuple[Reliability, ...] = (),
@@ -41,7 +41,7 @@ def build_app(
     Args:
         load_engine: called at the first analysis, not before.
         store: where feedback goes; without one, feedback is switched off and the page says so.
-        load_contender: gives the engine of a candidate; without it, nothing can be compared.
+        load_candidate: gives the engine of a candidate; without it, nothing can be compared.
         takes_own: whether readers may record and upload; else they have the examples.
         any_model: whether readers may name folders and Hub models to compare, or only those on the list. A public server
             should not fetch whatever a stranger types.
@@ -55,7 +55,7 @@ def build_app(
                 analyse_tab(load_engine, examples, session, store, takes_own)
                 feedback_panel(store, session)
             with gr.Tab("Compare", id="compare"):
-                compare_tab(load_contender, store, session, any_model)
+                compare_tab(load_candidate, store, session, any_model)
             with gr.Tab("Results", id="results") as tab:
                 results_tab(store, tab, reliability)
         gr.HTML(help_view.DIALOG, apply_default_css=False)
@@ -106,7 +106,7 @@ def _api(load_engine: Callable[[], Engine], store: FeedbackStore | None) -> None
             raise gr.Error("no recording given; send an audio file", print_exception=False)
         try:
             consent.check(acknowledged)
-            analysis = load_engine().analyze(audio)
+            analysis = load_engine().analyze(load_recording(audio))
             audit(store, "api", request, analysis=analysis)
             return analysis.to_dict()
         except MedAlignError as error:

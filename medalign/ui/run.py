@@ -112,7 +112,7 @@ def _states(
         "transcript": "",
     }
     shown_at, last_stage, heard = 0.0, None, None
-    with closing(engine.stream(path, concepts)) as items:
+    with closing(engine.stream(recording, concepts)) as items:
         for item in items:
             if isinstance(item, Analysis):
                 session.finish(item, heard)

@@ -4,11 +4,12 @@ from collections.abc import Callable, Iterator
 
 import gradio as gr
 
+from medalign.core.audio import load_recording
 from medalign.core.errors import FeedbackError, MedAlignError
 from medalign.core.model_options import ModelOptions
 from medalign.feedback.records import MAX_COMMENT, ShownComparison, ShownResult, Vote
 from medalign.feedback.store import FeedbackStore
-from medalign.report.comparison import BlindOrder, Candidate, candidates, parse_contender
+from medalign.report.comparison import BlindOrder, Candidate, candidates, parse_candidate
 from medalign.ui.audit import audit
 from medalign.ui.bridge import bridge, text_of
 from medalign.ui.comparison_state import ComparisonState, Entry
@@ -19,23 +20,23 @@ from medalign.ui.views import status_view
 from medalign.ui.views.compare_view import INTRO, contest_view
 from medalign.ui.views.markup import text
 
-LoadContender = Callable[[Candidate], tuple[Engine, int]]  # the engine, and the bytes of its weights
+LoadCandidate = Callable[[Candidate], tuple[Engine, int]]  # the engine, and the bytes of its weights
 BUTTONS = {"left": ("a", "Left is better (a)"), "right": ("b", "Right is better (b)"), "tie": ("tie", "Tie (t)"),
            "both_bad": ("both_bad", "Neither is good (n)")}  # fmt: skip
 OFF = '<p class="hint">Comparing is switched off on this server.</p>'
 
 
-def compare_tab(load_contender: LoadContender | None, store: FeedbackStore | None, session: gr.State, any_model: bool) -> None:
+def compare_tab(load_candidate: LoadCandidate | None, store: FeedbackStore | None, session: gr.State, any_model: bool) -> None:
     """Build it inside the current tab, and wire it.
 
     Args:
         any_model: whether models beside the listed ones may be named; if not, Gradio refuses them on the server.
     """
-    gr.HTML(INTRO + ("" if load_contender else OFF), apply_default_css=False)
-    if load_contender is None:
+    gr.HTML(INTRO + ("" if load_candidate else OFF), apply_default_css=False)
+    if load_candidate is None:
         return
     contest = gr.State(None, time_to_live=KEEP_S)
-    loader = load_contender if isinstance(load_contender, CandidateLoader) else CandidateLoader(load_contender)
+    loader = load_candidate if isinstance(load_candidate, CandidateLoader) else CandidateLoader(load_candidate)
     choices = _choices(loader.in_use, any_model, can_be_blind=store is not None)
     start = gr.Button("Compare", variant="primary", elem_id="compare-go")
     parts = {name: gr.HTML(elem_id=f"compare-{name}", apply_default_css=False) for name in ("status", "alert")}
@@ -66,14 +67,14 @@ def _run(loader: CandidateLoader, parts, votes, held: Session | None, a: str, b:
     yield {parts["contest"]: None, parts["alert"]: "", parts["view"]: "", **_locked(votes), status: "Preparing the models."}
     try:
         held = _held(held)
-        specifications = [parse_contender(name or "", loader.in_use) for name in (a, b)]
+        specifications = [parse_candidate(name or "", loader.in_use) for name in (a, b)]
         if specifications[0] == specifications[1]:
             raise MedAlignError("both models are the same; choose two different ones")
-        entries = []
+        recording, entries = load_recording(held.path), []
         for i, specification in enumerate(specifications):
             yield {status: f"Analysing with the {('first', 'second')[i]} model."}
             engine, n_bytes = loader(specification)
-            entries.append(Entry(specification, engine.analyze(held.path, held.own), n_bytes))
+            entries.append(Entry(specification, engine.analyze(recording, held.own), n_bytes))
     except MedAlignError as error:
         yield {parts["alert"]: status_view.alert(str(error)), status: ""}
         return
