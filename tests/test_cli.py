@@ -45,10 +45,10 @@ def test_own_concepts_come_from_a_csv(capsys, tmp_path, examples):
     assert "can't be read" in fails(capsys, "analyze", audio, "--concepts", str(tmp_path / "none.csv"))
 
 
-def test_skim_and_search_need_no_transcript(capsys, examples, monkeypatch):
+def test_preview_and_search_need_no_transcript(capsys, examples, monkeypatch):
     monkeypatch.setattr("medalign.models.transcription.Transcriber.__init__", None)
     audio = str(examples["upset-stomach"].audio_path)
-    assert main(["skim", audio, "--json", "-"]) == 0
+    assert main(["preview", audio, "--json", "-"]) == 0
     rows = json.loads(capsys.readouterr().out)
     assert "abdominal pain" in {row["label"] for row in rows} and all(row["teacher"] is None for row in rows)
     assert main(["search", audio, "allergic to penicillin", "--hits", "2"]) == 0
@@ -56,7 +56,7 @@ def test_skim_and_search_need_no_transcript(capsys, examples, monkeypatch):
     assert "can't be searched for" in fails(capsys, "search", audio, " ")
 
 
-@pytest.mark.parametrize("command", [["analyze"], ["transcribe"], ["skim"], ["search", "cough"]])
+@pytest.mark.parametrize("command", [["analyze"], ["transcribe"], ["preview"], ["search", "cough"]])
 def test_bad_audio_is_one_line_and_status_two(capsys, tmp_path, command):
     (tmp_path / "empty.wav").touch()
     (tmp_path / "text.wav").write_text("hello")

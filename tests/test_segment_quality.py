@@ -107,7 +107,7 @@ def test_an_alarm_survives_the_disk_and_damage_is_one_sentence(tmp_path):
     assert np.allclose(loaded.garbled(features.garbled), alarm.garbled(features.garbled))
     assert loaded.mismatch_threshold == alarm.mismatch_threshold and loaded.garbled_threshold == alarm.garbled_threshold
     (tmp_path / "alarm.safetensors").write_bytes(b"x" * 50)
-    with pytest.raises(CheckpointError, match="medalign alarm"):
+    with pytest.raises(CheckpointError, match="medalign segment-quality"):
         SegmentQuality.load(tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""Commands that use models: analyze, skim, search, transcribe, bench."""
+"""Commands that use models: analyze, preview, search, transcribe, bench."""
 
 import argparse
 import json
@@ -31,11 +31,11 @@ def add_commands(commands) -> None:
     model_options(analyze, asr=True, teacher=True, student=True)
     analyze.set_defaults(command=_analyze)
 
-    skim = commands.add_parser("skim", help="concepts in the sound alone, without transcribing: quick, and less sure")
-    skim.add_argument("audio", metavar="AUDIO")
-    skim.add_argument("--json", metavar="OUT", type=Path, help="write the concepts here ('-' is standard output)")
-    model_options(skim, teacher=True, student=True)
-    skim.set_defaults(command=_skim)
+    preview = commands.add_parser("preview", help="concepts in the sound alone, without transcribing: quick, and less sure")
+    preview.add_argument("audio", metavar="AUDIO")
+    preview.add_argument("--json", metavar="OUT", type=Path, help="write the concepts here ('-' is standard output)")
+    model_options(preview, teacher=True, student=True)
+    preview.set_defaults(command=_preview)
 
     search = commands.add_parser("search", help="where a recording sounds like a phrase, without transcribing")
     search.add_argument("audio", metavar="AUDIO")
@@ -106,7 +106,7 @@ def _write_exports(analysis: Analysis, arguments: argparse.Namespace) -> None:
         write_json(to_fhir(analysis), arguments.fhir)
 
 
-def _skim(arguments: argparse.Namespace) -> None:
+def _preview(arguments: argparse.Namespace) -> None:
     check_output(arguments.json)
     rows = _load_listener(arguments).skim(arguments.audio)
     if arguments.json is not None:

@@ -17,23 +17,23 @@ def add_commands(commands) -> None:
     cache_option(calibrate)
     calibrate.set_defaults(command=_calibrate)
 
-    corrections = commands.add_parser("corrections", help="fit and measure the correction of misheard medicines and diseases")
-    corrections.add_argument(
-        "--speech", type=Path, action="append", required=True, help="spoken validation takes to measure on"
-    )
-    corrections.add_argument("--fit", type=Path, action="append", default=[], help="others to fit on first, in another voice")
-    corrections.add_argument("--only", default="", metavar="PREFIX", help="measure on consultations whose identifier starts so")
-    corrections.add_argument(
+    misheard = commands.add_parser("misheard-names", help="fit and measure the correction of misheard medicines and diseases")
+    misheard.add_argument("--speech", type=Path, action="append", required=True, help="spoken validation takes to measure on")
+    misheard.add_argument("--fit", type=Path, action="append", default=[], help="others to fit on first, in another voice")
+    misheard.add_argument("--only", default="", metavar="PREFIX", help="measure on consultations whose identifier starts so")
+    misheard.add_argument(
         "--fit-only", action="append", default=[], metavar="PREFIX", help="and fit on those; may be repeated (default: all)"
     )
-    corrections.add_argument("--json", metavar="OUT", type=Path, help="write the figures here")
-    model_options(corrections, student=True, asr=True)
-    cache_option(corrections)
-    corrections.set_defaults(command=_corrections)
+    misheard.add_argument("--json", metavar="OUT", type=Path, help="write the figures here")
+    model_options(misheard, student=True, asr=True)
+    cache_option(misheard)
+    misheard.set_defaults(command=_misheard_names)
 
-    alarm = commands.add_parser("alarm", help="fit and measure the marks on segments whose sound and text don't match")
-    _observing_options(alarm)
-    alarm.set_defaults(command=_alarm)
+    quality = commands.add_parser(
+        "segment-quality", help="fit and measure the marks on segments whose sound and text don't match"
+    )
+    _observing_options(quality)
+    quality.set_defaults(command=_segment_quality)
 
     fuse = commands.add_parser("fuse", help="fit and measure one probability per concept from transcript and sound")
     _observing_options(fuse)
@@ -47,7 +47,7 @@ def add_commands(commands) -> None:
     coverage.set_defaults(command=_coverage)
 
     sound_events = commands.add_parser(
-        "sound_events", help="train and measure the detector of coughs, sneezes, heavy breathing and crying"
+        "sound-events", help="train and measure the detector of coughs, sneezes, heavy breathing and crying"
     )
     sound_events.add_argument("--speech", type=Path, required=True, help="folder written by `medalign synthesize`")
     sound_events.add_argument("--body-sounds", type=Path, required=True, help="folder with coswara/, covid19_cough/ and esc10/")
@@ -115,7 +115,7 @@ def _calibrate(arguments: argparse.Namespace) -> None:
     print(json.dumps(figures, indent=2))
 
 
-def _corrections(arguments: argparse.Namespace) -> None:
+def _misheard_names(arguments: argparse.Namespace) -> None:
     from medalign.training.fitting.fit_misheard_names import fit_corrections, measure_corrections, observe_names
 
     check_output(arguments.json)
@@ -127,11 +127,11 @@ def _corrections(arguments: argparse.Namespace) -> None:
     if arguments.fit:
         fit_corrections(names(arguments.fit, tuple(arguments.fit_only) or ""), listener)
     elif listener.calibration.correction_fit is None:
-        raise MedAlignError(f"student '{arguments.student}' has no fit of corrections yet; give --fit FOLDER")
+        raise MedAlignError(f"student '{arguments.student}' has no fit of misheard names yet; give --fit FOLDER")
     _tell(measure_corrections(names(arguments.speech, arguments.only), listener), arguments.json)
 
 
-def _alarm(arguments: argparse.Namespace) -> None:
+def _segment_quality(arguments: argparse.Namespace) -> None:
     from medalign.training.fitting.fit_segment_quality import fit_alarm, judge, measure_alarm
 
     check_output(arguments.json)
@@ -142,7 +142,7 @@ def _alarm(arguments: argparse.Namespace) -> None:
         listener.alarm = fit_alarm(learnt)
         listener.alarm.save(listener.student.writable_folder())
     if listener.alarm is None:
-        raise MedAlignError(f"student '{arguments.student}' has no alarm yet; give --fit PREFIX")
+        raise MedAlignError(f"student '{arguments.student}' has no fit of segment quality yet; give --fit PREFIX")
     figures = {
         _level(level): measure_alarm(listener.alarm, judge(observed(arguments.only, level), listener), learnt)
         for level in levels

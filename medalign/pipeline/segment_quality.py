@@ -61,7 +61,7 @@ class SegmentQuality:
             thresholds = {name: float(stored.pop(name)[0]) for name in ("mismatch_threshold", "garbled_threshold")}
             return cls(**stored, **thresholds)
         except (OSError, KeyError, TypeError, SafetensorError) as error:
-            raise CheckpointError(f"{path} is damaged ({error}); run `medalign alarm` again") from error
+            raise CheckpointError(f"{path} is damaged ({error}); run `medalign segment-quality` again") from error
 
 
 def mismatch_features(
