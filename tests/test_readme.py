@@ -1,11 +1,14 @@
 """What a newcomer copies works: the README's Python, its front-matter, and the notebook."""
 
+import argparse
 import json
 import re
 import tomllib
 from pathlib import Path
 
 import pytest
+
+from medalign.cli import _parser
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -50,6 +53,23 @@ def test_requirements_and_project_agree_on_ranges():
         assert required.get(name) == bounds, name
 
 
-@pytest.mark.parametrize("link", re.findall(r"\]\((assets/[^)]+)\)", README))
-def test_pictures_of_the_readme_exist(link):
-    assert (ROOT / link).is_file()
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "assets/results/README.md"])
+def test_links_inside_the_repository_lead_somewhere(page):
+    links = re.findall(r"\]\(([^)#]+)\)", (ROOT / page).read_text(encoding="utf-8"))
+    assert not [link for link in links if "://" not in link and not (ROOT / page).parent.joinpath(link).exists()]
+
+
+@pytest.mark.parametrize("page", ["README.md", "assets/results/README.md"])
+def test_commands_and_options_that_are_named_exist(page):
+    (subparsers,) = (a for a in _parser()._actions if isinstance(a, argparse._SubParsersAction))
+    calls = re.findall(r"(?:python -m |`)medalign ([a-z][\w-]*)([^`#\n]*)", (ROOT / page).read_text(encoding="utf-8"))
+    assert calls
+    for command, rest in calls:
+        assert command in subparsers.choices, command
+        known = subparsers.choices[command]._option_string_actions
+        if command != "feedback":  # its actions have options of their own
+            assert known.keys() >= set(re.findall(r"(?<![\w-])--[a-z][\w-]*", rest)), (command, rest)
+
+
+def test_a_newcomer_reads_at_most_200_lines():
+    assert len(README.splitlines()) <= 200

@@ -19,7 +19,7 @@ FRAMES_PER_S = 50  # of Whisper's encoder
 NO_SPEECH_PROBABILITY = 0.6
 MIN_MEAN_LOG_PROBABILITY = -1.0
 # What is written must not depend on the processor. CTranslate2 multiplies int8 by MKL on Intel and by oneDNN elsewhere, and
-# the words differ: in 41 of 221 recordings with tiny.en (assets/benchmarks/recogniser-backends.json), in none with float32.
+# the words differ: in 41 of 221 recordings with tiny.en (assets/results/recogniser-backends.json), in none with float32.
 COMPUTE_TYPE = {"cpu": "float32", "cuda": "float16"}
 # Greedy or beam search only. faster-whisper would fall back to sampling for a segment that it doubts, from a random
 # generator that can't be seeded once it has begun: the same recording would be written differently each time.
