@@ -81,6 +81,7 @@ def test_the_wheel_holds_weights_and_examples_and_nothing_for_the_repository_alo
     names = ZipFile(wheel).namelist()
     assert any(name.startswith("medalign/assets/checkpoints/") for name in names)
     assert f"medalign/assets/examples/analyses/{next(EXAMPLES.glob('*.flac')).stem}.json" in names
+    assert "medalign/core/analysis.schema.json" in names
     assert not [name for name in names if "screenshots" in name or "results/" in name or name.startswith("tests")]
     code = {str(path.relative_to(ROOT)) for path in (ROOT / "medalign").rglob("*.py")}
     assert code <= set(names)

@@ -1,15 +1,19 @@
-"""The command that lists the bundled examples, which an installed MedAlign keeps inside the package."""
+"""Commands that tell what comes with MedAlign and run no model: examples, schema."""
 
 import argparse
-import json
-import sys
+from pathlib import Path
+
+from medalign.cli.options import write_json
 
 
 def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add it to the subparsers of the command line."""
+    """Add them to the subparsers of the command line."""
     examples = commands.add_parser("examples", help="the bundled example consultations, and where their recordings are")
     examples.add_argument("--json", action="store_true", help="as JSON, for programs")
     examples.set_defaults(command=_examples)
+
+    schema = commands.add_parser("schema", help="the JSON Schema of what `analyze --json` writes")
+    schema.set_defaults(command=_schema)
 
 
 def _examples(arguments: argparse.Namespace) -> None:
@@ -21,10 +25,15 @@ def _examples(arguments: argparse.Namespace) -> None:
         for e in load_examples()
     ]  # fmt: skip
     if arguments.json:
-        json.dump(rows, sys.stdout, indent=2)
-        print()
+        write_json(rows, Path("-"))
         return
     for row in rows:
         print(f"{row['title']} ({row['duration_s']:.0f} s)\n  {row['audio']}")
         if row["noisy_audio"]:
             print(f"  {row['noisy_audio']} (noisy room)")
+
+
+def _schema(arguments: argparse.Namespace) -> None:
+    from medalign.core.analysis_schema import analysis_schema
+
+    write_json(analysis_schema(), Path("-"))

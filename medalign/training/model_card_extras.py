@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 FILES = """| `sound_events.safetensors` | a head that hears coughs and the like, by `medalign sound-events`; if trained |
-| `alarm.safetensors`, `fusion.safetensors` | which segments to doubt, one probability per concept; by `segment-quality` and `fuse` |"""
+| `alarm.safetensors`, `fusion.safetensors` | segments to doubt, a probability per concept; by `segment-quality` and `fuse` |"""
 
 
 def extras(folder: Path) -> str:
