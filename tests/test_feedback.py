@@ -18,20 +18,12 @@ from sqlalchemy import NullPool, create_engine, inspect
 
 from medalign.core.analysis import ModelInfo
 from medalign.core.errors import FeedbackError
-from medalign.feedback import (
-    AuditEvent,
-    ConceptRating,
-    FeedbackStore,
-    RateLimit,
-    RecordingRating,
-    ShownComparison,
-    ShownResult,
-    Vote,
-    visit_id,
-)
 from medalign.feedback.agreement import between_raters
+from medalign.feedback.limits import RateLimit
 from medalign.feedback.receipts import ALPHABET
+from medalign.feedback.records import AuditEvent, ConceptRating, RecordingRating, ShownComparison, ShownResult, Vote, visit_id
 from medalign.feedback.schema import VERSION
+from medalign.feedback.store import FeedbackStore
 from medalign.feedback.tables import COLUMNS, TABLES
 
 COUGH, DYSPNEA, WHEEZE = "HPO:HP:0012735", "HPO:HP:0002094", "HPO:HP:0030828"
@@ -73,7 +65,7 @@ def comparison(store: FeedbackStore) -> str:
 
 def test_what_two_people_were_shown_alike_is_one_result(store):
     first, same = store.register(shown()), store.register(shown())
-    assert first == same and len(store.shown_table()) == 0
+    assert first == same and len(store.table("shown")) == 0
     first_row = shown().concepts[0]
     others = (
         shown(concepts=(replace(first_row, probability=0.123), *shown().concepts[1:])),
@@ -84,7 +76,7 @@ def test_what_two_people_were_shown_alike_is_one_result(store):
     assert len({first, *(store.register(other) for other in others)}) == 5, "whatever differs is another result"
     for verdict in ("correct", "wrong"):
         store.rate(store.open(first).code, ConceptRating(verdict, COUGH, "present"))
-    raters = between_raters(store.ratings_table())
+    raters = between_raters(store.table("ratings"))
     assert (raters.n_rows, raters.n_pairs, raters.share) == (1, 1, 0.0)
 
 
@@ -112,7 +104,7 @@ def test_a_changed_transcript_and_models_in_folders_are_told_without_their_place
 def test_a_rating_comes_back_with_the_scores_models_and_place_it_was_about(store):
     code = receipt(store, role="gp")
     store.rate(code, ConceptRating("wrong_status", DYSPNEA, "negated", "present", severity="critical", comment="  she had it "))
-    (row,) = store.ratings_table().to_dict("records")
+    (row,) = store.table("ratings").to_dict("records")
     told = {name: row[name] for name in ("label", "category", "status", "agreement", "verdict", "right_status", "severity")}
     assert told == {
         "label": "Dyspnea", "category": "finding", "status": "negated", "agreement": "both",
@@ -128,7 +120,7 @@ def test_scores_are_kept_to_the_last_digit(store):
     exact = replace(shown().concepts[0], probability=0.1 + 0.2, teacher_probability=1 / 3)
     code = store.open(store.register(shown(concepts=(exact,)))).code
     store.rate(code, ConceptRating("correct", COUGH, "present"))
-    (row,) = store.ratings_table().itertuples()
+    (row,) = store.table("ratings").itertuples()
     assert row.probability == 0.1 + 0.2 and row.teacher_probability == 1 / 3
     assert row.span_text is pandas.NA
 
@@ -138,9 +130,9 @@ def test_words_of_the_recording_are_kept_only_with_consent(store, path):
     store.rate(receipt(store), said)
     asked = receipt(store, keep_span=True)
     store.rate(asked, said)
-    assert list(store.ratings_table().span_text.fillna("")) == ["", said.span_text]
+    assert list(store.table("ratings").span_text.fillna("")) == ["", said.span_text]
     store.amend(asked, role="nurse", keep_span=False)
-    assert store.ratings(asked) == (said.without_span(),) and set(store.ratings_table().role.dropna()) == {"nurse"}
+    assert store.ratings(asked) == (replace(said, span_text=None),) and set(store.table("ratings").role.dropna()) == {"nurse"}
     assert traces(path, b"quite a nasty cough") == 0
 
 
@@ -299,12 +291,12 @@ def test_a_newer_rating_supersedes_and_undo_brings_the_older_back(store):
     store.rate(code, ConceptRating("correct", DYSPNEA, "negated"))
     store.rate_recording(code, better)
     assert store.ratings(code) == (second, ConceptRating("correct", DYSPNEA, "negated"), better)
-    assert list(store.ratings_table().verdict) == ["correct", "correct"] and list(store.recordings_table().useful) == [4]
+    assert list(store.table("ratings").verdict) == ["correct", "correct"] and list(store.table("recordings").useful) == [4]
     assert store.undo(code) == better and store.ratings(code)[1] == form
     assert store.undo(code).concept_id == DYSPNEA
     assert store.undo(code) == form
     assert store.undo(code) == second
-    assert store.ratings(code) == (first,) and list(store.ratings_table().verdict) == ["wrong"]
+    assert store.ratings(code) == (first,) and list(store.table("ratings").verdict) == ["wrong"]
     assert store.undo(code) == first and store.undo(code) is None and store.ratings(code) == ()
 
 
@@ -312,7 +304,7 @@ def test_people_do_not_supersede_each_other(store):
     result_id = store.register(shown())
     for verdict in ("correct", "wrong"):
         store.rate(store.open(result_id).code, ConceptRating(verdict, COUGH, "present"))
-    assert list(store.ratings_table().verdict) == ["correct", "wrong"]
+    assert list(store.table("ratings").verdict) == ["correct", "wrong"]
 
 
 def test_a_missing_concept_may_be_missing_at_two_places_and_gets_its_label_from_the_bank(store):
@@ -325,7 +317,7 @@ def test_a_missing_concept_may_be_missing_at_two_places_and_gets_its_label_from_
     ):
         store.rate(code, rating)
     store.rate(code, ConceptRating("missing", label="Odd gait", severity="minor"))  # the same, said again
-    table = store.ratings_table()
+    table = store.table("ratings")
     assert list(table.label) == ["headache", "headache", "Odd gait"] and set(table.position.isna()) == {True}
     assert store.ratings(code)[0] == replace(known, label="headache")
 
@@ -351,7 +343,7 @@ def test_withdrawing_leaves_no_byte_of_what_was_written(store, path):
     for i in range(0, 60, 3):
         assert store.withdraw(codes[i]) == 5
         assert traces(path, f"person{i:03d}said".encode()) == 0
-    assert traces(path, b"person001said") > 0 and store.ratings_table().submission_id.nunique() == 40
+    assert traces(path, b"person001said") > 0 and store.table("ratings").submission_id.nunique() == 40
     with pytest.raises(FeedbackError, match="withdrawn already"):
         store.withdraw(codes[0])
 
@@ -362,9 +354,9 @@ def test_withdrawing_takes_what_was_shown_along_unless_somebody_else_rated_it(st
     for code in (mine, theirs):
         store.rate(code, ConceptRating("wrong", COUGH, "present"))
     store.withdraw(mine)
-    assert len(store.ratings_table()) == 1 and len(store.shown_table()) == 8
+    assert len(store.table("ratings")) == 1 and len(store.table("shown")) == 8
     store.withdraw(theirs)
-    assert store.durations_s() == {} and len(store.shown_table()) == 0
+    assert store.durations_s() == {} and len(store.table("shown")) == 0
 
 
 def test_a_withdrawal_that_was_cut_short_is_finished_by_whoever_opens_next(store, path, monkeypatch):
@@ -405,7 +397,7 @@ def test_what_nobody_rated_is_forgotten_after_a_day(store, path):
 def test_a_vote_is_kept_with_the_order_shown_and_counts_once(store):
     comparison_id = comparison(store)
     opened = store.vote(comparison_id, Vote("a", "finds more"), role="researcher")
-    (row,) = store.votes_table().itertuples()
+    (row,) = store.table("votes").itertuples()
     assert (row.choice, row.left, row.blind, row.seed, row.comment, row.role) == ("a", "b", True, 7, "finds more", "researcher")
     assert row.model_a == row.model_b == "tiny.en a1b2c3d4 | all-MiniLM-L6-v2 e5f6 | default 0718"
     for code in (opened.code, None, receipt(store)):
@@ -418,14 +410,14 @@ def test_a_vote_is_kept_with_the_order_shown_and_counts_once(store):
     with pytest.raises(FeedbackError, match="receipt is that of a vote"):
         store.rate(opened.code, ConceptRating("correct", COUGH, "present"))
     assert store.undo(opened.code) is None
-    assert store.withdraw(opened.code) == 1 and len(store.votes_table()) == 0 and store.votes_table().blind.dtype == bool
+    assert store.withdraw(opened.code) == 1 and len(store.table("votes")) == 0 and store.table("votes").blind.dtype == bool
 
 
 def test_a_vote_may_stand_under_the_receipt_of_ratings_and_goes_with_it(store):
     code = receipt(store)
     store.rate(code, ConceptRating("correct", COUGH, "present"))
     assert store.vote(comparison(store), Vote("both_bad"), code=code).code == code
-    assert store.withdraw(code) == 2 and len(store.votes_table()) == len(store.ratings_table()) == 0
+    assert store.withdraw(code) == 2 and len(store.table("votes")) == len(store.table("ratings")) == 0
 
 
 # The audit log
@@ -435,7 +427,7 @@ def test_the_audit_log_says_what_happened_without_saying_to_whom(path):
     with FeedbackStore(str(path), n_events=3) as store:
         for event in ("analyze", "rate", "vote", "withdraw"):
             store.log(AuditEvent(event, VISIT, "ok", analysis().models, duration_s=48.0))
-        table = store.events_table()
+        table = store.table("events")
     assert list(table.event) == ["rate", "vote", "withdraw"] and list(table.asr) == ["tiny.en"] * 3
     assert len(VISIT) == 16 and VISIT != visit_id("a session", b"other salt") != visit_id("another", b"other salt")
 
@@ -445,7 +437,9 @@ def test_the_audit_log_says_what_happened_without_saying_to_whom(path):
 
 WRITER = """
 import sys
-from medalign.feedback import ConceptRating, FeedbackStore, RateLimit
+from medalign.feedback.limits import RateLimit
+from medalign.feedback.records import ConceptRating
+from medalign.feedback.store import FeedbackStore
 store = FeedbackStore(sys.argv[1], limit=RateLimit(10**6))
 for i in range(int(sys.argv[3])):
     store.rate(sys.argv[2], ConceptRating("missing", label=f"{sys.argv[4]} {i}", comment="c" * 200))
@@ -474,8 +468,8 @@ def test_fifty_votes_and_ratings_from_eight_threads_are_fifty_records(store, pat
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(act, range(50)))
-    assert len(store.votes_table()) == 25 and store.votes_table().comparison_id.nunique() == 25
-    assert sorted(store.ratings_table().label) == sorted(f"thing {i}" for i in range(1, 50, 2)) and is_sound(path)
+    assert len(store.table("votes")) == 25 and store.table("votes").comparison_id.nunique() == 25
+    assert sorted(store.table("ratings").label) == sorted(f"thing {i}" for i in range(1, 50, 2)) and is_sound(path)
 
 
 def test_of_eight_votes_at_once_on_one_comparison_one_counts(store):
@@ -490,7 +484,7 @@ def test_of_eight_votes_at_once_on_one_comparison_one_counts(store):
 
     with ThreadPoolExecutor(8) as pool:
         assert sum(pool.map(vote, range(8))) == 1
-    assert len(store.votes_table()) == 1
+    assert len(store.table("votes")) == 1
 
 
 def test_two_processes_write_fifty_records_into_one_database(store, path):
@@ -499,7 +493,7 @@ def test_two_processes_write_fifty_records_into_one_database(store, path):
     for process in both:
         process.communicate(timeout=60)
     assert [process.returncode for process in both] == [0, 0]
-    labels = set(store.ratings_table().label)
+    labels = set(store.table("ratings").label)
     assert labels == {f"{name} {i}" for name in ("left", "right") for i in range(25)} and is_sound(path)
 
 
@@ -512,7 +506,7 @@ def test_a_killed_process_loses_nothing_that_it_had_stored(store, path):
     process.stdout.close()
     assert is_sound(path)
     with FeedbackStore(str(path)) as again:
-        table = again.ratings_table()
+        table = again.table("ratings")
         assert {f"n {i}" for i in range(stored + 1)} <= set(table.label) and set(table.comment.str.len()) == {200}
         again.rate(code, ConceptRating("correct", COUGH, "present"))
 

@@ -16,11 +16,11 @@ from page_fixtures import analysis
 
 from medalign.cli import main
 from medalign.core.errors import DataError, FeedbackError, WeightsError
-from medalign.feedback import (
+from medalign.feedback.export import FORMATS, export, harmless, push
+from medalign.feedback.limits import RateLimit
+from medalign.feedback.records import (
     AuditEvent,
     ConceptRating,
-    FeedbackStore,
-    RateLimit,
     RecordingRating,
     ShownComparison,
     ShownConcept,
@@ -28,7 +28,7 @@ from medalign.feedback import (
     Vote,
     visit_id,
 )
-from medalign.feedback.export import FORMATS, export, harmless, push
+from medalign.feedback.store import FeedbackStore
 from medalign.feedback.tables import COLUMNS, FEEDBACK, TABLES
 from medalign.training.data.from_feedback import read_recordings, to_manifest, write_training_manifest
 from medalign.training.data.manifest import read_manifest

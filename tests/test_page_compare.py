@@ -75,7 +75,7 @@ def test_blind_names_appear_only_after_the_vote_which_is_stored_with_the_order(r
     ready.locator("#compare-status", has_text="keep this code").wait_for()
     shown = ready.locator("#contest").inner_text()
     assert NAMES[0] in shown and NAMES[1] in shown and "100 MB" in shown
-    (vote,) = store.votes_table().to_dict("records")
+    (vote,) = store.table("votes").to_dict("records")
     assert vote["blind"] and vote["choice"] == vote["left"] and vote["comment"] == "it has the cough"
     left = ready.locator(".side[data-side=left] h3").inner_text()
     assert left == (NAMES[0] if vote["left"] == "a" else NAMES[1])
@@ -98,12 +98,12 @@ def test_votes_are_locked_until_both_sides_were_looked_at(browser, store, tone):
         assert page.locator("#vote-tie").is_disabled()
         page.locator("body").press("t")
         page.wait_for_timeout(500)
-        assert store.votes_table().empty, "keys obey the same lock"
+        assert store.table("votes").empty, "keys obey the same lock"
         page.locator(".side[data-side=right]").focus()
         page.wait_for_function("!document.querySelector('#vote-tie').disabled", timeout=15_000)
         page.locator("body").press("t")
         page.locator("#compare-status", has_text="keep this code").wait_for()
-        assert store.votes_table()["choice"].tolist() == ["tie"]
+        assert store.table("votes")["choice"].tolist() == ["tie"]
 
 
 def test_differences_are_marked_in_words_and_can_be_heard(ready):

@@ -191,18 +191,18 @@ def test_judgements_are_stored_with_the_scores_shown_changed_undone_and_withdraw
     judge(result, "Fever", "wrong")
     code = code_of(result)
     assert re.fullmatch(r"[A-Z0-9]{4}-[A-Z0-9]{4}-[A-Z0-9]{4}", code)
-    rows = store.ratings_table().set_index("label")
+    rows = store.table("ratings").set_index("label")
     assert rows.loc["Cough", "verdict"] == "correct" and rows.loc["Cough", "teacher_probability"] == 0.96
     assert rows["span_text"].isna().all(), "nobody agreed to keep words"
     judge(result, "Fever", "correct")
-    assert store.ratings_table().set_index("label").loc["Fever", "verdict"] == "correct"
+    assert store.table("ratings").set_index("label").loc["Fever", "verdict"] == "correct"
     result.locator("#undo").click()
     result.locator("#judgements", has_text="It was not said").wait_for()
-    assert store.ratings_table().set_index("label").loc["Fever", "verdict"] == "wrong"
+    assert store.table("ratings").set_index("label").loc["Fever", "verdict"] == "wrong"
     result.locator("#code").get_by_role("textbox").fill(code.lower())
     result.locator("#withdraw").click()
     result.locator("#judgements", has_text="Withdrawn").wait_for()
-    assert store.ratings_table().empty
+    assert store.table("ratings").empty
     assert result.locator("button.judge[aria-pressed=true]").count() == 0
 
 
@@ -215,7 +215,7 @@ def test_details_go_to_the_last_judgement(result, store):
     result.locator("#comment").get_by_role("textbox").fill("It was there on the stairs.")
     result.locator("#save-more").click()
     result.locator("#judgements", has_text="rather present").wait_for()
-    row = store.ratings_table().set_index("label").loc["Dyspnea"]
+    row = store.table("ratings").set_index("label").loc["Dyspnea"]
     assert (row["verdict"], row["right_status"], row["severity"]) == ("wrong_status", "present", "major")
     assert row["comment"] == "It was there on the stairs."
     store.withdraw(code_of(result))
@@ -235,7 +235,7 @@ def test_a_missing_concept_is_marked_by_its_words(result, store):
     result.locator("#missing-label").get_by_role("textbox").fill("Insomnia")
     result.locator("#missing-add").click()
     result.locator("#judgements", has_text="Insomnia").wait_for()
-    row = store.ratings_table().set_index("label").loc["Insomnia"]
+    row = store.table("ratings").set_index("label").loc["Insomnia"]
     assert row["verdict"] == "missing" and row["span_text"] == "keeps me awake." and 5 < row["start_s"] < row["end_s"] < 13
     store.withdraw(code_of(result))
 
@@ -247,7 +247,7 @@ def test_the_whole_is_rated_and_an_empty_form_is_refused(result, store):
     result.locator("#whole-useful").get_by_text("4", exact=True).click()
     result.locator("#whole-send").click()
     result.locator("#judgements", has_text="useful 4").wait_for()
-    assert store.recordings_table()["useful"].tolist() == [4]
+    assert store.table("recordings")["useful"].tolist() == [4]
     store.withdraw(code_of(result))
 
 
@@ -261,14 +261,14 @@ def test_keys_judge_and_move_but_never_while_somebody_types(result, store):
     result.keyboard.type("wcs?u")
     assert result.locator("#phrase").get_by_role("textbox").input_value() == "wcs?u"
     assert not result.locator("#help").is_visible()
-    assert store.ratings_table()["verdict"].tolist() == ["correct"]
+    assert store.table("ratings")["verdict"].tolist() == ["correct"]
     result.locator("#help-open").click()
     result.locator("#shortcuts-on").uncheck()
     result.locator("#help-close").click()
     result.locator("tr.row").first.focus()
     result.keyboard.press("w")
     result.wait_for_timeout(500)
-    assert store.ratings_table()["verdict"].tolist() == ["correct"], "switched off"
+    assert store.table("ratings")["verdict"].tolist() == ["correct"], "switched off"
     result.keyboard.press("?")
     assert result.locator("#help").is_visible(), "the sheet itself stays reachable"
     result.locator("#shortcuts-on").check()

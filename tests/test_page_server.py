@@ -43,7 +43,7 @@ def test_a_forged_judgement_changes_nothing(store):
     with fake_server(FakeEngine(page_fixtures.analysis()), store=store) as url:
         answer = send(url, "bridge-judge", [None, "not said", False])
         assert "there is no result to judge" in answer
-    assert store.ratings_table().empty
+    assert store.table("ratings").empty
 
 
 def test_a_server_may_take_examples_only(browser, stored_example, store, tone):
@@ -85,7 +85,7 @@ def test_the_audit_log_tells_what_was_done_and_nothing_of_what_was_said(browser,
         page.locator("#heading", has_text="tone.wav").wait_for()
         wait_for_result(page)
         page.wait_for_timeout(500)
-    events = store.events_table()
+    events = store.table("events")
     assert events["event"].tolist() == ["example", "analyze"] and events["outcome"].tolist() == ["ok", "ok"]
     assert events["student"].notna().all() and events["duration_s"].tolist() == [48.0, 48.0]
     told = events.to_csv()

@@ -82,7 +82,8 @@ def _action(actions, name: str, command, told: str) -> argparse.ArgumentParser:
 
 def _open(arguments: argparse.Namespace):
     """The store, which must exist: a new, empty one would answer a mistyped name with nothing."""
-    from medalign.feedback import DEFAULT_STORE, FeedbackStore
+    from medalign.feedback.database import DEFAULT_STORE
+    from medalign.feedback.store import FeedbackStore
 
     return FeedbackStore(arguments.store or DEFAULT_STORE, create=False)
 
@@ -114,7 +115,7 @@ def _events(arguments: argparse.Namespace) -> None:
     from medalign.feedback.export import json_lines, write_table
 
     with _open(arguments) as store:
-        events = store.events_table()
+        events = store.table("events")
     if arguments.out is None:
         print(json_lines(events.tail(max(arguments.last, 0))), end="")
         return

@@ -88,8 +88,9 @@ def build_demo(
     from medalign.core.assets import CHECKPOINTS
     from medalign.core.examples import load_examples
     from medalign.core.weights import DEFAULT_STUDENT
-    from medalign.feedback import DEFAULT_STORE, FeedbackStore
+    from medalign.feedback.database import DEFAULT_STORE
     from medalign.feedback.reliability import load_reliability
+    from medalign.feedback.store import FeedbackStore
     from medalign.ui.engine import CandidateLoader, LazyEngine, ModelRegistry
     from medalign.ui.page import build_app
 

@@ -20,17 +20,23 @@ ROW = ["result_id", "concept_id", "label", "status"]  # what a verdict is about
 
 
 @dataclass(frozen=True)
-class ConceptAgreement:
-    """How often clinicians found one model right about one concept."""
+class ModelAgreement:
+    """How often clinicians found one model right."""
 
     model: str
-    concept_id: str
-    label: str
     n: int
     n_correct: int
     share: float
     low: float
     high: float
+
+
+@dataclass(frozen=True)
+class ConceptAgreement(ModelAgreement):
+    """The same about one concept."""
+
+    concept_id: str
+    label: str
     n_wrong: int
     n_wrong_status: int
     n_missing: int
@@ -38,23 +44,17 @@ class ConceptAgreement:
 
 
 @dataclass(frozen=True)
-class PeriodAgreement:
-    """How often clinicians found one model right in one stretch of time."""
+class PeriodAgreement(ModelAgreement):
+    """The same in one stretch of time."""
 
-    model: str
     start: str  # first day of the period, ISO
-    n: int
-    n_correct: int
-    share: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)
 class RaterAgreement:
     """How far clinicians agree with each other about the same rows of the same results."""
 
-    n_rows: int  # judged by two people or more
+    n_rows: int  # rated by two people or more
     n_pairs: int  # of verdicts on one row
     share: float | None  # of the pairs that agree
     alpha: float | None  # Krippendorff's, nominal: 1 full agreement, 0 chance; None if all verdicts are the same
@@ -71,20 +71,11 @@ def concept_agreement(ratings: pd.DataFrame, by: Sequence[Role] = ROLES) -> tupl
     named = ratings["concept_id"].fillna("").mask(lambda ids: ids == "", ratings["label"])
     rows = []
     for (model, concept_id), group in ratings.groupby([_model(ratings, by), named]):
-        verdicts = group["verdict"].value_counts()
         errors = group.loc[(group["verdict"] != "correct") & group["severity"].fillna("").ne(""), "severity"]
-        rows.append(
-            ConceptAgreement(
-                model,
-                concept_id,
-                group["label"].iloc[-1],
-                **_share(group),
-                n_wrong=int(verdicts.get("wrong", 0)),
-                n_wrong_status=int(verdicts.get("wrong_status", 0)),
-                n_missing=int(verdicts.get("missing", 0)),
-                by_severity=tuple((name, int(n)) for name, n in errors.value_counts().sort_index().items()),
-            )
-        )
+        wrong, wrong_status, missing = (int((group["verdict"] == v).sum()) for v in ("wrong", "wrong_status", "missing"))
+        by_severity = tuple((name, int(n)) for name, n in errors.value_counts().sort_index().items())
+        named_as = group["label"].iloc[-1]
+        rows.append(ConceptAgreement(*_share(model, group), concept_id, named_as, wrong, wrong_status, missing, by_severity))
     return tuple(sorted(rows, key=lambda row: (row.model, -row.n, row.label)))
 
 
@@ -98,13 +89,13 @@ def over_time(ratings: pd.DataFrame, freq: str = "W", by: Sequence[Role] = ROLES
     ratings = _latest(ratings)
     at = pd.to_datetime(ratings["created_at"], utc=True, format="ISO8601").dt.tz_localize(None).dt.to_period(freq)
     return tuple(
-        PeriodAgreement(model, period.start_time.date().isoformat(), **_share(group))
+        PeriodAgreement(*_share(model, group), period.start_time.date().isoformat())
         for (model, period), group in ratings.groupby([_model(ratings, by), at])
     )
 
 
 def between_raters(ratings: pd.DataFrame) -> RaterAgreement:
-    """Whether people agree with each other, over the rows that at least two of them judged."""
+    """Whether people agree with each other, over the rows that at least two of them rated."""
     from nltk.metrics.agreement import AnnotationTask  # takes two seconds
 
     ratings = _latest(ratings).assign(row=lambda table: table.groupby(ROW, dropna=False).ngroup())
@@ -128,13 +119,11 @@ def _latest(ratings: pd.DataFrame) -> pd.DataFrame:
 
 def _model(ratings: pd.DataFrame, by: Sequence[Role]) -> pd.Series:
     """`tiny.en 1a5afae06a4d | ...` for each rating, as votes name them."""
-    names = pd.Series("", index=ratings.index, dtype=object)
-    for i, role in enumerate(by):
-        names = names + (" | " if i else "") + ratings[role].astype(str) + " " + ratings[f"{role}_revision"].astype(str)
-    return names
+    names = [ratings[role].astype(str) + " " + ratings[f"{role}_revision"].astype(str) for role in by]
+    return names[0].str.cat(names[1:], sep=" | ")
 
 
-def _share(group: pd.DataFrame) -> dict[str, float]:
+def _share(model: str, group: pd.DataFrame) -> tuple[str, int, int, float, float, float]:
+    """The fields of `ModelAgreement`."""
     n, n_correct = len(group), int((group["verdict"] == "correct").sum())
-    low, high = wilson(n_correct, n)
-    return {"n": n, "n_correct": n_correct, "share": n_correct / n, "low": low, "high": high}
+    return (model, n, n_correct, n_correct / n, *wilson(n_correct, n))

@@ -44,12 +44,16 @@ def seconds(start_s: object, end_s: object) -> tuple[float, float] | tuple[None,
     """Both ends in order, or none; how long the recording is, only the store knows."""
     if start_s is None and end_s is None:
         return None, None
-    for name, value in (("start_s", start_s), ("end_s", end_s)):
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-            raise FeedbackError(f"{name} is {told(value)}, expected seconds; give both ends or none")
-    if not 0 <= start_s < end_s:
-        raise FeedbackError(f"start_s {start_s:g} must lie before end_s {end_s:g}, and not below 0")
-    return float(start_s), float(end_s)
+    start, end = _finite("start_s", start_s), _finite("end_s", end_s)
+    if not 0 <= start < end:
+        raise FeedbackError(f"start_s {start:g} must lie before end_s {end:g}, and not below 0")
+    return start, end
+
+
+def _finite(name: str, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise FeedbackError(f"{name} is {told(value)}, expected seconds; give both ends or none")
+    return float(value)
 
 
 def identifier(name: str, value: object) -> str:

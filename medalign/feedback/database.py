@@ -10,11 +10,11 @@ import logging
 import secrets
 import sqlite3
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, select
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, IntegrityError, NoSuchModuleError, OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 DEFAULT_STORE = "runs/feedback.sqlite3"
 BUSY_TIMEOUT_S = 20  # that one writer waits for the others; a transaction takes milliseconds
 MARK = "PRAGMA user_version"  # a number that SQLite keeps for us: not 0 while deleted text may still be in the file
-N_TRIES, PAUSE_S = 50, 0.1  # to set a database up, where another process does so at the same moment
+N_TRIES, PAUSE_S = 50, 0.1  # where another process is in the way
 PRAGMAS = (
     f"busy_timeout={BUSY_TIMEOUT_S * 1000}",
     "foreign_keys=ON",
@@ -51,9 +51,10 @@ class Database:
         """
         self.url = _url(where)
         # For messages, which visitors of the page may see: neither folders nor hosts.
-        self.name = Path(self.url.database).name if self.is_sqlite else f"{self.url.drivername} database {self.url.database}"
+        database = self.url.database or ""
+        self.name = Path(database).name if self.is_sqlite else f"{self.url.drivername} database {database}"
         if self.is_sqlite:
-            _prepare_file(Path(self.url.database), create)
+            _prepare_file(Path(database), create)
         self._engine = self._connected()
         try:
             self._open(create)
@@ -113,57 +114,53 @@ class Database:
         if version == 0 and not create:
             raise FeedbackError(f"{self.name} holds no feedback; give the database that the page writes to")
         if self.is_sqlite:
-            self._switch_to_log()
-        for n_left in reversed(range(N_TRIES)):
-            if version:
-                break
-            try:
-                with self.writing() as connection:
-                    if schema.version_of(connection) == 0:
-                        schema.create(connection)
-            except (FeedbackError, IntegrityError, ProgrammingError):  # another process was quicker, or it can't be done
-                if not n_left:
-                    raise
-                time.sleep(PAUSE_S)
-            version = self._version()
+            _retried(self._switch_to_log)
+        if version == 0:
+            _retried(self._create)
         if self.is_sqlite and self._asked(MARK):
             self._rewrite()
 
     def _version(self) -> int:
-        """0 without tables. Raises FeedbackError if they are of another version."""
+        """Of the tables; 0 without any. Raises FeedbackError if this MedAlign doesn't know it."""
         with self.reading() as connection:
-            version = schema.version_of(connection)
-        schema.check_version(version, self.name)
+            return self._version_in(connection)
+
+    def _version_in(self, connection: Connection) -> int:
+        table = schema.schema_version
+        version = (connection.scalar(select(table.c.version)) or 0) if inspect(connection).has_table(table.name) else 0
+        if version not in (0, schema.VERSION):
+            raise FeedbackError(
+                f"{self.name} has version {version} of the feedback tables, this MedAlign knows {schema.VERSION}; "
+                "use the MedAlign that wrote it, or give another database"
+            )
         return version
+
+    def _create(self) -> None:
+        with self.writing() as connection:
+            if self._version_in(connection) == 0:
+                schema.METADATA.create_all(connection, checkfirst=False)
+                connection.execute(schema.schema_version.insert().values(version=schema.VERSION))
 
     def _switch_to_log(self) -> None:
         """Write-ahead log, once and for all; SQLite doesn't wait for others here. It can't be on a network drive."""
-        for n_left in reversed(range(N_TRIES)):
-            try:
-                if (mode := self._asked("PRAGMA journal_mode=WAL")) == "wal":
-                    return
-            except FeedbackError:
-                if not n_left:
-                    raise
-            time.sleep(PAUSE_S)
-        raise FeedbackError(f"{self.name} can't have a write-ahead log where it lies (now: {mode}); put it on a local disk")
+        if (mode := self._asked("PRAGMA journal_mode=WAL")) != "wal":
+            raise FeedbackError(f"{self.name} can't have a write-ahead log where it lies (now: {mode}); put it on a local disk")
 
     def _rewrite(self) -> None:
         """What was deleted is gone already for everybody who asks, so failing here is for the operator to know."""
         try:
             mark = self._asked(MARK)
             self._asked("VACUUM")
-            for _ in range(N_TRIES):
-                if not self._asked("PRAGMA wal_checkpoint(TRUNCATE)"):
-                    break
-                time.sleep(PAUSE_S)  # others are reading
-            else:
-                raise FeedbackError(f"{self.name} is in use")
+            _retried(self._empty_log)
             with self.writing() as connection:
                 if connection.exec_driver_sql(MARK).scalar() == mark:  # and nothing was deleted in the meantime
                     connection.exec_driver_sql("PRAGMA user_version=0")
         except FeedbackError as error:
             log.warning("traces of deleted feedback may still be in the file; they go when it is next opened (%s)", error)
+
+    def _empty_log(self) -> None:
+        if self._asked("PRAGMA wal_checkpoint(TRUNCATE)"):  # others are reading
+            raise FeedbackError(f"{self.name} is in use")
 
     def _asked(self, statement: str) -> object:
         """The first value that SQLite answers to a statement outside of any transaction; None if it answers nothing."""
@@ -183,7 +180,7 @@ class Database:
             raise
         except PoolTimeoutError as error:
             raise FeedbackError(f"{self.name} is too busy at the moment; try again") from error
-        except (OperationalError, DatabaseError) as error:
+        except DatabaseError as error:
             reason = (str(error.orig).strip() or type(error.orig).__name__).splitlines()[0]
             raise FeedbackError(
                 f"{self.name} can't be used ({reason}); check that it is a database and can be written"
@@ -212,7 +209,16 @@ def _prepare_file(path: Path, create: bool) -> None:
         raise FeedbackError(f"feedback database {path} can't be opened ({error.strerror}); choose another place") from error
 
 
-def _set_up(connection, _record) -> None:
+def _retried(attempt: Callable[[], None]) -> None:
+    """Until it succeeds: another process may be at the same at the same moment. Raises the last attempt's error."""
+    for _ in range(N_TRIES - 1):
+        with suppress(FeedbackError, IntegrityError, ProgrammingError):
+            return attempt()
+        time.sleep(PAUSE_S)
+    return attempt()
+
+
+def _set_up(connection: sqlite3.Connection, _record: object) -> None:
     """Each new SQLite connection. Python's driver begins no transaction by itself: `_begin` does."""
     connection.isolation_level = None
     for pragma in PRAGMAS:

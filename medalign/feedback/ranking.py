@@ -8,7 +8,7 @@ Maystre and Grossglauser 2015, Fast and accurate inference of Plackett-Luce mode
 the same maximum; Wilson 1927 (intervals of shares).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import sqrt
 
 import numpy as np
@@ -27,13 +27,13 @@ class RankedModel:
     losses: int
     ties: int
     both_bad: int  # count for neither
-    win_rate: float | None  # a tie is half a win
-    low: float | None
-    high: float | None
-    strength: float | None  # log-odds against the mean of all; 1 more wins 73 of 100
-    strength_low: float | None
-    strength_high: float | None
     n_submissions: int  # with a vote on it
+    win_rate: float | None = None  # a tie is half a win
+    low: float | None = None
+    high: float | None = None
+    strength: float | None = None  # log-odds against the mean of all; 1 more wins 73 of 100
+    strength_low: float | None = None
+    strength_high: float | None = None
 
 
 @dataclass(frozen=True)
@@ -75,15 +75,10 @@ def ranking(votes: pd.DataFrame, n_bootstrap: int = 1000, seed: int = 0) -> tupl
     absent = played == 0  # a resample without a model says nothing about it
     rates = np.where(absent, np.nan, samples.sum(2) / np.where(absent, 1, played))
     strengths = np.where(absent, np.nan, [_strengths(sample, strength) for sample in samples])
-    return tuple(
-        sorted(
-            (
-                _standing(votes, model, strength[i], Z_95 * deviation[i], rates[:, i], strengths[:, i])
-                for i, model in enumerate(models)
-            ),
-            key=lambda row: (row.strength is None, -(row.strength or 0.0), row.model),
-        )
-    )
+    rows = [
+        _ranked(votes, model, strength[i], Z_95 * deviation[i], rates[:, i], strengths[:, i]) for i, model in enumerate(models)
+    ]
+    return tuple(sorted(rows, key=lambda row: (row.strength is None, -(row.strength or 0.0), row.model)))
 
 
 def _blind(votes: pd.DataFrame) -> pd.DataFrame:
@@ -124,7 +119,7 @@ def _deviations(won: np.ndarray, strength: np.ndarray) -> np.ndarray:
     return np.sqrt(np.diag(np.linalg.pinv(information, hermitian=True)))
 
 
-def _standing(
+def _ranked(
     votes: pd.DataFrame, model: str, strength: float, margin: float, rates: np.ndarray, strengths: np.ndarray
 ) -> RankedModel:
     """One model's row.
@@ -133,27 +128,24 @@ def _standing(
         margin: half the width of the narrowest interval that the strength may have.
         rates, strengths: (n_bootstrap,) of resamples, NaN where it was absent.
     """
-    own = votes[(votes["model_a"] == model) | (votes["model_b"] == model)]
-    side = np.where(own["model_a"] == model, "a", "b")
-    ties, both_bad = (int((own["choice"] == choice).sum()) for choice in ("tie", "both_bad"))
-    wins = int((own["choice"] == side).sum())
-    n = len(own) - both_bad
-    counts = {"n": n, "wins": wins, "losses": n - wins - ties, "ties": ties, "both_bad": both_bad}
-    figures: dict[str, float | None] = dict.fromkeys(("win_rate", "low", "high", "strength", "strength_low", "strength_high"))
-    if n:
-        (low, strength_low), (high, strength_high) = (
-            np.nanpercentile([rates, strengths], percent, axis=1) for percent in (2.5, 97.5)
-        )
-        least_low, least_high = wilson(wins + ties / 2, n)
-        figures = {
-            "win_rate": (wins + ties / 2) / n,
-            "low": float(min(low, least_low)),
-            "high": float(max(high, least_high)),
-            "strength": float(strength),
-            "strength_low": float(min(strength_low, strength - margin)),
-            "strength_high": float(max(strength_high, strength + margin)),
-        }
-    return RankedModel(model, **counts, **figures, n_submissions=own["submission_id"].nunique())
+    met = votes[(votes["model_a"] == model) | (votes["model_b"] == model)]
+    side = np.where(met["model_a"] == model, "a", "b")
+    wins, ties, both_bad = (int((met["choice"] == choice).sum()) for choice in (side, "tie", "both_bad"))
+    n = len(met) - both_bad
+    counted = RankedModel(model, n, wins, n - wins - ties, ties, both_bad, met["submission_id"].nunique())
+    if not n:
+        return counted
+    (low, strength_low), (high, strength_high) = np.nanpercentile([rates, strengths], (2.5, 97.5), axis=1)
+    least_low, least_high = wilson(wins + ties / 2, n)
+    return replace(
+        counted,
+        win_rate=(wins + ties / 2) / n,
+        low=float(min(low, least_low)),
+        high=float(max(high, least_high)),
+        strength=float(strength),
+        strength_low=float(min(strength_low, strength - margin)),
+        strength_high=float(max(strength_high, strength + margin)),
+    )
 
 
 def wilson(successes: float, n: int) -> tuple[float, float]:

@@ -99,7 +99,7 @@ class ShownResult:
                     row.probability,
                 )
                 for row in analysis.concepts
-            ),
+            ),  # fmt: skip
             n_segments=len(segments),
             is_example=is_example,
             is_edited=any(s.original_text is not None or s.original_speaker is not None for s in segments),
@@ -159,9 +159,6 @@ class ConceptRating:
         _set(self, "start_s", start_s)
         _set(self, "end_s", end_s)
         _agree(self)
-
-    def without_span(self) -> "ConceptRating":
-        return replace(self, span_text=None)
 
 
 @dataclass(frozen=True)

@@ -2,17 +2,16 @@
 
 import uuid
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import ColumnElement, Connection, delete, exists, insert, or_, select
 
 from medalign.concepts import ConceptBank
-from medalign.core.analysis import Models
 from medalign.core.errors import FeedbackError
 from medalign.feedback import schema
 from medalign.feedback.checks import told
-from medalign.feedback.records import ConceptRating, ShownComparison, ShownResult
+from medalign.feedback.records import AuditEvent, ConceptRating, ShownComparison, ShownResult
 
 FORGOTTEN_AFTER = timedelta(days=1)  # a result that was registered and nobody gave feedback on
 TOLERANCE_S = 0.1  # a recogniser's last word may end a little after the recording
@@ -32,19 +31,20 @@ def now(ago: timedelta = timedelta()) -> str:
     return (datetime.now(UTC) - ago).isoformat(timespec="milliseconds")
 
 
-def flat(models: Models | None) -> dict[str, str]:
-    """`{"asr": name, "asr_revision": revision, ...}`, the columns of the tables."""
-    if models is None:
-        return {}
-    names = {field.name: getattr(models, field.name).name for field in fields(models)}
-    return names | {f"{field.name}_revision": getattr(models, field.name).revision for field in fields(models)}
+def flat(record: ShownResult | AuditEvent) -> dict[str, object]:
+    """Its fields as columns of a table: `models` becomes asr, asr_revision, teacher, ..."""
+    values = dict(vars(record))
+    if (models := values.pop("models")) is not None:
+        for role, model in vars(models).items():
+            values |= {role: model.name, f"{role}_revision": model.revision}
+    return values
 
 
 def add_result(connection: Connection, result: ShownResult) -> str:
     """The result's identifier. What was shown before is not kept twice: so what two people say of it can be compared."""
-    values = {name: getattr(result, name) for name in ("app_version", "duration_s", "n_segments", "is_example", "is_edited")}
-    values |= flat(result.models)
-    rows = [{"position": i, **asdict(row)} for i, row in enumerate(result.concepts, start=1)]
+    values = flat(result)
+    del values["concepts"]
+    rows = [{"position": i, **vars(row)} for i, row in enumerate(result.concepts, start=1)]
     columns = schema.results.c
     alike = select(columns.result_id).where(*(columns[name] == value for name, value in values.items()))
     for result_id in connection.scalars(alike):
@@ -68,7 +68,7 @@ def add_comparison(connection: Connection, shown: ShownComparison) -> str:
     for result_id in (shown.result_a, shown.result_b):
         check_result(connection, result_id)
     comparison_id = uuid.uuid4().hex
-    values = asdict(shown)
+    values = dict(vars(shown))
     values["left_side"] = values.pop("left")
     connection.execute(insert(schema.comparisons).values(comparison_id=comparison_id, created_at=now(), **values))
     return comparison_id
@@ -95,7 +95,7 @@ def find_subject(connection: Connection, result_id: str, rating: ConceptRating) 
     Raises:
         FeedbackError: the result has no such row, or ends before the seconds marked.
     """
-    duration_s = connection.scalar(select(schema.results.c.duration_s).where(schema.results.c.result_id == result_id))
+    duration_s = connection.scalars(select(schema.results.c.duration_s).where(schema.results.c.result_id == result_id)).one()
     if rating.end_s is not None and rating.end_s > duration_s + TOLERANCE_S:
         raise FeedbackError(f"end_s {rating.end_s:g} lies after the end of the recording, {duration_s:g} s; mark it again")
     shown = schema.shown.c
@@ -116,7 +116,7 @@ def find_subject(connection: Connection, result_id: str, rating: ConceptRating) 
 
 def _missing(rating: ConceptRating, labels: list[str]) -> Subject:
     """`labels` are those of its rows with another status. The same one may be missing at two places."""
-    label = rating.label or next(iter(labels), None)
+    label = rating.label or next(iter(labels), "")
     if rating.concept_id is not None and not labels:
         bank = ConceptBank.default()
         if rating.concept_id not in bank:

@@ -4,47 +4,24 @@ There is no column for audio, a file name, an address or a person, and a test re
 carry a prefix because a database by URL may hold other tables. Scores are doubles, so what was displayed is stored exactly.
 """
 
-from sqlalchemy import (
-    BigInteger,
-    Boolean,
-    Column,
-    Connection,
-    Double,
-    ForeignKey,
-    Integer,
-    MetaData,
-    String,
-    Table,
-    Text,
-    UniqueConstraint,
-    inspect,
-    select,
-)
-
-from medalign.core.errors import FeedbackError
+from sqlalchemy import BigInteger, Boolean, Column, Double, ForeignKey, Integer, MetaData, String, Table, Text
 
 METADATA = MetaData()
 VERSION = 2  # of these tables; a database with another version is refused
-
-
-def _id() -> String:
-    return String(32)  # uuid4 as hex digits
-
-
-def _time() -> String:
-    return String(32)  # UTC in ISO 8601: sorts as it reads, in every database
+ID = String(32)  # uuid4 as hex digits
+TIME = String(32)  # UTC in ISO 8601: sorts as it reads, in every database
+MODELS = {
+    "asr": "speech recogniser",
+    "asr_revision": "its weights: SHA-256 prefix or Hub revision",
+    "teacher": "language model that reads the transcript",
+    "teacher_revision": "its weights",
+    "student": "audio encoder that hears the sound",
+    "student_revision": "its weights",
+}
 
 
 def _models() -> list[Column]:
-    meanings = {
-        "asr": "speech recogniser",
-        "asr_revision": "its weights: SHA-256 prefix or Hub revision",
-        "teacher": "language model that reads the transcript",
-        "teacher_revision": "its weights",
-        "student": "audio encoder that hears the sound",
-        "student_revision": "its weights",
-    }
-    return [Column(name, Text, doc=meaning) for name, meaning in meanings.items()]
+    return [Column(name, Text, doc=meaning) for name, meaning in MODELS.items()]
 
 
 schema_version = Table("feedback_schema", METADATA, Column("version", Integer, nullable=False))
@@ -52,8 +29,8 @@ schema_version = Table("feedback_schema", METADATA, Column("version", Integer, n
 results = Table(
     "feedback_results",
     METADATA,
-    Column("result_id", _id(), primary_key=True, doc="a result as it was shown"),
-    Column("created_at", _time(), nullable=False, index=True, doc="UTC, ISO 8601"),
+    Column("result_id", ID, primary_key=True, doc="a result as it was shown"),
+    Column("created_at", TIME, nullable=False, index=True, doc="UTC, ISO 8601"),
     Column("app_version", String(40), nullable=False, doc="MedAlign's, at the time"),
     Column("duration_s", Double, nullable=False, doc="of the recording"),
     Column("n_segments", Integer, nullable=False, doc="of the transcript"),
@@ -82,9 +59,9 @@ shown = Table(
 submissions = Table(
     "feedback_submissions",  # what one receipt code opens
     METADATA,
-    Column("submission_id", _id(), primary_key=True, doc="what one receipt code opened: one person's feedback on one result"),
+    Column("submission_id", ID, primary_key=True, doc="what one receipt code opened: one person's feedback on one result"),
     Column("code_hash", String(64), nullable=False, unique=True),
-    Column("created_at", _time(), nullable=False),
+    Column("created_at", TIME, nullable=False),
     Column("result_id", ForeignKey(results.c.result_id), index=True),  # none where it was opened by a vote
     Column("role", String(40), doc="of the person, if they said so"),
     Column("keep_span", Boolean, nullable=False, doc="the person agreed that the words they mark are kept"),
@@ -97,7 +74,7 @@ ratings = Table(
     Column("rating_id", Integer, primary_key=True, doc="grows with time"),
     Column("submission_id", ForeignKey(submissions.c.submission_id), nullable=False, index=True),
     Column("action", Integer, nullable=False),
-    Column("created_at", _time(), nullable=False),
+    Column("created_at", TIME, nullable=False),
     Column("subject", Text, nullable=False),  # a newer rating of the same subject supersedes this one
     Column("position", Integer),  # the row; none for a missing concept
     Column("verdict", String(20), nullable=False, doc="correct, wrong, wrong_status, missing"),
@@ -118,7 +95,7 @@ recording_ratings = Table(
     Column("recording_rating_id", Integer, primary_key=True, doc="grows with time"),
     Column("submission_id", ForeignKey(submissions.c.submission_id), nullable=False, index=True),
     Column("action", Integer, nullable=False),
-    Column("created_at", _time(), nullable=False),
+    Column("created_at", TIME, nullable=False),
     Column("transcript", Integer, doc="1 (useless) to 5 (nothing to add)"),
     Column("concepts", Integer, doc="the same, of the concepts"),
     Column("useful", Integer, doc="the same, of the whole"),
@@ -129,8 +106,8 @@ recording_ratings = Table(
 comparisons = Table(
     "feedback_comparisons",
     METADATA,
-    Column("comparison_id", _id(), primary_key=True, doc="one showing of two results"),
-    Column("created_at", _time(), nullable=False, index=True),
+    Column("comparison_id", ID, primary_key=True, doc="one showing of two results"),
+    Column("created_at", TIME, nullable=False, index=True),
     Column("result_a", ForeignKey(results.c.result_id), nullable=False, index=True, doc="result_id of a"),
     Column("result_b", ForeignKey(results.c.result_id), nullable=False, index=True, doc="result_id of b"),
     Column("left_side", String(1), nullable=False),
@@ -142,12 +119,11 @@ votes = Table(
     "feedback_votes",
     METADATA,
     Column("vote_id", Integer, primary_key=True, doc="grows with time"),
-    Column("comparison_id", ForeignKey(comparisons.c.comparison_id), nullable=False),
+    Column("comparison_id", ForeignKey(comparisons.c.comparison_id), nullable=False, unique=True),  # one vote, whoever sends it
     Column("submission_id", ForeignKey(submissions.c.submission_id), nullable=False, index=True),
-    Column("created_at", _time(), nullable=False),
+    Column("created_at", TIME, nullable=False),
     Column("choice", String(10), nullable=False, doc="a, b, tie, both_bad; a and b are results, not sides"),
     Column("comment", Text, nullable=False),
-    UniqueConstraint("comparison_id"),  # one vote per comparison, whoever sends it
     sqlite_autoincrement=True,
 )
 
@@ -155,7 +131,7 @@ events = Table(
     "feedback_events",
     METADATA,
     Column("event_id", Integer, primary_key=True, doc="grows with time"),
-    Column("created_at", _time(), nullable=False),
+    Column("created_at", TIME, nullable=False),
     Column("event", String(40), nullable=False, doc="what was done"),
     Column("visit", String(64), nullable=False, doc="salted; tells visits of one run of the server apart, and nothing else"),
     Column("outcome", String(20), nullable=False, doc="ok, refused, failed, stopped"),
@@ -164,25 +140,3 @@ events = Table(
     *_models(),
     sqlite_autoincrement=True,
 )
-
-
-def version_of(connection: Connection) -> int:
-    """0 for a database without feedback."""
-    if not inspect(connection).has_table(schema_version.name):
-        return 0
-    return connection.scalar(select(schema_version.c.version)) or 0
-
-
-def create(connection: Connection) -> None:
-    """All tables, in a database that has none of them."""
-    METADATA.create_all(connection, checkfirst=False)
-    connection.execute(schema_version.insert().values(version=VERSION))
-
-
-def check_version(version: int, where: str) -> None:
-    """Raises FeedbackError unless the database, which messages name `where`, has these tables or none."""
-    if version not in (0, VERSION):
-        raise FeedbackError(
-            f"{where} has version {version} of the feedback tables, this MedAlign knows {VERSION}; "
-            "use the MedAlign that wrote it, or give another database"
-        )

@@ -133,13 +133,7 @@ class FeedbackStore:
             return results.add_comparison(connection, shown)
 
     def vote(
-        self,
-        comparison_id: str,
-        vote: Vote,
-        *,
-        code: str | None = None,
-        role: Role | None = None,
-        visit: str | None = None,
+        self, comparison_id: str, vote: Vote, *, code: str | None = None, role: Role | None = None, visit: str | None = None
     ) -> Receipt:
         """Store a vote under the receipt `code`, or else under a new one with this role; the receipt.
 
@@ -161,9 +155,8 @@ class FeedbackStore:
     def log(self, event: AuditEvent) -> None:
         """Add to the audit log; beyond its bound the oldest events go."""
         table = schema.events
-        values = {name: getattr(event, name) for name in ("event", "visit", "outcome", "app_version", "duration_s")}
         with self._database.writing() as connection:
-            connection.execute(insert(table).values(created_at=results.now(), **values, **results.flat(event.models)))
+            connection.execute(insert(table).values(created_at=results.now(), **results.flat(event)))
             newest = connection.scalar(select(func.max(table.c.event_id)))
             connection.execute(delete(table).where(table.c.event_id <= newest - self._n_events))
 
@@ -172,31 +165,11 @@ class FeedbackStore:
         with self._database.reading() as connection:
             return read_table(connection, name)
 
-    def ratings_table(self) -> pandas.DataFrame:
-        """A row per concept that a person rated."""
-        return self.table("ratings")
-
-    def votes_table(self) -> pandas.DataFrame:
-        """A row per vote; `choice` names a result, not a side."""
-        return self.table("votes")
-
-    def recordings_table(self) -> pandas.DataFrame:
-        """A row per recording that a person filled the short form in for: transcript, concepts and useful, 1 to 5."""
-        return self.table("recordings")
-
-    def shown_table(self) -> pandas.DataFrame:
-        """A row per concept shown in a result that drew feedback, rated or not: what shares are counted from."""
-        return self.table("shown")
-
     def durations_s(self) -> dict[str, float]:
         """Result identifier -> length of its recording, of all that are registered."""
         with self._database.reading() as connection:
             rows = connection.execute(select(schema.results.c.result_id, schema.results.c.duration_s))
             return {row.result_id: row.duration_s for row in rows}
-
-    def events_table(self) -> pandas.DataFrame:
-        """The audit log, oldest first."""
-        return self.table("events")
 
     @contextmanager
     def _acting(self, code: str, visit: str | None) -> Iterator[tuple[Connection, Submission]]:

@@ -1,7 +1,7 @@
 """One person's feedback in the database: begun with a receipt, acted on step by step, listed, deleted."""
 
 import uuid
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 
 from sqlalchemy import Connection, Row, Select, Table, delete, insert, select, update
 
@@ -71,8 +71,10 @@ def rated_result(submission: Submission) -> str:
 
 
 def add_rating(connection: Connection, submission: Submission, rating: ConceptRating, subject: Subject) -> int:
-    values = asdict(rating if submission.keep_span else rating.without_span())
+    values = dict(vars(rating))
     del values["status"]  # the row's
+    if not submission.keep_span:
+        values["span_text"] = None
     if rating.verdict == "missing":
         values["label"] = subject.label
     else:
@@ -82,12 +84,12 @@ def add_rating(connection: Connection, submission: Submission, rating: ConceptRa
 
 
 def add_recording_rating(connection: Connection, submission: Submission, rating: RecordingRating) -> int:
-    return _insert(connection, schema.recording_ratings, submission, asdict(rating))
+    return _insert(connection, schema.recording_ratings, submission, vars(rating))
 
 
 def add_vote(connection: Connection, submission_id: str, comparison_id: str, vote: Vote) -> None:
     connection.execute(
-        insert(schema.votes).values(submission_id=submission_id, comparison_id=comparison_id, created_at=now(), **asdict(vote))
+        insert(schema.votes).values(submission_id=submission_id, comparison_id=comparison_id, created_at=now(), **vars(vote))
     )
 
 

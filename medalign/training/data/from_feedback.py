@@ -66,7 +66,7 @@ def to_manifest(store: FeedbackStore, recordings: Mapping[str, Path]) -> pandas.
             have anything to learn from.
     """
     _check_durations(store, recordings)
-    ratings = store.ratings_table()
+    ratings = store.table("ratings")
     ratings = ratings[ratings.result_id.isin(list(recordings))]
     bank = ConceptBank.default()
     said = [_Said.of(row, recordings[row.result_id].resolve(), bank) for row in _learnable(ratings).itertuples()]

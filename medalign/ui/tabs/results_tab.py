@@ -70,7 +70,7 @@ def results_tab(store: FeedbackStore | None, tab: gr.Tab, reliability: tuple[Rel
 
 def _told_by_people(store: FeedbackStore) -> dict[str, tuple]:
     """Words and figure by section."""
-    votes, ratings = store.votes_table(), store.ratings_table()
+    votes, ratings = store.table("votes"), store.table("ratings")
     ratings = ratings[~ratings["is_edited"].astype(bool)]  # words of a person are not the model's
     found = [ranking(votes), concept_agreement(ratings), over_time(ratings)]
     short = short_model_names(row.model for rows in found for row in rows)
