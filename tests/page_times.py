@@ -6,13 +6,10 @@ compared with the recogniser's own time is timed in the same run, after the page
 
 import json
 import os
-import platform
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
-from datetime import date
 from pathlib import Path
 
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -25,6 +22,7 @@ from browser import chromium, real_server, upload, wait_for_result, watched_page
 
 from medalign.core.audio import load_recording
 from medalign.core.examples import load_examples
+from medalign.core.provenance import PROVENANCE, provenance
 from medalign.models.transcription import Transcriber
 from medalign.report.explanation_figures import shared_space
 from medalign.report.figures import alignment_timeline, concept_heatmap
@@ -97,9 +95,7 @@ def recogniser_s(clip: Path) -> float:
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as temporary:
         figures = measure(Path(temporary))
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=REPOSITORY)
-    body = {"date": date.today().isoformat(), "commit": commit.stdout.strip(), "machine": platform.machine(),
-            "cores": os.cpu_count(), "runs": N_RUNS, **figures}  # fmt: skip
+    body = {PROVENANCE: provenance(), "runs": N_RUNS, **figures}
     text = json.dumps(body, indent=2)
     sys.stdout.write(text + "\n")
     if len(sys.argv) > 1:

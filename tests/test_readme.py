@@ -3,12 +3,16 @@
 import argparse
 import json
 import re
+import shutil
 import tomllib
 from pathlib import Path
 
 import pytest
 
-from medalign.cli import _parser
+from medalign.cli import _parser, main
+from medalign.core.errors import DataError
+from medalign.core.provenance import PROVENANCE, provenance
+from medalign.report.results import load_figures, results_pages, write_results
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -73,3 +77,53 @@ def test_commands_and_options_that_are_named_exist(page):
 
 def test_a_newcomer_reads_at_most_200_lines():
     assert len(README.splitlines()) <= 200
+
+
+def test_readme_and_results_say_what_the_committed_figures_say():
+    for path, text in results_pages(ROOT).items():
+        assert path.read_text(encoding="utf-8") == text, f"{path}: run `medalign results`"
+
+
+@pytest.fixture
+def repository(tmp_path):
+    """What the tables are made of, to change at will."""
+    shutil.copytree(ROOT / "assets" / "results", tmp_path / "assets" / "results")
+    student = Path("assets", "checkpoints", "whisper-tiny.en-minilm")
+    shutil.copytree(ROOT / student, tmp_path / student, ignore=shutil.ignore_patterns("*.safetensors"))
+    shutil.copy(ROOT / "README.md", tmp_path)
+    return tmp_path
+
+
+def test_a_new_figure_reaches_both_pages(repository, capsys):
+    assert main(["results", "--repository", str(repository)]) == 0
+    assert capsys.readouterr().out == ""
+    path = repository / "assets" / "results" / "coverage.json"
+    figures = json.loads(path.read_text())
+    figures["PriMock57"]["notes"]["covered"] = 0.4242
+    path.write_text(json.dumps(figures))
+    assert main(["results", "--repository", str(repository)]) == 0
+    for page in ("README.md", "assets/results/README.md"):
+        assert "42 % (" in (repository / page).read_text()
+    assert capsys.readouterr().out.count("wrote") == 2
+    assert not write_results(repository)
+
+
+def test_a_missing_figure_is_one_sentence(repository, tmp_path, capsys):
+    (repository / "assets" / "results" / "coverage.json").unlink()
+    with pytest.raises(DataError, match="coverage"):
+        write_results(repository)
+    assert main(["results", "--repository", str(tmp_path / "assets")]) == 2
+    assert "in a checkout" in capsys.readouterr().err
+
+
+def test_every_results_file_says_when_where_and_on_what_it_was_measured():
+    settings = {"student/config", "student/training"}  # not figures; the run of `train` has a date of its own
+    for name, figures in load_figures(ROOT / "assets").items():
+        assert name in settings or {"date", "commit", "hardware"} <= figures[PROVENANCE].keys(), name
+
+
+def test_a_measurement_records_its_provenance():
+    told = provenance()
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d", told["date"])
+    assert told["commit"] is None or re.fullmatch(r"[0-9a-f]{7,}\+?", told["commit"])
+    assert "CPU" in told["hardware"] and told["versions"]["torch"]

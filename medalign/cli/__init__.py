@@ -11,7 +11,7 @@ import sys
 from medalign import __version__
 from medalign.cli import analyze as use
 from medalign.cli import compare as comparing
-from medalign.cli import examples, feedback, serve
+from medalign.cli import examples, feedback, results, serve
 from medalign.cli import fit as judging
 from medalign.cli import train as training
 from medalign.core.analysis import DISCLAIMER
@@ -45,6 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     training.add_commands(commands)
     judging.add_commands(commands)
     feedback.add_commands(commands)
+    results.add_commands(commands)
     for command in commands.choices.values():
         command.add_argument("-v", "--verbose", action="store_true", help="say what is being done")
     return parser

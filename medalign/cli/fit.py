@@ -6,6 +6,7 @@ from pathlib import Path
 
 from medalign.cli.options import cache_option, check_output, model_options, write_json
 from medalign.core.errors import MedAlignError
+from medalign.core.provenance import PROVENANCE, provenance
 
 
 def add_commands(commands) -> None:
@@ -279,6 +280,7 @@ def _ablate(arguments: argparse.Namespace) -> None:
 
 
 def _tell(figures: dict, path: Path | None) -> None:
+    figures = {PROVENANCE: provenance(), **figures}
     print(json.dumps(figures, indent=2))
     if path is not None:
         write_json(figures, path)

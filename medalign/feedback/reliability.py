@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medalign.core.errors import DataError
+from medalign.core.provenance import without_provenance
 from medalign.feedback.ranking import wilson
 
 MIN_IN_BIN = 20  # fewer say nothing
@@ -39,7 +40,7 @@ def read_reliability(figures: dict) -> tuple[Reliability, ...]:
     try:
         return tuple(
             Reliability(condition, float(told["expected_calibration_error"]), _bins(told["reliability"]))
-            for condition, told in figures.items()
+            for condition, told in without_provenance(figures).items()
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise DataError(f"these are no figures of `medalign fuse` ({type(error).__name__}: {error}); run it again") from error

@@ -2,18 +2,17 @@
 
 import csv
 import os
-import platform
 import resource
 import statistics
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 from medalign.core.analysis import Analysis
 from medalign.core.audio import load_recording
 from medalign.core.errors import DataError
 from medalign.core.examples import load_examples
+from medalign.core.provenance import PROVENANCE, provenance
 from medalign.evaluation.word_errors import word_error_rate
 from medalign.pipeline.analyzer import Analyzer, Progress
 
@@ -60,8 +59,7 @@ def benchmark(analyzer: Analyzer, speech: Sequence[Path] = ()) -> dict:
             }
         )
     return {
-        "date": datetime.now(UTC).date().isoformat(),
-        "hardware": f"{os.cpu_count()} CPU cores, {_processor()}, no GPU used",
+        PROVENANCE: provenance(),
         "load_before": load_before,
         "n_runs": N_RUNS,
         "peak_memory_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
@@ -97,13 +95,3 @@ def _read_aloud(analyzer: Analyzer, rows: list[tuple[Path, str]]) -> dict:
     heard = [analyzer.transcriber.transcribe(load_recording(path)).text for path, _ in rows]
     counts = word_error_rate([text for _, text in rows], heard)
     return {"n": len(rows), "n_words": counts["n_words"], "word_error_rate": round(counts["word_error_rate"], 3)}
-
-
-def _processor() -> str:
-    """The processor's name where Linux tells it, else its kind."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()

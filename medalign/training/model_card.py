@@ -5,6 +5,7 @@ from pathlib import Path
 
 from medalign.core.analysis import DISCLAIMER
 from medalign.core.errors import DataError
+from medalign.core.provenance import without_provenance
 from medalign.training.model_card_extras import FILES, extras
 
 
@@ -173,7 +174,7 @@ def _figures(folder: Path, story: dict) -> str:
     ]
     if calibration := _read(folder / "calibration.json"):
         lines += ["", "Calibration, fitted and measured on the same windows:", "", "| what | figure |", "|---|---|"]
-        lines += [f"| {name.replace('_', ' ')} | {value:.4g} |" for name, value in calibration.items()]
+        lines += [f"| {name.replace('_', ' ')} | {value:.4g} |" for name, value in without_provenance(calibration).items()]
     return "\n".join(lines)
 
 

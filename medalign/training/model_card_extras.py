@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+from medalign.core.provenance import without_provenance
+
 FILES = """| `sound_events.safetensors` | a head that hears coughs and the like, by `medalign sound-events`; if trained |
 | `alarm.safetensors`, `fusion.safetensors` | segments to doubt, a probability per concept; by `segment-quality` and `fuse` |"""
 
@@ -11,7 +13,7 @@ def extras(folder: Path) -> str:
     """Tables of every figure file that is there; empty if none is."""
     writers = {"sound_events": _sound_events, "alarm": _alarm, "corrections": _corrections, "fusion": _fusion}
     parts = [
-        write(json.loads(path.read_text(encoding="utf-8")))
+        write(without_provenance(json.loads(path.read_text(encoding="utf-8"))))
         for name, write in writers.items()
         if (path := folder / f"{name}.json").is_file()
     ]

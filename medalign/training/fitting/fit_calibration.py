@@ -14,6 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, precision_recall_curve
 
 from medalign.concepts import ConceptBank, Mention, find_mentions
+from medalign.core.provenance import PROVENANCE, provenance
 from medalign.core.transcript import Transcript
 from medalign.evaluation.calibration import expected_calibration_error
 from medalign.models.concept_embeddings import save_concept_embeddings, stored_concept_embeddings
@@ -78,6 +79,7 @@ def calibrate_student(speech: Path, cache: Path, *, student_name: str, asr: str,
     other = np.roll(text, len(text) // 2, axis=0)  # the words of another consultation over the same audio
     heard = reference.heard(cosines)
     figures = {
+        PROVENANCE: provenance(),
         "n_windows": len(audio),
         "n_windows_with_concept": int(truth.any(1).sum()),
         "student_average_precision": float(average_precision_score(truth.ravel(), heard.ravel())),

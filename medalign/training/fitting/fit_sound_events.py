@@ -15,6 +15,7 @@ from sklearn.metrics import roc_auc_score
 
 from medalign.core.audio import SAMPLE_RATE_HZ, load_recording
 from medalign.core.errors import AudioError, DataError
+from medalign.core.provenance import PROVENANCE, provenance
 from medalign.models.sound_events import LABELS, STEP_S, STEPS_PER_S, Event, SoundEventDetector, SoundEventHead, find_events
 from medalign.models.student import Student
 from medalign.training.data.augmentation import degrade
@@ -68,6 +69,7 @@ def fit_sound_events(
     for recordings in quiet:
         figures["false_per_10_min"][recordings.name] = _false_per_10_min(detector, student, _waveforms(recordings))
     figures |= {"n_mixtures": sizes, "seed": seed, "thresholds": dict(zip(LABELS, detector.thresholds.tolist(), strict=True))}
+    figures = {PROVENANCE: provenance(), **figures}
     detector.save(folder, figures)
     return figures
 

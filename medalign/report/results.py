@@ -1,0 +1,97 @@
+"""The figures of the repository as tables: `assets/results/README.md`, and the one table of `README.md`.
+
+Both are templates beside the figures, filled in from the JSON files that the commands wrote; no figure is typed by hand.
+"""
+
+import json
+from pathlib import Path
+
+from jinja2 import Environment, StrictUndefined, TemplateError
+
+from medalign.core.errors import DataError
+from medalign.core.provenance import PROVENANCE, without_provenance
+from medalign.feedback.ranking import wilson
+
+STUDENT = "whisper-tiny.en-minilm"
+BEGIN, END = "<!-- results -->\n", "<!-- end of results -->"
+NOT_RECORDED = "not recorded"
+
+
+def write_results(repository: Path) -> list[Path]:
+    """Fill in both pages; the files that changed by it.
+
+    Raises:
+        DataError: this is no checkout of the repository, or a results file lacks a figure that a table needs.
+    """
+    changed = [path for path, text in results_pages(repository).items() if path.read_text(encoding="utf-8") != text]
+    for path in changed:
+        path.write_text(results_pages(repository)[path], encoding="utf-8")
+    return changed
+
+
+def results_pages(repository: Path) -> dict[Path, str]:
+    """What both pages say by the JSON files: path -> text."""
+    readme, folder = repository / "README.md", repository / "assets" / "results"
+    if not (readme.is_file() and folder.is_dir()):
+        raise DataError(f"{repository} holds no README.md with assets/results; run this in a checkout of MedAlign")
+    figures = load_figures(repository / "assets")
+    before, begin, rest = readme.read_text(encoding="utf-8").partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise DataError(f"{readme} lacks the lines {BEGIN.strip()} and {END}, between which the table of results stands")
+    return {
+        readme: before + begin + _fill(folder / "summary.md.jinja", figures) + end + after,
+        folder / "README.md": _fill(folder / "README.md.jinja", figures),
+    }
+
+
+def load_figures(assets: Path) -> dict[str, dict]:
+    """Every results file by its name; those of the default student have `student/` before it."""
+    paths = {path.stem: path for path in sorted((assets / "results").glob("*.json"))}
+    paths |= {f"student/{path.stem}": path for path in sorted((assets / "checkpoints" / STUDENT).glob("*.json"))}
+    return {name: json.loads(path.read_text(encoding="utf-8")) for name, path in paths.items()}
+
+
+def _fill(template: Path, figures: dict[str, dict]) -> str:
+    environment = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True)
+    environment.filters |= {
+        "f": _number, "percent": _percent, "signed": lambda value: f"{value:+.3f}", "interval": _interval, "own": _own,
+        "share": _share, "alone": without_provenance, "seeds": _seeds, "capped": lambda bounds: [min(b, 1.0) for b in bounds],
+        "recorded": lambda value: value or NOT_RECORDED,
+    }  # fmt: skip
+    try:
+        text = environment.from_string(template.read_text(encoding="utf-8"))
+        return text.render(figures=figures, commit=lambda name: figures[name][PROVENANCE]["commit"] or NOT_RECORDED)
+    except (TemplateError, KeyError) as error:
+        raise DataError(f"{template} can't be filled in ({error}); a results file lacks what it asks for") from error
+
+
+def _number(value: float, digits: int = 3) -> str:
+    return f"{value:.{digits}f}"
+
+
+def _percent(share: float, digits: int = 0) -> str:
+    return f"{100 * share:.{digits}f} %"
+
+
+def _interval(bounds: list[float], digits: int = 3) -> str:
+    return f"{bounds[0]:.{digits}f} to {bounds[1]:.{digits}f}"
+
+
+def _own(students: list[dict], name: str) -> str:
+    """The first student with its interval; the mean and the range of the others, its members."""
+    first, *others = students
+    members = [student[name] for student in others]
+    told = f"**{_number(first[name])}** ({_interval(first[f'{name}_95'])})"
+    return f"{told}; {sum(members) / len(members):.3f} ({_interval([min(members), max(members)])})" if members else told
+
+
+def _seeds(arm: dict, name: str) -> list[float]:
+    """The range over an arm's seeds."""
+    values = [seed[name] for run, seed in arm.items() if run != "mean"]
+    return [min(values), max(values)]
+
+
+def _share(share: float, n: int, digits: int = 2) -> str:
+    """A share of n with its 95 % interval by Wilson."""
+    return f"{_number(share, digits)} ({_interval(list(wilson(share * n, n)), digits)})"
