@@ -78,7 +78,7 @@ def test_each_kind_of_difference_is_found_and_the_weightiest_stands_first():
         ("Dyspnea", "status"),
         ("Asthma", "only_a"),
         ("Rash", "only_b"),
-        ("Amoxicillin", "witness"),
+        ("Amoxicillin", "source"),
         ("Cough", "certainty"),
         ("Fever", "same"),
         ("Pneumonia", "same"),

@@ -8,7 +8,7 @@ from scipy.stats import binomtest
 from medalign.feedback.agreement import between_raters, concept_agreement, over_time
 from medalign.feedback.ranking import position_bias, ranking, wilson
 from medalign.feedback.tables import COLUMNS
-from medalign.report.study_figures import agreement_figure, agreement_over_time_figure, standings_figure
+from medalign.report.study_figures import agreement_figure, agreement_over_time_figure, ranking_figure
 
 VOTE = ["submission_id", "choice", "left", "blind", "model_a", "model_b"]
 RATING = [
@@ -291,14 +291,14 @@ def test_empty_tables_give_empty_results():
     bias, between = position_bias(votes), between_raters(ratings)
     assert (bias.n, bias.share_left, bias.p_value) == (0, None, None)
     assert (between.n_rows, between.n_pairs, between.share, between.alpha) == (0, 0, None, None)
-    for figure in (standings_figure(()), agreement_figure(()), agreement_over_time_figure(())):
+    for figure in (ranking_figure(()), agreement_figure(()), agreement_over_time_figure(())):
         assert "yet" in figure.layout.annotations[0].text
 
 
-def test_the_figure_of_standings_shows_rate_interval_and_n():
+def test_the_figure_of_the_ranking_shows_rate_interval_and_n():
     found = ranking(votes_of(STRENGTHS, 10, 6, ties=0.1), 50)
     nobody = ranking(votes_between("<b>x", "y", ["both_bad"]))
-    figure = standings_figure((*found, *nobody))
+    figure = ranking_figure((*found, *nobody))
     (trace,) = figure.data
     assert list(trace.x) == [100 * row.win_rate for row in found], "no mark where nothing was decided"
     assert np.allclose(np.array(trace.x) + trace.error_x.array, [100 * row.high for row in found])

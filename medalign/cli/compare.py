@@ -18,7 +18,7 @@ KINDS = {
     "status": "another status",
     "only_a": "only a",
     "only_b": "only b",
-    "witness": "another witness",
+    "source": "another source",
     "certainty": "other odds",
 }
 

@@ -87,6 +87,16 @@ class ConceptFinding:
     probability: float | None = None  # that it came up at all, from both witnesses; None if the student has no fusion
     alternatives: tuple[Alternative, ...] = ()  # the likest first
 
+    @property
+    def text_evidence(self) -> tuple[Evidence, ...]:
+        """Where the teacher reads it; empty if it does not."""
+        return self.teacher.evidence if self.teacher else ()
+
+    @property
+    def audio_evidence(self) -> tuple[Evidence, ...]:
+        """Where the student hears it; empty if it does not, or nowhere clearly."""
+        return self.student.evidence if self.student else ()
+
 
 @dataclass(frozen=True)
 class Measurement:

@@ -1,15 +1,16 @@
 """Two models on one recording: where their concepts and their words differ, and who stands on the left in a blind trial.
 
 Both analyses are there already; nothing here loads a model. What counts as a difference is what a reader would see: another
-status, another witness, odds at least two tenths apart as displayed, another word. Case and punctuation are no difference.
+status, another source, odds at least two tenths apart as displayed, another word. Case and punctuation are no difference.
 """
 
 import logging
 import random
 import re
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby, zip_longest
 from typing import Literal
 
 from rapidfuzz.distance import LCSseq
@@ -23,9 +24,9 @@ from medalign.core.wording import tenths
 log = logging.getLogger(__name__)
 
 Side = Literal["a", "b"]
-Kind = Literal["same", "only_a", "only_b", "status", "witness", "certainty"]
+Kind = Literal["same", "only_a", "only_b", "status", "source", "certainty"]
 # What weighs most comes first; the two kinds of "only" weigh the same.
-WEIGHT: dict[Kind, int] = {"status": 0, "only_a": 1, "only_b": 1, "witness": 2, "certainty": 3, "same": 4}
+WEIGHT: dict[Kind, int] = {"status": 0, "only_a": 1, "only_b": 1, "source": 2, "certainty": 3, "same": 4}
 CERTAINTY_TENTHS = 2
 SHIPPED = ModelOptions()
 SAME_RECORDING_S = 0.1  # decoders differ by less
@@ -114,31 +115,28 @@ def _rows(a: dict[str | None, ConceptFinding], b: dict[str | None, ConceptFindin
     """The rows of one concept: equal statuses meet first, what is left over meets in order of the analyses."""
     shared = [status for status in a if status in b]
     left, right = ([row for status, row in side.items() if status not in shared] for side in (a, b))
-    n = min(len(left), len(right))
-    pairs: list[tuple[Kind, ConceptFinding | None, ConceptFinding | None]] = [
-        *((_kind(a[status], b[status]), a[status], b[status]) for status in shared),
-        *(("status", mine, theirs) for mine, theirs in zip(left, right, strict=False)),
-        *(("only_a", row, None) for row in left[n:]),
-        *(("only_b", None, row) for row in right[n:]),
-    ]
+    pairs = [*((a[status], b[status]) for status in shared), *zip_longest(left, right)]
     return [
-        ConceptDifference(told.concept_id, told.label, kind, mine, theirs)
-        for kind, mine, theirs in pairs
-        if (told := mine or theirs)
+        ConceptDifference(named.concept_id, named.label, _kind(mine, theirs), mine, theirs)
+        for mine, theirs in pairs
+        if (named := mine or theirs)
     ]
 
 
-def _kind(a: ConceptFinding, b: ConceptFinding) -> Kind:
-    """Of two findings with one status."""
+def _kind(a: ConceptFinding | None, b: ConceptFinding | None) -> Kind:
+    if a is None or b is None:
+        return "only_b" if a is None else "only_a"
+    if a.status != b.status:
+        return "status"
     if a.agreement != b.agreement:
-        return "witness"
+        return "source"
     odds = zip(_odds(a), _odds(b), strict=True)
     far = any(abs(tenths(p) - tenths(q)) >= CERTAINTY_TENTHS for p, q in odds if p is not None and q is not None)
     return "certainty" if far else "same"
 
 
 def _odds(row: ConceptFinding) -> tuple[float | None, ...]:
-    return row.probability, *(witness.probability if witness else None for witness in (row.teacher, row.student))
+    return row.probability, *(source.probability if source else None for source in (row.teacher, row.student))
 
 
 @dataclass(frozen=True)
@@ -162,29 +160,15 @@ def _compare_words(a: Sequence[Word], b: Sequence[Word]) -> tuple[tuple[WordStre
     swapped = other_keys < keys
     codes = LCSseq.opcodes(other_keys, keys).inverse() if swapped else LCSseq.opcodes(keys, other_keys)
     stretches, n_differing, reached_s = [], 0, 0.0
-    for same, (i, j), (k, m) in _runs(codes):
-        words = [*mine[i:j], *theirs[k:m]]
-        reached_s = max(reached_s, min(word.start_s for word in words))
-        end_s = max(reached_s, max(word.end_s for word in words))
-        texts = (" ".join(word.text for word in side) for side in (mine[i:j], theirs[k:m]))
-        stretches.append(WordStretch(*texts, reached_s, end_s, same))
-        n_differing += 0 if same else max(j - i, m - k)
+    for same, group in groupby(codes, key=lambda code: code.tag == "equal"):  # neighbouring differences are one
+        run = list(group)
+        left, right = mine[run[0].src_start : run[-1].src_end], theirs[run[0].dest_start : run[-1].dest_end]
+        reached_s = max(reached_s, min(token.start_s for token in (*left, *right)))
+        end_s = max(reached_s, max(token.end_s for token in (*left, *right)))
+        text, other_text = (" ".join(token.text for token in side) for side in (left, right))
+        stretches.append(WordStretch(text, other_text, reached_s, end_s, same))
+        n_differing += 0 if same else max(len(left), len(right))
     return tuple(stretches), n_differing
-
-
-def _runs(codes) -> Iterator[tuple[bool, tuple[int, int], tuple[int, int]]]:
-    """Same or not, and the half-open ranges of both sides; neighbouring differences are one."""
-    i = k = 0  # where the run that is being read begins
-    end = (0, 0)
-    for code in codes:
-        if code.tag == "equal":
-            if end > (i, k):
-                yield False, (i, end[0]), (k, end[1])
-            i, k = code.src_end, code.dest_end
-            yield True, (code.src_start, i), (code.dest_start, k)
-        end = (code.src_end, code.dest_end)
-    if end > (i, k):
-        yield False, (i, end[0]), (k, end[1])
 
 
 def _tokens(words: Sequence[Word]) -> list[_Token]:

@@ -1,5 +1,5 @@
-"""Pictures of single passages: when each word is heard, what each word does to the score, the place among other texts,
-and the map of all passages in the shared space. Same conventions as `medalign.report.figures`.
+"""Figures of single segments: when each word is heard, what each word does to the score, the place among other texts, and
+the map of all segments in the shared space. Conventions: see `medalign.report.plotting`.
 """
 
 import numpy as np
@@ -7,154 +7,109 @@ import plotly.graph_objects as go
 
 from medalign.core.analysis import Analysis, Explanation
 from medalign.core.wording import clock, clock_range
-from medalign.report.figures import BLUE, GREY, GRID, VERMILION, plain
+from medalign.report.plotting import BLUE, GREY, GRID, ORANGE, VERMILION, diamonds, framed, middle, named_rows, plain, points
 
-ORANGE = "#E69F00"
 ROW_HEIGHT, FRAME = 22, 90
-MAP_HEIGHT = 420
+MAP_HEIGHT, HISTOGRAM_HEIGHT = 420, 240
+MARGIN = {"l": 110, "r": 16, "t": 16, "b": 48}
 N_BINS = 30
 
 
 def words_over_time(explanation: Explanation) -> go.Figure:
     """A row a word, a column a piece of the sound: the brighter, the better both fit; ◆ where the transcript puts it."""
-    words = [support.word for support in explanation.words]
-    rows = list(range(len(words)))
-    labels = [plain(word.text) for word in words]
-    middles = [(a + b) / 2 for a, b in explanation.slices_s]
-    figure = go.Figure()
-    figure.add_trace(
-        go.Heatmap(
-            name="fit",
-            x=middles,
-            y=rows,
-            z=explanation.heard,
-            colorscale="Cividis",
-            showscale=False,
-            ygap=1,
-            customdata=[[list(s) for s in explanation.slices_s] for _ in rows],
-            hovertext=[[f"“{label}” against {clock_range(*s)}" for s in explanation.slices_s] for label in labels],
-            hovertemplate="%{hovertext}<extra></extra>",
-        )  # fmt: skip
+    words, slices_s = [support.word for support in explanation.words], explanation.slices_s
+    rows, labels = list(range(len(words))), [plain(word.text) for word in words]
+    heat = go.Heatmap(
+        name="fit",
+        x=[(start_s + end_s) / 2 for start_s, end_s in slices_s],
+        y=rows,
+        z=explanation.heard,
+        colorscale="Cividis",
+        showscale=False,
+        ygap=1,
+        customdata=[[list(s) for s in slices_s] for _ in rows],
+        hovertext=[[f"“{label}” against {clock_range(*s)}" for s in slices_s] for label in labels],
+        hovertemplate="%{hovertext}<extra></extra>",
     )
-    figure.add_trace(
-        go.Scatter(
-            name="where the transcript puts it",
-            mode="markers",
-            x=[(w.start_s + w.end_s) / 2 for w in words],
-            y=rows,
-            marker={"symbol": "diamond", "size": 8, "color": "white", "line": {"width": 1.5, "color": "black"}},
-            customdata=[[w.start_s, w.end_s] for w in words],
-            hovertext=[f"“{label}”, written at {clock(w.start_s)}" for label, w in zip(labels, words, strict=True)],
-            hovertemplate="%{hovertext}<extra></extra>",
-        )  # fmt: skip
-    )
-    start_s, end_s = explanation.start_s, max(explanation.end_s, explanation.slices_s[-1][1])
+    written = [f"“{label}”, written at {clock(word.start_s)}" for label, word in zip(labels, words, strict=True)]
+    figure = go.Figure([heat, diamonds("where the transcript puts it", [middle(w) for w in words], rows, written, words)])
+    start_s, end_s = explanation.start_s, max(explanation.end_s, slices_s[-1][1])
     ticks = sorted({round(float(t), 1) for t in np.linspace(start_s, end_s, 5)})
-    figure.update_xaxes(title="Seconds of the recording", range=[start_s, end_s], tickvals=ticks, fixedrange=True)
-    figure.update_yaxes(
-        tickvals=rows, ticktext=labels, range=[len(words) - 0.5, -0.5], showgrid=False, fixedrange=True, tickfont={"size": 12}
-    )
-    return _framed(figure, FRAME + ROW_HEIGHT * max(len(words), 2))
+    figure.update_xaxes(title="Seconds of the recording", range=[start_s, end_s], tickvals=ticks)
+    return _in_rows(figure, labels)
 
 
 def word_support(explanation: Explanation) -> go.Figure:
     """Bars to the right: the sound speaks for the word; to the left, striped: against it."""
     words = explanation.words
-    values = [w.support for w in words]
-    figure = go.Figure(
-        go.Bar(
-            orientation="h",
-            x=values,
-            y=list(range(len(words))),
-            marker={
-                "color": [BLUE if v >= 0 else VERMILION for v in values],
-                "pattern": {"shape": ["" if v >= 0 else "/" for v in values]},
-            },
-            customdata=[[w.word.start_s, w.word.end_s] for w in words],
-            hovertext=[f"“{plain(w.word.text)}”: the sound speaks {'for' if w.support >= 0 else 'against'} it" for w in words],
-            hovertemplate="%{hovertext}<extra></extra>",
-        )  # fmt: skip
+    values, labels = [w.support for w in words], [plain(w.word.text) for w in words]
+    bars = go.Bar(
+        orientation="h",
+        x=values,
+        y=list(range(len(words))),
+        marker={
+            "color": [BLUE if v >= 0 else VERMILION for v in values],
+            "pattern": {"shape": ["" if v >= 0 else "/" for v in values]},
+        },
+        customdata=[[w.word.start_s, w.word.end_s] for w in words],
+        hovertext=[
+            f"“{label}”: the sound speaks {'for' if v >= 0 else 'against'} it" for label, v in zip(labels, values, strict=True)
+        ],
+        hovertemplate="%{hovertext}<extra></extra>",
     )
     widest = max([abs(v) for v in values] + [0.02]) * 1.15
-    figure.update_xaxes(
-        title="against  ←   →  for", range=[-widest, widest], showticklabels=False, zeroline=True,
-        zerolinecolor=GREY, gridcolor=GRID, fixedrange=True,
-    )  # fmt: skip
-    figure.update_yaxes(
-        tickvals=list(range(len(words))), ticktext=[plain(w.word.text) for w in words], range=[len(words) - 0.5, -0.5],
-        showgrid=False, fixedrange=True, tickfont={"size": 12},
-    )  # fmt: skip
-    return _framed(figure, FRAME + ROW_HEIGHT * max(len(words), 2))
+    figure = _in_rows(go.Figure(bars), labels)
+    return figure.update_xaxes(
+        title="against  ←   →  for", range=[-widest, widest], showticklabels=False, zeroline=True, zerolinecolor=GREY
+    )
 
 
 def among_others(explanation: Explanation) -> go.Figure:
-    """How well the passage's sound fits a thousand unrelated texts (bars), and its own words (line)."""
+    """How well the segment's sound fits a thousand unrelated texts (bars), and its own words (line)."""
     counts, edges = np.histogram(explanation.other_scores, bins=N_BINS)
     middles = (edges[:-1] + edges[1:]) / 2
-    figure = go.Figure(
-        go.Bar(
-            x=middles.tolist(),
-            y=counts.tolist(),
-            width=float(edges[1] - edges[0]) * 0.9,
-            marker={"color": GREY},
-            hovertemplate="%{y} unrelated texts<extra></extra>",
-        )  # fmt: skip
+    bars = go.Bar(
+        x=middles.tolist(),
+        y=counts.tolist(),
+        width=float(edges[1] - edges[0]) * 0.9,
+        marker={"color": GREY},
+        hovertemplate="%{y} unrelated texts<extra></extra>",
     )
+    figure = go.Figure(bars)
     figure.add_vline(x=explanation.score, line={"color": VERMILION, "width": 3})
-    right = explanation.score > middles[len(middles) // 2]
+    is_right = explanation.score > middles[len(middles) // 2]
     figure.add_annotation(
-        x=explanation.score, y=1.0, yref="paper", text="these words", showarrow=False, xanchor="right" if right else "left",
-        xshift=-6 if right else 6, font={"size": 12, "color": GREY},
+        x=explanation.score, y=1.0, yref="paper", text="these words", showarrow=False,
+        xanchor="right" if is_right else "left", xshift=-6 if is_right else 6, font={"size": 12, "color": GREY},
     )  # fmt: skip
     low, high = min(edges[0], explanation.score), max(edges[-1], explanation.score)
     pad = (high - low) * 0.05
-    figure.update_xaxes(
-        title="fits worse  ←   →  fits better", range=[low - pad, high + pad], showticklabels=False, fixedrange=True
-    )
-    figure.update_yaxes(title="Unrelated texts", gridcolor=GRID, fixedrange=True)
-    return _framed(figure, 240)
+    figure.update_xaxes(title="fits worse  ←   →  fits better", range=[low - pad, high + pad], showticklabels=False)
+    figure.update_yaxes(title="Unrelated texts")
+    return framed(figure, HISTOGRAM_HEIGHT, margin=MARGIN)
 
 
 def shared_space(analysis: Analysis) -> go.Figure:
-    """Every passage twice: ● where the teacher puts its words, ◇ where the student puts its sound, joined by a line."""
-    points = analysis.alignment.points
+    """Every segment twice: ● where the teacher puts its words, ◇ where the student puts its sound, joined by a line."""
+    pairs = analysis.alignment.points
     texts = [segment.text for segment in analysis.transcript.segments]
-    lines_x, lines_y = [], []
-    for point in points:
-        lines_x += [point.text[0], point.audio[0], None]
-        lines_y += [point.text[1], point.audio[1], None]
+    lines_x, lines_y = ([v for p in pairs for v in (p.text[axis], p.audio[axis], None)] for axis in (0, 1))
     figure = go.Figure(
         go.Scatter(x=lines_x, y=lines_y, mode="lines", line={"color": GRID, "width": 1.5}, hoverinfo="skip", name="pairs")
     )
-    for name, symbol, color, side in (
-        ("words (teacher)", "circle", BLUE, "text"),
-        ("sound (student)", "diamond-open", ORANGE, "audio"),
+    for name, symbol, color, places in (
+        ("words (teacher)", "circle", BLUE, [p.text for p in pairs]),
+        ("sound (student)", "diamond-open", ORANGE, [p.audio for p in pairs]),
     ):
-        xy = [getattr(point, side) for point in points]
-        figure.add_trace(
-            go.Scatter(
-                name=name,
-                mode="markers",
-                x=[p[0] for p in xy],
-                y=[p[1] for p in xy],
-                marker={"symbol": symbol, "size": 9, "color": color, "line": {"width": 2, "color": color}},
-                customdata=[[p.start_s, p.end_s] for p in points],
-                hovertext=[f"{name}, {clock(p.start_s)}: “{plain(t)}”" for p, t in zip(points, texts, strict=False)],
-                hovertemplate="%{hovertext}<extra></extra>",
-            )  # fmt: skip
-        )
-    for axis in (figure.update_xaxes, figure.update_yaxes):
-        axis(showticklabels=False, zeroline=False, gridcolor=GRID, fixedrange=True)
-    figure.update_yaxes(scaleanchor="x")
-    _framed(figure, MAP_HEIGHT)
-    return figure.update_layout(
-        margin={"l": 8, "r": 8, "t": 30, "b": 8}, showlegend=True, legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"}
-    )
+        hovertext = [f"{name}, {clock(p.start_s)}: “{plain(t)}”" for p, t in zip(pairs, texts, strict=False)]
+        marker = {"symbol": symbol, "size": 9, "color": color, "line": {"width": 2, "color": color}}
+        figure.add_trace(points(name, [x for x, _ in places], [y for _, y in places], hovertext, pairs, marker=marker))
+    figure.update_xaxes(showticklabels=False)
+    figure.update_yaxes(showticklabels=False, scaleanchor="x")
+    legend = {"orientation": "h", "y": 1.02, "yanchor": "bottom"}
+    return framed(figure, MAP_HEIGHT, margin={"l": 8, "r": 8, "t": 30, "b": 8}, showlegend=True, legend=legend)
 
 
-def _framed(figure: go.Figure, height: int) -> go.Figure:
-    return figure.update_layout(
-        template="none", height=height, margin={"l": 110, "r": 16, "t": 16, "b": 48}, paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)", font={"family": "system-ui, sans-serif", "size": 13}, showlegend=False,
-        hovermode="closest", dragmode=False, hoverlabel={"bgcolor": "white", "font": {"color": "black"}, "align": "left"},
-    )  # fmt: skip
+def _in_rows(figure: go.Figure, labels: list[str]) -> go.Figure:
+    named_rows(figure, labels)
+    return framed(figure, FRAME + ROW_HEIGHT * max(len(labels), 2), margin=MARGIN)

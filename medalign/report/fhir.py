@@ -106,7 +106,7 @@ class _Case:
 
     def said_of(self, concept: ConceptFinding) -> str:
         """ "500 mg, 3 a day"; empty if no number belongs to it."""
-        return ", ".join(self.numbers.get((concept.concept_id, concept.teacher.evidence[0]), ()))
+        return ", ".join(self.numbers.get((concept.concept_id, concept.text_evidence[0]), ()))
 
     @property
     def subject(self) -> dict:
@@ -124,7 +124,11 @@ def to_fhir(analysis: Analysis) -> dict:
     numbers = {(e.concept_id, e.evidence): e.numbers for section in sections for e in section.entries if e.numbers}
     case = _Case(analysis, urn, numbers)
     clinical, left_out = _clinical(case)
-    named = {"device": _device(case), "patient": _patient(case), "outcome": _outcome(case, left_out)}
+    named = {
+        "device": _device(case),
+        "patient": case.resource("Patient", "The person in the recording, not identified."),
+        "outcome": _outcome(case, left_out),
+    }
     named |= {f"mention {i}": resource for i, resource in enumerate(clinical)}
     entry = [{"fullUrl": urn(name), "resource": resource} for name, resource in named.items()]
     # Through JSON, so that no two resources share a dict that a caller may change.
@@ -155,12 +159,12 @@ def _clinical(case: _Case) -> tuple[list[dict], list[str]]:
 
 def _mention(concept: ConceptFinding, case: _Case) -> dict | str:
     """The resource of one concept; a string says why there is none."""
-    if concept.status is None or concept.teacher is None or not concept.teacher.evidence:
+    if concept.status is None or not concept.text_evidence:
         return "heard in the sound only, which does not tell the status"
     told = "\n".join(_evidence(concept, case))
-    common = {"note": [{"text": _markdown(told)}]}
+    note = [{"text": _markdown(told)}]
     if concept.status == "family":
-        return _family(concept, told, case)
+        return _family(concept, told, note, case)
     if concept.category == "medicine":
         said = case.said_of(concept)
         return case.resource(
@@ -171,7 +175,7 @@ def _mention(concept: ConceptFinding, case: _Case) -> dict | str:
             medicationCodeableConcept=_code(concept),
             subject=case.subject,
             dosage=[{"text": _plain(said)}] if said else None,
-            **common,
+            note=note,
         )
     if concept.status not in CONDITION:
         return "only if, or planned"
@@ -183,23 +187,23 @@ def _mention(concept: ConceptFinding, case: _Case) -> dict | str:
         verificationStatus=_coded("condition-ver-status", verification),
         code=_code(concept),
         subject=case.subject,
-        **common,
+        note=note,
     )
 
 
-def _family(concept: ConceptFinding, told: str, case: _Case) -> dict | str:
-    codes = [RELATIVES[word] for word in re.findall("[a-z]+", (concept.trigger or "").lower()) if word in RELATIVES]
+def _family(concept: ConceptFinding, told: str, note: list[dict], case: _Case) -> dict | str:
+    trigger = concept.trigger or ""
+    codes = [RELATIVES[word] for word in re.findall("[a-z]+", trigger.lower()) if word in RELATIVES]
     if not codes:
         return "about another person, who is not named as a relative"
     code = "FAMMEMB" if "FAMMEMB" in codes else codes[0]
     is_medicine = concept.category == "medicine"
-    note = [{"text": _markdown(told)}]
     return case.resource(
         "FamilyMemberHistory",
         told,
         status="partial",
         patient=case.subject,
-        relationship={"coding": [{"system": TERMINOLOGY + "v3-RoleCode", "code": code}], "text": _plain(concept.trigger)},
+        relationship={"coding": [{"system": TERMINOLOGY + "v3-RoleCode", "code": code}], "text": _plain(trigger)},
         note=note if is_medicine else None,
         condition=None if is_medicine else [{"code": _code(concept), "note": note}],
     )
@@ -207,20 +211,22 @@ def _family(concept: ConceptFinding, told: str, case: _Case) -> dict | str:
 
 def _evidence(concept: ConceptFinding, case: _Case) -> Iterator[str]:
     """Lines that say where a concept comes from and how far to trust it."""
-    analysis, places = case.analysis, concept.teacher.evidence
+    analysis, places = case.analysis, concept.text_evidence
     by = f' by "{concept.trigger}"' if concept.trigger else ""
     yield f"{concept.label}: mentioned as {concept.status}{by}, for review."
     yield "Said: " + "; ".join((f'"{e.text}" at ' if e.text else "") + clock(e.start_s) for e in places) + "."
     if numbers := case.said_of(concept):
         yield f"Said of it: {numbers}."
-    if concept.student and concept.student.evidence:
-        yield "Heard: " + ", ".join(clock_range(e.start_s, e.end_s) for e in concept.student.evidence) + "."
-    witnesses = [("text", concept.teacher.probability), ("sound", concept.student and concept.student.probability)]
-    witnesses.append(("both together", concept.probability))
-    yield "Probability by " + ", ".join(f"{name} {p:.2f}" for name, p in witnesses if p is not None) + "."
-    others = (c for c in analysis.concepts if c.concept_id == concept.concept_id and c.status)
-    also = [c.status for c in others if c.status != concept.status]
-    if also:
+    if concept.audio_evidence:
+        yield "Heard: " + ", ".join(clock_range(e.start_s, e.end_s) for e in concept.audio_evidence) + "."
+    sources = {
+        "text": concept.teacher and concept.teacher.probability,
+        "sound": concept.student and concept.student.probability,
+    }
+    sources["both together"] = concept.probability
+    yield "Probability by " + ", ".join(f"{name} {p:.2f}" for name, p in sources.items() if p is not None) + "."
+    others = (c.status for c in analysis.concepts if c.concept_id == concept.concept_id and c.status)
+    if also := [status for status in others if status != concept.status]:
         yield f"Elsewhere mentioned as {', '.join(also)}."
     for c in analysis.corrections:
         if c.concept_id == concept.concept_id and any(c.meets(e.start_s, e.end_s) for e in places):
@@ -242,10 +248,6 @@ def _device(case: _Case) -> dict:
         type={"text": "research software that suggests mentions in a recorded consultation"},
         version=[{"type": {"text": part}, "value": _plain(version)} for part, version in versions],
     )
-
-
-def _patient(case: _Case) -> dict:
-    return case.resource("Patient", "The person in the recording, not identified.")
 
 
 def _outcome(case: _Case, left_out: Sequence[str]) -> dict:

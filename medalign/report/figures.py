@@ -1,25 +1,34 @@
-"""Pictures of an analysis.
+"""Figures of one analysis over time: how sound and transcript fit, and when each concept is heard.
 
-Both figures share one time axis, in the player's seconds, with the same margins, so that a moment lies at the same
-place in both. Points carry `customdata` [start_s, end_s], cells have theirs in `layout.meta`: the page plays that
-stretch on a click. Colours are Okabe-Ito's and cividis, safe for colour-blind readers; an alarm also has its own shape.
-Backgrounds are transparent and greys neutral, so that one figure serves the light and the dark page; the page's style
-sheet sets the text colour.
+Both share one time axis, in the player's seconds, with the same margins, so that a moment lies at the same place in both.
+Conventions: see `medalign.report.plotting`. Cells of the heatmap have their seconds in `layout.meta`.
 """
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from medalign.core.analysis import Alignment, Analysis, ConceptFinding, SoundEvent
+from medalign.core.analysis import Alignment, Analysis, ConceptFinding, SoundEvent, WindowAlignment
 from medalign.core.wording import RAREST_PERCENT, clock, clock_range, fit, likelihood, tenths
+from medalign.report.plotting import (
+    BLUE,
+    GREEN,
+    GREY,
+    VERMILION,
+    diamonds,
+    framed,
+    middle,
+    named_rows,
+    plain,
+    points,
+    shortened,
+)
 
-BLUE, VERMILION, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#808080"
-GRID = "rgba(128,128,128,0.28)"
 BAND = "rgba(128,128,128,0.16)"
-ALARM_ZONE = "rgba(213,94,0,0.14)"
+MISMATCH_ZONE = "rgba(213,94,0,0.14)"
 TICK_STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800)
 MAX_TICKS = 7  # as many as fit a phone
 TIMELINE_HEIGHT = 330
@@ -30,26 +39,22 @@ MAX_SEPARATED = 120  # columns
 # The timeline's scale is the share of unrelated texts that fit better, in percent, logarithmic, good at the top.
 # Matching words crowd at percentile 99.9; a linear axis would draw everything at its upper edge.
 BEST, WORST, NO_WORDS = RAREST_PERCENT / 2, 100.0, 220.0  # no words: below the scale, since they have no percentile
-SIGNS = 520.0  # below that, what is heard and not said
-SIGN_SYMBOLS = {"cough": "circle", "sneeze": "star", "heavy breathing": "square", "crying": "hexagram"}
+SOUNDS = 520.0  # below that, what is heard and not said
+SOUND_SYMBOLS = {"cough": "circle", "sneeze": "star", "heavy breathing": "square", "crying": "hexagram"}
 UNRELATED_FROM = 10.0  # their percentiles are uniform, so 9 in 10 unrelated texts lie between here and the bottom
 
 
 def alignment_timeline(analysis: Analysis) -> go.Figure:
     """How well the sound fits the transcript under it, window by window, against unrelated texts.
 
-    Trace by trace: the fit, the alarms, the windows without words, the sound events in a lane of their own. The grey band
-    is the reference distribution.
+    Trace by trace: the fit, the windows that don't match, the windows without words, the sound events in a lane of their own.
+    The grey band is the reference distribution.
     """
     alignment = analysis.alignment
-    figure = go.Figure()
-    figure.add_trace(_fit_line(alignment))
-    figure.add_trace(_alarms(alignment))
-    figure.add_trace(_windows_without_words(alignment))
-    figure.add_trace(_sound_events(analysis.sound_events))
-    threshold = _rivals_percent(alignment.alarm_below_percentile)
+    figure = go.Figure([*_fit(alignment.windows), _sound_events(analysis.sound_events)])
+    threshold = max(100 - alignment.alarm_below_percentile, BEST)
     figure.add_hrect(y0=UNRELATED_FROM, y1=WORST, fillcolor=BAND, line_width=0, layer="below", name="9 in 10 unrelated texts")
-    figure.add_hrect(y0=threshold, y1=WORST, fillcolor=ALARM_ZONE, line_width=0, layer="below", name="alarm zone")
+    figure.add_hrect(y0=threshold, y1=WORST, fillcolor=MISMATCH_ZONE, line_width=0, layer="below", name="alarm zone")
     figure.add_hline(y=threshold, line={"color": VERMILION, "width": 1, "dash": "dash"}, name="alarm threshold")
     for percent, text in ((threshold * 1.3, "alarm below this line"), (30, "9 in 10 unrelated texts lie here")):
         figure.add_annotation(
@@ -61,10 +66,10 @@ def alignment_timeline(analysis: Analysis) -> go.Figure:
         x=0, xref="paper", xshift=8 - MARGIN["l"], xanchor="left", y=1.06, yref="paper", yanchor="bottom",
     )  # fmt: skip
     figure.update_yaxes(
-        type="log", range=[math.log10(SIGNS * 1.6), math.log10(BEST / 1.5)], tickvals=[SIGNS, 100, 10, 1, 0.1],
+        type="log", range=[math.log10(SOUNDS * 1.6), math.log10(BEST / 1.5)], tickvals=[SOUNDS, 100, 10, 1, 0.1],
         ticktext=["heard, not said", "all", "1 in 10", "1 in 100", "1 in 1000"],
     )  # fmt: skip
-    return _framed(figure, analysis.recording.duration_s, TIMELINE_HEIGHT)
+    return _over_time(figure, analysis.recording.duration_s, TIMELINE_HEIGHT)
 
 
 def concept_heatmap(analysis: Analysis) -> go.Figure:
@@ -74,108 +79,76 @@ def concept_heatmap(analysis: Analysis) -> go.Figure:
     if alignment.tracks and alignment.windows:
         figure.add_trace(_heat(alignment, duration_s))
     figure.add_trace(_read_in_text(analysis.concepts))
-    labels = [_short(track.label) for track in alignment.tracks]
-    figure.update_yaxes(
-        tickvals=list(range(len(labels))),
-        ticktext=labels,
-        range=[len(labels) - 0.5, -0.5],
-        showgrid=False,
-        title=None,
-        tickfont={"size": 12},
-    )
+    named_rows(figure, [shortened(track.label, MAX_LABEL) for track in alignment.tracks])
     figure.update_layout(meta={"windows": [[w.start_s, w.end_s] for w in alignment.windows]})  # a press on a column plays it
-    return _framed(figure, duration_s, HEATMAP_FRAME + ROW_HEIGHT * max(len(labels), 2))
+    return _over_time(figure, duration_s, HEATMAP_FRAME + ROW_HEIGHT * max(len(alignment.tracks), 2))
 
 
 def waiting() -> go.Figure:
     """An empty frame: a page that shows it has loaded its drawing library before the first result comes."""
-    return _framed(go.Figure(), 60.0, TIMELINE_HEIGHT)
+    return _over_time(go.Figure(), 60.0, TIMELINE_HEIGHT)
 
 
-def _fit_line(alignment: Alignment) -> go.Scatter:
-    windows = alignment.windows
-    return go.Scatter(
-        name="sound against words",
-        mode="lines+markers",
-        x=[_middle(w) for w in windows],
-        y=[_rivals_percent(w.percentile) for w in windows],
-        connectgaps=False,  # a window without words has no value, and none is invented
-        line={"color": BLUE, "width": 2},
-        marker={"size": 6},
-        customdata=[[w.start_s, w.end_s] for w in windows],
-        hovertext=[_window_words(w) for w in windows],
-        hovertemplate="%{hovertext}<extra></extra>",
-    )
+def _fit(windows: Sequence[WindowAlignment]) -> list[go.Scatter]:
+    """The line, with a gap where there are no words; the windows that don't match; those without words."""
+    marked = [w for w in windows if w.alarm]  # below the scale, speech for which no words were written
+    silent = [w for w in windows if w.percentile is None and not w.alarm]
+    triangle = {"symbol": "triangle-down", "size": 15, "color": VERMILION, "line": {"width": 1.5, "color": "white"}}
+    dash = {"symbol": "line-ew-open", "size": 9, "color": GREY, "line": {"width": 2}}
+    line = {"mode": "lines+markers", "connectgaps": False, "line": {"color": BLUE, "width": 2}, "marker": {"size": 6}}
+    kinds: list[tuple[str, Sequence[WindowAlignment], float | None, str, dict]] = [
+        ("sound against words", windows, None, "", line),
+        ("listen again", marked, NO_WORDS, "Listen again. ", {"marker": triangle}),
+        ("no words here", silent, NO_WORDS, "", {"marker": dash}),
+    ]
+    return [
+        points(
+            name,
+            [middle(w) for w in group],
+            [wordless if w.percentile is None else max(100 - w.percentile, BEST) for w in group],
+            [before + _window_words(w) for w in group],
+            group,
+            **style,
+        )
+        for name, group, wordless, before, style in kinds
+    ]
 
 
-def _alarms(alignment: Alignment) -> go.Scatter:
-    """Words that don't fit the sound; below the scale, speech for which no words were written."""
-    alarms = [w for w in alignment.windows if w.alarm]
-    return go.Scatter(
-        name="listen again",
-        mode="markers",
-        x=[_middle(w) for w in alarms],
-        y=[_rivals_percent(w.percentile) or NO_WORDS for w in alarms],
-        marker={"symbol": "triangle-down", "size": 15, "color": VERMILION, "line": {"width": 1.5, "color": "white"}},
-        customdata=[[w.start_s, w.end_s] for w in alarms],
-        hovertext=["Listen again. " + _window_words(w) for w in alarms],
-        hovertemplate="%{hovertext}<extra></extra>",
-    )
+def _window_words(window: WindowAlignment) -> str:
+    quote = f"<br>“{plain(window.transcript_text)}”" if window.transcript_text else ""
+    return f"{clock_range(window.start_s, window.end_s)}: {fit(window.percentile)}{quote}"
 
 
-def _windows_without_words(alignment: Alignment) -> go.Scatter:
-    silent = [w for w in alignment.windows if w.percentile is None and not w.alarm]
-    return go.Scatter(
-        name="no words here",
-        mode="markers",
-        x=[_middle(w) for w in silent],
-        y=[NO_WORDS] * len(silent),
-        marker={"symbol": "line-ew-open", "size": 9, "color": GREY, "line": {"width": 2}},
-        customdata=[[w.start_s, w.end_s] for w in silent],
-        hovertext=[_window_words(w) for w in silent],
-        hovertemplate="%{hovertext}<extra></extra>",
-    )
-
-
-def _sound_events(signs: tuple[SoundEvent, ...]) -> go.Scatter:
+def _sound_events(events: Sequence[SoundEvent]) -> go.Scatter:
     """Coughs and the like, each with its own shape and its name beside it."""
-    return go.Scatter(
-        name="heard, not said",
+    symbols = [SOUND_SYMBOLS.get(event.label, "diamond") for event in events]
+    return points(
+        "heard, not said",
+        [middle(event) for event in events],
+        [SOUNDS] * len(events),
+        [f"{event.label.capitalize()}, {clock(event.start_s)}: {likelihood(event.probability)}" for event in events],
+        events,
         mode="markers+text",
-        x=[_middle(sign) for sign in signs],
-        y=[SIGNS] * len(signs),
-        text=[sign.label for sign in signs],
+        text=[event.label for event in events],
         textposition="middle right",
         textfont={"size": 11, "color": GREY},
-        marker={
-            "symbol": [SIGN_SYMBOLS.get(sign.label, "diamond") for sign in signs],
-            "size": 11,
-            "color": GREEN,
-            "line": {"width": 1, "color": "white"},
-        },
-        customdata=[[sign.start_s, sign.end_s] for sign in signs],
-        hovertext=[f"{sign.label.capitalize()}, {clock(sign.start_s)}: {likelihood(sign.probability)}" for sign in signs],
-        hovertemplate="%{hovertext}<extra></extra>",
+        marker={"symbol": symbols, "size": 11, "color": GREEN, "line": {"width": 1, "color": "white"}},
     )
-
-
-def _rivals_percent(percentile: float | None) -> float | None:
-    """Share of unrelated texts that fit better, held on the scale."""
-    return None if percentile is None else max(100 - percentile, BEST)
 
 
 def _heat(alignment: Alignment, duration_s: float) -> go.Heatmap:
-    windows = alignment.windows
+    middles = [middle(w) for w in alignment.windows]
     return go.Heatmap(
         name="heard in the sound",
-        x=_column_edges(alignment, duration_s),
+        # One column a window, from middle to middle: windows may overlap, columns may not. The outer ones reach the ends.
+        x=[0.0, *((a + b) / 2 for a, b in zip(middles, middles[1:], strict=False)), duration_s],
         y=list(range(len(alignment.tracks))),
         # In tenths, as everywhere on the page, and a byte each: an hour has tens of thousands of cells.
         z=np.array([[tenths(p) for p in track.probabilities] for track in alignment.tracks], np.int8),
         zmin=0,
         zmax=10,
         colorscale="Cividis",
-        xgap=1 if len(windows) <= MAX_SEPARATED else 0,  # in a long recording the gaps would outweigh the cells
+        xgap=1 if len(middles) <= MAX_SEPARATED else 0,  # in a long recording the gaps would outweigh the cells
         ygap=2,
         hovertemplate="%{y}, around second %{x:.0f}: about %{z} in 10<extra></extra>",
         colorbar={
@@ -185,78 +158,24 @@ def _heat(alignment: Alignment, duration_s: float) -> go.Heatmap:
     )  # fmt: skip
 
 
-def _read_in_text(concepts: tuple[ConceptFinding, ...]) -> go.Scatter:
+def _read_in_text(concepts: Sequence[ConceptFinding]) -> go.Scatter:
     """The teacher's evidence over the student's picture: do both point at the same moment?"""
-    marks = [
-        (row, concept, evidence)
-        for row, concept in enumerate(concepts)
-        if concept.teacher
-        for evidence in concept.teacher.evidence
-    ]
-    return go.Scatter(
-        name="read in the text",
-        mode="markers",
-        x=[_middle(evidence) for _, _, evidence in marks],
-        y=[row for row, _, _ in marks],
-        marker={"symbol": "diamond", "size": 9, "color": "white", "line": {"width": 1.5, "color": "black"}},
-        customdata=[[evidence.start_s, evidence.end_s] for _, _, evidence in marks],
-        hovertext=[
-            f"{concept.label}, read at {clock(evidence.start_s)}: “{plain(evidence.text or '')}”"
-            for _, concept, evidence in marks
-        ],
-        hovertemplate="%{hovertext}<extra></extra>",
+    marks = [(row, c, place) for row, c in enumerate(concepts) for place in c.text_evidence]
+    return diamonds(
+        "read in the text",
+        [middle(place) for _, _, place in marks],
+        [row for row, _, _ in marks],
+        [f"{c.label}, read at {clock(place.start_s)}: “{plain(place.text or '')}”" for _, c, place in marks],
+        [place for _, _, place in marks],
     )
 
 
-def _column_edges(alignment: Alignment, duration_s: float) -> list[float]:
-    """One column a window, from middle to middle: windows may overlap, columns may not. The outer ones reach the ends."""
-    middles = [_middle(w) for w in alignment.windows]
-    return [0.0, *((a + b) / 2 for a, b in zip(middles, middles[1:], strict=False)), duration_s]
-
-
-def _framed(figure: go.Figure, duration_s: float, height: int) -> go.Figure:
-    ticks = _time_ticks(duration_s)
-    figure.update_xaxes(
-        title="Time (m:ss)", range=[0, duration_s], tickvals=ticks,
-        ticktext=[clock(t) for t in ticks], tickangle=0, zeroline=False, gridcolor=GRID, fixedrange=True,
-    )  # fmt: skip
-    figure.update_yaxes(zeroline=False, gridcolor=GRID, fixedrange=True)
-    return figure.update_layout(
-        template="none",
-        height=height,  # fixed: a plot that opens in a hidden container otherwise gets none
-        margin=MARGIN,
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        font={"family": "system-ui, sans-serif", "size": 13},
-        showlegend=False,  # the page's text beside the figure names every mark
-        hovermode="closest",
-        dragmode=False,  # a drag on a phone scrolls the page
-        hoverlabel={"bgcolor": "white", "font": {"color": "black"}, "align": "left"},
-    )
-
-
-def _time_ticks(duration_s: float) -> list[int]:
+def _over_time(figure: go.Figure, duration_s: float, height: int) -> go.Figure:
     step = next((s for s in TICK_STEPS_S if duration_s / s < MAX_TICKS), TICK_STEPS_S[-1])
-    return list(range(0, int(duration_s) + 1, step))
-
-
-def _middle(span) -> float:
-    return (span.start_s + span.end_s) / 2
-
-
-def _window_words(window) -> str:
-    quote = f"<br>“{plain(window.transcript_text)}”" if window.transcript_text else ""
-    return f"{clock_range(window.start_s, window.end_s)}: {fit(window.percentile)}{quote}"
-
-
-def plain(text: str) -> str:
-    """Speech as plotly may show it. It reads a few tags in its text (links among them), and speech is not markup."""
-    shown = text if len(text) <= 90 else text[:89] + "…"
-    return shown.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-
-
-def _short(label: str) -> str:
-    return label if len(label) <= MAX_LABEL else label[: MAX_LABEL - 1] + "…"
+    ticks = list(range(0, int(duration_s) + 1, step))
+    ticktext = [clock(t) for t in ticks]
+    figure.update_xaxes(title="Time (m:ss)", range=[0, duration_s], tickvals=ticks, ticktext=ticktext, tickangle=0)
+    return framed(figure, height, margin=MARGIN)
 
 
 def training_curves(entries: list[dict[str, float]]) -> go.Figure:

@@ -141,10 +141,10 @@ def _two_ways(concepts: Sequence[ConceptFinding]) -> list[str]:
     """A concept both present and negated: which of the two holds is for a person to say."""
     found = []
     for concept in concepts:
-        rows = [c for c in concepts if c.concept_id == concept.concept_id and c.teacher and c.teacher.evidence]
+        rows = [c for c in concepts if c.concept_id == concept.concept_id and c.text_evidence]
         denied = next((c for c in rows if c.status == "negated"), None)
         if concept.status == "present" and concept in rows and denied:
-            yes_s, no_s = concept.teacher.evidence[0].start_s, denied.teacher.evidence[0].start_s
+            yes_s, no_s = concept.text_evidence[0].start_s, denied.text_evidence[0].start_s
             found.append(f"{_text(concept.label)} is both said {_time(yes_s)} and denied {_time(no_s)}")
     return found
 

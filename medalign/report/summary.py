@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from medalign.core.analysis import Alignment, ConceptFinding, Evidence, Measurement, Reason
+from medalign.core.analysis import Alignment, ConceptFinding, Evidence, Measurement, Reason, Status
 from medalign.core.wording import band
 
 Title = Literal[
@@ -19,7 +19,7 @@ ORDER: tuple[Title, ...] = (
 )  # fmt: skip
 HABITS = frozenset(["CUSTOM:alcohol-use", "ICD10CM:Z72.0", "ICD10CM:F10.20", "ICD10CM:F12.90", "ICD10CM:F17.200"])
 ALLERGY_CODES = ("ICD10CM:Z88", "ICD10CM:Z91.0", "HP:0012393")
-BY_STATUS: dict[str, Title] = {
+BY_STATUS: dict[Status, Title] = {
     "uncertain": "Uncertain",
     "resolved": "In the past",
     "historical": "In the past",
@@ -55,18 +55,18 @@ def summarize(concepts: Sequence[ConceptFinding], measurements: Sequence[Measure
     found: dict[Title, list[Entry]] = {title: [] for title in ORDER}
     stated = {concept.concept_id for concept in concepts if concept.status == "present"}
     for concept in concepts:
-        if concept.status is None or concept.teacher is None or not concept.teacher.evidence:
+        if concept.status is None or not concept.text_evidence:
             continue
         # Numbers go with the patient's own, present state; "my mother took 5 mg" is no dose of the patient.
         own = concept.status == "present" or concept.concept_id not in stated and concept.status == "hypothetical"
         numbers = [m for m in measurements if m.concept_id == concept.concept_id] if own else []
-        found[_section_of(concept)].append(
+        found[_section_of(concept, concept.status)].append(
             Entry(
                 concept.label,
                 concept.concept_id,
-                len(concept.teacher.evidence),
+                len(concept.text_evidence),
                 tuple(dict.fromkeys(f"{m.value} {m.unit}" for m in numbers)),
-                concept.teacher.evidence[0],
+                concept.text_evidence[0],
             )
         )
     return tuple(
@@ -83,9 +83,9 @@ def is_faint(concept: ConceptFinding) -> bool:
     return band(concept.student.probability if concept.probability is None else concept.probability) == "unlikely"
 
 
-def _section_of(concept: ConceptFinding) -> Title:
-    if concept.status != "present":
-        return BY_STATUS[concept.status]
+def _section_of(concept: ConceptFinding, status: Status) -> Title:
+    if status != "present":
+        return BY_STATUS[status]
     if concept.concept_id.startswith(ALLERGY_CODES):
         return "Allergies"
     if concept.concept_id in HABITS:

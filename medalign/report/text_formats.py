@@ -25,6 +25,7 @@ FORMULA_STARTS = "=+\\-@\t\r\n＝＋－＠"
 # Also behind a separator: where a comma or a semicolon is none to us, another country's spreadsheet cuts the cell there.
 _FORMULA = re.compile(rf"(^|[,;|\t\r\n\"]) *(?=[{FORMULA_STARTS}])")
 _BOM = "\ufeff"
+Cell = str | float | None
 
 
 def to_csv(analysis: Analysis) -> str:
@@ -35,7 +36,7 @@ def to_csv(analysis: Analysis) -> str:
     order mark, because Excel takes UTF-8 for its own code page without one; Python reads it as "utf-8-sig".
     """
     models = analysis.models
-    common = {
+    common: dict[str, Cell] = {
         "recording": analysis.recording.name,
         **{part: f"{model.name} {model.revision}" for part, model in vars(models).items()},
         "disclaimer": DISCLAIMER,
@@ -48,9 +49,9 @@ def to_csv(analysis: Analysis) -> str:
     return _BOM + out.getvalue()
 
 
-def _concept_row(concept: ConceptFinding) -> dict[str, str | float | None]:
+def _concept_row(concept: ConceptFinding) -> dict[str, Cell]:
     teacher, student = concept.teacher, concept.student
-    places = [e for witness in (teacher, student) if witness for e in witness.evidence]
+    places = (*concept.text_evidence, *concept.audio_evidence)
     row = {name: getattr(concept, name) for name in COLUMNS[:7]}
     row["status"] = concept.status or HEARD_ONLY
     row["teacher_probability"] = teacher and teacher.probability
@@ -69,7 +70,7 @@ def _place(evidence: Evidence) -> str:
     return f'{clock(evidence.start_s)} "{evidence.text}"'
 
 
-def _safe(value: str | float | None) -> str | float | None:
+def _safe(value: Cell) -> Cell:
     return _FORMULA.sub(r"\g<0>'", value) if isinstance(value, str) else value
 
 

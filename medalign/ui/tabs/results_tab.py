@@ -23,8 +23,8 @@ from medalign.feedback.store import FeedbackStore
 from medalign.report.study_figures import (
     agreement_figure,
     agreement_over_time_figure,
+    ranking_figure,
     reliability_figure,
-    standings_figure,
 )
 from medalign.ui.states import QUIET
 from medalign.ui.views.markup import folded, table, text
@@ -76,7 +76,7 @@ def _told_by_people(store: FeedbackStore) -> dict[str, tuple]:
     short = short_model_names(row.model for rows in found for row in rows)
     ranked, by_concept, by_week = (tuple(replace(row, model=short[row.model]) for row in rows) for rows in found)
     return {
-        "votes": (_models(short) + _votes(ranked, position_bias(votes)), standings_figure(ranked)),
+        "votes": (_models(short) + _votes(ranked, position_bias(votes)), ranking_figure(ranked)),
         "concepts": (_concepts(by_concept, between_raters(ratings)), agreement_figure(by_concept[:MAX_ROWS])),
         "weeks": (_weeks(by_week), agreement_over_time_figure(by_week)),
     }
@@ -106,7 +106,7 @@ def _votes(ranked: tuple[RankedModel, ...], bias: PositionBias) -> str:
             f"({_share(bias.share_left, bias.low, bias.high)}; p = {bias.p_value:.2f}): "
             f"{'more than chance would' if bias.p_value < 0.05 else 'no sign of a bias for a side'}."
         )
-    return heading + f'<p class="summary">{text(told)}</p>' + table("Standings", columns, rows)
+    return heading + f'<p class="summary">{text(told)}</p>' + table("Ranking", columns, rows)
 
 
 def _concepts(rows: tuple[ConceptAgreement, ...], raters: RaterAgreement) -> str:

@@ -10,7 +10,7 @@ from medalign.ui.views.statuses import AGREEMENTS, STATUSES
 INTRO = """<h2>Compare two models on this recording</h2><p class="hint">The recording is the one of the first tab. Blind:
 names, times and sizes stay hidden, and the order is drawn by lot, until you have voted.</p>"""
 DIFFERENCES = {
-    "only_a": "only here", "only_b": "only here", "status": "other status", "witness": "other witness",
+    "only_a": "only here", "only_b": "only here", "status": "other status", "source": "other source",
     "certainty": "other odds", "same": "",
 }  # fmt: skip
 
