@@ -74,9 +74,11 @@ def test_an_ablation_compares_arms_and_a_rerun_does_what_is_missing(cache, tmp_p
     assert "reconstruction" in (out / "plus-self-supervision-seed0" / "log.jsonl").read_text()
     assert main(["ablate", str(MANIFEST), "--out", str(out), *options, "--arm", "no such arm"]) == 2
     assert "unknown arm 'no such arm'; the arms are: CKA + InfoNCE" in capsys.readouterr().err
-    monkeypatch.setattr(ablation, "train", None)  # a second training would fail
+    written = {path: path.read_bytes() for path in out.glob("*/*.pt")}
     assert main(["ablate", str(MANIFEST), "--out", str(out), *options]) == 0
-    assert json.loads(json_out.read_text()) == figures
+    assert json.loads(json_out.read_text()) == figures and all(path.read_bytes() == old for path, old in written.items())
+    assert main(["ablate", str(MANIFEST), "--out", str(out), *options, "--only", "c"]) == 2
+    assert "data.texts" in capsys.readouterr().err
 
 
 def test_a_mismatch_is_told_where_audio_lies_near_its_own_text_and_not_where_it_lies_anywhere():

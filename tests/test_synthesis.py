@@ -1,6 +1,7 @@
 """Consultations become speech and a manifest: splits kept, voices apart, windows holding the words under them."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,6 +9,8 @@ import pytest
 from medalign.core.errors import DataError
 from medalign.training.data.consultations import (
     MAX_WORDS,
+    Consultation,
+    Utterance,
     note_sentences,
     read_aci_bench,
     read_consultations,
@@ -15,7 +18,15 @@ from medalign.training.data.consultations import (
     read_primock57,
 )
 from medalign.training.data.manifest import read_manifest
-from medalign.training.data.synthesis import SpokenUtterance, Take, _window_rows, read_takes, synthesize, timed_transcript
+from medalign.training.data.synthesis import (
+    SpokenUtterance,
+    Take,
+    _window_rows,
+    read_takes,
+    speak_takes,
+    synthesize,
+    timed_transcript,
+)
 
 # Invented, in the layouts of the three collections.
 PRIMOCK57 = (
@@ -116,6 +127,20 @@ def test_synthesis_writes_a_manifest_that_training_accepts(data, tmp_path):
     before = take.audio_path.stat().st_mtime_ns
     assert synthesize(consultations, out, **voices) == rows  # nothing is spoken twice
     assert take.audio_path.stat().st_mtime_ns == before
+
+
+def test_a_take_of_other_words_or_voices_is_not_taken_for_this_one(tmp_path):
+    said = Consultation("c", "valid", (Utterance("doctor", "Good morning."), Utterance("patient", "Good morning, doctor.")))
+    voices = {"doctor": "flite-kal16", "patient": "flite-kal16"}
+    spoken = tuple(SpokenUtterance(i, i + 1.0, u.role, u.text) for i, u in enumerate(said.utterances))
+    take = Take("c", "valid", "c-seed0-take0.flac", voices, spoken, tmp_path)
+    take.write()
+    (kept,) = speak_takes([said], tmp_path, n_takes=1, voices=("flite-kal16",))
+    assert kept == take
+    with pytest.raises(DataError, match=r"c-seed0-take0.flac was spoken with other voices .*kal16.* -> .*flite-slt"):
+        speak_takes([said], tmp_path, n_takes=1, voices=("flite-slt",))
+    with pytest.raises(DataError, match="spoken with other words; remove it"):
+        speak_takes([replace(said, utterances=said.utterances[:1])], tmp_path, n_takes=1, voices=("flite-kal16",))
 
 
 def test_a_validation_voice_that_training_hears_is_refused(tmp_path):

@@ -3,7 +3,7 @@
 import json
 import os
 import signal
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,14 +17,15 @@ from medalign.models.adapters import AdapterConfig
 from medalign.models.encoders import AudioEncoder, Features
 from medalign.models.head import STACK, AlignmentHead, HeadConfig, pad_stretches
 from medalign.models.student import Student, StudentConfig
+from medalign.training.align import embed_pairs
+from medalign.training.checkpoint import Run
 from medalign.training.data.batches import ChunkBatches, LengthBatches
 from medalign.training.data.pairs import N_MELS, Pair, Pairs
 from medalign.training.objective import LATE_ROWS, Heard, LossWeights, Objective, Targets
-from medalign.training.recipe import embed_pairs
 from medalign.training.train import TrainConfig, Trainee, learning_rate, make_accelerator, train
 
 HEAD = HeadConfig(encoder_dim=16, embed_dim=12, model_dim=20, n_heads=2, n_layers=1)
-TRAIN = TrainConfig(n_steps=60, batch_size=24, warmup_steps=5, validate_every=30, peak_lr=3e-3, bf16=False)
+TRAIN = TrainConfig(n_steps=60, batch_size=24, validate_every=30, peak_lr=3e-3, bf16=False)
 EVERYTHING = LossWeights(note=0.5, late_interaction=0.5, reconstruction=0.5, siglip=0.5, cosine=0.5, published=0.1)
 
 
@@ -70,7 +71,7 @@ def recall_at_1(student: Student, pairs: Pairs, targets: Targets) -> float:
 def run(folder: Path, config: TrainConfig = TRAIN, *, data=None, validate=lambda student: {"score": 0.0}) -> Student:
     pairs, targets = data or toy_pairs()
     student = toy_student(config.seed)
-    train(student, config, pairs, targets, validate, folder)
+    train(student, config, pairs, targets, validate, Run(folder, {"recipe": {"train": asdict(config)}}))
     return student
 
 
@@ -156,16 +157,31 @@ def test_a_signal_finishes_the_step_and_saves(tmp_path):
 def test_a_folder_with_another_runs_state_is_refused(tmp_path):
     config = replace(TRAIN, n_steps=4, validate_every=2, save_every=2)
     run(tmp_path, config)
-    with pytest.raises(TrainingError, match="another peak_lr"):
-        run(tmp_path, replace(config, peak_lr=1e-4))
+    with pytest.raises(TrainingError, match=r"asked for: recipe.train.peak_lr 0.003 -> 0.0001; recipe.train.seed 0 -> 1; give"):
+        run(tmp_path, replace(config, peak_lr=1e-4, seed=1))
+    with pytest.raises(TrainingError, match=r"recipe.train.n_steps 4 -> 3"):
+        run(tmp_path, replace(config, n_steps=3))
     state = torch.load(tmp_path / "state.pt", weights_only=True)
     state["trained"]["head.project.weight"] = torch.zeros(3, 3)
     torch.save(state, tmp_path / "state.pt")
     with pytest.raises(TrainingError, match=r"another shape \(head.project.weight\)"):
         run(tmp_path, config)
-    (tmp_path / "state.pt").write_bytes(b"half")
-    with pytest.raises(TrainingError, match="not the state of a run"):
-        run(tmp_path, config)
+    torch.save([1, 2], tmp_path / "list.pt")
+    for damaged in (b"half", b"", (tmp_path / "list.pt").read_bytes(), (tmp_path / "state.pt").read_bytes()[:-999]):
+        (tmp_path / "state.pt").write_bytes(damaged)
+        with pytest.raises(TrainingError, match="not the state of a run"):
+            run(tmp_path, config)
+
+
+def test_a_run_may_be_extended_and_saved_or_cut_into_chunks_otherwise(tmp_path):
+    config = replace(TRAIN, n_steps=4, validate_every=2, save_every=2)
+    run(tmp_path, config)
+    longer = replace(config, n_steps=6, save_every=3, chunk_size=24)
+    run(tmp_path, longer)
+    assert [entry["step"] for entry in log_of(tmp_path)] == list(range(6))
+    state = Run(tmp_path, {"recipe": {"train": asdict(longer)}})
+    assert [(session["first_step"], session["n_steps"]) for session in state.sessions] == [(0, 4), (4, 6)]
+    assert state.identity["recipe"]["train"]["n_steps"] == state.step == 6
 
 
 def test_chunks_give_the_gradient_of_the_whole_batch(tmp_path):
@@ -216,7 +232,8 @@ def train_undropped(folder: Path, config: TrainConfig, accelerator=None) -> Stud
         name="",
         revision="",
     )
-    train(student, config, pairs, targets, lambda s: {"score": 0.0}, folder, accelerator=accelerator)
+    run = Run(folder, {"recipe": {"train": asdict(config)}})
+    train(student, config, pairs, targets, lambda s: {"score": 0.0}, run, accelerator=accelerator)
     return student
 
 
@@ -268,7 +285,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_with_its_parts(tmp_path):
 
 def test_collapsed_embeddings_stop_the_run(tmp_path):
     with pytest.raises(TrainingError, match="collapsed, their effective rank is 1.2"):
-        run(tmp_path, validate=lambda student: {"score": 0.0, "rank": 1.2})
+        run(tmp_path, validate=lambda student: {"score": 0.0, "effective_rank": 1.2})
 
 
 @pytest.mark.parametrize(

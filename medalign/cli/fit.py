@@ -262,7 +262,6 @@ def _ablate(arguments: argparse.Namespace) -> None:
     config = TrainConfig(
         n_steps=arguments.steps,
         batch_size=arguments.batch_size,
-        warmup_steps=arguments.steps // 10,
         validate_every=arguments.steps,
         save_every=arguments.steps,
         bf16=arguments.bf16,

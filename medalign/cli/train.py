@@ -176,8 +176,9 @@ def _reports(arguments: argparse.Namespace) -> None:
 def _train(arguments: argparse.Namespace) -> None:
     from medalign.models.adapters import AdapterConfig
     from medalign.models.device import choose_device
+    from medalign.training.align import align
     from medalign.training.objective import LossWeights
-    from medalign.training.recipe import Recipe, align
+    from medalign.training.recipe import Recipe
     from medalign.training.train import TrainConfig
 
     try:
@@ -190,7 +191,6 @@ def _train(arguments: argparse.Namespace) -> None:
         chunk_size=arguments.chunk_size,
         peak_lr=arguments.lr,
         encoder_lr=arguments.encoder_lr,
-        warmup_steps=min(100, arguments.steps // 10),
         validate_every=arguments.validate_every,
         save_every=arguments.save_every,
         loss=loss,

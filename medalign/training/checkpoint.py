@@ -1,69 +1,102 @@
-"""The state of a run on disk: enough to go on bit for bit, written whole or not at all."""
+"""A run on disk: what it is, and its state, enough to go on bit for bit; written whole or not at all."""
 
 import json
 import math
-from dataclasses import asdict
+import pickle
+import platform
+import time
+from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import torch
 from torch import Tensor, nn
 
+from medalign import __version__
 from medalign.core.errors import TrainingError
+from medalign.training.identity import STEPS, Identity, check_resumed, flat
 
 STATE_FILE, LOG_FILE = "state.pt", "log.jsonl"
 
 
-class RunState:
-    """What changes from step to step: trained weights, optimiser, random numbers, and the best weights so far."""
+class Run:
+    """A folder, the identity of the run in it, and what changes from step to step.
 
-    def __init__(self, run: Path, config, trainee: nn.Module, objective: nn.Module, optimizer: torch.optim.Optimizer):
-        self.run, self.trainee, self.objective, self.optimizer = run, trainee, objective, optimizer
-        self.config = json.dumps(asdict(config), sort_keys=True)
-        self.best_score, self.best = -math.inf, None
-        run.mkdir(parents=True, exist_ok=True)
+    Identity and weights lie in one file, so that neither can be had without the other.
+    """
 
-    def resume(self) -> int:
-        """Load the folder's state if it has one; the next step to run.
+    def __init__(self, folder: Path, identity: Identity):
+        """Open the folder, whether a run is in it or not.
 
         Raises:
-            TrainingError: the state belongs to another configuration, or doesn't fit this model.
+            TrainingError: the folder holds another run (every difference is named), or a damaged state.
         """
-        path = self.run / STATE_FILE
-        if not path.is_file():
-            return 0
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self.identity: Identity = json.loads(json.dumps(identity))  # as it will be read back: lists for tuples
+        self.sessions: list[dict[str, Any]] = []
+        self.best_score, self.best = -math.inf, dict[str, Tensor]()
+        self.step = 0  # how many are done
+        self.seconds, self._opened = 0.0, time.monotonic()  # wall time of all sessions up to the last state
+        self._stored = self._read()
+        if self._stored is not None:
+            check_resumed(self._stored["identity"], self.identity, folder)
+            self.step, self.sessions, self.seconds = (self._stored[name] for name in ("step", "sessions", "seconds"))
+            self.best_score, self.best = self._stored["best_score"], self._stored["best"]
+
+    def _read(self) -> dict[str, Any] | None:
+        path = self.folder / STATE_FILE
+        if not path.exists():
+            return None
         try:
             stored = torch.load(path, weights_only=True, map_location="cpu")
-            config = stored["config"]
-        except (RuntimeError, KeyError, EOFError, OSError, ValueError) as error:
+            missing = {"identity", "sessions", "seconds", "step", "trained", "objective", "optimizer", "best"} - set(stored)
+            if missing:
+                raise KeyError(*missing)
+        except (RuntimeError, KeyError, TypeError, EOFError, OSError, ValueError, pickle.UnpicklingError) as error:
             told = f"{path} is not the state of a run ({type(error).__name__}); remove it to start anew"
             raise TrainingError(told) from error
-        if config != self.config:
-            old, new = json.loads(config), json.loads(self.config)
-            differ = sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
-            raise TrainingError(
-                f"{self.run} holds a run with another {', '.join(differ)}; give the same options to resume it, "
-                "or another --out to start anew"
-            )
+        return stored
+
+    def resume(self, trainee: nn.Module, objective: nn.Module, optimizer: torch.optim.Optimizer) -> int:
+        """Bring what is trained to where the run ended; the next step to do.
+
+        Raises:
+            TrainingError: the state doesn't fit this model.
+        """
+        self._trainee, self._objective, self._optimizer = trainee, objective, optimizer
+        stored, self._stored = self._stored, None
+        if stored is None:
+            return 0
         self._load(stored["trained"])
-        self.objective.load_state_dict(stored["objective"])
-        self.optimizer.load_state_dict(stored["optimizer"])
-        self.best_score, self.best = stored["best_score"], stored["best"]
+        objective.load_state_dict(stored["objective"])
+        optimizer.load_state_dict(stored["optimizer"])
         torch.set_rng_state(stored["random"])
         if stored["cuda_random"] is not None and torch.cuda.is_available():
             torch.cuda.set_rng_state(stored["cuda_random"])
-        return stored["step"]
+        return self.step
+
+    def begin(self, first_step: int) -> None:
+        """Record where the steps from here on are done, unless the last session did its own likewise."""
+        session = {"n_steps": flat(self.identity).get(STEPS)} | environment()
+        if not self.sessions or any(self.sessions[-1][name] != session[name] for name in session if name != "date"):
+            self.sessions.append({"first_step": first_step} | session)
 
     def save(self, step: int) -> None:
-        """Write the state after `step` steps; a kill in the middle leaves the one before."""
-        scratch = self.run / (STATE_FILE + ".part")
+        """Write identity and state after `step` steps; a kill in the middle leaves the one before."""
+        now = time.monotonic()
+        self.step, self.seconds, self._opened = step, self.seconds + now - self._opened, now
+        scratch = self.folder / (STATE_FILE + ".part")
         torch.save(
             {
+                "identity": self.identity,
+                "sessions": self.sessions,
+                "seconds": self.seconds,
                 "step": step,
-                "config": self.config,
                 "trained": self._trained(),
-                "objective": self.objective.state_dict(),
-                "optimizer": self.optimizer.state_dict(),
+                "objective": self._objective.state_dict(),
+                "optimizer": self._optimizer.state_dict(),
                 "best_score": self.best_score,
                 "best": self.best,
                 "random": torch.get_rng_state(),
@@ -71,11 +104,11 @@ class RunState:
             },
             scratch,
         )
-        scratch.replace(self.run / STATE_FILE)
+        scratch.replace(self.folder / STATE_FILE)
 
     def open_log(self, first_step: int) -> IO[str]:
         """The log, without what a killed run wrote after its last state."""
-        path = self.run / LOG_FILE
+        path = self.folder / LOG_FILE
         lines = path.read_text().splitlines() if path.is_file() else []
         kept = [line for line in lines if line.endswith("}") and json.loads(line)["step"] < first_step]
         path.write_text("".join(line + "\n" for line in kept))
@@ -86,18 +119,33 @@ class RunState:
             self.best_score, self.best = score, {name: tensor.clone() for name, tensor in self._trained().items()}
 
     def load_best(self) -> None:
-        if self.best is not None:
+        if self.best:
             self._load(self.best)
 
     def _trained(self) -> dict[str, Tensor]:
-        return {name: p.detach() for name, p in self.trainee.named_parameters() if p.requires_grad}
+        return {name: p.detach() for name, p in self._trainee.named_parameters() if p.requires_grad}
 
     def _load(self, trained: dict[str, Tensor]) -> None:
         own = self._trained()
-        shapes = ({name: (*tensor.shape,) for name, tensor in tensors.items()}.items() for tensors in (own, trained))
-        if wrong := sorted({name for name, _ in set.symmetric_difference(*map(set, shapes))}):
+        shapes = [{(name, *tensor.shape) for name, tensor in tensors.items()} for tensors in (own, trained)]
+        if wrong := sorted({name for name, *_ in shapes[0] ^ shapes[1]}):
             raise TrainingError(
-                f"the state in {self.run} is of a model of another shape ({', '.join(wrong[:5])}); give another --out"
+                f"the state in {self.folder} is of a model of another shape ({', '.join(wrong[:5])}); give another --out"
             )
         for name, tensor in own.items():
             tensor.copy_(trained[name])
+
+
+def environment() -> dict[str, Any]:
+    """When, and on what: date, hardware, versions."""
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
+    return {
+        "date": datetime.now(UTC).date().isoformat(),
+        "hardware": f"{torch.get_num_threads()} threads, {gpu}",
+        "versions": {
+            "medalign": __version__,
+            "torch": str(torch.__version__),  # a class of its own, which a state must not hold
+            "transformers": version("transformers"),
+            "python": platform.python_version(),
+        },
+    }

@@ -8,6 +8,8 @@ from medalign.core.errors import DataError
 from medalign.core.provenance import without_provenance
 from medalign.training.model_card_extras import FILES, extras
 
+STORY_FILE = "training.json"
+
 
 def write_card(folder: Path) -> None:
     """Write `folder`/README.md from training.json, and from the folder's other figures, credits.md and limits.md if there.
@@ -15,9 +17,9 @@ def write_card(folder: Path) -> None:
     Raises:
         DataError: the folder has no training.json.
     """
-    story = _read(folder / "training.json")
+    story = _read(folder / STORY_FILE)
     if story is None:
-        raise DataError(f"{folder} has no training.json; a card is written from the run of `medalign train`")
+        raise DataError(f"{folder} has no {STORY_FILE}; a card is written from the run of `medalign train`")
     parts = [_head(folder, story), _training(story), _figures(folder, story)]
     if fitted_beside := extras(folder):
         parts.append(fitted_beside)
@@ -66,7 +68,9 @@ def _training(story: dict) -> str:
     runs = _runs(story)
     groups: dict[str, list[dict]] = {}  # runs that differ in their seed alone
     for run in runs:
-        train = {name: value for name, value in run["recipe"]["train"].items() if name not in ("seed", "save_every")}
+        train = {
+            name: value for name, value in run["recipe"]["train"].items() if name not in ("seed", "save_every", "chunk_size")
+        }
         groups.setdefault(json.dumps([run["recipe"] | {"train": train}, run["manifest_sha256"]]), []).append(run)
     alike = list(groups.values())
     commands = [_command(group, is_joined="members" in story, several=len(alike) > 1) for group in alike]
@@ -83,7 +87,8 @@ def _training(story: dict) -> str:
 
 def _lines(group: list[dict], *, several: bool) -> list[str]:
     run = group[0]
-    recipe, train, versions = run["recipe"], run["recipe"]["train"], run["versions"]
+    recipe, train = run["recipe"], run["recipe"]["train"]
+    first, *resumed = run.get("sessions") or [run]  # a run of an earlier version had one session, and no list of them
     weights = ", ".join(f"{name} {weight:g}" for name, weight in train["loss"].items() if weight)
     seeds = ", ".join(str(other["recipe"]["train"]["seed"]) for other in group)
     whose = f"{', '.join(other['name'] for other in group)}: " if several else ""
@@ -95,9 +100,19 @@ def _lines(group: list[dict], *, several: bool) -> list[str]:
         f"{whose}Objective: {weights}; {train['n_steps']} steps of {train['batch_size']} pairs, learning rate "
         f"{train['peak_lr']:g}, seed {seeds}. Renderings of each recording: {recipe['renderings']}; noise clips from "
         f"{len(recipe['noise'])} folders.",
-        f"{whose}{run['date']}, {run['hardware']}, {minutes:.0f} minutes, speech and features from a cache not counted; torch "
-        f"{versions['torch']}, transformers {versions['transformers']}, Python {versions['python']}.",
+        f"{whose}{first['date']}, {first['hardware']}, {minutes:.0f} minutes, speech and features from a cache not counted; "
+        f"{_versions(first)}.",
+        *(
+            f"{whose}From step {later['first_step']} of {later['n_steps']} on: {later['date']}, {later['hardware']}; "
+            f"{_versions(later)}."
+            for later in resumed
+        ),
     ]
+
+
+def _versions(session: dict) -> str:
+    versions = session["versions"]
+    return f"torch {versions['torch']}, transformers {versions['transformers']}, Python {versions['python']}"
 
 
 def _command(group: list[dict], *, is_joined: bool, several: bool) -> str:

@@ -15,7 +15,6 @@ import math
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -26,7 +25,7 @@ from tqdm import tqdm
 from medalign.core.errors import DataError, TrainingError
 from medalign.models.head import STACK, padded_length
 from medalign.models.student import Student
-from medalign.training.checkpoint import RunState
+from medalign.training.checkpoint import Run
 from medalign.training.data.batches import ChunkBatches, LengthBatches
 from medalign.training.data.live import LiveChunks, stretches_of_chunks
 from medalign.training.data.pairs import N_MELS, Pairs
@@ -39,7 +38,6 @@ log = logging.getLogger(__name__)
 
 HIDDEN_SHARE, HIDDEN_SPAN = 0.3, 4  # tokens hidden for reconstruction: a third of a second at a time
 SCALE_LR = 10.0  # times the head's: in a short run, temperatures and biases would otherwise hardly leave their start
-MIN_RANK = 2.0  # effective rank of the validation embeddings below which a student has collapsed onto a line
 
 
 @dataclass(frozen=True)
@@ -49,11 +47,11 @@ class TrainConfig:
     chunk_size: int | None = None  # pairs that memory holds at once; the batch is re-encoded in such chunks
     peak_lr: float = 1e-3
     encoder_lr: float = 1e-4  # of the encoder's adapter, where there is one
-    warmup_steps: int = 100
     weight_decay: float = 0.05
     max_grad_norm: float = 1.0
     loss: LossWeights = field(default_factory=LossWeights)
     validate_every: int = 200
+    min_rank: float = 2.0  # effective rank of the validation embeddings below which a student has collapsed onto a line
     save_every: int = 1  # steps between states, so what a kill costs; more where a step is quicker than writing one
     bf16: bool = False  # matrix products in bfloat16; losses stay float32. For GPUs: some CPUs gain, others lose by it
     seed: int = 0
@@ -66,6 +64,10 @@ class TrainConfig:
             )
         if self.chunk_size is not None and self.chunk_size < 1:
             raise DataError(f"--chunk-size {self.chunk_size}: at least 1 pair is needed")
+
+    @property
+    def warmup_steps(self) -> int:
+        return min(100, self.n_steps // 10)
 
 
 def learning_rate(step: int, config: TrainConfig, peak_lr: float) -> float:
@@ -134,18 +136,18 @@ def train(
     pairs: Pairs,
     targets: Targets,
     validate: Callable[[Student], dict[str, float]],
-    run: Path,
+    run: Run,
     *,
     accelerator: Accelerator | None = None,
 ) -> None:
-    """Train the student in place and leave it with its best weights; go on where a stopped run in that folder ended.
+    """Train the student in place and leave it with its best weights; go on where a stopped run ended.
 
     Args:
-        validate: gives named figures, of which "score" decides, higher is better, and "rank" tells a collapse.
+        validate: gives named figures, of which "score" decides, higher is better, and "effective_rank" tells a collapse.
 
     Raises:
-        TrainingError: too few pairs for a batch, a loss that isn't finite, collapsed embeddings, or a folder that holds
-            the state of another run.
+        TrainingError: too few pairs for a batch, a loss that isn't finite, collapsed embeddings, or a state that doesn't
+            fit the student.
         KeyboardInterrupt: after SIGINT or SIGTERM, once the step is finished and the state saved.
     """
     accelerator = accelerator or make_accelerator(config)
@@ -164,9 +166,12 @@ def train(
     optimizer = torch.optim.AdamW([g for g in groups if g["params"]], lr=config.peak_lr, weight_decay=config.weight_decay)
     model, optimizer = accelerator.prepare(trainee, optimizer)
     loader = BatchLoader(student, config, pairs, accelerator)
-    state = RunState(run, config, trainee, objective, optimizer)
-    first_step = state.resume()
-    log_file = state.open_log(first_step) if accelerator.is_main_process else io.StringIO()
+    first_step = run.resume(trainee, objective, optimizer)
+    accelerator.wait_for_everyone()  # before the main process writes what the others read
+    if accelerator.is_main_process and first_step < config.n_steps:
+        run.begin(first_step)
+        run.save(first_step)
+    log_file = run.open_log(first_step) if accelerator.is_main_process else io.StringIO()
     stop = StopRequest()
     with log_file, stop, tqdm(total=config.n_steps, initial=first_step, disable=not accelerator.is_main_process) as bar:
         for step in range(first_step, config.n_steps):
@@ -198,8 +203,8 @@ def train(
             if (step + 1) % config.validate_every == 0 or step + 1 == config.n_steps:
                 trainee.eval()
                 entry |= (figures := validate(student))
-                _check_rank(step, figures)
-                state.keep_if_best(figures["score"])
+                _check_rank(step, figures, config.min_rank)
+                run.keep_if_best(figures["score"])
                 log.info("%s", {name: round(value, 4) for name, value in entry.items()})
             log_file.write(json.dumps(entry) + "\n")
             bar.set_postfix(loss=f"{entry['loss']:.3f}", refresh=False)
@@ -207,10 +212,10 @@ def train(
             if (step + 1) % config.save_every == 0 or step + 1 == config.n_steps or stop.asked:
                 log_file.flush()
                 if accelerator.is_main_process:
-                    state.save(step + 1)
+                    run.save(step + 1)
             if stop.asked and step + 1 < config.n_steps:
                 raise KeyboardInterrupt
-    state.load_best()
+    run.load_best()
     trainee.eval()
 
 
@@ -292,11 +297,11 @@ def _check_finite(step: int, loss: Tensor, parts: dict[str, Tensor]) -> None:
         raise TrainingError(f"step {step}: the loss is {loss.item()} ({told}); lower --lr, or give --no-bf16")
 
 
-def _check_rank(step: int, figures: dict[str, float]) -> None:
-    if figures.get("rank", MIN_RANK) < MIN_RANK:
+def _check_rank(step: int, figures: dict[str, float], least: float) -> None:
+    if (rank := figures.get("effective_rank", math.inf)) < least:
         raise TrainingError(
-            f"step {step}: the embeddings have collapsed, their effective rank is {figures['rank']:.1f} "
-            f"(at least {MIN_RANK:g} is expected); give contrastive or cka more weight, or lower --lr"
+            f"step {step}: the embeddings have collapsed, their effective rank is {rank:.1f} "
+            f"(at least {least:g} is expected); give contrastive or cka more weight, or lower --lr"
         )
 
 

@@ -8,6 +8,7 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from math import gcd
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from scipy.signal import butter, fftconvolve, resample_poly, sosfilt
 
 from medalign.core.audio import SAMPLE_RATE_HZ
 from medalign.core.errors import DataError
+from medalign.core.weights import sha256_of
 
 SNR_DB = (0.0, 20.0)
 SECTION_S = 20.0  # conditions change this often, so that one consultation teaches several
@@ -120,10 +122,15 @@ class NoiseClips:
     folders: tuple[tuple[Path, ...], ...]  # the clips of each folder
     _decoded: dict[Path, np.ndarray] = field(default_factory=dict, repr=False, compare=False)
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """What the clips are, wherever they lie: folder and file."""
-        return tuple(f"{path.parts[-2]}/{path.name}" for clips in self.folders for path in clips)
+    @cached_property
+    def digests(self) -> tuple[str, ...]:
+        """SHA-256 of each clip: what is mixed in, whatever the files are called. Raises DataError if one is missing."""
+        try:
+            return tuple(sha256_of(path) for clips in self.folders for path in clips)
+        except OSError as error:
+            raise DataError(
+                f"noise clip {error.filename} can't be read ({error.strerror}); give wav, flac, ogg or mp3"
+            ) from error
 
     @classmethod
     def from_folders(cls, folders: Iterable[Path], *, split: str = "train", folds: Sequence[int] | None = None) -> "NoiseClips":

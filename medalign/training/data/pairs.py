@@ -183,7 +183,7 @@ class _Rendering:
     @property
     def _heard(self) -> str:
         if self.seed is not None:
-            clips = "" if self.noise is None else f"-{zlib.crc32(repr(self.noise.names).encode()):08x}"
+            clips = "" if self.noise is None else f"-{zlib.crc32(repr(self.noise.digests).encode()):08x}"
             return f"degraded{self.seed}{clips}"
         return "clean" if self.snr_db is None else f"pink{self.snr_db:g}db"
 

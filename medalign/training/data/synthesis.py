@@ -162,8 +162,6 @@ def _speak_take(job: tuple[Consultation, int], *, out: Path, voices: tuple[str, 
     consultation, number = job
     stem = f"{consultation.consultation_id}-seed{seed}-take{number}"
     sidecar = out / f"{stem}.json"
-    if sidecar.is_file():
-        return Take.read(sidecar)
     # A stable hash: Python's own differs from process to process.
     rng = np.random.default_rng([seed, number, zlib.crc32(consultation.consultation_id.encode())])
     speakers = rng.choice(voices, size=2, replace=len(voices) < 2)
@@ -171,6 +169,11 @@ def _speak_take(job: tuple[Consultation, int], *, out: Path, voices: tuple[str, 
         role: (str(voice), float(rng.uniform(0.88, 1.15)), float(rng.uniform(-2, 2)) if len(voices) > 1 else 0.0)
         for role, voice in zip(("doctor", "patient"), speakers, strict=True)
     }
+    cast_voices = {role: voice for role, (voice, _, _) in cast.items()}
+    if sidecar.is_file():
+        take = Take.read(sidecar)
+        _check_same(take, consultation, cast_voices)
+        return take
     pieces, utterances, n_samples = [], [], 0
     for utterance in consultation.utterances:
         voice, rate, pitch = cast[utterance.role]
@@ -181,11 +184,24 @@ def _speak_take(job: tuple[Consultation, int], *, out: Path, voices: tuple[str, 
         n_samples += len(pause) + len(waveform)
         pieces += [pause, waveform]
         utterances.append(SpokenUtterance(start_s, n_samples / SAMPLE_RATE_HZ, utterance.role, utterance.text))
-    cast_voices = {role: voice for role, (voice, _, _) in cast.items()}
     take = Take(consultation.consultation_id, consultation.split, f"{stem}.flac", cast_voices, tuple(utterances), out)
     soundfile.write(take.audio_path, np.concatenate(pieces), SAMPLE_RATE_HZ, subtype="PCM_16")
     take.write()  # the JSON appears only once the audio is complete
     return take
+
+
+def _check_same(take: Take, consultation: Consultation, voices: dict[str, str]) -> None:
+    """A take of an earlier call is kept only if it is what this one would speak.
+
+    Raises:
+        DataError: it was spoken from other words, by other voices, or for the other split.
+    """
+    found = (take.split, take.voices, tuple((u.role, u.text) for u in take.utterances))
+    wanted = (consultation.split, voices, tuple((u.role, u.text) for u in consultation.utterances))
+    for what, old, new in zip(("split", "voices", "words"), found, wanted, strict=True):
+        if old != new:
+            told = "" if what == "words" else f" ({old} -> {new})"
+            raise DataError(f"{take.audio_path} was spoken with other {what}{told}; remove it, or give another --out")
 
 
 def timed_transcript(utterances: Iterable[SpokenUtterance]) -> Transcript:

@@ -20,11 +20,11 @@ from medalign.evaluation.retrieval import pooled_ranks
 from medalign.models.student import Student
 from medalign.models.teacher import Teacher
 from medalign.pipeline.calibration import against_distractors
+from medalign.training.align import MIN_MENTIONS, POOL, embed_pairs, in_half_precision
 from medalign.training.data.manifest import read_manifest
 from medalign.training.data.pairs import Pairs, build_alone, build_pairs
 from medalign.training.data.targets import Vocabulary
 from medalign.training.losses import debiased_cka, published_loss
-from medalign.training.recipe import MIN_MENTIONS, POOL, embed_pairs, in_half_precision
 
 log = logging.getLogger(__name__)
 

@@ -1,0 +1,197 @@
+"""From a manifest to a checkpoint folder: encode, align, choose, and tell the story of the run."""
+
+import copy
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from medalign.concepts import ConceptBank
+from medalign.core.weights import sha256_of
+from medalign.evaluation.concept_detection import mean_over_concepts, per_concept
+from medalign.evaluation.retrieval import recall_at_k
+from medalign.models.student import Student
+from medalign.models.teacher import Teacher
+from medalign.report.figures import training_curves
+from medalign.training.checkpoint import LOG_FILE, Run
+from medalign.training.data.augmentation import NoiseClips
+from medalign.training.data.manifest import Row, read_manifest
+from medalign.training.data.pairs import Pairs, build_pairs
+from medalign.training.data.targets import Vocabulary, make_targets
+from medalign.training.identity import Identity, data_identity
+from medalign.training.losses import effective_rank
+from medalign.training.model_card import STORY_FILE, write_card
+from medalign.training.recipe import Recipe
+from medalign.training.train import make_accelerator, train
+
+log = logging.getLogger(__name__)
+
+MIN_MENTIONS = 5  # a concept with fewer is not counted
+POOL = 500  # texts that a clip must find its own among
+
+
+def align(manifest: Path, recipe: Recipe, out: Path, cache: Path, *, device: str = "auto") -> dict[str, float]:
+    """Train a student on the manifest and write its checkpoint folder; its figures on the validation rows.
+
+    A run in that folder goes on where it ended, if it is the same one; a finished run is left as it is.
+
+    Raises:
+        DataError: rows of the manifest can't be used; all of them are listed.
+        TrainingError: the folder holds another run; see also `train`.
+    """
+    rows = read_manifest(manifest, shared_texts=recipe.shared_texts)
+    return align_rows(rows, sha256_of(manifest), recipe, out, cache, device=device)
+
+
+def align_rows(
+    rows: Sequence[Row], manifest_sha256: str, recipe: Recipe, out: Path, cache: Path, *, device: str = "auto"
+) -> dict[str, float]:
+    """As `align`, with rows that have been read and checked."""
+    config = recipe.train
+    rows = [row for row in rows if row.group.startswith(recipe.only)]
+    noise = NoiseClips.from_folders([Path(folder) for folder in recipe.noise]) if recipe.noise else None
+    torch.manual_seed(config.seed)
+    accelerator = make_accelerator(config, device)
+    teacher, bank = Teacher(recipe.teacher, layer=recipe.teacher_layer), ConceptBank.default()
+    student = Student.untrained(
+        recipe.encoder,
+        teacher_name=teacher.info.name,
+        teacher_revision=teacher.info.revision,
+        embed_dim=teacher.embed_dim,
+        adapter=recipe.adapter,
+    ).to(str(accelerator.device))
+    run = Run(out, identity_of(recipe, student, teacher, rows, noise) | {"manifest_sha256": manifest_sha256})
+    if (story := finished_story(run)) is not None:
+        log.info("%s is finished", out)
+        return story["validation"]
+    with accelerator.main_process_first():  # the others find the frames in the cache
+        pairs, validation_pairs = encode_rows(rows, student, recipe, noise, cache)
+    vocabulary = Vocabulary.of((*pairs.pairs, *validation_pairs.pairs), teacher, bank, cache / "teacher")
+    log.info("%d pairs to learn from, %d to choose by", len(pairs.pairs), len(validation_pairs.pairs))
+    targets = make_targets(pairs, teacher, bank, vocabulary, config.loss, cache / "teacher").to(accelerator.device)
+    mentioned = vocabulary.mentioned(validation_pairs.pairs, bank)
+    validate = Validation(validation_pairs, teacher, vocabulary.embeddings, mentioned, cache / "teacher")
+    train(student, config, pairs, targets, validate, run, accelerator=accelerator)
+    figures = validate(student)
+    if accelerator.is_main_process:
+        student.save_pretrained(out)
+        write_story(run, n_train_pairs=len(pairs.pairs), figures=figures)
+    return figures
+
+
+def identity_of(recipe: Recipe, student: Student, teacher: Teacher, rows: Sequence[Row], noise: NoiseClips | None) -> Identity:
+    """All that decides what the run comes out as: recipe, models, and digests of rows, audio and noise clips."""
+    config = student.config
+    return {
+        "recipe": asdict(recipe) | {"noise": [Path(folder).name for folder in recipe.noise]},  # not where they lie here
+        "teacher": teacher.description,
+        "encoder": f"{config.encoder} ({config.encoder_revision})",
+        **data_identity(rows, noise.digests if noise else ()),
+    }
+
+
+def encode_rows(
+    rows: Sequence[Row], student: Student, recipe: Recipe, noise: NoiseClips | None, cache: Path
+) -> tuple[Pairs, Pairs]:
+    """Pairs to learn from, and pairs to choose by, cut from whole recordings as an analysis cuts them."""
+    learn = [row for row in rows if row.split == "train"]
+    choose = [row for row in rows if row.split == "valid"]
+    trained = recipe.adapter.kind != "frozen"
+    listener = in_half_precision(student) if recipe.train.bf16 else student
+    validation = build_pairs(choose, listener, cache / "frames", renderings="clean", keep_waveforms=trained)
+    pairs = build_pairs(
+        learn,
+        listener,
+        cache / "frames",
+        renderings=recipe.renderings,
+        noise=noise,
+        keep_log_mel=recipe.train.loss.reconstruction > 0,
+        keep_waveforms=trained,
+        seed=recipe.augmentation_seed,
+    )
+    return pairs, validation
+
+
+def in_half_precision(student: Student) -> Student:
+    """The student with a copy of its encoder in bfloat16: training can do with coarser frames, and they come faster.
+
+    A copy, since rounded weights don't come back.
+    """
+    encoder = copy.deepcopy(student.encoder).to(torch.bfloat16)
+    return Student(student.config, student.head, encoder, name=student.info.name, revision=student.info.revision)
+
+
+class Validation:
+    """Figures of a student on validation rows, for choosing its weights; called often, so it works on cached frames."""
+
+    def __init__(self, pairs: Pairs, teacher: Teacher, concepts: np.ndarray, mentioned: np.ndarray, cache: Path | None = None):
+        self.pairs, self.concepts, self.mentioned = pairs, concepts, mentioned
+        self.texts = [pair.text for pair in pairs.pairs]
+        self.text_embeddings = teacher.encode(self.texts, cache=cache)
+
+    def __call__(self, student: Student) -> dict[str, float]:
+        pairs = self.pairs
+        if student.config.adapter.kind != "frozen":  # the encoder has moved since the frames were cached
+            frames = (student.frames(np.asarray(waveform, np.float32)).cpu().numpy() for waveform in pairs.waveforms)
+            pairs = replace(pairs, frames=tuple(frames))
+        audio = embed_pairs(student, pairs)
+        figures = {"effective_rank": effective_rank(torch.from_numpy(audio))}
+        figures |= recall_at_k(audio @ self.text_embeddings.T, self.texts, pool=min(POOL, len(self.texts)))
+        scores = [figures["recall@1"]]
+        if ((counts := self.mentioned.sum(0)) >= MIN_MENTIONS).any() and (counts < len(self.texts)).any():
+            figures |= concept_figures(audio @ self.concepts.T, self.mentioned)
+            scores.append(figures["average_precision"])
+        return figures | {"score": float(np.mean(scores))}
+
+
+@torch.inference_mode()
+def embed_pairs(student: Student, pairs: Pairs, batch_size: int = 64) -> np.ndarray:
+    """Embeddings (n, d) of all pairs, in their order; sorted by length inside, to pad little."""
+    device = next(student.head.parameters()).device
+    order = np.argsort(pairs.durations_s, kind="stable")
+    embedded = np.zeros((len(order), student.config.head.embed_dim), np.float32)
+    for i in range(0, len(order), batch_size):
+        chosen = order[i : i + batch_size]
+        hidden_states, mask = pairs.batch(chosen)
+        embedded[chosen] = student.head(hidden_states.to(device), mask.to(device)).float().cpu().numpy()
+    return embedded
+
+
+def concept_figures(scores: np.ndarray, mentioned: np.ndarray) -> dict[str, float]:
+    results = per_concept(scores, mentioned, min_mentions=MIN_MENTIONS)
+    return {
+        "auroc": mean_over_concepts(results, "auroc"),
+        "average_precision": mean_over_concepts(results, "average_precision"),
+        "n_concepts": len(results),
+    }
+
+
+def finished_story(run: Run) -> dict[str, Any] | None:
+    """What `write_story` wrote, if the run is finished."""
+    path = run.folder / STORY_FILE
+    if run.step < run.identity["recipe"]["train"]["n_steps"] or not path.is_file():
+        return None
+    story = json.loads(path.read_text(encoding="utf-8"))
+    return story if story["recipe"] == run.identity["recipe"] else None
+
+
+def write_story(run: Run, *, n_train_pairs: int, figures: dict[str, float]) -> None:
+    """training.json, the curves and the card: what a reader needs to trust a checkpoint, or not.
+
+    Written from what the run's state says it is, not from what a command asked for.
+    """
+    story = run.identity | {
+        "n_train_pairs": n_train_pairs,
+        "validation": figures,
+        "wall_time_s": round(run.seconds),
+        "sessions": run.sessions,
+    }
+    (run.folder / STORY_FILE).write_text(json.dumps(story, indent=2) + "\n", encoding="utf-8")
+    entries = [json.loads(line) for line in (run.folder / LOG_FILE).read_text().splitlines()]
+    training_curves(entries).write_html(run.folder / "curves.html", include_plotlyjs="directory")
+    write_card(run.folder)

@@ -1,0 +1,84 @@
+"""What a run is: everything that decides its weights, fixed before the first step and never rewritten.
+
+A resumed run must be the run that began. Were a difference let through, the weights would have seen one thing and their
+model card would name another.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from medalign.core.errors import TrainingError
+from medalign.core.weights import sha256_of
+from medalign.training.data.manifest import Row
+
+Identity = dict[str, Any]  # what JSON can hold
+
+STEPS = "recipe.train.n_steps"
+# What a resumed run may have otherwise. Beside these: device, processes and versions, which are recorded a session each, and
+# where the cache lies and what is logged, which decide nothing.
+MAY_CHANGE = {
+    STEPS: "may grow: the run is extended, and learning rates follow the longer plan from there on",
+    "recipe.train.save_every": "how often the state is written",
+    "recipe.train.chunk_size": "how many pairs memory holds at once",
+}
+
+
+def data_identity(rows: Sequence[Row], noise: Sequence[str] = ()) -> Identity:
+    """Digests of what rows say, a column each, and of the audio itself; the same wherever the files lie.
+
+    Args:
+        noise: digests of the noise clips.
+    """
+    sounds = {path: sha256_of(path) for path in dict.fromkeys(row.path for row in rows)}
+    columns: dict[str, list] = {
+        "audio": [sounds[row.path] for row in rows],
+        "texts": [row.text for row in rows],
+        "groups": [row.group for row in rows],
+        "splits": [row.split for row in rows],
+        "stretches": [(row.start_s, row.end_s) for row in rows],
+        "labels": [row.labels for row in rows],
+    }
+    return {
+        "data": {name: _digest(values) for name, values in columns.items()} | {"noise": _digest(noise)},
+        **{f"n_{split}_rows": columns["splits"].count(split) for split in ("train", "valid")},
+        **{f"n_{split}_groups": len({row.group for row in rows if row.split == split}) for split in ("train", "valid")},
+    }
+
+
+def check_resumed(stored: Identity, wanted: Identity, folder: Path) -> None:
+    """Whether a stored run may go on as the wanted one.
+
+    Raises:
+        TrainingError: they differ in more than `MAY_CHANGE`; every such field is named with its old and its new value.
+    """
+    old, new = flat(stored), flat(wanted)
+    differ = [name for name in dict.fromkeys([*old, *new]) if old.get(name) != new.get(name) and name not in MAY_CHANGE]
+    if STEPS in old and new.get(STEPS, 0) < old[STEPS]:
+        differ.append(STEPS)
+    if differ:
+        told = "; ".join(f"{name} {_shown(old, name)} -> {_shown(new, name)}" for name in differ)
+        raise TrainingError(
+            f"{folder} holds a run that differs from the one asked for: {told}; give what it began with, or another --out"
+        )
+
+
+def flat(identity: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Dotted names and their values."""
+    found: dict[str, Any] = {}
+    for name, value in identity.items():
+        found |= flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {f"{prefix}{name}": value}
+    return found
+
+
+def _shown(values: Mapping[str, Any], name: str) -> str:
+    if name not in values:
+        return "nothing"
+    value = values[name]
+    return value[:12] if isinstance(value, str) and len(value) == 64 else json.dumps(value, ensure_ascii=False)
+
+
+def _digest(values: Iterable[object]) -> str:
+    return hashlib.sha256(json.dumps(list(values), ensure_ascii=False).encode()).hexdigest()
