@@ -283,5 +283,5 @@ def test_a_reference_survives_the_disk_and_a_missing_one_is_one_sentence(referen
     loaded = Calibration.load(tmp_path)
     assert np.abs(loaded.text - reference.text).max() < 1e-3
     assert loaded.student_threshold == reference.student_threshold
-    with pytest.raises(CheckpointError, match="missing or damaged"):
+    with pytest.raises(CheckpointError, match="reference.safetensors is missing; give a complete student folder"):
         Calibration.load(tmp_path / "elsewhere")

@@ -130,7 +130,7 @@ def test_too_little_is_refused_and_a_fit_survives_the_disk(tmp_path):
     loaded = Fusion.load(tmp_path)
     assert loaded.fit.tolist() == list(range(N_FEATURES + 1)) and loaded.threshold == 0.4
     Fusion(np.arange(3.0), 0.4).save(tmp_path)
-    with pytest.raises(CheckpointError, match="weights"):
+    with pytest.raises(CheckpointError, match="'fit' has the shape 3, expected 16"):
         Fusion.load(tmp_path)
     (tmp_path / "fusion.safetensors").write_bytes(b"x" * 50)
     with pytest.raises(CheckpointError, match="medalign fuse"):

@@ -89,7 +89,7 @@ def test_damaged_or_foreign_files_are_refused(tmp_path):
         SoundEventDetector.load(tmp_path, DIM + 1)  # an encoder of another width
     config = json.loads((tmp_path / SOUND_EVENTS_CONFIG).read_text())
     (tmp_path / SOUND_EVENTS_CONFIG).write_text(json.dumps({**config, "labels": ["laugh"]}))
-    with pytest.raises(CheckpointError, match="other signs"):
+    with pytest.raises(CheckpointError, match="another detector"):
         SoundEventDetector.load(tmp_path, DIM)
     (tmp_path / SOUND_EVENTS_FILE).write_bytes(b"x" * 40)
     with pytest.raises(CheckpointError):

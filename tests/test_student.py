@@ -1,6 +1,7 @@
 """The student hears what faster-whisper hears, says the same thing twice, and loads only what fits."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -8,6 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from safetensors.numpy import load_file, save_file
 
 from medalign.core.assets import CHECKPOINTS
 from medalign.core.audio import SAMPLE_RATE_HZ, load_recording
@@ -111,7 +113,7 @@ def test_a_configuration_with_another_key_names_it(tmp_path, place):
     config = json.loads((folder / "config.json").read_text())
     config.get(place, config)["colour"] = "blue"
     (folder / "config.json").write_text(json.dumps(config))
-    with pytest.raises(CheckpointError, match=r"unexpected \['colour'\]"):
+    with pytest.raises(CheckpointError, match=r"colour: unexpected keyword argument"):
         Student.from_pretrained(str(folder))
 
 
@@ -134,14 +136,62 @@ def test_frames_of_half_precision_come_as_float32(waveform):
 
 def test_a_folder_of_another_model_is_no_student():
     folder = resolve("all-MiniLM-L6-v2", weight_files=("model.safetensors",)).folder
-    with pytest.raises(CheckpointError, match="not a student's configuration"):
+    with pytest.raises(CheckpointError, match="encoder: field required"):
         Student.from_pretrained(str(folder))
 
 
-def test_damaged_weights_are_one_sentence(tmp_path):
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda config: [], "the whole: input should be an object"),
+        (lambda config: config | {"head": []}, "head: input should be an object"),
+        (lambda config: config | {"teacher": None}, "teacher: input should be a valid string"),
+        (lambda config: config | {"hop_s": "3"}, "hop_s: input should be a valid number"),
+        (lambda config: config | {"hop_s": 0}, "windows of 6.0 s every 0.0 s"),
+        (lambda config: config | {"hop_s": 1e-9}, "hop of at least 0.1 s"),
+        (lambda config: config | {"window_s": float("nan")}, "not JSON compliant"),
+        (lambda config: {k: v for k, v in config.items() if k != "window_s"}, "window_s: field required"),
+        (lambda config: config | {"n_members": 3}, "no ensemble"),
+        (lambda config: config | {"member_weights": [1.0, 1.0, 1.0, -1.0]}, "no ensemble"),
+        (lambda config: config | {"head": config["head"] | {"n_heads": 0}}, "n_heads 0 of a student's head"),
+        (lambda config: config | {"head": config["head"] | {"n_heads": 7}}, "must divide"),
+        (lambda config: config | {"head": config["head"] | {"n_layers": 10**9}}, "out of bounds"),
+    ],
+)
+def test_a_malformed_configuration_is_one_sentence(tmp_path, change, told):
     folder = copy_of_the_shipped(tmp_path)
-    (folder / "model.safetensors").write_bytes(b"not safetensors")
-    with pytest.raises(CheckpointError, match="not a safetensors file"):
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(change(config)))
+    with pytest.raises(CheckpointError, match=told) as refusal:
+        Student.from_pretrained(str(folder))
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("damage", "told"),
+    [
+        (lambda path: path.write_bytes(b"not safetensors"), "not a readable safetensors file"),
+        (lambda path: path.write_bytes(path.read_bytes()[:-1000]), "not a readable safetensors file"),
+        (lambda path: path.write_bytes(b""), "not a readable safetensors file"),
+        (lambda path: save_file({"x": np.zeros(3, np.float32)}, path), "missing .*unexpected"),
+        (lambda path: save_file({k: v * np.nan for k, v in load_file(path).items()}, path), "not finite"),
+    ],
+)
+def test_damaged_weights_are_one_sentence(tmp_path, damage, told):
+    folder = copy_of_the_shipped(tmp_path)
+    damage(folder / "model.safetensors")
+    with pytest.raises(CheckpointError, match=told) as refusal:
+        Student.from_pretrained(str(folder))
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors", "reference.safetensors"])
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")])
+def test_a_fifo_or_a_device_in_the_place_of_a_file_is_refused_unopened(tmp_path, name, make):
+    folder = copy_of_the_shipped(tmp_path)
+    (folder / name).unlink()
+    make(folder / name)
+    with pytest.raises(WeightsError, match=f"{name} is neither a file nor a folder"):
         Student.from_pretrained(str(folder))
 
 

@@ -1,9 +1,13 @@
 """The teacher reads texts alone or together, padded or not, the same way; and keeps no text on disk."""
 
+import json
+import shutil
+
 import numpy as np
 import pytest
 import torch
-from transformers import GPT2Config, GPT2Model, PreTrainedTokenizerFast
+from safetensors.torch import load_file, save_file
+from transformers import BertConfig, BertModel, BertTokenizer, GPT2Config, GPT2Model, PreTrainedTokenizerFast
 
 from medalign.core.errors import MedAlignError, WeightsError
 from medalign.models.teacher import Teacher
@@ -102,6 +106,98 @@ def test_an_embedding_that_is_not_finite_is_an_error_with_its_row(minilm, monkey
 def test_an_option_that_does_not_fit_is_refused(name, options, told, folder):
     with pytest.raises(WeightsError, match=told):
         Teacher(str(folder) if name == "causal" else name, **options)
+
+
+@pytest.fixture
+def sentence_encoder(tmp_path):
+    """The folder of a sentence encoder with random weights."""
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "cough", "no"]
+    (tmp_path / "vocab.txt").write_text("\n".join(words))
+    BertTokenizer(str(tmp_path / "vocab.txt")).save_pretrained(tmp_path)
+    config = BertConfig(vocab_size=len(words), hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=16)
+    BertModel(config, add_pooling_layer=False).save_pretrained(tmp_path)
+    modules = [("", "Transformer"), ("1_Pooling", "Pooling")]
+    described = [
+        {"idx": i, "name": str(i), "path": path, "type": f"sentence_transformers.models.{kind}"}
+        for i, (path, kind) in enumerate(modules)
+    ]
+    (tmp_path / "modules.json").write_text(json.dumps(described))
+    (tmp_path / "1_Pooling").mkdir()
+    (tmp_path / "1_Pooling" / "config.json").write_text('{"word_embedding_dimension": 16, "pooling_mode_mean_tokens": true}')
+    return tmp_path
+
+
+def change_weights(folder, change):
+    path = folder / "model.safetensors"
+    save_file(change(load_file(path)), path, metadata={"format": "pt"})
+
+
+LAYER = "encoder.layer.1.attention.self.query.weight"
+
+
+def test_a_sentence_encoder_needs_no_pooler(sentence_encoder, capfd):
+    assert Teacher(str(sentence_encoder)).encode(["cough", "no cough"]).shape == (2, 16)
+    assert capfd.readouterr().err == ""  # no progress bar, no report
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda state: {k: v for k, v in state.items() if k != LAYER}, f"1 of its weights are missing: {LAYER}"),
+        (lambda state: {k: v for k, v in state.items() if "layer.1" not in k}, "16 of its weights are missing: .* ...\\)"),
+        (lambda state: state | {LAYER: state[LAYER][:8]}, f"1 of its weights are of another shape: {LAYER}"),
+    ],
+)
+def test_weights_that_are_missing_or_do_not_fit_are_refused(sentence_encoder, folder, tmp_path, capfd, change, told):
+    change_weights(sentence_encoder, change)
+    with pytest.raises(WeightsError, match=told) as refusal:
+        Teacher(str(sentence_encoder))
+    assert "\n" not in str(refusal.value) and capfd.readouterr().err == ""
+
+
+def test_a_causal_model_with_missing_weights_is_refused(folder, tmp_path):
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    change_weights(copy, lambda state: {k: v for k, v in state.items() if not k.startswith("h.2.")})
+    with pytest.raises(WeightsError, match="of its weights are missing: h.2."):
+        Teacher(str(copy))
+
+
+@pytest.mark.parametrize("place", ["modules.json", "config.json"])
+def test_code_beside_the_weights_is_never_run(sentence_encoder, tmp_path, monkeypatch, place):
+    """Nobody is asked, either: one "y" at a prompt would run it."""
+    monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("asked for consent"))
+    (sentence_encoder / "strange.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\nclass Model: pass\nclass Config: pass")
+    path = sentence_encoder / place
+    body = json.loads(path.read_text())
+    if place == "modules.json":
+        body[0]["type"] = "strange.Model"
+    else:
+        (sentence_encoder / "modules.json").unlink()
+        body |= {"model_type": "strange", "auto_map": {"AutoConfig": "strange.Config", "AutoModel": "strange.Model"}}
+    path.write_text(json.dumps(body))
+    with pytest.raises(WeightsError, match="can't be loaded as a text model"):
+        Teacher(str(sentence_encoder))
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("config.json", "[]"),
+        ("config.json", '{"model_type": "bert", "num_attention_heads": 0}'),
+        ("modules.json", "{}"),
+        ("modules.json", '[{"idx": 0}]'),
+        ("1_Pooling/config.json", "[1"),
+        ("1_Pooling/config.json", "3"),
+        ("tokenizer.json", "[]"),
+        ("model.safetensors", "x" * 100),
+    ],
+)
+def test_a_malformed_file_is_one_sentence(sentence_encoder, capfd, file, content):
+    (sentence_encoder / file).write_text(content)
+    with pytest.raises(WeightsError) as refusal:
+        Teacher(str(sentence_encoder))
+    assert "\n" not in str(refusal.value) and capfd.readouterr().err == ""
 
 
 def test_no_text_gives_no_rows(minilm):

@@ -7,7 +7,6 @@ result can always name the exact weights behind it. Nothing here loads a model.
 
 import hashlib
 import importlib.util
-import json
 import logging
 import os
 import shutil
@@ -18,6 +17,7 @@ from functools import cache
 from pathlib import Path
 
 from medalign.core.errors import WeightsError
+from medalign.core.files import first_line, read_json, reading
 
 log = logging.getLogger(__name__)
 
@@ -144,8 +144,9 @@ def n_bytes(name: str, *, weight_files: tuple[str, ...]) -> int:
     file = next(folder / file for file in weight_files if (folder / file).is_file())
     if not file.name.endswith(INDEX_ENDING):
         return file.stat().st_size
-    parts = set(json.loads(file.read_text(encoding="utf-8"))["weight_map"].values())
-    return sum((folder / part).stat().st_size for part in parts)
+    parts = read_json(file, dict, error=WeightsError, remedy="download the model again").get("weight_map")
+    with reading(f"{file} doesn't list the files of its weights", error=WeightsError, remedy="download the model again"):
+        return sum((folder / part).stat().st_size for part in set(parts.values()))
 
 
 def upload_folder(folder: Path, repo_id: str, *, private: bool, token: str | None = None) -> str:
@@ -189,7 +190,7 @@ def _upload(
         )
     except (OSError, ValueError, HFValidationError, HfHubHTTPError, httpx.HTTPError) as error:
         raise WeightsError(
-            f"{folder} could not be uploaded to the Hub as '{repo_id}': {_first_line(error)}; "
+            f"{folder} could not be uploaded to the Hub as '{repo_id}': {first_line(error)}; "
             "check the name, the connection and the token"
         ) from error
     return commit.commit_url
@@ -221,6 +222,9 @@ def _from_folder(name: str, weight_files: tuple[str, ...]) -> Weights:
     found = [file for file in weight_files if file in present]
     if not found:
         raise WeightsError(f"model folder {folder} holds none of {', '.join(weight_files)}; point to the folder with them")
+    for path in (*folder.glob("*"), *folder.glob("*/*")):  # what reads the folder would wait for a fifo's writer
+        if path.exists() and not path.is_file() and not path.is_dir():
+            raise WeightsError(f"{path} is neither a file nor a folder; take it out of the model's folder")
     try:
         return Weights(name, folder, sha256_of(folder / found[0])[:REVISION_LENGTH])
     except OSError as error:
@@ -286,11 +290,7 @@ def _from_hub(name: str, hub_id: str) -> Weights:
         folder = Path(snapshot_download(hub_id, etag_timeout=5))
     except (OSError, ValueError, HFValidationError, HfHubHTTPError, httpx.HTTPError) as error:
         raise WeightsError(
-            f"model '{name}' could not be fetched from the Hub as '{hub_id}': {_first_line(error)}; "
+            f"model '{name}' could not be fetched from the Hub as '{hub_id}': {first_line(error)}; "
             "check the name and the connection, or give a folder"
         ) from error
     return Weights(name, folder, folder.name[:REVISION_LENGTH])  # a snapshot's folder is named by its commit
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from medalign.core.errors import CheckpointError
 from medalign.models.encoders import AudioEncoder
+from medalign.models.pretrained import check_fit
 
 Kind = Literal["frozen", "lora", "last-k", "full"]
 QUERY_AND_VALUE = r".*\.(q_proj|v_proj|query|value)"  # Whisper, wav2vec2 and relatives, AST of transformers 5; older AST
@@ -70,21 +71,10 @@ def load_trained_state(encoder: AudioEncoder, state: dict[str, Tensor]) -> None:
         CheckpointError: names or shapes differ; the message lists them, and nothing has been changed.
     """
     own = {name: p for name, p in encoder.model.named_parameters() if p.requires_grad}
-    check_fit(own, state, f"the trained state of encoder '{encoder.name}'")
+    check_fit(own, state, f"the trained state of encoder '{encoder.name}'", remedy="give a folder written by `medalign train`")
     with torch.no_grad():
         for name, parameter in own.items():
             parameter.copy_(state[name])
-
-
-def check_fit(wanted: dict[str, Tensor], state: dict[str, Tensor], what: str) -> None:
-    """Raises CheckpointError, listing the keys, unless both have the same keys with the same shapes."""
-    wrong_shape = sorted(k for k in wanted.keys() & state.keys() if wanted[k].shape != state[k].shape)
-    missing, unexpected = sorted(wanted.keys() - state.keys()), sorted(state.keys() - wanted.keys())
-    if missing or unexpected or wrong_shape:
-        raise CheckpointError(
-            f"{what} doesn't fit its configuration: missing {missing[:5]}, unexpected {unexpected[:5]}, "
-            f"wrong shape {wrong_shape[:5]}; give a folder written by `medalign train`"
-        )
 
 
 def _add_lora(encoder: AudioEncoder, config: AdapterConfig) -> None:

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import save_file
 
 from medalign.concepts import Concept
+from medalign.core.errors import CheckpointError
+from medalign.core.files import read_tensors
 from medalign.models.teacher import Teacher
 
 # What a patient or doctor says when the concept comes up; averaging over several wordings steadies the embedding.
@@ -43,13 +44,18 @@ def stored_concept_embeddings(folder: Path, teacher: Teacher, concepts: Sequence
     """`concept_embeddings`, read from the student's folder if they were stored for these very texts and this teacher.
 
     Embedding a bank takes a laptop several seconds, which would be most of the start of the page.
+
+    Raises:
+        CheckpointError: the file is there, but damaged.
     """
-    try:
-        stored = load_file(folder / CONCEPTS_FILE)
-    except (OSError, SafetensorError):
-        stored = {}
+    path = folder / CONCEPTS_FILE
+    stored = read_tensors(path, remedy="remove it, or run `medalign calibrate` again") if path.exists() else {}
     key = _concepts_key(teacher, concepts)
-    return stored[key].astype(np.float32) if key in stored else concept_embeddings(teacher, concepts)
+    if key not in stored:
+        return concept_embeddings(teacher, concepts)
+    if stored[key].shape != (shape := (len(concepts), teacher.embed_dim)):
+        raise CheckpointError(f"{path} holds embeddings {stored[key].shape}, expected {shape}; run `medalign calibrate` again")
+    return stored[key].astype(np.float32)
 
 
 def save_concept_embeddings(folder: Path, teacher: Teacher, concepts: Sequence[Concept], embeddings: np.ndarray) -> None:

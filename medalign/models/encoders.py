@@ -8,22 +8,23 @@ Conventions: waveforms are float32 (n_samples,) at 16 kHz, at most `chunk_s` lon
 `frames_per_s` of them a second from the start of the waveform on. Frames behind the end of a waveform are padding.
 """
 
-import json
 import math
 from abc import ABC, abstractmethod
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoFeatureExtractor, AutoModel
+from transformers import AutoConfig, AutoFeatureExtractor, AutoModel, PretrainedConfig
 
 from medalign.core.audio import SAMPLE_RATE_HZ
 from medalign.core.errors import CheckpointError
+from medalign.core.files import read_json, reading
 from medalign.core.weights import Weights, resolve
+from medalign.models.pretrained import load_whole
 from medalign.models.whisper_encoder import CHUNK_S, FRAMES_PER_S, load_encoder, log_mel_of
 
 TRANSFORMERS_FILES = ("model.safetensors", "pytorch_model.bin")
@@ -108,10 +109,8 @@ class WhisperAudioEncoder(AudioEncoder):
             raise CheckpointError(
                 f"{weights.folder} holds a '{model_type}', not a Whisper; give a Whisper's folder, or kind 'transformers'"
             )
-        try:
+        with _reading(weights):
             self.model = load_encoder(weights.folder)
-        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-            raise _unreadable(weights, error) from error
         self.dim, self.frames_per_s, self.chunk_s = self.model.config.d_model, float(FRAMES_PER_S), float(CHUNK_S)
 
     def features(self, waveforms: list[np.ndarray]) -> Features:
@@ -139,10 +138,24 @@ class TransformersAudioEncoder(AudioEncoder):
         """Raises CheckpointError: not an audio model with a known time axis at 16 kHz, or weights are missing."""
         super().__init__(weights)
         folder = weights.folder
-        try:
-            config = AutoConfig.from_pretrained(folder)
-        except (OSError, ValueError, KeyError) as error:
-            raise _unreadable(weights, error) from error
+        with _reading(weights):
+            config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+            self._set_time_axis(config)
+            # Layers and stretches dropped at random are for pre-training; and what is dropped, NumPy draws for all rows.
+            config.layerdrop, config.apply_spec_augment = 0.0, False
+            self.extractor = AutoFeatureExtractor.from_pretrained(folder, trust_remote_code=False)
+            self.model = load_whole(AutoModel, folder, fixed=self.fixed, config=config).float()
+            self.dim = config.hidden_size
+            sampling_rate, returns_mask = self.extractor.sampling_rate, self.extractor.return_attention_mask
+        if sampling_rate != SAMPLE_RATE_HZ:
+            raise CheckpointError(
+                f"'{weights.name}' takes audio at {sampling_rate} Hz, {SAMPLE_RATE_HZ} Hz is expected; give a model for 16 kHz"
+            )
+        # A group norm before the transformer runs over time: padding would change every frame, mask or no mask.
+        self._takes_mask = returns_mask and getattr(config, "feat_extract_norm", "group") == "layer"
+
+    def _set_time_axis(self, config: PretrainedConfig) -> None:
+        """Frames a second, and the longest waveform, from the convolutions or the patches of the configuration."""
         self.patches = None  # (frequency, time) of a spectrogram's patches
         if hasattr(config, "conv_stride") and hasattr(config, "conv_kernel"):
             self._hop = math.prod(config.conv_stride)
@@ -158,28 +171,12 @@ class TransformersAudioEncoder(AudioEncoder):
             self.chunk_s = self.patches[1] / self.frames_per_s
         else:
             raise CheckpointError(
-                f"'{weights.name}' is a '{config.model_type}', whose configuration has neither conv_stride (raw waveforms) nor "
+                f"'{self.name}' is a '{config.model_type}', whose configuration has neither conv_stride (raw waveforms) nor "
                 "time_stride and max_length (spectrogram patches), so its hidden states have no known time axis; give a "
                 "Whisper, wav2vec2, HuBERT, WavLM, data2vec-audio or AST, or register a class for it (register_encoder)"
             )
-        # Layers and stretches of time dropped at random are for pre-training; and what is dropped, NumPy draws for all rows.
-        config.layerdrop, config.apply_spec_augment = 0.0, False
-        try:
-            self.extractor = AutoFeatureExtractor.from_pretrained(folder)
-            self.model, loading = AutoModel.from_pretrained(folder, config=config, output_loading_info=True)
-        except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-            raise _unreadable(weights, error) from error
-        if missing := sorted(set(loading["missing_keys"]) - set(self.fixed)):
-            raise CheckpointError(f"'{weights.name}' lacks weights of its model ({', '.join(missing[:5])}); download it again")
-        if self.extractor.sampling_rate != SAMPLE_RATE_HZ:
-            raise CheckpointError(
-                f"'{weights.name}' takes audio at {self.extractor.sampling_rate} Hz, {SAMPLE_RATE_HZ} Hz is expected; "
-                "give a model for 16 kHz"
-            )
-        self.model.float()
-        self.dim = config.hidden_size
-        # A group norm before the transformer runs over time: padding would change every frame, mask or no mask.
-        self._takes_mask = self.extractor.return_attention_mask and getattr(config, "feat_extract_norm", "group") == "layer"
+        if not 0 < self.frames_per_s <= SAMPLE_RATE_HZ or self.chunk_s <= 0:
+            raise ValueError(f"its configuration gives {self.frames_per_s} frames a second, {self.chunk_s} s at once")
 
     def features(self, waveforms: list[np.ndarray]) -> Features:
         """Waveforms (batch, n_samples) normalised as the model wants them, with their mask; or spectrograms."""
@@ -260,16 +257,12 @@ def load_audio_encoder(name: str, kind: str | None = None) -> AudioEncoder:
 
 
 def _model_type(folder: Path) -> str:
-    path = folder / "config.json"
-    try:
-        return str(json.loads(path.read_text())["model_type"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CheckpointError(
-            f"{path} doesn't tell the model_type ({type(error).__name__}); give the folder of a transformers model, "
-            "or a faster-whisper one with model.bin"
-        ) from error
+    path, remedy = folder / "config.json", "give the folder of a transformers model, or a faster-whisper one with model.bin"
+    model_type = read_json(path, dict, remedy=remedy).get("model_type")
+    if not isinstance(model_type, str):
+        raise CheckpointError(f"{path} doesn't tell its model_type; {remedy}")
+    return model_type
 
 
-def _unreadable(weights: Weights, error: Exception) -> CheckpointError:
-    first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
-    return CheckpointError(f"'{weights.name}' is not a readable audio model: {first_line}; download it again or give another")
+def _reading(weights: Weights) -> AbstractContextManager[None]:
+    return reading(f"'{weights.name}' is not a readable audio model", remedy="download it again or give another")

@@ -12,9 +12,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from medalign.core.errors import CheckpointError
+
 # Stretches are padded to a multiple of this. Kernels are compiled and kept by shape: with a length of its own for every
 # batch, a training run on a CPU took 20 MB more with each step.
 PAD_FRAMES = 40
+LARGEST = {"encoder_dim": 16384, "embed_dim": 16384, "model_dim": 16384, "n_layers": 64, "n_heads": 256, "n_pools": 64}
 STACK = 4  # encoder frames joined into one token: Whisper's 50 a second become 12.5, about one a syllable
 
 
@@ -27,6 +30,17 @@ class HeadConfig:
     n_heads: int = 5
     n_pools: int = 4  # attention pools, each free to look at another part of the stretch
     dropout: float = 0.1  # in the MLPs
+
+    def __post_init__(self) -> None:
+        """Raises CheckpointError: a size is out of bounds, or the heads don't divide the width."""
+        for name, most in LARGEST.items():
+            if not 1 <= (value := getattr(self, name)) <= most:
+                raise CheckpointError(f"{name} {value} of a student's head is out of bounds; give 1 to {most}")
+        if self.model_dim % self.n_heads or not 0 <= self.dropout < 1:
+            raise CheckpointError(
+                f"a student's head can't have width {self.model_dim} with {self.n_heads} attention heads and dropout "
+                f"{self.dropout}; the heads must divide the width, and dropout is at least 0 and below 1"
+            )
 
 
 class _Block(nn.Module):

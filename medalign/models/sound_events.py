@@ -14,12 +14,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from medalign.core.analysis import SoundEvent
 from medalign.core.errors import CheckpointError
+from medalign.core.files import read_json
+from medalign.models.pretrained import check_fit, read_state
 
 LABELS = ("cough", "sneeze", "heavy breathing", "crying")
 STEPS_PER_S = 10
@@ -29,7 +30,10 @@ MERGE_S = 0.8  # events of one sign this close are one: a bout of coughing, not 
 SMOOTH_STEPS = 3  # a click that lasts a tenth of a second is no cough
 MIN_S = {"heavy breathing": 1.0, "crying": 0.6}  # of an event; a shorter breath is how everybody speaks
 
+MAX_FRAMES_PER_STEP = 100
+
 SOUND_EVENTS_FILE, SOUND_EVENTS_CONFIG = "sound_events.safetensors", "sound_events.json"
+REMEDY = "run `medalign sound-events` again"
 
 
 class SoundEventHead(nn.Module):
@@ -82,22 +86,20 @@ class SoundEventDetector:
         Raises:
             CheckpointError: its files are damaged, or belong to an encoder of another width.
         """
-        if not (folder / SOUND_EVENTS_FILE).is_file():
+        if not (folder / SOUND_EVENTS_FILE).exists():
             return None
-        try:
-            config = json.loads((folder / SOUND_EVENTS_CONFIG).read_text(encoding="utf-8"))
-            state = load_file(folder / SOUND_EVENTS_FILE)
-            thresholds, fit = state.pop("thresholds").double().numpy(), state.pop("fit").double().numpy()
-            head = SoundEventHead(encoder_dim, config["frames_per_step"])
-            head.load_state_dict(state, strict=True)
-        except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        config = read_json(folder / SOUND_EVENTS_CONFIG, dict, remedy=REMEDY)
+        step, state = config.get("frames_per_step"), read_state(folder / SOUND_EVENTS_FILE, remedy=REMEDY)
+        if config.get("labels") != list(LABELS) or not isinstance(step, int) or not 1 <= step <= MAX_FRAMES_PER_STEP:
             raise CheckpointError(
-                f"{folder / SOUND_EVENTS_FILE} can't be used ({error}); run `medalign sound-events` again"
-            ) from error
-        if config["labels"] != list(LABELS):
-            raise CheckpointError(
-                f"{folder / SOUND_EVENTS_CONFIG} names other signs ({config['labels']}); run `medalign sound-events` again"
+                f"{folder / SOUND_EVENTS_CONFIG} is of another detector (labels {config.get('labels')}, "
+                f"frames_per_step {step}); {REMEDY}"
             )
+        head = SoundEventHead(encoder_dim, step)
+        fitted = {"thresholds": torch.zeros(len(LABELS)), "fit": torch.zeros(len(LABELS), 2)}
+        check_fit({**head.state_dict(), **fitted}, state, str(folder / SOUND_EVENTS_FILE), remedy=REMEDY)
+        thresholds, fit = (state.pop(name).double().numpy() for name in fitted)
+        head.load_state_dict(state)
         return cls(head, thresholds, fit)
 
     def save(self, folder: Path, figures: dict) -> None:

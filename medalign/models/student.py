@@ -9,33 +9,37 @@ import hashlib
 import json
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save, save_file
+from safetensors.torch import save, save_file
 from torch import Tensor
 
 from medalign.core.analysis import ModelInfo
 from medalign.core.assets import shipped
 from medalign.core.audio import SAMPLE_RATE_HZ
 from medalign.core.errors import CheckpointError
+from medalign.core.files import read_json
 from medalign.core.weights import DEFAULT_STUDENT, REVISION_LENGTH, Weights, resolve, sha256_of, upload_folder
-from medalign.models.adapters import AdapterConfig, adapt, check_fit, load_trained_state, trained_state
+from medalign.models.adapters import AdapterConfig, adapt, load_trained_state, trained_state
 from medalign.models.encoders import AudioEncoder, load_audio_encoder
 from medalign.models.head import AlignmentHead, HeadConfig, HeadEnsemble, pad_stretches
+from medalign.models.pretrained import load_state, read_state
 
 MARGIN_S = 3.0  # frames this close to an inner edge of a chunk lack context; the neighbouring chunk has it
 MARGIN_SHARE = 0.1  # of the chunk, where that is less
 MAX_CLIP_S = 15.0  # the longest stretch pooled at once, as in training; longer ones are averaged over windows
 GPU_BATCH = 4  # chunks at once; on a CPU one after the other is a tenth faster
 HEAD_BATCH = 64  # stretches
+MAX_MEMBERS = 64
+MIN_HOP_S = 0.1
 
 UNALIGNED = "unaligned"  # the shipped student before its alignment, see `Student.unaligned`
 UNALIGNED_SEED = 0  # of its head
 CONFIG_FILE, HEAD_FILE, ENCODER_FILE = "config.json", "model.safetensors", "encoder.safetensors"
+REMEDY = "give a folder written by `medalign train`"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +57,20 @@ class StudentConfig:
     adapter: AdapterConfig = field(default_factory=AdapterConfig)  # what was trained of the encoder
     window_s: float = 6.0  # a sentence or two of conversation
     hop_s: float = 3.0
+
+    def __post_init__(self) -> None:
+        """Raises CheckpointError: windows or members that can't be."""
+        if not MIN_HOP_S <= self.hop_s <= self.window_s <= MAX_CLIP_S:
+            raise CheckpointError(
+                f"windows of {self.window_s} s every {self.hop_s} s can't cover a recording; "
+                f"give a window of at most {MAX_CLIP_S:.0f} s and a hop of at least {MIN_HOP_S} s that is no longer"
+            )
+        weights = self.member_weights or (1.0,) * self.n_members
+        if not 1 <= self.n_members == len(weights) <= MAX_MEMBERS or min(weights) <= 0:
+            raise CheckpointError(
+                f"{self.n_members} members with weights {self.member_weights} are no ensemble; "
+                f"give 1 to {MAX_MEMBERS}, each with a weight above 0"
+            )
 
 
 class Student:
@@ -88,13 +106,12 @@ class Student:
             head: AlignmentHead | HeadEnsemble = AlignmentHead(config.head)
         else:
             head = HeadEnsemble(config.head, config.n_members, config.member_weights)
-        state = _read_tensors(weights.folder / HEAD_FILE)
-        check_fit(head.state_dict(), state, str(weights.folder / HEAD_FILE))
-        head.load_state_dict(state, strict=True)
+        path = weights.folder / HEAD_FILE
+        load_state(head, read_state(path, remedy=REMEDY), str(path), remedy=REMEDY)
         adapt(encoder, config.adapter)
         if config.adapter.kind != "frozen":
-            load_trained_state(encoder, _read_tensors(weights.folder / ENCODER_FILE))
-        revision = sha256_of(weights.folder / HEAD_FILE)[:REVISION_LENGTH]
+            load_trained_state(encoder, read_state(weights.folder / ENCODER_FILE, remedy=REMEDY))
+        revision = sha256_of(path)[:REVISION_LENGTH]
         student = cls(config, head, encoder, name=Path(name).name, revision=revision)
         student.folder = student.fitted_in = weights.folder
         return student.to(device)
@@ -279,31 +296,4 @@ def _load_encoder(config: StudentConfig, name: str) -> AudioEncoder:
 
 
 def _read_config(weights: Weights) -> StudentConfig:
-    path = weights.folder / CONFIG_FILE
-    try:
-        stored = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path} can't be read as a student's configuration ({error}); give its folder") from error
-    stored = _checked(stored, StudentConfig, path)
-    stored["head"] = HeadConfig(**_checked(stored["head"], HeadConfig, path))
-    stored["member_weights"] = tuple(stored["member_weights"])
-    stored["adapter"] = AdapterConfig(**_checked(stored["adapter"], AdapterConfig, path))
-    return StudentConfig(**stored)
-
-
-def _checked(stored: object, of: type, path: Path) -> dict:
-    """A copy of the JSON object, which has exactly the fields of the dataclass."""
-    known, found = {f.name for f in fields(of)}, set(stored) if isinstance(stored, dict) else set()
-    if found != known:
-        raise CheckpointError(
-            f"{path} is not a student's configuration: {of.__name__} has missing {sorted(known - found)}, "
-            f"unexpected {sorted(found - known)[:5]}; give a folder written by `medalign train`"
-        )
-    return dict(stored)
-
-
-def _read_tensors(path: Path) -> dict[str, Tensor]:
-    try:
-        return load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"{path} is not a safetensors file ({error}); copy it again") from error
+    return read_json(weights.folder / CONFIG_FILE, StudentConfig, remedy=REMEDY)

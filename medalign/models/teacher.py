@@ -10,16 +10,19 @@ import logging
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import save_file
 
 from medalign.core.analysis import ModelInfo
 from medalign.core.errors import MedAlignError, WeightsError
+from medalign.core.files import read_json, read_tensors, reading
 from medalign.core.weights import Weights, resolve
+from medalign.models.pretrained import load_whole, quiet
 
 log = logging.getLogger(__name__)
 
@@ -50,23 +53,17 @@ class Teacher:
             WeightsError: unknown name, missing or altered files, files of another kind of model, or an option that this
                 kind of teacher doesn't have.
         """
-        from transformers.utils import logging as transformers_logging
-
-        transformers_logging.disable_progress_bar()  # standard error is for the one line that says what went wrong
         weights = resolve(name, weight_files=_WEIGHT_FILES)
         is_sentence_encoder = (weights.folder / "modules.json").is_file()
         if is_sentence_encoder and (layer, prompt) != (-1, "{}"):
             raise WeightsError(f"'{name}' is a sentence encoder: it has its own layer and takes no prompt; leave both out")
         if prompt.count("{}") != 1:
             raise WeightsError(f"prompt '{prompt}' needs exactly one {{}}, the place of the text")
-        try:
+        with reading(f"'{name}' can't be loaded as a text model", error=WeightsError, remedy="give another --teacher"):
             if is_sentence_encoder:
                 self._model: _TextModel = _SentenceEncoder(weights, device)
             else:
                 self._model = _CausalLanguageModel(weights, layer, prompt, max_tokens, device)
-        except (OSError, ValueError, KeyError, RuntimeError) as error:
-            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            raise WeightsError(f"'{name}' can't be loaded as a text model ({reason}); give another --teacher") from error
         self.info = ModelInfo(weights.name, weights.revision)
 
     @property
@@ -102,7 +99,7 @@ class Teacher:
     def _encode_kept(self, texts: list[str], cache: Path) -> np.ndarray:
         """One file per teacher and setting: rows by the hash of their text; no text is written."""
         path = cache / f"{_digest(self.description)}.safetensors"
-        kept = load_file(path) if path.is_file() else {"keys": np.zeros((0, 16), np.uint8)}
+        kept = read_tensors(path, remedy="remove it") if path.exists() else {"keys": np.zeros((0, 16), np.uint8)}
         row = {bytes(key): i for i, key in enumerate(kept["keys"])}
         keys = [bytes.fromhex(_digest(text)) for text in texts]
         new = {key: text for key, text in zip(keys, texts, strict=True) if key not in row}
@@ -136,13 +133,35 @@ class _TextModel(ABC):
     def encode_tokens(self, texts: list[str]) -> list[np.ndarray]: ...
 
 
+@dataclass(frozen=True)
+class _Module:
+    """An entry of `modules.json`."""
+
+    idx: int
+    name: str
+    path: str
+    type: str
+
+
 class _SentenceEncoder(_TextModel):
     pooling = "its own pooling"
 
     def __init__(self, weights: Weights, device: str):
         from sentence_transformers import SentenceTransformer
+        from transformers import PreTrainedModel
 
-        self._model = SentenceTransformer(str(weights.folder), device=device, local_files_only=True)
+        modules = read_json(weights.folder / "modules.json", list[_Module], error=WeightsError, remedy="give another --teacher")
+        for module in modules:  # any other class would be imported, and older releases import it from the folder
+            if not module.type.startswith("sentence_transformers."):
+                raise ValueError(f"its part '{module.type}' is code of its own, which is not run")
+        options = {"ignore_mismatched_sizes": True}  # the check below names them
+        with quiet():
+            self._model = SentenceTransformer(
+                str(weights.folder), device=device, local_files_only=True, trust_remote_code=False, model_kwargs=options
+            )
+        for module, loaded in zip(modules, self._model, strict=True):
+            if isinstance(model := getattr(loaded, "auto_model", None), PreTrainedModel):
+                load_whole(type(model), weights.folder / module.path, config=model.config, device_map="meta")
         self._model.eval().requires_grad_(False)
         self.embed_dim = self._model.get_embedding_dimension()
 
@@ -163,12 +182,12 @@ class _CausalLanguageModel(_TextModel):
     def __init__(self, weights: Weights, layer: int, prompt: str, max_tokens: int, device: str):
         from transformers import AutoModel, AutoTokenizer
 
-        self._tokenizer = AutoTokenizer.from_pretrained(weights.folder)
+        self._tokenizer = AutoTokenizer.from_pretrained(weights.folder, trust_remote_code=False)
         self._tokenizer.padding_side = "right"
         if self._tokenizer.pad_token is None:
             self._tokenizer.pad_token = self._tokenizer.eos_token
         dtype = torch.float32 if device == "cpu" else torch.bfloat16
-        self._model = AutoModel.from_pretrained(weights.folder, dtype=dtype).to(device).eval().requires_grad_(False)
+        self._model = load_whole(AutoModel, weights.folder, dtype=dtype).to(device).eval().requires_grad_(False)
         config = self._model.config.get_text_config()
         if not -config.num_hidden_layers - 1 <= layer <= config.num_hidden_layers:
             raise ValueError(f"it has {config.num_hidden_layers} layers, there is no layer {layer}")

@@ -9,6 +9,7 @@ import numpy as np
 from medalign.core.analysis import ModelInfo
 from medalign.core.audio import SAMPLE_RATE_HZ, Recording
 from medalign.core.errors import WeightsError
+from medalign.core.files import reading
 from medalign.core.transcript import Segment, Transcript, Word
 from medalign.core.weights import resolve
 
@@ -42,16 +43,14 @@ class Transcriber:
 
         onnxruntime.disable_telemetry_events()  # on by default in its voice-activity detector's runtime
         weights = resolve(name, weight_files=("model.bin",))
-        try:
+        with reading(f"'{name}' can't be loaded as a faster-whisper model", error=WeightsError, remedy="give another --asr"):
             self._model = WhisperModel(
                 str(weights.folder),
                 device=device,
                 compute_type=COMPUTE_TYPE[device],
                 local_files_only=True,
             )
-        except (RuntimeError, ValueError, OSError) as error:
-            raise WeightsError(f"'{name}' can't be loaded as a faster-whisper model ({error}); give another --asr") from error
-        self._model.feature_extractor = PiecewiseFeatureExtractor(**self._model.feat_kwargs)
+            self._model.feature_extractor = PiecewiseFeatureExtractor(**self._model.feat_kwargs)
         runtime = f"CTranslate2 {version('ctranslate2')}, {COMPUTE_TYPE[device]}, {device}"
         self.info = ModelInfo(weights.name, weights.revision, runtime)
 

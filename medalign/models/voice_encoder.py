@@ -13,17 +13,16 @@ from functools import cache
 import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_sequence
 from transformers.audio_utils import mel_filter_bank
 
 from medalign.core.assets import CHECKPOINTS
 from medalign.core.audio import SAMPLE_RATE_HZ
-from medalign.core.errors import CheckpointError
+from medalign.models.pretrained import load_state, read_state
 
 CHECKPOINT = CHECKPOINTS / "voice-encoder" / "model.safetensors"
+REMEDY = "install MedAlign again"
 N_FFT, HOP, N_MELS = 400, 160, 40  # 25 ms and 10 ms, linear mel: no logarithm
 EMBED_DIM = 256
 RMS = 10 ** (-30 / 20)  # quieter stretches are brought up to this level
@@ -47,12 +46,9 @@ class VoiceEncoder(nn.Module):
         Raises:
             CheckpointError: the file is missing or damaged.
         """
-        try:
-            state = load_file(CHECKPOINT)
-        except (OSError, SafetensorError) as error:
-            raise CheckpointError(f"{CHECKPOINT} is missing or damaged ({error}); get the complete checkout again") from error
+        state = read_state(CHECKPOINT, remedy=REMEDY)
         encoder = cls()
-        encoder.load_state_dict({name: tensor.float() for name, tensor in state.items()}, strict=True)
+        load_state(encoder, {name: tensor.float() for name, tensor in state.items()}, str(CHECKPOINT), remedy=REMEDY)
         return encoder.eval()
 
     def forward(self, mel: Sequence[Tensor]) -> Tensor:

@@ -16,6 +16,7 @@ from transformers import WhisperConfig, WhisperFeatureExtractor, WhisperModel
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 from medalign.core.errors import CheckpointError
+from medalign.models.pretrained import load_whole
 
 CHUNK_S = 30
 FRAMES_PER_S = 50  # encoder frames: 100 log-mel frames a second, halved by the second convolution
@@ -106,7 +107,7 @@ def load_encoder(folder: Path) -> WhisperEncoder:
         CheckpointError: the file is no Whisper, or its arrays don't fit.
     """
     if not (folder / "model.bin").is_file():
-        encoder = WhisperModel.from_pretrained(folder).encoder
+        encoder = load_whole(WhisperModel, folder, part="encoder.").encoder
         return encoder.float().eval().requires_grad_(False)
     arrays = read_ctranslate2(folder / "model.bin")
     try:

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import load_file, save_file
+from safetensors import safe_open
+from safetensors.numpy import save_file
 
-from medalign.core.errors import CheckpointError
+from medalign.core.files import read_tensors
 
 RIVAL_SHARE = 0.3  # of the distance to the best; of 0.3, 0.5 and 1 the best on the validation speech
 
@@ -96,23 +96,23 @@ class Calibration:
     def load(cls, folder: Path) -> "Calibration":
         """Raises CheckpointError if the student's folder holds no readable reference."""
         path = folder / REFERENCE_FILE
-        try:
-            stored = load_file(path)
-            with safe_open(path, "numpy") as file:
-                noted = file.metadata() or {}
-            return cls(
-                text=stored["text"].astype(np.float32),
-                student_fit=stored["student_fit"],
-                teacher_fit=stored["teacher_fit"],
-                student_threshold=float(stored["student_threshold"][0]),
-                alarm_below_percentile=float(stored["alarm_below_percentile"][0]),
-                shortlist_fit=stored.get("shortlist_fit"),
-                correction_fit=stored.get("correction_fit") if "shortlist_fit" in stored else None,
-                correction_threshold=float(stored.get("correction_threshold", [1.0])[0]),
-                correction_asr=noted.get("correction_asr", ""),
-            )
-        except (OSError, KeyError, SafetensorError) as error:
-            raise CheckpointError(f"{path} is missing or damaged ({error}); give a complete student folder") from error
+        one, fit = (1,), (3,)
+        shapes = {"text": (None, None), "student_fit": fit, "teacher_fit": fit}
+        shapes |= {"student_threshold": one, "alarm_below_percentile": one}
+        stored = read_tensors(path, shapes, remedy="give a complete student folder")
+        with safe_open(path, "numpy") as file:
+            noted = file.metadata() or {}
+        return cls(
+            text=stored["text"].astype(np.float32),
+            student_fit=stored["student_fit"],
+            teacher_fit=stored["teacher_fit"],
+            student_threshold=float(stored["student_threshold"][0]),
+            alarm_below_percentile=float(stored["alarm_below_percentile"][0]),
+            shortlist_fit=stored.get("shortlist_fit"),
+            correction_fit=stored.get("correction_fit") if "shortlist_fit" in stored else None,
+            correction_threshold=float(stored.get("correction_threshold", [1.0])[0]),
+            correction_asr=noted.get("correction_asr", ""),
+        )
 
 
 def heard_features(cosines: np.ndarray, n_bank: int | None = None) -> np.ndarray:

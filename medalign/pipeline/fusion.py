@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import save_file
 
 from medalign.concepts import ConceptBank, Mention
 from medalign.core.analysis import Correction
-from medalign.core.errors import CheckpointError
+from medalign.core.files import read_tensors
 from medalign.core.transcript import Transcript
 from medalign.pipeline.evidence import AudioEvidence, TextEvidence
 
@@ -45,16 +44,10 @@ class Fusion:
     def load(cls, folder: Path) -> "Fusion | None":
         """The fit that lies in a student's folder; None if there is none. Raises CheckpointError if it is damaged."""
         path = folder / FUSION_FILE
-        if not path.is_file():
+        if not path.exists():
             return None
-        try:
-            stored = load_file(path)
-            fusion = cls(stored["fit"], float(stored["threshold"][0]))
-        except (OSError, KeyError, SafetensorError) as error:
-            raise CheckpointError(f"{path} is damaged ({error}); run `medalign fuse` again") from error
-        if fusion.fit.shape != (N_FEATURES + 1,):
-            raise CheckpointError(f"{path} holds {len(fusion.fit)} weights, not {N_FEATURES + 1}; run `medalign fuse` again")
-        return fusion
+        stored = read_tensors(path, {"fit": (N_FEATURES + 1,), "threshold": (1,)}, remedy="run `medalign fuse` again")
+        return cls(stored["fit"], float(stored["threshold"][0]))
 
 
 def candidate_concepts(mentions: Sequence[Mention], heard: AudioEvidence, bank: ConceptBank) -> list[str]:

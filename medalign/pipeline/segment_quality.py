@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import save_file
 
-from medalign.core.errors import CheckpointError
+from medalign.core.files import read_tensors
 from medalign.core.transcript import Segment
 
 ALARM_FILE = "alarm.safetensors"
@@ -54,14 +53,14 @@ class SegmentQuality:
     def load(cls, folder: Path) -> "SegmentQuality | None":
         """The alarm that lies in a student's folder; None if nobody fitted one. Raises CheckpointError if it is damaged."""
         path = folder / ALARM_FILE
-        if not path.is_file():
+        if not path.exists():
             return None
-        try:
-            stored = load_file(path)
-            thresholds = {name: float(stored.pop(name)[0]) for name in ("mismatch_threshold", "garbled_threshold")}
-            return cls(**stored, **thresholds)
-        except (OSError, KeyError, TypeError, SafetensorError) as error:
-            raise CheckpointError(f"{path} is damaged ({error}); run `medalign segment-quality` again") from error
+        n_products = N_GARBLED * (N_GARBLED + 1) // 2
+        shapes = {"mismatch_fit": (N_MISMATCH + 1,), "garbled_centre": (N_GARBLED,), "garbled_scale": (N_GARBLED,)}
+        shapes |= {"garbled_fit": (N_GARBLED + n_products + 1,), "mismatch_threshold": (1,), "garbled_threshold": (1,)}
+        stored = read_tensors(path, shapes, remedy="run `medalign segment-quality` again")
+        thresholds = {name: float(stored[name][0]) for name in ("mismatch_threshold", "garbled_threshold")}
+        return cls(**{name: stored[name] for name in shapes} | thresholds)
 
 
 def mismatch_features(

@@ -18,7 +18,9 @@ from pathlib import Path
 import numpy as np
 
 from medalign.core.errors import DataError, WeightsError
+from medalign.core.files import reading
 from medalign.core.weights import resolve
+from medalign.models.pretrained import load_whole
 
 COLUMNS = ("path", "text", "group", "split", "labels", "status")
 GROUPS = ("patient_id", "participant_id", "subject_id", "recording_id")  # the first that a table has; the last is no person
@@ -209,16 +211,11 @@ class _LanguageModel:
 
     def __init__(self, name: str):
         from transformers import AutoModelForCausalLM, AutoTokenizer
-        from transformers.utils import logging as transformers_logging
 
-        transformers_logging.disable_progress_bar()
         weights = resolve(name, weight_files=("model.safetensors", "pytorch_model.bin", "model.safetensors.index.json"))
-        try:
-            self._tokenizer = AutoTokenizer.from_pretrained(weights.folder)
-            self._model = AutoModelForCausalLM.from_pretrained(weights.folder).eval()
-        except (OSError, ValueError, KeyError, RuntimeError) as error:
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-            raise WeightsError(f"'{name}' can't be loaded as a causal language model ({reason}); give another --llm") from error
+        with reading(f"'{name}' can't be loaded as a causal language model", error=WeightsError, remedy="give another --llm"):
+            self._tokenizer = AutoTokenizer.from_pretrained(weights.folder, trust_remote_code=False)
+            self._model = load_whole(AutoModelForCausalLM, weights.folder).eval()
 
     def write(self, findings: str) -> str:
         prompt = PROMPT.format(findings)
