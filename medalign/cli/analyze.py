@@ -114,7 +114,7 @@ def _preview(arguments: argparse.Namespace) -> None:
     if str(arguments.json) != "-":
         print(DISCLAIMER)
         for row in rows:
-            places = ", ".join(clock(e.start_s) for e in row.student.evidence) or "no clear place"
+            places = ", ".join(clock(e.start_s) for e in row.audio_evidence) or "no clear place"
             print(f"{row.label:30} {row.student.probability:.2f}  {places}")
 
 
@@ -148,7 +148,7 @@ def _summary(analysis) -> str:
     lines += [f"[{clock(s.start_s)}] {s.text}" for s in analysis.transcript.segments] or ["No speech detected."]
     lines.append("")
     for row in analysis.concepts:
-        places = [e for witness in (row.teacher, row.student) if witness for e in witness.evidence]
+        places = (*row.text_evidence, *row.audio_evidence)
         first = f"{clock(places[0].start_s)} {places[0].text or ''}" if places else "no clear place"
         status = f"{row.status} ({row.trigger})" if row.trigger else row.status or "heard only"
         lines.append(f"{row.label:<28} {row.code:<12} {status:<28} {row.agreement:<13} {first}")

@@ -124,11 +124,8 @@ def to_fhir(analysis: Analysis) -> dict:
     numbers = {(e.concept_id, e.evidence): e.numbers for section in sections for e in section.entries if e.numbers}
     case = _Case(analysis, urn, numbers)
     clinical, left_out = _clinical(case)
-    named = {
-        "device": _device(case),
-        "patient": case.resource("Patient", "The person in the recording, not identified."),
-        "outcome": _outcome(case, left_out),
-    }
+    patient = case.resource("Patient", "The person in the recording, not identified.")
+    named = {"device": _device(case), "patient": patient, "outcome": _outcome(case, left_out)}
     named |= {f"mention {i}": resource for i, resource in enumerate(clinical)}
     entry = [{"fullUrl": urn(name), "resource": resource} for name, resource in named.items()]
     # Through JSON, so that no two resources share a dict that a caller may change.
@@ -219,12 +216,9 @@ def _evidence(concept: ConceptFinding, case: _Case) -> Iterator[str]:
         yield f"Said of it: {numbers}."
     if concept.audio_evidence:
         yield "Heard: " + ", ".join(clock_range(e.start_s, e.end_s) for e in concept.audio_evidence) + "."
-    sources = {
-        "text": concept.teacher and concept.teacher.probability,
-        "sound": concept.student and concept.student.probability,
-    }
-    sources["both together"] = concept.probability
-    yield "Probability by " + ", ".join(f"{name} {p:.2f}" for name, p in sources.items() if p is not None) + "."
+    text, sound = (source and source.probability for source in (concept.teacher, concept.student))
+    probabilities = (("text", text), ("sound", sound), ("both together", concept.probability))
+    yield "Probability by " + ", ".join(f"{name} {p:.2f}" for name, p in probabilities if p is not None) + "."
     others = (c.status for c in analysis.concepts if c.concept_id == concept.concept_id and c.status)
     if also := [status for status in others if status != concept.status]:
         yield f"Elsewhere mentioned as {', '.join(also)}."

@@ -155,7 +155,7 @@ def _agreement(concept: ConceptFinding) -> str:
 
 def _evidence(concept: ConceptFinding) -> list[Evidence]:
     """The words first: they are short and say what to listen for."""
-    return [e for witness in (concept.teacher, concept.student) if witness for e in witness.evidence]
+    return [*concept.text_evidence, *concept.audio_evidence]
 
 
 def _buttons(concept: ConceptFinding) -> str:
