@@ -91,3 +91,11 @@ def test_training_data_that_are_missing_are_one_line(capsys, tmp_path):
     assert "holds none of primock57" in fails(capsys, "synthesize", "--data", str(tmp_path), "--out", str(tmp_path / "out"))
     assert "no spoken consultation" in fails(capsys, "calibrate", "--speech", str(tmp_path))
     assert "no training.json" in fails(capsys, "card", str(tmp_path))
+
+
+@pytest.mark.parametrize("command", [["preview"], ["search", "cough"], ["transcribe"], ["compare", "--b", "shipped with base"]])
+def test_where_json_cannot_be_written_every_command_says_so_before_the_work(capsys, command, monkeypatch):
+    """One door: no command checks by itself where its JSON goes."""
+    monkeypatch.setattr("medalign.core.audio.load_recording", None)  # would fail, if it came to that
+    name, *rest = command
+    assert "does not exist; create it first" in fails(capsys, name, "a.wav", *rest, "--json", "/nowhere/at/all/out.json")

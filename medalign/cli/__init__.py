@@ -9,11 +9,8 @@ import logging
 import sys
 
 from medalign import __version__
-from medalign.cli import analyze as use
-from medalign.cli import compare as comparing
-from medalign.cli import examples, feedback, results, serve
-from medalign.cli import fit as judging
-from medalign.cli import train as training
+from medalign.cli import analyze, compare, examples, feedback, fit, results, serve, train
+from medalign.cli.options import check_output
 from medalign.core.analysis import DISCLAIMER
 from medalign.core.errors import MedAlignError
 
@@ -22,6 +19,7 @@ def main(argv: list[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO if arguments.verbose else logging.WARNING, format="%(asctime)s %(message)s")
     try:
+        check_output(getattr(arguments, "json", None))  # better to find out before minutes of work than after
         arguments.command(arguments)
     except MedAlignError as error:
         print(f"medalign: {error}", file=sys.stderr)
@@ -38,14 +36,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"medalign {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    use.add_commands(commands)
-    serve.add_commands(commands)
-    examples.add_commands(commands)
-    comparing.add_commands(commands)
-    training.add_commands(commands)
-    judging.add_commands(commands)
-    feedback.add_commands(commands)
-    results.add_commands(commands)
+    for module in (analyze, serve, examples, compare, train, fit, feedback, results):
+        module.add_commands(commands)
     for command in commands.choices.values():
         command.add_argument("-v", "--verbose", action="store_true", help="say what is being done")
     return parser

@@ -4,11 +4,16 @@ import argparse
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from medalign.cli.options import check_output, model_options, write_json, write_text
+from medalign.cli.options import Commands, answer, check_output, json_option, model_options, write_json, write_text
 from medalign.core.analysis import DISCLAIMER, Analysis
 from medalign.core.errors import MedAlignError
 from medalign.core.wording import clock
+
+if TYPE_CHECKING:
+    from medalign.pipeline.analyzer import Analyzer
+    from medalign.pipeline.listener import Listener
 
 EXPORTS = {  # options of `analyze` beside --json
     "csv": "write the concepts here, one row each, for a spreadsheet",
@@ -18,11 +23,11 @@ EXPORTS = {  # options of `analyze` beside --json
 }
 
 
-def add_commands(commands) -> None:
+def add_commands(commands: Commands) -> None:
     """Add them to the subparsers of the command line."""
     analyze = commands.add_parser("analyze", help="transcript, concepts and alignment of one recording")
     analyze.add_argument("audio", metavar="AUDIO", help="wav, mp3, m4a, mp4, ogg, webm or flac; at most 60 minutes")
-    analyze.add_argument("--json", metavar="OUT", type=Path, help="write the whole result here ('-' is standard output)")
+    json_option(analyze, "the whole result")
     for name, told in EXPORTS.items():
         analyze.add_argument(f"--{name}", metavar="OUT", type=Path, help=told)
     analyze.add_argument(
@@ -33,7 +38,7 @@ def add_commands(commands) -> None:
 
     preview = commands.add_parser("preview", help="concepts in the sound alone, without transcribing: quick, and less sure")
     preview.add_argument("audio", metavar="AUDIO")
-    preview.add_argument("--json", metavar="OUT", type=Path, help="write the concepts here ('-' is standard output)")
+    json_option(preview, "the concepts")
     model_options(preview, teacher=True, student=True)
     preview.set_defaults(command=_preview)
 
@@ -41,13 +46,13 @@ def add_commands(commands) -> None:
     search.add_argument("audio", metavar="AUDIO")
     search.add_argument("phrase", metavar="PHRASE", help='any words, such as "trouble sleeping"')
     search.add_argument("--hits", type=int, default=5, help="places to give")
-    search.add_argument("--json", metavar="OUT", type=Path, help="write the places here ('-' is standard output)")
+    json_option(search, "the places")
     model_options(search, teacher=True, student=True)
     search.set_defaults(command=_search)
 
     transcribe = commands.add_parser("transcribe", help="the transcript alone")
     transcribe.add_argument("audio", metavar="AUDIO")
-    transcribe.add_argument("--json", metavar="OUT", type=Path, help="write segments and words here")
+    json_option(transcribe, "segments and words")
     model_options(transcribe, asr=True)
     transcribe.set_defaults(command=_transcribe)
 
@@ -60,7 +65,7 @@ def add_commands(commands) -> None:
         "--speech", type=Path, action="append", default=[],
         help="folder with manifest.csv (path, text): its word error rate is added; may be given again",
     )  # fmt: skip
-    bench.add_argument("--json", metavar="OUT", type=Path, help="write the figures here")
+    json_option(bench, "the figures")
     bench.set_defaults(command=_bench)
 
 
@@ -73,12 +78,8 @@ def _analyze(arguments: argparse.Namespace) -> None:
     recording = load_recording(arguments.audio)  # a bad file is refused before any model is loaded
     own = read_concepts(arguments.concepts, ConceptBank.default()) if arguments.concepts else ()
     analysis = _load_analyzer(arguments).analyze(recording, own)
-    if arguments.json is not None:
-        write_json(analysis.to_dict(), arguments.json)
     _write_exports(analysis, arguments)
-    if str(arguments.json) == "-":
-        return
-    print(_summary(analysis))
+    answer(analysis.to_dict(), arguments.json, _summary(analysis))
 
 
 def _check_outputs(arguments: argparse.Namespace) -> None:
@@ -109,26 +110,20 @@ def _write_exports(analysis: Analysis, arguments: argparse.Namespace) -> None:
 def _preview(arguments: argparse.Namespace) -> None:
     check_output(arguments.json)
     rows = _load_listener(arguments).skim(arguments.audio)
-    if arguments.json is not None:
-        write_json([asdict(row) for row in rows], arguments.json)
-    if str(arguments.json) != "-":
-        print(DISCLAIMER)
-        for row in rows:
-            places = ", ".join(clock(e.start_s) for e in row.audio_evidence) or "no clear place"
-            print(f"{row.label:30} {row.student.probability:.2f}  {places}")
+    lines = [DISCLAIMER]
+    for row in rows:
+        places = ", ".join(clock(e.start_s) for e in row.audio_evidence) or "no clear place"
+        lines.append(f"{row.label:30} {row.student.probability if row.student else 0:.2f}  {places}")
+    answer([asdict(row) for row in rows], arguments.json, lines)
 
 
 def _search(arguments: argparse.Namespace) -> None:
-    check_output(arguments.json)
     hits = _load_listener(arguments).search(arguments.audio, arguments.phrase, arguments.hits)
-    if arguments.json is not None:
-        write_json([asdict(hit) for hit in hits], arguments.json)
-    if str(arguments.json) != "-":
-        for hit in hits:
-            print(f"{clock(hit.start_s)}-{clock(hit.end_s)}  fits better than {hit.percentile:.0f} % of other texts")
+    lines = [f"{clock(h.start_s)}-{clock(h.end_s)}  fits better than {h.percentile:.0f} % of other texts" for h in hits]
+    answer([asdict(hit) for hit in hits], arguments.json, lines)
 
 
-def _load_listener(arguments: argparse.Namespace):
+def _load_listener(arguments: argparse.Namespace) -> "Listener":
     from medalign.core.audio import load_recording
     from medalign.pipeline.listener import Listener
 
@@ -136,13 +131,13 @@ def _load_listener(arguments: argparse.Namespace):
     return Listener.default(teacher=arguments.teacher, student=arguments.student, device=arguments.device)
 
 
-def _load_analyzer(arguments: argparse.Namespace):
+def _load_analyzer(arguments: argparse.Namespace) -> "Analyzer":
     from medalign.pipeline.analyzer import Analyzer
 
     return Analyzer.default(asr=arguments.asr, teacher=arguments.teacher, student=arguments.student, device=arguments.device)
 
 
-def _summary(analysis) -> str:
+def _summary(analysis: Analysis) -> list[str]:
     """A few lines for a terminal; the JSON has everything."""
     lines = [DISCLAIMER, f"{analysis.recording.name}: {analysis.recording.duration_s:.1f} s", ""]
     lines += [f"[{clock(s.start_s)}] {s.text}" for s in analysis.transcript.segments] or ["No speech detected."]
@@ -152,12 +147,9 @@ def _summary(analysis) -> str:
         first = f"{clock(places[0].start_s)} {places[0].text or ''}" if places else "no clear place"
         status = f"{row.status} ({row.trigger})" if row.trigger else row.status or "heard only"
         lines.append(f"{row.label:<28} {row.code:<12} {status:<28} {row.agreement:<13} {first}")
-    alarms = [window for window in analysis.alignment.windows if window.alarm]
-    if alarms:
-        places = ", ".join(clock(window.start_s) for window in alarms)
-        lines += ["", f"Listen again, the audio does not fit the transcript: {places}"]
-    lines += ["", *analysis.warnings, f"{analysis.timings_s.total:.1f} s"]
-    return "\n".join(lines)
+    if marked := [clock(window.start_s) for window in analysis.alignment.windows if window.alarm]:
+        lines += ["", f"Listen again, the audio does not fit the transcript: {', '.join(marked)}"]
+    return [*lines, "", *analysis.warnings, f"{analysis.timings_s.total:.1f} s"]
 
 
 def _transcribe(arguments: argparse.Namespace) -> None:
@@ -165,14 +157,11 @@ def _transcribe(arguments: argparse.Namespace) -> None:
     from medalign.models.device import choose_device
     from medalign.models.transcription import Transcriber
 
-    check_output(arguments.json)
     recording = load_recording(arguments.audio)
     transcript = Transcriber(arguments.asr, device=choose_device(arguments.device)).transcribe(recording)
-    if arguments.json is not None:
-        body = {"language": transcript.language, "text": transcript.text, **asdict(transcript), "disclaimer": DISCLAIMER}
-        write_json(body, arguments.json)
-    if str(arguments.json) != "-":
-        print("\n".join(f"[{clock(s.start_s)}] {s.text}" for s in transcript.segments) or "No speech detected.")
+    body = {"language": transcript.language, "text": transcript.text, **asdict(transcript), "disclaimer": DISCLAIMER}
+    lines = [f"[{clock(s.start_s)}] {s.text}" for s in transcript.segments] or ["No speech detected."]
+    answer(body, arguments.json, lines)
 
 
 def _precompute(arguments: argparse.Namespace) -> None:
@@ -190,8 +179,5 @@ def _precompute(arguments: argparse.Namespace) -> None:
 def _bench(arguments: argparse.Namespace) -> None:
     from medalign.pipeline.benchmark import benchmark
 
-    check_output(arguments.json)
     figures = benchmark(_load_analyzer(arguments), arguments.speech)
-    print(json.dumps(figures, indent=2))
-    if arguments.json is not None:
-        write_json(figures, arguments.json)
+    answer(figures, arguments.json, [json.dumps(figures, indent=2)])

@@ -2,10 +2,9 @@
 
 import argparse
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from medalign.cli.options import Manual, check_output, model_options, models_of, write_json
+from medalign.cli.options import Commands, Manual, answer, json_option, model_options, models_of
 from medalign.core.analysis import DISCLAIMER, SCHEMA_VERSION, Analysis, ConceptFinding
 from medalign.core.wording import clock, frequency, size
 
@@ -23,7 +22,7 @@ KINDS = {
 }
 
 
-def add_commands(commands) -> None:
+def add_commands(commands: Commands) -> None:
     """Add it to the subparsers of the command line."""
     compare = commands.add_parser(
         "compare",
@@ -36,7 +35,7 @@ def add_commands(commands) -> None:
     compare.add_argument("audio", metavar="AUDIO")
     compare.add_argument("--a", metavar="SPEC", help="one (default: the models in use)")
     compare.add_argument("--b", metavar="SPEC", required=True, help="and the other")
-    compare.add_argument("--json", metavar="OUT", type=Path, help="write all differences here ('-' is standard output)")
+    json_option(compare, "all differences")
     model_options(compare, asr=True, teacher=True, student=True)
     compare.set_defaults(command=_compare)
 
@@ -45,29 +44,19 @@ def _compare(arguments: argparse.Namespace) -> None:
     from medalign.core.audio import load_recording
     from medalign.report.comparison import candidates, compare, parse_candidate
 
-    check_output(arguments.json)
     in_use = models_of(arguments)
     sides = [parse_candidate(name, in_use) for name in (arguments.a or candidates(in_use)[0].name, arguments.b)]
     recording = load_recording(arguments.audio)  # a bad file is refused before any model is loaded
     (a, a_bytes), (b, b_bytes) = (_analyze(side, recording, arguments.device) for side in sides)
     comparison = compare(a, b)
-    if arguments.json is not None:
-        told = {
-            side: {
-                "name": candidate.name,
-                "models": asdict(analysis.models),
-                "timings_s": asdict(analysis.timings_s),
-                "weights_bytes": asdict(weights),
-            }
-            for side, candidate, analysis, weights in zip("ab", sides, (a, b), (a_bytes, b_bytes), strict=True)
-        }
-        body = {"schema_version": SCHEMA_VERSION, "recording": asdict(a.recording), **told}
-        write_json({**body, **asdict(comparison), "disclaimer": DISCLAIMER}, arguments.json)
-    if str(arguments.json) != "-":
-        print(DISCLAIMER)
-        for side, candidate, analysis, weights in zip("ab", sides, (a, b), (a_bytes, b_bytes), strict=True):
-            print(f"{side}: {candidate.name}: {analysis.timings_s.total:.1f} s, {size(weights.total)} of weights")
-        print(_differences(comparison))
+    body: dict = {"schema_version": SCHEMA_VERSION, "recording": asdict(a.recording)}
+    lines = [DISCLAIMER]
+    for side, candidate, analysis, weights in zip("ab", sides, (a, b), (a_bytes, b_bytes), strict=True):
+        models, timings_s = asdict(analysis.models), asdict(analysis.timings_s)
+        body[side] = {"name": candidate.name, "models": models, "timings_s": timings_s, "weights_bytes": asdict(weights)}
+        lines.append(f"{side}: {candidate.name}: {analysis.timings_s.total:.1f} s, {size(weights.total)} of weights")
+    body |= {**asdict(comparison), "disclaimer": DISCLAIMER}
+    answer(body, arguments.json, [*lines, *_differences(comparison)])
 
 
 def _analyze(candidate: "Candidate", recording: "Recording", device: str) -> "tuple[Analysis, Footprint]":
@@ -80,23 +69,22 @@ def _analyze(candidate: "Candidate", recording: "Recording", device: str) -> "tu
     return analyzer.analyze(recording), footprint(analyzer)
 
 
-def _differences(comparison: "Comparison") -> str:
+def _differences(comparison: "Comparison") -> list[str]:
     """A few lines for a terminal; the JSON has everything."""
     if comparison.are_equal:
-        return "\nNothing differs."
+        return ["", "Nothing differs."]
     differing = [row for row in comparison.concepts if row.kind != "same"]
     lines = ["", f"Concepts that differ: {len(differing)} of {len(comparison.concepts)}"]
-    lines += [f"{row.label:<28} {KINDS[row.kind]:<16} a: {_told(row.a):<46} b: {_told(row.b)}" for row in differing]
+    lines += [f"{row.label:<28} {KINDS[row.kind]:<16} a: {_in_words(row.a):<46} b: {_in_words(row.b)}" for row in differing]
     lines += ["", f"Words that differ: {comparison.n_words_differing}"]
-    lines += [
+    return lines + [
         f"[{clock(stretch.start_s)}] a: {stretch.a or '(nothing)'}   b: {stretch.b or '(nothing)'}"
         for stretch in comparison.stretches
         if not stretch.same
     ]
-    return "\n".join(lines)
 
 
-def _told(row: ConceptFinding | None) -> str:
+def _in_words(row: ConceptFinding | None) -> str:
     if row is None:
         return "not found"
     odds = f", {frequency(row.probability)}" if row.probability is not None else ""

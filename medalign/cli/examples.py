@@ -3,13 +3,13 @@
 import argparse
 from pathlib import Path
 
-from medalign.cli.options import write_json
+from medalign.cli.options import Commands, write_json
 
 
-def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def add_commands(commands: Commands) -> None:
     """Add them to the subparsers of the command line."""
     examples = commands.add_parser("examples", help="the bundled example consultations, and where their recordings are")
-    examples.add_argument("--json", action="store_true", help="as JSON, for programs")
+    examples.add_argument("--json", dest="as_json", action="store_true", help="as JSON, for programs")
     examples.set_defaults(command=_examples)
 
     schema = commands.add_parser("schema", help="the JSON Schema of what `analyze --json` writes")
@@ -24,7 +24,7 @@ def _examples(arguments: argparse.Namespace) -> None:
          "noisy_audio": str(e.noisy_audio_path) if e.noisy_audio_path else None}
         for e in load_examples()
     ]  # fmt: skip
-    if arguments.json:
+    if arguments.as_json:
         write_json(rows, Path("-"))
         return
     for row in rows:

@@ -2,10 +2,15 @@
 
 import argparse
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from medalign.cli.options import Manual, check_output
+from medalign.cli.options import Commands, Manual, check_output
 from medalign.core.errors import MedAlignError
+
+if TYPE_CHECKING:
+    from medalign.feedback.store import FeedbackStore
 
 STORE_VARIABLE = "MEDALIGN_FEEDBACK"  # for the command line only; the package reads no environment
 FORMATS = ("jsonl", "csv", "parquet")
@@ -34,7 +39,7 @@ WITHDRAWING AND PUBLISHING
 """
 
 
-def add_commands(commands) -> None:
+def add_commands(commands: Commands) -> None:
     """Add `feedback` and its actions to the subparsers of the command line."""
     feedback = commands.add_parser(
         "feedback",
@@ -68,7 +73,7 @@ def add_commands(commands) -> None:
     push.add_argument("--agreed", action="store_true", help="all who gave feedback agreed to its publication")
 
 
-def _action(actions, name: str, command, told: str) -> argparse.ArgumentParser:
+def _action(actions: Commands, name: str, command: Callable[[argparse.Namespace], None], told: str) -> argparse.ArgumentParser:
     action = actions.add_parser(name, help=told, description=told[0].upper() + told[1:] + ".")
     action.add_argument(
         "--store",
@@ -80,7 +85,7 @@ def _action(actions, name: str, command, told: str) -> argparse.ArgumentParser:
     return action
 
 
-def _open(arguments: argparse.Namespace):
+def _open(arguments: argparse.Namespace) -> "FeedbackStore":
     """The store, which must exist: a new, empty one would answer a mistyped name with nothing."""
     from medalign.feedback.database import DEFAULT_STORE
     from medalign.feedback.store import FeedbackStore
@@ -129,12 +134,5 @@ def _push(arguments: argparse.Namespace) -> None:
     from medalign.feedback.export import push
 
     with _open(arguments) as store:
-        print(
-            push(
-                store,
-                arguments.repository,
-                private=not arguments.public,
-                agreed=arguments.agreed,
-                format=arguments.format,
-            )
-        )
+        private = not arguments.public
+        print(push(store, arguments.repository, private=private, agreed=arguments.agreed, format=arguments.format))

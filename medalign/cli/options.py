@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from collections.abc import Iterable
 from dataclasses import fields
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from medalign.core.errors import MedAlignError
 from medalign.core.model_options import ModelOptions
 
 _MODELS = ModelOptions()
+Commands = argparse._SubParsersAction  # what `add_commands` of each module is given
 DEFAULT_CACHE = Path("runs/cache")
 
 
@@ -43,12 +45,16 @@ def models_of(arguments: argparse.Namespace) -> ModelOptions:
     return ModelOptions(**{name: getattr(arguments, name) for name in names})
 
 
+def json_option(command: argparse.ArgumentParser, what: str) -> None:
+    command.add_argument("--json", metavar="OUT", type=Path, help=f"write {what} here ('-' is standard output)")
+
+
 def cache_option(command: argparse.ArgumentParser) -> None:
     command.add_argument("--cache", type=Path, default=DEFAULT_CACHE, help=f"features are kept here (default: {DEFAULT_CACHE})")
 
 
 def check_output(path: Path | None) -> None:
-    """Better to find out before minutes of work than after."""
+    """Raises MedAlignError if nothing can be written there; '-' is standard output."""
     if path is None or str(path) == "-":
         return
     folder = path.absolute().parent
@@ -60,6 +66,14 @@ def check_output(path: Path | None) -> None:
         raise MedAlignError(f"can't write {path}: it is a folder; give the name of a file")
     if not exists:
         raise MedAlignError(f"can't write {path}: the folder {folder} does not exist; create it first")
+
+
+def answer(body: dict | list, path: Path | None, lines: Iterable[str]) -> None:
+    """The whole as JSON, where `--json` asks for it; the lines on standard output, unless the JSON went there."""
+    if path is not None:
+        write_json(body, path)
+    if str(path) != "-":
+        print("\n".join(lines))
 
 
 def write_json(body: dict | list, path: Path, indent: int | None = 2) -> None:

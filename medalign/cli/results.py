@@ -3,8 +3,10 @@
 import argparse
 from pathlib import Path
 
+from medalign.cli.options import Commands
 
-def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+
+def add_commands(commands: Commands) -> None:
     """Add it to the subparsers of the command line."""
     results = commands.add_parser("results", help="write the tables of README.md and assets/results from the committed figures")
     results.add_argument("--repository", type=Path, default=Path(), help="a checkout (default: the working directory)")
