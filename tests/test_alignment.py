@@ -5,17 +5,12 @@ import math
 import pytest
 import torch
 
-from medalign.training import losses as alignment
 from medalign.training.losses import (
     concept_loss,
-    cosine_distance,
     debiased_cka,
     draw_token_mask,
     effective_rank,
     info_nce,
-    keep_close,
-    late_interaction,
-    late_interaction_loss,
     masked_reconstruction,
     published_loss,
     siglip,
@@ -144,69 +139,6 @@ def test_equal_texts_are_positives_to_siglip():
     assert siglip(audio, audio, scale, bias).item() == pytest.approx(2 * 50 / 4, abs=1e-4)  # two twins taken for negatives
 
 
-def test_cosine_distance_is_0_for_like_and_2_for_opposite_directions():
-    audio, _ = paired()
-    assert cosine_distance(audio, 3 * audio).item() == pytest.approx(0, abs=1e-6)
-    assert cosine_distance(audio, -audio).item() == pytest.approx(2, abs=1e-6)
-
-
-def naive_scores(audio, text, audio_mask, text_mask) -> torch.Tensor:
-    return torch.tensor(
-        [
-            [(t[t_mask] @ a[a_mask].T).max(1).values.mean() for t, t_mask in zip(text, text_mask, strict=True)]
-            for a, a_mask in zip(audio, audio_mask, strict=True)
-        ]
-    )
-
-
-@pytest.mark.parametrize("block_elements", [1, 1000, 2**24])
-def test_late_interaction_equals_a_naive_loop_for_any_block(block_elements, monkeypatch):
-    monkeypatch.setattr(alignment, "BLOCK_ELEMENTS", block_elements)
-    (audio, audio_mask), (text, text_mask) = padded(5, 12), padded(7, 6, seed=1)
-    scores = late_interaction(audio, text, audio_mask, text_mask)
-    assert scores.shape == (5, 7)
-    torch.testing.assert_close(scores, naive_scores(audio, text, audio_mask, text_mask))
-
-
-def test_padding_changes_no_late_interaction_score_and_gets_no_gradient():
-    (audio, audio_mask), (text, text_mask) = padded(5, 12), padded(7, 6, seed=1)
-    scores = late_interaction(audio, text, audio_mask, text_mask)
-    longer_audio, longer_text = (torch.cat([x, 9 * x[:, :2]], 1).requires_grad_() for x in (audio, text))
-    longer_masks = [torch.cat([mask, torch.zeros(len(mask), 2, dtype=torch.bool)], 1) for mask in (audio_mask, text_mask)]
-    longer = late_interaction(longer_audio, longer_text, *longer_masks)
-    torch.testing.assert_close(longer, scores)
-    longer.sum().backward()
-    assert longer_audio.grad[~longer_masks[0]].abs().max() == 0
-    assert longer_text.grad[~longer_masks[1]].abs().max() == 0
-
-
-def test_late_interaction_needs_a_token_in_every_row():
-    (audio, audio_mask), (text, text_mask) = padded(5, 12), padded(7, 6, seed=1)
-    with pytest.raises(ValueError, match="without a single token"):
-        late_interaction(audio, text, audio_mask & (torch.arange(5) > 0)[:, None], text_mask)
-
-
-def test_late_interaction_scores_own_texts_highest_and_its_loss_sees_the_pairing():
-    text, text_mask = padded(8, 6, seed=1)
-    noise = torch.randn(8, 12, 16, generator=torch.Generator().manual_seed(2))
-    audio = unit(torch.cat([text, text], 1) + 0.05 * noise)  # each word is heard twice, not quite clearly
-    audio_mask = torch.cat([text_mask, text_mask], 1)
-    scores, scale = late_interaction(audio, text, audio_mask, text_mask), torch.tensor(math.log(10.0))
-    order = torch.arange(8).roll(1)
-    assert scores.diagonal().mean() > scores[:, order].diagonal().mean() + 0.2
-    loss = late_interaction_loss(audio, text, audio_mask, text_mask, scale)
-    assert loss < late_interaction_loss(audio, text[order], audio_mask, text_mask[order], scale)
-
-
-def test_late_interaction_loss_of_single_tokens_is_info_nce():
-    audio, text = (unit(x) for x in paired(n=8))
-    same_text, mask = torch.eye(8, dtype=torch.bool), torch.ones(8, 1, dtype=torch.bool)
-    same_text[1, 4] = same_text[4, 1] = True
-    scale = torch.tensor(math.log(10.0))
-    tokens = late_interaction_loss(audio[:, None], text[:, None], mask, mask, scale, same_text)
-    assert tokens.item() == pytest.approx(info_nce(audio, text, scale, same_text).item(), abs=1e-5)
-
-
 def test_mask_draws_repeat_with_the_seed_and_leave_the_default_generator_alone():
     _, token_mask = padded(50, 80)
     state = torch.get_rng_state()
@@ -259,18 +191,6 @@ def test_reconstruction_is_judged_on_masked_tokens_only():
         masked_reconstruction(predicted, log_mel, masked & False)
     with pytest.raises(ValueError, match="one shape"):
         masked_reconstruction(predicted, log_mel[:, :1], masked)
-
-
-def test_keeping_close_is_0_when_unchanged_whatever_the_scale_and_ignores_padding():
-    original, mask = padded(4, 10)
-    moved = original * 1.1
-    moved[~mask] = 100
-    assert keep_close(original, original, mask).tolist() == [0] * len(mask)
-    assert keep_close(moved, original, mask).numpy() == pytest.approx(0.01, abs=1e-6)
-    assert keep_close(7 * moved, 7 * original, mask).numpy() == pytest.approx(0.01, abs=1e-6)
-    mask[1] = False
-    with pytest.raises(ValueError, match="no valid frame"):
-        keep_close(original, original, mask)
 
 
 def test_effective_rank_counts_the_directions_that_embeddings_use():

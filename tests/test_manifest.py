@@ -43,6 +43,10 @@ def test_everything_wrong_is_listed_by_line_at_once(folder):
     tone(folder, "silent.wav", 3.0, peak=1e-5)
     tone(folder, "short.wav", 0.05)
     (folder / "text.wav").write_text("no audio")
+    for name, value in (("nan.wav", np.nan), ("infinite.wav", np.inf)):
+        waveform = np.full(32_000, 0.1)
+        waveform[8_000] = value
+        soundfile.write(folder / name, waveform, 16_000, subtype="FLOAT")
     lines = (
         *GOOD,
         "gone.wav,a,x,train,,",  # 4
@@ -54,6 +58,8 @@ def test_everything_wrong_is_listed_by_line_at_once(folder):
         "a.wav,f,x,test,,",  # 10
         "text.wav,g,x,train,,",  # 11
         "a.wav,h,x,train,7,8",  # 12
+        "nan.wav,i,x,train,,",  # 13
+        "infinite.wav,j,x,train,1,2",  # 14
     )
     with pytest.raises(DataError) as error:
         read_manifest(manifest(folder, *lines))
@@ -61,8 +67,9 @@ def test_everything_wrong_is_listed_by_line_at_once(folder):
     assert {name: word in told[name] for name, word in {
         "line 4": "does not exist", "line 5": "silent", "line 6": "long", "line 7": "text is empty", "line 8": "not before",
         "line 9": "no number", "line 10": "'test'", "line 11": "can't be read", "line 12": "long",
+        "line 13": "not numbers (NaN or infinite) near 0.5 s", "line 14": "not numbers",
     }.items()} == dict.fromkeys(told, True)  # fmt: skip
-    assert "9 of 11 rows" in str(error.value)
+    assert "11 of 13 rows" in str(error.value)
 
 
 def test_groups_audio_and_texts_in_both_splits_are_refused(folder):
@@ -112,7 +119,7 @@ def test_what_is_no_manifest_is_refused_with_the_reason(folder, header, lines, t
 
 def test_what_is_written_is_read_again(folder):
     rows = (
-        Row(folder / "a.wav", "my chest, it hurts", "one", "train", 0.0, 2.0, ("HP:1", "own_label"), 'says "ow"'),
+        Row(folder / "a.wav", 'my chest, "it hurts"', "one", "train", 0.0, 2.0, ("HP:1", "own_label")),
         Row(folder / "b.wav", "any fever", "two", "valid", 0.5, 3.0, ()),
     )
     write_manifest(rows, folder / "manifest.csv")

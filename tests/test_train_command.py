@@ -180,11 +180,9 @@ def test_runs_join_into_one_student_with_their_weights(trained, second, tmp_path
 
 @pytest.mark.parametrize("adapter", ["lora", "last-k"])
 def test_an_encoder_can_be_trained_too(adapter, encoder, train, tmp_path):
-    out, loss = tmp_path / adapter, "contrastive=1,cka=1,keep-close=0.5"
-    assert train(out, steps=2, batch_size=8, adapter=adapter, rank=4, last_k=1, loss=loss) == 0
+    out = tmp_path / adapter
+    assert train(out, steps=2, batch_size=8, adapter=adapter, rank=4, last_k=1) == 0
     assert (out / "encoder.safetensors").is_file()
-    log = log_of(out)
-    assert log[0]["keep_close"] == 0 < log[1]["keep_close"]
     frozen, tuned = Student.untrained(str(encoder), "teacher", "0", 12), Student.from_pretrained(str(out))
     assert not np.allclose(frozen.frames(noise(2)).numpy(), tuned.frames(noise(2)).numpy(), atol=1e-4)
 
@@ -217,6 +215,15 @@ def test_what_can_not_work_ends_with_one_line(options, told, train, tmp_path, ca
     assert train(tmp_path / "out", **options) == 2
     error = capsys.readouterr().err.strip().splitlines()[-1]
     assert error.startswith("medalign: ") and told in error
+
+
+def test_too_few_rows_to_choose_by_are_named(train, tmp_path, capsys):
+    with open(MANIFEST, newline="") as source:
+        rows = list(csv.DictReader(source))
+    first = next(row for row in rows if row["split"] == "valid")
+    few = changed_manifest(tmp_path / "few.csv", lambda row: {} if row["split"] == "train" else {"start_s": 0, "end_s": 9})
+    assert train(tmp_path / "out", few) == 2
+    assert f"1 stretch(es) of audio in split valid ({first['path']} 0-9 s): at least 4" in capsys.readouterr().err
 
 
 def test_a_card_is_written_from_the_figures_in_the_folder(trained, tmp_path):

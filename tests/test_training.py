@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 import torch.nn.functional as F
 
@@ -19,14 +20,16 @@ from medalign.models.head import STACK, AlignmentHead, HeadConfig, pad_stretches
 from medalign.models.student import Student, StudentConfig
 from medalign.training.align import embed_pairs
 from medalign.training.checkpoint import Run
-from medalign.training.data.batches import ChunkBatches, LengthBatches
-from medalign.training.data.pairs import N_MELS, Pair, Pairs
-from medalign.training.objective import LATE_ROWS, Heard, LossWeights, Objective, Targets
-from medalign.training.train import TrainConfig, Trainee, learning_rate, make_accelerator, train
+from medalign.training.data.batches import BatchLoader, ChunkBatches, LengthBatches
+from medalign.training.data.manifest import Row
+from medalign.training.data.pairs import N_MELS, Pair, Pairs, build_pairs
+from medalign.training.objective import LossWeights, Objective, StudentOutputs, Targets
+from medalign.training.recipe import TrainConfig
+from medalign.training.train import Trainee, learning_rate, make_accelerator, train
 
 HEAD = HeadConfig(encoder_dim=16, embed_dim=12, model_dim=20, n_heads=2, n_layers=1)
 TRAIN = TrainConfig(n_steps=60, batch_size=24, validate_every=30, peak_lr=3e-3, bf16=False)
-EVERYTHING = LossWeights(note=0.5, late_interaction=0.5, reconstruction=0.5, siglip=0.5, cosine=0.5, published=0.1)
+EVERYTHING = LossWeights(reconstruction=0.5, siglip=0.5, published=0.1)
 
 
 def toy_student(seed: int = 0) -> Student:
@@ -50,15 +53,11 @@ def toy_pairs(n: int = 96, seed: int = 0) -> tuple[Pairs, Targets]:
         frames.append((text[i] @ carrier + 0.3 * rng.standard_normal((n_frames, 16))).astype(np.float16))
         log_mel.append(np.tile(frames[-1][::STACK], (1, N_MELS // 16)))
         pairs.append(Pair(i, 0.0, n_frames / 50, f"text {i}", f"consultation {i % 4}"))
-    words = [np.tile(row, (3, 1)).astype(np.float16) for row in text]
     targets = Targets(
         text=torch.from_numpy(text),
         text_id=torch.arange(n),
         concepts=torch.from_numpy(text[:6]),
         mentioned=torch.from_numpy(text @ text[:6].T > 0.6),
-        note=torch.from_numpy(text[: n // 2]),
-        note_id=torch.arange(n).where(torch.arange(n) < n // 2, torch.tensor(-1)),
-        words=words,
     )
     return Pairs(tuple(pairs), tuple(frames), tuple(log_mel)), targets
 
@@ -100,23 +99,11 @@ def test_every_part_of_the_objective_falls_when_all_are_trained_together(tmp_pat
     run(tmp_path, replace(TRAIN, loss=EVERYTHING))
     log = log_of(tmp_path)
     parts = set(log[0]) - {"step", "loss", "lr", "grad_norm"}
-    assert parts == {
-        "contrastive", "cka", "concept", "note", "late_interaction", "reconstruction", "siglip", "cosine", "published",
-    }  # fmt: skip
+    assert parts == {"contrastive", "cka", "concept", "reconstruction", "siglip", "published"}
     for name in parts:
         assert np.mean([e[name] for e in log[-10:]]) < np.mean([e[name] for e in log[:10]]), name
     weights = {name: getattr(EVERYTHING, name) for name in parts}
     assert log[7]["loss"] == pytest.approx(sum(weights[name] * log[7][name] for name in parts), rel=1e-4)
-
-
-def test_of_a_large_batch_a_share_is_compared_word_by_word():
-    _, targets = toy_pairs(n=2 * LATE_ROWS)
-    tokens = F.normalize(torch.randn(2 * LATE_ROWS, 9, 12, generator=torch.Generator().manual_seed(0)), dim=-1)
-    heard = Heard(embedding=tokens[:, 0], tokens=tokens, token_mask=torch.ones(tokens.shape[:2], dtype=torch.bool))
-    objective = Objective(LossWeights.only(late_interaction=1.0))
-    loss, parts = objective(heard, targets, torch.arange(2 * LATE_ROWS))
-    every_second = Heard(**{name: rows[::2] for name, rows in heard.rows().items()})
-    assert parts["late_interaction"] == objective(every_second, targets, torch.arange(0, 2 * LATE_ROWS, 2))[0] == loss
 
 
 def test_a_stopped_run_goes_on_bit_for_bit(tmp_path):
@@ -198,7 +185,7 @@ def test_chunks_give_the_gradient_of_the_whole_batch(tmp_path):
 
 UNDROPPED = replace(HEAD, dropout=0.0)  # every process, and every chunk, draws its own dropout
 TOGETHER = replace(TRAIN, n_steps=6, validate_every=3, save_every=2, loss=EVERYTHING)
-LIVE = replace(TOGETHER, loss=LossWeights(keep_close=1.0), encoder_lr=3e-3)
+LIVE = replace(TOGETHER, loss=LossWeights(), encoder_lr=3e-3)
 SHARED = {"a frozen encoder": TOGETHER, "a trained encoder": LIVE, "chunks of 5": replace(LIVE, chunk_size=5)}
 
 
@@ -221,7 +208,7 @@ class ToyEncoder(AudioEncoder):
 
 def train_undropped(folder: Path, config: TrainConfig, accelerator=None) -> Student:
     torch.manual_seed(0)
-    live = config.loss.keep_close > 0
+    live = config.loss == LIVE.loss
     pairs, targets = toy_pairs()
     pairs = replace(pairs, waveforms=tuple(np.repeat(f, 20, axis=1).reshape(-1) for f in pairs.frames))
     adapter = AdapterConfig("full" if live else "frozen")
@@ -272,8 +259,6 @@ def test_an_encoder_in_training_may_be_run_in_chunks(tmp_path):
     whole, chunked = (train_undropped(tmp_path / str(size), replace(LIVE, chunk_size=size)) for size in (None, 7))
     for name, tensor in trained_state(whole).items():
         assert torch.allclose(tensor, trained_state(chunked)[name], atol=1e-4), name
-    log = log_of(tmp_path / "7")
-    assert log[0]["keep_close"] == 0 < log[-1]["keep_close"]
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_with_its_parts(tmp_path):
@@ -281,6 +266,32 @@ def test_a_loss_that_is_not_finite_stops_the_run_with_its_parts(tmp_path):
     targets.text[5] = torch.nan
     with pytest.raises(TrainingError, match=r"step \d+: the loss is nan \(contrastive"):
         run(tmp_path, data=(pairs, targets))
+
+
+def test_a_batch_of_equal_texts_is_refused_before_the_first_step(tmp_path):
+    pairs, targets = toy_pairs(n=24)
+    for n_equal, weights, told in [
+        (23, LossWeights(), r"23 of the 24 rows in the batch of step 0 have the same text, 'yes' \(consultation \d 0-\S+ s, "),
+        (24, LossWeights.only(contrastive=1.0), "24 of the 24 rows"),
+    ]:
+        alike = tuple(replace(pair, text="yes") if i < n_equal else pair for i, pair in enumerate(pairs.pairs))
+        text_id = torch.arange(24).clamp(min=n_equal - 1)
+        with pytest.raises(DataError, match=told):
+            data = replace(pairs, pairs=alike), replace(targets, text=targets.text[text_id], text_id=text_id)
+            run(tmp_path / str(n_equal), replace(TRAIN, loss=weights), data=data)
+        assert not (tmp_path / str(n_equal) / "log.jsonl").exists()
+    text_id = torch.arange(24).clamp(min=21)  # two others: debiased CKA is defined
+    run(tmp_path / "two others", replace(TRAIN, n_steps=2), data=(pairs, replace(targets, text_id=text_id)))
+
+
+def test_a_recording_whose_frames_are_not_finite_is_named(tmp_path):
+    soundfile.write(tmp_path / "loud.wav", np.full(32_000, 0.5), 16_000)
+    student = Student(toy_student().config, AlignmentHead(HEAD), ToyEncoder(), name="", revision="")
+    row = Row(tmp_path / "loud.wav", "text", "group", "train", 0.0, 2.0)
+    assert len(build_pairs([row], student, tmp_path / "fine").frames[0]) == 100
+    student.encoder.model.bias.data.fill_(1e6)
+    with pytest.raises(DataError, match=r"the encoder's frames of .*loud.wav are not finite in float16"):
+        build_pairs([row], student, tmp_path / "broken")
 
 
 def test_collapsed_embeddings_stop_the_run(tmp_path):
@@ -304,13 +315,11 @@ def test_what_can_not_be_trained_is_refused_before_it_starts(make, told):
 
 @pytest.mark.parametrize("weights", [LossWeights(), EVERYTHING, LossWeights.only(siglip=1.0)], ids=["default", "all", "siglip"])
 def test_every_optimised_parameter_gets_a_gradient(weights):
-    from medalign.training.train import BatchLoader
-
     (pairs, targets), student = toy_pairs(), toy_student()
     config = replace(TRAIN, loss=weights)
     loader = BatchLoader(student, config, pairs, make_accelerator(config, "cpu"))
     trainee, objective = Trainee(student, weights), Objective(weights)
-    loss, _ = objective(Heard(**trainee(loader.batch(0))), targets, torch.from_numpy(loader.indices(0)))
+    loss, _ = objective(StudentOutputs(**trainee(loader.batch(0))), targets, torch.from_numpy(loader.indices(0)))
     loss.backward()
     trained = {n: p for n, p in trainee.named_parameters() if p.requires_grad}
     trained |= {f"objective {i}": p for i, p in enumerate(objective.used_parameters())}

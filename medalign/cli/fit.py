@@ -253,7 +253,7 @@ def _evaluate(arguments: argparse.Namespace) -> None:
 
 def _ablate(arguments: argparse.Namespace) -> None:
     from medalign.training.ablation import ENCODER_ARMS, OBJECTIVE_ARMS, run_ablation
-    from medalign.training.train import TrainConfig
+    from medalign.training.recipe import TrainConfig
 
     check_output(arguments.json)
     arms = {"objective": OBJECTIVE_ARMS, "encoder": ENCODER_ARMS}[arguments.arms]

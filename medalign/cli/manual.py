@@ -3,9 +3,9 @@
 SYNTHESIZE = """\
 Turns the text of consultations into speech to learn from. Doctor and patient get different voices, each with its own
 rate and pitch; validation is spoken in a voice that training never hears. The manifest has a row for every utterance and,
-for training, every 6 s window, with three text targets: what was said, the sentence of the note that it supports, and the
-concepts in it. Texts that stand in validation are left out of training. --practice 12 adds dialogues, written from
-templates, that say every concept of the bank: collections say most of them never, and unheard words stay unheard.
+for training, every 6 s window, with what was said and the concepts in it. Texts that stand in validation are left out of
+training. --practice 12 adds dialogues, written from templates, that say every concept of the bank: collections say most
+of them never, and unheard words stay unheard.
 
   medalign synthesize --data DATA --practice 12 --out runs/speech
   medalign train runs/speech/manifest.csv --out runs/student
@@ -27,7 +27,6 @@ YOUR OWN DATA
     start_s   start and end of the stretch in seconds
     end_s       (default: the whole file)
     labels    concepts in it, separated by spaces: identifiers of the bank, or words of your own
-    note      a clinician's sentence about it, a second text target
 
   Rows that can't be used (missing, silent, too short, in both splits) are listed by line before anything is trained.
 
@@ -36,17 +35,15 @@ OBJECTIVE
     contrastive       InfoNCE: gives every clip a score of its own
     cka               1 - debiased CKA, the paper's idea; depends on the batch size, so it is never accumulated
     concept           sigmoid loss against the texts of the concepts in the row
-    note              InfoNCE with the column note
-    late_interaction  InfoNCE over word-by-word scores
     reconstruction    log-mel of hidden tokens: self-supervision
-    keep_close        keeps a trained encoder near its start
-    siglip, cosine    other ways to tie audio to text
+    siglip            in place of InfoNCE: each clip against each text, judged by itself
     published         the loss of the paper's code, which can't see the pairing; for comparison only
 
 STOPPING AND GOING ON
   Ctrl-C or a SIGTERM finishes the step, saves, and leaves. The same command goes on from there, on a CPU bit for bit as
   if it had never stopped. A run that is killed goes on from its last state: only the step it was in is lost, or, where
-  steps are quick and you save less often, at most --save-every steps.
+  steps are quick and you save less often, at most --save-every steps. A run goes on only as what it began as: other data,
+  models or options are refused by name. --steps may grow; --save-every, --chunk-size, --device and --cache may differ.
 
 WHAT COMES OUT
   config.json, model.safetensors (and encoder.safetensors with an adapter), README.md (the model card), training.json,

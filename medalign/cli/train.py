@@ -178,8 +178,7 @@ def _train(arguments: argparse.Namespace) -> None:
     from medalign.models.device import choose_device
     from medalign.training.align import align
     from medalign.training.objective import LossWeights
-    from medalign.training.recipe import Recipe
-    from medalign.training.train import TrainConfig
+    from medalign.training.recipe import Recipe, TrainConfig
 
     try:
         loss = LossWeights() if arguments.loss is None else LossWeights.only(**arguments.loss)

@@ -16,8 +16,7 @@ from medalign.models.adapters import AdapterConfig
 from medalign.training.align import align_rows
 from medalign.training.data.manifest import read_manifest
 from medalign.training.objective import LossWeights
-from medalign.training.recipe import Recipe
-from medalign.training.train import TrainConfig
+from medalign.training.recipe import Recipe, TrainConfig
 
 log = logging.getLogger(__name__)
 
@@ -31,20 +30,16 @@ def _arm(loss: LossWeights = BASE, encoder: str = "tiny.en", adapter: AdapterCon
 OBJECTIVE_ARMS = {
     "published loss": _arm(LossWeights.only(published=1.0)),
     "debiased CKA only": _arm(LossWeights.only(cka=1.0)),
-    "cosine only": _arm(LossWeights.only(cosine=1.0)),
     "SigLIP only": _arm(LossWeights.only(siglip=1.0)),
     "InfoNCE only": _arm(LossWeights.only(contrastive=1.0)),
     "CKA + InfoNCE": _arm(),
     "+ self-supervision": _arm(replace(BASE, reconstruction=1.0)),
-    "+ note sentences": _arm(replace(BASE, note=0.5)),
     "+ concept texts": _arm(replace(BASE, concept=0.5)),
-    "+ late interaction": _arm(replace(BASE, late_interaction=0.5)),
 }
 ENCODER_ARMS = {
     "tiny.en frozen": _arm(),
     "tiny.en LoRA": _arm(adapter=AdapterConfig("lora")),
     "tiny.en last 2 layers": _arm(adapter=AdapterConfig("last-k", last_k=2)),
-    "tiny.en last 2 layers, keep close": _arm(replace(BASE, keep_close=1.0), adapter=AdapterConfig("last-k", last_k=2)),
     "base frozen": _arm(encoder="base"),
 }
 

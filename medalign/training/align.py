@@ -3,6 +3,7 @@
 import copy
 import json
 import logging
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 import torch
 
 from medalign.concepts import ConceptBank
+from medalign.core.errors import DataError
 from medalign.core.weights import sha256_of
 from medalign.evaluation.concept_detection import mean_over_concepts, per_concept
 from medalign.evaluation.retrieval import recall_at_k
@@ -21,7 +23,7 @@ from medalign.report.figures import training_curves
 from medalign.training.checkpoint import LOG_FILE, Run
 from medalign.training.data.augmentation import NoiseClips
 from medalign.training.data.manifest import Row, read_manifest
-from medalign.training.data.pairs import Pairs, build_pairs
+from medalign.training.data.pairs import Augmentation, Pairs, build_pairs
 from medalign.training.data.targets import Vocabulary, make_targets
 from medalign.training.identity import Identity, data_identity
 from medalign.training.losses import effective_rank
@@ -54,6 +56,7 @@ def align_rows(
     """As `align`, with rows that have been read and checked."""
     config = recipe.train
     rows = [row for row in rows if row.group.startswith(recipe.only)]
+    check_validation_rows(rows, config.min_rank)
     noise = NoiseClips.from_folders([Path(folder) for folder in recipe.noise]) if recipe.noise else None
     torch.manual_seed(config.seed)
     accelerator = make_accelerator(config, device)
@@ -73,7 +76,7 @@ def align_rows(
         pairs, validation_pairs = encode_rows(rows, student, recipe, noise, cache)
     vocabulary = Vocabulary.of((*pairs.pairs, *validation_pairs.pairs), teacher, bank, cache / "teacher")
     log.info("%d pairs to learn from, %d to choose by", len(pairs.pairs), len(validation_pairs.pairs))
-    targets = make_targets(pairs, teacher, bank, vocabulary, config.loss, cache / "teacher").to(accelerator.device)
+    targets = make_targets(pairs, teacher, bank, vocabulary, cache / "teacher").to(accelerator.device)
     mentioned = vocabulary.mentioned(validation_pairs.pairs, bank)
     validate = Validation(validation_pairs, teacher, vocabulary.embeddings, mentioned, cache / "teacher")
     train(student, config, pairs, targets, validate, run, accelerator=accelerator)
@@ -82,6 +85,22 @@ def align_rows(
         student.save_pretrained(out)
         write_story(run, n_train_pairs=len(pairs.pairs), figures=figures)
     return figures
+
+
+def check_validation_rows(rows: Sequence[Row], min_rank: float) -> None:
+    """Whether there is enough to choose by.
+
+    Raises:
+        DataError: fewer stretches of audio in split valid than a collapse of their embeddings could be told by.
+    """
+    least = math.floor(min_rank) + 2  # centred, n embeddings span n - 1 directions at most
+    stretches = dict.fromkeys((row.path, row.start_s, row.end_s) for row in rows if row.split == "valid")
+    if len(stretches) < least:
+        names = ", ".join(f"{path.name} {start_s:g}-{end_s:g} s" for path, start_s, end_s in stretches)
+        raise DataError(
+            f"{len(stretches)} stretch(es) of audio in split valid ({names or 'none'}): at least {least} are needed to tell "
+            "collapsed embeddings from sound ones; move more rows to split valid"
+        )
 
 
 def identity_of(recipe: Recipe, student: Student, teacher: Teacher, rows: Sequence[Row], noise: NoiseClips | None) -> Identity:
@@ -101,18 +120,16 @@ def encode_rows(
     """Pairs to learn from, and pairs to choose by, cut from whole recordings as an analysis cuts them."""
     learn = [row for row in rows if row.split == "train"]
     choose = [row for row in rows if row.split == "valid"]
-    trained = recipe.adapter.kind != "frozen"
-    listener = in_half_precision(student) if recipe.train.bf16 else student
-    validation = build_pairs(choose, listener, cache / "frames", renderings="clean", keep_waveforms=trained)
+    is_live = recipe.adapter.kind != "frozen"
+    encoded_by = in_half_precision(student) if recipe.train.bf16 else student
+    validation = build_pairs(choose, encoded_by, cache / "frames", keep_waveforms=is_live)
     pairs = build_pairs(
         learn,
-        listener,
+        encoded_by,
         cache / "frames",
-        renderings=recipe.renderings,
-        noise=noise,
+        Augmentation(recipe.renderings, noise, seed=recipe.augmentation_seed),
         keep_log_mel=recipe.train.loss.reconstruction > 0,
-        keep_waveforms=trained,
-        seed=recipe.augmentation_seed,
+        keep_waveforms=is_live,
     )
     return pairs, validation
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 Chunk = Any
-Outputs = tuple[Tensor, ...]
+Outputs = dict[str, Tensor]
 
 
 def random_state() -> tuple[Tensor, Tensor | None]:
@@ -34,18 +34,19 @@ def replayed(state: tuple[Tensor, Tensor | None]) -> Iterator[None]:
 def backward_in_chunks(
     forward: Callable[[Chunk], Outputs],
     chunks: Sequence[Chunk],
-    loss_of: Callable[..., tuple[Tensor, dict[str, Any]]],
+    loss_of: Callable[[Outputs], tuple[Tensor, Outputs]],
     no_sync: Callable[[], AbstractContextManager] = nullcontext,
-) -> tuple[Tensor, dict[str, Any]]:
+) -> tuple[Tensor, Outputs]:
     """Back-propagate a whole-batch loss in the memory of one chunk; gradients are added to `.grad` as by `backward`.
 
     Pass one runs all chunks without a graph, and the loss's gradient is taken at the outputs; pass two runs each chunk
     again, and carries its rows of that gradient into the parameters. Dropout draws the same numbers in both passes.
 
     Args:
-        forward: gives outputs of one chunk, tensors whose first dimension counts its samples and whose other dimensions
-            are the same for all chunks. May draw from torch's default generators only: what comes from a generator of
-            its own (a token mask) is drawn beforehand and travels in the chunk. No batch norm: it would count twice.
+        forward: gives outputs of one chunk by name, tensors whose first dimension counts its samples and whose other
+            dimensions are the same for all chunks. May draw from torch's default generators only: what comes from a
+            generator of its own (a token mask) is drawn beforehand and travels in the chunk. No batch norm: it would
+            count twice.
         chunks: parts of the batch, in order.
         loss_of: gives the loss and its named parts, of the outputs joined along their first dimension. Parameters of
             its own get their gradients, too. Under DDP leave these unwrapped: `gather_rows` makes them equal on all ranks.
@@ -69,30 +70,35 @@ def backward_in_chunks(
             cached.append(forward(chunk))
     # Autocast may have kept casts of pass one, which carry no gradient; not every torch keeps them.
     torch.clear_autocast_cache()
-
-    joined = []
-    for position, outputs in enumerate(zip(*cached, strict=True)):
-        if len({output.shape[1:] for output in outputs}) > 1:
-            shapes = sorted({(*output.shape[1:],) for output in outputs})
-            raise ValueError(f"output {position} has different shapes in different chunks, {shapes}: pad to one length")
-        rows = torch.cat(outputs)
-        joined.append(rows.requires_grad_(rows.is_floating_point()))
-    loss, parts = loss_of(*joined)
-    loss.backward()
-
-    sizes = [[len(output) for output in outputs] for outputs in cached]
+    joined = {name: _join(name, [outputs[name] for outputs in cached]) for name in cached[0]}
     del cached
-    starts = [0] * len(joined)
+    loss, parts = loss_of(joined)
+    loss.backward()
+    starts = dict.fromkeys(joined, 0)
     for i, (chunk, state) in enumerate(zip(chunks, states, strict=True)):
         with no_sync() if i + 1 < len(chunks) else nullcontext():
             with replayed(state):
                 outputs = forward(chunk)
-            pairs = []
-            for position, (output, rows) in enumerate(zip(outputs, joined, strict=True)):
-                start, end = starts[position], starts[position] + sizes[i][position]
-                starts[position] = end
-                if output.requires_grad and rows.grad is not None:
-                    pairs.append((output, rows.grad[start:end]))
-            if pairs:
-                torch.autograd.backward(*zip(*pairs, strict=True))
-    return loss.detach(), {name: part.detach() if isinstance(part, Tensor) else part for name, part in parts.items()}
+            _carry(outputs, joined, starts)
+    return loss.detach(), {name: part.detach() for name, part in parts.items()}
+
+
+def _join(name: str, outputs: list[Tensor]) -> Tensor:
+    """Outputs of all chunks as one leaf, at which a gradient is taken."""
+    if len(shapes := sorted({(*output.shape[1:],) for output in outputs})) > 1:
+        raise ValueError(f"output {name} has different shapes in different chunks, {shapes}: pad to one length")
+    rows = torch.cat(outputs)
+    return rows.requires_grad_(rows.is_floating_point())
+
+
+def _carry(outputs: Outputs, joined: Outputs, starts: dict[str, int]) -> None:
+    """The gradient at a chunk's rows of `joined`, which begin at `starts`, into its graph; `starts` moves on."""
+    tensors, gradients = [], []
+    for name, output in outputs.items():
+        start, gradient = starts[name], joined[name].grad
+        starts[name] += len(output)
+        if output.requires_grad and gradient is not None:
+            tensors.append(output)
+            gradients.append(gradient[start : starts[name]])
+    if tensors:
+        torch.autograd.backward(tensors, gradients)

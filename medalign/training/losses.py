@@ -1,8 +1,8 @@
 """The alignment objective: pure functions of two sets of embeddings, no model in here.
 
 Conventions: row i of `audio` (n, d_audio) belongs to row i of `text` (n, d_text). Everything is computed in float32, so
-call outside autocast. CKA compares representations as a whole and needs no shared space; InfoNCE, SigLIP, the token
-scores and the concept term give each clip a score of its own and do. CKA depends on the batch and does not add up over
+call outside autocast. CKA compares representations as a whole and needs no shared space; InfoNCE, SigLIP and
+the concept term give each clip a score of its own and do. CKA depends on the batch and does not add up over
 micro-batches, so nothing here may be accumulated; `medalign.training.large_batch` is the way to a larger batch.
 """
 
@@ -11,8 +11,6 @@ import math
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-
-BLOCK_ELEMENTS = 2**24  # similarities held at once by `late_interaction`: 64 MiB in float32
 
 
 def debiased_hsic(k: Tensor, m: Tensor) -> Tensor:
@@ -102,18 +100,6 @@ def siglip(audio: Tensor, text: Tensor, log_scale: Tensor, bias: Tensor, same_te
     return concept_loss(audio.float(), text.float(), own if same_text is None else same_text | own, log_scale, bias)
 
 
-def cosine_distance(audio: Tensor, text: Tensor) -> Tensor:
-    """Mean of 1 - cosine over the pairs: regression onto the teacher, the plainest arm; 0 to 2.
-
-    Nothing pushes unlike pairs apart, so one mean vector for all already scores well; see `effective_rank`.
-
-    Args:
-        audio: (n, d), any length.
-        text: (n, d), any length.
-    """
-    return (1 - F.cosine_similarity(audio.float(), text.float(), dim=-1)).mean()
-
-
 def published_loss(audio: Tensor, text: Tensor) -> Tensor:
     """The loss of the published AcuLa code, which its docstring calls CKA. Kept as a comparison arm only.
 
@@ -140,60 +126,6 @@ def published_loss(audio: Tensor, text: Tensor) -> Tensor:
     audio, text = audio - audio.mean(0), text - text.mean(0)
     k, m = audio.T @ audio, text.T @ text
     return 1 - (k * m).sum() / (k.norm() * m.norm())
-
-
-def late_interaction(audio_tokens: Tensor, text_tokens: Tensor, audio_mask: Tensor, text_mask: Tensor) -> Tensor:
-    """Score of every clip for every text: each text token's best cosine among the clip's tokens, averaged.
-
-    Averaged where ColBERT sums, so that texts of different length compare. It is one-sided: every text token must be
-    heard somewhere, while sounds that no text mentions cost nothing.
-
-    Args:
-        audio_tokens: (n_audio, audio_length, d), unit length.
-        text_tokens: (n_text, text_length, d), unit length.
-        audio_mask: (n_audio, audio_length) bool, True where there is sound.
-        text_mask: (n_text, text_length) bool, True where there is a token.
-
-    Returns:
-        (n_audio, n_text), each in [-1, 1].
-
-    Raises:
-        ValueError: if a clip or a text has no token.
-
-    Source: MaxSim of ColBERT, Khattab & Zaharia 2020 (arXiv 2004.12832); across modalities, FILIP (arXiv 2111.07783).
-    """
-    if not (audio_mask.any(1).all() and text_mask.any(1).all()):
-        raise ValueError("a clip or a text without a single token has no score: leave it out of the batch")
-    audio_tokens, text_tokens = audio_tokens.float(), text_tokens.float()
-    n_audio, audio_length, _ = audio_tokens.shape
-    n_text, text_length, _ = text_tokens.shape
-    block = max(1, BLOCK_ELEMENTS // (n_audio * audio_length * text_length))  # texts
-    scores = []
-    for start in range(0, n_text, block):
-        tokens, valid = text_tokens[start : start + block], text_mask[start : start + block]
-        similarity = audio_tokens.flatten(0, 1) @ tokens.flatten(0, 1).T
-        similarity = similarity.view(n_audio, audio_length, len(tokens), text_length)
-        similarity.masked_fill_(~audio_mask[:, :, None, None], -torch.inf)
-        # max() keeps indices for the backward pass where amax() would keep all similarities.
-        best = similarity.max(1).values  # (n_audio, block, text_length)
-        scores.append(best.masked_fill(~valid, 0).sum(2) / valid.sum(1))
-    return torch.cat(scores, 1)
-
-
-def late_interaction_loss(
-    audio_tokens: Tensor,
-    text_tokens: Tensor,
-    audio_mask: Tensor,
-    text_mask: Tensor,
-    log_scale: Tensor,
-    same_text: Tensor | None = None,
-) -> Tensor:
-    """Symmetric InfoNCE on the scores of `late_interaction`; arguments as there and in `info_nce`.
-
-    Source: FILIP, Yao et al. 2021 (arXiv 2111.07783).
-    """
-    scores = late_interaction(audio_tokens, text_tokens, audio_mask, text_mask)
-    return symmetric_cross_entropy(log_scale.exp() * scores, same_text)
 
 
 def concept_loss(audio: Tensor, concepts: Tensor, mentioned: Tensor, log_scale: Tensor, bias: Tensor) -> Tensor:
@@ -279,28 +211,6 @@ def masked_reconstruction(predicted: Tensor, log_mel: Tensor, masked: Tensor) ->
     if not masked.any():
         raise ValueError("no token is masked, so there is nothing to reconstruct: draw the mask with draw_token_mask")
     return F.mse_loss(predicted[masked].float(), log_mel[masked].float())
-
-
-def keep_close(hidden_states: Tensor, original: Tensor, mask: Tensor) -> Tensor:
-    """How far an encoder has moved from where it started, on the same audio: 0 unchanged, 1 as far as its own length.
-
-    One number per clip, so that the mean over a batch doesn't depend on how the batch was shared out.
-
-    Args:
-        hidden_states: (n, n_frames, d) of the encoder in training.
-        original: (n, n_frames, d) of the encoder before training.
-        mask: (n, n_frames) bool, True where there is sound.
-
-    Returns:
-        (n,): squared distance of a clip's frames, over the squared length of its original ones.
-
-    Raises:
-        ValueError: if a clip has no valid frame.
-    """
-    if not mask.any(1).all():
-        raise ValueError("a clip has no valid frame, so there is nothing to compare: leave empty clips out of the batch")
-    moved = (hidden_states - original).float().square().sum(2) * mask
-    return moved.sum(1) / (original.float().square().sum(2) * mask).sum(1)
 
 
 @torch.no_grad()

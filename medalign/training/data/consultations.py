@@ -138,9 +138,3 @@ def _pieces(text: str) -> Iterator[str]:
         yield " ".join(words[:cut])
         words = words[cut:]
     yield " ".join(words)
-
-
-def note_sentences(note: str) -> tuple[str, ...]:
-    """The sentences of a note, without its headings and the crumbs of its lists."""
-    pieces = (piece.strip(" -*•\t") for line in note.splitlines() for piece in re.split(r"(?<=[.;])\s+", line))
-    return tuple(dict.fromkeys(piece for piece in pieces if len(piece.split()) >= 3 and not piece.endswith(":")))

@@ -10,7 +10,6 @@ A CSV with a header and one row per stretch of audio:
 | split | | train or valid (default: about one group in five is valid, drawn from the group's name) |
 | start_s, end_s | | the stretch, in seconds (default: the whole file) |
 | labels | | identifiers of concepts in it, separated by spaces; computed from the text if the column is absent |
-| note | | a clinician's sentence about it, a second text target |
 
 Everything that is wrong is found before training starts, and told in one message, by line.
 """
@@ -29,8 +28,8 @@ import soundfile
 from medalign.core.audio import SAMPLE_RATE_HZ, load_recording
 from medalign.core.errors import AudioError, DataError
 
-REQUIRED, OPTIONAL = ("path", "text"), ("group", "split", "start_s", "end_s", "labels", "note")
-IGNORED = ("status",)  # `medalign reports` writes it
+REQUIRED, OPTIONAL = ("path", "text"), ("group", "split", "start_s", "end_s", "labels")
+IGNORED = ("status", "note")  # `medalign reports` writes the one, and earlier versions of `medalign synthesize` the other
 SPLITS = ("train", "valid")
 MIN_DURATION_S = 0.1  # shorter than a word
 SILENCE_PEAK = 1e-3  # -60 dB of full scale: a microphone that was off
@@ -48,7 +47,6 @@ class Row:
     start_s: float
     end_s: float
     labels: tuple[str, ...] | None = None  # None: not given, to be computed from the text
-    note: str = ""
 
 
 def load_waveform(path: Path) -> np.ndarray:
@@ -68,9 +66,9 @@ def load_waveform(path: Path) -> np.ndarray:
 
 
 def write_manifest(rows: Sequence[Row], path: Path) -> None:
-    """Write the rows with paths relative to the manifest; columns that no row has anything for are left out."""
-    has_labels, has_notes = any(row.labels is not None for row in rows), any(row.note for row in rows)
-    columns = [c for c in (*REQUIRED, *OPTIONAL) if (c != "labels" or has_labels) and (c != "note" or has_notes)]
+    """Write the rows with paths relative to the manifest; the column of labels is left out if no row has any."""
+    has_labels = any(row.labels is not None for row in rows)
+    columns = [c for c in (*REQUIRED, *OPTIONAL) if c != "labels" or has_labels]
     scratch = path.with_suffix(".part")
     with open(scratch, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
@@ -89,8 +87,8 @@ def read_manifest(path: Path, *, shared_texts: bool = False) -> tuple[Row, ...]:
         shared_texts: a text may stand in both splits, as it must where texts are reports written from labels.
 
     Raises:
-        DataError: the file is no manifest, or rows are missing audio or text, silent, too short, out of range, or shared
-            between splits (group, audio or text); all of them are listed by line.
+        DataError: the file is no manifest, or rows are missing audio or text, silent, not finite, too short, out of range, or
+            shared between splits (group, audio or text); all of them are listed by line.
     """
     records = _records(path)
     problems: dict[int, list[str]] = defaultdict(list)
@@ -101,7 +99,7 @@ def read_manifest(path: Path, *, shared_texts: bool = False) -> tuple[Row, ...]:
     told = [f"line {line}: {'; '.join(found)}" for line, found in sorted(problems.items()) if found]
     if told:
         raise DataError(
-            f"{path}: {len(told)} of {len(records)} rows can't be used; mend or remove them:\n  " + "\n  ".join(told)
+            f"{path}: {len(told)} of {len(records)} rows can't be used; fix or remove them:\n  " + "\n  ".join(told)
         )
     missing = {split for split in SPLITS if not any(row.split == split for row in rows.values())}
     if missing:
@@ -153,7 +151,7 @@ def _row(record: dict[str, str], folder: Path, problems: list[str]) -> Row | Non
     if problems:
         return None
     labels = tuple(record["labels"].split()) if record.get("labels") is not None else None
-    return Row(folder / name, text, group, split, start_s, end_s, labels, (record.get("note") or "").strip())
+    return Row(folder / name, text, group, split, start_s, end_s, labels)
 
 
 def _drawn_split(group: str) -> str:
@@ -170,6 +168,9 @@ def _check_audio(rows: dict[int, Row], problems: dict[int, list[str]]) -> None:
             if not path.is_file():
                 raise AudioError(f"{path} does not exist")
             waveform = load_waveform(path)
+            if not np.isfinite(waveform).all():
+                position_s = np.flatnonzero(~np.isfinite(waveform))[0] / SAMPLE_RATE_HZ
+                raise AudioError(f"{path} holds samples that are not numbers (NaN or infinite) near {position_s:.1f} s")
         except (AudioError, OSError) as error:
             for line in lines:
                 problems[line].append(str(error))

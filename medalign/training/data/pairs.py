@@ -10,7 +10,7 @@ import logging
 import os
 import zlib
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -22,6 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from medalign.core.audio import SAMPLE_RATE_HZ
+from medalign.core.errors import DataError
 from medalign.models.head import STACK, pad_stretches
 from medalign.models.student import Student, frame_slice
 from medalign.models.whisper_encoder import CHUNK_S, log_mel_of
@@ -38,6 +39,16 @@ Renderings = Literal["clean", "either", "both"]
 
 
 @dataclass(frozen=True)
+class Augmentation:
+    """How recordings sound to the student: as they are, degraded by noise, room, telephone and codec, or in pink noise."""
+
+    renderings: Renderings = "clean"  # "either" draws clean or degraded for each recording, at half the cost of "both"
+    noise: NoiseClips | None = None  # clips that degraded recordings are mixed with
+    snr_db: float | None = None  # of pink noise in clean recordings, for measuring
+    seed: int = 0
+
+
+@dataclass(frozen=True)
 class Pair:
     """A stretch of one rendering and the words in it."""
 
@@ -47,7 +58,6 @@ class Pair:
     text: str
     group: str  # consultation or patient: splits and bootstraps never cut through it
     labels: tuple[str, ...] | None = None
-    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -80,7 +90,7 @@ class Pairs:
         pair = self.pairs[index]
         return _cut(self.log_mel[pair.rendering], pair, self.frames_per_s / STACK)
 
-    def batch(self, indices: Sequence[int]) -> tuple[Tensor, Tensor]:
+    def batch(self, indices: Iterable[int]) -> tuple[Tensor, Tensor]:
         """Frames (n, n_frames, encoder_dim) and mask (n, n_frames) of those pairs."""
         return pad_stretches([self.stretch(i) for i in indices])
 
@@ -97,35 +107,32 @@ def build_pairs(
     rows: Sequence[Row],
     student: Student,
     cache: Path,
+    augmentation: Augmentation = Augmentation(),  # noqa: B008 - it is frozen
     *,
-    renderings: Renderings = "both",
-    noise: NoiseClips | None = None,
-    snr_db: float | None = None,
     keep_log_mel: bool = False,
     keep_waveforms: bool = False,
-    seed: int = 0,
 ) -> Pairs:
-    """All pairs of the rows, of each recording as it is, degraded by noise, room, telephone and codec, or both.
+    """All pairs of the rows, each recording in the renderings that are asked for.
 
     Args:
-        renderings: "either" draws one of the two for each recording, at half the cost of "both".
-        noise: clips that degraded recordings are mixed with.
-        snr_db: add pink noise at this ratio to clean recordings, for measuring.
         keep_log_mel, keep_waveforms: what masked reconstruction, and an encoder in training, need beside the frames.
+
+    Raises:
+        DataError: the encoder gives frames of a recording that are not finite.
     """
     by_path: dict[Path, list[Row]] = defaultdict(list)
     for row in rows:
         by_path[row.path].append(row)
     pairs, frames, log_mel, waveforms = [], [], [], []
     for path, own in by_path.items():
-        for is_degraded in _choices(path, renderings):
-            rendering = _Rendering(path, seed if is_degraded else None, noise, snr_db, cache, student)
+        for is_degraded in _choices(path, augmentation.renderings):
+            rendering = _Rendering(path, augmentation, is_degraded, cache, student)
             frames.append(rendering.frames())
             if keep_log_mel:
                 log_mel.append(rendering.log_mel())
             if keep_waveforms:
                 waveforms.append(rendering.kept_waveform())
-            pairs += [Pair(len(frames) - 1, r.start_s, r.end_s, r.text, r.group, r.labels, r.note) for r in own]
+            pairs += [Pair(len(frames) - 1, r.start_s, r.end_s, r.text, r.group, r.labels) for r in own]
         if len(frames) % 50 < 2:
             log.info("%d renderings of %d recordings, %d pairs", len(frames), len(by_path), len(pairs))
     return Pairs(tuple(pairs), tuple(frames), tuple(log_mel), tuple(waveforms), student.encoder.frames_per_s)
@@ -146,16 +153,16 @@ def build_alone(rows: Sequence[Row], student: Student, cache: Path, *, snr_db: f
         stretches = [waveform[int(r.start_s * SAMPLE_RATE_HZ) : int(r.end_s * SAMPLE_RATE_HZ)] for r in own]
         lengths = [max(1, round(len(s) / SAMPLE_RATE_HZ * student.encoder.frames_per_s)) for s in stretches]
 
-        def encode(stretches=stretches, lengths=lengths) -> np.ndarray:
+        def encode(stretches: list[np.ndarray] = stretches, lengths: list[int] = lengths) -> np.ndarray:
             rng = np.random.default_rng(seed)
-            heard = [s if snr_db is None else add_noise(s, pink_noise(len(s), rng), snr_db) for s in stretches]
-            return np.concatenate([student.frames(h)[:n].cpu().numpy() for h, n in zip(heard, lengths, strict=True)])
+            noisy = [s if snr_db is None else add_noise(s, pink_noise(len(s), rng), snr_db) for s in stretches]
+            return np.concatenate([student.frames(h)[:n].cpu().numpy() for h, n in zip(noisy, lengths, strict=True)])
 
         frames.append(_cached(cache / f"{name}.npy", encode))
         ends = np.cumsum(lengths) / student.encoder.frames_per_s
         starts = ends - np.array(lengths) / student.encoder.frames_per_s
         pairs += [
-            Pair(len(frames) - 1, float(a), float(b), r.text, r.group, r.labels, r.note)
+            Pair(len(frames) - 1, float(a), float(b), r.text, r.group, r.labels)
             for a, b, r in zip(starts, ends, own, strict=True)
         ]
         log.info("%d utterances of %d encoded alone", len(pairs), len(rows))
@@ -174,43 +181,52 @@ class _Rendering:
     """One recording as the student hears it; every product is computed once and kept."""
 
     path: Path
-    seed: int | None  # None: clean
-    noise: NoiseClips | None
-    snr_db: float | None
+    augmentation: Augmentation
+    is_degraded: bool
     cache: Path
     student: Student
 
     @property
-    def _heard(self) -> str:
-        if self.seed is not None:
-            clips = "" if self.noise is None else f"-{zlib.crc32(repr(self.noise.digests).encode()):08x}"
-            return f"degraded{self.seed}{clips}"
-        return "clean" if self.snr_db is None else f"pink{self.snr_db:g}db"
+    def _name(self) -> str:
+        if self.is_degraded:
+            noise = self.augmentation.noise
+            clips = "" if noise is None else f"-{zlib.crc32(repr(noise.digests).encode()):08x}"
+            return f"degraded{self.augmentation.seed}{clips}"
+        return "clean" if self.augmentation.snr_db is None else f"pink{self.augmentation.snr_db:g}db"
 
     def waveform(self) -> np.ndarray:
         waveform = load_waveform(self.path)
-        if self.snr_db is not None:
-            return in_pink_noise(waveform, self.path, self.snr_db)
-        if self.seed is None:
-            return waveform
-        return degrade(waveform, SAMPLE_RATE_HZ, _drawn_from(self.path, self.seed), self.noise)
+        if self.is_degraded:
+            rng = _drawn_from(self.path, self.augmentation.seed)
+            return degrade(waveform, SAMPLE_RATE_HZ, rng, self.augmentation.noise)
+        if self.augmentation.snr_db is not None:
+            return in_pink_noise(waveform, self.path, self.augmentation.snr_db)
+        return waveform
 
     def frames(self) -> np.ndarray:
-        name = f"{_key(self.path, self.student)}-{self._heard}.npy"
-        return _cached(self.cache / name, lambda: self.student.frames(self.waveform()).float().cpu().numpy())
+        """(n_frames, dim) float16. Raises DataError if one is not finite."""
+        name = f"{_key(self.path, self.student)}-{self._name}.npy"
+        return _cached(self.cache / name, self._encode)
+
+    def _encode(self) -> np.ndarray:
+        frames = self.student.frames(self.waveform()).float().cpu().numpy()
+        if not (np.abs(frames) <= np.finfo(np.float16).max).all():  # nor is NaN
+            raise DataError(f"the encoder's frames of {self.path} are not finite in float16; remove it, or change --encoder")
+        return frames
 
     def log_mel(self) -> np.ndarray:
         tokens_per_s = self.student.encoder.frames_per_s / STACK
-        name = f"{content_key(self.path)}-{self._heard}-mel{tokens_per_s:g}.npy"
+        name = f"{content_key(self.path)}-{self._name}-mel{tokens_per_s:g}.npy"
         return _cached(self.cache / name, lambda: token_log_mel(self.waveform(), tokens_per_s))
 
     def kept_waveform(self) -> np.ndarray:
-        return _cached(self.cache / f"{content_key(self.path)}-{self._heard}-waveform.npy", self.waveform)
+        return _cached(self.cache / f"{content_key(self.path)}-{self._name}-waveform.npy", self.waveform)
 
 
 def recording_frames(path: Path, student: Student, cache: Path, *, snr_db: float | None = None) -> np.ndarray:
     """The student's frames of a whole recording, float32 (n_frames, dim), clean or in pink noise; kept in `cache`."""
-    return np.array(_Rendering(path, None, None, snr_db, cache / "frames", student).frames(), dtype=np.float32)
+    rendering = _Rendering(path, Augmentation(snr_db=snr_db), False, cache / "frames", student)
+    return np.array(rendering.frames(), dtype=np.float32)
 
 
 def in_pink_noise(waveform: np.ndarray, path: Path, snr_db: float) -> np.ndarray:
@@ -244,7 +260,7 @@ def _key(path: Path, student: Student) -> str:
     return f"{content_key(path)}-{student.config.encoder_revision}-{dtype}"
 
 
-def _cached(path: Path, compute) -> np.ndarray:
+def _cached(path: Path, compute: Callable[[], np.ndarray]) -> np.ndarray:
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
         scratch = path.with_suffix(f".{os.getpid()}.part.npy")

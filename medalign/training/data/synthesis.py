@@ -5,8 +5,7 @@ pitch, and pauses between turns, all drawn from one seed. Takes are kept, one FL
 speaks what is missing.
 
 The manifest holds two kinds of rows: utterances, and, to learn from, windows cut as an analysis will cut them, words at
-the edges included. Text targets come at three levels: `text` is what was said, `note` the sentence of the clinician's
-note that an utterance supports (the paraphrase a language model would write), `labels` the concepts in it.
+the edges included. `text` is what was said, `labels` are the concepts in it.
 """
 
 import json
@@ -27,8 +26,7 @@ from medalign.core.audio import SAMPLE_RATE_HZ
 from medalign.core.errors import DataError
 from medalign.core.transcript import Segment, Transcript, Word
 from medalign.models.student import MAX_CLIP_S
-from medalign.models.teacher import Teacher
-from medalign.training.data.consultations import Consultation, Split, note_sentences
+from medalign.training.data.consultations import Consultation, Split
 from medalign.training.data.manifest import Row, write_manifest
 from medalign.training.data.voices import VOICES, speak
 
@@ -45,7 +43,6 @@ RMS = 0.08  # loudness that every utterance is brought to: engines differ by 10 
 
 MIN_WORDS = 2  # a lone "okay" teaches nothing and fills the batch with equal texts
 WINDOW_S, HOP_S = 6.0, 3.0  # StudentConfig's
-NOTE_COSINE = 0.5  # an utterance supports the nearest sentence of its note from here on, in the teacher's space
 
 
 @dataclass(frozen=True)
@@ -127,13 +124,11 @@ def synthesize(
     voices: dict[Split, tuple[str, ...]] = {"valid": valid_voices, "train": train_voices}
     rows: list[Row] = []
     held_out: set[str] = set()
-    teacher = Teacher()
     for split, split_voices in voices.items():
         chosen = [consultation for consultation in consultations if consultation.split == split]
         takes = speak_takes(chosen, out, n_takes=n_takes if split == "train" else 1, voices=split_voices, seed=seed)
-        notes = {consultation.consultation_id: note_sentences(consultation.note) for consultation in chosen}
         for take in takes:
-            cut = _with_notes(_utterance_rows(take, split), notes[take.consultation_id], teacher, out / "teacher")
+            cut = _utterance_rows(take, split)
             if split == "train":
                 cut += _window_rows(take, seed)
             rows += [row for row in cut if row.text.lower() not in held_out]
@@ -234,18 +229,6 @@ def _window_rows(take: Take, seed: int) -> list[Row]:
         if len(text.split()) >= MIN_WORDS:
             rows.append(Row(take.audio_path, text, take.consultation_id, "train", start_s, start_s + WINDOW_S))
     return rows
-
-
-def _with_notes(rows: list[Row], sentences: Sequence[str], teacher: Teacher, cache: Path) -> list[Row]:
-    """The utterances with the sentence of the note that they support, if there is one."""
-    if not rows or not sentences:
-        return rows
-    cosines = teacher.encode([row.text for row in rows], cache=cache) @ teacher.encode(sentences, cache=cache).T
-    best = cosines.argmax(1)
-    return [
-        replace(row, note=sentences[j]) if cosines[i, j] >= NOTE_COSINE else row
-        for i, (row, j) in enumerate(zip(rows, best, strict=True))
-    ]
 
 
 def _labels_by_text(texts: set[str]) -> dict[str, tuple[str, ...]]:

@@ -1,4 +1,4 @@
-"""The teacher's side of a set of pairs: texts, notes and concepts embedded once, before the loop."""
+"""The teacher's side of a set of pairs: texts and concepts embedded once, before the loop."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from medalign.concepts import ConceptBank, find_mentions_in_text
 from medalign.models.concept_embeddings import concept_embeddings
 from medalign.models.teacher import Teacher
 from medalign.training.data.pairs import Pair, Pairs
-from medalign.training.objective import LossWeights, Targets
+from medalign.training.objective import Targets
 
 MIN_TRAIN_MENTIONS = 3  # a concept with fewer is no training target
 
@@ -49,28 +49,14 @@ class Vocabulary:
         return mentioned
 
 
-def make_targets(
-    pairs: Pairs, teacher: Teacher, bank: ConceptBank, vocabulary: Vocabulary, weights: LossWeights, cache: Path | None
-) -> Targets:
-    """Every distinct text and note once; of the concepts, those that the pairs mention often enough."""
+def make_targets(pairs: Pairs, teacher: Teacher, bank: ConceptBank, vocabulary: Vocabulary, cache: Path | None) -> Targets:
+    """Every distinct text once; of the concepts, those that the pairs mention often enough."""
     texts, text_id = np.unique([pair.text for pair in pairs.pairs], return_inverse=True)
     mentioned = vocabulary.mentioned(pairs.pairs, bank)
     frequent = mentioned.sum(0) >= min(MIN_TRAIN_MENTIONS, max(1, len(pairs.pairs) // 100))
-    note = note_id = None
-    if weights.note:
-        notes = sorted({pair.note for pair in pairs.pairs if pair.note})
-        row = {text: i for i, text in enumerate(notes)}
-        note = torch.from_numpy(teacher.encode(notes, cache=cache))
-        note_id = torch.tensor([row.get(pair.note, -1) for pair in pairs.pairs])
-    words: tuple[np.ndarray, ...] = ()
-    if weights.late_interaction:
-        words = tuple(tokens.astype(np.float16) for tokens in teacher.encode_tokens(list(texts)))
     return Targets(
         text=torch.from_numpy(teacher.encode(list(texts), cache=cache)[text_id]),
         text_id=torch.from_numpy(text_id),
         concepts=torch.from_numpy(vocabulary.embeddings[frequent]),
         mentioned=torch.from_numpy(mentioned[:, frequent]),
-        note=note,
-        note_id=note_id,
-        words=words,
     )

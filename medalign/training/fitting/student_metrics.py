@@ -22,7 +22,7 @@ from medalign.models.teacher import Teacher
 from medalign.pipeline.calibration import against_distractors
 from medalign.training.align import MIN_MENTIONS, POOL, embed_pairs, in_half_precision
 from medalign.training.data.manifest import read_manifest
-from medalign.training.data.pairs import Pairs, build_alone, build_pairs
+from medalign.training.data.pairs import Augmentation, Pairs, build_alone, build_pairs
 from medalign.training.data.targets import Vocabulary
 from medalign.training.losses import debiased_cka, published_loss
 
@@ -62,7 +62,7 @@ def evaluate_students(
     rows = [row for row in read_manifest(manifest) if row.split == "valid" and row.group.startswith(only)]
     listener = in_half_precision(students[0]) if bf16 else students[0]
     if in_stream:
-        pairs = build_pairs(rows, listener, cache / "frames", renderings="clean", snr_db=snr_db)
+        pairs = build_pairs(rows, listener, cache / "frames", Augmentation(snr_db=snr_db))
     else:
         pairs = build_alone(rows, listener, cache / "frames", snr_db=snr_db)
     vocabulary = Vocabulary.of(pairs.pairs, teacher, bank, cache / "teacher")
