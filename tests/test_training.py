@@ -160,6 +160,35 @@ def test_a_folder_with_another_runs_state_is_refused(tmp_path):
             run(tmp_path, config)
 
 
+def test_a_malformed_state_or_log_is_one_sentence(tmp_path):
+    config = replace(TRAIN, n_steps=2, validate_every=2, save_every=2)
+    run(tmp_path, config)
+    path, state = tmp_path / "state.pt", torch.load(tmp_path / "state.pt", weights_only=True)
+    odd_values = {
+        "step": "two",
+        "sessions": {},
+        "best": None,
+        "random": [1],
+        "optimizer": {},
+        "objective": {"x": torch.ones(1)},
+    }
+    for name, odd in odd_values.items():
+        torch.save(state | {name: odd}, path)
+        with pytest.raises(TrainingError, match="state.pt is not the state of a run .*; remove it to start anew") as refusal:
+            run(tmp_path, config)
+        assert "\n" not in str(refusal.value)
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(TrainingError, match="state.pt is not a regular file"):
+        run(tmp_path, config)
+    path.unlink()
+    torch.save(state, path)
+    for odd in ("[1}", '{"loss": 1}', '{"step": []}'):
+        (tmp_path / "log.jsonl").write_text(odd + "\n")
+        with pytest.raises(TrainingError, match="log.jsonl is not the log of a run .*; remove it"):
+            run(tmp_path, config)
+
+
 def test_a_run_may_be_extended_and_saved_or_cut_into_chunks_otherwise(tmp_path):
     config = replace(TRAIN, n_steps=4, validate_every=2, save_every=2)
     run(tmp_path, config)

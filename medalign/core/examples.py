@@ -11,6 +11,7 @@ from pathlib import Path
 
 from medalign.core.assets import EXAMPLES
 from medalign.core.errors import DataError
+from medalign.core.files import read_json
 
 _REMEDY = "write it anew with: python -m medalign.training.data.example_recordings"
 
@@ -115,12 +116,7 @@ def script_paths(folder: Path) -> list[Path]:
 
 
 def read_script(path: Path) -> dict:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise DataError(f"{path.name} is missing in {path.parent}; {_REMEDY}") from error
-    except json.JSONDecodeError as error:
-        raise DataError(f"{path.name}, line {error.lineno}, is not valid JSON: {error.msg}; correct it by hand") from error
+    return read_json(path, dict, error=DataError, remedy=_REMEDY)
 
 
 def script_fingerprint(script: dict) -> str:

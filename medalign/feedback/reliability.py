@@ -1,10 +1,10 @@
 """How often a probability was right, as `medalign fuse --json` measured it where the words are known."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from medalign.core.errors import DataError
+from medalign.core.files import read_json
 from medalign.core.provenance import without_provenance
 from medalign.feedback.ranking import wilson
 
@@ -65,11 +65,10 @@ def _bins(told: list[dict]) -> tuple[Bin, ...]:
 def load_reliability(folder: Path) -> tuple[Reliability, ...]:
     """What was measured of the student in a folder; nothing if it never was. Raises DataError if the file is damaged."""
     path = folder / "fusion.json"
-    if not path.is_file():
+    if not path.exists():
         return ()
+    figures = read_json(path, dict, error=DataError, remedy="run `medalign fuse --json` again")
     try:
-        return read_reliability(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} can't be read ({error}); run `medalign fuse --json` again") from error
+        return read_reliability(figures)
     except DataError as error:
         raise DataError(f"{path}: {error}") from error

@@ -13,14 +13,15 @@ import numpy as np
 import torch
 
 from medalign.concepts import ConceptBank
-from medalign.core.errors import DataError
+from medalign.core.errors import DataError, TrainingError
+from medalign.core.files import read_json
 from medalign.core.weights import sha256_of
 from medalign.evaluation.concept_detection import mean_over_concepts, per_concept
 from medalign.evaluation.retrieval import recall_at_k
 from medalign.models.student import Student
 from medalign.models.teacher import Teacher
 from medalign.report.figures import training_curves
-from medalign.training.checkpoint import LOG_FILE, Run
+from medalign.training.checkpoint import Run
 from medalign.training.data.augmentation import NoiseClips
 from medalign.training.data.manifest import Row, read_manifest
 from medalign.training.data.pairs import Augmentation, Pairs, build_pairs
@@ -193,8 +194,8 @@ def finished_story(run: Run) -> dict[str, Any] | None:
     path = run.folder / STORY_FILE
     if run.step < run.identity["recipe"]["train"]["n_steps"] or not path.is_file():
         return None
-    story = json.loads(path.read_text(encoding="utf-8"))
-    return story if story["recipe"] == run.identity["recipe"] else None
+    story = read_json(path, dict, error=TrainingError, remedy="remove it, and it is written anew")
+    return story if story.get("recipe") == run.identity["recipe"] else None
 
 
 def write_story(run: Run, *, n_train_pairs: int, figures: dict[str, float]) -> None:
@@ -209,6 +210,6 @@ def write_story(run: Run, *, n_train_pairs: int, figures: dict[str, float]) -> N
         "sessions": run.sessions,
     }
     (run.folder / STORY_FILE).write_text(json.dumps(story, indent=2) + "\n", encoding="utf-8")
-    entries = [json.loads(line) for line in (run.folder / LOG_FILE).read_text().splitlines()]
+    entries = run.log_entries()
     training_curves(entries).write_html(run.folder / "curves.html", include_plotlyjs="directory")
     write_card(run.folder)

@@ -2,9 +2,9 @@
 
 import json
 import math
-import pickle
 import platform
 import time
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -15,9 +15,15 @@ from torch import Tensor, nn
 
 from medalign import __version__
 from medalign.core.errors import TrainingError
+from medalign.core.files import check_regular, read_text, reading
 from medalign.training.identity import STEPS, Identity, check_resumed, flat
 
 STATE_FILE, LOG_FILE = "state.pt", "log.jsonl"
+REMEDY = "remove it to start anew"
+KINDS: dict[str, type] = {  # what a state holds
+    "identity": dict, "sessions": list, "seconds": float, "step": int, "trained": dict, "objective": dict, "optimizer": dict,
+    "best_score": float, "best": dict, "random": Tensor,
+}  # fmt: skip
 
 
 class Run:
@@ -49,15 +55,15 @@ class Run:
         path = self.folder / STATE_FILE
         if not path.exists():
             return None
-        try:
+        check_regular(path, error=TrainingError, remedy=REMEDY)
+        with self._reading():
             stored = torch.load(path, weights_only=True, map_location="cpu")
-            missing = {"identity", "sessions", "seconds", "step", "trained", "objective", "optimizer", "best"} - set(stored)
-            if missing:
-                raise KeyError(*missing)
-        except (RuntimeError, KeyError, TypeError, EOFError, OSError, ValueError, pickle.UnpicklingError) as error:
-            told = f"{path} is not the state of a run ({type(error).__name__}); remove it to start anew"
-            raise TrainingError(told) from error
+            if odd := [name for name, kind in KINDS.items() if not isinstance(stored[name], kind)]:
+                raise TypeError(f"{odd[0]} is a {type(stored[odd[0]]).__name__}")
         return stored
+
+    def _reading(self) -> AbstractContextManager[None]:
+        return reading(f"{self.folder / STATE_FILE} is not the state of a run", error=TrainingError, remedy=REMEDY)
 
     def resume(self, trainee: nn.Module, objective: nn.Module, optimizer: torch.optim.Optimizer) -> int:
         """Bring what is trained to where the run ended; the next step to do.
@@ -69,12 +75,13 @@ class Run:
         stored, self._stored = self._stored, None
         if stored is None:
             return 0
-        self._load(stored["trained"])
-        objective.load_state_dict(stored["objective"])
-        optimizer.load_state_dict(stored["optimizer"])
-        torch.set_rng_state(stored["random"])
-        if stored["cuda_random"] is not None and torch.cuda.is_available():
-            torch.cuda.set_rng_state(stored["cuda_random"])
+        with self._reading():
+            self._load(stored["trained"])
+            objective.load_state_dict(stored["objective"])
+            optimizer.load_state_dict(stored["optimizer"])
+            torch.set_rng_state(stored["random"])
+            if stored["cuda_random"] is not None and torch.cuda.is_available():
+                torch.cuda.set_rng_state(stored["cuda_random"])
         return self.step
 
     def begin(self, first_step: int) -> None:
@@ -108,11 +115,20 @@ class Run:
 
     def open_log(self, first_step: int) -> IO[str]:
         """The log, without what a killed run wrote after its last state."""
+        kept = [entry for entry in self.log_entries() if entry["step"] < first_step]
         path = self.folder / LOG_FILE
-        lines = path.read_text().splitlines() if path.is_file() else []
-        kept = [line for line in lines if line.endswith("}") and json.loads(line)["step"] < first_step]
-        path.write_text("".join(line + "\n" for line in kept))
+        path.write_text("".join(json.dumps(entry) + "\n" for entry in kept))
         return open(path, "a")
+
+    def log_entries(self) -> list[dict[str, Any]]:
+        """What the log holds, but for a last line that was cut off; nothing if there is none. Raises TrainingError."""
+        path, remedy = self.folder / LOG_FILE, "remove it, and the steps so far are left out"
+        if not path.exists():
+            return []
+        lines = read_text(path, error=TrainingError, remedy=remedy).splitlines()
+        with reading(f"{path} is not the log of a run", error=TrainingError, remedy=remedy):
+            entries = [json.loads(line) for line in lines if line.endswith("}")]
+            return [entry | {"step": int(entry["step"])} for entry in entries]
 
     def keep_if_best(self, score: float) -> None:
         if score > self.best_score:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from medalign.core.errors import DataError
+from medalign.core.files import read_json
 from medalign.models.head import HeadEnsemble
 from medalign.models.student import Student
 from medalign.training.checkpoint import LOG_FILE
@@ -46,7 +47,10 @@ def join_runs(runs: Sequence[Path], out: Path, weights: Sequence[float] | None =
     config = replace(first.config, n_members=len(students), member_weights=weights)
     joined = Student(config, ensemble, first.encoder, name=out.name, revision="")
     joined.save_pretrained(out)
-    stories = [json.loads((run / "training.json").read_text(encoding="utf-8")) for run in runs]
+    stories = [
+        read_json(run / "training.json", dict, error=DataError, remedy="give folders written by `medalign train`")
+        for run in runs
+    ]
     for run in runs:
         shutil.copy(run / LOG_FILE, out / f"log-{run.resolve().name}.jsonl")
     members = [

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from medalign.core.analysis import DISCLAIMER
 from medalign.core.errors import DataError
+from medalign.core.files import read_json
 from medalign.core.provenance import without_provenance
 from medalign.training.model_card_extras import FILES, extras
 
@@ -30,7 +31,7 @@ def write_card(folder: Path) -> None:
 
 
 def _read(path: Path) -> dict | None:
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    return read_json(path, dict, error=DataError, remedy="remove it, and write it anew") if path.exists() else None
 
 
 def _runs(story: dict) -> list[dict]:
@@ -143,7 +144,7 @@ def _command(group: list[dict], *, is_joined: bool, several: bool) -> str:
 
 def _figures(folder: Path, story: dict) -> str:
     lines = ["## Figures", ""]
-    tables = [json.loads(path.read_text(encoding="utf-8")) for path in folder.glob("evaluation*.json")]
+    tables = [table for path in folder.glob("evaluation*.json") if (table := _read(path))]
     tables.sort(key=lambda table: (table["heard"] != "in stream", table["noise_snr_db"] is not None))
     if not tables:
         told = "; ".join(", ".join(f"{n} {value:.3f}" for n, value in run["validation"].items()) for run in _runs(story))

@@ -1,8 +1,9 @@
 """The part of a model card about what is fitted beside a student: signs, alarm, corrections, fusion; from their JSON files."""
 
-import json
 from pathlib import Path
 
+from medalign.core.errors import DataError
+from medalign.core.files import read_json
 from medalign.core.provenance import without_provenance
 
 FILES = """| `sound_events.safetensors` | a head that hears coughs and the like, by `medalign sound-events`; if trained |
@@ -13,9 +14,9 @@ def extras(folder: Path) -> str:
     """Tables of every figure file that is there; empty if none is."""
     writers = {"sound_events": _sound_events, "alarm": _alarm, "corrections": _corrections, "fusion": _fusion}
     parts = [
-        write(without_provenance(json.loads(path.read_text(encoding="utf-8"))))
+        write(without_provenance(read_json(path, dict, error=DataError, remedy="write it anew")))
         for name, write in writers.items()
-        if (path := folder / f"{name}.json").is_file()
+        if (path := folder / f"{name}.json").exists()
     ]
     return "\n\n".join(parts)
 

@@ -3,7 +3,6 @@
 Only the parts that change are named. A later stage that fails leaves what earlier stages brought.
 """
 
-import json
 import logging
 import time
 from collections.abc import Callable, Iterator
@@ -15,7 +14,8 @@ from medalign.concepts import ConceptBank
 from medalign.concepts.custom import parse_concepts
 from medalign.core.analysis import Analysis
 from medalign.core.audio import load_recording
-from medalign.core.errors import MedAlignError
+from medalign.core.errors import DataError, MedAlignError
+from medalign.core.files import read_json
 from medalign.report.explanation_figures import shared_space
 from medalign.report.figures import alignment_timeline, concept_heatmap
 from medalign.ui import consent
@@ -85,7 +85,9 @@ def show(path: Path, title: str, analysis_path: Path) -> Iterator[State]:
     """The states of an example whose result was computed beforehand: all there at once, the picture of the map last."""
     yield CLEARED
     session = Session(str(path), title, is_example=True)
-    session.finish(Analysis.from_dict(json.loads(analysis_path.read_text(encoding="utf-8"))))
+    session.finish(
+        Analysis.from_dict(read_json(analysis_path, dict, error=DataError, remedy="write it anew with `medalign precompute`"))
+    )
     state = finished(session)
     state["heading"] += status_view.BEFOREHAND
     yield {**state, "session": session, "waveform": load_recording(path).waveform}

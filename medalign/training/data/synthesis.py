@@ -24,6 +24,7 @@ import soundfile
 from medalign.concepts import ConceptBank, find_mentions_in_text
 from medalign.core.audio import SAMPLE_RATE_HZ
 from medalign.core.errors import DataError
+from medalign.core.files import read_json, reading
 from medalign.core.transcript import Segment, Transcript, Word
 from medalign.models.student import MAX_CLIP_S
 from medalign.training.data.consultations import Consultation, Split
@@ -75,9 +76,12 @@ class Take:
 
     @classmethod
     def read(cls, sidecar: Path) -> "Take":
-        stored = json.loads(sidecar.read_text())
-        utterances = tuple(SpokenUtterance(**u) for u in stored.pop("utterances"))
-        return cls(**stored, utterances=utterances, folder=sidecar.parent)
+        with reading(
+            f"{sidecar} doesn't describe a spoken consultation", error=DataError, remedy="remove it and speak it anew"
+        ):
+            stored = read_json(sidecar, dict, error=DataError, remedy="remove it and speak it anew")
+            utterances = tuple(SpokenUtterance(**u) for u in stored.pop("utterances"))
+            return cls(**stored, utterances=utterances, folder=sidecar.parent)
 
     def write(self) -> None:
         stored = {name: value for name, value in asdict(self).items() if name != "folder"}

@@ -6,7 +6,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 from medalign.core.audio import SAMPLE_RATE_HZ, Recording
-from medalign.core.transcript import Segment, Transcript, Word
+from medalign.core.errors import DataError
+from medalign.core.files import read_json
+from medalign.core.transcript import Transcript
 from medalign.models.transcription import Transcriber
 from medalign.training.data.pairs import content_key, in_pink_noise
 from medalign.training.data.synthesis import Take
@@ -35,8 +37,4 @@ def transcribed(
         scratch = path.with_suffix(".part")
         scratch.write_text(json.dumps(asdict(transcriber.transcribe(recording))), encoding="utf-8")
         scratch.replace(path)
-    stored = json.loads(path.read_text(encoding="utf-8"))
-    segments = tuple(
-        Segment(**{**segment, "words": tuple(Word(**word) for word in segment["words"])}) for segment in stored["segments"]
-    )
-    return recording, Transcript(segments, stored["language"])
+    return recording, read_json(path, Transcript, error=DataError, remedy="remove it, and it is written anew")
