@@ -90,7 +90,7 @@ def load_recording(
 
 def _from_file(file: BinaryIO, name: str, max_duration_s: float) -> Recording:
     try:
-        with av.open(file, metadata_errors="ignore") as container:
+        with av.open(file, "r", metadata_errors="ignore") as container:
             if not container.streams.audio:
                 raise AudioError(f"'{name}' has no audio track; give a recording with sound ({FORMATS})")
             stream = container.streams.audio[0]

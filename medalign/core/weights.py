@@ -144,9 +144,9 @@ def n_bytes(name: str, *, weight_files: tuple[str, ...]) -> int:
     file = next(folder / file for file in weight_files if (folder / file).is_file())
     if not file.name.endswith(INDEX_ENDING):
         return file.stat().st_size
-    parts = read_json(file, dict, error=WeightsError, remedy="download the model again").get("weight_map")
+    index = read_json(file, dict, error=WeightsError, remedy="download the model again")
     with reading(f"{file} doesn't list the files of its weights", error=WeightsError, remedy="download the model again"):
-        return sum((folder / part).stat().st_size for part in set(parts.values()))
+        return sum((folder / part).stat().st_size for part in set(index["weight_map"].values()))
 
 
 def upload_folder(folder: Path, repo_id: str, *, private: bool, token: str | None = None) -> str:
