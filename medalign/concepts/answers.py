@@ -6,6 +6,8 @@ segment, so everything here goes by sentences.
 """
 
 from dataclasses import dataclass
+from itertools import dropwhile
+from typing import Literal
 
 from medalign.concepts.bank import FILLERS
 from medalign.concepts.context import Context, Place, find_cues, in_sentence, is_child_patient, presupposes
@@ -66,22 +68,25 @@ PAST = (
 )
 
 
-def _tree(phrases: str, verdict: str, tree: PhraseTree) -> None:
-    for phrase in phrases.split("|"):
-        tree.add(phrase_tokens(phrase), verdict)
+Verdict = Literal["no", "yes", "past", "unsure", "none"]
 
 
-ANSWERS = PhraseTree()
-_tree(NO, "no", ANSWERS)
-_tree(YES, "yes", ANSWERS)
-_tree(UNSURE, "unsure", ANSWERS)
-_tree(PAST, "past", ANSWERS)
-SHORT_ANSWERS = {"no": "no", "nope": "no", "nah": "no", "yes": "yes", "yeah": "yes", "yep": "yes", "yup": "yes"}
+def _answers() -> PhraseTree[Verdict]:
+    tree = PhraseTree[Verdict]()
+    verdicts: dict[Verdict, str] = {"no": NO, "yes": YES, "unsure": UNSURE, "past": PAST}
+    for verdict, phrases in verdicts.items():
+        for phrase in phrases.split("|"):
+            tree.add(phrase_tokens(phrase), verdict)
+    return tree
+
+
+ANSWERS = _answers()
+SHORT_NO, SHORT_YES = words_of("no nope nah"), words_of("yes yeah yep yup")
 
 
 @dataclass(frozen=True)
 class Answer:
-    verdict: str  # no, yes, past, unsure, none
+    verdict: Verdict
     trigger: tuple[int, int, int] | None = None
     sentence: int | None = None
 
@@ -151,9 +156,7 @@ def is_asked(sentence: list[Token], place: Place) -> bool:
     """Whether a sentence asks if the mention at `place` is there. "When did the cough start?" does not."""
     if not is_polar_question(sentence):
         return False
-    if presupposes(sentence, place):
-        return sentence[place[0]].text in ASKED_ABOUT
-    return True
+    return not presupposes(sentence, place) or sentence[place[0]].text in ASKED_ABOUT
 
 
 def is_polar_question(sentence: list[Token]) -> bool:
@@ -161,9 +164,7 @@ def is_polar_question(sentence: list[Token]) -> bool:
     opening = _opening(sentence)
     if not opening:
         return False
-    first = opening[0].text
-    second = opening[1].text if len(opening) > 1 else ""
-    third = opening[2].text if len(opening) > 2 else ""
+    first, second, third = (*(token.text for token in opening[:3]), "", "")[:3]
     asks_what = first in WH_WORDS or (first in ("in", "at", "for", "on", "since", "to", "with") and second in WH_WORDS)
     if asks_what and not (first in ("how", "what") and second == "about"):
         return any(token.text == "any" for token in opening) and sentence[-1].pause == "?"
@@ -176,10 +177,7 @@ def is_polar_question(sentence: list[Token]) -> bool:
 
 
 def _opening(sentence: list[Token]) -> list[Token]:
-    start = 0
-    while start < len(sentence) and sentence[start].text in LEAD_IN:
-        start += 1
-    return sentence[start:]
+    return list(dropwhile(lambda token: token.text in LEAD_IN, sentence))
 
 
 def _is_statement(sentence: list[Token]) -> bool:
@@ -197,7 +195,7 @@ def _is_statement(sentence: list[Token]) -> bool:
 def _find_answer(said: list[list[Token]], asked: int) -> Answer:
     """The answer to the question `asked`; a yes after several questions belongs to the last of them."""
     other_question = False
-    for number in range(asked + 1, min(asked + 1 + LOOK_AHEAD, len(said))):
+    for number in _ahead(said, asked):
         sentence = said[number]
         answer = _as_answer(sentence, number)
         if answer and sentence[-1].pause != "?":
@@ -210,6 +208,11 @@ def _find_answer(said: list[list[Token]], asked: int) -> Answer:
             return Answer("none", None, number)
         other_question = other_question or len(sentence) > 2
     return Answer("none")
+
+
+def _ahead(said: list[list[Token]], asked: int) -> range:
+    """The sentences in which an answer is expected."""
+    return range(asked + 1, min(asked + 1 + LOOK_AHEAD, len(said)))
 
 
 def _as_answer(sentence: list[Token], number: int) -> Answer | None:
@@ -229,8 +232,8 @@ def _answer_inside(sentence: list[Token], number: int, place: Place, places: lis
         token = sentence[at]
         stands_alone = bool(token.pause) or at + 1 == len(sentence) or sentence[at + 1].text in AUXILIARIES
         set_off = bool(sentence[at - 1].pause) or is_polar_question(sentence)
-        if token.text in SHORT_ANSWERS and stands_alone and set_off and token.pause != "?":
-            return Answer(SHORT_ANSWERS[token.text], (number, at, at + 1), number)
+        if token.text in SHORT_NO | SHORT_YES and stands_alone and set_off and token.pause != "?":
+            return Answer("no" if token.text in SHORT_NO else "yes", (number, at, at + 1), number)
     return None
 
 
@@ -243,15 +246,11 @@ def _same_concept(
     concept_id: str,
 ) -> Context | None:
     """What the answer says of the concept that was asked about; without a yes or no, the sentences after it too."""
-    if answer.trigger:
-        numbers = [answer.sentence]
-    else:
-        ahead = range(asked + 1, min(asked + 1 + LOOK_AHEAD, len(said)))
-        numbers = [number for number in ahead if not is_polar_question(said[number])]
-    for number in numbers:
-        for index, mention in enumerate(mentions[number]):
+    ahead = [number for number in _ahead(said, asked) if not is_polar_question(said[number])]
+    for number in [answer.trigger[0]] if answer.trigger else ahead:
+        for mention, context in zip(mentions[number], plain[number], strict=True):
             if mention[2] == concept_id:
-                return plain[number][index]
+                return context
     return None
 
 

@@ -12,9 +12,11 @@ from importlib.resources import files
 from typing import Literal, get_args
 
 from medalign.concepts.tokens import PhraseTree, phrase_tokens, stem, words_of
+from medalign.core.analysis import System
 from medalign.core.errors import DataError
 
 BANK_FILE = "bank.json"
+BLOCKED = ""  # in place of a concept id
 
 Category = Literal["finding", "diagnosis", "medicine"]
 CATEGORIES: tuple[Category, ...] = get_args(Category)
@@ -32,7 +34,7 @@ class Concept:
     """One thing that a clinician would write down."""
 
     concept_id: str  # "HP:0002014", "ICD10CM:J45.909", "DRUG:salbutamol", "CUSTOM:alcohol-use"
-    system: str  # HPO, ICD-10-CM, DRUG, CUSTOM
+    system: System
     code: str
     label: str  # lower-case words as a GP would say them
     category: Category
@@ -58,17 +60,11 @@ class ConceptBank:
         body = json.loads((files("medalign.concepts") / "data" / BANK_FILE).read_text(encoding="utf-8"))
         concepts = (
             Concept(
-                concept_id=entry["id"],
-                system=entry["system"],
-                code=entry["code"],
-                label=entry["label"],
-                category=entry["category"],
-                synonyms=tuple(entry["synonyms"]),
-                as_written=frozenset(entry.get("as_written", ())),
-                places=tuple(entry.get("places", ())),
+                entry["id"], entry["system"], entry["code"], entry["label"], entry["category"], tuple(entry["synonyms"]),
+                frozenset(entry.get("as_written", ())), tuple(entry.get("places", ())),
             )
             for entry in body["concepts"]
-        )
+        )  # fmt: skip
         return cls(concepts, body["blocked"], body["sources"])
 
     def __getitem__(self, concept_id: str) -> Concept:
@@ -90,24 +86,23 @@ class ConceptBank:
 
     def by_label(self, label: str) -> Concept:
         """The concept with this label; labels are unique."""
-        for concept in self.concepts:
-            if concept.label == label:
-                return concept
+        if found := next((concept for concept in self.concepts if concept.label == label), None):
+            return found
         raise DataError(f"no concept has the label {label!r}; labels are lower-case plain words, see bank.concepts")
 
     @cached_property
-    def phrases(self) -> PhraseTree:
-        """Phrase -> concept id, or None for a blocked phrase. Keys are stems, or "=word" if not to be inflected."""
-        tree = PhraseTree()
+    def phrases(self) -> PhraseTree[str]:
+        """Phrase -> concept id, or BLOCKED. Keys are stems, or "=word" if not to be inflected."""
+        tree = PhraseTree[str]()
         for phrase in self.blocked:
-            tree.add(phrase_keys(phrase, as_written=True), None)
+            tree.add(phrase_keys(phrase, as_written=True), BLOCKED)
         for concept in self.concepts:
             for phrase in (concept.label, *concept.synonyms):
                 tree.add(phrase_keys(phrase, phrase in concept.as_written), concept.concept_id)
         return tree
 
     @cached_property
-    def places(self) -> PhraseTree:
+    def places(self) -> PhraseTree[dict[str, str]]:
         """Body part -> {complaint: concept id}, by stems."""
         by_place: dict[tuple[str, ...], dict[str, str]] = {}
         for concept in self.concepts:
@@ -115,9 +110,9 @@ class ConceptBank:
                 complaint, _, place = pattern.partition("@")
                 key = tuple(stem(text) for text in phrase_tokens(place))
                 by_place.setdefault(key, {})[complaint] = concept.concept_id
-        tree = PhraseTree()
+        tree = PhraseTree[dict[str, str]]()
         for key, complaints in by_place.items():
-            tree.add(list(key), complaints)
+            tree.add(key, complaints)
         return tree
 
 

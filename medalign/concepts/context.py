@@ -19,8 +19,9 @@ from importlib.resources import files
 
 from medalign.concepts.bank import SKIPPABLE
 from medalign.concepts.tokens import PhraseTree, Token, phrase_tokens, words_of
+from medalign.core.analysis import Status
 
-PRECEDENCE = ("hypothetical", "negated", "family", "resolved", "historical", "uncertain")
+PRECEDENCE: tuple[Status, ...] = ("hypothetical", "negated", "family", "resolved", "historical", "uncertain")
 STATUS_OF = {"child": "family", "third person": "family", "advised": "hypothetical"}  # kind of trigger -> status
 LIST_GAP = 4  # words between two items of a list under one trigger
 OWNERS = words_of("my your his her our their the a")
@@ -36,7 +37,7 @@ FIRST_PERSON = words_of("i i'm i've i'd i'll me my")
 class Context:
     """The sense of one mention. `trigger` is (sentence, first token, token after the last)."""
 
-    status: str
+    status: Status
     trigger: tuple[int, int, int] | None = None
 
 
@@ -55,7 +56,7 @@ Place = tuple[int, int]  # a mention's tokens [start, end) in its sentence
 
 
 @cache
-def _lexicon() -> PhraseTree:
+def _lexicon() -> PhraseTree[tuple[tuple[str, str, int], ...]]:
     """Phrase -> its (kind, direction, reach) triples; several kinds may share a phrase."""
     text = (files("medalign.concepts") / "data" / "triggers.csv").read_text(encoding="utf-8")
     by_phrase: dict[tuple[str, ...], list[tuple[str, str, int]]] = {}
@@ -63,9 +64,9 @@ def _lexicon() -> PhraseTree:
         for phrase in row["phrases"].split("|"):
             meaning = (row["kind"], row["direction"], int(row["reach"]))
             by_phrase.setdefault(tuple(phrase_tokens(phrase)), []).append(meaning)
-    tree = PhraseTree()
+    tree = PhraseTree[tuple[tuple[str, str, int], ...]]()
     for keys, meanings in by_phrase.items():
-        tree.add(list(keys), tuple(meanings))
+        tree.add(keys, tuple(meanings))
     return tree
 
 
@@ -144,7 +145,8 @@ def _reach(sentence: list[Token], cue: Cue, kind: str, cues: list[Cue], places: 
         return []
     forward = cue.direction == "forward"
     indices = range(len(places)) if forward else reversed(range(len(places)))
-    edge, gap, found = (cue.end if forward else cue.start), cue.reach, []
+    edge, gap = (cue.end if forward else cue.start), cue.reach
+    found: list[int] = []
     for index in indices:
         start, end = places[index]
         if (forward and start < cue.end) or (not forward and end > cue.start):

@@ -1,19 +1,20 @@
 """A user's own concepts: from a CSV file or from lines typed into the page, checked together, then scored like the bank's.
 
-Both witnesses need nothing but words: the teacher's path looks for the phrases, the student compares audio with their
-embedding. So a concept that nobody trained for counts at once.
+Both sources need nothing but words: in the transcript the phrases are looked for, audio is compared with their embedding. So
+a concept that nobody trained for counts at once.
 """
 
 import csv
 import gzip
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
 from medalign.concepts.bank import CATEGORIES, Category, Concept, ConceptBank, phrase_keys
+from medalign.core.analysis import System
 from medalign.core.errors import DataError
 
 CODES_FILE = "codes.txt.gz"
@@ -58,7 +59,7 @@ def extended(bank: ConceptBank, concepts: Sequence[Concept]) -> ConceptBank:
     return ConceptBank((*bank.concepts, *concepts), bank.blocked, bank.sources)
 
 
-def _checked(rows: list[tuple[str, dict[str, str | None]]], bank: ConceptBank) -> tuple[Concept, ...]:
+def _checked(rows: Sequence[tuple[str, Mapping[str, str | None]]], bank: ConceptBank) -> tuple[Concept, ...]:
     if not rows:
         raise DataError("there is no concept; write one a line, a label and then its synonyms")
     if len(rows) > MAX_CONCEPTS:
@@ -84,7 +85,7 @@ def _checked(rows: list[tuple[str, dict[str, str | None]]], bank: ConceptBank) -
     return tuple(concepts)
 
 
-def _concept(row: dict[str, str | None]) -> Concept:
+def _concept(row: Mapping[str, str | None]) -> Concept:
     """One row, checked by itself."""
     label, code, category = (_tidy(row.get(name)) for name in ("label", "code", "category"))
     synonyms = [tidy for part in (row.get("synonyms") or "").split("|") if (tidy := _tidy(part))]
@@ -95,20 +96,24 @@ def _concept(row: dict[str, str | None]) -> Concept:
             raise DataError(f"'{phrase[:30]}...' has {len(phrase)} characters, at most {MAX_LABEL} are allowed")
         if not phrase_keys(phrase, as_written=True):
             raise DataError(f"'{phrase}' has no word in Latin letters that could be looked for")
-    if category and category not in CATEGORIES:
+    known: dict[str, Category] = {name: name for name in CATEGORIES}
+    if category and category not in known:
         raise DataError(f"category '{category}' is none of {', '.join(CATEGORIES)}")
-    system, concept_id = _coded(code) if code else ("CUSTOM", "CUSTOM:" + re.sub("[^a-z0-9]+", "-", label.lower()).strip("-"))
+    if code:
+        system, concept_id = _coded(code)
+    else:
+        system, concept_id = "CUSTOM", "CUSTOM:" + re.sub("[^a-z0-9]+", "-", label.lower()).strip("-")
     return Concept(
         concept_id=concept_id,
         system=system,
         code=concept_id.partition(":")[2] if system != "HPO" else concept_id,
         label=label,
-        category=category or DEFAULT_CATEGORY,
+        category=known.get(category, DEFAULT_CATEGORY),
         synonyms=tuple(dict.fromkeys(s for s in synonyms if s.lower() != label.lower())),
     )
 
 
-def _coded(code: str) -> tuple[str, str]:
+def _coded(code: str) -> tuple[System, str]:
     """System and concept id of a code, which must exist: "HP:0002014", or an ICD-10-CM code such as "J45.909"."""
     if code.upper().startswith("HP:") and code.upper() in known_codes():
         return "HPO", code.upper()
@@ -129,7 +134,7 @@ def _tidy(text: str | None) -> str:
     return " ".join((text or "").split())
 
 
-def _phrases(bank: ConceptBank):
+def _phrases(bank: ConceptBank) -> Iterator[tuple[tuple[str, ...], Concept]]:
     for concept in bank.concepts:
         for phrase in (concept.label, *concept.synonyms):
             yield tuple(phrase_keys(phrase, phrase in concept.as_written)), concept

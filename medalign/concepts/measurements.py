@@ -52,7 +52,7 @@ class _Number:
 
 def _units(kind: str, table: str, low: float, high: float, cues: str = "") -> dict[str, _Unit]:
     """`table`: "unit: word word, unit: word"."""
-    found = {}
+    found: dict[str, _Unit] = {}
     for entry in table.split(","):
         unit, _, words = entry.partition(":")
         found |= {word: _Unit(kind, unit.strip(), low, high, words_of(cues)) for word in words.split()}
@@ -96,26 +96,14 @@ class _Word(NumberToken):
     def text(self) -> str:
         return self._text
 
-    def text_lowercase(self) -> str:
-        return self._text
-
-    def nt_separated(self, previous) -> bool:
-        return False
-
-    def not_a_number_part(self) -> bool:
-        return False
-
 
 def find_measurements(transcript: Transcript, mentions: Sequence[Mention], bank: ConceptBank) -> tuple[Measurement, ...]:
     """All measurements in order of time, each with the mention it belongs to, if one is near.
 
     A dose and how often belong to a medicine, a duration to whatever is nearest.
     """
-    found = []
-    for words in _sentences(transcript):
-        for measurement in _in_sentence(words):
-            found.append(replace(measurement, concept_id=_about(measurement, mentions, bank)))
-    return tuple(found)
+    found = (measurement for words in _sentences(transcript) for measurement in _in_sentence(words))
+    return tuple(replace(measurement, concept_id=_about(measurement, mentions, bank)) for measurement in found)
 
 
 def _sentences(transcript: Transcript) -> Iterator[list[Word]]:

@@ -9,11 +9,13 @@ chest really hurts", "pain in my chest"). Misheard words are not guessed at.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import count
 
 from medalign.concepts.answers import statuses
-from medalign.concepts.bank import FILLERS, SKIPPABLE, ConceptBank
+from medalign.concepts.bank import BLOCKED, FILLERS, SKIPPABLE, ConceptBank
 from medalign.concepts.context import Context
 from medalign.concepts.tokens import PhraseTree, Token, sentences, stem, words_of
+from medalign.core.analysis import Status
 from medalign.core.transcript import UNKNOWN_SPEAKER, Segment, Transcript, Word
 
 MAX_SKIPPED = 5  # skippable words inside one wording
@@ -64,7 +66,7 @@ class Mention:
     """A concept in the words that were said, with the sense in which they were said."""
 
     concept_id: str
-    status: str  # one of analysis.Status
+    status: Status
     trigger: str | None  # the words behind the status; None for a plain statement
     trigger_start_s: float | None
     trigger_end_s: float | None
@@ -80,7 +82,7 @@ class Span:
 
     start: int
     end: int
-    concept_id: str | None  # None: a blocked phrase, which loses a tie
+    concept_id: str  # BLOCKED loses a tie
     weight: float
 
 
@@ -90,8 +92,7 @@ def find_mentions(transcript: Transcript, bank: ConceptBank) -> tuple[Mention, .
     spans = [_find_spans(sentence, bank) for sentence in said]
     words = transcript.words
     contexts = statuses(
-        said,
-        [[(s.start, s.end, s.concept_id, bank[s.concept_id].category == "medicine") for s in row] for row in spans],
+        said, [[(s.start, s.end, s.concept_id, bank[s.concept_id].category == "medicine") for s in row] for row in spans]
     )
     return tuple(
         _mention(said, number, span, context, words)
@@ -118,8 +119,8 @@ def transcript_from_text(text: str) -> Transcript:
         named = re.match(r"\s*(?:\[(\w+)\]|(Doctor|Patient|Guest\w*|Speaker \w+):)\s*", line)
         said = line[named.end() :] if named else line
         speaker = (named.group(1) or named.group(2)).lower() if named else UNKNOWN_SPEAKER
-        starts = [clock_s + index * WORD_S for index in range(len(said.split()))]
-        words = tuple(Word(at, at + WORD_S, word, 1.0) for at, word in zip(starts, said.split(), strict=True))
+        starts = (clock_s + i * WORD_S for i in count())
+        words = tuple(Word(at, at + WORD_S, word, 1.0) for at, word in zip(starts, said.split(), strict=False))
         if words:
             segments.append(Segment(words[0].start_s, words[-1].end_s, said.strip(), words, speaker))
             clock_s = words[-1].end_s
@@ -137,11 +138,11 @@ def _find_spans(sentence: list[Token], bank: ConceptBank) -> list[Span]:
         if all(free[span.start : span.end]):
             free[span.start : span.end] = [False] * (span.end - span.start)
             chosen.append(span)
-    chosen = sorted((span for span in chosen if span.concept_id), key=lambda span: span.start)
+    chosen = sorted((span for span in chosen if span.concept_id != BLOCKED), key=lambda span: span.start)
     return _join_allergies(sentence, chosen, bank)
 
 
-def _phrases(sentence: list[Token], tree: PhraseTree) -> list[Span]:
+def _phrases(sentence: list[Token], tree: PhraseTree[str]) -> list[Span]:
     """Every phrase of the bank, from every token; a walk may skip fillers and weak modifiers."""
     found = []
     root, value_key = tree.root, PhraseTree.VALUE
@@ -158,7 +159,7 @@ def _phrases(sentence: list[Token], tree: PhraseTree) -> list[Span]:
                     continue
                 if value_key in branch:
                     concept_id = branch[value_key]
-                    found.append(Span(start, at + 1, concept_id, taken + (1 if concept_id else 0.5)))
+                    found.append(Span(start, at + 1, concept_id, taken + (0.5 if concept_id == BLOCKED else 1)))
                 if at + 1 < len(sentence) and _may_go_on(sentence, at, taken + 1):
                     paths.append((branch, at + 1, taken + 1, skipped))
             if taken and skipped < MAX_SKIPPED and token.text in SKIPPABLE and at + 1 < len(sentence):
@@ -171,7 +172,7 @@ def _may_go_on(sentence: list[Token], at: int, taken: int) -> bool:
     return not sentence[at].pause or sentence[at + 1].text in FILLERS or taken == 1 and sentence[at].text == "hand"
 
 
-def _complaints_at_places(sentence: list[Token], tree: PhraseTree) -> list[Span]:
+def _complaints_at_places(sentence: list[Token], tree: PhraseTree[dict[str, str]]) -> list[Span]:
     """A complaint joined with the nearest body part that gives a concept, either order."""
     complaints = [(at, COMPLAINTS[token.stem]) for at, token in enumerate(sentence) if token.stem in COMPLAINTS]
     if not complaints:
@@ -233,7 +234,8 @@ def _join_allergies(sentence: list[Token], spans: list[Span], bank: ConceptBank)
             joined
             and _names_allergy(sentence, span)
             and bank[joined[-1].concept_id].category == "medicine"
-            and (joined[-1].end == span.start and not sentence[span.start - 1].pause)
+            and joined[-1].end == span.start
+            and not sentence[span.start - 1].pause
         ):
             joined.append(Span(joined.pop().start, span.end, DRUG_ALLERGY, 2))
         else:
@@ -255,22 +257,12 @@ def _listed(sentence: list[Token], start: int, end: int) -> bool:
 
 def _mention(said: list[list[Token]], number: int, span: Span, context: Context, words: tuple[Word, ...]) -> Mention:
     first, last = said[number][span.start], said[number][span.end - 1]
-    trigger, trigger_start_s, trigger_end_s = None, None, None
+    trigger: tuple[str | None, float | None, float | None] = (None, None, None)
     if context.trigger:
         begin, end = (said[context.trigger[0]][at] for at in (context.trigger[1], context.trigger[2] - 1))
-        trigger = _as_said(words, begin, end)
-        trigger_start_s, trigger_end_s = begin.start_s, end.end_s
-    return Mention(
-        concept_id=span.concept_id,
-        status=context.status,
-        trigger=trigger,
-        trigger_start_s=trigger_start_s,
-        trigger_end_s=trigger_end_s,
-        text=_as_said(words, first, last),
-        start_s=first.start_s,
-        end_s=last.end_s,
-        segment_index=first.segment,
-    )
+        trigger = (_as_said(words, begin, end), begin.start_s, end.end_s)
+    text = _as_said(words, first, last)
+    return Mention(span.concept_id, context.status, *trigger, text, first.start_s, last.end_s, first.segment)
 
 
 def _as_said(words: tuple[Word, ...], first: Token, last: Token) -> str:

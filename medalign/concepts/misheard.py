@@ -2,7 +2,7 @@
 
 A stretch of one to four words that holds something odd (no English word, or one that the recogniser doubts itself) is
 compared with every name in the bank, by its letters and by its sound. What comes out are suggestions with their likeness,
-never a mention: which of them to trust is decided by `correction`, with the sound of the recording as a second witness.
+never a mention: which of them to trust is decided by `pipeline.misheard_names`, with the sound of the recording.
 
 Sound is compared by Metaphone (Philips 1990) as jellyfish has it, letters by Jaro-Winkler and edit distance as rapidfuzz
 has them; English words are those of the frequency dictionary of symspellpy.
@@ -87,13 +87,7 @@ def suggest(
     if not spans:
         return ()
     names = _names_of(bank)
-    letters = ["".join(token.text.replace("'", "") for token in sentence[a:b]) for a, b in spans]
-    codes = [_code(text) for text in letters]
-    spelling = (
-        cdist(letters, names.letters, scorer=JaroWinkler.similarity, dtype=np.float32)
-        + cdist(letters, names.letters, scorer=Levenshtein.normalized_similarity, dtype=np.float32)
-    ) / 2
-    sound = cdist(codes, names.codes, scorer=Levenshtein.normalized_similarity, dtype=np.float32)
+    sound, spelling = _likenesses(["".join(token.text.replace("'", "") for token in sentence[a:b]) for a, b in spans], names)
     likeness = (spelling + sound) / 2
     is_expected = np.array([concept_id in expected for concept_id in names.concept_ids])
     found = []
@@ -103,26 +97,25 @@ def suggest(
         if is_expected.any():
             awaited = _best_names(np.where(is_expected, likeness[i], 0.0), names)
             near += [j for j in awaited if likeness[i, j] >= MIN_EXPECTED and is_expected[j] and j not in near]
+        doubt, oddness = 1 - float(np.mean(probabilities[start:end])), _oddness(sentence[start:end])
         for j in near:
-            rival = likeness[i, best[0] if j != best[0] else best[1]]
-            found.append(
-                Suggestion(
-                    start,
-                    end,
-                    names.concept_ids[j],
-                    names.names[j],
-                    float(sound[i, j]),
-                    float(spelling[i, j]),
-                    float(likeness[i, j] - rival),
-                    1 - float(np.mean(probabilities[start:end])),
-                    _oddness(sentence[start:end]),
-                    len(names.letters[j]),
-                )
-            )
+            margin = float(likeness[i, j] - likeness[i, best[0] if j != best[0] else best[1]])
+            alike = float(sound[i, j]), float(spelling[i, j])
+            name = names.concept_ids[j], names.names[j]
+            found.append(Suggestion(start, end, *name, *alike, margin, doubt, oddness, len(names.letters[j])))
     return tuple(found)
 
 
-def _best_names(likeness: np.ndarray, names: "_Names") -> list[int]:
+def _likenesses(letters: list[str], names: _Names) -> tuple[np.ndarray, np.ndarray]:
+    """Of each stretch with each name, 0 to 1, by sound and by letters; both (n_stretches, n_names)."""
+    codes = [_code(text) for text in letters]
+    sound = cdist(codes, names.codes, scorer=Levenshtein.normalized_similarity, dtype=np.float32)
+    scorers = (JaroWinkler.similarity, Levenshtein.normalized_similarity)
+    first, second = (cdist(letters, names.letters, scorer=scorer, dtype=np.float32) for scorer in scorers)
+    return sound, (first + second) / 2
+
+
+def _best_names(likeness: np.ndarray, names: _Names) -> list[int]:
     """Indices of the likeliest names, the best first, one for each concept; at least two."""
     best: dict[str, int] = {}
     for j in np.argsort(-likeness, kind="stable")[: MAX_NAMES * MAX_NAMES_OF_ONE]:
@@ -166,7 +159,8 @@ def _names_of(bank: ConceptBank) -> _Names:
         if any(frequency(word) < EVERYDAY for word in phrase_tokens(name))
     ]
     rows = [row for row in rows if MIN_LETTERS <= len(row[2]) <= MAX_LETTERS]
-    return _Names(*map(tuple, zip(*rows, strict=True)), tuple(_code(row[2]) for row in rows))
+    concept_ids, names, letters = zip(*rows, strict=True)
+    return _Names(concept_ids, names, letters, tuple(_code(row[2]) for row in rows))
 
 
 @lru_cache(maxsize=100_000)

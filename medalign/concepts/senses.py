@@ -27,7 +27,7 @@ def number_senses(transcript: Transcript, measurements: Sequence[Measurement]) -
         [(start, end, f"number {n} {start}", True) for n, start, end in order if n == number] for number in range(len(said))
     ]
     contexts = [context.status for row in statuses(said, rows) for context in row]
-    found = dict(zip(order, contexts, strict=True))
+    found: dict[tuple[int, int, int], Status] = dict(zip(order, contexts, strict=True))
     return tuple(found[place] if place and not _is_limit(said, place, found[place]) else "uncertain" for place in places)
 
 

@@ -6,10 +6,14 @@ spellings of English; they are meant for comparison only and never shown.
 """
 
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Generic, TypeVar
 
 from medalign.core.transcript import UNKNOWN_SPEAKER, Segment, Transcript
+
+Value = TypeVar("Value")
 
 
 def words_of(text: str) -> frozenset[str]:
@@ -20,23 +24,14 @@ def words_of(text: str) -> frozenset[str]:
 ABBREVIATIONS = words_of("dr mr mrs ms st vs mg ml")  # a full stop after these ends no sentence
 _TOKEN = re.compile(r"[a-z0-9]+(?:'(?!s\b)[a-z]+)?|'s\b")
 _PAUSE = re.compile(r"[.?!;,:…-]+[\"')\]]*$")
-_BRITISH = tuple(
+_BRITISH = tuple(  # diarrhoea, anaemia, oedema, ...
     (re.compile(pattern), replacement)
     for pattern, replacement in [
-        ("oea", "ea"),  # diarrhoea, dyspnoea, apnoea
-        ("aem", "em"),  # anaemia, haemorrhoids, glycaemia
-        ("^oed", "ed"),
-        ("^oes", "es"),
-        ("^coel", "cel"),
-        ("^(f)aec", r"\1ec"),
-        ("^paed", "ped"),
-        ("^gynae", "gyne"),
-        ("sulph", "sulf"),
-        ("(tum|col|od|lab|behavi|vap)our", r"\1or"),
-        ("(paraly)s(e|ed|ing)$", r"\1z\2"),
-        ("(moistur|immun|vaporis|hospital)is", r"\1iz"),
+        ("oea", "ea"), ("aem", "em"), ("^oed", "ed"), ("^oes", "es"), ("^coel", "cel"), ("^(f)aec", r"\1ec"), ("^paed", "ped"),
+        ("^gynae", "gyne"), ("sulph", "sulf"), ("(tum|col|od|lab|behavi|vap)our", r"\1or"),
+        ("(paraly)s(e|ed|ing)$", r"\1z\2"), ("(moistur|immun|vaporis|hospital)is", r"\1iz"),
     ]
-)
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +104,7 @@ def sentences(transcript: Transcript) -> list[list[Token]]:
         for word in segment.words:
             parts, pause = split_word(word.text)
             if not parts and pause and current:  # a lone punctuation mark, as in "fever ."
-                last = current[-1]
-                current[-1] = Token(last.text, last.stem, last.word, last.segment, last.start_s, last.end_s, pause)
+                current[-1] = replace(current[-1], pause=pause)
             for part in parts:
                 mark = pause if part is parts[-1] else ""
                 current.append(Token(part, stem(part), position, index, word.start_s, word.end_s, mark))
@@ -123,11 +117,10 @@ def sentences(transcript: Transcript) -> list[list[Token]]:
 
 def _goes_on(before: Segment, after: Segment) -> bool:
     same_speaker = before.speaker == after.speaker or UNKNOWN_SPEAKER in (before.speaker, after.speaker)
-    first = after.text.lstrip()[:1]
-    return same_speaker and first.islower()
+    return same_speaker and after.text.lstrip()[:1].islower()
 
 
-class PhraseTree:
+class PhraseTree(Generic[Value]):
     """Phrases by their tokens, with a value each: one dictionary step a token finds every phrase that starts here."""
 
     VALUE = ""  # a key that no token can have
@@ -135,19 +128,19 @@ class PhraseTree:
     def __init__(self) -> None:
         self.root: dict = {}
 
-    def add(self, keys: list[str], value: object) -> None:
+    def add(self, keys: Sequence[str], value: Value) -> None:
         node = self.root
         for key in keys:
             node = node.setdefault(key, {})
         node.setdefault(self.VALUE, value)  # the first phrase added keeps its place
 
-    def longest(self, texts: list[str], start: int, limit: int | None = None) -> tuple[int, object] | None:
+    def longest(self, texts: list[str], start: int, limit: int | None = None) -> tuple[int, Value] | None:
         """End (exclusive) and value of the longest phrase from `start` on, before `limit`; None if there is none."""
         node, best = self.root, None
         for end in range(start, len(texts) if limit is None else limit):
-            node = node.get(texts[end])
-            if node is None:
+            if texts[end] not in node:
                 break
+            node = node[texts[end]]
             if self.VALUE in node:
                 best = (end + 1, node[self.VALUE])
         return best
