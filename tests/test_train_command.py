@@ -206,7 +206,6 @@ def test_an_encoder_can_be_trained_in_half_precision(another_precision, train, t
     [
         ({"batch_size": 200}, "56 training pairs don't fill a batch of 200"),
         ({"batch_size": 3}, "4 pairs"),
-        ({"loss": "contrastive=1,magic=2"}, "magic"),
         ({"encoder": "nowhere/at-all"}, "nowhere/at-all"),
         ({"noise": "no-such-folder"}, "no-such-folder"),
     ],
@@ -215,6 +214,13 @@ def test_what_can_not_work_ends_with_one_line(options, told, train, tmp_path, ca
     assert train(tmp_path / "out", **options) == 2
     error = capsys.readouterr().err.strip().splitlines()[-1]
     assert error.startswith("medalign: ") and told in error
+
+
+@pytest.mark.parametrize(("loss", "told"), [("cka=1,magic=2", "there is no part magic"), ("cka", "is not of the form")])
+def test_a_loss_that_there_is_not_is_refused(loss, told, train, tmp_path, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        train(tmp_path / "out", loss=loss)
+    assert told in capsys.readouterr().err
 
 
 def test_too_few_rows_to_choose_by_are_named(train, tmp_path, capsys):

@@ -31,7 +31,7 @@ YOUR OWN DATA
   Rows that can't be used (missing, silent, too short, in both splits) are listed by line before anything is trained.
 
 OBJECTIVE
-  --loss contrastive=1,cka=1,concept=0.5 is the default. The parts:
+  The parts of --loss:
     contrastive       InfoNCE: gives every clip a score of its own
     cka               1 - debiased CKA, the paper's idea; depends on the batch size, so it is never accumulated
     concept           sigmoid loss against the texts of the concepts in the row

@@ -6,11 +6,14 @@ import sys
 from collections.abc import Iterable
 from dataclasses import fields
 from pathlib import Path
+from types import NoneType
+from typing import Any, Literal, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from medalign.core.errors import MedAlignError
 from medalign.core.model_options import ModelOptions
 
 _MODELS = ModelOptions()
+T = TypeVar("T")
 Commands = argparse._SubParsersAction  # what `add_commands` of each module is given
 DEFAULT_CACHE = Path("runs/cache")
 
@@ -23,6 +26,34 @@ class Manual(argparse.RawDescriptionHelpFormatter):
         if action.default in (None, False, "", [], argparse.SUPPRESS) or "(default" in told:
             return told
         return f"{told} (default: %(default)s)".strip()
+
+
+def field_options(command: argparse._ActionsContainer, of: type, **told: str | tuple[str, str]) -> None:
+    """Options for fields of a dataclass, with the types, choices and defaults that it has.
+
+    Args:
+        told: by field, the help; or the option's name, where it isn't the field's, and the help.
+    """
+    hints, defaults = get_type_hints(of), of()
+    for name, entry in told.items():
+        flag, text = (f"--{name.replace('_', '-')}", entry) if isinstance(entry, str) else entry
+        kind = next((part for part in get_args(hints[name]) if part is not NoneType), hints[name])
+        metavar = flag.removeprefix("--").replace("-", "_").upper()
+        how: dict[str, Any] = {"type": kind, "default": getattr(defaults, name), "metavar": metavar}
+        if hints[name] is bool:
+            how = {"action": "store_true"}
+        elif get_origin(hints[name]) is Literal:
+            how = {"choices": get_args(hints[name]), "default": getattr(defaults, name)}
+        elif get_origin(hints[name]) is tuple:
+            how |= {"action": "append", "default": []}
+        command.add_argument(flag, dest=name, help=text, **how)
+
+
+def fields_of(of: type[T], arguments: argparse.Namespace, **others: object) -> T:
+    """The dataclass with what `field_options` read, and with `others`."""
+    names = [field.name for field in fields(cast(Any, of)) if hasattr(arguments, field.name)]
+    found = {name: getattr(arguments, name) for name in names}
+    return of(**{name: tuple(value) if isinstance(value, list) else value for name, value in found.items()} | others)
 
 
 def model_options(command: argparse.ArgumentParser, *, asr: bool = False, teacher: bool = False, student: bool = False) -> None:
@@ -41,8 +72,7 @@ def model_options(command: argparse.ArgumentParser, *, asr: bool = False, teache
 
 def models_of(arguments: argparse.Namespace) -> ModelOptions:
     """What `model_options` added, read back; the defaults where a command has not all of them."""
-    names = [f.name for f in fields(ModelOptions) if hasattr(arguments, f.name)]
-    return ModelOptions(**{name: getattr(arguments, name) for name in names})
+    return fields_of(ModelOptions, arguments)
 
 
 def json_option(command: argparse.ArgumentParser, what: str) -> None:

@@ -2,20 +2,23 @@
 
 import argparse
 import json
+from dataclasses import fields
 from pathlib import Path
 
 from medalign.cli.manual import SYNTHESIZE, TRAIN
-from medalign.cli.options import Manual, cache_option, check_output
+from medalign.cli.options import Commands, Manual, cache_option, check_output, field_options, fields_of
 from medalign.core.errors import MedAlignError
+from medalign.models.adapter_config import AdapterConfig
+from medalign.training.recipe import LossWeights, Recipe, TrainConfig
 
 
-def add_commands(commands) -> None:
+def add_commands(commands: Commands) -> None:
     """Add them to the subparsers of the command line."""
     _add_making(commands)
     _add_publishing(commands)
 
 
-def _add_making(commands) -> None:
+def _add_making(commands: Commands) -> None:
     synthesize = commands.add_parser(
         "synthesize", help="speak consultations and write a training manifest", formatter_class=Manual, epilog=SYNTHESIZE
     )
@@ -55,7 +58,7 @@ def _add_making(commands) -> None:
     join.set_defaults(command=_join)
 
 
-def _add_publishing(commands) -> None:
+def _add_publishing(commands: Commands) -> None:
     card = commands.add_parser("card", help="write a checkpoint's model card anew, from the files in its folder")
     card.add_argument("folder", metavar="FOLDER", type=Path)
     card.set_defaults(command=_card)
@@ -72,40 +75,46 @@ def _train_options(train: argparse.ArgumentParser) -> None:
     train.add_argument("--out", type=Path, required=True, help="folder of the new checkpoint; an unfinished run in it goes on")
     cache_option(train)
     models = train.add_argument_group("models")
-    models.add_argument("--encoder", default="tiny.en", help="Whisper size, or any audio model by folder or Hub name")
-    models.add_argument("--teacher", default="all-MiniLM-L6-v2", help="sentence encoder or causal language model")
-    models.add_argument("--teacher-layer", type=int, default=-1, help="hidden layer of a causal language model")
-    models.add_argument(
-        "--adapter", choices=("frozen", "lora", "last-k", "full"), default="frozen", help="what of the encoder learns"
+    field_options(
+        models,
+        Recipe,
+        encoder="Whisper size, or any audio model by folder or Hub name",
+        teacher="sentence encoder or causal language model",
+        teacher_layer="hidden layer of a causal language model",
     )
-    models.add_argument("--rank", type=int, default=8, help="of LoRA")
-    models.add_argument("--last-k", type=int, default=2, help="layers, for --adapter last-k")
+    field_options(
+        models,
+        AdapterConfig,
+        kind=("--adapter", "what of the encoder learns"),
+        rank="of LoRA",
+        last_k="layers, for --adapter last-k",
+    )
     loss = train.add_argument_group("objective")
-    loss.add_argument(
-        "--loss", type=_weights, metavar="NAME=WEIGHT,...", help="weights of the parts, 0 if not named; see below"
-    )
+    weights = "weights of the parts, 0 if not named; see below"
+    loss.add_argument("--loss", type=_weights, default=LossWeights(), metavar="NAME=WEIGHT,...", help=weights)
     run = train.add_argument_group("run")
-    run.add_argument("--steps", type=int, default=1000, help="optimiser steps")
-    run.add_argument("--batch-size", type=int, default=160, help="pairs; the losses depend on it")
-    run.add_argument("--chunk-size", type=int, help="pairs that memory holds at once; same result, one more forward pass")
-    run.add_argument("--lr", type=float, default=1e-3, help="peak learning rate of the head")
-    run.add_argument("--encoder-lr", type=float, default=1e-4, help="peak learning rate of the adapter")
-    run.add_argument("--validate-every", type=int, default=200, metavar="STEPS", help="the best one becomes the checkpoint")
-    run.add_argument("--save-every", type=int, default=1, metavar="STEPS", help="how much a killed run has to do again")
-    run.add_argument("--seed", type=int, default=0, help="of weights, batches and dropout")
+    field_options(
+        run,
+        TrainConfig,
+        n_steps=("--steps", "optimiser steps"),
+        batch_size="pairs; the losses depend on it",
+        chunk_size="pairs that memory holds at once; same result, one more forward pass",
+        peak_lr=("--lr", "peak learning rate of the head"),
+        encoder_lr="peak learning rate of the adapter",
+        validate_every="steps; the best validation becomes the checkpoint",
+        save_every="steps: how much a killed run has to do again",
+        seed="of weights, batches and dropout",
+    )
     run.add_argument(
         "--bf16", action=argparse.BooleanOptionalAction, help="matrix products in bfloat16 (default: on a GPU only)"
     )
     run.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
-    augment = train.add_argument_group("data and augmentation")
-    augment.add_argument(
-        "--shared-texts", action="store_true", help="texts may stand in both splits, as reports written from labels do"
-    )
-    augment.add_argument(
-        "--renderings", choices=("clean", "either", "both"), default="both", help="of each recording; either is drawn"
-    )
-    augment.add_argument(
-        "--noise", type=Path, action="append", default=[], help="folder of noise clips with manifest.csv; may be repeated"
+    field_options(
+        train.add_argument_group("data and augmentation"),
+        Recipe,
+        shared_texts="texts may stand in both splits, as reports written from labels do",
+        renderings="of each recording; either is drawn",
+        noise="folder of noise clips with manifest.csv; may be repeated",
     )
 
 
@@ -120,11 +129,16 @@ def _numbers(text: str) -> tuple[float, ...]:
         raise argparse.ArgumentTypeError(f"'{text}' is no list of numbers such as 1,1,0.5") from None
 
 
-def _weights(text: str) -> dict[str, float]:
+def _weights(text: str) -> LossWeights:
     try:
-        return {name.strip().replace("-", "_"): float(weight) for name, weight in (part.split("=") for part in text.split(","))}
+        named = {
+            name.strip().replace("-", "_"): float(weight) for name, weight in (part.split("=") for part in text.split(","))
+        }
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"'{text}' is not of the form contrastive=1,cka=1") from error
+    if unknown := sorted(set(named) - {field.name for field in fields(LossWeights)}):
+        raise argparse.ArgumentTypeError(f"there is no part {', '.join(unknown)}; see below for those there are")
+    return LossWeights.only(**named)
 
 
 def _synthesize(arguments: argparse.Namespace) -> None:
@@ -174,40 +188,13 @@ def _reports(arguments: argparse.Namespace) -> None:
 
 
 def _train(arguments: argparse.Namespace) -> None:
-    from medalign.models.adapters import AdapterConfig
     from medalign.models.device import choose_device
     from medalign.training.align import align
-    from medalign.training.objective import LossWeights
-    from medalign.training.recipe import Recipe, TrainConfig
 
-    try:
-        loss = LossWeights() if arguments.loss is None else LossWeights.only(**arguments.loss)
-    except TypeError as error:
-        raise MedAlignError(f"--loss names an unknown part ({error}); see `medalign train --help`") from error
-    config = TrainConfig(
-        n_steps=arguments.steps,
-        batch_size=arguments.batch_size,
-        chunk_size=arguments.chunk_size,
-        peak_lr=arguments.lr,
-        encoder_lr=arguments.encoder_lr,
-        validate_every=arguments.validate_every,
-        save_every=arguments.save_every,
-        loss=loss,
-        bf16=choose_device(arguments.device) == "cuda" if arguments.bf16 is None else arguments.bf16,
-        seed=arguments.seed,
-    )
-    recipe = Recipe(
-        train=config,
-        encoder=arguments.encoder,
-        teacher=arguments.teacher,
-        teacher_layer=arguments.teacher_layer,
-        adapter=AdapterConfig(arguments.adapter, rank=arguments.rank, last_k=arguments.last_k),
-        renderings=arguments.renderings,
-        shared_texts=arguments.shared_texts,
-        noise=tuple(map(str, arguments.noise)),
-    )
-    figures = align(arguments.manifest, recipe, arguments.out, arguments.cache, device=arguments.device)
-    print(json.dumps(figures, indent=2))
+    if arguments.bf16 is None:
+        arguments.bf16 = choose_device(arguments.device) == "cuda"
+    recipe = fields_of(Recipe, arguments, train=fields_of(TrainConfig, arguments), adapter=fields_of(AdapterConfig, arguments))
+    print(json.dumps(align(arguments.manifest, recipe, arguments.out, arguments.cache, device=arguments.device), indent=2))
 
 
 def _join(arguments: argparse.Namespace) -> None:

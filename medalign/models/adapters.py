@@ -4,39 +4,17 @@ Conventions: an encoder is a frozen `AudioEncoder`; names of tensors are those i
 (Hu et al. 2022, arXiv:2106.09685), on the query and value projections, and starts as the unadapted encoder.
 """
 
-from dataclasses import dataclass
-from typing import Literal, get_args
-
 import torch
 from torch import Tensor, nn
 
 from medalign.core.errors import CheckpointError
+from medalign.models.adapter_config import AdapterConfig
 from medalign.models.encoders import AudioEncoder
 from medalign.models.pretrained import check_fit
 
-Kind = Literal["frozen", "lora", "last-k", "full"]
 QUERY_AND_VALUE = r".*\.(q_proj|v_proj|query|value)"  # Whisper, wav2vec2 and relatives, AST of transformers 5; older AST
 POST_NORM = {"data2vec-audio"}  # their blocks end with a norm of their own; the one beside the list comes first
 READS_WEIGHTS_ONLY = {"wavlm"}  # calls no q_proj, but hands its weight to a fused function: LoRA would have no effect
-
-
-@dataclass(frozen=True)
-class AdapterConfig:
-    """What is trained of an encoder; sizes that the kind doesn't use are kept, but mean nothing."""
-
-    kind: Kind = "frozen"
-    rank: int = 8  # lora: width of the update
-    alpha: float = 16  # lora: the update is scaled by alpha / rank
-    last_k: int = 2  # last-k: transformer layers, counted from the output
-
-    def __post_init__(self) -> None:
-        if self.kind not in get_args(Kind):
-            raise CheckpointError(f"adapter '{self.kind}' is unknown; use one of {', '.join(get_args(Kind))}")
-        if self.rank < 1 or self.last_k < 1 or self.alpha <= 0:
-            raise CheckpointError(
-                f"adapter with rank {self.rank}, alpha {self.alpha} and last_k {self.last_k}: "
-                "all must be above 0; leave out those that the kind doesn't use"
-            )
 
 
 def adapt(encoder: AudioEncoder, config: AdapterConfig) -> None:

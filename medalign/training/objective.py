@@ -5,37 +5,13 @@ reported unweighted by name; `loss` is the number that is back-propagated. A par
 """
 
 import math
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor, nn
 
-from medalign.core.errors import DataError
 from medalign.training import losses
-
-
-@dataclass(frozen=True)
-class LossWeights:
-    """How much each part counts; the arms of the ablation differ in these numbers alone."""
-
-    contrastive: float = 1.0  # InfoNCE with what was said: gives each clip a score of its own
-    cka: float = 1.0  # debiased CKA: the paper's idea
-    concept: float = 0.5  # SigLIP with the texts of concepts
-    reconstruction: float = 0.0  # log-mel of tokens hidden from the head: self-supervision
-    siglip: float = 0.0  # in place of InfoNCE
-    published: float = 0.0  # the published code's loss, blind to the pairing; for comparison only
-
-    def __post_init__(self) -> None:
-        weights = asdict(self)
-        if wrong := [name for name, weight in weights.items() if not 0 <= weight < math.inf]:
-            raise DataError(f"weight of {wrong[0]} is {weights[wrong[0]]}; expected 0 or more")
-        if not any(weight for name, weight in weights.items() if name != "reconstruction"):
-            raise DataError("no loss ties audio to text; give contrastive, cka or another one a weight")
-
-    @classmethod
-    def only(cls, **weights: float) -> "LossWeights":
-        """These weights and nothing else."""
-        return cls(**{field.name: 0.0 for field in fields(cls)} | weights)
+from medalign.training.recipe import LossWeights
 
 
 @dataclass(frozen=True)

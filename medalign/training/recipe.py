@@ -1,12 +1,45 @@
-"""The recipe of a run: every choice that decides what it comes out as, beside the data."""
+"""The recipe of a run: every choice that decides what it comes out as, beside the data; and the only place of its defaults.
 
-from dataclasses import dataclass, field
+Without torch, so that the command line can take options and defaults from here.
+"""
+
+import math
+from dataclasses import asdict, dataclass, field, fields
+from typing import Literal
 
 from medalign.core.errors import DataError
-from medalign.models.adapters import AdapterConfig
-from medalign.models.teacher import DEFAULT_TEACHER
-from medalign.training.data.pairs import Renderings
-from medalign.training.objective import LossWeights
+from medalign.core.model_options import ModelOptions
+from medalign.models.adapter_config import AdapterConfig
+
+Renderings = Literal["clean", "either", "both"]
+
+
+@dataclass(frozen=True)
+class LossWeights:
+    """How much each part counts; the arms of the ablation differ in these numbers alone."""
+
+    contrastive: float = 1.0  # InfoNCE with what was said: gives each clip a score of its own
+    cka: float = 1.0  # debiased CKA: the paper's idea
+    concept: float = 0.5  # SigLIP with the texts of concepts
+    reconstruction: float = 0.0  # log-mel of tokens hidden from the head: self-supervision
+    siglip: float = 0.0  # in place of InfoNCE
+    published: float = 0.0  # the published code's loss, blind to the pairing; for comparison only
+
+    def __post_init__(self) -> None:
+        weights = asdict(self)
+        if wrong := [name for name, weight in weights.items() if not 0 <= weight < math.inf]:
+            raise DataError(f"weight of {wrong[0]} is {weights[wrong[0]]}; expected 0 or more")
+        if not any(weight for name, weight in weights.items() if name != "reconstruction"):
+            raise DataError("no loss ties audio to text; give contrastive, cka or another one a weight")
+
+    def __str__(self) -> str:
+        """As the command line takes it."""
+        return ",".join(f"{name}={weight:g}" for name, weight in asdict(self).items() if weight)
+
+    @classmethod
+    def only(cls, **weights: float) -> "LossWeights":
+        """These weights and nothing else."""
+        return cls(**{field.name: 0.0 for field in fields(cls)} | weights)
 
 
 @dataclass(frozen=True)
@@ -43,9 +76,9 @@ class TrainConfig:
 class Recipe:
     train: TrainConfig = field(default_factory=TrainConfig)
     encoder: str = "tiny.en"
-    teacher: str = DEFAULT_TEACHER
+    teacher: str = ModelOptions().teacher
     teacher_layer: int = -1
-    adapter: AdapterConfig = field(default_factory=lambda: AdapterConfig("frozen"))
+    adapter: AdapterConfig = field(default_factory=AdapterConfig)
     renderings: Renderings = "both"  # of each recording: clean, degraded, one of the two, or both
     noise: tuple[str, ...] = ()  # folders of clips that are mixed in, each with a manifest.csv
     shared_texts: bool = False  # texts may stand in both splits: reports written from labels

@@ -52,8 +52,7 @@ def train(
 
     Raises:
         DataError: a batch whose texts are all equal, but for one at most.
-        TrainingError: too few pairs for a batch, a loss that isn't finite, collapsed embeddings, or a state that doesn't
-            fit the student.
+        TrainingError: too few pairs for a batch, a loss that isn't finite, collapsed embeddings, a state that doesn't fit.
         KeyboardInterrupt: after SIGINT or SIGTERM, once the step is finished and the state saved.
     """
     trainer = Trainer(student, config, pairs, targets, accelerator or make_accelerator(config))

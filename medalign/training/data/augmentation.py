@@ -58,7 +58,7 @@ def add_noise(waveform: np.ndarray, noise: np.ndarray, snr_db: float) -> np.ndar
 def babble(waveform: np.ndarray, rng: np.random.Generator, n_voices: int = 4) -> np.ndarray:
     """Other people talking: the waveform itself, shifted far away and laid over itself."""
     shifts = rng.integers(len(waveform) // 8, max(len(waveform) - 1, len(waveform) // 8 + 1), n_voices)
-    return sum(np.roll(waveform, int(shift)) for shift in shifts)
+    return np.sum([np.roll(waveform, int(shift)) for shift in shifts], 0)
 
 
 def reverberate(waveform: np.ndarray, sample_rate_hz: int, decay_s: float, rng: np.random.Generator) -> np.ndarray:
@@ -96,15 +96,16 @@ def codec(waveform: np.ndarray, sample_rate_hz: int, name: str, bit_rate: int = 
     memory = io.BytesIO()
     with av.open(memory, "w", format=container_format) as container:
         stream = container.add_stream(encoder, rate=rate_hz)
+        assert isinstance(stream, av.AudioStream)
         stream.layout = "mono"
         if name in BIT_RATES:
             stream.bit_rate = bit_rate
         for part in (frame, None):
             container.mux(stream.encode(part))
     memory.seek(0)
-    with av.open(memory) as container:
+    with av.open(memory, "r") as encoded:
         resampler = av.AudioResampler(format="flt", layout="mono")
-        frames = [out for decoded in container.decode(audio=0) for out in resampler.resample(decoded)]
+        frames = [out for decoded in encoded.decode(audio=0) for out in resampler.resample(decoded)]
     decoded = np.concatenate([out.to_ndarray()[0] for out in frames])
     back = _resample(decoded, frames[0].sample_rate, sample_rate_hz)[: len(waveform)]
     return np.clip(back, -1, 1).astype(np.float32)

@@ -13,11 +13,12 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from medalign.core.errors import DataError
 
 Split = Literal["train", "valid"]
+Role = Literal["doctor", "patient"]  # "patient" is everyone who is no clinician
 VALIDATION_DAY = 4
 MAX_WORDS = 30  # longer turns are cut, so that an utterance stays within what a student pools at once
 CLINICIANS = ("do", "guest_clinic")  # how the tags of clinicians start, misspelt ones included
@@ -25,7 +26,7 @@ CLINICIANS = ("do", "guest_clinic")  # how the tags of clinicians start, misspel
 
 @dataclass(frozen=True)
 class Utterance:
-    role: Literal["doctor", "patient"]  # "patient" is everyone who is no clinician
+    role: Role
     text: str
     start_s: float | None = None  # in the collection's own recording, where it tells
 
@@ -79,7 +80,7 @@ def read_aci_bench(folder: Path) -> tuple[Consultation, ...]:
     """ACI-Bench from `folder`/train.csv and valid.csv."""
     return tuple(
         Consultation(f"aci-{row['encounter_id']}", split, tuple(_utterances(row["dialogue"])), row["note"])
-        for split in ("train", "valid")
+        for split in get_args(Split)
         for row in read_rows(folder / f"{split}.csv", {"encounter_id", "dialogue", "note"})
     )
 
@@ -87,7 +88,7 @@ def read_aci_bench(folder: Path) -> tuple[Consultation, ...]:
 def read_mts_dialog(folder: Path) -> tuple[Consultation, ...]:
     """MTS-Dialog from `folder`/train.csv and valid.csv; validation rows whose note also stands in training are left out."""
     columns = {"ID", "section_text", "dialogue"}
-    files = {split: read_rows(folder / f"{split}.csv", columns) for split in ("train", "valid")}
+    files: dict[Split, list[dict]] = {split: read_rows(folder / f"{split}.csv", columns) for split in get_args(Split)}
     known = {row["section_text"].strip().lower() for row in files["train"]}
     return tuple(
         Consultation(f"mts-{split}-{row['ID']}", split, tuple(_utterances(row["dialogue"])), row["section_text"])
@@ -116,7 +117,7 @@ def read_rows(path: Path, columns: set[str]) -> list[dict]:
 
 def _utterances(dialogue: str) -> Iterator[Utterance]:
     """The turns of a dialogue whose lines start with "[doctor]" or "Doctor:"; an untagged line goes on with the turn."""
-    role: Literal["doctor", "patient"] = "patient"
+    role: Role = "patient"
     for line in dialogue.splitlines():
         if tag := re.match(r"\s*(?:\[(\w+)\]|([A-Z]\w*(?: \d)?)[:.](?= ))", line):
             name = (tag[1] or tag[2]).lower()

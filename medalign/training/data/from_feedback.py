@@ -20,6 +20,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas
 
@@ -121,14 +122,14 @@ class _Said:
     label: str  # identifier of the bank, or words joined by _
 
     @classmethod
-    def of(cls, row, path: Path, bank: ConceptBank) -> "_Said":
+    def of(cls, row: Any, path: Path, bank: ConceptBank) -> "_Said":
         """`row` is one of the ratings; what a person wrote as missing is looked up in the bank."""
         words = row.label if pandas.isna(row.span_text) or not _has_words(row.span_text) else row.span_text
         concept_id = None if pandas.isna(row.concept_id) else row.concept_id
         if concept_id is None:
             meant = {mention.concept_id for mention in find_mentions_in_text(row.label, bank)}
             concept_id = meant.pop() if len(meant) == 1 else None
-        label = concept_id if concept_id in bank else "_".join(row.label.lower().split())
+        label = concept_id if concept_id is not None and concept_id in bank else "_".join(row.label.lower().split())
         return cls(path, words, round(row.start_s, 3), round(row.end_s, 3), label)
 
     def meets(self, other: "_Said") -> bool:

@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
@@ -28,14 +27,12 @@ from medalign.models.student import Student, frame_slice
 from medalign.models.whisper_encoder import CHUNK_S, log_mel_of
 from medalign.training.data.augmentation import NoiseClips, add_noise, degrade, pink_noise
 from medalign.training.data.manifest import Row, load_waveform
+from medalign.training.recipe import Renderings
 
 log = logging.getLogger(__name__)
 
 N_MELS = 80  # of the log-mel that masked tokens are reconstructed from, whatever the encoder
 MEL_FRAMES_PER_S = 100
-
-
-Renderings = Literal["clean", "either", "both"]
 
 
 @dataclass(frozen=True)

@@ -221,7 +221,7 @@ class _LanguageModel:
         prompt = PROMPT.format(findings)
         if self._tokenizer.chat_template:
             messages = [{"role": "user", "content": prompt}]
-            prompt = self._tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+            prompt = str(self._tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
         tokens = self._tokenizer(prompt, return_tensors="pt").to(self._model.device)
         written = self._model.generate(
             input_ids=tokens.input_ids,
@@ -230,4 +230,4 @@ class _LanguageModel:
             do_sample=False,
             pad_token_id=self._tokenizer.eos_token_id,
         )
-        return self._tokenizer.decode(written[0, tokens.input_ids.shape[1] :], skip_special_tokens=True).strip()
+        return str(self._tokenizer.decode(written[0, tokens.input_ids.shape[1] :], skip_special_tokens=True)).strip()

@@ -10,7 +10,7 @@ Sources: Coswara (Sharma et al., Interspeech 2020), covid19-cough (CC0), ESC-10 
 import csv
 import logging
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -25,6 +25,7 @@ from medalign.training.data.synthesis import RMS, Take
 log = logging.getLogger(__name__)
 
 Part = Literal["train", "valid", "test"]
+Rows = Iterable[tuple[Path, dict[str, str]]]
 NOTHING = ""  # the label of a sound that is no sign
 
 MIXTURE_S = 28.0
@@ -89,7 +90,7 @@ def read_rows(folder: Path) -> Iterator[tuple[Path, dict[str, str]]]:
             yield folder / row["path"], row
 
 
-def _coswara(rows) -> Iterator[tuple[Path, str, Part]]:
+def _coswara(rows: Rows) -> Iterator[tuple[Path, str, Part]]:
     for path, row in rows:
         if row["near_silent"] == "1":
             continue
@@ -99,16 +100,17 @@ def _coswara(rows) -> Iterator[tuple[Path, str, Part]]:
         yield path, label, "test" if row["split"] == "test" else "valid" if person % 5 == 0 else "train"
 
 
-def _covid19_cough(rows) -> Iterator[tuple[Path, str, Part]]:
+def _covid19_cough(rows: Rows) -> Iterator[tuple[Path, str, Part]]:
     """To learn from only: nobody says which clips are of one person."""
     for path, _ in rows:
         yield path, "cough", "train"
 
 
-def _esc10(rows) -> Iterator[tuple[Path, str, Part]]:
+def _esc10(rows: Rows) -> Iterator[tuple[Path, str, Part]]:
+    folds: dict[str, Part] = {"5": "test", "4": "valid"}
     for path, row in rows:
         label = {"Person sneeze": "sneeze", "Baby cry": "crying"}.get(row["label"], NOTHING)
-        yield path, label, {"5": "test", "4": "valid"}.get(row["fold"], "train")
+        yield path, label, folds.get(row["fold"], "train")
 
 
 def audible_part(waveform: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from medalign.concepts import Concept, ConceptBank
-from medalign.training.data.consultations import Consultation, Split, Utterance
+from medalign.training.data.consultations import Consultation, Role, Split, Utterance
 
 # Said of a label, which is a noun; {} is a concept, and a second {} another one.
 CONDITION = (
@@ -105,7 +105,7 @@ def term_dialogues(bank: ConceptBank, *, seed: int = 0) -> tuple[Consultation, .
 
 def _dialogues(name: str, split: Split, sentences: list[str], rng: np.random.Generator) -> tuple[Consultation, ...]:
     rng.shuffle(sentences)
-    roles = ("doctor", "patient")
+    roles: tuple[Role, ...] = ("doctor", "patient")
     return tuple(
         Consultation(
             f"{name}-{number:03d}",

@@ -1,0 +1,27 @@
+"""How an encoder is adapted, as a value: without torch, so that the command line can take its defaults from here."""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from medalign.core.errors import CheckpointError
+
+Kind = Literal["frozen", "lora", "last-k", "full"]
+
+
+@dataclass(frozen=True)
+class AdapterConfig:
+    """What is trained of an encoder; sizes that the kind doesn't use are kept, but mean nothing."""
+
+    kind: Kind = "frozen"
+    rank: int = 8  # lora: width of the update
+    alpha: float = 16  # lora: the update is scaled by alpha / rank
+    last_k: int = 2  # last-k: transformer layers, counted from the output
+
+    def __post_init__(self) -> None:
+        if self.kind not in get_args(Kind):
+            raise CheckpointError(f"adapter '{self.kind}' is unknown; use one of {', '.join(get_args(Kind))}")
+        if self.rank < 1 or self.last_k < 1 or self.alpha <= 0:
+            raise CheckpointError(
+                f"adapter with rank {self.rank}, alpha {self.alpha} and last_k {self.last_k}: "
+                "all must be above 0; leave out those that the kind doesn't use"
+            )
