@@ -270,12 +270,12 @@ def test_own_concepts_reach_the_engine_or_are_refused_in_words(browser, tone):
     with fake_server(engine) as url, watched_page(browser, url) as page:
         upload(page, tone)
         page.get_by_text("Look for your own concepts, too").click()
-        page.locator("#own textarea").fill("dawn phenomenon\ncough\n<b>odd</b>")
+        page.locator("#custom textarea").fill("dawn phenomenon\ncough\n<b>odd</b>")
         page.get_by_role("button", name="Analyse").click()
         alert = page.locator("#alert")
         alert.get_by_text("line 2: 'cough' is taken by the bank's 'cough'").wait_for()
         assert not engine.asked
-        page.locator("#own textarea").fill("dawn phenomenon; high morning sugar\n<b>odd</b>")
+        page.locator("#custom textarea").fill("dawn phenomenon; high morning sugar\n<b>odd</b>")
         page.get_by_role("button", name="Analyse").click()
         alert.locator(".alert").wait_for(state="detached")  # a press clears the last complaint
         wait_for_result(page)

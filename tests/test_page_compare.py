@@ -12,6 +12,7 @@ from page_fixtures import Example, FakeEngine
 from medalign.core.analysis import ModelInfo
 from medalign.feedback.reliability import Bin, Reliability
 from medalign.report.comparison import Candidate
+from medalign.ui.engine import Comparing
 
 pytestmark = pytest.mark.usefixtures("gradio_folder")
 NAMES = ("shipped (tiny.en)", "shipped with base", "unaligned encoder")
@@ -34,7 +35,7 @@ def load_candidate(candidate: Candidate):
 def page(browser, store, stored_example):
     engine = FakeEngine(page_fixtures.analysis())
     with (
-        fake_server(engine, [stored_example], store=store, load_candidate=load_candidate) as url,
+        fake_server(engine, [stored_example], store=store, comparing=Comparing(load_candidate)) as url,
         watched_page(browser, url) as opened,
     ):
         yield opened
@@ -56,24 +57,24 @@ def compare(page, first: str = NAMES[0], second: str = NAMES[1], blind: bool = T
         field.press("Enter")
     page.locator("#blind input").set_checked(blind)
     page.locator("#compare-go").click()
-    page.locator("#contest .sides").or_(page.locator("#compare-alert .alert")).first.wait_for()
+    page.locator("#comparison .sides").or_(page.locator("#compare-alert .alert")).first.wait_for()
 
 
 def wait_until_votes_are_open(page) -> None:
-    page.locator("#contest .side").first.scroll_into_view_if_needed()
+    page.locator("#comparison .side").first.scroll_into_view_if_needed()
     page.wait_for_function("!document.querySelector('#vote-tie').disabled", timeout=15_000)
 
 
 def test_blind_names_appear_only_after_the_vote_which_is_stored_with_the_order(ready, store):
     compare(ready)
-    shown = ready.locator("#contest").inner_text()
+    shown = ready.locator("#comparison").inner_text()
     assert "Model on the left" in shown and not any(name in shown for name in NAMES)
     assert "MB" not in shown, "size and time would give it away"
     wait_until_votes_are_open(ready)
     ready.locator("#vote-why").get_by_role("textbox").fill("it has the cough")
     ready.locator("#vote-a").click()  # the left one
     ready.locator("#compare-status", has_text="keep this code").wait_for()
-    shown = ready.locator("#contest").inner_text()
+    shown = ready.locator("#comparison").inner_text()
     assert NAMES[0] in shown and NAMES[1] in shown and "100 MB" in shown
     (vote,) = store.table("votes").to_dict("records")
     assert vote["blind"] and vote["choice"] == vote["left"] and vote["comment"] == "it has the cough"
@@ -86,7 +87,7 @@ def test_votes_are_locked_until_both_sides_were_looked_at(browser, store, tone):
     """On a phone the sides stand below each other, so that the second is looked at only when one gets there."""
     with (
         fake_server(FakeEngine(page_fixtures.analysis()), [Example("Cough", "", tone)], store=store,
-                    load_candidate=load_candidate) as url,
+                    comparing=Comparing(load_candidate)) as url,
         watched_page(browser, url, viewport={"width": 390, "height": 700}) as page,
     ):  # fmt: skip
         page.get_by_role("button", name="Cough").click()
@@ -117,13 +118,13 @@ def test_differences_are_marked_in_words_and_can_be_heard(ready):
     mark = left.locator("mark")
     mark.click()
     wait_until_playing_from(ready, float(mark.get_attribute("data-start")))
-    assert NAMES[1] in ready.locator("#contest table").first.inner_text()
+    assert NAMES[1] in ready.locator("#comparison table").first.inner_text()
 
 
 def test_equal_results_are_not_offered_for_a_vote(ready, store):
     compare(ready, NAMES[0], NAMES[2])
-    assert "nothing to vote on" in ready.locator("#contest").inner_text()
-    ready.locator("#contest .side").first.scroll_into_view_if_needed()
+    assert "nothing to vote on" in ready.locator("#comparison").inner_text()
+    ready.locator("#comparison .side").first.scroll_into_view_if_needed()
     ready.wait_for_timeout(2500)
     assert ready.locator("#vote-a").is_disabled()
 
@@ -153,12 +154,12 @@ def test_the_team_sees_votes_and_agreement_with_their_n(ready, store):
     ready.locator("#compare-status", has_text="keep this code").wait_for()
     ready.get_by_role("tab", name="Analyse").click()
     ready.locator("tr.row", has_text="Cough").locator("[data-verdict=correct]").click()
-    ready.locator("#judgements", has_text="Cough").wait_for()
+    ready.locator("#ratings", has_text="Cough").wait_for()
     ready.get_by_role("tab", name="Results").click()
     ready.locator("#results-refresh").click()
     ready.locator("#results-concepts", has_text="Cough").wait_for()
     row = ready.locator("#results-concepts tr", has_text="Cough").inner_text()
-    assert "100 % (21–100)" in row, "one judgement says little, and the interval shows it"
+    assert "100 % (21–100)" in row, "one rating says little, and the interval shows it"
     ready.locator("#results-votes-plot .scatterlayer .point").first.wait_for(state="attached")
     found = Axe().run(ready, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]})
     ours = [v for v in found.response["violations"] if v["impact"] in ("serious", "critical")]
@@ -168,7 +169,7 @@ def test_the_team_sees_votes_and_agreement_with_their_n(ready, store):
 def test_without_a_store_nothing_is_asked_for(browser, tone):
     engine = FakeEngine(page_fixtures.analysis())
     measured = (Reliability("clean", 0.03, (Bin(10, 0.7, 0.8, 0.49, 0.94),)),)
-    options = {"load_candidate": load_candidate, "reliability": measured}
+    options = {"comparing": Comparing(load_candidate), "reliability": measured}
     with (
         fake_server(engine, [Example("Cough", "", tone)], **options) as url,
         watched_page(browser, url) as page,
@@ -176,15 +177,15 @@ def test_without_a_store_nothing_is_asked_for(browser, tone):
         page.get_by_role("button", name="Cough").click()
         wait_for_result(page)
         assert "switched off" in page.locator("#feedback").inner_text()
-        assert page.locator("button.judge:visible").count() == 0
+        assert page.locator("button.rating:visible").count() == 0
         page.set_viewport_size({"width": 390, "height": 900})
-        assert page.locator("button.judge:visible").count() == 0, "nor on a phone, where a row is laid out otherwise"
+        assert page.locator("button.rating:visible").count() == 0, "nor on a phone, where a row is laid out otherwise"
         page.set_viewport_size({"width": 1440, "height": 900})
         page.get_by_role("tab", name="Compare").click()
         compare_without_vote = page.locator("#compare-go")
         compare_without_vote.click()
-        page.locator("#contest .sides").wait_for()
-        assert NAMES[0] in page.locator("#contest").inner_text() and page.locator("#votes").count() == 0
+        page.locator("#comparison .sides").wait_for()
+        assert NAMES[0] in page.locator("#comparison").inner_text() and page.locator("#votes").count() == 0
         page.get_by_role("tab", name="Results").click()
         page.locator("#results-reliability-plot .scatterlayer .point").first.wait_for(state="attached")
         page.locator("#results-reliability summary").click()
@@ -194,4 +195,4 @@ def test_without_a_store_nothing_is_asked_for(browser, tone):
 
 def test_paths_stay_out_of_what_a_reader_sees(ready, tmp_path):
     compare(ready, NAMES[0], f"student={Path(tmp_path) / 'secret' / 'run1'},asr=base", blind=False)
-    assert "secret" not in ready.locator("#contest").inner_text() and "run1" in ready.locator("#contest").inner_text()
+    assert "secret" not in ready.locator("#comparison").inner_text() and "run1" in ready.locator("#comparison").inner_text()

@@ -71,7 +71,7 @@ def test_one_press_on_an_example_gives_evidence_that_plays(page, example):
 def test_the_segments_arrive_while_it_works(page, spoken_wav):
     upload(page, spoken_wav)
     page.get_by_role("button", name="Analyse").click()
-    page.locator("#concepts .first-picture").wait_for(timeout=120_000)
+    page.locator("#concepts .audio-preview").wait_for(timeout=120_000)
     page.locator(".transcript.is-partial .passage").first.wait_for(timeout=120_000)
     assert page.locator("#progress progress").count() == 1
     wait_for_result(page)

@@ -1,4 +1,4 @@
-"""Reviewing on the page: edit, filter, explain, search, export, judge, take back, delete. Real browser, fake engine."""
+"""Reviewing on the page: edit, filter, explain, search, export, rate, take back, delete. Real browser, fake engine."""
 
 import re
 from pathlib import Path
@@ -172,7 +172,7 @@ def test_the_summary_prints_on_one_page_with_the_pictures(result):
     assert len(pages) == 1
 
 
-def judge(page, label: str, verdict: str) -> None:
+def rate(page, label: str, verdict: str) -> None:
     button = page.locator("tr.row", has_text=label).locator(f"[data-verdict={verdict}]")
     button.click()
     page.wait_for_function(
@@ -183,38 +183,38 @@ def judge(page, label: str, verdict: str) -> None:
 
 
 def code_of(page) -> str:
-    return page.locator("#judgements code").first.inner_text()
+    return page.locator("#ratings code").first.inner_text()
 
 
-def test_judgements_are_stored_with_the_scores_shown_changed_undone_and_withdrawn(result, store):
-    judge(result, "Cough", "correct")
-    judge(result, "Fever", "wrong")
+def test_ratings_are_stored_with_the_scores_shown_changed_undone_and_withdrawn(result, store):
+    rate(result, "Cough", "correct")
+    rate(result, "Fever", "wrong")
     code = code_of(result)
     assert re.fullmatch(r"[A-Z0-9]{4}-[A-Z0-9]{4}-[A-Z0-9]{4}", code)
     rows = store.table("ratings").set_index("label")
     assert rows.loc["Cough", "verdict"] == "correct" and rows.loc["Cough", "teacher_probability"] == 0.96
     assert rows["span_text"].isna().all(), "nobody agreed to keep words"
-    judge(result, "Fever", "correct")
+    rate(result, "Fever", "correct")
     assert store.table("ratings").set_index("label").loc["Fever", "verdict"] == "correct"
     result.locator("#undo").click()
-    result.locator("#judgements", has_text="It was not said").wait_for()
+    result.locator("#ratings", has_text="It was not said").wait_for()
     assert store.table("ratings").set_index("label").loc["Fever", "verdict"] == "wrong"
     result.locator("#code").get_by_role("textbox").fill(code.lower())
     result.locator("#withdraw").click()
-    result.locator("#judgements", has_text="Withdrawn").wait_for()
+    result.locator("#ratings", has_text="Withdrawn").wait_for()
     assert store.table("ratings").empty
-    assert result.locator("button.judge[aria-pressed=true]").count() == 0
+    assert result.locator("button.rating[aria-pressed=true]").count() == 0
 
 
-def test_details_go_to_the_last_judgement(result, store):
-    judge(result, "Dyspnea", "wrong_status")
+def test_details_go_to_the_last_rating(result, store):
+    rate(result, "Dyspnea", "wrong_status")
     result.locator("#more").get_by_role("button").first.click()
     result.get_by_text("Could change what is done").click()
     result.locator("#right-status").get_by_role("combobox").click()
     result.locator("#right-status").get_by_role("option", name="Present", exact=True).click()
     result.locator("#comment").get_by_role("textbox").fill("It was there on the stairs.")
     result.locator("#save-more").click()
-    result.locator("#judgements", has_text="rather present").wait_for()
+    result.locator("#ratings", has_text="rather present").wait_for()
     row = store.table("ratings").set_index("label").loc["Dyspnea"]
     assert (row["verdict"], row["right_status"], row["severity"]) == ("wrong_status", "present", "major")
     assert row["comment"] == "It was there on the stairs."
@@ -234,7 +234,7 @@ def test_a_missing_concept_is_marked_by_its_words(result, store):
     result.wait_for_function(f"{said}.startsWith('keeps me awake')")
     result.locator("#missing-label").get_by_role("textbox").fill("Insomnia")
     result.locator("#missing-add").click()
-    result.locator("#judgements", has_text="Insomnia").wait_for()
+    result.locator("#ratings", has_text="Insomnia").wait_for()
     row = store.table("ratings").set_index("label").loc["Insomnia"]
     assert row["verdict"] == "missing" and row["span_text"] == "keeps me awake." and 5 < row["start_s"] < row["end_s"] < 13
     store.withdraw(code_of(result))
@@ -246,17 +246,17 @@ def test_the_whole_is_rated_and_an_empty_form_is_refused(result, store):
     result.locator("#feedback-alert", has_text="nothing is rated yet").wait_for()
     result.locator("#whole-useful").get_by_text("4", exact=True).click()
     result.locator("#whole-send").click()
-    result.locator("#judgements", has_text="useful 4").wait_for()
+    result.locator("#ratings", has_text="useful 4").wait_for()
     assert store.table("recordings")["useful"].tolist() == [4]
     store.withdraw(code_of(result))
 
 
-def test_keys_judge_and_move_but_never_while_somebody_types(result, store):
+def test_keys_rate_and_move_but_never_while_somebody_types(result, store):
     result.locator("body").press("j")
     row = result.locator("tr.row:focus")
     assert row.inner_text().startswith("Cough")
     result.keyboard.press("c")
-    result.locator("#judgements", has_text="Cough").wait_for()
+    result.locator("#ratings", has_text="Cough").wait_for()
     result.locator("#phrase").get_by_role("textbox").click()
     result.keyboard.type("wcs?u")
     assert result.locator("#phrase").get_by_role("textbox").input_value() == "wcs?u"
@@ -342,7 +342,7 @@ def test_a_refused_microphone_says_what_to_do(browser, url):
 
 
 def test_no_accessibility_rule_is_broken_by_the_new_parts(result):
-    judge(result, "Cough", "correct")
+    rate(result, "Cough", "correct")
     result.locator(".passage").nth(1).locator("[data-send=why]").click()
     result.locator("#words-time .heatmaplayer image").wait_for(state="attached")
     result.locator("[data-edit]").nth(2).click()

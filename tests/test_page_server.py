@@ -16,6 +16,7 @@ from gradio_client.exceptions import AppError
 from page_fixtures import Example, FakeEngine
 
 from medalign.core.audio import Recording, load_recording
+from medalign.ui.engine import Comparing
 
 pytestmark = pytest.mark.usefixtures("gradio_folder")
 ARTEFACTS = Path(__file__).parent / "artefacts"
@@ -39,16 +40,16 @@ def test_the_api_refuses_whoever_has_not_acknowledged_the_notice(tone, acknowled
         Client(url, verbose=False).predict(handle_file(tone), acknowledged, api_name="/analyse")
 
 
-def test_a_forged_judgement_changes_nothing(store):
+def test_a_forged_rating_changes_nothing(store):
     with fake_server(FakeEngine(page_fixtures.analysis()), store=store) as url:
-        answer = send(url, "bridge-judge", [None, "not said", False])
-        assert "there is no result to judge" in answer
+        answer = send(url, "bridge-rate", [None, "not said", False])
+        assert "there is no recording yet" in answer
     assert store.table("ratings").empty
 
 
 def test_a_server_may_take_examples_only(browser, stored_example, store, tone):
     with (
-        fake_server(FakeEngine(page_fixtures.analysis()), [stored_example], store=store, takes_own=False) as url,
+        fake_server(FakeEngine(page_fixtures.analysis()), [stored_example], store=store, takes_recordings=False) as url,
         watched_page(browser, url, waits_for="#examples") as page,
     ):
         assert page.locator("#microphone").count() == 0 and page.locator("#upload").count() == 0
@@ -63,7 +64,7 @@ def test_a_public_server_loads_no_model_that_a_stranger_names(browser, stored_ex
     asked = []
     with (
         fake_server(
-            FakeEngine(page_fixtures.analysis()), [stored_example], load_candidate=asked.append, any_model=False
+            FakeEngine(page_fixtures.analysis()), [stored_example], comparing=Comparing(asked.append, any_model=False)
         ) as url,
         watched_page(browser, url) as page,
     ):
@@ -98,7 +99,7 @@ def test_no_log_holds_what_was_said(browser, stored_example, caplog):
     with caplog.at_level(logging.DEBUG), fake_server(engine, [plain]) as url, watched_page(browser, url) as page:
         page.get_by_role("button", name="Cough").click()
         page.locator("#alert .alert").wait_for()
-    assert "analysis failed while teacher" in caplog.text
+    assert "failed while reading the transcript for clinical concepts" in caplog.text
     assert "Monday" not in caplog.text and "asthma" not in caplog.text
 
 
@@ -155,7 +156,7 @@ def test_every_width_and_theme_is_photographed_and_fits(browser, stored_example,
     ARTEFACTS.mkdir(exist_ok=True)
     with (
         fake_server(FakeEngine(page_fixtures.analysis()), [stored_example], store=store,
-                    load_candidate=lambda c: (FakeEngine(page_fixtures.analysis()), 2**20)) as url,
+                    comparing=Comparing(lambda c: (FakeEngine(page_fixtures.analysis()), 2**20))) as url,
         watched_page(browser, f"{url}/?__theme={theme}", viewport={"width": width, "height": 900}) as page,
     ):  # fmt: skip
         page.get_by_role("button", name="Cough").click()
@@ -166,7 +167,7 @@ def test_every_width_and_theme_is_photographed_and_fits(browser, stored_example,
             page.get_by_role("tab", name=tab).click()
             if tab == "Compare":
                 page.locator("#compare-go").click()
-                page.locator("#contest .sides").wait_for()
+                page.locator("#comparison .sides").wait_for()
             page.wait_for_timeout(300)
             assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), tab
             picture = ARTEFACTS / f"{tab.lower()}-{width}-{theme}.png"
@@ -175,7 +176,7 @@ def test_every_width_and_theme_is_photographed_and_fits(browser, stored_example,
 
 
 def test_the_keyboard_alone_reviews_a_result(browser, stored_example, store):
-    """From the example to a heard word, an edit, a judgement and the help, without a pointer."""
+    """From the example to a heard word, an edit, a rating and the help, without a pointer."""
     with (
         fake_server(FakeEngine(page_fixtures.analysis()), [stored_example], store=store) as url,
         watched_page(browser, url) as page,
@@ -195,9 +196,9 @@ def test_the_keyboard_alone_reviews_a_result(browser, stored_example, store):
         tab_to("[data-filter]")
         tab_to("tr.row")
         page.keyboard.press("w")
-        page.locator("#judgements", has_text="Cough").wait_for()
+        page.locator("#ratings", has_text="Cough").wait_for()
         page.keyboard.press("u")
-        page.locator("#judgements .judged li").wait_for(state="detached")
+        page.locator("#ratings .rated li").wait_for(state="detached")
         tab_to("[data-edit]")
         page.keyboard.press("Enter")
         page.keyboard.press("End")
@@ -236,14 +237,14 @@ def test_a_recording_is_decoded_once_on_its_way_through_the_page(browser, tone, 
     for module in ("ui.run", "ui.tabs.compare_tab", "ui.page", "ui.session", "pipeline.analyzer", "core.audio"):
         monkeypatch.setattr(f"medalign.{module}.load_recording", counting)
     engine = FakeEngine(page_fixtures.analysis())
-    with fake_server(engine, load_candidate=lambda c: (engine, 1)) as url, watched_page(browser, url) as page:
+    with fake_server(engine, comparing=Comparing(lambda c: (engine, 1))) as url, watched_page(browser, url) as page:
         upload(page, tone)
         page.get_by_role("button", name="Analyse").click()
         wait_for_result(page)
         assert decoded == ["tone.wav"]
         page.get_by_role("tab", name="Compare").click()
         page.locator("#compare-go").click()
-        page.locator("#contest .sides").wait_for()
+        page.locator("#comparison .sides").wait_for()
         assert decoded == ["tone.wav"] * 2
         Client(url, verbose=False).predict(handle_file(tone), True, api_name="/analyse")
         assert decoded == ["tone.wav"] * 3

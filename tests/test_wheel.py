@@ -85,7 +85,8 @@ def test_the_wheel_holds_weights_and_examples_and_nothing_for_the_repository_alo
     assert not [name for name in names if "screenshots" in name or "results/" in name or name.startswith("tests")]
     code = {str(path.relative_to(ROOT)) for path in (ROOT / "medalign").rglob("*.py")}
     assert code <= set(names)
-    assert {f"medalign/ui/static/{path.name}" for path in (ROOT / "medalign" / "ui" / "static").iterdir()} <= set(names)
+    beside_code = {path for folder in ("static", "templates") for path in (ROOT / "medalign").glob(f"**/{folder}/*")}
+    assert {str(path.relative_to(ROOT)) for path in beside_code} <= set(names) and len(beside_code) > 10
 
 
 def test_the_installed_package_analyses_and_searches(run):

@@ -91,7 +91,7 @@ def build_demo(
     from medalign.feedback.database import DEFAULT_STORE
     from medalign.feedback.reliability import load_reliability
     from medalign.feedback.store import FeedbackStore
-    from medalign.ui.engine import CandidateLoader, LazyEngine, ModelRegistry
+    from medalign.ui.engine import Comparing, LazyEngine, ModelRegistry
     from medalign.ui.page import build_app
 
     models = models or ModelOptions()
@@ -103,10 +103,10 @@ def build_demo(
     shipped = ModelOptions()
     is_shipped = (models.asr, models.teacher, models.student) == (shipped.asr, shipped.teacher, shipped.student)
     student = CHECKPOINTS / DEFAULT_STUDENT if models.student == shipped.student else Path(models.student)
+    comparing = Comparing(lambda side: _load_candidate(registry, side, models.device), models, "SPACE_ID" not in os.environ)
     return build_app(
         engine, offers(load_examples(), is_shipped), store=None if database == "off" else FeedbackStore(database),
-        load_candidate=CandidateLoader(lambda candidate: _load_candidate(registry, candidate, models.device), models),
-        takes_own=not examples_only, any_model="SPACE_ID" not in os.environ, reliability=load_reliability(student),
+        comparing=comparing, takes_recordings=not examples_only, reliability=load_reliability(student),
     )  # fmt: skip
 
 

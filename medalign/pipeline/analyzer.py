@@ -7,7 +7,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -111,7 +111,7 @@ class Analyzer:
         assert isinstance(analysis, Analysis)  # the last item is
         return analysis
 
-    def stream(self, source: Source | Recording, own: Sequence[Concept] = ()) -> Iterator[Progress | Analysis]:
+    def stream(self, source: Source | Recording, own: Sequence[Concept] = ()) -> Generator[Progress | Analysis, None, None]:
         """The same, step by step: any number of `Progress`, then the `Analysis`.
 
         The student listens while the recogniser writes: on two cores that costs the transcript next to nothing, and what

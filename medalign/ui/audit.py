@@ -8,35 +8,33 @@ import gradio as gr
 from medalign.core.analysis import Analysis
 from medalign.feedback.records import AuditEvent, Outcome, visit_id
 from medalign.feedback.store import FeedbackStore
-from medalign.ui.states import State
+from medalign.ui.update import PageUpdate
 
 SALT = secrets.token_bytes(32)  # drawn at the start, kept nowhere: no visit can be tied to one of another start
 
 
-def audited(store: FeedbackStore | None, event: str, request: gr.Request | None, states: Iterator[State]) -> Iterator[State]:
-    """The states of a run as they come; when they end, however they end, one event tells how."""
+def audited(
+    store: FeedbackStore | None, event: str, request: gr.Request, updates: Iterator[PageUpdate]
+) -> Iterator[PageUpdate]:
+    """The updates of a run as they come; when they end, however they end, one event tells how."""
     outcome: Outcome = "stopped"
     analysis = None
     try:
-        for state in states:
-            if held := state.get("session"):
-                analysis = held.analysis or analysis
-            outcome = state.get("outcome", outcome)
-            yield {name: value for name, value in state.items() if name != "outcome"}
+        for update in updates:
+            if update.session:
+                analysis = update.session.analysis or analysis
+            outcome = update.outcome or outcome
+            yield update
     finally:
         audit(store, event, request, "ok" if analysis else outcome, analysis)
 
 
 def audit(
-    store: FeedbackStore | None,
-    event: str,
-    request: gr.Request | None,
-    outcome: Outcome = "ok",
-    analysis: Analysis | None = None,
+    store: FeedbackStore | None, event: str, request: gr.Request, outcome: Outcome = "ok", analysis: Analysis | None = None
 ) -> None:
     """Add an event, if there is a log to add it to."""
     if store is None:
         return
-    visit = visit_id((request.session_hash if request else None) or "", SALT)
-    told = {"models": analysis.models, "duration_s": analysis.recording.duration_s} if analysis else {}
-    store.log(AuditEvent(event, visit, outcome, **told))
+    visit = visit_id(request.session_hash or "", SALT)
+    models, duration_s = (analysis.models, analysis.recording.duration_s) if analysis else (None, None)
+    store.log(AuditEvent(event, visit, outcome, models, duration_s=duration_s))

@@ -3,7 +3,7 @@
 import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:  # importing these would load torch before the page is up
     from medalign.pipeline.listener import EncodedRecording, Listener
     from medalign.report.comparison import Candidate
 
+    Steps = Generator[Progress | Analysis, None, None]
+
 log = logging.getLogger(__name__)
 
 MAX_OTHERS = 3  # engines kept beside the page's own, for comparisons: about half a gigabyte each
@@ -30,13 +32,13 @@ class Engine(Protocol):
     @property
     def listener(self) -> "Listener": ...
 
-    def stream(self, recording: Recording, custom: Sequence[Concept] = (), /) -> "Iterator[Progress | Analysis]": ...
+    def stream(self, recording: Recording, custom: Sequence[Concept] = (), /) -> "Steps": ...
 
     def analyze(self, recording: Recording, custom: Sequence[Concept] = (), /) -> Analysis: ...
 
-    def reread(self, analysis: Analysis, transcript: Transcript, heard: "EncodedRecording") -> Analysis: ...
+    def reread(self, analysis: Analysis, transcript: Transcript, encoded: "EncodedRecording", /) -> Analysis: ...
 
-    def explain(self, transcript: Transcript, heard: "EncodedRecording", index: int) -> Explanation: ...
+    def explain(self, transcript: Transcript, encoded: "EncodedRecording", index: int, /) -> Explanation: ...
 
 
 class LazyEngine:
@@ -94,11 +96,11 @@ class ModelRegistry:
 
 
 @dataclass(frozen=True)
-class CandidateLoader:
-    """Calling it gives the engine of a candidate and the bytes of its weights."""
+class Comparing:
+    """What the second tab may compare."""
 
-    load: "Callable[[Candidate], tuple[Engine, int]]"
+    load: "Callable[[Candidate], tuple[Engine, int]]"  # the engine of a candidate, and the bytes of its weights
     in_use: ModelOptions = field(default_factory=ModelOptions)  # what a candidate has where it names no model of its own
-
-    def __call__(self, candidate: "Candidate") -> tuple[Engine, int]:
-        return self.load(candidate)
+    # Whether readers may name folders and Hub models, or only candidates on the list: a public server should not fetch
+    # whatever a stranger types.
+    any_model: bool = True

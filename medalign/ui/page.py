@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any, NoReturn
 
 import gradio as gr
 
@@ -11,14 +12,14 @@ from medalign.feedback.reliability import Reliability
 from medalign.feedback.store import FeedbackStore
 from medalign.ui import consent
 from medalign.ui.audit import audit
-from medalign.ui.engine import Engine
+from medalign.ui.engine import Comparing, Engine
+from medalign.ui.failures import Failure, caught
 from medalign.ui.session import KEEP_S, forget
-from medalign.ui.states import MODEL_QUEUE
-from medalign.ui.tabs.analyse_tab import Example, analyse_tab
-from medalign.ui.tabs.compare_tab import LoadCandidate, compare_tab
-from medalign.ui.tabs.feedback_panel import feedback_panel
-from medalign.ui.tabs.results_tab import results_tab
-from medalign.ui.views import help_view, status_view
+from medalign.ui.tabs import compare_tab, feedback_panel
+from medalign.ui.tabs.analyse_tab import AnalyseTab, Example
+from medalign.ui.tabs.results_tab import ResultsTab
+from medalign.ui.views import status_view
+from medalign.ui.wiring import MODEL_QUEUE, html
 
 STATIC = Path(__file__).parent / "static"
 SCRIPTS = ("player.js", "page.js", "microphone.js", "shortcuts.js")
@@ -31,9 +32,8 @@ def build_app(
     examples: Sequence[Example] = (),
     *,
     store: FeedbackStore | None = None,
-    load_candidate: LoadCandidate | None = None,
-    takes_own: bool = True,
-    any_model: bool = True,
+    comparing: Comparing | None = None,
+    takes_recordings: bool = True,
     reliability: tuple[Reliability, ...] = (),
 ) -> gr.Blocks:
     """The page, unlaunched.
@@ -41,25 +41,29 @@ def build_app(
     Args:
         load_engine: called at the first analysis, not before.
         store: where feedback goes; without one, feedback is switched off and the page says so.
-        load_candidate: gives the engine of a candidate; without it, nothing can be compared.
-        takes_own: whether readers may record and upload; else they have the examples.
-        any_model: whether readers may name folders and Hub models to compare, or only those on the list. A public server
-            should not fetch whatever a stranger types.
+        comparing: which models may be compared; without it, none.
+        takes_recordings: whether readers may record and upload; else they have the examples.
         reliability: of the models' probabilities, where it was measured.
     """
     with gr.Blocks(title="MedAlign", analytics_enabled=False, delete_cache=(SCAN_S, KEEP_S)) as page:
-        gr.HTML(status_view.HEADER, apply_default_css=False)
+        html(status_view.HEADER)
         session = gr.State(None, time_to_live=KEEP_S, delete_callback=forget)
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab("Analyse", id="analyse"):
-                analyse_tab(load_engine, examples, session, store, takes_own)
-                feedback_panel(store, session)
+                AnalyseTab(load_engine, examples, session, store, takes_recordings)
+                if store is not None:
+                    feedback_panel.FeedbackPanel(store, session)
+                else:
+                    feedback_panel.switched_off()
             with gr.Tab("Compare", id="compare"):
-                compare_tab(load_candidate, store, session, any_model)
+                if comparing is not None:
+                    compare_tab.CompareTab(comparing, store, session)
+                else:
+                    html(compare_tab.INTRO + compare_tab.OFF)
             with gr.Tab("Results", id="results") as tab:
-                results_tab(store, tab, reliability)
-        gr.HTML(help_view.DIALOG, apply_default_css=False)
-        if takes_own:
+                ResultsTab(store, tab, reliability)
+        html(status_view.HELP)
+        if takes_recordings:
             _api(load_engine, store)
     return page.queue(default_concurrency_limit=2, max_size=16)
 
@@ -83,7 +87,7 @@ def launch_options() -> dict:
 
 def _theme() -> gr.themes.Base:
     """Fonts of the reader's own machine, and a primary button that passes contrast (Gradio's blue has 3.7:1)."""
-    fonts = {"font": ["system-ui", "sans-serif"], "font_mono": ["ui-monospace", "monospace"]}
+    fonts: dict[str, Any] = {"font": ["system-ui", "sans-serif"], "font_mono": ["ui-monospace", "monospace"]}
     theme = gr.themes.Default(primary_hue="blue", neutral_hue="slate", radius_size="sm", **fonts)
     blue, darker = "#005b96", "#00446f"
     quiet, quiet_dark = "#51606f", "#a9b6c3"  # Gradio's greys have 2.6:1 to 4.4:1
@@ -100,18 +104,22 @@ def _theme() -> gr.themes.Base:
 def _api(load_engine: Callable[[], Engine], store: FeedbackStore | None) -> None:
     """`/analyse`: a file in, the JSON contract out. Not gr.api: that takes any path on the server."""
 
-    def analyse(audio: str, acknowledged: bool = False, request: gr.Request = None) -> dict:
+    def analyse(audio: str | None, request: gr.Request, acknowledged: bool = False) -> dict:
         """Analyse one recording; returns the JSON of `medalign analyze`. `acknowledged`: the data notice of the page."""
-        if audio is None:
-            raise gr.Error("no recording given; send an audio file", print_exception=False)
-        try:
+
+        def answer() -> dict:
+            if audio is None:
+                raise MedAlignError("no recording given; send an audio file")
             consent.check(acknowledged)
             analysis = load_engine().analyze(load_recording(audio))
             audit(store, "api", request, analysis=analysis)
             return analysis.to_dict()
-        except MedAlignError as error:
-            audit(store, "api", request, "refused")
-            raise gr.Error(str(error), print_exception=False) from error
+
+        def refuse(failure: Failure) -> NoReturn:
+            audit(store, "api", request, failure.outcome)
+            raise gr.Error(failure.sentence, print_exception=False)
+
+        return caught(answer, refuse)()
 
     source, acknowledged = gr.File(visible=False), gr.Checkbox(visible=False, label="acknowledged")
     target = gr.JSON(visible=False)

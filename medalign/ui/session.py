@@ -6,11 +6,15 @@ It lives in the reader's own `gr.State`, never in a global, and goes after `KEEP
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from medalign.concepts import Concept
 from medalign.core.analysis import Analysis
 from medalign.core.audio import load_recording
+from medalign.core.errors import MedAlignError
+
+if TYPE_CHECKING:  # importing it would load torch before the page is up
+    from medalign.pipeline.listener import EncodedRecording, Listener
 
 KEEP_S = 3600  # a reader's result and recording, at the longest
 
@@ -18,55 +22,67 @@ KEEP_S = 3600  # a reader's result and recording, at the longest
 class Session:
     """Plain class on purpose: Gradio hashes states, and this one is hashed by identity."""
 
-    def __init__(self, path: str, title: str, own: Sequence[Concept] = (), is_example: bool = False):
+    def __init__(self, path: str, title: str, custom: Sequence[Concept] = (), is_example: bool = False):
         """
         Args:
             path: the recording.
-            own: concepts that the reader looks for beside the bank's.
+            custom: concepts that the reader looks for beside the bank's.
             is_example: the recording belongs to the program, and is never deleted.
         """
-        self.path, self.title, self.own, self.is_example = path, title, tuple(own), is_example
+        self.path, self.title, self.custom, self.is_example = path, title, tuple(custom), is_example
         self.analysis: Analysis | None = None  # None until it is finished
         self.files: list[Path] = []  # what the page wrote of it: the player's sound, the exports
-        self.result_id: str | None = None  # of this reading, in the feedback store
+        self.result_id: str | None = None  # of this analysis, in the feedback store
         self.receipts: list[str] = []
-        self.judged: tuple[str, str | None] | None = None  # the concept row judged last
-        self._heard: Any = (
-            None  # a `medalign.pipeline.listener.EncodedRecording`; importing that would load torch before the page is up
-        )
+        self.last_rated: tuple[str, str | None] | None = None  # concept and status
+        self._encoded: EncodedRecording | None = None
 
-    def finish(self, analysis: Analysis, heard: Any = None) -> None:
+    @property
+    def result(self) -> Analysis:
+        """Raises MedAlignError if the analysis is not finished."""
+        if self.analysis is None:
+            raise MedAlignError("there is no result yet; wait until the analysis is finished")
+        return self.analysis
+
+    def finish(self, analysis: Analysis, encoded: "EncodedRecording | None" = None) -> None:
         """
         Args:
-            heard: the sound as the student heard it; None is made up for at the first question.
+            encoded: the sound as the student heard it; without it, it is encoded at the first question.
         """
         self.analysis = analysis
-        if heard is not None:
-            self._heard = _lean(heard)
+        if encoded is not None:
+            self._encoded = _lean(encoded)
 
     def change(self, analysis: Analysis) -> None:
-        """Another reading of the same recording. Judgements of the old one stay with the old one."""
-        self.analysis, self.result_id, self.judged = analysis, None, None
+        """Another transcript of the same recording. Ratings of the old one stay with the old one."""
+        self.analysis, self.result_id, self.last_rated = analysis, None, None
 
-    def heard(self, listener: Any) -> Any:
+    def encoded(self, listener: "Listener") -> "EncodedRecording":
         """The recording as the student hears it. Raises AudioError if it has been deleted meanwhile."""
-        if self._heard is None:
-            self._heard = _lean(listener.listen(load_recording(self.path), self.own))
-        return replace(self._heard, frames=self._heard.frames.float())
+        if self._encoded is None:
+            self._encoded = _lean(listener.listen(load_recording(self.path), self.custom))
+        return replace(self._encoded, frames=self._encoded.frames.float())
 
     def forget(self) -> None:
         """Delete the recording, unless it is an example, and all that was made of it."""
         for file in [*self.files, *([] if self.is_example else [Path(self.path)])]:
             file.unlink(missing_ok=True)
-        self.files, self._heard = [], None
+        self.files, self._encoded = [], None
 
 
-def _lean(heard: Any) -> Any:
-    """In half precision: an hour is 138 MB instead of twice that, and its embeddings move by less than 1e-3."""
-    return replace(heard, frames=heard.frames.half())
+def present(session: Session | None) -> Session:
+    """Raises MedAlignError if there is none."""
+    if session is None:
+        raise MedAlignError("there is no recording yet; analyse one, or an example, in the first tab")
+    return session
 
 
 def forget(session: Session | None) -> None:
     """For `gr.State(delete_callback=...)`: the reader has left, or time is up."""
     if session is not None:
         session.forget()
+
+
+def _lean(encoded: "EncodedRecording") -> "EncodedRecording":
+    """In half precision: an hour is 138 MB instead of twice that, and its embeddings move by less than 1e-3."""
+    return replace(encoded, frames=encoded.frames.half())

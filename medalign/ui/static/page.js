@@ -132,20 +132,20 @@
     frame.contentWindow.print();
   }
 
-  /* After the server has answered: focus where the reader was, and the judgements that it holds. */
+  /* After the server has answered: focus where the reader was, and the ratings that are stored. */
   new MutationObserver(() => {
     if (returnTo !== null && !document.querySelector(".edit-form")) {
       document.querySelectorAll("#transcript .passage .time")[returnTo]?.focus();
       returnTo = null;
     }
-    const held = document.querySelector("#judgements [data-held]")?.dataset.held;
-    if (held !== undefined) showJudgements(JSON.parse(held));
+    const rated = document.querySelector("#ratings [data-rated]")?.dataset.rated;
+    if (rated !== undefined) showRatings(JSON.parse(rated));
   }).observe(document.documentElement, { childList: true, subtree: true });
 
-  function showJudgements(held) {
-    for (const button of document.querySelectorAll("button.judge")) {
+  function showRatings(rated) {
+    for (const button of document.querySelectorAll("button.rating")) {
       const key = `${button.dataset.concept}|${button.dataset.rowStatus}`;
-      const pressed = String(held[key] === button.dataset.verdict);
+      const pressed = String(rated[key] === button.dataset.verdict);
       if (button.getAttribute("aria-pressed") !== pressed) button.setAttribute("aria-pressed", pressed);
     }
   }

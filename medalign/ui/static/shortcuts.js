@@ -14,14 +14,14 @@
     if (!next.hasAttribute("tabindex")) next.tabIndex = -1;
     next.focus();
   }
-  const judge = (verdict) => current()?.querySelector(`[data-verdict="${verdict}"]`)?.click();
+  const rate = (verdict) => current()?.querySelector(`[data-verdict="${verdict}"]`)?.click();
   const press = (selector) => document.querySelector(selector)?.click();
   const audio = () => document.querySelector("#player audio");
   const vote = (choice) => document.querySelector(`.tabitem:not([style*="none"]) #vote-${choice}:not([disabled])`)?.click();
 
   const KEYS = {
     j: () => move(1), k: () => move(-1),
-    c: () => judge("correct"), w: () => judge("wrong"), s: () => judge("wrong_status"),
+    c: () => rate("correct"), w: () => rate("wrong"), s: () => rate("wrong_status"),
     m: () => press('[data-send="missing"]'), u: () => press("#undo"),
     p: () => audio() && (audio().paused ? audio().play() : audio().pause()),
     "/": () => document.querySelector("#phrase textarea, #phrase input")?.focus(),

@@ -1,23 +1,25 @@
 """The first tab: a recording in, the result with its evidence, and what a reader does with it."""
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import gradio as gr
+from gradio.components import Component
+from gradio.events import Dependency
 
 from medalign.feedback.store import FeedbackStore
 from medalign.ui import consent
 from medalign.ui.audit import audited
-from medalign.ui.bridge import bridge
 from medalign.ui.engine import Engine
-from medalign.ui.run import run, show
+from medalign.ui.run import Run, show
 from medalign.ui.session import Session
-from medalign.ui.states import MODEL_QUEUE, PRESS, QUIET, addressed, streamed
-from medalign.ui.tabs.questions import wire_questions
-from medalign.ui.tabs.result_parts import result_parts
+from medalign.ui.tabs.questions import Questions
+from medalign.ui.tabs.result_places import result_places
+from medalign.ui.update import PageUpdate
 from medalign.ui.views import status_view
+from medalign.ui.wiring import EVERY_PRESS, MODEL_QUEUE, QUIET, Changes, bridge, connect, html
 
 
 class Example(Protocol):
@@ -36,115 +38,148 @@ class Example(Protocol):
     def analysis_path(self) -> Path | None: ...  # its result, computed beforehand
 
 
-def analyse_tab(
-    load_engine: Callable[[], Engine],
-    examples: Sequence[Example],
-    session: gr.State,
-    store: FeedbackStore | None,
-    takes_own: bool,
-) -> None:
-    """Build it inside the current tab, and wire it.
+@dataclass(frozen=True)
+class _Inputs:
+    """Where a reader says what is to be analysed, and the buttons that begin and end it."""
 
-    Args:
-        store: its audit log gets every analysis.
-        takes_own: whether recordings of the reader's own are taken, or examples only.
-    """
-    acknowledged, microphone, upload, own, analyse, cancel, buttons = _inputs(examples, takes_own)
-    parts, search = result_parts()
-    starters = [analyse, *buttons]
-    ends = partial(_wire, starters=starters, cancel=cancel, parts=parts, session=session)
-    given = (load_engine, parts, session, store)
-    runs = []
-    if takes_own:
-        runs.append(ends(analyse, streamed(_own, *given), [acknowledged, microphone, upload, own]))
-    for button, example in zip(buttons, examples, strict=True):
-        runs.append(ends(button, streamed(_example, *given, example), [own]))
-    cancel.click(partial(_idle, starters, cancel, "Cancelled.", parts), None, [*starters, cancel, parts["status"],
-                 parts["progress"]], cancels=runs, queue=False, **QUIET)  # fmt: skip
-    wire_questions(load_engine, parts, search, session)
-    recorders = [microphone, upload]
-    everything = [*parts.values(), session, *recorders]
-    bridge("delete").sent(partial(_delete, everything, partial(_idle, starters, cancel), parts), [session, *recorders],
-                          [*everything, *starters, cancel], cancels=runs, queue=False, **PRESS)  # fmt: skip
+    examples: list[gr.Button]
+    acknowledged: gr.Checkbox
+    microphone: gr.Audio
+    upload: gr.File
+    custom: gr.Textbox
+    analyse: gr.Button
+    cancel: gr.Button
+
+    @property
+    def starters(self) -> list[gr.Button]:
+        return [self.analyse, *self.examples]
 
 
-def _inputs(examples: Sequence[Example], takes_own: bool):
+class AnalyseTab:
+    """Built and wired inside the current tab."""
+
+    def __init__(
+        self,
+        load_engine: Callable[[], Engine],
+        examples: Sequence[Example],
+        session: gr.State,
+        store: FeedbackStore | None,
+        takes_recordings: bool,
+    ):
+        """
+        Args:
+            store: its audit log gets every analysis.
+            takes_recordings: whether recordings of the reader's own are taken, or examples only.
+        """
+        self._load_engine, self._store = load_engine, store
+        self._inputs = inputs = _build_inputs(examples, takes_recordings)
+        self._places = places = result_places(session)
+        runs = []
+        if takes_recordings:
+            given = [inputs.acknowledged, inputs.microphone, inputs.upload, inputs.custom]
+            runs.append(self._starts(inputs.analyse, self._analyse, given))
+        for button, example in zip(inputs.examples, examples, strict=True):
+            runs.append(self._starts(button, self._shows(example), [inputs.custom]))
+        locked = [*inputs.starters, inputs.cancel]
+        told = [places.parts["status"], places.parts["progress"]]
+        ending: dict[str, Any] = {"cancels": runs, "queue": False}
+        connect(inputs.cancel.click, self._cancelled, [], [*locked, *told], places.alert, **ending)
+        Questions(load_engine, places)
+        recorders: list[Component] = [inputs.microphone, inputs.upload]
+        everything = [*places.all, *recorders]
+        deletion = bridge("delete")
+        connect(deletion, self._delete, [session, *recorders], [*everything, *locked], places.alert, **ending, **EVERY_PRESS)
+
+    def _starts(self, button: gr.Button, handler: Callable, given: list[Component]) -> Dependency:
+        """Press: lock the buttons, stream, unlock. The last step runs however the stream ends."""
+        alert, status, cancel = self._places.alert, self._places.parts["status"], self._inputs.cancel
+        locked = [*self._inputs.starters, cancel]
+        begun = connect(button.click, self._busy, [], [*locked, status], alert, queue=False)
+        running = connect(begun.then, handler, given, self._places.all, alert, **MODEL_QUEUE)
+        connect(running.then, self._free, [], locked, alert, queue=False)
+        return running
+
+    def _busy(self) -> Changes:
+        waiting = "Starting; if another recording is being analysed, yours comes next."
+        locked = {button: gr.update(interactive=False) for button in self._inputs.starters}
+        shown = {self._inputs.cancel: gr.update(visible=True), self._places.parts["status"]: waiting, self._places.alert: ""}
+        return {**locked, **shown}
+
+    def _free(self) -> Changes:
+        free = {button: gr.update(interactive=True) for button in self._inputs.starters}
+        return {**free, self._inputs.cancel: gr.update(visible=False)}
+
+    def _stopped(self, words: str) -> Changes:
+        return {**self._free(), self._places.parts["status"]: words, self._places.parts["progress"]: ""}
+
+    def _cancelled(self) -> Changes:
+        return self._stopped("Cancelled.")
+
+    def _delete(self, session: Session | None, microphone: str | None, upload: str | None) -> Changes:
+        """Recording, exports and result are gone from the server and from the page; a run that is under way is stopped."""
+        if session is not None:
+            session.forget()
+        for file in (microphone, upload):
+            if file:
+                Path(file).unlink(missing_ok=True)
+        emptied = dict.fromkeys([*self._places.all, self._inputs.microphone, self._inputs.upload])
+        return {**emptied, **self._stopped(status_view.DELETED)}
+
+    def _analyse(
+        self, acknowledged: bool, microphone: str | None, upload: str | None, custom: str | None, request: gr.Request
+    ) -> Iterator[Changes]:
+        """The reader's own recording."""
+        title = None if upload else "your recording"
+        run = Run(self._load_engine, upload or microphone, title, custom or "", acknowledged=acknowledged)
+        yield from self._audited("analyze", request, run.updates())
+
+    def _shows(self, example: Example) -> Callable:
+        """Its stored result at once; with concepts of one's own it has to be listened to."""
+        title = f"example, {example.title}"
+
+        def handler(custom: str | None, request: gr.Request) -> Iterator[Changes]:
+            custom = custom or ""  # an untouched textbox in a closed accordion gives None
+            if example.analysis_path is None or custom.strip():
+                updates = Run(self._load_engine, str(example.audio_path), title, custom, is_example=True).updates()
+            else:
+                updates = show(example.audio_path, title, example.analysis_path)
+            yield from self._audited("example", request, updates)
+
+        return handler
+
+    def _audited(self, event: str, request: gr.Request, updates: Iterator[PageUpdate]) -> Iterator[Changes]:
+        for update in audited(self._store, event, request, updates):
+            yield self._places.changes(update)
+
+
+def _build_inputs(examples: Sequence[Example], takes_recordings: bool) -> _Inputs:
     buttons = []
     if examples:
-        gr.HTML(status_view.EXAMPLES, apply_default_css=False)
+        html(status_view.EXAMPLES)
         with gr.Row(elem_id="examples"):
             buttons = [gr.Button(f"{e.title}\n{e.summary}", elem_classes="example", min_width=200) for e in examples]
-    gr.HTML(status_view.OWN_RECORDING + (consent.NOTICE if takes_own else consent.CLOSED), apply_default_css=False)
-    acknowledged = gr.Checkbox(label=consent.LABEL, elem_id="consent", container=False, visible=takes_own)
-    with gr.Row(elem_id="inputs", visible=takes_own):
+    html(status_view.OWN_RECORDING + (consent.NOTICE if takes_recordings else consent.CLOSED))
+    acknowledged = gr.Checkbox(label=consent.LABEL, elem_id="consent", container=False, visible=takes_recordings)
+    with gr.Row(elem_id="inputs", visible=takes_recordings):
         with gr.Column(min_width=280):
-            gr.HTML(status_view.RECORD, apply_default_css=False)
+            html(status_view.RECORD)
             microphone = gr.Audio(
                 sources=["microphone"], type="filepath", label="Microphone", editable=False, buttons=[],
                 elem_id="microphone",
             )  # fmt: skip
         with gr.Column(min_width=280):
-            gr.HTML(status_view.UPLOAD, apply_default_css=False)
+            html(status_view.UPLOAD)
             # Not gr.Audio: its upload refuses .mp4 and .webm before the server sees them.
             upload = gr.File(label="Recording", elem_id="upload", height=130)
-    with gr.Accordion("Look for your own concepts, too", open=False, elem_id="own-concepts"):
-        own = gr.Textbox(
+    with gr.Accordion("Look for your own concepts, too", open=False, elem_id="custom-concepts"):
+        custom = gr.Textbox(
             lines=3, max_length=20_000, label="One a line: a label; then other words for it",
-            placeholder="dawn phenomenon; high sugar in the morning", elem_id="own",
+            placeholder="dawn phenomenon; high sugar in the morning", elem_id="custom",
         )  # fmt: skip
     with gr.Row(elem_id="go"):
-        analyse = gr.Button("Analyse", variant="primary", elem_id="analyse", scale=4, visible=takes_own)
+        analyse = gr.Button("Analyse", variant="primary", elem_id="analyse", scale=4, visible=takes_recordings)
         cancel = gr.Button("Cancel", visible=False, elem_id="cancel", scale=1)
     # One recording at a time: the newer source replaces the other.
     upload.upload(None, None, microphone, js="() => null", **QUIET)
     microphone.stop_recording(None, None, upload, js="() => null", **QUIET)
-    return acknowledged, microphone, upload, own, analyse, cancel, buttons
-
-
-def _wire(button, handler, inputs, *, starters, cancel, parts, session):
-    """Press: lock the buttons, stream, unlock. The last step runs however the stream ends."""
-    ends = [*starters, cancel, parts["status"], parts["alert"]]
-    begun = button.click(partial(_busy, starters, cancel, parts), None, ends, queue=False, **QUIET)
-    running = begun.then(handler, inputs, [*parts.values(), session], **MODEL_QUEUE, **QUIET)
-    running.then(partial(_idle, starters, cancel, None, parts), None, [*starters, cancel], queue=False, **QUIET)
-    return running
-
-
-def _busy(starters, cancel, parts):
-    waiting = "Starting; if another recording is being analysed, yours comes next."
-    return {**{b: gr.update(interactive=False) for b in starters}, cancel: gr.update(visible=True),
-            parts["status"]: waiting, parts["alert"]: ""}  # fmt: skip
-
-
-def _idle(starters, cancel, words, parts):
-    free = {**{b: gr.update(interactive=True) for b in starters}, cancel: gr.update(visible=False)}
-    return free if words is None else {**free, parts["status"]: words, parts["progress"]: ""}
-
-
-def _delete(everything, idle, parts, held: Session | None, *recorded: str | None):
-    """Recording, exports and result are gone from the server and from the page; a run that is under way is stopped."""
-    if held is not None:
-        held.forget()
-    for file in recorded:
-        if file:
-            Path(file).unlink(missing_ok=True)
-    return {**dict.fromkeys(everything), **idle(status_view.DELETED, parts)}
-
-
-def _own(load_engine, parts, session, store, acknowledged: bool, microphone, upload, own: str, request: gr.Request):
-    """The reader's own recording."""
-    path, title = upload or microphone, None if upload else "your recording"
-    states = run(load_engine, path, title, own or "", acknowledged=acknowledged)
-    for state in audited(store, "analyze", request, states):
-        yield addressed(state, parts, session)
-
-
-def _example(load_engine, parts, session, store, example: Example, own: str, request: gr.Request):
-    """Its stored result at once; with concepts of one's own it has to be listened to."""
-    title, own = f"example, {example.title}", own or ""  # an untouched textbox in a closed accordion gives None
-    if example.analysis_path is None or own.strip():
-        states = run(load_engine, str(example.audio_path), title, own, is_example=True)
-    else:
-        states = show(example.audio_path, title, example.analysis_path)
-    for state in audited(store, "example", request, states):
-        yield addressed(state, parts, session)
+    return _Inputs(buttons, acknowledged, microphone, upload, custom, analyse, cancel)

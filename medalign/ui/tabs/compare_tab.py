@@ -1,150 +1,128 @@
 """The second tab: two models on the recording of the first, blind if wanted, and a vote."""
 
 from collections.abc import Callable, Iterator
+from typing import Any, cast
 
 import gradio as gr
+from gradio.components import Component
 
 from medalign.core.audio import load_recording
 from medalign.core.errors import FeedbackError, MedAlignError
-from medalign.core.model_options import ModelOptions
-from medalign.feedback.records import MAX_COMMENT, ShownComparison, ShownResult, Vote
+from medalign.feedback.records import MAX_COMMENT, Choice, ShownComparison, ShownResult, Vote
 from medalign.feedback.store import FeedbackStore
-from medalign.report.comparison import BlindOrder, Candidate, candidates, parse_candidate
+from medalign.report.comparison import BlindOrder, candidates, parse_candidate
 from medalign.ui.audit import audit
-from medalign.ui.bridge import bridge, text_of
 from medalign.ui.comparison_state import ComparisonState, Entry
-from medalign.ui.engine import CandidateLoader, Engine
-from medalign.ui.session import KEEP_S, Session
-from medalign.ui.states import MODEL_QUEUE, PRESS, QUIET, guarded, streamed
-from medalign.ui.views import status_view
-from medalign.ui.views.compare_view import INTRO, contest_view
+from medalign.ui.engine import Comparing
+from medalign.ui.session import KEEP_S, Session, present
+from medalign.ui.views.compare_view import INTRO, comparison_view
 from medalign.ui.views.markup import text
+from medalign.ui.wiring import EVERY_PRESS, MODEL_QUEUE, Changes, bridge, connect, html, text_of
 
-LoadCandidate = Callable[[Candidate], tuple[Engine, int]]  # the engine, and the bytes of its weights
 BUTTONS = {"left": ("a", "Left is better (a)"), "right": ("b", "Right is better (b)"), "tie": ("tie", "Tie (t)"),
            "both_bad": ("both_bad", "Neither is good (n)")}  # fmt: skip
 OFF = '<p class="hint">Comparing is switched off on this server.</p>'
 
 
-def compare_tab(load_candidate: LoadCandidate | None, store: FeedbackStore | None, session: gr.State, any_model: bool) -> None:
-    """Build it inside the current tab, and wire it.
+class CompareTab:
+    """Built and wired inside the current tab."""
 
-    Args:
-        any_model: whether models beside the listed ones may be named; if not, Gradio refuses them on the server.
-    """
-    gr.HTML(INTRO + ("" if load_candidate else OFF), apply_default_css=False)
-    if load_candidate is None:
-        return
-    contest = gr.State(None, time_to_live=KEEP_S)
-    loader = load_candidate if isinstance(load_candidate, CandidateLoader) else CandidateLoader(load_candidate)
-    choices = _choices(loader.in_use, any_model, can_be_blind=store is not None)
-    start = gr.Button("Compare", variant="primary", elem_id="compare-go")
-    parts = {name: gr.HTML(elem_id=f"compare-{name}", apply_default_css=False) for name in ("status", "alert")}
-    parts |= {"view": gr.HTML(elem_id="contest", apply_default_css=False), "contest": contest}
-    votes = _votes() if store is not None else {}
-    out = [*parts.values(), *votes.values()]
-    run = streamed(_run, loader, parts, votes)
-    start.click(run, [session, *choices], out, **MODEL_QUEUE, **QUIET)
-    if store is not None:
-        _wire_votes(store, parts, votes, session)
+    def __init__(self, comparing: Comparing, store: FeedbackStore | None, session: gr.State):
+        self._comparing, self._store = comparing, store
+        html(INTRO)
+        choices = self._choices()
+        start = gr.Button("Compare", variant="primary", elem_id="compare-go")
+        self._status, self._alert = html(elem_id="compare-status"), html(elem_id="compare-alert")
+        self._view = html(elem_id="comparison")
+        self._comparison = gr.State(None, time_to_live=KEEP_S)
+        self._receipt = gr.State(None)  # one person's votes stay together: the bootstrap must know them as one person's
+        self._votes: dict[str, gr.Button] = {}
+        out = [self._status, self._view, self._comparison]
+        if store is not None:
+            self._why = self._build_votes()
+            # One after the other: the answer to the first look must not arrive last and lock what the second has opened.
+            one: dict[str, Any] = {"concurrency_limit": 1, **EVERY_PRESS}
+            connect(bridge("seen"), self._look, [self._comparison], self._votes.values(), self._alert, **one)
+            out += self._votes.values()
+            given = [self._comparison, session, self._why, self._receipt]
+            for name, button in self._votes.items():
+                connect(button.click, self._casts(store, name), given, [*out, self._receipt], self._alert)
+        connect(start.click, self._compare, [session, *choices], out, self._alert, if_failed={self._status: ""}, **MODEL_QUEUE)
 
-
-def _choices(in_use: ModelOptions, any_model: bool, can_be_blind: bool) -> list[gr.components.Component]:
-    """The two models, and whether their names are hidden."""
-    names = [candidate.name for candidate in candidates(in_use)]
-    with gr.Row():
-        models = [
-            gr.Dropdown(names, value=names[i], label=label, allow_custom_value=any_model, elem_id=f"candidate-{i}",
-                        info="A name, or models such as: asr=base, student=FOLDER or Hub name" if any_model else None)
-            for i, label in enumerate(("First model", "Second model"))
-        ]  # fmt: skip
-        return [*models, gr.Checkbox(value=can_be_blind, interactive=can_be_blind, label="Blind", elem_id="blind")]
-
-
-def _run(loader: CandidateLoader, parts, votes, held: Session | None, a: str, b: str, hidden: bool) -> Iterator[dict]:
-    """Both models on the recording, one after the other; without votes, nothing can be blind."""
-    status = parts["status"]
-    yield {parts["contest"]: None, parts["alert"]: "", parts["view"]: "", **_locked(votes), status: "Preparing the models."}
-    try:
-        held = _held(held)
-        specifications = [parse_candidate(name or "", loader.in_use) for name in (a, b)]
-        if specifications[0] == specifications[1]:
-            raise MedAlignError("both models are the same; choose two different ones")
-        recording, entries = load_recording(held.path), []
-        for i, specification in enumerate(specifications):
-            yield {status: f"Analysing with the {('first', 'second')[i]} model."}
-            engine, n_bytes = loader(specification)
-            entries.append(Entry(specification, engine.analyze(recording, held.own), n_bytes))
-    except MedAlignError as error:
-        yield {parts["alert"]: status_view.alert(str(error)), status: ""}
-        return
-    blind = hidden is True and bool(votes)
-    # Without blindness the order stays as chosen; with it, by lot.
-    contest = ComparisonState(*entries, blind=blind, order=BlindOrder.draw() if blind else BlindOrder("a", 0))
-    ready = "Look at both sides; then vote." if votes and not contest.comparison.are_equal else "Finished."
-    yield {parts["contest"]: contest, parts["view"]: contest_view(contest), status: ready}
-
-
-def _wire_votes(store: FeedbackStore, parts: dict, votes: dict, session: gr.State) -> None:
-    contest = parts["contest"]
-    # One person's votes stay together, so that the bootstrap knows them as one person's.
-    parts = {**parts, **votes, "receipt": gr.State(None)}
-
-    def look(held: ComparisonState | None, event: gr.EventData):
-        if held is None:
-            return {}
-        held.look(text_of(event, "side", 10))
-        return {votes[key]: gr.update(interactive=held.is_ready) for key in BUTTONS}
-
-    # One after the other: the answer to the first look must not arrive last and lock what the second has opened.
-    looked = guarded(parts["alert"], look)
-    bridge("seen").sent(looked, [contest], [parts["alert"], *votes.values()], concurrency_limit=1, **PRESS)
-    for key in BUTTONS:
-        cast = guarded(parts["alert"], _cast, store, parts, key)
-        votes[key].click(cast, [contest, session, votes["why"], parts["receipt"]], list(parts.values()), **QUIET)
-
-
-def _votes() -> dict[str, gr.components.Component]:
-    with gr.Column(elem_id="votes"):
+    def _choices(self) -> list[Component]:
+        """The two models, and whether their names are hidden; without votes, nothing can be blind."""
+        names = [candidate.name for candidate in candidates(self._comparing.in_use)]
+        any_model, can_be_blind = self._comparing.any_model, self._store is not None
         with gr.Row():
-            votes = {key: gr.Button(label, interactive=False, elem_id=f"vote-{name}") for key, (name, label) in BUTTONS.items()}
-        votes["why"] = gr.Textbox(label="Why (optional)", max_length=MAX_COMMENT, elem_id="vote-why")
-    return votes
+            models = [  # Gradio refuses what is not on the list, on the server
+                gr.Dropdown(names, value=names[i], label=label, allow_custom_value=any_model, elem_id=f"candidate-{i}",
+                            info="A name, or models such as: asr=base, student=FOLDER or Hub name" if any_model else None)
+                for i, label in enumerate(("First model", "Second model"))
+            ]  # fmt: skip
+            return [*models, gr.Checkbox(value=can_be_blind, interactive=can_be_blind, label="Blind", elem_id="blind")]
+
+    def _build_votes(self) -> gr.Textbox:
+        with gr.Column(elem_id="votes"):
+            with gr.Row():
+                for key, (name, label) in BUTTONS.items():
+                    self._votes[key] = gr.Button(label, interactive=False, elem_id=f"vote-{name}")
+            return gr.Textbox(label="Why (optional)", max_length=MAX_COMMENT, elem_id="vote-why")
+
+    def _compare(self, session: Session | None, a: str | None, b: str | None, hidden: bool) -> Iterator[Changes]:
+        """Both models on the recording, one after the other."""
+        status = self._status
+        yield {self._comparison: None, self._alert: "", self._view: "", **self._locked(), status: "Preparing the models."}
+        session = present(session)
+        sides = [parse_candidate(name or "", self._comparing.in_use) for name in (a, b)]
+        if sides[0] == sides[1]:
+            raise MedAlignError("both models are the same; choose two different ones")
+        recording, entries = load_recording(session.path), []
+        for which, side in zip(("first", "second"), sides, strict=True):
+            yield {status: f"Analysing with the {which} model."}
+            engine, n_bytes = self._comparing.load(side)
+            entries.append(Entry(side, engine.analyze(recording, session.custom), n_bytes))
+        blind = hidden is True and bool(self._votes)
+        # Without blindness the order stays as chosen; with it, by lot.
+        comparison = ComparisonState(*entries, blind=blind, order=BlindOrder.draw() if blind else BlindOrder("a", 0))
+        ready = "Look at both sides; then vote." if self._votes and not comparison.comparison.are_equal else "Finished."
+        yield {self._comparison: comparison, self._view: comparison_view(comparison), status: ready}
+
+    def _locked(self) -> Changes:
+        return {button: gr.update(interactive=False) for button in self._votes.values()}
+
+    def _look(self, comparison: ComparisonState | None, event: gr.EventData) -> Changes:
+        if comparison is None:
+            return {}
+        comparison.look(text_of(event, "side", 10))
+        return {button: gr.update(interactive=comparison.is_ready) for button in self._votes.values()}
+
+    def _casts(self, store: FeedbackStore, pressed: str) -> Callable:
+        def handler(
+            comparison: ComparisonState | None, session: Session | None, why: str | None, code: str | None, request: gr.Request
+        ) -> Changes:
+            """Store the vote with the order shown and both results' scores; then show who was who."""
+            if comparison is None:
+                raise MedAlignError("there is nothing to vote on; compare two models first")
+            choice, visit = comparison.choice(pressed), request.session_hash
+            if comparison.comparison_id is None:
+                is_example = session is not None and session.is_example
+                comparison.comparison_id = _register(store, comparison, is_example, visit)
+            vote = Vote(cast(Choice, choice), why or "")  # which checks the choice
+            receipt = store.vote(comparison.comparison_id, vote, code=_unless_withdrawn(store, code), visit=visit).code
+            comparison.receipt = receipt
+            audit(store, "vote", request)
+            told = f"Vote stored. To take it back later, keep this code: <code>{text(receipt)}</code>"
+            shown = {self._view: comparison_view(comparison), self._alert: "", self._status: told, self._receipt: receipt}
+            return {**shown, **self._locked()}
+
+        return handler
 
 
-def _locked(votes: dict) -> dict:
-    return {votes[key]: gr.update(interactive=False) for key in BUTTONS if votes}
-
-
-def _held(held: Session | None) -> Session:
-    if held is None:
-        raise MedAlignError("there is no recording yet; analyse one, or an example, in the first tab")
-    return held
-
-
-def _cast(
-    store: FeedbackStore, parts: dict, pressed: str, held: ComparisonState | None, session: Session | None,
-    why: str, code: str | None,
-    request: gr.Request,
-) -> dict:  # fmt: skip
-    """Store the vote with the order shown and both results' scores; then show who was who."""
-    if held is None:
-        raise MedAlignError("there is nothing to vote on; compare two models first")
-    choice, visit = held.choice(pressed), request.session_hash
-    if held.comparison_id is None:
-        is_example = session is not None and session.is_example
-        shown = {side: ShownResult.of(entry.analysis, is_example=is_example) for side, entry in held.entries.items()}
-        ids = {side: store.register(result, visit=visit) for side, result in shown.items()}
-        comparison = ShownComparison(ids["a"], ids["b"], held.order.left, held.blind, held.order.seed)
-        held.comparison_id = store.register_comparison(comparison, visit=visit)
-    code = _unless_withdrawn(store, code)
-    held.receipt = store.vote(held.comparison_id, Vote(choice, why or ""), code=code, visit=visit).code
-    audit(store, "vote", request)
-    told = f"Vote stored. To take it back later, keep this code: <code>{text(held.receipt)}</code>"
-    return {
-        parts["view"]: contest_view(held), parts["alert"]: "", parts["status"]: told, parts["receipt"]: held.receipt,
-        **_locked(parts),
-    }  # fmt: skip
+def _register(store: FeedbackStore, comparison: ComparisonState, is_example: bool, visit: str | None) -> str:
+    shown = {side: ShownResult.of(entry.analysis, is_example=is_example) for side, entry in comparison.entries.items()}
+    ids = {side: store.register(result, visit=visit) for side, result in shown.items()}
+    order = comparison.order
+    return store.register_comparison(ShownComparison(ids["a"], ids["b"], order.left, comparison.blind, order.seed), visit=visit)
 
 
 def _unless_withdrawn(store: FeedbackStore, code: str | None) -> str | None:

@@ -10,7 +10,7 @@ from medalign.report.fhir import to_fhir
 from medalign.report.printable import summary_html
 from medalign.report.text_formats import to_csv, to_vtt
 from medalign.ui.files import address, keep
-from medalign.ui.views.markup import text
+from medalign.ui.views.markup import Markup, macros
 
 FORMATS = (
     ("json", "JSON", "everything, for programs"),
@@ -18,13 +18,12 @@ FORMATS = (
     ("vtt", "WebVTT", "transcript, as captions"),
     ("fhir.json", "FHIR R4", "concepts as unconfirmed mentions"),
 )
-DELETE = '<button type="button" class="tool danger" data-send="delete">Delete now</button>'
 
 
-def exports(place: gr.HTML, analysis: Analysis | None) -> tuple[str, list[Path]]:
+def exports(place: gr.HTML, analysis: Analysis | None) -> tuple[Markup, list[Path]]:
     """Links to the files, and the files: JSON, CSV, WebVTT, FHIR, and the page to print. Without a result only deletion."""
     if analysis is None:
-        return _bar(DELETE), []
+        return macros("status").exports([], None), []
     stem = PurePath(analysis.recording.name).stem
     bodies = {
         "json": json.dumps(analysis.to_dict(), ensure_ascii=False, indent=1),
@@ -34,13 +33,8 @@ def exports(place: gr.HTML, analysis: Analysis | None) -> tuple[str, list[Path]]
         "html": summary_html(analysis),
     }
     files = {ending: keep(place, body.encode(), f"{stem}.medalign.{ending}") for ending, body in bodies.items()}
-    links = "".join(
-        f'<a class="download" download="{text(files[ending].name)}" href="{address(files[ending])}" title="{what}">{name}</a>'
+    links = [
+        {"name": files[ending].name, "address": address(files[ending]), "format": name, "what": what}
         for ending, name, what in FORMATS
-    )
-    printed = f'<button type="button" class="tool" data-print="{address(files["html"])}">Print a summary</button>'
-    return _bar(f"<span>Take home</span>{links}{printed}{DELETE}"), list(files.values())
-
-
-def _bar(inside: str) -> str:
-    return f'<div class="exports" role="group" aria-label="Take it home, or delete it">{inside}</div>'
+    ]
+    return macros("status").exports(links, address(files["html"])), list(files.values())

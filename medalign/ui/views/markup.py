@@ -1,45 +1,50 @@
-"""Small pieces of HTML that every view shares. All text from outside goes through `text()`."""
+"""HTML from the templates beside this module. Autoescape is on: text from outside can't become markup."""
 
-from html import escape
+from typing import Any
 
-from medalign.core.analysis import Evidence
-from medalign.core.wording import clock, clock_range
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from medalign.core import wording
+from medalign.core.analysis import ConceptFinding, Evidence
+from medalign.core.editing import is_edited
+from medalign.core.transcript import UNKNOWN_SPEAKER
+from medalign.ui.views.statuses import AGREEMENTS, STATUSES
 
 MIN_PLAY_S = 1.5  # a single word is over before the ear has found it
+text = escape  # for content and for double-quoted attributes
 
 
-def text(value: object) -> str:
-    """Escaped for content and for double-quoted attributes."""
-    return escape(str(value), quote=True)
-
-
-def span_attributes(start_s: float, end_s: float) -> str:
+def span_attributes(start_s: float, end_s: float) -> Markup:
     """What player.js looks for: press it and this stretch plays."""
-    return f'data-start="{start_s:.2f}" data-end="{max(end_s, start_s + MIN_PLAY_S):.2f}"'
+    return Markup(f'data-start="{start_s:.2f}" data-end="{max(end_s, start_s + MIN_PLAY_S):.2f}"')
 
 
-def play_button(evidence: Evidence, what: str, css: str = "", with_quote: bool = True) -> str:
-    """▶ 0:12 “shortness of breath”; for the ear alone, a stretch of time."""
-    quote = f" <q>{text(evidence.text)}</q>" if evidence.text and with_quote else ""
-    when = clock(evidence.start_s) if evidence.text else clock_range(evidence.start_s, evidence.end_s)
-    return (
-        f'<button type="button" class="play {css}" {span_attributes(evidence.start_s, evidence.end_s)} '
-        f'aria-label="Play {text(what)}, {when}{": " + text(evidence.text) if evidence.text else ""}">'
-        f'<span class="icon" aria-hidden="true">▶</span>{when}{quote}</button>'
-    )
+def evidence_of(concept: ConceptFinding) -> list[Evidence]:
+    """The words first: they are short and say what to listen for."""
+    return [*concept.text_evidence, *concept.audio_evidence]
 
 
-def folded(summary: str, body: str) -> str:
-    """A section that opens on demand, by the browser's own means."""
-    return f'<details class="folded"><summary>{text(summary)}</summary>{body}</details>'
+def macros(name: str) -> Any:
+    """The macros of a template, as functions that give finished HTML."""
+    return _ENVIRONMENT.get_template(f"{name}.html").module
 
 
-def table(caption: str, columns: list[str], rows: list[list[str]]) -> str:
-    """A plain table; the cells are finished HTML."""
-    head = "".join(f'<th scope="col">{text(column)}</th>' for column in columns)
-    body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
-    return (
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{text(caption)}">'
-        f'<table class="plain"><caption>{text(caption)}</caption><thead><tr>{head}</tr></thead>'
-        f"<tbody>{body}</tbody></table></div>"
-    )
+_ENVIRONMENT = Environment(
+    loader=PackageLoader("medalign.ui.views"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_WORDS = (
+    wording.band, wording.clarity, wording.clock, wording.clock_range, wording.count, wording.fit, wording.frequency,
+    wording.likelihood, wording.remaining, wording.size, wording.tenths, evidence_of, is_edited,
+)  # fmt: skip
+_ENVIRONMENT.globals |= {function.__name__: function for function in _WORDS} | {
+    "AGREEMENTS": AGREEMENTS,
+    "Evidence": Evidence,
+    "STATUSES": STATUSES,
+    "UNKNOWN_SPEAKER": UNKNOWN_SPEAKER,
+    "span": span_attributes,
+}

@@ -1,11 +1,14 @@
 """What the page says while and after it works: stage, progress, one clear sentence when something is wrong."""
 
+from pathlib import Path
+
 import numpy as np
 
+from medalign import __version__
 from medalign.core.analysis import DISCLAIMER
 from medalign.core.audio import FORMATS, MAX_BYTES, MAX_DURATION_S
-from medalign.core.wording import clock, remaining, size
-from medalign.ui.views.markup import text
+from medalign.ui.files import address
+from medalign.ui.views.markup import Markup, macros
 
 STAGES = {
     "decode": "Reading the recording",
@@ -18,61 +21,59 @@ NO_RECORDING = (
     "There is no recording yet: record and press Stop, upload a file, or press an example. "
     "If you have just pressed Stop, wait until the recording appears and press Analyse again."
 )
-INTERNAL_ERROR = (
-    "MedAlign made a mistake while {stage}; this is a fault in the program, not in your recording. "
-    "Try again, or report it with the time; the details are in the server's log."
-)
-
-HEADER = f"""
-<header class="top"><h1>MedAlign</h1>
-<p>Hear a consultation, see what was said and what it means, with the evidence one press away.</p></header>
-<div class="banner" role="note"><span aria-hidden="true">⚠</span> {DISCLAIMER}</div>
-"""
-
 OWN_RECORDING = "<h2>Your own recording</h2>"
-RECORD = """<h3>Record</h3><p class="hint">Record, pause, resume, stop. If the microphone is refused: open this page in
-its own tab, over https, and allow it.</p>
-<div class="level"><span id="level-label">Level</span>
-<meter id="level" min="-60" max="0" low="-40" high="-6" optimum="-20" value="-60" aria-labelledby="level-label"></meter>
-<span id="microphone-state" role="status"></span></div>"""
-UPLOAD = f"""<h3>Upload</h3><p class="hint">{FORMATS}; mono or stereo, English speech, up to {MAX_DURATION_S / 60:.0f}
-minutes and {size(MAX_BYTES)}.</p>"""
 EXAMPLES = """<h2>Try an example</h2><p class="hint">Invented consultations in synthetic voices, analysed beforehand: one press
 shows the result.</p>"""
 BEFOREHAND = '<p class="hint">Analysed beforehand, by the models named under “Details for researchers”.</p>'
 SILENT_BELOW = 1e-3  # of full scale, -60 dB: a muted microphone, not a quiet room
+KEYS = (
+    ("j, k", "next, previous concept"),
+    ("Enter", "hear the evidence of the concept in focus"),
+    ("c, w, s", "the concept is right, wrong, has the wrong status"),
+    ("m", "a concept is missing: at the selected words, or at the player's second"),
+    ("u", "undo the last judgement"),
+    ("p", "play, pause"),
+    ("← →", "step through the words of a passage"),
+    ("/", "search in the sound"),
+    ("a, b, t, n", "vote: left, right, tie, neither (once both sides were looked at)"),
+    ("?", "this sheet"),
+)
+
+_macros = macros("status")
+HEADER = _macros.header(DISCLAIMER)
+RECORD = _macros.record()
+UPLOAD = _macros.upload(FORMATS, round(MAX_DURATION_S / 60), MAX_BYTES)
+HELP = _macros.help(KEYS, __version__)  # the sheet of keys, opened by `?` or by its button
 
 
-def alert(sentence: str, kept: bool = False) -> str:
+def alert(sentence: str, kept: bool = False) -> Markup:
     """One sentence, and whether anything of the result is still there."""
-    note = '<p class="kept">What was found so far is kept below.</p>' if kept else ""
-    return f'<div class="alert"><span aria-hidden="true">✕</span><div><p>{text(sentence)}</p>{note}</div></div>'
+    return _macros.alert(sentence, kept)
 
 
 def stage_words(stage: str) -> str:
     return STAGES.get(stage, stage)
 
 
-def progress_bar(fraction: float, remaining_s: float | None) -> str:
-    percent = round(100 * min(max(fraction, 0.0), 1.0))
-    left = text(remaining(remaining_s))
-    bar = f'<progress max="100" value="{percent}" aria-label="Progress">{percent} %</progress>'
-    return f'<div class="progress">{bar}<span>{left}</span></div>'
+def progress_bar(fraction: float, remaining_s: float | None) -> Markup:
+    return _macros.progress(round(100 * min(max(fraction, 0.0), 1.0)), remaining_s)
 
 
-def heading(title: str, duration_s: float, partial: bool = False) -> str:
-    note = '<span class="badge">not finished</span>' if partial else ""
-    return f'<h2 id="result-title">Result: {text(title)} <span class="quiet">({clock(duration_s)})</span> {note}</h2>'
+def heading(title: str, duration_s: float, partial: bool = False) -> Markup:
+    return _macros.heading(title, duration_s, partial)
 
 
-def silence(waveform: np.ndarray) -> str:
+def silence(waveform: np.ndarray) -> Markup:
     """A warning before any model runs, if nothing was recorded but silence."""
     if np.abs(waveform).max(initial=0.0) >= SILENT_BELOW:
-        return ""
+        return Markup()
     return warnings(("This recording is silent. The microphone may be muted, or another one chosen: record again.",))
 
 
-def warnings(sentences: tuple[str, ...]) -> str:
-    if not sentences:
-        return ""
-    return '<ul class="warnings">' + "".join(f"<li>{text(sentence)}</li>" for sentence in sentences) + "</ul>"
+def warnings(sentences: tuple[str, ...]) -> Markup:
+    return _macros.warnings(sentences)
+
+
+def player(path: Path) -> Markup:
+    """The player with its speeds and steps of five seconds."""
+    return _macros.player(address(path))

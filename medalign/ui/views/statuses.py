@@ -30,8 +30,3 @@ AGREEMENTS: dict[Agreement, tuple[str, str]] = {
     "teacher_only": ("●○", "Only the text"),
     "student_only": ("○●", "Only the sound"),
 }
-
-
-def groups() -> list[str]:
-    """The table's sections in reading order, each once."""
-    return list(dict.fromkeys(words.group for words in STATUSES.values()))
