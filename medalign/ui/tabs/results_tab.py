@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import gradio as gr
-from plotly.graph_objects import Figure
 
 from medalign.feedback.agreement import between_raters, concept_agreement, over_time
 from medalign.feedback.model_names import short_model_names
@@ -63,7 +62,7 @@ class ResultsTab:
         return changed
 
 
-def _from_people(store: FeedbackStore) -> dict[str, tuple[str, Figure]]:
+def _from_people(store: FeedbackStore) -> dict[str, tuple[object, object]]:
     """Words and figure by section."""
     votes, ratings = store.table("votes"), store.table("ratings")
     ratings = ratings[~ratings["is_edited"].astype(bool)]  # words of a person are not the model's
