@@ -4,11 +4,14 @@ Here the page is assembled from its parts; no model is imported before it is up.
 """
 
 import argparse
+import io
 import os
 import signal
 import sys
 import tempfile
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +28,10 @@ if TYPE_CHECKING:
 
 DEFAULT_PORT = 7860
 FEEDBACK_VARIABLE = "MEDALIGN_FEEDBACK"
+NO_TUNNEL = (
+    "no public address: Gradio's tunnel can't be reached from here; check the connection to the internet, or start without "
+    "--share and put the page behind a proxy of your own"
+)
 
 
 def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -58,21 +65,47 @@ def _port(value: str) -> int:
 
 
 def _serve(arguments: argparse.Namespace) -> None:
-    from medalign.ui.page import launch_options
+    with _upload_folder() as is_first:
+        models, feedback = models_of(arguments), arguments.feedback
+        page = build_demo(models, feedback=feedback, examples_only=arguments.examples_only, warm=is_first)
+        vars(sys.modules["__main__"])["demo"] = page  # where `gradio app.py` looks for it
+        _launch(page, arguments)
 
-    # Uploads live in a folder of this process and go with it, also when a supervisor stops it: Gradio's own clean-up
-    # runs on a schedule and on Ctrl-C only.
+
+@contextmanager
+def _upload_folder() -> Iterator[bool]:
+    """A folder for uploads that goes with this process; False if that is there already.
+
+    It goes also when a supervisor stops the process: Gradio's own clean-up runs on a schedule and on Ctrl-C only. With
+    `gradio app.py` the file is run again after each change, in a thread beside the server.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield False
+        return
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with tempfile.TemporaryDirectory(prefix="medalign-") as folder:
         os.environ["GRADIO_TEMP_DIR"] = folder
-        page = build_demo(models_of(arguments), feedback=arguments.feedback, examples_only=arguments.examples_only, warm=True)
-        try:
-            page.launch(
-                server_name=arguments.host, server_port=arguments.port, root_path=arguments.root_path or None,
-                share=arguments.share, **launch_options(),
-            )  # fmt: skip
-        except OSError as error:
-            raise MedAlignError(f"the page can't be served at {arguments.host}:{arguments.port} ({error})") from error
+        yield True
+
+
+def _launch(page: "Page", arguments: argparse.Namespace) -> None:
+    """Serve until stopped; a page that Gradio serves already, in place of an older one, only gets its style and scripts."""
+    from medalign.ui.page import launch_options
+
+    address = {"server_name": arguments.host, "server_port": arguments.port, "root_path": arguments.root_path or None}
+    # Gradio tells a tunnel that can't be built in paragraphs, and goes on without.
+    silence: AbstractContextManager = redirect_stdout(io.StringIO()) if arguments.share else nullcontext()
+    try:
+        with silence:
+            page.launch(**address, share=arguments.share, prevent_thread_lock=arguments.share, **launch_options())
+    except OSError as error:
+        raise MedAlignError(f"the page can't be served at {arguments.host}:{arguments.port} ({error})") from error
+    if arguments.share and page.is_running:
+        if page.share_url is None:
+            page.close(verbose=False)
+            raise MedAlignError(NO_TUNNEL)
+        print(f"* Running on {page.local_url} and, for a week at most, on {page.share_url}")
+        page.block_thread()
 
 
 def build_demo(
