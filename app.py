@@ -10,5 +10,5 @@ from medalign.cli.serve import build_demo
 
 if __name__ != "__main__":
     demo = build_demo()  # its models are loaded at the first analysis
-elif status := main(["serve", *sys.argv[1:]]):  # which leaves the page here as `demo`
+elif status := main(["serve", *sys.argv[1:]], names=globals()):  # the page becomes `demo` here, too
     sys.exit(status)

@@ -24,8 +24,13 @@ EXTRAS = {
 }
 
 
-def main(argv: list[str] | None = None) -> int:
-    arguments = _parser().parse_args(argv)
+def main(argv: list[str] | None = None, **given: object) -> int:
+    """The exit status.
+
+    Args:
+        given: what the command gets beside its arguments.
+    """
+    arguments = _parser().parse_args(argv, argparse.Namespace(**given))
     logging.basicConfig(level=logging.INFO if arguments.verbose else logging.WARNING, format="%(asctime)s %(message)s")
     try:
         check_output(getattr(arguments, "json", None))  # better to find out before minutes of work than after

@@ -68,7 +68,7 @@ def _serve(arguments: argparse.Namespace) -> None:
     with _upload_folder() as is_first:
         models, feedback = models_of(arguments), arguments.feedback
         page = build_demo(models, feedback=feedback, examples_only=arguments.examples_only, warm=is_first)
-        vars(sys.modules["__main__"])["demo"] = page  # where `gradio app.py` looks for it
+        getattr(arguments, "names", {})["demo"] = page  # of app.py, where Gradio looks for it
         _launch(page, arguments)
 
 
