@@ -16,6 +16,7 @@ from browser import (
     acknowledge,
     chromium,
     fake_server,
+    stop_recording,
     upload,
     wait_for_result,
     wait_until_playing_from,
@@ -357,8 +358,7 @@ def test_a_recording_with_a_pause_has_no_gap(browser, url):
         page.wait_for_timeout(3000)
         microphone.locator(".resume-button").click()
         page.wait_for_timeout(3000)
-        microphone.locator(".stop-button").click()
-        microphone.get_by_role("button", name="Play", exact=True).wait_for()
+        stop_recording(page)
         page.get_by_role("button", name="Analyse").click()
         wait_for_result(page)
         assert "your recording" in page.locator("#heading").inner_text()

@@ -5,7 +5,16 @@ import wave
 import numpy as np
 import pytest
 import soundfile
-from browser import acknowledge, chromium, real_server, upload, wait_for_result, wait_until_playing_from, watched_page
+from browser import (
+    acknowledge,
+    chromium,
+    real_server,
+    stop_recording,
+    upload,
+    wait_for_result,
+    wait_until_playing_from,
+    watched_page,
+)
 from gradio_client import Client, handle_file
 
 from medalign.core.analysis import DISCLAIMER
@@ -131,8 +140,7 @@ def test_a_microphone_recording_with_a_pause_is_analysed(page):
     page.wait_for_timeout(2000)
     microphone.locator(".resume-button").click()
     page.wait_for_timeout(4000)
-    microphone.locator(".stop-button").click()
-    microphone.get_by_role("button", name="Play", exact=True).wait_for()
+    stop_recording(page)
     page.get_by_role("button", name="Analyse").click()
     wait_for_result(page)
     assert page.evaluate("document.querySelector('#player audio').duration") == pytest.approx(10, abs=1)
