@@ -131,7 +131,7 @@ def acknowledge(page: Page) -> None:
 
 def stop_recording(page: Page) -> None:
     """Press Stop; returns once the server has the recording, which is later than the player shows it."""
-    with page.expect_response(lambda response: "/upload?" in response.url):
+    with page.expect_response(lambda response: "/upload" in response.url):
         page.locator("#microphone .stop-button").click()
     page.locator("#microphone").get_by_role("button", name="Play", exact=True).wait_for()
     page.wait_for_timeout(500)  # the page's own state follows the upload

@@ -65,11 +65,14 @@ def _port(value: str) -> int:
 
 
 def _serve(arguments: argparse.Namespace) -> None:
+    from medalign.ui.page import launch_options
+
+    options = launch_options()
     with _upload_folder() as is_first:
         models, feedback = models_of(arguments), arguments.feedback
         page = build_demo(models, feedback=feedback, examples_only=arguments.examples_only, warm=is_first)
         getattr(arguments, "names", {})["demo"] = page  # of app.py, where Gradio looks for it
-        _launch(page, arguments)
+        _launch(page, arguments, options)
 
 
 @contextmanager
@@ -88,16 +91,14 @@ def _upload_folder() -> Iterator[bool]:
         yield True
 
 
-def _launch(page: "Page", arguments: argparse.Namespace) -> None:
+def _launch(page: "Page", arguments: argparse.Namespace, options: dict) -> None:
     """Serve until stopped; a page that Gradio serves already, in place of an older one, only gets its style and scripts."""
-    from medalign.ui.page import launch_options
-
     address = {"server_name": arguments.host, "server_port": arguments.port, "root_path": arguments.root_path or None}
     # Gradio tells a tunnel that can't be built in paragraphs, and goes on without.
     silence: AbstractContextManager = redirect_stdout(io.StringIO()) if arguments.share else nullcontext()
     try:
         with silence:
-            page.launch(**address, share=arguments.share, prevent_thread_lock=arguments.share, **launch_options())
+            page.launch(**address, share=arguments.share, prevent_thread_lock=arguments.share, **options)
     except OSError as error:
         raise MedAlignError(f"the page can't be served at {arguments.host}:{arguments.port} ({error})") from error
     if arguments.share and page.is_running:
