@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import eigh
+from sklearn.linear_model import RidgeCV
+from sklearn.preprocessing import StandardScaler
 
 # Ridge strengths tried, as a share of the mean eigenvalue of the standardised embeddings' Gram matrix.
 STRENGTHS = np.logspace(-4, 3, 15)
@@ -18,49 +19,35 @@ STRENGTHS = np.logspace(-4, 3, 15)
 class LinearProbe:
     """A linear map from embeddings to one score per concept."""
 
-    mean: np.ndarray  # (n_dims,)
-    scale: np.ndarray  # (n_dims,)
-    weights: np.ndarray  # (n_dims, n_concepts), of standardised embeddings
-    intercept: np.ndarray  # (n_concepts,), the share of clips with a mention
+    scaler: StandardScaler
+    ridge: RidgeCV  # of standardised embeddings, to standardised truth
+    share: np.ndarray  # (n_concepts,) of the clips that mention it
+    spread: np.ndarray  # (n_concepts,) standard deviation of the truth; 1 where all clips are alike
     strength: float  # the one of `STRENGTHS` that was chosen
 
     @classmethod
     def fit(cls, embeddings: np.ndarray, truth: np.ndarray) -> "LinearProbe":
-        """Ridge regression on 0 and 1, in closed form; the strength has the least leave-one-out error on these clips.
+        """Ridge regression on 0 and 1; the strength has the least leave-one-out error on these clips.
 
-        One strength for all concepts: with five mentions, a concept's own error is too noisy to choose by.
+        One strength for all concepts, each counting alike: with five mentions, a concept's own error is too noisy to
+        choose by.
 
         Raises:
             ValueError: if the numbers of clips differ or are below two, or an embedding is not finite.
-
-        Source: Golub, Heath and Wahba 1979, Generalized cross-validation; leave-one-out residuals are e / (1 - h).
         """
         embeddings = _checked(embeddings, truth)
-        mean, scale = embeddings.mean(0), embeddings.std(0)
-        scale = np.where(scale > 1e-12 * np.abs(mean), scale, 1.0)
-        x, share = (embeddings - mean) / scale, truth.mean(0)
-        y = truth - share
-        left, values, right = _decompose(x)
-        aligned = left.T @ y
-        unit = values.sum() / min(x.shape) if len(values) else 1.0
-
-        # A concept without mentions, or with nothing else, has no error to choose by.
-        variance = y.var(0)
-        varied = variance > 0
-        errors = []
-        for strength in STRENGTHS:
-            kept = values / (values + strength * unit)
-            residual = y - left @ (kept[:, None] * aligned)
-            leverage = 1 / len(x) + left**2 @ kept
-            left_out = residual[:, varied] / np.maximum(1 - leverage, 1e-6)[:, None]
-            errors.append(np.mean(np.mean(left_out**2, 0) / variance[varied]) if varied.any() else 0.0)
-        strength = STRENGTHS[int(np.argmin(errors))]
-        weights = right @ ((np.sqrt(values) / (values + strength * unit))[:, None] * aligned)
-        return cls(mean, scale, weights, share, float(strength))
+        scaler = StandardScaler().fit(embeddings)
+        x = scaler.transform(embeddings)
+        share, spread = truth.mean(0), truth.std(0)
+        spread = np.where(spread > 0, spread, 1.0)
+        unit = max(float(np.sum(x**2)) / min(x.shape), 1e-12)
+        ridge = RidgeCV(alphas=STRENGTHS * unit).fit(x, (truth - share) / spread)
+        return cls(scaler, ridge, share, spread, float(ridge.alpha_ / unit))
 
     def scores(self, embeddings: np.ndarray) -> np.ndarray:
         """(n_clips, n_concepts)."""
-        return (np.asarray(embeddings, np.float64) - self.mean) / self.scale @ self.weights + self.intercept
+        predicted = self.ridge.predict(self.scaler.transform(np.asarray(embeddings, np.float64)))
+        return predicted.reshape(len(embeddings), -1) * self.spread + self.share
 
 
 def cross_validated_probe(
@@ -98,7 +85,7 @@ def cross_validated_probe(
         # but for the intercept, the share of mentions outside the fold: it is low just where the fold has many (with
         # noise as embeddings, AUROC would fall to 0.45), so it is taken off. Nothing is fitted to the held-out clips.
         # Source: Parker, Guenter and Bedo 2007, Stratification bias in low signal microarray studies.
-        scores[np.ix_(held_out, kept)] = probe.scores(embeddings[held_out]) - probe.intercept
+        scores[np.ix_(held_out, kept)] = probe.scores(embeddings[held_out]) - probe.share
     return scores
 
 
@@ -118,16 +105,3 @@ def _folds(sizes: np.ndarray, n_folds: int, seed: int) -> np.ndarray:
         fold_of[group] = filled.argmin()
         filled[fold_of[group]] += sizes[group]
     return fold_of
-
-
-def _decompose(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Left singular vectors, squared singular values, right singular vectors: x = left @ diag(sqrt(values)) @ right.T.
-
-    By the smaller Gram matrix, several times as fast as an SVD; what it blurs, the least values, ridge damps anyway.
-    """
-    tall = len(x) >= x.shape[1]
-    values, vectors = eigh(x.T @ x if tall else x @ x.T, driver="evd")
-    sound = values > 1e-10 * max(values[-1], 0.0)
-    values, vectors = values[sound], vectors[:, sound]
-    other = (x if tall else x.T) @ vectors / np.sqrt(values)
-    return (other, values, vectors) if tall else (vectors, values, other)
