@@ -56,18 +56,6 @@ def test_a_prompt_and_a_cut_change_the_embedding(folder):
     assert np.allclose(cut.encode(TEXTS[1:2]), Teacher(str(folder)).encode(["i have had"]), atol=1e-5)
 
 
-@pytest.mark.parametrize("kind", ["sentence encoder", "causal"])
-def test_tokens_are_the_real_ones_at_unit_length(kind, minilm, folder):
-    teacher = minilm if kind == "sentence encoder" else Teacher(str(folder))
-    alone = [teacher.encode_tokens([text])[0] for text in TEXTS]
-    together = teacher.encode_tokens(TEXTS)
-    for text, a, b in zip(TEXTS, alone, together, strict=True):
-        assert len(a) == len(b) >= len(text.split())
-        assert np.abs(a - b).max() < 1e-5
-        assert np.linalg.norm(a, axis=1) == pytest.approx(1, abs=1e-5)
-    assert len(together[2]) == 1  # "no": marks at its ends and padding are left out
-
-
 def test_kept_embeddings_are_the_same_and_hold_no_text(minilm, tmp_path, monkeypatch):
     fresh = minilm.encode(TEXTS)
     assert np.array_equal(minilm.encode(TEXTS[:2], cache=tmp_path), minilm.encode(TEXTS[:2]))

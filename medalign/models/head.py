@@ -88,7 +88,6 @@ class AlignmentHead(nn.Module):
         self.norm = nn.LayerNorm(config.model_dim)
         self.pool_scores = nn.Linear(config.model_dim, config.n_pools)
         self.project = nn.Linear(config.n_pools * config.model_dim, config.embed_dim)
-        self.project_token = nn.Linear(config.model_dim, config.embed_dim)  # for word by word comparison
 
     def forward(self, hidden_states: Tensor, mask: Tensor) -> Tensor:
         """One unit vector per stretch, (batch, embed_dim)."""
@@ -115,10 +114,6 @@ class AlignmentHead(nn.Module):
         scores = self.pool_scores(tokens).masked_fill(~token_mask[..., None], -torch.inf)  # (batch, length, n_pools)
         pooled = torch.einsum("blp,bld->bpd", scores.softmax(1), tokens).flatten(1)
         return F.normalize(self.project(pooled), dim=-1)
-
-    def word_tokens(self, tokens: Tensor) -> Tensor:
-        """Each token in the teacher's space, (batch, length, embed_dim), unit length."""
-        return F.normalize(self.project_token(tokens), dim=-1)
 
 
 class HeadEnsemble(nn.Module):

@@ -107,7 +107,10 @@ class Student:
         else:
             head = HeadEnsemble(config.head, config.n_members, config.member_weights)
         path = weights.folder / HEAD_FILE
-        load_state(head, read_state(path, remedy=REMEDY), str(path), remedy=REMEDY)
+        state = read_state(path, remedy=REMEDY)
+        # Heads of version 0.1 hold a projection of single tokens, which nothing but a loss that is gone has used.
+        state = {key: tensor for key, tensor in state.items() if "project_token" not in key}
+        load_state(head, state, str(path), remedy=REMEDY)
         adapt(encoder, config.adapter)
         if config.adapter.kind != "frozen":
             load_trained_state(encoder, read_state(weights.folder / ENCODER_FILE, remedy=REMEDY))

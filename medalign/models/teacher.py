@@ -92,10 +92,6 @@ class Teacher:
             raise MedAlignError(f"{self.info.name} gave no finite embedding for text {bad[0]}; give another --teacher or layer")
         return embedded
 
-    def encode_tokens(self, texts: Sequence[str]) -> list[np.ndarray]:
-        """Per text, its contextual tokens (n_tokens, embed_dim), unit length, special tokens left out."""
-        return self._model.encode_tokens(list(texts))
-
     def _encode_kept(self, texts: list[str], cache: Path) -> np.ndarray:
         """One file per teacher and setting: rows by the hash of their text; no text is written."""
         path = cache / f"{_digest(self.description)}.safetensors"
@@ -128,9 +124,6 @@ class _TextModel(ABC):
 
     @abstractmethod
     def encode(self, texts: list[str]) -> np.ndarray: ...
-
-    @abstractmethod
-    def encode_tokens(self, texts: list[str]) -> list[np.ndarray]: ...
 
 
 @dataclass(frozen=True)
@@ -170,11 +163,6 @@ class _SentenceEncoder(_TextModel):
             texts, normalize_embeddings=True, convert_to_numpy=True, show_progress_bar=False, batch_size=BATCH
         )
 
-    def encode_tokens(self, texts: list[str]) -> list[np.ndarray]:
-        found = self._model.encode(texts, output_value="token_embeddings", show_progress_bar=False, batch_size=BATCH)
-        # The first and the last token are the model's own marks.
-        return [F.normalize(tokens[1:-1].float(), dim=-1).cpu().numpy() for tokens in found]
-
 
 class _CausalLanguageModel(_TextModel):
     """The base model without its language-modelling head; bfloat16 on a GPU, float32 on a CPU."""
@@ -203,14 +191,6 @@ class _CausalLanguageModel(_TextModel):
             mean = (hidden * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
             rows.append(F.normalize(mean, dim=-1).cpu().numpy())
         return np.concatenate(rows)
-
-    @torch.inference_mode()
-    def encode_tokens(self, texts: list[str]) -> list[np.ndarray]:
-        found = []
-        for i in range(0, len(texts), BATCH):
-            hidden, mask = self._hidden_states(texts[i : i + BATCH])
-            found += [F.normalize(h[m.bool()], dim=-1).cpu().numpy() for h, m in zip(hidden, mask, strict=True)]
-        return found
 
     def _hidden_states(self, texts: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
         """One layer's hidden states (n, n_tokens, d), float32, and the mask of the real tokens, special ones left out."""

@@ -111,7 +111,6 @@ class Trainee(nn.Module):
         self.encoder = student.encoder if student.config.adapter.kind != "frozen" else None
         self.predict_mel = nn.Linear(student.config.head.model_dim, N_MELS)
         # Parameters that this objective gives no gradient stay out of the optimiser and of the gradient exchange.
-        self.head.project_token.requires_grad_(False)
         self.head.mask_token.requires_grad_(self.reconstructs)
         self.predict_mel.requires_grad_(self.reconstructs)
 
