@@ -1,15 +1,20 @@
 """One batch, one gradient, however it is cut: over chunks that fit into memory, or over processes."""
 
 import os
+from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
+from test_training import SHARED, log_of, train_undropped, trained_state
 from torch import nn
 
 from medalign.training.distributed import gather_rows
 from medalign.training.large_batch import backward_in_chunks
 from medalign.training.losses import debiased_cka, info_nce
+from medalign.training.recipe import TrainConfig
+from medalign.training.train import make_accelerator
 
 N, D_AUDIO, D_TEXT = 24, 20, 16
 
@@ -123,14 +128,12 @@ def test_one_process_gathers_nothing():
 
 
 def half_a_batch_each(rank: int, folder: str) -> None:
-    """One of two processes; runs in a process of its own and leaves what it got in `folder`."""
+    """One of two processes; leaves what it got in `folder`. Starting them is most of the cost, so they do all there is."""
     os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
-    os.environ["OMP_NUM_THREADS"] = "1"
-    from accelerate import Accelerator
-
+    torch.set_num_threads(1)
     # The two meet in a file: no port to find free. Accelerate takes the group as it is.
     torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2)
-    accelerator = Accelerator(cpu=True)
+    accelerator = make_accelerator(TrainConfig(), "cpu")
     assert accelerator.num_processes == 2
     audio, text = (side.chunk(2)[rank] for side in pairs())
     result = {}
@@ -154,16 +157,25 @@ def half_a_batch_each(rank: int, folder: str) -> None:
     except ValueError as error:
         result["error"] = str(error)
     torch.save(result, f"{folder}/{rank}.pt")
-    accelerator.wait_for_everyone()
+    for name, config in SHARED.items():
+        student = train_undropped(Path(folder) / f"two, {name}", config, accelerator)
+        torch.save(trained_state(student), f"{folder}/{name}, {rank}.pt")
+        accelerator.wait_for_everyone()
     accelerator.end_training()
     os._exit(0)  # gloo's threads may outlive the interpreter's orderly end, and then abort the process, once in a while
 
 
 @pytest.fixture(scope="module")
-def two_ranks(tmp_path_factory):
+def two_processes(tmp_path_factory):
+    """The folder that two processes have filled."""
     folder = tmp_path_factory.mktemp("ranks")
     torch.multiprocessing.spawn(half_a_batch_each, (str(folder),), nprocs=2)
-    return [torch.load(folder / f"{rank}.pt") for rank in range(2)]
+    return folder
+
+
+@pytest.fixture(scope="module")
+def two_ranks(two_processes):
+    return [torch.load(two_processes / f"{rank}.pt") for rank in range(2)]
 
 
 @pytest.mark.parametrize("how", ["at once", "in chunks"])
@@ -184,3 +196,13 @@ def test_ids_and_masks_are_gathered_in_order_of_rank(two_ranks):
 def test_ranks_with_different_numbers_of_rows_are_told_so(two_ranks):
     for rank in two_ranks:
         assert "different shapes, [(2, 3), (3, 3)]" in rank["error"]
+
+
+@pytest.mark.parametrize("name", SHARED)
+def test_two_processes_train_as_one_does(two_processes, name, tmp_path):
+    alone = trained_state(train_undropped(tmp_path, replace(SHARED[name], chunk_size=None)))
+    logs = [[entry["loss"] for entry in log_of(folder)] for folder in (two_processes / f"two, {name}", tmp_path)]
+    assert len(logs[1]) == 6 and logs[0] == pytest.approx(logs[1], abs=1e-5)
+    for rank in range(2):
+        for parameter, tensor in torch.load(two_processes / f"{name}, {rank}.pt", weights_only=True).items():
+            assert torch.allclose(tensor, alone[parameter], atol=1e-4), parameter

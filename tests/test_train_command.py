@@ -15,8 +15,10 @@ import transformers
 from accelerate.state import AcceleratorState
 
 from medalign.cli import main
+from medalign.concepts import ConceptBank, find_mentions_in_text
 from medalign.core.assets import EXAMPLES
 from medalign.core.audio import SAMPLE_RATE_HZ
+from medalign.core.examples import load_examples
 from medalign.models.student import Student
 from medalign.training.model_card import write_card
 
@@ -36,6 +38,17 @@ def encoder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("encoder")
     transformers.AutoModel.from_config(config).save_pretrained(folder)
     return folder
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_bank():
+    """The concepts of the examples: embedding the whole bank would take longer than all these runs."""
+    whole = ConceptBank.default()
+    said = {mention.concept_id for e in load_examples() for t in e.turns for mention in find_mentions_in_text(t.text, whole)}
+    small = ConceptBank((concept for concept in whole.concepts if concept.concept_id in said), whole.blocked)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ConceptBank, "default", classmethod(lambda cls: small))
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -259,31 +259,6 @@ def trained_state(student: Student) -> dict[str, torch.Tensor]:
     return state
 
 
-def one_of_two(rank: int, folder: str) -> None:
-    """A process of its own, with half of every batch."""
-    torch.set_num_threads(1)
-    os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
-    torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2)
-    accelerator = make_accelerator(TOGETHER, "cpu")
-    assert accelerator.num_processes == 2
-    for name, config in SHARED.items():
-        student = train_undropped(Path(folder) / f"two, {name}", config, accelerator)
-        torch.save(trained_state(student), f"{folder}/{name}, {rank}.pt")
-        accelerator.wait_for_everyone()
-    os._exit(0)  # gloo's threads may outlive the interpreter's orderly end, and then abort the process
-
-
-def test_two_processes_train_as_one_does(tmp_path):
-    torch.multiprocessing.spawn(one_of_two, (str(tmp_path),), nprocs=2)
-    for name, config in SHARED.items():
-        alone = trained_state(train_undropped(tmp_path / f"one, {name}", replace(config, chunk_size=None)))
-        logs = [[entry["loss"] for entry in log_of(tmp_path / f"{n}, {name}")] for n in ("one", "two")]
-        assert len(logs[1]) == 6 and logs[0] == pytest.approx(logs[1], abs=1e-5), name
-        for rank in range(2):
-            for parameter, tensor in torch.load(tmp_path / f"{name}, {rank}.pt", weights_only=True).items():
-                assert torch.allclose(tensor, alone[parameter], atol=1e-4), (name, parameter)
-
-
 def test_an_encoder_in_training_may_be_run_in_chunks(tmp_path):
     whole, chunked = (train_undropped(tmp_path / str(size), replace(LIVE, chunk_size=size)) for size in (None, 7))
     for name, tensor in trained_state(whole).items():
