@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from medalign.core.analysis import Analysis
     from medalign.core.audio import Recording, load_recording
     from medalign.core.errors import MedAlignError
+    from medalign.core.similarity import similarity
     from medalign.models.student import Student
     from medalign.models.teacher import Teacher
     from medalign.pipeline.analyzer import Analyzer
@@ -26,6 +27,7 @@ __all__ = [
     "Teacher",
     "__version__",
     "load_recording",
+    "similarity",
 ]
 
 _MODULE_OF = {
@@ -37,6 +39,7 @@ _MODULE_OF = {
     "Student": "models.student",
     "Teacher": "models.teacher",
     "load_recording": "core.audio",
+    "similarity": "core.similarity",
 }
 
 

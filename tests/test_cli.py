@@ -80,6 +80,19 @@ def test_unknown_models_and_wrong_checkpoints_are_one_line_and_status_two(capsys
     assert "unknown device" in fails(capsys, "transcribe", audio, "--device", "toaster")
 
 
+@pytest.mark.parametrize("option", ["--student", "--teacher", "--asr"])
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [("config.json", b"[]"), ("config.json", b'{"hop_s": 0}'), ("model.safetensors", b"x" * 99), ("model.bin", b"x" * 99)],
+)
+def test_malformed_model_files_are_one_line_and_status_two(capsys, tmp_path, examples, option, file, content):
+    needed = "model.bin" if option == "--asr" else "model.safetensors"
+    for name in ("config.json", needed):
+        (tmp_path / name).write_bytes(b"{}")
+    (tmp_path / file).write_bytes(content)
+    assert "Traceback" not in fails(capsys, "analyze", str(examples["chest-pain"].audio_path), option, str(tmp_path))
+
+
 def test_an_output_that_cannot_be_written_is_found_out_before_the_work(capsys, examples):
     audio = str(examples["chest-pain"].audio_path)
     assert "does not exist; create it first" in fails(capsys, "analyze", audio, "--json", "/nowhere/at/all/out.json")

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import torch
 import transformers
 from safetensors.torch import save_file
 
+from medalign.core.analysis import ModelInfo
 from medalign.core.audio import SAMPLE_RATE_HZ
 from medalign.core.errors import CheckpointError, WeightsError
 from medalign.core.weights import resolve
@@ -76,7 +78,7 @@ def test_each_architecture_loads_by_its_folder(folders, waveform, name):
 @every_model
 @pytest.mark.parametrize("n_samples", [1, 319, 16000, 16001, 7 * 16000 - 5])
 def test_frames_cover_the_recording(folders, waveform, name, n_samples):
-    student = Student.untrained(str(folders[name]), "teacher", "0", 12)
+    student = Student.untrained(str(folders[name]), ModelInfo("teacher", "0"), 12)
     frames = student.frames(waveform[:n_samples])
     assert len(frames) == max(1, int(np.ceil(n_samples * FRAMES_PER_S[name] / SAMPLE_RATE_HZ)))
     assert frames.isfinite().all()
@@ -107,7 +109,7 @@ def test_patches_of_a_spectrogram_become_time(folders, waveform):
 
 @every_model
 def test_joined_chunks_are_those_of_the_encoder(folders, waveform, name, monkeypatch):
-    student = Student.untrained(str(folders[name]), "teacher", "0", 12)
+    student = Student.untrained(str(folders[name]), ModelInfo("teacher", "0"), 12)
     encoder = student.encoder
     if name != "ast":
         monkeypatch.setattr(encoder, "chunk_s", 3.0)
@@ -190,9 +192,9 @@ def test_a_frozen_adapter_leaves_everything_alone(folders):
 def test_a_student_of_any_encoder_is_saved_and_loaded(folders, waveform, tmp_path, name, config):
     if (name, config.kind) == ("wavlm", "lora"):
         pytest.skip("refused, see above")
-    student = Student.untrained(
-        str(folders[name]), "teacher", "0", 12, adapter=config, window_s=2.0, hop_s=1.0, model_dim=20, n_heads=2, n_layers=1
-    )
+    small = {"model_dim": 20, "n_heads": 2, "n_layers": 1}
+    student = Student.untrained(str(folders[name]), ModelInfo("teacher", "0"), 12, adapter=config, **small)
+    student.config = replace(student.config, window_s=2.0, hop_s=1.0)
     if config.kind != "frozen":
         train_two_steps(student.encoder, waveform)
     student.save_pretrained(tmp_path / "student")
@@ -206,7 +208,7 @@ def test_a_student_of_any_encoder_is_saved_and_loaded(folders, waveform, tmp_pat
 
 
 def test_a_student_without_its_trained_encoder_is_refused(folders, waveform, tmp_path):
-    student = Student.untrained(str(folders["whisper"]), "teacher", "0", 12, adapter=LORA)
+    student = Student.untrained(str(folders["whisper"]), ModelInfo("teacher", "0"), 12, adapter=LORA)
     student.save_pretrained(tmp_path)
     config = json.loads((tmp_path / "config.json").read_text())
     (tmp_path / "config.json").write_text(json.dumps(config | {"adapter": config["adapter"] | {"rank": 3}}))
@@ -251,7 +253,7 @@ def energy(monkeypatch, tmp_path):
 
 
 def test_a_third_partys_class_is_an_encoder_like_any_other(energy, waveform, tmp_path):
-    student = Student.untrained(str(energy), "teacher", "0", 12, encoder_kind="energy", adapter=FULL)
+    student = Student.untrained(str(energy), ModelInfo("teacher", "0"), 12, encoder_kind="energy", adapter=FULL)
     assert student.frames(waveform).shape == (70, 8)
     student.save_pretrained(tmp_path / "student")
     assert np.array_equal(Student.from_pretrained(str(tmp_path / "student")).encode([waveform]), student.encode([waveform]))

@@ -1,8 +1,12 @@
 """The student hears what faster-whisper hears, says the same thing twice, and loads only what fits."""
 
+import doctest
+import importlib
 import json
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,7 +17,8 @@ from safetensors.numpy import load_file, save_file
 
 from medalign.core.assets import CHECKPOINTS
 from medalign.core.audio import SAMPLE_RATE_HZ, load_recording
-from medalign.core.errors import CheckpointError, WeightsError
+from medalign.core.errors import AudioError, CheckpointError, MedAlignError, WeightsError
+from medalign.core.similarity import similarity
 from medalign.core.weights import resolve
 from medalign.models.student import DEFAULT_STUDENT, Student
 from medalign.models.whisper_encoder import load_encoder, log_mel_of
@@ -53,6 +58,94 @@ def test_the_same_file_twice_and_in_a_batch_gives_the_same_embedding(student, wa
     assert np.array_equal(alone, again)
     assert np.abs(alone - together).max() < 1e-5
     assert np.linalg.norm(alone, axis=1) == pytest.approx(1, abs=1e-5)
+
+
+def test_audio_of_any_rate_and_shape_is_encoded_in_order(student, waveform):
+    clips = [
+        waveform[: 4 * SAMPLE_RATE_HZ],
+        waveform[: 40 * SAMPLE_RATE_HZ],
+        waveform[8 * SAMPLE_RATE_HZ : 12 * SAMPLE_RATE_HZ],
+    ]
+    embeddings = student.encode_audio(clips)
+    assert embeddings.shape == (3, 384) and np.abs(embeddings - student.encode(clips)).max() < 1e-4
+    stereo = [np.stack([halved(clip), halved(clip)], 1) for clip in clips[:1]]
+    assert student.similarity(student.encode_audio(stereo, 8_000), embeddings[:1]).item() > 0.8
+    as_integers = [(clips[0] * 32767).astype(np.int16)]
+    assert student.similarity(student.encode_audio(as_integers, 16_000), embeddings[0]).item() > 0.999
+    assert student.encode_audio([]).shape == (0, 384)
+    with pytest.raises(AudioError, match="'audio 1' lasts 0.01 s"):
+        student.encode_audio([clips[0], clips[0][:160]])
+
+
+def halved(waveform):
+    """Half the rate, by the mean of neighbours."""
+    return waveform[: len(waveform) // 2 * 2].reshape(-1, 2).mean(1)
+
+
+def test_clips_go_through_the_encoder_together_where_that_is_faster(student, waveform, monkeypatch):
+    """As on a GPU: the same embeddings, by fewer passes."""
+    clips = [waveform[: 5 * SAMPLE_RATE_HZ], waveform[: 3 * SAMPLE_RATE_HZ], waveform[: 20 * SAMPLE_RATE_HZ]]
+    alone = student.encode(clips)
+    batches = []
+    forward = student.encoder.forward
+    monkeypatch.setattr(student.encoder, "forward", lambda features: batches.append(len(features.values)) or forward(features))
+    monkeypatch.setattr(Student, "_n_at_once", 4)
+    assert np.abs(student.encode(clips) - alone).max() < 1e-4
+    assert batches == [3]
+
+
+def test_similarity_is_the_cosine_of_every_pair():
+    a, b = np.random.default_rng(0).normal(size=(2, 5)), np.random.default_rng(1).normal(size=(3, 5))
+    expected = (a @ b.T) / np.linalg.norm(a, axis=1)[:, None] / np.linalg.norm(b, axis=1)
+    assert np.allclose(similarity(a, b), expected) and similarity(a[0], b).shape == (1, 3)
+    assert similarity(np.zeros((1, 5)), b).tolist() == [[0, 0, 0]]
+    for odd in (np.zeros((2, 4)), np.zeros((2, 5, 1)), 3.0):
+        with pytest.raises(MedAlignError, match="can't be compared"):
+            similarity(a, odd)
+
+
+@pytest.mark.parametrize("module", ["core.similarity", "models.student", "models.teacher"])
+def test_the_examples_in_the_documentation_run(module):
+    done = doctest.testmod(importlib.import_module(f"medalign.{module}"))
+    assert done.attempted and not done.failed
+
+
+SHAPES = """
+from jaxtyping import install_import_hook
+with install_import_hook(["medalign.core.similarity", "medalign.models", "medalign.evaluation"], "beartype.beartype"):
+    from medalign.evaluation.concept_detection import per_concept
+    from medalign.evaluation.retrieval import recall_at_k
+    from medalign.models import (
+        concept_embeddings, encoders, head, sound_events, student, teacher, transcription, voice_encoder, whisper_encoder
+    )
+import numpy as np
+from medalign.concepts import ConceptBank
+from medalign.core.assets import EXAMPLES
+from medalign.core.audio import load_recording
+listener, reader = student.Student.from_pretrained(), teacher.Teacher()
+recording = load_recording(EXAMPLES / "chest-pain.flac")
+frames = listener.frames(recording.waveform[: 16_000 * 31])
+audio = listener.embed(frames, [(0.0, 5.0), (5.0, 9.0), (9.0, 15.0)])
+text = reader.encode(["chest pain", "an earache", "chest pain"])
+recall_at_k(listener.similarity(audio, text), ["chest pain", "an earache", "chest pain"], pool=3)
+concepts = concept_embeddings.concept_embeddings(reader, ConceptBank.default().concepts[:3])
+per_concept(audio @ concepts.T, np.eye(3, dtype=bool), min_mentions=1)
+sound_events.SoundEventDetector.load(listener.folder, frames.shape[1]).detect(frames)
+voice_encoder.VoiceEncoder.load().embed(recording.waveform, [(0.0, 2.0), (2.0, 3.0)])
+recogniser = transcription.Transcriber()
+recogniser.log_likelihoods(recogniser.encode(recording.waveform[:48_000]), ["hello", "good day"])
+try:
+    listener.embed(frames[0], [(0.0, 1.0)])
+except Exception as error:
+    assert "embed" in str(error), error
+else:
+    raise AssertionError("a wrong shape passed: nothing was checked")
+"""
+
+
+def test_arrays_have_the_shapes_that_annotations_promise():
+    done = subprocess.run([sys.executable, "-c", SHAPES], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
 
 
 def test_a_stretch_does_not_depend_on_its_batch(student, waveform):

@@ -1,7 +1,9 @@
 """The teacher reads texts alone or together, padded or not, the same way; and keeps no text on disk."""
 
+import ast
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import BertConfig, BertModel, BertTokenizer, GPT2Config, GPT2Model, PreTrainedTokenizerFast
 
+import medalign
 from medalign.core.errors import MedAlignError, WeightsError
 from medalign.models.teacher import Teacher
 
@@ -186,6 +189,14 @@ def test_a_malformed_file_is_one_sentence(sentence_encoder, capfd, file, content
     with pytest.raises(WeightsError) as refusal:
         Teacher(str(sentence_encoder))
     assert "\n" not in str(refusal.value) and capfd.readouterr().err == ""
+
+
+def test_every_call_that_loads_a_model_refuses_its_code():
+    for path in Path(medalign.__file__).parent.rglob("*.py"):
+        for call in (node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)):
+            called = ast.unparse(call.func)
+            if called == "SentenceTransformer" or (called.endswith(".from_pretrained") and called != "Student.from_pretrained"):
+                assert "trust_remote_code=False" in ast.unparse(call), f"{path.name}, line {call.lineno}"
 
 
 def test_no_text_gives_no_rows(minilm):

@@ -16,6 +16,7 @@ from accelerate.state import AcceleratorState
 
 from medalign.cli import main
 from medalign.concepts import ConceptBank, find_mentions_in_text
+from medalign.core.analysis import ModelInfo
 from medalign.core.assets import EXAMPLES
 from medalign.core.audio import SAMPLE_RATE_HZ
 from medalign.core.examples import load_examples
@@ -196,7 +197,7 @@ def test_an_encoder_can_be_trained_too(adapter, encoder, train, tmp_path):
     out = tmp_path / adapter
     assert train(out, steps=2, batch_size=8, adapter=adapter, rank=4, last_k=1) == 0
     assert (out / "encoder.safetensors").is_file()
-    frozen, tuned = Student.untrained(str(encoder), "teacher", "0", 12), Student.from_pretrained(str(out))
+    frozen, tuned = Student.untrained(str(encoder), ModelInfo("teacher", "0"), 12), Student.from_pretrained(str(out))
     assert not np.allclose(frozen.frames(noise(2)).numpy(), tuned.frames(noise(2)).numpy(), atol=1e-4)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
@@ -39,7 +39,7 @@ def typed(body: object, of: type[T]) -> T:
     """A JSON value as an `of`; see `read_json`. Raises ValueError that names the first place that is wrong."""
     from pydantic import ValidationError
 
-    plain, adapter = json.loads(json.dumps([body], allow_nan=False)), _adapter(of)
+    plain, adapter = json.loads(json.dumps([body], allow_nan=False)), _adapter(cast(Any, of))
     try:
         (value,) = adapter.validate_json(json.dumps(plain))
     except ValidationError as invalid:

@@ -5,9 +5,12 @@ all (clip, concept) pairs are trivially absent and would make any model look cal
 """
 
 import numpy as np
+from jaxtyping import Float, Shaped
 
 
-def expected_calibration_error(probabilities: np.ndarray, truth: np.ndarray, *, n_bins: int = 10, floor: float = 0.05) -> float:
+def expected_calibration_error(
+    probabilities: Float[np.ndarray, " n"], truth: Shaped[np.ndarray, " n"], *, n_bins: int = 10, floor: float = 0.05
+) -> float:
     """Mean distance between the probability given and the share that was right, weighted by bin size.
 
     Raises:

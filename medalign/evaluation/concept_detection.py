@@ -8,12 +8,16 @@ and are the measure in the tests.
 """
 
 import numpy as np
+from jaxtyping import Float, Shaped
 
 from medalign.evaluation import bootstrap
 
+Scores = Float[np.ndarray, "clips concepts"]
+Truth = Shaped[np.ndarray, "clips concepts"]
 
-def column_auroc(scores: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Chance that a mention scores above a clip without one, ties counting half; (n_concepts,).
+
+def column_auroc(scores: Scores, truth: Truth) -> Float[np.ndarray, " concepts"]:
+    """Chance that a mention scores above a clip without one, ties counting half.
 
     NaN for concepts that are mentioned in no clip or in all, or whose scores hold a NaN.
 
@@ -32,8 +36,8 @@ def column_auroc(scores: np.ndarray, truth: np.ndarray) -> np.ndarray:
         return np.where(defined, won.sum(1) / (mentioned.sum(1) * n_negatives[:, 0]), np.nan)
 
 
-def column_average_precision(scores: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Mean over mentions of the precision at their score, equal scores taken together; (n_concepts,).
+def column_average_precision(scores: Scores, truth: Truth) -> Float[np.ndarray, " concepts"]:
+    """Mean over mentions of the precision at their score, equal scores taken together.
 
     NaN for concepts that are mentioned in no clip or in all, or whose scores hold a NaN.
 
@@ -64,7 +68,7 @@ def _sorted(scores: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarr
     return mentioned, first, last, mentioned.any(1) & ~mentioned.all(1) & ~np.isnan(by_concept).any(1)
 
 
-def per_concept(scores: np.ndarray, truth: np.ndarray, *, min_mentions: int) -> dict[int, dict[str, float]]:
+def per_concept(scores: Scores, truth: Truth, *, min_mentions: int) -> dict[int, dict[str, float]]:
     """AUROC, average precision and number of mentions for each concept with at least `min_mentions`, by column.
 
     Raises:
@@ -95,7 +99,14 @@ def mean_over_concepts(results: dict[int, dict[str, float]], metric: str) -> flo
 
 
 def bootstrap_over_groups(
-    scores: np.ndarray, truth: np.ndarray, groups: list[str], metric: str, *, min_mentions: int, n: int = 500, seed: int = 0
+    scores: Scores,
+    truth: Truth,
+    groups: list[str],
+    metric: str,
+    *,
+    min_mentions: int,
+    n: int = 500,
+    seed: int = 0,
 ) -> tuple[float, float]:
     """95 % interval of the mean over concepts, resampling whole groups (consultations) with replacement.
 

@@ -8,8 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float
 from sklearn.linear_model import RidgeCV
 from sklearn.preprocessing import StandardScaler
+
+from medalign.evaluation.concept_detection import Scores, Truth
+
+Embeddings = Float[np.ndarray, "clips dims"]
 
 # Ridge strengths tried, as a share of the mean eigenvalue of the standardised embeddings' Gram matrix.
 STRENGTHS = np.logspace(-4, 3, 15)
@@ -21,12 +26,12 @@ class LinearProbe:
 
     scaler: StandardScaler
     ridge: RidgeCV  # of standardised embeddings, to standardised truth
-    share: np.ndarray  # (n_concepts,) of the clips that mention it
-    spread: np.ndarray  # (n_concepts,) standard deviation of the truth; 1 where all clips are alike
+    share: Float[np.ndarray, " concepts"]  # of the clips that mention it
+    spread: Float[np.ndarray, " concepts"]  # standard deviation of the truth; 1 where all clips are alike
     strength: float  # the one of `STRENGTHS` that was chosen
 
     @classmethod
-    def fit(cls, embeddings: np.ndarray, truth: np.ndarray) -> "LinearProbe":
+    def fit(cls, embeddings: Embeddings, truth: Truth) -> "LinearProbe":
         """Ridge regression on 0 and 1; the strength has the least leave-one-out error on these clips.
 
         One strength for all concepts, each counting alike: with five mentions, a concept's own error is too noisy to
@@ -44,21 +49,20 @@ class LinearProbe:
         ridge = RidgeCV(alphas=STRENGTHS * unit).fit(x, (truth - share) / spread)
         return cls(scaler, ridge, share, spread, float(ridge.alpha_ / unit))
 
-    def scores(self, embeddings: np.ndarray) -> np.ndarray:
-        """(n_clips, n_concepts)."""
+    def scores(self, embeddings: Embeddings) -> Scores:
         predicted = self.ridge.predict(self.scaler.transform(np.asarray(embeddings, np.float64)))
         return predicted.reshape(len(embeddings), -1) * self.spread + self.share
 
 
 def cross_validated_probe(
-    embeddings: np.ndarray,
-    truth: np.ndarray,
+    embeddings: Embeddings,
+    truth: Truth,
     groups: Sequence[str],
     *,
     n_folds: int = 5,
     min_mentions: int = 5,
     seed: int = 0,
-) -> np.ndarray:
+) -> Scores:
     """Scores of each clip by a probe that was fitted without its group (consultation), above that probe's intercept.
 
     Everything fitted, standardisation and ridge strength included, is fitted on the other folds. NaN in the columns of
@@ -89,7 +93,7 @@ def cross_validated_probe(
     return scores
 
 
-def _checked(embeddings: np.ndarray, truth: np.ndarray) -> np.ndarray:
+def _checked(embeddings: Embeddings, truth: Truth) -> np.ndarray:
     if embeddings.ndim != 2 or truth.ndim != 2 or len(embeddings) != len(truth) or len(truth) < 2:
         raise ValueError(f"embeddings are {embeddings.shape}, truth is {truth.shape}")
     if not np.isfinite(embeddings).all():

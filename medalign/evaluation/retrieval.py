@@ -7,10 +7,13 @@ one count as hits. A tie counts against the query.
 from collections.abc import Sequence
 
 import numpy as np
+from jaxtyping import Float, Int
+
+Similarity = Float[np.ndarray, "queries texts"]
 
 
-def ranks(similarity: np.ndarray, texts: Sequence[str]) -> np.ndarray:
-    """Rank of the best text equal to the query's own, 1 is best; (n,)."""
+def ranks(similarity: Similarity, texts: Sequence[str]) -> Int[np.ndarray, " queries"]:
+    """Rank of the best text equal to the query's own, 1 is best."""
     ids = np.unique(texts, return_inverse=True)[1]
     same = ids[:, None] == ids[None, :]
     own = np.where(same, similarity, -np.inf).max(1, keepdims=True)
@@ -18,14 +21,14 @@ def ranks(similarity: np.ndarray, texts: Sequence[str]) -> np.ndarray:
 
 
 def pooled_ranks(
-    similarity: np.ndarray, texts: Sequence[str], *, pool: int, seed: int | None = None
-) -> tuple[np.ndarray, np.ndarray]:
+    similarity: Similarity, texts: Sequence[str], *, pool: int, seed: int | None = None
+) -> tuple[Int[np.ndarray, " used"], Int[np.ndarray, " used"]]:
     """Ranks within pools of `pool` queries and their texts, so that n is comparable between data sets.
 
     Consecutive pools, or random ones if a seed is given; what does not fill a last pool is left out.
 
     Returns:
-        Ranks (n_used,), 1 is best, and the queries they belong to (n_used,), for intervals over consultations.
+        Ranks, 1 is best, and the queries they belong to, for intervals over consultations.
 
     Raises:
         ValueError: if there are fewer queries than one pool.
@@ -39,7 +42,7 @@ def pooled_ranks(
     return np.concatenate(found), used
 
 
-def recall_at_k(similarity: np.ndarray, texts: Sequence[str], *, pool: int, k: tuple[int, ...] = (1, 10)) -> dict[str, float]:
+def recall_at_k(similarity: Similarity, texts: Sequence[str], *, pool: int, k: tuple[int, ...] = (1, 10)) -> dict[str, float]:
     """Mean recall over consecutive pools of `pool` queries, so that n is comparable between data sets.
 
     Raises:

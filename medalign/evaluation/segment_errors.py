@@ -6,13 +6,14 @@ nothing; words are normalised as for a word error rate. A dropped word counts fo
 
 import jiwer
 import numpy as np
+from jaxtyping import Float
 
 from medalign.core.transcript import Transcript
 from medalign.evaluation.word_errors import normalize
 
 
-def segment_error_rates(said: Transcript, written: Transcript) -> np.ndarray:
-    """Substituted, inserted and dropped words of each segment of `written`, by the words said there, (n_segments,).
+def segment_error_rates(said: Transcript, written: Transcript) -> Float[np.ndarray, " segments"]:
+    """Substituted, inserted and dropped words of each segment of `written`, by the words said there.
 
     At least 0; over 1 where more was written or dropped than was said. A segment in which nothing was said has 1 for each
     word written.

@@ -4,6 +4,8 @@ Conventions: an encoder is a frozen `AudioEncoder`; names of tensors are those i
 (Hu et al. 2022, arXiv:2106.09685), on the query and value projections, and starts as the unadapted encoder.
 """
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 
@@ -63,7 +65,7 @@ def _add_lora(encoder: AudioEncoder, config: AdapterConfig) -> None:
         from peft import LoraConfig, inject_adapter_in_model
     except ImportError as error:
         raise CheckpointError("the adapter lora needs peft, which is not installed; run `pip install peft`") from error
-    lora = LoraConfig(r=config.rank, lora_alpha=config.alpha, target_modules=QUERY_AND_VALUE)
+    lora = LoraConfig(r=config.rank, lora_alpha=cast(int, config.alpha), target_modules=QUERY_AND_VALUE)
     try:
         encoder.model = inject_adapter_in_model(lora, encoder.model)
     except ValueError as error:  # peft's answer to a pattern without a match

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float
 from safetensors.numpy import save_file
 
 from medalign.concepts import Concept
@@ -21,8 +22,10 @@ N_SYNONYMS = 4  # of the bank's, beside the label
 CONCEPTS_FILE = "concepts.safetensors"
 
 
-def concept_embeddings(teacher: Teacher, concepts: Sequence[Concept], *, cache: Path | None = None) -> np.ndarray:
-    """One unit vector per concept, (k, d): the mean over its label in every template and its first synonyms.
+def concept_embeddings(
+    teacher: Teacher, concepts: Sequence[Concept], *, cache: Path | None = None
+) -> Float[np.ndarray, "k dim"]:
+    """One unit vector per concept: the mean over its label in every template and its first synonyms.
 
     Args:
         cache: see `Teacher.encode`.
@@ -40,7 +43,7 @@ def concept_embeddings(teacher: Teacher, concepts: Sequence[Concept], *, cache: 
     return sums / np.linalg.norm(sums, axis=1, keepdims=True)
 
 
-def stored_concept_embeddings(folder: Path, teacher: Teacher, concepts: Sequence[Concept]) -> np.ndarray:
+def stored_concept_embeddings(folder: Path, teacher: Teacher, concepts: Sequence[Concept]) -> Float[np.ndarray, "k dim"]:
     """`concept_embeddings`, read from the student's folder if they were stored for these very texts and this teacher.
 
     Embedding a bank takes a laptop several seconds, which would be most of the start of the page.

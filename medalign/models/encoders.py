@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoFeatureExtractor, AutoModel, PretrainedConfig
 
@@ -36,8 +37,8 @@ SPECTROGRAM_WINDOW = 400  # samples; a waveform must fill one
 class Features:
     """What a model takes, one row per waveform."""
 
-    values: Tensor  # (batch, ...) float32: log-mel, spectrogram or padded waveforms
-    mask: Tensor | None = None  # (batch, n_samples) bool, True where there is sound; None if the rows are of fixed length
+    values: Float[Tensor, "batch ..."]  # log-mel, spectrogram or padded waveforms
+    mask: Bool[Tensor, "batch samples"] | None = None  # True where there is sound; None if the rows are of fixed length
 
     def to(self, device: torch.device, dtype: torch.dtype) -> "Features":
         return Features(self.values.to(device, dtype), None if self.mask is None else self.mask.to(device))
@@ -69,8 +70,8 @@ class AudioEncoder(nn.Module, ABC):
         """Waveforms of at most `chunk_s`, padded to one length, as the model takes them; float32, on the CPU."""
 
     @abstractmethod
-    def forward(self, features: Features) -> Tensor:
-        """Hidden states (batch, n_frames, dim) on the model's device, in its precision; differentiable."""
+    def forward(self, features: Features) -> Float[Tensor, "batch frames dim"]:
+        """Hidden states on the model's device, in its precision; differentiable."""
 
     def train(self, mode: bool = True) -> "AudioEncoder":
         """A frozen encoder stays in evaluation mode, and so do batch norms: their statistics are no trained state."""
@@ -110,14 +111,15 @@ class WhisperAudioEncoder(AudioEncoder):
                 f"{weights.folder} holds a '{model_type}', not a Whisper; give a Whisper's folder, or kind 'transformers'"
             )
         with _reading(weights):
-            self.model = load_encoder(weights.folder)
-        self.dim, self.frames_per_s, self.chunk_s = self.model.config.d_model, float(FRAMES_PER_S), float(CHUNK_S)
+            self.model = encoder = load_encoder(weights.folder)
+        self.dim, self._n_mels = encoder.config.d_model, encoder.config.num_mel_bins
+        self.frames_per_s, self.chunk_s = float(FRAMES_PER_S), float(CHUNK_S)
 
     def features(self, waveforms: list[np.ndarray]) -> Features:
         """Log-mel (batch, n_mels, 3000)."""
-        return Features(log_mel_of(waveforms, self.model.config.num_mel_bins))
+        return Features(log_mel_of(waveforms, self._n_mels))
 
-    def forward(self, features: Features) -> Tensor:
+    def forward(self, features: Features) -> Float[Tensor, "batch frames dim"]:
         """Always the 1500 frames of 30 s: Whisper hears the padding as silence."""
         return self.model(self._on_model(features).values).last_hidden_state
 
@@ -156,7 +158,7 @@ class TransformersAudioEncoder(AudioEncoder):
 
     def _set_time_axis(self, config: PretrainedConfig) -> None:
         """Frames a second, and the longest waveform, from the convolutions or the patches of the configuration."""
-        self.patches = None  # (frequency, time) of a spectrogram's patches
+        self.patches: tuple[int, int] | None = None  # (frequency, time) of a spectrogram's patches
         if hasattr(config, "conv_stride") and hasattr(config, "conv_kernel"):
             self._hop = math.prod(config.conv_stride)
             strides = [math.prod(config.conv_stride[:i]) for i in range(len(config.conv_stride))]
@@ -191,12 +193,13 @@ class TransformersAudioEncoder(AudioEncoder):
         )
         return Features(padded.input_values.float(), padded.attention_mask.bool())
 
-    def forward(self, features: Features) -> Tensor:
+    def forward(self, features: Features) -> Float[Tensor, "batch frames dim"]:
         """Frames of a row don't depend on the other rows."""
         features = self._on_model(features)
         if self.patches is not None:
-            return self._over_time(features.values)
+            return self._over_time(features.values, self.patches)
         values, mask = features.values, features.mask
+        mask = torch.ones_like(values, dtype=torch.bool) if mask is None else mask
         n_samples = mask.sum(1)
         if self._takes_mask:
             return self._hidden_states(values, attention_mask=mask.long())
@@ -222,16 +225,16 @@ class TransformersAudioEncoder(AudioEncoder):
             )
         return hidden
 
-    def _over_time(self, spectrograms: Tensor) -> Tensor:
+    def _over_time(self, spectrograms: Tensor, patches: tuple[int, int]) -> Tensor:
         hidden = self.model(spectrograms).last_hidden_state
-        n_patches = math.prod(self.patches)
+        n_patches = math.prod(patches)
         if hidden.shape[1] < n_patches:
             raise CheckpointError(
                 f"'{self.name}' gave {hidden.shape[1]} hidden states, its configuration says {n_patches} patches; "
                 "register a class for it (register_encoder)"
             )
         # Special tokens come first; then patches, all times of the lowest frequencies before those of the next.
-        return hidden[:, -n_patches:].unflatten(1, self.patches).mean(1)
+        return hidden[:, -n_patches:].unflatten(1, patches).mean(1)
 
 
 def load_audio_encoder(name: str, kind: str | None = None) -> AudioEncoder:

@@ -7,9 +7,12 @@ STACK frames make one token, so tokens are (batch, length, model_dim) with lengt
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
+from typing import cast
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from medalign.core.errors import CheckpointError
@@ -55,8 +58,10 @@ class _Block(nn.Module):
         self.qkv, self.out = nn.Linear(d, 3 * d), nn.Linear(d, d)
         self.mlp = nn.Sequential(nn.Linear(d, 3 * d), nn.GELU(), nn.Dropout(config.dropout), nn.Linear(3 * d, d))
 
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        """x (batch, length, d), mask (batch, length) True where there is sound."""
+    def forward(
+        self, x: Float[Tensor, "batch length dim"], mask: Bool[Tensor, "batch length"]
+    ) -> Float[Tensor, "batch length dim"]:
+        """`mask` is True where there is sound."""
         batch, length, d = x.shape
         # Padding is zeroed before it is convolved, so that a stretch doesn't depend on its batch.
         x = x + F.gelu(self._convolved(self.conv_norm(x) * mask[..., None]))
@@ -72,7 +77,7 @@ class _Block(nn.Module):
         length, size = x.shape[1], self.conv.kernel_size[0]
         padded = F.pad(x, (0, 0, size // 2, size // 2))
         shifted = [padded[:, i : i + length] * self.conv.weight[:, 0, i] for i in range(size)]
-        return sum(shifted) + self.conv.bias
+        return reduce(torch.add, shifted) + cast(Tensor, self.conv.bias)
 
 
 class AlignmentHead(nn.Module):
@@ -89,15 +94,22 @@ class AlignmentHead(nn.Module):
         self.pool_scores = nn.Linear(config.model_dim, config.n_pools)
         self.project = nn.Linear(config.n_pools * config.model_dim, config.embed_dim)
 
-    def forward(self, hidden_states: Tensor, mask: Tensor) -> Tensor:
-        """One unit vector per stretch, (batch, embed_dim)."""
+    def forward(
+        self, hidden_states: Float[Tensor, "batch frames encoder_dim"], mask: Bool[Tensor, "batch frames"]
+    ) -> Float[Tensor, "batch embed_dim"]:
+        """One unit vector per stretch."""
         return self.pool(*self.tokens(hidden_states, mask))
 
-    def tokens(self, hidden_states: Tensor, mask: Tensor, hidden: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Contextual tokens (batch, length, model_dim) and their mask (batch, length).
+    def tokens(
+        self,
+        hidden_states: Float[Tensor, "batch frames encoder_dim"],
+        mask: Bool[Tensor, "batch frames"],
+        hidden: Bool[Tensor, "batch length"] | None = None,
+    ) -> tuple[Float[Tensor, "batch length model_dim"], Bool[Tensor, "batch length"]]:
+        """Contextual tokens and their mask.
 
         Args:
-            hidden: (batch, length) bool, True for tokens the head may not see; for masked reconstruction.
+            hidden: True for tokens the head may not see; for masked reconstruction.
         """
         batch, n_frames, _ = hidden_states.shape
         x = self.frame_norm(hidden_states) * mask[..., None]
@@ -109,8 +121,10 @@ class AlignmentHead(nn.Module):
             x = block(x, token_mask)
         return self.norm(x), token_mask
 
-    def pool(self, tokens: Tensor, token_mask: Tensor) -> Tensor:
-        """Attention pooling and projection: (batch, embed_dim), unit length."""
+    def pool(
+        self, tokens: Float[Tensor, "batch length model_dim"], token_mask: Bool[Tensor, "batch length"]
+    ) -> Float[Tensor, "batch embed_dim"]:
+        """Attention pooling and projection, to unit length."""
         scores = self.pool_scores(tokens).masked_fill(~token_mask[..., None], -torch.inf)  # (batch, length, n_pools)
         pooled = torch.einsum("blp,bld->bpd", scores.softmax(1), tokens).flatten(1)
         return F.normalize(self.project(pooled), dim=-1)
@@ -130,10 +144,12 @@ class HeadEnsemble(nn.Module):
         self.weights = tuple(weights) or (1.0,) * n_members
         self.members = nn.ModuleList(AlignmentHead(config) for _ in range(n_members))
 
-    def forward(self, hidden_states: Tensor, mask: Tensor) -> Tensor:
-        """One unit vector per stretch, (batch, embed_dim)."""
-        heard = [w * member(hidden_states, mask) for w, member in zip(self.weights, self.members, strict=True)]
-        return F.normalize(torch.stack(heard).sum(0), dim=-1)
+    def forward(
+        self, hidden_states: Float[Tensor, "batch frames encoder_dim"], mask: Bool[Tensor, "batch frames"]
+    ) -> Float[Tensor, "batch embed_dim"]:
+        """One unit vector per stretch."""
+        embeddings = [w * member(hidden_states, mask) for w, member in zip(self.weights, self.members, strict=True)]
+        return F.normalize(torch.stack(embeddings).sum(0), dim=-1)
 
 
 def padded_length(n_frames: int) -> int:
@@ -141,8 +157,10 @@ def padded_length(n_frames: int) -> int:
     return math.ceil(n_frames / PAD_FRAMES) * PAD_FRAMES
 
 
-def pad_stretches(stretches: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-    """Stretches of frames (n_frames_i, d) as one batch (n, n_frames, d), a multiple of PAD_FRAMES long, and its mask."""
+def pad_stretches(
+    stretches: Sequence[Float[Tensor, "_ dim"]],
+) -> tuple[Float[Tensor, "batch frames dim"], Bool[Tensor, "batch frames"]]:
+    """Stretches of frames as one batch, a multiple of PAD_FRAMES long, and its mask."""
     n_frames = padded_length(max(map(len, stretches)))
     batch = stretches[0].new_zeros(len(stretches), n_frames, stretches[0].shape[1], dtype=torch.float32)
     mask = torch.zeros(len(stretches), n_frames, dtype=torch.bool, device=batch.device)

@@ -2,6 +2,7 @@
 
 import numpy as np
 from faster_whisper.feature_extractor import FeatureExtractor
+from jaxtyping import Float
 
 PIECE_FRAMES = 60_000  # ten minutes
 
@@ -11,8 +12,10 @@ class PiecewiseFeatureExtractor(FeatureExtractor):
 
     piece_frames = PIECE_FRAMES
 
-    def __call__(self, waveform: np.ndarray, padding: int = 160, chunk_length: int | None = None) -> np.ndarray:
-        """Log-mel spectrogram (n_mels, n_frames), float32, of a waveform (n_samples,) at 16 kHz."""
+    def __call__(
+        self, waveform: Float[np.ndarray, " samples"], padding: int = 160, chunk_length: int | None = None
+    ) -> Float[np.ndarray, "mels frames"]:
+        """Log-mel spectrogram, float32, of a waveform at 16 kHz."""
         if len(waveform) <= self.piece_frames * self.hop_length:
             return super().__call__(waveform, padding, chunk_length)
         margin = self.n_fft // 2

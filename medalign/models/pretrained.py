@@ -3,7 +3,7 @@
 transformers fills weights that a folder lacks with random numbers and says so in a log only.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -64,7 +64,7 @@ def load_state(module: nn.Module, state: dict[str, Tensor], what: str, *, remedy
     module.load_state_dict(state, strict=True)
 
 
-def check_fit(wanted: dict[str, Tensor], state: dict[str, Tensor], what: str, *, remedy: str) -> None:
+def check_fit(wanted: Mapping[str, Tensor], state: Mapping[str, Tensor], what: str, *, remedy: str) -> None:
     """Raises CheckpointError, listing the keys, unless both have the same keys with the same shapes."""
     wrong_shape = sorted(k for k in wanted.keys() & state.keys() if wanted[k].shape != state[k].shape)
     missing, unexpected = sorted(wanted.keys() - state.keys()), sorted(state.keys() - wanted.keys())

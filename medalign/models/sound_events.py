@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -49,8 +50,8 @@ class SoundEventHead(nn.Module):
         self.dropout = nn.Dropout(0.3)
         self.out = nn.Linear(WIDTH, len(LABELS))
 
-    def forward(self, frames: Tensor) -> Tensor:
-        """Logits (batch, n_steps, k) of frames (batch, n_frames, encoder_dim); frames short of a step are dropped."""
+    def forward(self, frames: Float[Tensor, "batch frames encoder_dim"]) -> Float[Tensor, "batch steps k"]:
+        """Logits; frames short of a step are dropped."""
         x = torch.relu(self.stack(self.dropout(self.norm(frames)).transpose(1, 2)))
         x = x + torch.relu(self.near(self.dropout(x)))
         x = x + torch.relu(self.wide(self.dropout(x)))
@@ -113,8 +114,8 @@ class SoundEventDetector:
         (folder / SOUND_EVENTS_CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 
     @torch.inference_mode()
-    def logits(self, frames: Tensor) -> np.ndarray:
-        """Smoothed logits (n_steps, k) of a whole recording."""
+    def logits(self, frames: Float[Tensor, "frames encoder_dim"]) -> Float[np.ndarray, "steps k"]:
+        """Smoothed logits of a whole recording."""
         if len(frames) < self.head.frames_per_step:
             return np.zeros((0, len(LABELS)))
         return smoothed(self.head.to(frames.device)(frames[None])[0].double().cpu().numpy())
@@ -138,14 +139,14 @@ class SoundEventDetector:
         return float(1 / (1 + np.exp(-(slope * event.peak + intercept))))
 
 
-def smoothed(logits: np.ndarray) -> np.ndarray:
-    """Running mean over `SMOOTH_STEPS`, (n_steps, k)."""
+def smoothed(logits: Float[np.ndarray, "steps k"]) -> Float[np.ndarray, "steps k"]:
+    """Running mean over `SMOOTH_STEPS`."""
     kernel = np.ones(SMOOTH_STEPS) / SMOOTH_STEPS
     padded = np.pad(logits, ((SMOOTH_STEPS // 2, SMOOTH_STEPS // 2), (0, 0)), mode="edge")
     return np.stack([np.convolve(column, kernel, mode="valid") for column in padded.T], 1)
 
 
-def find_events(logits: np.ndarray, thresholds: np.ndarray) -> tuple[Event, ...]:
+def find_events(logits: Float[np.ndarray, "steps k"], thresholds: Float[np.ndarray, " k"]) -> tuple[Event, ...]:
     """Runs of steps over their sign's threshold; those less than `MERGE_S` apart are one, and short ones may be none.
 
     Where several signs are over theirs at once, each step counts for the one that is furthest over: a sneeze is

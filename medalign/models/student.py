@@ -11,17 +11,20 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from safetensors.torch import save, save_file
 from torch import Tensor
 
 from medalign.core.analysis import ModelInfo
 from medalign.core.assets import shipped
-from medalign.core.audio import SAMPLE_RATE_HZ
+from medalign.core.audio import SAMPLE_RATE_HZ, load_recording
 from medalign.core.errors import CheckpointError
 from medalign.core.files import read_json
+from medalign.core.similarity import similarity
 from medalign.core.weights import DEFAULT_STUDENT, REVISION_LENGTH, Weights, resolve, sha256_of, upload_folder
 from medalign.models.adapters import AdapterConfig, adapt, load_trained_state, trained_state
 from medalign.models.encoders import AudioEncoder, load_audio_encoder
@@ -74,7 +77,18 @@ class StudentConfig:
 
 
 class Student:
-    """Audio to embeddings in the teacher's space."""
+    """Audio to embeddings in the teacher's space.
+
+    >>> from medalign import Teacher, load_recording
+    >>> from medalign.core.assets import EXAMPLES
+    >>> student, teacher = Student.from_pretrained(), Teacher()
+    >>> audio = [load_recording(EXAMPLES / f"{name}.flac").waveform for name in ("chest-pain", "child-with-earache")]
+    >>> embeddings = student.encode_audio(audio, 16_000)
+    >>> embeddings.shape
+    (2, 384)
+    >>> student.similarity(embeddings, teacher.encode(["It hurts in my chest.", "My ear hurts."])).argmax(1)
+    array([0, 1])
+    """
 
     def __init__(
         self, config: StudentConfig, head: AlignmentHead | HeadEnsemble, encoder: AudioEncoder, *, name: str, revision: str
@@ -143,20 +157,17 @@ class Student:
     def untrained(
         cls,
         encoder_name: str,
-        teacher_name: str,
-        teacher_revision: str,
+        teacher: ModelInfo,
         embed_dim: int,
         *,
         encoder_kind: str | None = None,
         adapter: AdapterConfig | None = None,
-        window_s: float = 6.0,
-        hop_s: float = 3.0,
-        **head_options: float,
+        **head_options: Any,
     ) -> "Student":
         """A new student on the CPU: a pre-trained encoder, and a head that has learnt nothing yet.
 
         Args:
-            embed_dim: width of the teacher's space.
+            teacher, embed_dim: whose space it will speak, and the width of that space.
             encoder_kind: a key of `ENCODERS`; None decides by the encoder's files.
             adapter: what is going to be trained of the encoder; None is nothing.
             head_options: fields of `HeadConfig` other than its defaults.
@@ -169,12 +180,10 @@ class Student:
             encoder=encoder_name,
             encoder_kind=encoder.kind,
             encoder_revision=encoder.revision,
-            teacher=teacher_name,
-            teacher_revision=teacher_revision,
+            teacher=teacher.name,
+            teacher_revision=teacher.revision,
             head=HeadConfig(encoder_dim=encoder.dim, embed_dim=embed_dim, **head_options),
             adapter=adapter or AdapterConfig(),
-            window_s=window_s,
-            hop_s=hop_s,
         )
         adapt(encoder, config.adapter)
         return cls(config, AlignmentHead(config.head), encoder, name="untrained", revision="")
@@ -219,7 +228,7 @@ class Student:
         return self
 
     @torch.inference_mode()
-    def frames(self, waveform: np.ndarray) -> Tensor:
+    def frames(self, waveform: Float[np.ndarray, " samples"]) -> Float[Tensor, "frames encoder_dim"]:
         """Encoder hidden states of the whole recording, (n_frames, encoder_dim), float32, `encoder.frames_per_s` of them."""
         *_, frames = self.frames_so_far(waveform)
         return frames
@@ -232,16 +241,14 @@ class Student:
         """
         encoder = self.encoder
         samples_per_frame = SAMPLE_RATE_HZ / encoder.frames_per_s
-        n_frames = max(1, math.ceil(len(waveform) / samples_per_frame))
+        n_frames = self._n_frames(waveform)
         width = round(encoder.chunk_s * encoder.frames_per_s)  # of a chunk; this and the next two are in frames
         margin = round(min(MARGIN_S, MARGIN_SHARE * encoder.chunk_s) * encoder.frames_per_s)
         stride = width - 2 * margin
         n_chunks = 1 + max(0, math.ceil((n_frames - width) / stride))
-        device = next(encoder.parameters()).device
-        n_at_once = 1 if device.type == "cpu" else GPU_BATCH
-        frames, n_done = torch.empty(n_frames, encoder.dim, device=device), 0
-        for first in range(0, n_chunks, n_at_once):
-            batch = range(first, min(first + n_at_once, n_chunks))
+        frames, n_done = torch.empty(n_frames, encoder.dim, device=next(encoder.parameters()).device), 0
+        for first in range(0, n_chunks, self._n_at_once):
+            batch = range(first, min(first + self._n_at_once, n_chunks))
             starts = [round(i * stride * samples_per_frame) for i in batch]
             chunks = [waveform[start : start + round(width * samples_per_frame)] for start in starts]
             for i, hidden in zip(batch, encoder(encoder.features(chunks)), strict=True):
@@ -252,7 +259,9 @@ class Student:
             yield frames[:n_done]
 
     @torch.inference_mode()
-    def embed(self, frames: Tensor, stretches_s: Sequence[tuple[float, float]]) -> np.ndarray:
+    def embed(
+        self, frames: Float[Tensor, "frames encoder_dim"], stretches_s: Sequence[tuple[float, float]]
+    ) -> Float[np.ndarray, "n dim"]:
         """Embeddings (n, embed_dim) of stretches (start_s, end_s) of a recording, from its `frames`."""
         rate = self.encoder.frames_per_s
         stretches = [frames[frame_slice(start_s, end_s, len(frames), rate)] for start_s, end_s in stretches_s]
@@ -265,15 +274,50 @@ class Student:
         n_windows = 1 + max(0, math.ceil((duration_s - window_s) / hop_s))
         return [(i * hop_s, min(i * hop_s + window_s, duration_s)) for i in range(n_windows)]
 
-    def encode(self, waveforms: Sequence[np.ndarray]) -> np.ndarray:
-        """One embedding per recording, (n, embed_dim); long ones are the mean over their windows, at unit length."""
-        rows = []
-        for waveform in waveforms:
-            duration_s = len(waveform) / SAMPLE_RATE_HZ
-            stretches = [(0.0, duration_s)] if duration_s <= MAX_CLIP_S else self.windows(duration_s)
-            mean = self.embed(self.frames(waveform), stretches).mean(0)
-            rows.append(mean / np.linalg.norm(mean))
-        return np.stack(rows)
+    similarity = staticmethod(similarity)
+
+    def encode_audio(self, audio: Sequence[np.ndarray], sampling_rate: int = SAMPLE_RATE_HZ) -> Float[np.ndarray, "n dim"]:
+        """One unit vector per recording, (n, embed_dim), in their order.
+
+        Args:
+            audio: samples of each, (n_samples,) or (n_samples, n_channels), as floats in [-1, 1] or signed integers.
+            sampling_rate: of all of them, samples a second.
+
+        Raises:
+            AudioError: samples that `load_recording` refuses; the message says which.
+        """
+        return self.encode(
+            [load_recording(a, sample_rate_hz=sampling_rate, name=f"audio {i}").waveform for i, a in enumerate(audio)]
+        )
+
+    @torch.inference_mode()
+    def encode(self, waveforms: Sequence[np.ndarray]) -> Float[np.ndarray, "n dim"]:
+        """The same of waveforms, float32 (n_samples,) at 16 kHz; long ones are the mean over their windows."""
+        rows = [np.zeros((0, self.config.head.embed_dim), np.float32)]
+        for first in range(0, len(waveforms), self._n_at_once):
+            for waveform, frames in zip(
+                batch := waveforms[first : first + self._n_at_once], self._frames_of(batch), strict=True
+            ):
+                duration_s = len(waveform) / SAMPLE_RATE_HZ
+                stretches = [(0.0, duration_s)] if duration_s <= MAX_CLIP_S else self.windows(duration_s)
+                mean = self.embed(frames, stretches).mean(0, keepdims=True)
+                rows.append(mean / np.linalg.norm(mean))
+        return np.concatenate(rows)
+
+    def _frames_of(self, waveforms: Sequence[np.ndarray]) -> list[Tensor]:
+        """`frames` of each, the encoder run once if it takes them whole."""
+        longest = self.encoder.chunk_s * SAMPLE_RATE_HZ
+        if len(waveforms) == 1 or max(map(len, waveforms)) > longest:
+            return [self.frames(waveform) for waveform in waveforms]
+        hidden = self.encoder(self.encoder.features(list(waveforms))).float()
+        return [h[: self._n_frames(waveform)] for h, waveform in zip(hidden, waveforms, strict=True)]
+
+    def _n_frames(self, waveform: np.ndarray) -> int:
+        return max(1, math.ceil(len(waveform) / SAMPLE_RATE_HZ * self.encoder.frames_per_s))
+
+    @property
+    def _n_at_once(self) -> int:
+        return 1 if next(self.encoder.parameters()).device.type == "cpu" else GPU_BATCH
 
 
 def frame_slice(start_s: float, end_s: float, n_frames: int, frames_per_s: float = 50) -> slice:

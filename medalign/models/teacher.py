@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
 from safetensors.numpy import save_file
 
 from medalign.core.analysis import ModelInfo
@@ -75,8 +76,11 @@ class Teacher:
         """Name, revision and pooling: all that an embedding depends on, beside its text."""
         return f"{self.info.name} ({self.info.revision}), {self._model.pooling}"
 
-    def encode(self, texts: Sequence[str], *, cache: Path | None = None) -> np.ndarray:
+    def encode(self, texts: Sequence[str], *, cache: Path | None = None) -> Float[np.ndarray, "n dim"]:
         """Embeddings (n, embed_dim), float32, unit length; row i belongs to texts[i].
+
+        >>> Teacher().encode(["My chest hurts.", "No cough."]).shape
+        (2, 384)
 
         Args:
             cache: folder in which embeddings are kept under hashes of what they depend on. By default nothing is kept:
@@ -123,7 +127,7 @@ class _TextModel(ABC):
     pooling: str
 
     @abstractmethod
-    def encode(self, texts: list[str]) -> np.ndarray: ...
+    def encode(self, texts: list[str]) -> Float[np.ndarray, "n dim"]: ...
 
 
 @dataclass(frozen=True)
@@ -147,18 +151,20 @@ class _SentenceEncoder(_TextModel):
         for module in modules:  # any other class would be imported, and older releases import it from the folder
             if not module.type.startswith("sentence_transformers."):
                 raise ValueError(f"its part '{module.type}' is code of its own, which is not run")
-        options = {"ignore_mismatched_sizes": True}  # the check below names them
+        options = {"ignore_mismatched_sizes": True}  # load_whole names them
         with quiet():
             self._model = SentenceTransformer(
                 str(weights.folder), device=device, local_files_only=True, trust_remote_code=False, model_kwargs=options
             )
         for module, loaded in zip(modules, self._model, strict=True):
             if isinstance(model := getattr(loaded, "auto_model", None), PreTrainedModel):
-                load_whole(type(model), weights.folder / module.path, config=model.config, device_map="meta")
+                load_whole(type(model), weights.folder / module.path, config=model.config)
         self._model.eval().requires_grad_(False)
-        self.embed_dim = self._model.get_embedding_dimension()
+        if (dim := self._model.get_embedding_dimension()) is None:
+            raise ValueError("its embeddings have no fixed width")
+        self.embed_dim = dim
 
-    def encode(self, texts: list[str]) -> np.ndarray:
+    def encode(self, texts: list[str]) -> Float[np.ndarray, "n dim"]:
         return self._model.encode(
             texts, normalize_embeddings=True, convert_to_numpy=True, show_progress_bar=False, batch_size=BATCH
         )
@@ -184,7 +190,7 @@ class _CausalLanguageModel(_TextModel):
         self.pooling = f"mean over the real tokens of layer {layer}, at most {max_tokens}, prompt '{prompt}'"
 
     @torch.inference_mode()
-    def encode(self, texts: list[str]) -> np.ndarray:
+    def encode(self, texts: list[str]) -> Float[np.ndarray, "n dim"]:
         rows = [np.zeros((0, self.embed_dim), np.float32)]
         for i in range(0, len(texts), BATCH):
             hidden, mask = self._hidden_states(texts[i : i + BATCH])
@@ -192,8 +198,8 @@ class _CausalLanguageModel(_TextModel):
             rows.append(F.normalize(mean, dim=-1).cpu().numpy())
         return np.concatenate(rows)
 
-    def _hidden_states(self, texts: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
-        """One layer's hidden states (n, n_tokens, d), float32, and the mask of the real tokens, special ones left out."""
+    def _hidden_states(self, texts: list[str]) -> tuple[Float[torch.Tensor, "n tokens dim"], Float[torch.Tensor, "n tokens"]]:
+        """One layer's hidden states, float32, and the mask of the real tokens, special ones left out."""
         prompted = [self._prompt.format(text) for text in texts]
         cut = {"truncation": True, "max_length": self._max_tokens}
         tokens = self._tokenizer(prompted, padding=True, return_special_tokens_mask=True, return_tensors="pt", **cut)

@@ -3,8 +3,10 @@
 import math
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
+from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
 from medalign.core.analysis import ModelInfo
 from medalign.core.audio import SAMPLE_RATE_HZ, Recording
@@ -82,8 +84,8 @@ class Transcriber:
         *_, transcript = self.stream(recording)
         return transcript
 
-    def encode(self, waveform: np.ndarray) -> np.ndarray:
-        """The recogniser's own hidden states, (n_frames, dim) at `FRAMES_PER_S`, of a waveform of at most 30 s at 16 kHz."""
+    def encode(self, waveform: Float[np.ndarray, " samples"]) -> Float[np.ndarray, "frames dim"]:
+        """The recogniser's own hidden states, at `FRAMES_PER_S`, of a waveform of at most 30 s at 16 kHz."""
         from faster_whisper.audio import pad_or_trim
 
         encoded = np.array(self._model.encode(pad_or_trim(self._model.feature_extractor(waveform))))[0]
@@ -119,7 +121,7 @@ def speech_stretches(recording: Recording) -> np.ndarray:
     return np.array([(s["start"], s["end"]) for s in stretches], float).reshape(-1, 2) / SAMPLE_RATE_HZ
 
 
-def _finished(found, earliest_s: float, duration_s: float) -> Segment | None:
+def _finished(found: Any, earliest_s: float, duration_s: float) -> Segment | None:
     """faster-whisper's segment as ours: words stripped of blanks, times inside the recording and in order."""
     words = []
     for word in found.words or ():

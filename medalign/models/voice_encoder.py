@@ -13,6 +13,7 @@ from functools import cache
 import numpy as np
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_sequence
 from transformers.audio_utils import mel_filter_bank
@@ -51,13 +52,15 @@ class VoiceEncoder(nn.Module):
         load_state(encoder, {name: tensor.float() for name, tensor in state.items()}, str(CHECKPOINT), remedy=REMEDY)
         return encoder.eval()
 
-    def forward(self, mel: Sequence[Tensor]) -> Tensor:
-        """mel, n tensors of (n_frames_i, N_MELS) -> (n, EMBED_DIM), unit length, no negative numbers."""
+    def forward(self, mel: Sequence[Float[Tensor, "_ mels"]]) -> Float[Tensor, "n dim"]:
+        """Unit vectors without negative numbers, (n, EMBED_DIM)."""
         _, (hidden, _) = self.lstm(pack_sequence(list(mel), enforce_sorted=False))
         return F.normalize(F.relu(self.linear(hidden[-1])), dim=-1)
 
     @torch.inference_mode()
-    def embed(self, waveform: np.ndarray, stretches_s: Sequence[tuple[float, float]]) -> np.ndarray:
+    def embed(
+        self, waveform: Float[np.ndarray, " samples"], stretches_s: Sequence[tuple[float, float]]
+    ) -> Float[np.ndarray, "n dim"]:
         """One voice vector per stretch, (n, EMBED_DIM); stretches longer than MAX_S are heard in their middle."""
         mel = []
         for start_s, end_s in stretches_s:
@@ -68,8 +71,8 @@ class VoiceEncoder(nn.Module):
         return np.concatenate([np.zeros((0, EMBED_DIM), np.float32), *batches])
 
 
-def _mel(waveform: np.ndarray) -> Tensor:
-    """(n_frames, N_MELS), power."""
+def _mel(waveform: Float[np.ndarray, " samples"]) -> Float[Tensor, "frames mels"]:
+    """Power in N_MELS channels."""
     samples = torch.from_numpy(np.ascontiguousarray(waveform, np.float32))
     samples = samples * max(1.0, RMS / max(float(samples.square().mean().sqrt()), 1e-6)) if len(samples) else samples
     samples = F.pad(samples, (0, max(0, N_FFT - len(samples))))

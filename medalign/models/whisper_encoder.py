@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from transformers import WhisperConfig, WhisperFeatureExtractor, WhisperModel
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
@@ -127,7 +128,7 @@ def load_encoder(folder: Path) -> WhisperEncoder:
     return encoder.eval().requires_grad_(False)
 
 
-def log_mel_of(chunks: list[np.ndarray], n_mels: int) -> torch.Tensor:
-    """Log-mel features (batch, n_mels, 3000) of waveforms of at most 30 s; shorter ones are padded with silence."""
+def log_mel_of(chunks: list[Float[np.ndarray, " _"]], n_mels: int) -> Float[torch.Tensor, "batch mels 3000"]:
+    """Log-mel features of waveforms of at most 30 s; shorter ones are padded with silence."""
     extractor = WhisperFeatureExtractor(feature_size=n_mels)
     return extractor(chunks, sampling_rate=extractor.sampling_rate, return_tensors="pt").input_features

@@ -62,13 +62,8 @@ def align_rows(
     torch.manual_seed(config.seed)
     accelerator = make_accelerator(config, device)
     teacher, bank = Teacher(recipe.teacher, layer=recipe.teacher_layer), ConceptBank.default()
-    student = Student.untrained(
-        recipe.encoder,
-        teacher_name=teacher.info.name,
-        teacher_revision=teacher.info.revision,
-        embed_dim=teacher.embed_dim,
-        adapter=recipe.adapter,
-    ).to(str(accelerator.device))
+    student = Student.untrained(recipe.encoder, teacher.info, teacher.embed_dim, adapter=recipe.adapter)
+    student.to(str(accelerator.device))
     run = Run(out, identity_of(recipe, student, teacher, rows, noise) | {"manifest_sha256": manifest_sha256})
     if (story := finished_story(run)) is not None:
         log.info("%s is finished", out)
