@@ -1,15 +1,18 @@
 """A real Chromium and real servers for the page's tests. A missing browser is a failure, not a skip."""
 
 import contextlib
+import http.client
 import os
 import re
 import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -111,16 +114,49 @@ def _wait_until_up(url: str, server: subprocess.Popen) -> None:
 
 
 @contextlib.contextmanager
-def fake_server(engine, examples=(), **options) -> Iterator[str]:
+def fake_server(engine, examples=(), root_path: str | None = None, **options) -> Iterator[str]:
     """The page with a fake engine, in this process; `options` go to `build_app`."""
     from medalign.ui.page import build_app, launch_options
 
     app = build_app(lambda: engine, examples, **options)
-    _, url, _ = app.launch(server_port=free_port(), prevent_thread_lock=True, quiet=True, **launch_options())
+    port = free_port()
+    app.launch(server_port=port, prevent_thread_lock=True, quiet=True, root_path=root_path, **launch_options())
     try:
-        yield url.rstrip("/")
+        yield f"http://127.0.0.1:{port}"
     finally:
         app.close(verbose=False)
+
+
+@contextlib.contextmanager
+def reverse_proxy(url: str, prefix: str) -> Iterator[str]:
+    """Serves another server under a path, passing answers on as they come; whatever lies beside that path is not there."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def pass_on(self) -> None:
+            if not self.path.startswith(f"{prefix}/"):
+                self.send_error(204 if self.path == "/favicon.ico" else 404)  # which Chromium asks every host for
+                return
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            inner = http.client.HTTPConnection(urlsplit(url).netloc)
+            with contextlib.closing(inner), contextlib.suppress(OSError, http.client.HTTPException):  # a page was left
+                inner.request(self.command, self.path.removeprefix(prefix), body, dict(self.headers))
+                answer = inner.getresponse()
+                self.send_response(answer.status)
+                for name, value in answer.getheaders():
+                    if name.lower() not in ("transfer-encoding", "connection", "content-length"):
+                        self.send_header(name, value)
+                self.end_headers()
+                while piece := answer.read1():
+                    self.wfile.write(piece)
+
+        do_GET = do_HEAD = do_POST = pass_on
+
+        def log_message(self, *_: object) -> None: ...
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}{prefix}"
+        server.shutdown()
 
 
 def acknowledge(page: Page) -> None:

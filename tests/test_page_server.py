@@ -10,12 +10,13 @@ import numpy as np
 import page_fixtures
 import pytest
 import soundfile
-from browser import acknowledge, fake_server, upload, wait_for_result, watched_page
+from browser import acknowledge, fake_server, reverse_proxy, upload, wait_for_result, watched_page
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from page_fixtures import Example, FakeEngine
 
 from medalign.core.audio import Recording, load_recording
+from medalign.core.errors import FeedbackError
 from medalign.ui.engine import Comparing
 
 pytestmark = pytest.mark.usefixtures("gradio_folder")
@@ -45,6 +46,53 @@ def test_a_forged_rating_changes_nothing(store):
         answer = send(url, "bridge-rate", [None, "not said", False])
         assert "there is no recording yet" in answer
     assert store.table("ratings").empty
+
+
+@pytest.mark.parametrize(
+    ("target", "words"), [("bridge-missing", "the page sent no number"), ("results-refresh", "the disk is full")]
+)
+def test_whatever_a_handler_raises_becomes_one_sentence_on_the_page(store, monkeypatch, target, words):
+    def full(*_):
+        raise FeedbackError("the disk is full")
+
+    monkeypatch.setattr(store, "table", full)
+    with fake_server(FakeEngine(page_fixtures.analysis()), store=store) as url:
+        answer = json.loads(send(url, target, []).removeprefix("data: "))
+    assert answer["success"] and words in str(answer["output"]) and 'class="alert"' in str(answer["output"])
+
+
+def test_a_stored_result_that_cannot_be_read_is_one_sentence(browser, tone, tmp_path):
+    stored = tmp_path / "broken.json"
+    stored.write_text("{")
+    with (
+        fake_server(FakeEngine(page_fixtures.analysis()), [Example("Cough", "", tone, stored)]) as url,
+        watched_page(browser, url) as page,
+    ):
+        page.get_by_role("button", name="Cough").click()
+        page.locator("#alert", has_text="broken.json").wait_for()
+        page.wait_for_function("!document.querySelector('#analyse').disabled")
+
+
+def test_the_page_works_behind_a_proxy_that_serves_it_under_a_path(browser, stored_example, store, tone):
+    engine = FakeEngine(page_fixtures.analysis())
+    with (
+        fake_server(engine, [stored_example], root_path="/tools/medalign", store=store) as inner,
+        reverse_proxy(inner, "/tools/medalign") as url,
+        watched_page(browser, f"{url}/") as page,
+    ):
+        page.get_by_role("button", name="Cough").click()
+        wait_for_result(page)
+        page.locator("tr.row button.play").first.click()
+        page.wait_for_function("!document.querySelector('#player audio').paused")
+        with page.expect_download() as download:
+            page.locator("#exports").get_by_role("link", name="CSV").click()
+        assert "Dyspnea" in Path(download.value.path()).read_text(encoding="utf-8-sig")
+        upload(page, tone)
+        page.get_by_role("button", name="Analyse", exact=True).click()
+        page.locator("#heading", has_text="tone.wav").wait_for()
+        wait_for_result(page)
+        page.locator("tr.row [data-verdict=correct]").first.click()
+        page.locator("#ratings", has_text="Stored").wait_for()
 
 
 def test_a_server_may_take_examples_only(browser, stored_example, store, tone):

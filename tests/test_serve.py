@@ -1,16 +1,24 @@
 """`medalign serve` and `app.py`: the address from flags and environment, and one set of models for page and comparison."""
 
+import contextlib
 import os
+import shutil
+import signal
 import subprocess
 import sys
+import time
+import urllib.request
 from pathlib import Path
 
 import pytest
+from browser import START_S, free_port
 
 from medalign.cli import _parser, main
 from medalign.core.model_options import ModelOptions
 from medalign.report.comparison import candidates, parse_candidate
 from medalign.ui.engine import MAX_OTHERS, ModelRegistry
+
+ROOT = Path(__file__).parents[1]
 
 
 def address(*flags: str) -> tuple[str, int, str]:
@@ -49,8 +57,70 @@ def test_a_bad_port_in_the_environment_does_not_disturb_other_commands(monkeypat
 def test_importing_app_gives_the_page_and_loads_no_model():
     code = "import sys, app, gradio; assert isinstance(app.demo, gradio.Blocks); print('torch' in sys.modules)"
     env = {**os.environ, "MEDALIGN_FEEDBACK": "off"}
-    done = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[1], env=env, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=env, capture_output=True, text=True)
     assert done.stdout.strip() == "False", done.stderr
+
+
+def test_gradio_serves_what_app_py_makes_of_the_page_after_each_change(tmp_path):
+    """`gradio app.py`: the page answers, the file is changed, and the new page answers with its style and scripts."""
+    app = Path(shutil.copy(ROOT / "app.py", tmp_path))
+    port = free_port()
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "MEDALIGN_FEEDBACK": "off", "PYTHONUNBUFFERED": "1"}
+    command = [
+        sys.executable,
+        "-c",
+        "from gradio.cli import cli; cli()",
+        app.name,
+        "--",
+        "--port",
+        str(port),
+        "--asr",
+        "nowhere",
+    ]
+    page = f"http://127.0.0.1:{port}/"
+    with (tmp_path / "log").open("w") as log, subprocess.Popen(
+        command, cwd=tmp_path, env=environment, stdout=log, stderr=log, start_new_session=True
+    ) as server:  # fmt: skip
+        try:
+            wait_until(lambda: "MedAlign" in read(page), server)
+            app.write_text(app.read_text() + 'demo.title = "Changed"\n')
+
+            def has_changed() -> bool:
+                app.touch()  # again: Gradio takes its first look at the file a while after the page is up
+                time.sleep(2)
+                return "Changed" in read(page)
+
+            wait_until(has_changed, server)
+            assert "medalignSend" in read(page), "scripts and style are there again"
+        finally:
+            os.killpg(server.pid, signal.SIGTERM)
+    assert "Traceback" not in (tmp_path / "log").read_text()
+
+
+def read(address: str) -> str:
+    with contextlib.suppress(OSError), urllib.request.urlopen(address, timeout=30) as answer:
+        return answer.read().decode()
+    return ""
+
+
+def wait_until(is_so, server: subprocess.Popen) -> None:
+    deadline = time.monotonic() + START_S
+    while not is_so():
+        assert server.poll() is None and time.monotonic() < deadline
+        time.sleep(0.3)
+
+
+def test_a_tunnel_that_cannot_be_built_is_one_sentence(monkeypatch, capsys):
+    def unreachable(**_):
+        raise RuntimeError("Could not get share link from Gradio API Server.")
+
+    monkeypatch.setattr("gradio.networking.setup_tunnel", unreachable)
+    monkeypatch.setattr("medalign.cli.serve._load", lambda models: None)
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    monkeypatch.setenv("GRADIO_TEMP_DIR", "")  # is set anew, and must not stay
+    assert main(["serve", "--share", "--port", str(free_port()), "--feedback", "off"]) == 2
+    told = capsys.readouterr()
+    assert told.err.startswith("medalign: no public address") and told.err.count("\n") == 1 and not told.out
 
 
 def test_models_are_loaded_once_and_the_pages_own_are_never_let_go():
