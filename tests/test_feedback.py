@@ -21,13 +21,13 @@ from medalign.core.errors import FeedbackError
 from medalign.feedback.agreement import between_raters
 from medalign.feedback.limits import RateLimit
 from medalign.feedback.receipts import ALPHABET
-from medalign.feedback.records import AuditEvent, ConceptRating, RecordingRating, ShownComparison, ShownResult, Vote, visit_id
+from medalign.feedback.records import AuditEvent, ConceptRating, RecordingRating, ShownComparison, ShownResult, Vote, salted_id
 from medalign.feedback.schema import VERSION
 from medalign.feedback.store import FeedbackStore
 from medalign.feedback.tables import COLUMNS, TABLES
 
 COUGH, DYSPNEA, WHEEZE = "HPO:HP:0012735", "HPO:HP:0002094", "HPO:HP:0030828"
-VISIT = visit_id("a session", b"salt")
+SESSION = salted_id("a session", b"salt")
 
 
 @pytest.fixture
@@ -192,8 +192,8 @@ REFUSED = [
     (lambda: ShownComparison("a", "a", "a", True, 1), "can't be compared with itself"),
     (lambda: ShownComparison("a", "b", "left", True, 1), "left is 'left'"),
     (lambda: AuditEvent("analyze", "10.0.0.7", "ok"), "no salted identifier"),
-    (lambda: AuditEvent("Mrs Smith", VISIT, "ok"), "event is 'Mrs Smith'"),
-    (lambda: AuditEvent("analyze", VISIT, "she said no"), "outcome is 'she said no'"),
+    (lambda: AuditEvent("Mrs Smith", SESSION, "ok"), "event is 'Mrs Smith'"),
+    (lambda: AuditEvent("analyze", SESSION, "she said no"), "outcome is 'she said no'"),
 ]
 
 
@@ -270,12 +270,12 @@ def test_a_visit_and_a_receipt_may_act_so_often_and_then_wait(path):
         at[0] = 60.5
         store.rate(code, rating)
         for _ in range(5):
-            store.register(shown(), visit="visit-one")
+            store.register(shown(), session="session-one")
         with pytest.raises(FeedbackError, match="wait 60 s"):
-            store.register(shown(), visit="visit-one")
-        store.register(shown(), visit="visit-two")
-        assert store.withdraw(code, visit="visit-one") == 6
-    assert traces(path, b"visit-one") == 0
+            store.register(shown(), session="session-one")
+        store.register(shown(), session="session-two")
+        assert store.withdraw(code, session="session-one") == 6
+    assert traces(path, b"session-one") == 0
 
 
 # Changing one's mind
@@ -426,10 +426,10 @@ def test_a_vote_may_stand_under_the_receipt_of_ratings_and_goes_with_it(store):
 def test_the_audit_log_says_what_happened_without_saying_to_whom(path):
     with FeedbackStore(str(path), n_events=3) as store:
         for event in ("analyze", "rate", "vote", "withdraw"):
-            store.log(AuditEvent(event, VISIT, "ok", analysis().models, duration_s=48.0))
+            store.log(AuditEvent(event, SESSION, "ok", analysis().models, duration_s=48.0))
         table = store.table("events")
     assert list(table.event) == ["rate", "vote", "withdraw"] and list(table.asr) == ["tiny.en"] * 3
-    assert len(VISIT) == 16 and VISIT != visit_id("a session", b"other salt") != visit_id("another", b"other salt")
+    assert len(SESSION) == 16 and SESSION != salted_id("a session", b"other salt") != salted_id("another", b"other salt")
 
 
 # Several at once, and the end of a process

@@ -26,7 +26,7 @@ from medalign.feedback.records import (
     ShownConcept,
     ShownResult,
     Vote,
-    visit_id,
+    salted_id,
 )
 from medalign.feedback.store import FeedbackStore
 from medalign.feedback.tables import COLUMNS, FEEDBACK, TABLES
@@ -79,7 +79,7 @@ def filled(store):
     )
     store.rate_recording(store.open(a).code, RecordingRating(useful=4, comment="naïve, “quoted”\nsecond line"))
     store.vote(store.register_comparison(ShownComparison(a, store.register(shown()), "a", False, 1)), Vote("tie"))
-    store.log(AuditEvent("analyze", visit_id("x", b"y"), "ok"))
+    store.log(AuditEvent("analyze", salted_id("x", b"y"), "ok"))
     return store
 
 

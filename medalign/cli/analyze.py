@@ -28,8 +28,8 @@ def add_commands(commands: Commands) -> None:
     analyze = commands.add_parser("analyze", help="transcript, concepts and alignment of one recording")
     analyze.add_argument("audio", metavar="AUDIO", help="wav, mp3, m4a, mp4, ogg, webm or flac; at most 60 minutes")
     json_option(analyze, "the whole result")
-    for name, told in EXPORTS.items():
-        analyze.add_argument(f"--{name}", metavar="OUT", type=Path, help=told)
+    for name, help_text in EXPORTS.items():
+        analyze.add_argument(f"--{name}", metavar="OUT", type=Path, help=help_text)
     analyze.add_argument(
         "--concepts", metavar="CSV", type=Path, help="look for your own, too: columns label, synonyms (by |), code, category"
     )
@@ -76,8 +76,8 @@ def _analyze(arguments: argparse.Namespace) -> None:
 
     _check_outputs(arguments)
     recording = load_recording(arguments.audio)  # a bad file is refused before any model is loaded
-    own = read_concepts(arguments.concepts, ConceptBank.default()) if arguments.concepts else ()
-    analysis = _load_analyzer(arguments).analyze(recording, own)
+    custom = read_concepts(arguments.concepts, ConceptBank.default()) if arguments.concepts else ()
+    analysis = _load_analyzer(arguments).analyze(recording, custom)
     _write_exports(analysis, arguments)
     answer(analysis.to_dict(), arguments.json, _summary(analysis))
 

@@ -73,8 +73,8 @@ def add_commands(commands: Commands) -> None:
     push.add_argument("--agreed", action="store_true", help="all who gave feedback agreed to its publication")
 
 
-def _action(actions: Commands, name: str, command: Callable[[argparse.Namespace], None], told: str) -> argparse.ArgumentParser:
-    action = actions.add_parser(name, help=told, description=told[0].upper() + told[1:] + ".")
+def _action(actions: Commands, name: str, command: Callable[[argparse.Namespace], None], what: str) -> argparse.ArgumentParser:
+    action = actions.add_parser(name, help=what, description=what[0].upper() + what[1:] + ".")
     action.add_argument(
         "--store",
         default=os.environ.get(STORE_VARIABLE),

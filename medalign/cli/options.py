@@ -22,20 +22,20 @@ class Manual(argparse.RawDescriptionHelpFormatter):
     """Keeps the layout of the manual, and shows every default that says something."""
 
     def _get_help_string(self, action: argparse.Action) -> str:
-        told = action.help or ""
-        if action.default in (None, False, "", [], argparse.SUPPRESS) or "(default" in told:
-            return told
-        return f"{told} (default: %(default)s)".strip()
+        text = action.help or ""
+        if action.default in (None, False, "", [], argparse.SUPPRESS) or "(default" in text:
+            return text
+        return f"{text} (default: %(default)s)".strip()
 
 
-def field_options(command: argparse._ActionsContainer, of: type, **told: str | tuple[str, str]) -> None:
+def field_options(command: argparse._ActionsContainer, of: type, **helps: str | tuple[str, str]) -> None:
     """Options for fields of a dataclass, with the types, choices and defaults that it has.
 
     Args:
-        told: by field, the help; or the option's name, where it isn't the field's, and the help.
+        helps: by field, the help; or the option's name, where it isn't the field's, and the help.
     """
     hints, defaults = get_type_hints(of), of()
-    for name, entry in told.items():
+    for name, entry in helps.items():
         flag, text = (f"--{name.replace('_', '-')}", entry) if isinstance(entry, str) else entry
         kind = next((part for part in get_args(hints[name]) if part is not NoneType), hints[name])
         metavar = flag.removeprefix("--").replace("-", "_").upper()

@@ -7,11 +7,11 @@ segment, so everything here goes by sentences.
 
 from dataclasses import dataclass
 from itertools import dropwhile
-from typing import Literal
+from typing import Literal, cast
 
 from medalign.concepts.bank import FILLERS
 from medalign.concepts.context import Context, Place, find_cues, in_sentence, is_child_patient, presupposes
-from medalign.concepts.tokens import PhraseTree, Token, phrase_tokens, words_of
+from medalign.concepts.tokens import PhraseTree, Token, data_rows, phrase_tokens, words_of
 
 Mentioned = tuple[int, int, str, bool]  # tokens [start, end) of a sentence, concept id, is it a medicine
 
@@ -42,41 +42,14 @@ BACKCHANNEL = words_of(
     "now sorry perfect lovely brilliant excellent"
 )
 
-NO = (
-    "no|nope|nah|no no|none|never|nothing|not|not really|not at all|not that i know of|"
-    "not that i'm aware of|not that|i don't|i haven't|i'm not|i didn't|i don't think so|"
-    "don't think so|i wouldn't say so|it doesn't|it isn't|it hasn't|he doesn't|he hasn't|he isn't|"
-    "she doesn't|she hasn't|she isn't|there isn't|there aren't|they don't|they haven't|yeah no|"
-    "definitely not|absolutely not|i can't say|not particularly|neither|i've not|i never|none of|"
-    "it's not|don't"
-)
-YES = (
-    "yes|yeah|yep|yup|yea|aye|mhm|uh huh|mm hmm|yes please|i do|i have|i am|i did|it does|"
-    "it is|it has|he does|he has|he is|she does|she has|she is|there is|there are|they do|"
-    "they are|a bit|a little|a little bit|just a bit|just a little|sometimes|occasionally|definitely|"
-    "absolutely|correct|of course|quite a lot|quite a bit|some|sort of|kind of|that's right|exactly|"
-    "i think so|oh yes|oh yeah|slightly|now and then|from time to time|every now and then|certainly"
-)
-UNSURE = (
-    "i don't know|i'm not sure|not sure|don't know|i'm not really sure|hard to say|maybe|possibly|"
-    "i can't remember|i'm not certain"
-)
-
-PAST = (
-    "not any more|not anymore|no not any more|no not anymore|i used to|used to|i quit|i gave up|"
-    "i stopped|i did in the past|not now"
-)
-
-
 Verdict = Literal["no", "yes", "past", "unsure", "none"]
 
 
 def _answers() -> PhraseTree[Verdict]:
     tree = PhraseTree[Verdict]()
-    verdicts: dict[Verdict, str] = {"no": NO, "yes": YES, "unsure": UNSURE, "past": PAST}
-    for verdict, phrases in verdicts.items():
-        for phrase in phrases.split("|"):
-            tree.add(phrase_tokens(phrase), verdict)
+    for row in data_rows("answers.csv"):
+        for phrase in row["phrases"].split("|"):
+            tree.add(phrase_tokens(phrase), cast(Verdict, row["verdict"]))
     return tree
 
 
@@ -115,8 +88,8 @@ def statuses(said: list[list[Token]], mentions: list[list[Mentioned]]) -> list[l
             elif is_asked(said[number], (start, end)):
                 settled[number][index] = _after_question(said, mentions, plain, number, index)
             elif context.status == "present" and len(said[number]) <= ECHO_WORDS:
-                told_at, told = relatives.get(concept_id, (-LOOK_AHEAD - 1, context))
-                settled[number][index] = told if number - told_at <= LOOK_AHEAD else context
+                said_at, earlier = relatives.get(concept_id, (-LOOK_AHEAD - 1, context))
+                settled[number][index] = earlier if number - said_at <= LOOK_AHEAD else context
             if settled[number][index].status == "family":
                 relatives[concept_id] = (number, settled[number][index])
     return settled

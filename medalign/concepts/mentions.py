@@ -14,7 +14,7 @@ from itertools import count
 from medalign.concepts.answers import statuses
 from medalign.concepts.bank import BLOCKED, FILLERS, SKIPPABLE, ConceptBank
 from medalign.concepts.context import Context
-from medalign.concepts.tokens import PhraseTree, Token, sentences, stem, words_of
+from medalign.concepts.tokens import PhraseTree, Token, data_rows, sentences, stem, words_of
 from medalign.core.analysis import Status
 from medalign.core.transcript import UNKNOWN_SPEAKER, Segment, Transcript, Word
 
@@ -22,29 +22,7 @@ MAX_SKIPPED = 5  # skippable words inside one wording
 MAX_BRIDGE = 8  # words between a complaint and its body part
 WORD_S = 0.3  # made-up duration of a word in plain text
 
-COMPLAINTS = {
-    stem(word): complaint
-    for complaint, words in {
-        "pain": "pain painful ache aching achy achey hurt sore soreness tender tenderness discomfort throbbing",
-        "cramp": "cramp cramping crampy",
-        "swell": "swelling swollen puffy puffiness",
-        "weak": "weak weakness weaker",
-        "stiff": "stiff stiffness stiffer",
-        "itch": "itch itchy itchiness",
-        "tight": "tight tightness",
-        "loose": "loose watery runny runnier watering streaming",
-        "blocked": "blocked stuffy bunged congested",
-        "dry": "dry dryness",
-        "red": "red bloodshot",
-        "sticky": "sticky gunky",
-        "yellow": "yellow",
-        "pink": "pink",
-        "blurred": "blurred blurry fuzzy",
-        "racing": "racing pounding fluttering thumping",
-        "low": "low",
-    }.items()
-    for word in words.split()
-}
+COMPLAINTS = {stem(word): row["complaint"] for row in data_rows("complaints.csv") for word in row["words"].split()}
 # What may stand between "my chest" and "hurts", and between "pain" and "my chest".
 PLACE_FIRST = SKIPPABLE | words_of(
     "'s is are was were has have had been being be feel feels felt feeling get gets getting got gotten start "

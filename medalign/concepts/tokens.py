@@ -5,10 +5,13 @@ token of its own, so that "Parkinson's" and "my mood's low" need no special case
 spellings of English; they are meant for comparison only and never shown.
 """
 
+import csv
+import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from importlib.resources import files
 from typing import Generic, TypeVar
 
 from medalign.core.transcript import UNKNOWN_SPEAKER, Segment, Transcript
@@ -19,6 +22,12 @@ Value = TypeVar("Value")
 def words_of(text: str) -> frozenset[str]:
     """A word list, written as a line of text."""
     return frozenset(text.split())
+
+
+def data_rows(name: str) -> list[dict[str, str]]:
+    """The rows of a CSV file in `data/`."""
+    text = (files("medalign.concepts") / "data" / name).read_text(encoding="utf-8")
+    return list(csv.DictReader(io.StringIO(text)))
 
 
 ABBREVIATIONS = words_of("dr mr mrs ms st vs mg ml")  # a full stop after these ends no sentence

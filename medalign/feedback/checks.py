@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from medalign.core.errors import FeedbackError
 
 MAX_ID = 120  # characters
-MAX_TOLD = 40  # of a wrong value, in a message
+MAX_QUOTED = 40  # of a wrong value, in a message
 SLUG = frozenset(string.ascii_lowercase + string.digits + "-")
 
 
@@ -17,12 +17,12 @@ def one_of(name: str, value: object, known: Iterable[str], *, optional: bool = F
     if value is None and optional:
         return
     if not isinstance(value, str) or value not in known:
-        raise FeedbackError(f"{name} is {told(value)}, expected one of: {', '.join(known)}")
+        raise FeedbackError(f"{name} is {quoted(value)}, expected one of: {', '.join(known)}")
 
 
 def whole(name: str, value: object, low: int, high: int) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise FeedbackError(f"{name} is {told(value)}, expected a whole number from {low} to {high}")
+        raise FeedbackError(f"{name} is {quoted(value)}, expected a whole number from {low} to {high}")
 
 
 def text(name: str, value: object, limit: int) -> str:
@@ -30,7 +30,7 @@ def text(name: str, value: object, limit: int) -> str:
     if value is None:
         return ""
     if not isinstance(value, str):
-        raise FeedbackError(f"{name} is {told(value)}, expected text")
+        raise FeedbackError(f"{name} is {quoted(value)}, expected text")
     kinds = {c: unicodedata.category(c) for c in set(value)}
     if "Cs" in kinds.values():  # half a character, which no file can hold
         raise FeedbackError(f"{name} has characters that are no Unicode text; write it anew")
@@ -52,13 +52,13 @@ def seconds(start_s: object, end_s: object) -> tuple[float, float] | tuple[None,
 
 def _finite(name: str, value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise FeedbackError(f"{name} is {told(value)}, expected seconds; give both ends or none")
+        raise FeedbackError(f"{name} is {quoted(value)}, expected seconds; give both ends or none")
     return float(value)
 
 
 def identifier(name: str, value: object) -> str:
     if not isinstance(value, str) or not 0 < len(value) <= MAX_ID or not value.isprintable():
-        raise FeedbackError(f"{name} is {told(value)}, expected an identifier")
+        raise FeedbackError(f"{name} is {quoted(value)}, expected an identifier")
     return value
 
 
@@ -67,7 +67,7 @@ def is_slug(value: object, limit: int) -> bool:
     return isinstance(value, str) and 0 < len(value) <= limit and set(value) <= SLUG
 
 
-def told(value: object) -> str:
+def quoted(value: object) -> str:
     """The value for a message: short, printable, and never a forged novel."""
     shown = ascii(value)
-    return shown if len(shown) <= MAX_TOLD else f"{shown[: MAX_TOLD - 3]}..."
+    return shown if len(shown) <= MAX_QUOTED else f"{shown[: MAX_QUOTED - 3]}..."

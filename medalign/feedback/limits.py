@@ -1,6 +1,6 @@
 """How often feedback is taken: a few dozen times a minute is a person, more is a script.
 
-Counted in memory and not in the database, because what a visit did must not stand beside what it said: it would tie one
+Counted in memory and not in the database, because what a session did must not stand beside what it said: it would tie one
 person's submissions together. So each process counts for itself, and a restart begins anew.
 """
 

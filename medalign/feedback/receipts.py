@@ -5,7 +5,7 @@ import secrets
 from dataclasses import dataclass, field
 
 from medalign.core.errors import FeedbackError
-from medalign.feedback.checks import told
+from medalign.feedback.checks import quoted
 
 ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"  # nothing to be mistaken: neither 0 and O, nor 1, I and L, nor U beside V
 N_GROUPS, GROUP = 3, 4  # 30 ** 12 codes: 59 bits
@@ -32,5 +32,5 @@ def hash_of(code: object) -> str:
     """
     plain = "".join(c for c in code.upper() if c.isalnum()) if isinstance(code, str) and len(code) < 100 else ""
     if len(plain) != N_GROUPS * GROUP or not set(plain) <= set(ALPHABET):
-        raise FeedbackError(f"{told(code)} is no receipt code; one looks like {EXAMPLE}")
+        raise FeedbackError(f"{quoted(code)} is no receipt code; one looks like {EXAMPLE}")
     return hashlib.sha256(plain.encode()).hexdigest()

@@ -15,7 +15,7 @@ from typing import Literal, get_args
 from medalign import __version__
 from medalign.core.analysis import Agreement, Analysis, ModelInfo, Models, Status
 from medalign.core.errors import FeedbackError
-from medalign.feedback.checks import identifier, is_slug, one_of, seconds, text, told, whole
+from medalign.feedback.checks import identifier, is_slug, one_of, quoted, seconds, text, whole
 
 Verdict = Literal["correct", "wrong", "wrong_status", "missing"]
 Severity = Literal["none", "minor", "major", "critical"]
@@ -42,7 +42,7 @@ MAX_COMMENT = 1000  # characters, as all lengths here
 MAX_SPAN = 300
 MAX_LABEL = 120
 MAX_EVENT = 40
-MAX_VISIT = 64
+MAX_SALTED = 64
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ class ShownComparison:
             raise FeedbackError("a result can't be compared with itself; register two")
         one_of("left", self.left, get_args(Side))
         if not isinstance(self.blind, bool):
-            raise FeedbackError(f"blind is {told(self.blind)}, expected True or False")
+            raise FeedbackError(f"blind is {quoted(self.blind)}, expected True or False")
         whole("seed", self.seed, 0, 2**63 - 1)
 
 
@@ -196,7 +196,7 @@ class AuditEvent:
     """That something was done, and how it ended; when is added by the store. Words from short lists, no text."""
 
     event: str  # "analyze", "rate", "withdraw": lower-case letters, digits and hyphens
-    visit: str  # `visit_id`
+    salted_id: str  # of the session, by the function of that name
     outcome: Outcome
     models: Models | None = None
     app_version: str = __version__
@@ -205,19 +205,19 @@ class AuditEvent:
     def __post_init__(self) -> None:
         one_of("outcome", self.outcome, get_args(Outcome))
         if not is_slug(self.event, MAX_EVENT):
-            raise FeedbackError(f"event is {told(self.event)}; expected lower-case letters, digits and hyphens")
-        if not is_slug(self.visit, MAX_VISIT) or not set(self.visit) <= set("0123456789abcdef"):
-            raise FeedbackError("visit is no salted identifier; make one with visit_id")
+            raise FeedbackError(f"event is {quoted(self.event)}; expected lower-case letters, digits and hyphens")
+        if not is_slug(self.salted_id, MAX_SALTED) or not set(self.salted_id) <= set("0123456789abcdef"):
+            raise FeedbackError("salted_id is no salted identifier; make one with salted_id()")
         if self.models is not None:
             _set(self, "models", public_models(self.models))
 
 
-def visit_id(session: str, salt: bytes) -> str:
-    """A visit's name in the audit log, 16 hex digits.
+def salted_id(session: str, salt: bytes) -> str:
+    """A session's name in the audit log, 16 hex digits.
 
     Args:
-        session: what the server knows the visit by; it can't be found again from the result.
-        salt: random bytes drawn when the server starts and kept nowhere, so that no later visit can be tied to this one.
+        session: what the server knows it by; it can't be found again from the result.
+        salt: random bytes drawn when the server starts and kept nowhere, so that no later session can be tied to this one.
     """
     return hashlib.blake2b(session.encode(), key=salt[:64], digest_size=8).hexdigest()
 

@@ -39,16 +39,16 @@ def read_reliability(figures: dict) -> tuple[Reliability, ...]:
     """From the figures of `medalign fuse`, condition by condition. Raises DataError if they are something else."""
     try:
         return tuple(
-            Reliability(condition, float(told["expected_calibration_error"]), _bins(told["reliability"]))
-            for condition, told in without_provenance(figures).items()
+            Reliability(condition, float(measured["expected_calibration_error"]), _bins(measured["reliability"]))
+            for condition, measured in without_provenance(figures).items()
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise DataError(f"these are no figures of `medalign fuse` ({type(error).__name__}: {error}); run it again") from error
 
 
-def _bins(told: list[dict]) -> tuple[Bin, ...]:
+def _bins(measured: list[dict]) -> tuple[Bin, ...]:
     together: list[list[dict]] = [[]]
-    for b in told:
+    for b in measured:
         if sum(other["n"] for other in together[-1]) >= MIN_IN_BIN:
             together.append([])
         together[-1].append(b)

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, delete, exists, insert, or_, s
 from medalign.concepts import ConceptBank
 from medalign.core.errors import FeedbackError
 from medalign.feedback import schema
-from medalign.feedback.checks import told
+from medalign.feedback.checks import quoted
 from medalign.feedback.records import AuditEvent, ConceptRating, ShownComparison, ShownResult
 
 FORGOTTEN_AFTER = timedelta(days=1)  # a result that was registered and nobody gave feedback on
@@ -76,7 +76,7 @@ def add_comparison(connection: Connection, shown: ShownComparison) -> str:
 
 def check_result(connection: Connection, result_id: str) -> None:
     if connection.scalar(select(schema.results.c.result_id).where(schema.results.c.result_id == result_id)) is None:
-        raise FeedbackError(f"result {told(result_id)} isn't known, or was forgotten after a day; analyse the recording again")
+        raise FeedbackError(f"result {quoted(result_id)} isn't known, or was forgotten after a day; analyse it again")
 
 
 def check_unvoted(connection: Connection, comparison_id: str) -> None:
@@ -84,7 +84,7 @@ def check_unvoted(connection: Connection, comparison_id: str) -> None:
     comparison, vote = schema.comparisons.c, schema.votes.c
     asked = select(comparison.comparison_id).where(comparison.comparison_id == comparison_id).with_for_update()
     if connection.scalar(asked) is None:
-        raise FeedbackError(f"comparison {told(comparison_id)} isn't known, or was forgotten after a day; compare again")
+        raise FeedbackError(f"comparison {quoted(comparison_id)} isn't known, or was forgotten after a day; compare again")
     if connection.scalar(select(vote.vote_id).where(vote.comparison_id == comparison_id)) is not None:
         raise FeedbackError("this comparison has its vote already; compare again to vote again")
 
@@ -107,7 +107,7 @@ def find_subject(connection: Connection, result_id: str, rating: ConceptRating) 
         return _missing(rating, [label for _, label in rows.values()])
     if rating.status not in rows:
         raise FeedbackError(
-            f"this result has no row {told(rating.concept_id)} with status {rating.status}; "
+            f"this result has no row {quoted(rating.concept_id)} with status {rating.status}; "
             f"its statuses there: {', '.join(map(str, rows)) or 'none'}"
         )
     position, label = rows[rating.status]
@@ -120,7 +120,7 @@ def _missing(rating: ConceptRating, labels: list[str]) -> Subject:
     if rating.concept_id is not None and not labels:
         bank = ConceptBank.default()
         if rating.concept_id not in bank:
-            raise FeedbackError(f"concept {told(rating.concept_id)} is neither shown nor in the bank; give its label instead")
+            raise FeedbackError(f"concept {quoted(rating.concept_id)} is neither shown nor in the bank; give its label instead")
         label = label or bank[rating.concept_id].label
     what = rating.concept_id or label.casefold()
     return Subject(f"missing {what} {rating.start_s} {rating.end_s}", None, label)

@@ -7,7 +7,7 @@ carry a prefix because a database by URL may hold other tables. Scores are doubl
 from sqlalchemy import BigInteger, Boolean, Column, Double, ForeignKey, Integer, MetaData, String, Table, Text
 
 METADATA = MetaData()
-VERSION = 2  # of these tables; a database with another version is refused
+VERSION = 3  # of these tables; a database with another version is refused
 ID = String(32)  # uuid4 as hex digits
 TIME = String(32)  # UTC in ISO 8601: sorts as it reads, in every database
 MODELS = {
@@ -133,7 +133,7 @@ events = Table(
     Column("event_id", Integer, primary_key=True, doc="grows with time"),
     Column("created_at", TIME, nullable=False),
     Column("event", String(40), nullable=False, doc="what was done"),
-    Column("visit", String(64), nullable=False, doc="salted; tells visits of one run of the server apart, and nothing else"),
+    Column("salted_id", String(64), nullable=False, doc="salted; tells sessions of one run of the server apart"),
     Column("outcome", String(20), nullable=False, doc="ok, refused, failed, stopped"),
     Column("app_version", String(40), nullable=False),
     Column("duration_s", Double),

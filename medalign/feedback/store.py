@@ -2,7 +2,7 @@
 
 Each method is one transaction: it is stored whole or not at all, and what was stored outlives a killed process. Whoever
 calls may be forged, so nothing is believed that can be looked up: a rating must be about a row of the registered result,
-and its seconds must lie within the recording. `visit`, any key of a visit, counts for the rate limit and is not stored.
+and its seconds must lie within the recording. `session`, any key of a session, counts for the rate limit and is not stored.
 """
 
 from collections.abc import Iterator
@@ -40,7 +40,7 @@ class FeedbackStore:
         Args:
             url: SQLAlchemy URL, or path of an SQLite file.
             create: make database and tables if there are none.
-            limit: how often one receipt, and one visit, may act; 60 times a minute if not given.
+            limit: how often one receipt, and one session, may act; 60 times a minute if not given.
             n_events: how many events the audit log keeps.
 
         Raises:
@@ -59,57 +59,57 @@ class FeedbackStore:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def register(self, shown: ShownResult, *, visit: str | None = None) -> str:
+    def register(self, shown: ShownResult, *, session: str | None = None) -> str:
         """Keep what was shown, so that feedback can be checked against it; the result's identifier.
 
         What nobody gave feedback on within a day is forgotten again.
         """
-        self._limit.count(visit)
+        self._limit.count(session)
         with self._database.writing() as connection:
             results.forget_stale(connection)
             return results.add_result(connection, shown)
 
-    def open(self, result_id: str, *, role: Role | None = None, keep_span: bool = False, visit: str | None = None) -> Receipt:
+    def open(self, result_id: str, *, role: Role | None = None, keep_span: bool = False, session: str | None = None) -> Receipt:
         """Begin one person's feedback on a result.
 
         Args:
             keep_span: they agreed that the words they mark are stored; without, `span_text` is dropped.
         """
-        self._limit.count(visit)
+        self._limit.count(session)
         check_role(role)
         with self._database.writing() as connection:
             results.check_result(connection, identifier("result_id", result_id))
             return submissions.begin(connection, result_id, role, keep_span is True)
 
-    def amend(self, code: str, *, role: Role | None, keep_span: bool, visit: str | None = None) -> None:
+    def amend(self, code: str, *, role: Role | None, keep_span: bool, session: str | None = None) -> None:
         """Change role and consent of a receipt. Without consent, words that were kept are deleted."""
         check_role(role)
-        self._limit.count(visit, hash_of(code))
+        self._limit.count(session, hash_of(code))
         with self._database.erasing() if keep_span is not True else self._database.writing() as connection:
             submissions.amend(connection, submissions.act(connection, code), role, keep_span is True)
 
-    def rate(self, code: str, rating: ConceptRating, *, visit: str | None = None) -> int:
+    def rate(self, code: str, rating: ConceptRating, *, session: str | None = None) -> int:
         """Store what a person says of one concept; a newer rating of the same row supersedes the older. Its number.
 
         Raises:
             FeedbackError: unknown receipt, no such row in the result, seconds outside the recording, or too often.
         """
-        with self._acting(code, visit) as (connection, submission):
+        with self._acting(code, session) as (connection, submission):
             subject = results.find_subject(connection, submissions.rated_result(submission), rating)
             return submissions.add_rating(connection, submission, rating, subject)
 
-    def rate_recording(self, code: str, rating: RecordingRating, *, visit: str | None = None) -> int:
+    def rate_recording(self, code: str, rating: RecordingRating, *, session: str | None = None) -> int:
         """Store the short form about the whole; a newer one supersedes the older. Its number."""
-        with self._acting(code, visit) as (connection, submission):
+        with self._acting(code, session) as (connection, submission):
             submissions.rated_result(submission)
             return submissions.add_recording_rating(connection, submission, rating)
 
-    def undo(self, code: str, *, visit: str | None = None) -> Rating | None:
+    def undo(self, code: str, *, session: str | None = None) -> Rating | None:
         """Take back the last rating under this receipt, which is returned; what it had superseded counts again.
 
         None if there is nothing left. A vote stays, because the names were revealed after it; it can be withdrawn.
         """
-        with self._acting(code, visit) as (connection, submission):
+        with self._acting(code, session) as (connection, submission):
             return submissions.undo_last(connection, submission)
 
     def ratings(self, code: str) -> tuple[Rating, ...]:
@@ -117,30 +117,30 @@ class FeedbackStore:
         with self._database.reading() as connection:
             return submissions.current(connection, submissions.find(connection, code))
 
-    def withdraw(self, code: str, *, visit: str | None = None) -> int:
+    def withdraw(self, code: str, *, session: str | None = None) -> int:
         """Delete everything under this receipt; the number of ratings and votes that are gone.
 
         What was shown goes, too, unless somebody else gave feedback on it. In SQLite nothing is left in the files.
         """
-        self._limit.count(visit and f"withdraw {visit}")  # whoever has just rated a lot may still withdraw
+        self._limit.count(session and f"withdraw {session}")  # whoever has just rated a lot may still withdraw
         with self._database.erasing() as connection:
             return submissions.delete_all(connection, submissions.find(connection, code))
 
-    def register_comparison(self, shown: ShownComparison, *, visit: str | None = None) -> str:
+    def register_comparison(self, shown: ShownComparison, *, session: str | None = None) -> str:
         """Keep which results stood where; the comparison's identifier. One showing is one comparison and takes one vote."""
-        self._limit.count(visit)
+        self._limit.count(session)
         with self._database.writing() as connection:
             return results.add_comparison(connection, shown)
 
     def vote(
-        self, comparison_id: str, vote: Vote, *, code: str | None = None, role: Role | None = None, visit: str | None = None
+        self, comparison_id: str, vote: Vote, *, code: str | None = None, role: Role | None = None, session: str | None = None
     ) -> Receipt:
         """Store a vote under the receipt `code`, or else under a new one with this role; the receipt.
 
         Raises:
             FeedbackError: unknown comparison or receipt, too often, or the comparison has its vote already.
         """
-        self._limit.count(visit, code and hash_of(code))
+        self._limit.count(session, code and hash_of(code))
         check_role(role)
         comparison_id = identifier("comparison_id", comparison_id)
         with self._database.writing() as connection:
@@ -172,8 +172,8 @@ class FeedbackStore:
             return {row.result_id: row.duration_s for row in rows}
 
     @contextmanager
-    def _acting(self, code: str, visit: str | None) -> Iterator[tuple[Connection, Submission]]:
+    def _acting(self, code: str, session: str | None) -> Iterator[tuple[Connection, Submission]]:
         """One counted action under a receipt."""
-        self._limit.count(visit, hash_of(code))
+        self._limit.count(session, hash_of(code))
         with self._database.writing() as connection:
             yield connection, submissions.act(connection, code)

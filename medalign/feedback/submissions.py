@@ -121,20 +121,20 @@ def undo_last(connection: Connection, submission: Submission) -> Rating | None:
 
 
 def amend(connection: Connection, submission: Submission, role: Role | None, keep_span: bool) -> None:
-    own = schema.submissions.c.submission_id == submission.submission_id
-    connection.execute(update(schema.submissions).where(own).values(role=role, keep_span=keep_span))
+    submissions, ratings, key = schema.submissions, schema.ratings, submission.submission_id
+    change = update(submissions).where(submissions.c.submission_id == key)
+    connection.execute(change.values(role=role, keep_span=keep_span))
     if not keep_span:
-        own = schema.ratings.c.submission_id == submission.submission_id
-        connection.execute(update(schema.ratings).where(own).values(span_text=None))
+        connection.execute(update(ratings).where(ratings.c.submission_id == key).values(span_text=None))
 
 
 def delete_all(connection: Connection, submission: Submission) -> int:
     """The number of ratings and votes deleted, superseded ones included; what was shown goes with the last of them."""
-    own = submission.submission_id
-    compared = list(connection.scalars(select(schema.votes.c.comparison_id).where(schema.votes.c.submission_id == own)))
+    key = submission.submission_id
+    compared = list(connection.scalars(select(schema.votes.c.comparison_id).where(schema.votes.c.submission_id == key)))
     tables = (schema.ratings, schema.recording_ratings, schema.votes)
-    n = sum(connection.execute(delete(table).where(table.c.submission_id == own)).rowcount for table in tables)
-    connection.execute(delete(schema.submissions).where(schema.submissions.c.submission_id == own))
+    n = sum(connection.execute(delete(table).where(table.c.submission_id == key)).rowcount for table in tables)
+    connection.execute(delete(schema.submissions).where(schema.submissions.c.submission_id == key))
     forget(connection, [submission.result_id] if submission.result_id else [], compared)
     return n
 

@@ -113,7 +113,7 @@ def _shown() -> Select:
 
 def _events() -> Select:
     event = schema.events.c
-    about = (event.event_id, event.created_at, event.event, event.visit, event.outcome, event.duration_s)
+    about = (event.event_id, event.created_at, event.event, event.salted_id, event.outcome, event.duration_s)
     return select(*about, *(event[name] for name in _MODELS), _version()).order_by(event.event_id)
 
 

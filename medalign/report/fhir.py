@@ -57,32 +57,18 @@ MEDICATION = {
     "historical": "completed",
     "hypothetical": "intended",
 }
-RELATIVES = {
+RELATIVES = {  # word -> code of v3-RoleCode; "on my dad's side" is not the father
     word: code
     for code, words in {
-        "MTH": "mother mum mom mummy mommy",
-        "FTH": "father dad daddy",
-        "PRN": "parent parents",
-        "BRO": "brother brothers",
-        "SIS": "sister sisters",
-        "SIB": "sibling siblings",
-        "SONC": "son sons",
-        "DAUC": "daughter daughters",
-        "GRMTH": "grandmother grandma gran nan nana granny",
-        "GRFTH": "grandfather grandad granddad grandpa",
-        "GRPRN": "grandparents",
-        "AUNT": "aunt auntie aunts",
-        "UNCLE": "uncle uncles",
-        "COUSN": "cousin cousins",
-        "NEPHEW": "nephew",
-        "NIECE": "niece",
-        "HUSB": "husband",
-        "WIFE": "wife",
-        "SIGOTHR": "partner boyfriend girlfriend",
-        "FAMMEMB": "family relative relatives side",  # "on my dad's side" is not the father
+        "MTH": "mother mum mom mummy mommy", "FTH": "father dad daddy", "PRN": "parent parents", "BRO": "brother brothers",
+        "SIS": "sister sisters", "SIB": "sibling siblings", "SONC": "son sons", "DAUC": "daughter daughters",
+        "GRMTH": "grandmother grandma gran nan nana granny", "GRFTH": "grandfather grandad granddad grandpa",
+        "GRPRN": "grandparents", "AUNT": "aunt auntie aunts", "UNCLE": "uncle uncles", "COUSN": "cousin cousins",
+        "NEPHEW": "nephew", "NIECE": "niece", "HUSB": "husband", "WIFE": "wife", "SIGOTHR": "partner boyfriend girlfriend",
+        "FAMMEMB": "family relative relatives side",
     }.items()
     for word in words.split()
-}
+}  # fmt: skip
 _NO_CHARACTERS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")  # allowed neither in FHIR strings nor in XHTML
 
 
@@ -94,9 +80,9 @@ class _Case:
     urn: Callable[[str], str]  # a name inside the bundle -> its address
     numbers: dict[tuple, tuple[str, ...]]  # concept id and first evidence -> what was said of it: "500 mg"
 
-    def resource(self, kind: str, told: str, **elements: object) -> dict:
-        """A resource with its disclaimer, its source and a narrative that says `told`; elements that are None are left out."""
-        words = "".join(f"<p>{escape(_plain(line), quote=False)}</p>" for line in (DISCLAIMER, *told.splitlines()))
+    def resource(self, kind: str, narrative: str, **elements: object) -> dict:
+        """A resource with its disclaimer, its source and its narrative; elements that are None are left out."""
+        words = "".join(f"<p>{escape(_plain(line), quote=False)}</p>" for line in (DISCLAIMER, *narrative.splitlines()))
         return {
             "resourceType": kind,
             "meta": {"source": self.urn("device"), **META},
@@ -144,13 +130,13 @@ def _clinical(case: _Case) -> tuple[list[dict], list[str]]:
     analysis = case.analysis
     senses = number_senses(analysis.transcript, analysis.measurements)
     for measurement, sense in zip(analysis.measurements, senses, strict=True):
-        told = f'{measurement.kind}, said: "{measurement.text}" at {clock(measurement.start_s)}'
+        narrative = f'{measurement.kind}, said: "{measurement.text}" at {clock(measurement.start_s)}'
         elements = observation(measurement)
         if elements is not None and sense == "present":
-            note = [{"text": _markdown(told)}]
-            resources.append(case.resource("Observation", told, **elements, subject=case.subject, note=note))
+            note = [{"text": _markdown(narrative)}]
+            resources.append(case.resource("Observation", narrative, **elements, subject=case.subject, note=note))
         elif elements is not None:
-            left_out.append(f"{told}: said as {sense}{', or as a limit' if sense == 'uncertain' else ''}")
+            left_out.append(f"{narrative}: said as {sense}{', or as a limit' if sense == 'uncertain' else ''}")
     return resources, left_out
 
 
@@ -158,15 +144,15 @@ def _mention(concept: ConceptFinding, case: _Case) -> dict | str:
     """The resource of one concept; a string says why there is none."""
     if concept.status is None or not concept.text_evidence:
         return "heard in the sound only, which does not tell the status"
-    told = "\n".join(_evidence(concept, case))
-    note = [{"text": _markdown(told)}]
+    narrative = "\n".join(_evidence(concept, case))
+    note = [{"text": _markdown(narrative)}]
     if concept.status == "family":
-        return _family(concept, told, note, case)
+        return _family(concept, narrative, note, case)
     if concept.category == "medicine":
         said = case.said_of(concept)
         return case.resource(
             "MedicationStatement",
-            told,
+            narrative,
             status=MEDICATION[concept.status],
             statusReason=[{"text": f"mentioned as {concept.status} in a consultation; whether it is taken is to be asked"}],
             medicationCodeableConcept=_code(concept),
@@ -179,7 +165,7 @@ def _mention(concept: ConceptFinding, case: _Case) -> dict | str:
     clinical, verification = CONDITION[concept.status]
     return case.resource(
         "Condition",
-        told,
+        narrative,
         clinicalStatus=_coded("condition-clinical", clinical) if clinical else None,
         verificationStatus=_coded("condition-ver-status", verification),
         code=_code(concept),
@@ -188,7 +174,7 @@ def _mention(concept: ConceptFinding, case: _Case) -> dict | str:
     )
 
 
-def _family(concept: ConceptFinding, told: str, note: list[dict], case: _Case) -> dict | str:
+def _family(concept: ConceptFinding, narrative: str, note: list[dict], case: _Case) -> dict | str:
     trigger = concept.trigger or ""
     codes = [RELATIVES[word] for word in re.findall("[a-z]+", trigger.lower()) if word in RELATIVES]
     if not codes:
@@ -197,7 +183,7 @@ def _family(concept: ConceptFinding, told: str, note: list[dict], case: _Case) -
     is_medicine = concept.category == "medicine"
     return case.resource(
         "FamilyMemberHistory",
-        told,
+        narrative,
         status="partial",
         patient=case.subject,
         relationship={"coding": [{"system": TERMINOLOGY + "v3-RoleCode", "code": code}], "text": _plain(trigger)},
@@ -234,10 +220,10 @@ def _device(case: _Case) -> dict:
     versions = [("MedAlign, which wrote this bundle", __version__)]
     for part, model in (("speech recogniser", models.asr), ("teacher", models.teacher), ("student", models.student)):
         versions.append((part, f"{model.name}, revision {model.revision}"))
-    told = "\n".join(f"{part}: {version}" for part, version in versions)
+    narrative = "\n".join(f"{part}: {version}" for part, version in versions)
     return case.resource(
         "Device",
-        told,
+        narrative,
         deviceName=[{"name": "MedAlign", "type": "user-friendly-name"}],
         type={"text": "research software that suggests mentions in a recorded consultation"},
         version=[{"type": {"text": part}, "value": _plain(version)} for part, version in versions],

@@ -159,7 +159,7 @@ def _heat(alignment: Alignment, duration_s: float) -> go.Heatmap:
 
 
 def _read_in_text(concepts: Sequence[ConceptFinding]) -> go.Scatter:
-    """The teacher's evidence over the student's picture: do both point at the same moment?"""
+    """The teacher's evidence over the student's probabilities: do both point at the same moment?"""
     marks = [(row, c, place) for row, c in enumerate(concepts) for place in c.text_evidence]
     return diamonds(
         "read in the text",

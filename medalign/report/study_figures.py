@@ -71,7 +71,7 @@ def agreement_over_time_figure(rows: Sequence[PeriodAgreement]) -> go.Figure:
 
 
 def reliability_figure(rows: Sequence[Reliability]) -> go.Figure:
-    """How often concepts were right that were given about the same probability; on the dashed line, as often as told."""
+    """How often concepts were right that were given about the same probability; on the dashed line, as often as given."""
     figure = go.Figure()
     for row, colour, shape in zip(rows, cycle(COLOURS), cycle(SHAPES), strict=False):
         condition = escape(row.condition)

@@ -6,7 +6,7 @@ sound suggests is left out, since its status is not known.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from medalign.core.analysis import Alignment, ConceptFinding, Evidence, Measurement, Reason, Status
 from medalign.core.wording import band
@@ -14,9 +14,7 @@ from medalign.core.wording import band
 Title = Literal[
     "Problems", "Medicines", "Allergies", "Habits", "Uncertain", "In the past", "Family", "Denied", "If, or planned"
 ]
-ORDER: tuple[Title, ...] = (
-    "Problems", "Medicines", "Allergies", "Habits", "Uncertain", "In the past", "Family", "Denied", "If, or planned",
-)  # fmt: skip
+ORDER: tuple[Title, ...] = get_args(Title)
 HABITS = frozenset(["CUSTOM:alcohol-use", "ICD10CM:Z72.0", "ICD10CM:F10.20", "ICD10CM:F12.90", "ICD10CM:F17.200"])
 ALLERGY_CODES = ("ICD10CM:Z88", "ICD10CM:Z91.0", "HP:0012393")
 BY_STATUS: dict[Status, Title] = {
@@ -58,8 +56,8 @@ def summarize(concepts: Sequence[ConceptFinding], measurements: Sequence[Measure
         if concept.status is None or not concept.text_evidence:
             continue
         # Numbers go with the patient's own, present state; "my mother took 5 mg" is no dose of the patient.
-        own = concept.status == "present" or concept.concept_id not in stated and concept.status == "hypothetical"
-        numbers = [m for m in measurements if m.concept_id == concept.concept_id] if own else []
+        is_patients = concept.status == "present" or concept.concept_id not in stated and concept.status == "hypothetical"
+        numbers = [m for m in measurements if m.concept_id == concept.concept_id] if is_patients else []
         found[_section_of(concept, concept.status)].append(
             Entry(
                 concept.label,
@@ -94,8 +92,6 @@ def _section_of(concept: ConceptFinding, status: Status) -> Title:
 
 
 Kind = Reason | Literal["unwritten"]
-
-
 REASONS: dict[Kind, str] = {
     "mismatch": "the sound does not fit these words; they may be invented, or belong elsewhere",
     "garbled": "many of these words may be wrong",

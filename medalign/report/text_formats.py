@@ -64,7 +64,7 @@ def _concept_row(concept: ConceptFinding) -> dict[str, Cell]:
 
 
 def _place(evidence: Evidence) -> str:
-    """`0:06 "cough"`; for the ear alone, `heard 0:06-0:12`."""
+    """`0:06 "cough"`; from the audio alone, `heard 0:06-0:12`."""
     if evidence.text is None:
         return f"heard {clock_range(evidence.start_s, evidence.end_s)}"
     return f'{clock(evidence.start_s)} "{evidence.text}"'

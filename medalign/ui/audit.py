@@ -6,11 +6,11 @@ from collections.abc import Iterator
 import gradio as gr
 
 from medalign.core.analysis import Analysis
-from medalign.feedback.records import AuditEvent, Outcome, visit_id
+from medalign.feedback.records import AuditEvent, Outcome, salted_id
 from medalign.feedback.store import FeedbackStore
 from medalign.ui.update import PageUpdate
 
-SALT = secrets.token_bytes(32)  # drawn at the start, kept nowhere: no visit can be tied to one of another start
+SALT = secrets.token_bytes(32)  # drawn at the start, kept nowhere: no session can be tied to one of another start
 
 
 def audited(
@@ -35,6 +35,6 @@ def audit(
     """Add an event, if there is a log to add it to."""
     if store is None:
         return
-    visit = visit_id(request.session_hash or "", SALT)
+    session = salted_id(request.session_hash or "", SALT)
     models, duration_s = (analysis.models, analysis.recording.duration_s) if analysis else (None, None)
-    store.log(AuditEvent(event, visit, outcome, models, duration_s=duration_s))
+    store.log(AuditEvent(event, session, outcome, models, duration_s=duration_s))

@@ -103,12 +103,12 @@ class CompareTab:
             """Store the vote with the order shown and both results' scores; then show who was who."""
             if comparison is None:
                 raise MedAlignError("there is nothing to vote on; compare two models first")
-            choice, visit = comparison.choice(pressed), request.session_hash
+            choice, session_hash = comparison.choice(pressed), request.session_hash
             if comparison.comparison_id is None:
                 is_example = session is not None and session.is_example
-                comparison.comparison_id = _register(store, comparison, is_example, visit)
+                comparison.comparison_id = _register(store, comparison, is_example, session_hash)
             vote = Vote(cast(Choice, choice), why or "")  # which checks the choice
-            receipt = store.vote(comparison.comparison_id, vote, code=_unless_withdrawn(store, code), visit=visit).code
+            receipt = store.vote(comparison.comparison_id, vote, code=_unless_withdrawn(store, code), session=session_hash).code
             comparison.receipt = receipt
             audit(store, "vote", request)
             told = f"Vote stored. To take it back later, keep this code: <code>{text(receipt)}</code>"
@@ -118,11 +118,12 @@ class CompareTab:
         return handler
 
 
-def _register(store: FeedbackStore, comparison: ComparisonState, is_example: bool, visit: str | None) -> str:
+def _register(store: FeedbackStore, comparison: ComparisonState, is_example: bool, session_hash: str | None) -> str:
     shown = {side: ShownResult.of(entry.analysis, is_example=is_example) for side, entry in comparison.entries.items()}
-    ids = {side: store.register(result, visit=visit) for side, result in shown.items()}
+    ids = {side: store.register(result, session=session_hash) for side, result in shown.items()}
     order = comparison.order
-    return store.register_comparison(ShownComparison(ids["a"], ids["b"], order.left, comparison.blind, order.seed), visit=visit)
+    showing = ShownComparison(ids["a"], ids["b"], order.left, comparison.blind, order.seed)
+    return store.register_comparison(showing, session=session_hash)
 
 
 def _unless_withdrawn(store: FeedbackStore, code: str | None) -> str | None:

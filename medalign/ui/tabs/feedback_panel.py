@@ -53,12 +53,12 @@ class _Reader:
     session: Session
     role: Role | None
     keeps_words: bool  # that were marked in the transcript
-    visit: str | None
+    session_hash: str | None
 
     @property
     def terms(self) -> dict[str, Any]:
         """As the store takes them."""
-        return {"role": self.role, "keep_span": self.keeps_words, "visit": self.visit}
+        return {"role": self.role, "keep_span": self.keeps_words, "session": self.session_hash}
 
 
 class FeedbackPanel:
@@ -129,7 +129,7 @@ class FeedbackPanel:
         rating = ConceptRating(  # which checks the words that were sent
             cast(Verdict, verdict), concept_id, cast(Status | None, status), **_place(session, concept_id, status)
         )
-        self._store.rate(self._receipt(_reader(session, role, keep, request)), rating, visit=request.session_hash)
+        self._store.rate(self._receipt(_reader(session, role, keep, request)), rating, session=request.session_hash)
         session.last_rated = (concept_id, status)
         return self._shown(session)
 
@@ -149,7 +149,7 @@ class FeedbackPanel:
             verdict, last.concept_id, last.status, right_status=status if verdict == "wrong_status" else None,
             start_s=last.start_s, end_s=last.end_s, span_text=last.span_text, severity=severity, comment=comment or "",
         )  # fmt: skip
-        self._store.rate(session.receipts[-1], again, visit=request.session_hash)
+        self._store.rate(session.receipts[-1], again, session=request.session_hash)
         return self._shown(session)
 
     def _take_place(self, event: gr.EventData) -> Changes:
@@ -161,25 +161,25 @@ class FeedbackPanel:
         label, start_s, end_s = given[self._label], given[self._start], given[self._end]
         words = given[self._words] or None
         rating = ConceptRating("missing", label=label or None, start_s=start_s, end_s=end_s, span_text=words)
-        self._store.rate(self._receipt(reader), rating, visit=reader.visit)
+        self._store.rate(self._receipt(reader), rating, session=reader.session_hash)
         return self._shown(reader.session)
 
     def _rate_whole(self, given: Changes, request: gr.Request) -> Changes:
         reader = self._reader(given, request)
         marks = {name: given[line] for name, line in self._lines.items()}
         rating = RecordingRating(**marks, comment=given[self._comment] or "")
-        self._store.rate_recording(self._receipt(reader), rating, visit=reader.visit)
+        self._store.rate_recording(self._receipt(reader), rating, session=reader.session_hash)
         return self._shown(reader.session)
 
     def _undo(self, session: Session | None, request: gr.Request) -> Changes:
         receipts = session.receipts if session else []
-        if session is None or not receipts or self._store.undo(receipts[-1], visit=request.session_hash) is None:
+        if session is None or not receipts or self._store.undo(receipts[-1], session=request.session_hash) is None:
             raise FeedbackError("there is nothing to undo")
         return self._shown(session)
 
     def _withdraw(self, session: Session | None, code: str | None, request: gr.Request) -> Changes:
         code = (code or "").strip()
-        n = self._store.withdraw(code, visit=request.session_hash)
+        n = self._store.withdraw(code, session=request.session_hash)
         if session is not None:
             session.receipts = [kept for kept in session.receipts if kept != code]
             session.result_id = None
@@ -195,7 +195,7 @@ class FeedbackPanel:
         session, terms = reader.session, reader.terms
         if session.result_id is None:
             shown = ShownResult.of(session.result, is_example=session.is_example)
-            session.result_id = self._store.register(shown, visit=reader.visit)
+            session.result_id = self._store.register(shown, session=reader.session_hash)
             session.receipts.append(self._store.open(session.result_id, **terms).code)
         else:
             self._store.amend(session.receipts[-1], **terms)
