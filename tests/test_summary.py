@@ -6,7 +6,7 @@ from page_fixtures import analysis, hostile_analysis
 
 from medalign.core.analysis import Evidence, Measurement, Source
 from medalign.report.summary import ORDER, summarize
-from medalign.ui.views.summary_view import summary_view
+from medalign.ui.views.result_view import summary_view
 
 
 def test_each_status_has_its_section_and_sections_keep_their_order():
