@@ -151,8 +151,8 @@ def analysis() -> Analysis:
 
 
 def _checks(said: Transcript) -> tuple[SegmentCheck, ...]:
-    """The second passage does not fit its sound, the third is garbled."""
-    reasons = {1: "mismatch", 2: "garbled"}
+    """The second passage does not fit its sound, the third may be wrong."""
+    reasons = {1: "mismatch", 2: "transcription_error"}
     return tuple(SegmentCheck(s.start_s, s.end_s, 0.3, 0.1, 0.1, reasons.get(i)) for i, s in enumerate(said.segments))
 
 
@@ -265,10 +265,10 @@ class FakeEngine:
         stages += [("transcribe", 0.6 * (i + 1) / n, Transcript(said.segments[: i + 1], "en")) for i in range(n)]
         stages += [("teacher", 0.85, said)]
         for stage, fraction, so_far in stages:
-            skim = None if stage in ("decode", "student") else AudioPreview(heard, self.result.recording.duration_s)
+            preview = None if stage in ("decode", "student") else AudioPreview(heard, self.result.recording.duration_s)
             time.sleep(self.delay_s)
             yield SimpleNamespace(
-                stage=stage, fraction=fraction, remaining_s=12.0, transcript=so_far, message="", skim=skim, heard=None
+                stage=stage, fraction=fraction, remaining_s=12.0, transcript=so_far, message="", preview=preview, encoded=None
             )
             if stage == self.fail_at:
                 raise self.error or MedAlignError("the teacher's folder is gone; give --teacher another name")
@@ -297,9 +297,9 @@ class FakeListener:
     def __init__(self) -> None:
         self.student = SimpleNamespace(embed=lambda frames, stretches_s: np.stack([_vector(s) for s in stretches_s]))
         self.teacher = SimpleNamespace(encode=lambda texts: np.stack([_vector(t) for t in texts]))
-        self.calibration = SimpleNamespace(text=np.stack([_vector(i) for i in range(200)]))
+        self.calibration = SimpleNamespace(distractors=np.stack([_vector(i) for i in range(200)]))
 
-    def listen(self, recording: object, own: Sequence[Concept] = ()) -> EncodedRecording:
+    def encode(self, recording: object, custom: Sequence[Concept] = ()) -> EncodedRecording:
         empty = np.zeros((0, 8), np.float32)
         return EncodedRecording(torch.zeros(10, 8), [], empty, np.zeros((0, 2)), None, empty, None, ())
 

@@ -17,7 +17,7 @@ from medalign.core.errors import AudioError, DataError, WeightsError
 from medalign.core.transcript import Transcript
 from medalign.models.concept_embeddings import stored_concept_embeddings
 from medalign.models.teacher import Teacher
-from medalign.pipeline.analyzer import Analyzer, Progress, _align
+from medalign.pipeline.analyzer import Analyzer, Progress, _align_windows
 from medalign.pipeline.listener import MAX_PHRASE, Listener
 from medalign.training.data.sounds import audible_part
 
@@ -47,7 +47,7 @@ def test_the_json_contract_holds(analyses):
     } <= set(body["concepts"][0])  # fmt: skip
     assert {"start_s", "end_s", "score", "percentile", "transcript_text", "alarm"} <= set(body["alignment"]["windows"][0])
     assert len(body["alignment"]["segments"]) == len(body["transcript"]["segments"]) == len(body["alignment"]["points"])
-    assert set(body["alignment"]["segments"][0]) == {"start_s", "end_s", "score", "mismatch", "garbled", "reason"}
+    assert set(body["alignment"]["segments"][0]) == {"start_s", "end_s", "score", "mismatch", "transcription_error", "reason"}
     assert set(body["timings_s"]) == {"decode", "transcribe", "teacher", "student", "total"}
     assert "Not a medical device" in body["disclaimer"]
 
@@ -68,7 +68,7 @@ def test_most_expected_concepts_are_found_with_their_status(analyses, examples):
     assert right_status / found >= 0.85, f"{right_status} of {found}"
 
 
-def test_own_concepts_are_scored_by_both_witnesses_and_change_nothing_else(analyzer, analyses, examples):
+def test_custom_concepts_are_scored_by_teacher_and_student_and_change_nothing_else(analyzer, analyses, examples):
     example = examples["upset-stomach"]
     own = parse_concepts("navel trouble; belly button\nspace travel", analyzer.listener.bank)
     asked = analyzer.analyze(example.audio_path, own)
@@ -77,10 +77,10 @@ def test_own_concepts_are_scored_by_both_witnesses_and_change_nothing_else(analy
     assert "space travel" not in rows
     others = [row for row in asked.concepts if row.label != "navel trouble"]
     assert others == list(analyses["upset-stomach"].concepts)
-    heard = analyzer.listener.listen(load_recording(example.audio_path), own).heard
-    navel, space = heard.cosines[:, -2], heard.cosines[:, -1]
+    evidence = analyzer.listener.encode(load_recording(example.audio_path), own).evidence
+    navel, space = evidence.cosines[:, -2], evidence.cosines[:, -1]
     said = next(turn for turn in example.turns if "belly button" in turn.text)
-    start_s, end_s = heard.windows_s[navel.argmax()]
+    start_s, end_s = evidence.windows_s[navel.argmax()]
     assert start_s < said.end_s and said.start_s < end_s and navel.max() > space.max()
 
 
@@ -185,10 +185,10 @@ def test_the_sound_alone_gives_pictures_while_the_transcript_is_written(analyzer
     recogniser = _Halted(analyzer.transcriber, "stream", 2)
     pictures = []
     for step in Analyzer(recogniser, analyzer.listener).stream(path):
-        if isinstance(step, Progress) and step.skim is not None and step.skim not in pictures:
-            pictures.append(step.skim)
+        if isinstance(step, Progress) and step.preview is not None and step.preview not in pictures:
+            pictures.append(step.preview)
             assert step.stage == "transcribe" and (step.transcript is None or len(step.transcript.segments) <= 2)
-            if step.skim.until_s == pytest.approx(duration_s, abs=0.01):
+            if step.preview.until_s == pytest.approx(duration_s, abs=0.01):
                 recogniser.may_go_on.set()
     heard_s = [picture.until_s for picture in pictures]
     assert len(heard_s) >= 3 and heard_s == sorted(heard_s) and heard_s[0] <= 30, "the first one does not wait for the rest"
@@ -196,7 +196,7 @@ def test_the_sound_alone_gives_pictures_while_the_transcript_is_written(analyzer
     spoken_of = {row.label for row in analyses["chest-pain"].concepts if row.teacher is not None}
     assert len({row.label for row in pictures[-1].concepts} & spoken_of) >= 5
     assert all(row.status is None and row.agreement == "student_only" for row in pictures[-1].concepts)
-    assert pictures[-1].concepts == analyzer.listener.skim(path)
+    assert pictures[-1].concepts == analyzer.listener.preview(path)
 
 
 def test_a_student_slower_than_the_recogniser_is_waited_for(analyzer, analyses, examples):
@@ -227,7 +227,7 @@ def test_an_audio_only_preview_hears_the_recording_once_and_writes_nothing(analy
     monkeypatch.setattr(type(student), "frames_so_far", counted)
     monkeypatch.setattr(type(analyzer.transcriber), "transcribe", None)
     monkeypatch.setattr(type(analyzer.listener.teacher), "encode", None)
-    assert analyzer.listener.skim(path)
+    assert analyzer.listener.preview(path)
     assert seconds == [pytest.approx(load_recording(path).duration_s)]
 
 
@@ -249,14 +249,11 @@ def test_a_phrase_that_can_not_be_searched_for_is_refused(analyzer, examples, ph
 
 def test_swapped_audio_raises_alarms(analyzer, examples):
     """Another consultation's sound under this transcript is what the alarm is for."""
-    waveform = load_recording(examples["low-mood"].audio_path).waveform
-    windows_s = analyzer.listener.student.windows(len(waveform) / SAMPLE_RATE_HZ)
-    transcript = Transcript(analyzer.analyze(examples["chest-pain"].audio_path).transcript.segments)
-    texts = [transcript.text_between(*window_s) for window_s in windows_s]
-    audio = analyzer.listener.student.embed(analyzer.listener.student.frames(waveform), windows_s)
-    heard = replace(analyzer.listener.listen(load_recording(examples["low-mood"].audio_path)), windows_s=windows_s, audio=audio)
-    rows = _align(heard, texts, analyzer.listener.read_windows(transcript, heard)[1], analyzer.listener.calibration)
-    assert np.mean([row.alarm for row in rows]) > 0.5
+    transcript = analyzer.transcriber.transcribe(load_recording(examples["chest-pain"].audio_path))
+    recording = load_recording(examples["low-mood"].audio_path)
+    encoded = analyzer.listener.encode(recording)
+    rows = _align_windows(encoded, analyzer.annotate(transcript, recording, encoded), analyzer.listener.calibration)
+    assert np.mean([row.alarm for row in rows if row.text]) > 0.5
 
 
 def test_sentences_of_another_consultation_are_marked_and_those_around_them_are_not(analyzer, analyses, examples):
@@ -265,12 +262,12 @@ def test_sentences_of_another_consultation_are_marked_and_those_around_them_are_
     for slug, other_slug in zip(sorted(analyses), np.roll(sorted(analyses), -1), strict=True):
         segments = list(analyses[slug].transcript.segments)
         foreign = [s for s in analyses[other_slug].transcript.segments if len(s.words) >= 6]
-        heard = analyzer.listener.listen(load_recording(examples[slug].audio_path))
+        encoded = analyzer.listener.encode(load_recording(examples[slug].audio_path))
         places = [i for i, s in enumerate(segments) if len(s.words) >= 6][1::2]
         for place, other in zip(places, foreign, strict=False):
             swapped = replace(segments[place], text=other.text, words=other.words)
             changed = Transcript((*segments[:place], swapped, *segments[place + 1 :]))
-            checks = analyzer.listener.check(changed.segments, *analyzer.listener.utterances(changed, heard))
+            checks = analyzer.listener.check_segments(changed.segments, *analyzer.listener.embed_segments(changed, encoded))
             marked.append(checks[place].reason == "mismatch")
             others += [check.reason for i, check in enumerate(checks) if i != place]
     assert len(marked) >= 25 and np.mean(marked) >= 0.6, f"{sum(marked)} of {len(marked)}"
@@ -298,7 +295,7 @@ def test_real_coughs_of_unheard_people_are_heard_between_the_words(analyzer, exa
         laid_in.append((length / SAMPLE_RATE_HZ, (length + len(cough)) / SAMPLE_RATE_HZ))
         length, at = length + len(cough), begin
     waveform = np.concatenate([*pieces, speech[at:]]).astype(np.float32)
-    signs = analyzer.listener.listen(Recording("coughs", waveform, SAMPLE_RATE_HZ, 1)).sound_events
+    signs = analyzer.listener.encode(Recording("coughs", waveform, SAMPLE_RATE_HZ, 1)).sound_events
     found = [any(s.label == "cough" and s.start_s < b and s.end_s > a for s in signs) for a, b in laid_in]
     assert len(found) == 6 and sum(found) >= 4
     assert all(any(s.start_s < b + 0.3 and s.end_s > a - 0.3 for a, b in laid_in) for s in signs)

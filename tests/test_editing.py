@@ -57,7 +57,7 @@ def test_a_speaker_is_renamed_everywhere_and_the_guess_is_kept():
 @pytest.mark.parametrize(
     ("index", "text", "speaker", "words"),
     [
-        (99, "x", "doctor", "passage 100 does not exist; the transcript has 7"),
+        (99, "x", "doctor", "segment 100 does not exist; the transcript has 7"),
         (0, "  ", "doctor", "a passage of 0 characters"),
         (0, "x" * (MAX_TEXT + 1), "doctor", "can't be kept"),
         (0, "x", "y" * 41, "41 characters is too long"),
@@ -92,7 +92,7 @@ def test_a_suggestion_that_is_taken_stands_in_the_text_with_its_punctuation():
 
 def test_concepts_follow_the_words(analyzer, analyses, examples):
     analysis = analyses["chest-pain"]
-    heard = analyzer.listener.listen(load_recording(examples["chest-pain"].audio_path))
+    heard = analyzer.listener.encode(load_recording(examples["chest-pain"].audio_path))
     unchanged = analyzer.reread(analysis, analysis.transcript, heard)
     assert unchanged == analysis, "reading the same words again changes nothing"
     index = next(i for i, s in enumerate(analysis.transcript.segments) if len(s.words) > 6)

@@ -1,5 +1,7 @@
 """Numbers mean what they say: against naive versions, under relabelling, and on degenerate input."""
 
+import json
+
 import numpy as np
 import pytest
 from sklearn.linear_model import Ridge
@@ -18,7 +20,8 @@ from medalign.evaluation.concept_detection import (
 from medalign.evaluation.linear_probe import LinearProbe, cross_validated_probe
 from medalign.evaluation.retrieval import pooled_ranks, ranks, recall_at_k
 from medalign.evaluation.word_errors import normalize, word_error_rate
-from medalign.pipeline.calibration import Calibration
+from medalign.pipeline.calibration import FEATURES, FITS_FILE, Calibration
+from medalign.pipeline.logistic_fit import LogisticFit
 
 
 def unit(x: np.ndarray) -> np.ndarray:
@@ -236,35 +239,39 @@ def test_word_errors_are_counted_over_all_texts():
 
 
 @pytest.fixture
-def reference() -> Calibration:
+def calibration() -> Calibration:
     rng = np.random.default_rng(0)
     return Calibration(
-        text=unit(rng.standard_normal((400, 32))),
-        student_fit=np.array([8.0, 10.0, -4.0]),
-        teacher_fit=np.array([0.5, 2.0, -1.0]),
-        student_threshold=0.3,
-        alarm_below_percentile=60.0,
+        distractors=unit(rng.standard_normal((400, 32))),
+        low_percentile=60.0,
+        fits={
+            "concept in audio": LogisticFit(FEATURES["concept in audio"], (8.0, 10.0), -4.0, 0.3),
+            "mention in text": LogisticFit(FEATURES["mention in text"], (0.5, 2.0), -1.0),
+        },
     )
 
 
-def test_a_percentile_is_the_share_of_texts_that_fit_worse(reference):
+def test_a_percentile_is_the_share_of_texts_that_fit_worse(calibration):
     audio = unit(np.random.default_rng(1).standard_normal((5, 32)))
-    assert reference.percentile(audio, audio) == pytest.approx(100)
-    assert reference.percentile(audio, -audio) == pytest.approx(0)
-    unrelated = reference.percentile(
+    assert calibration.percentile(audio, audio) == pytest.approx(100)
+    assert calibration.percentile(audio, -audio) == pytest.approx(0)
+    unrelated = calibration.percentile(
         unit(np.random.default_rng(2).standard_normal((300, 32))), unit(np.random.default_rng(3).standard_normal((300, 32)))
     )
     assert unrelated.mean() == pytest.approx(50, abs=5)
 
 
-def test_probabilities_grow_with_closeness_and_fall_behind_a_better_concept(reference):
-    alone = reference.heard(np.array([[0.1, -0.5], [0.5, -0.5], [0.9, -0.5]]))[:, 0]
+def test_probabilities_grow_with_closeness_and_fall_behind_a_better_concept(calibration):
+    alone = calibration.concept_probability(np.array([[0.1, -0.5], [0.5, -0.5], [0.9, -0.5]]))[:, 0]
     assert (np.diff(alone) > 0).all() and (alone > 0).all() and (alone < 1).all()
-    assert reference.heard(np.array([[0.5, 0.9]]))[0, 0] < reference.heard(np.array([[0.5, 0.4]]))[0, 0]
+    assert (
+        calibration.concept_probability(np.array([[0.5, 0.9]]))[0, 0]
+        < calibration.concept_probability(np.array([[0.5, 0.4]]))[0, 0]
+    )
 
 
-def test_a_doubtful_word_makes_the_teacher_less_sure(reference):
-    sure, doubtful = reference.read(np.array([0.6, 0.6]), np.array([0.99, 0.2]))
+def test_a_doubtful_word_makes_the_teacher_less_sure(calibration):
+    sure, doubtful = calibration.mention_probability(np.array([0.6, 0.6]), np.array([0.99, 0.2]))
     assert sure > doubtful
 
 
@@ -278,10 +285,33 @@ def test_calibration_error_is_small_for_honest_probabilities_and_large_for_boast
         expected_calibration_error(np.zeros(5), np.zeros(5, bool))
 
 
-def test_a_reference_survives_the_disk_and_a_missing_one_is_one_sentence(reference, tmp_path):
-    reference.save(tmp_path)
+def test_a_calibration_survives_the_disk(calibration, tmp_path):
+    calibration.save(tmp_path)
     loaded = Calibration.load(tmp_path)
-    assert np.abs(loaded.text - reference.text).max() < 1e-3
-    assert loaded.student_threshold == reference.student_threshold
-    with pytest.raises(CheckpointError, match="reference.safetensors is missing; give a complete student folder"):
+    assert np.abs(loaded.distractors - calibration.distractors).max() < 1e-3
+    assert loaded.fits == calibration.fits and loaded.low_percentile == 60.0
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda stored: "{", "fits.json is not the JSON that is expected"),
+        (lambda stored: "[]", "fits.json is not the JSON that is expected"),
+        (lambda stored: json.dumps(stored | {"fits": []}), "fits.json is not the JSON that is expected .fits: "),
+        (lambda stored: json.dumps(stored | {"fits": {}}), "lacks the fit 'concept in audio'; run `medalign calibrate`"),
+        (lambda stored: json.dumps(stored).replace("8.0", "NaN"), "fits.json is not the JSON that is expected"),
+        (lambda stored: json.dumps(stored).replace("[8.0, 10.0]", "[8.0]"), "2 features have 1 weights"),
+        (lambda stored: json.dumps(stored).replace('"cosine_behind_best"', '"age"'), "made for other features .cosine, age."),
+    ],
+)
+def test_a_damaged_or_foreign_fit_is_one_sentence(calibration, tmp_path, damage, message):
+    calibration.save(tmp_path)
+    stored = json.loads((tmp_path / FITS_FILE).read_text())
+    (tmp_path / FITS_FILE).write_text(damage(stored))
+    with pytest.raises(CheckpointError, match=message):
+        Calibration.load(tmp_path)
+
+
+def test_a_missing_calibration_is_one_sentence(tmp_path):
+    with pytest.raises(CheckpointError, match="distractors.safetensors is missing; give a complete student folder"):
         Calibration.load(tmp_path / "elsewhere")

@@ -12,7 +12,7 @@ from medalign.pipeline.explanation import explain
 
 @pytest.fixture(scope="module")
 def heard(analyzer, examples):
-    return analyzer.listener.listen(load_recording(examples["chest-pain"].audio_path))
+    return analyzer.listener.encode(load_recording(examples["chest-pain"].audio_path))
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def test_a_passage_of_one_word_and_one_that_is_not_there(analyzer, said, heard):
     one = edit_passage(said, 0, "Hello.", said.segments[0].speaker)
     explained = explain(analyzer.listener, one, heard, 0)
     assert [w.support for w in explained.words] == [explained.score]
-    with pytest.raises(DataError, match="passage 1000 does not exist"):
+    with pytest.raises(DataError, match="segment 1000 does not exist"):
         explain(analyzer.listener, said, heard, 999)
 
 

@@ -1,6 +1,5 @@
 """Fitting and measuring the correction of misheard names, on hand-made suggestions and on one spoken dialogue."""
 
-import shutil
 from types import SimpleNamespace
 
 import numpy as np
@@ -16,15 +15,15 @@ from medalign.core.transcript import Segment, Transcript, Word
 from medalign.models.student import DEFAULT_STUDENT
 from medalign.pipeline.calibration import Calibration
 from medalign.pipeline.evidence import AudioEvidence
-from medalign.pipeline.misheard_names import Candidate, shortlist, weigh
+from medalign.pipeline.misheard_names import Candidate, misheard_features, shortlist
 from medalign.training.data.synthesis import SpokenUtterance, Take
 from medalign.training.fitting import observation
 from medalign.training.fitting.fit_misheard_names import (
     MIN_PRECISION,
     Observed,
     Utterance,
-    fit_corrections,
-    measure_corrections,
+    fit_misheard_names,
+    measure_misheard_names,
     observe_names,
 )
 from medalign.training.fitting.observation import observe
@@ -35,12 +34,12 @@ TRUE, OTHER = "DRUG:salbutamol", "DRUG:fluoxetine"
 class Recogniser:
     """Finds the true name likelier, by noise and then some."""
 
-    asr = "r"
+    asr_revision = "r"
 
     def __init__(self, truth: list[bool], seed: int):
         self.truth, self.rng = truth, np.random.default_rng(seed)
 
-    def gains(self, first, last, names):
+    def log_likelihood_ratios(self, first, last, names):
         return np.array([(6.0 if self.truth[first] else -6.0) + 3 * self.rng.standard_normal() for _ in names])
 
 
@@ -60,35 +59,30 @@ def observed(n: int, seed: int = 0, *, always: bool | None = None, voice: str = 
 
 
 @pytest.fixture
-def listener(tmp_path):
-    folder = tmp_path / "student"
-    folder.mkdir()
-    shutil.copy(CHECKPOINTS / DEFAULT_STUDENT / "reference.safetensors", folder)
-    student = SimpleNamespace(folder=folder, writable_folder=lambda: folder)
-    return SimpleNamespace(calibration=Calibration.load(folder), student=student, bank=ConceptBank.default())
+def calibration() -> Calibration:
+    return Calibration.load(CHECKPOINTS / DEFAULT_STUDENT)
 
 
-def test_the_fit_is_stored_with_the_student_and_its_threshold_keeps_precision(listener):
-    threshold = fit_corrections([observed(300), observed(300, seed=1)], listener)
-    stored = Calibration.load(listener.student.folder)
-    assert stored.correction_threshold == threshold and stored.correction_asr == "r"
+def test_the_threshold_keeps_precision(calibration):
+    fitted = fit_misheard_names([observed(300), observed(300, seed=1)], calibration)
+    assert fitted.asr_revision == "r"
     fresh = observed(400, seed=2)
-    listed = shortlist(fresh.candidates, stored)
-    chosen = stored.misheard(weigh(listed, fresh.second_pass)) >= threshold
+    listed = shortlist(fresh.candidates, fitted)
+    chosen = fitted.fits["misheard name"].is_reported(misheard_features(listed, fresh.rescorer))
     assert chosen.sum() > 60
     assert fresh.is_right(listed)[chosen].mean() >= MIN_PRECISION - 0.05
 
 
-def test_nothing_to_fit_on_is_refused(listener):
+def test_nothing_to_fit_on_is_refused(calibration):
     for seen in (observed(0), observed(50, always=True), observed(50, always=False)):
         with pytest.raises(DataError, match="too few to fit"):
-            fit_corrections([seen], listener)
+            fit_misheard_names([seen], calibration)
 
 
-def test_recall_and_precision_before_and_after(listener):
-    fit_corrections([observed(400)], listener)
+def test_recall_and_precision_before_and_after(calibration):
+    fitted = fit_misheard_names([observed(400)], calibration)
     right, wrong = observed(60, seed=3, always=True, voice="one"), observed(60, seed=4, always=False, voice="two")
-    figures = measure_corrections([right, wrong], listener)
+    figures = measure_misheard_names([right, wrong], fitted)
     assert figures["one"]["recall_before"] == 0 and figures["one"]["recall_after"] > 0.8
     assert figures["one"]["precision_after"] == 1.0
     assert figures["two"]["recall_after"] == 0 and figures["all"]["n_said"] == 120
@@ -96,16 +90,16 @@ def test_recall_and_precision_before_and_after(listener):
     assert 0 <= figures["expected_calibration_error"] < 0.2
 
 
-def test_a_name_that_was_read_is_no_gain(listener):
-    fit_corrections([observed(400)], listener)
+def test_a_name_that_was_read_is_no_gain(calibration):
+    fitted = fit_misheard_names([observed(400)], calibration)
     seen = observed(30, seed=5, always=True)
     read = tuple(Utterance(u.start_s, u.end_s, u.said, u.said) for u in seen.utterances)
-    figures = measure_corrections([Observed(read, seen.candidates, seen.second_pass, "voice")], listener)
+    figures = measure_misheard_names([Observed(read, seen.candidates, seen.rescorer, "voice")], fitted)
     assert figures["all"]["recall_before"] == figures["all"]["recall_after"] == 1.0
     assert not seen.is_right(()).size and not Observed(read, seen.candidates, None, "").is_right(seen.candidates).any()
 
 
-def test_a_dialogue_is_observed_utterance_by_utterance_and_transcribed_once(listener, tmp_path, monkeypatch):
+def test_a_dialogue_is_observed_utterance_by_utterance_and_transcribed_once(tmp_path, monkeypatch):
     class Transcriber:
         info = SimpleNamespace(revision="r", runtime="float32")
         calls = 0
@@ -122,13 +116,18 @@ def test_a_dialogue_is_observed_utterance_by_utterance_and_transcribed_once(list
         SpokenUtterance(3.0, 5.0, "patient", "No salbutamol."),
     )
     take = Take("a", "valid", "a.flac", {"doctor": "v", "patient": "v"}, utterances, tmp_path)
-    k = len(listener.bank)
-    silent = SimpleNamespace(heard=AudioEvidence(((0.0, 6.0),), np.zeros((1, k)), np.zeros((1, k))))
-    listener.listen = lambda recording, frames: silent
-    monkeypatch.setattr(observation, "recording_frames", lambda *_, **__: np.zeros((250, 4), np.float32))
+    bank = ConceptBank.default()
+    k = len(bank)
+    silent = SimpleNamespace(evidence=AudioEvidence(((0.0, 6.0),), np.zeros((1, k)), np.zeros((1, k)), 0.3))
     transcriber = Transcriber()
+    analyzer = SimpleNamespace(
+        transcriber=transcriber,
+        listener=SimpleNamespace(student=None, encode=lambda recording, frames: silent),
+        annotate=lambda transcript, recording, encoded: SimpleNamespace(transcript=transcript),
+    )
+    monkeypatch.setattr(observation, "recording_frames", lambda *_, **__: np.zeros((250, 4), np.float32))
     for _ in range(2):
-        (seen,) = observe_names(observe([take], listener, transcriber, tmp_path), listener.bank)
+        (seen,) = observe_names(observe([take], analyzer, tmp_path), bank)
     assert transcriber.calls == 1
     right = [c.suggestion.name for c, ok in zip(seen.candidates, seen.is_right(seen.candidates), strict=True) if ok]
     assert right and set(right) == {"fluoxetine"}

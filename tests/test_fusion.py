@@ -1,4 +1,4 @@
-"""Fusion: one probability of both witnesses; each way of knowing a concept has its own weights."""
+"""Fusion: one probability from transcript and audio; each way of knowing a concept has its own weights."""
 
 import numpy as np
 import pytest
@@ -6,14 +6,14 @@ import pytest
 from medalign.concepts import ConceptBank, find_mentions, transcript_from_text
 from medalign.core.analysis import Correction
 from medalign.core.assets import CHECKPOINTS
-from medalign.core.errors import CheckpointError, DataError
+from medalign.core.errors import DataError
 from medalign.core.transcript import Transcript
 from medalign.models.student import DEFAULT_STUDENT
-from medalign.pipeline.calibration import Calibration
-from medalign.pipeline.evidence import AudioEvidence, TextEvidence, findings
-from medalign.pipeline.fusion import MAX_LOGIT, N_FEATURES, Fusion, candidate_concepts, fusion_features
+from medalign.pipeline.calibration import FEATURES, Calibration
+from medalign.pipeline.evidence import AudioEvidence, FusedProbabilities, TextEvidence, findings
+from medalign.pipeline.fusion import MAX_LOGIT, candidate_concepts, fusion_features
 from medalign.pipeline.misheard_names import find_corrected_mentions
-from medalign.training.fitting.fit_fusion import Asked, fit_fusion, joined, measure_fusion
+from medalign.training.fitting.fit_fusion import Candidates, fit_fusion, joined, measure_fusion
 
 BANK = ConceptBank.default()
 WINDOWS = ((0.0, 6.0), (3.0, 9.0), (6.0, 12.0))
@@ -27,20 +27,20 @@ def heard(**probabilities: tuple[float, float, float]) -> AudioEvidence:
     p = np.zeros((len(WINDOWS), len(BANK)))
     for label, by_window in probabilities.items():
         p[:, column(label)] = by_window
-    return AudioEvidence(WINDOWS, p, p)
+    return AudioEvidence(WINDOWS, p, p, 0.3)
 
 
-def reading(cosine: float = 0.3) -> TextEvidence:
+def reading(transcript: Transcript, cosine: float = 0.3) -> TextEvidence:
     """Every window's words are as near to every concept."""
     text = np.tile([cosine, np.sqrt(1 - cosine**2)], (len(WINDOWS), 1)).astype(np.float32)
     concepts = np.tile([1.0, 0.0], (len(BANK), 1)).astype(np.float32)
-    return TextEvidence(text, text, concepts, Calibration.load(CHECKPOINTS / DEFAULT_STUDENT))
+    return TextEvidence(transcript, text, text, concepts, Calibration.load(CHECKPOINTS / DEFAULT_STUDENT))
 
 
 def features(transcript: Transcript, ear: AudioEvidence, corrections: tuple[Correction, ...] = ()) -> dict[str, np.ndarray]:
     mentions = find_corrected_mentions(transcript, corrections, BANK)
     asked = candidate_concepts(mentions, ear, BANK)
-    rows = fusion_features(asked, mentions, corrections, transcript, ear, reading(), BANK)
+    rows = fusion_features(asked, mentions, corrections, reading(transcript), ear, BANK)
     return {BANK[c].label: row for c, row in zip(asked, rows, strict=True)}
 
 
@@ -82,27 +82,29 @@ def test_a_concept_that_nobody_wrote_down_is_told_from_the_threshold_on_and_ever
     mentions = find_mentions(transcript, BANK)
     ids = {label: BANK.by_label(label).concept_id for label in ("cough", "fever", "nausea")}
     fused = {ids["cough"]: 0.97, ids["fever"]: 0.4, ids["nausea"]: 0.6}
-    rows = findings(mentions, transcript, ear, reading(), BANK, 0.3, fused, 0.5)
+    rows = findings(mentions, reading(transcript), ear, BANK, FusedProbabilities(fused, 0.5))
     assert {(r.label, r.status, r.probability) for r in rows} == {
         ("cough", "negated", 0.97),
         ("cough", "family", 0.97),
         ("nausea", None, 0.6),
     }
-    unfused = findings(mentions, transcript, ear, reading(), BANK, 0.3)
+    unfused = findings(mentions, reading(transcript), ear, BANK)
     assert {(r.label, r.probability) for r in unfused} == {("cough", None), ("fever", None)}  # the student's 0.5 decides
 
 
-def asked(n: int, seed: int, name: str) -> Asked:
+def asked(n: int, seed: int, name: str) -> Candidates:
     """The transcript has two in three of what was said; the ear knows about most of the others."""
     rng = np.random.default_rng(seed)
     said = rng.random(n) < 0.5
     read = said & (rng.random(n) < 0.66)
-    rows = np.zeros((n, N_FEATURES))
+    rows = np.zeros((n, len(FEATURES["fusion"])))
     rows[read, 0], rows[read, 1] = 1, 2
     rows[~read, 7] = 1
     rows[~read, 8] = np.where(said[~read], 1.5, -1.5) + rng.standard_normal((~read).sum())
     rows[rng.random(n) < 0.02] = np.nan
-    return Asked(np.array([name] * n), rng.random(n) < 0.3, said, read, np.zeros(n, bool), rows, said * 0.5 + rng.random(n))
+    return Candidates(
+        np.array([name] * n), rng.random(n) < 0.3, said, read, np.zeros(n, bool), rows, said * 0.5 + rng.random(n)
+    )
 
 
 def test_fused_beats_the_transcript_where_the_ear_knows_more_and_is_calibrated():
@@ -116,22 +118,12 @@ def test_fused_beats_the_transcript_where_the_ear_knows_more_and_is_calibrated()
     assert low < figures["all"]["fused"]["f1"] < high
     assert figures["expected_calibration_error"] < 0.06
     ranked = figures["average_precision"]
-    assert 0.7 < ranked["skim"] < 1.0 and 0.7 < ranked["transcript"] < 1.0
+    assert 0.7 < ranked["preview"] < 1.0 and 0.7 < ranked["transcript"] < 1.0
     assert figures["common"]["n_said"] + figures["names"]["n_said"] == figures["all"]["n_said"]
     assert sum(b["n"] for b in figures["reliability"]) <= 2000
 
 
-def test_too_little_is_refused_and_a_fit_survives_the_disk(tmp_path):
+def test_too_little_is_refused():
     nothing = asked(20, 0, "c")
     with pytest.raises(DataError, match="too few"):
-        fit_fusion(Asked(nothing.consultation, nothing.is_name, np.zeros(20, bool), *list(vars(nothing).values())[3:]))
-    assert Fusion.load(tmp_path) is None
-    Fusion(np.arange(N_FEATURES + 1.0), 0.4).save(tmp_path)
-    loaded = Fusion.load(tmp_path)
-    assert loaded.fit.tolist() == list(range(N_FEATURES + 1)) and loaded.threshold == 0.4
-    Fusion(np.arange(3.0), 0.4).save(tmp_path)
-    with pytest.raises(CheckpointError, match="'fit' has the shape 3, expected 16"):
-        Fusion.load(tmp_path)
-    (tmp_path / "fusion.safetensors").write_bytes(b"x" * 50)
-    with pytest.raises(CheckpointError, match="medalign fuse"):
-        Fusion.load(tmp_path)
+        fit_fusion(Candidates(nothing.consultation, nothing.is_name, np.zeros(20, bool), *list(vars(nothing).values())[3:]))

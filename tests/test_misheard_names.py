@@ -14,17 +14,18 @@ from medalign.core.analysis import Correction
 from medalign.core.assets import CHECKPOINTS
 from medalign.core.transcript import Transcript
 from medalign.models.student import DEFAULT_STUDENT
-from medalign.pipeline.calibration import Calibration
+from medalign.pipeline.calibration import FEATURES, Calibration
 from medalign.pipeline.evidence import AudioEvidence
+from medalign.pipeline.logistic_fit import LogisticFit
 from medalign.pipeline.misheard_names import (
-    MAX_GAIN,
-    MAX_RIVALS,
+    MAX_NAMES,
+    MAX_RATIO,
     candidates,
     corrections_of,
     find_corrected_mentions,
     find_corrections,
+    misheard_features,
     shortlist,
-    weigh,
 )
 
 GARBLED = [
@@ -51,7 +52,7 @@ def heard(probabilities: dict[str, float] | None = None) -> AudioEvidence:
     p = np.zeros((1, len(bank())))
     for label, probability in (probabilities or {}).items():
         p[0, bank().column[bank().by_label(label).concept_id]] = probability
-    return AudioEvidence(((0.0, 6.0),), p, p)
+    return AudioEvidence(((0.0, 6.0),), p, p, 0.3)
 
 
 def suggested(text: str, **ear: float) -> list:
@@ -129,96 +130,91 @@ def test_status_is_read_as_if_the_name_had_been_written_and_both_wordings_are_sh
 class Recogniser:
     """A second pass that finds each name likelier than what stands there by so much; 0 for others."""
 
-    asr = "r"
+    asr_revision = "r"
 
     def __init__(self, **gains: float):
         self.known, self.asked = gains, []
 
-    def gains(self, first, last, names):
+    def log_likelihood_ratios(self, first, last, names):
         self.asked.append((first, last, list(names)))
         return np.array([self.known.get(name, 0.0) for name in names])
 
 
-def reference(
-    *, shortlisted_by: dict[int, float], intercept: float = 0.0, believed_by: dict[int, float], threshold: float = 0.5
-):
-    """The shipped one, with fits that go by a few features alone."""
-    first, second = np.zeros(9), np.zeros(11)
-    for i, weight in shortlisted_by.items():
-        first[i] = weight
-    first[8] = intercept
-    for i, weight in believed_by.items():
-        second[i] = weight
-    shipped = Calibration.load(CHECKPOINTS / DEFAULT_STUDENT)
-    return replace(shipped, shortlist_fit=first, correction_fit=second, correction_threshold=threshold, correction_asr="r")
+def fitted(*, shortlisted_by: dict[int, float], intercept: float = 0.0, believed_by: dict[int, float], threshold: float = 0.5):
+    """The shipped calibration, with fits that go by a few features alone."""
+    calibration = replace(Calibration.load(CHECKPOINTS / DEFAULT_STUDENT), asr_revision="r")
+    for name, weights, constant, least in (
+        ("misheard name, shortlist", shortlisted_by, intercept, 0.1),
+        ("misheard name", believed_by, 0.0, threshold),
+    ):
+        features = FEATURES[name]
+        by_feature = tuple(weights.get(i, 0.0) for i in range(len(features)))
+        calibration = calibration.with_fit(name, LogisticFit(features, by_feature, constant, least))
+    return calibration
 
 
-SPELLING, EAR, GAIN, LEAD = 1, 7, 8, 9  # columns of what is fitted on
+SPELLING, AUDIO, RATIO, LEAD = 1, 7, 8, 9  # columns of what is fitted on
 
 
 def test_the_short_list_keeps_the_likeliest_few_for_the_same_words_and_drops_the_unlikely():
     found = suggested("I use salby temol when I run.", salbutamol=0.9)
-    everything = shortlist(found, reference(shortlisted_by={}, believed_by={}))
+    everything = shortlist(found, fitted(shortlisted_by={}, believed_by={}))
     assert len(everything) < len(found)
     for candidate in everything:
-        assert sum(candidate.meets(other) for other in everything) <= 2 * MAX_RIVALS
-    only_heard = shortlist(found, reference(shortlisted_by={EAR: 20.0}, intercept=-10.0, believed_by={}))
+        assert sum(candidate.meets(other) for other in everything) <= 2 * MAX_NAMES
+    only_heard = shortlist(found, fitted(shortlisted_by={AUDIO: 20.0}, intercept=-10.0, believed_by={}))
     assert {c.suggestion.concept_id for c in only_heard} == {bank().by_label("salbutamol").concept_id}
-    assert shortlist([], reference(shortlisted_by={}, believed_by={})) == []
+    assert shortlist([], fitted(shortlisted_by={}, believed_by={})) == []
 
 
 def test_each_stretch_is_heard_again_once_and_a_name_is_measured_against_its_rivals():
     found = [c for c in suggested("I use salby temol when I run.") if c.suggestion.likeness > 0.6]
-    second_pass = Recogniser(salbutamol=12.0)
-    features = weigh(found, second_pass)
-    assert len({(first, last) for first, last, _ in second_pass.asked}) == len(second_pass.asked)
+    rescorer = Recogniser(salbutamol=12.0)
+    features = misheard_features(found, rescorer)
+    assert len({(first, last) for first, last, _ in rescorer.asked}) == len(rescorer.asked)
     names = [c.suggestion.name for c in found]
     assert features.shape == (len(found), 10)
     for name, row in zip(names, features, strict=True):
-        assert row[GAIN] == (12.0 if name == "salbutamol" else 0.0)
-    assert features[names.index("salbutamol"), LEAD] == (12.0 if len(set(names)) > 1 else MAX_GAIN)
+        assert row[RATIO] == (12.0 if name == "salbutamol" else 0.0)
+    assert features[names.index("salbutamol"), LEAD] == (12.0 if len(set(names)) > 1 else MAX_RATIO)
     rivals = [row[LEAD] for name, row in zip(names, features, strict=True) if name != "salbutamol"]
     assert all(lead <= 0 for lead in rivals)
 
 
 def test_the_sound_decides_between_names_and_only_one_is_told_for_the_same_words():
     transcript = transcript_from_text("I use salby temol when I run.")
-    by_gain = reference(shortlisted_by={SPELLING: 10.0}, intercept=-5.0, believed_by={GAIN: 1.0, SPELLING: 0.1})
+    by_gain = fitted(shortlisted_by={SPELLING: 10.0}, intercept=-5.0, believed_by={RATIO: 1.0, SPELLING: 0.1})
     (found,) = find_corrections(transcript, heard(), bank(), by_gain, Recogniser(salbutamol=4.0))
     assert (found.said, found.name) == ("salby temol", "salbutamol")
     assert isclose(found.probability, 1 / (1 + np.exp(-4.1)), abs_tol=0.01)
-    strict = replace(by_gain, correction_threshold=0.99)
+    strict = by_gain.with_fit("misheard name", replace(by_gain.fits["misheard name"], threshold=0.99))
     assert find_corrections(transcript, heard(), bank(), strict, Recogniser(salbutamol=4.0)) == ()
     assert corrections_of([], np.zeros((0, 10)), by_gain, "r") == ()
 
 
 def test_a_recogniser_that_nothing_was_fitted_on_must_be_surer(tmp_path):
     transcript = transcript_from_text("I use salby temol when I run.")
-    fitted = reference(shortlisted_by={SPELLING: 10.0}, intercept=-5.0, believed_by={GAIN: 1.0})
-    fitted.save(tmp_path)
-    fitted = Calibration.load(tmp_path)
+    calibration = fitted(shortlisted_by={SPELLING: 10.0}, intercept=-5.0, believed_by={RATIO: 1.0})
+    calibration.save(tmp_path)
+    calibration = Calibration.load(tmp_path)
     other = Recogniser(salbutamol=2.0)  # about 0.88
-    assert len(find_corrections(transcript, heard(), bank(), fitted, other)) == 1
-    other.asr = "another"
-    assert find_corrections(transcript, heard(), bank(), fitted, other) == ()
+    assert len(find_corrections(transcript, heard(), bank(), calibration, other)) == 1
+    other.asr_revision = "another"
+    assert find_corrections(transcript, heard(), bank(), calibration, other) == ()
     other.known["salbutamol"] = 3.0  # about 0.95
-    assert len(find_corrections(transcript, heard(), bank(), fitted, other)) == 1
+    assert len(find_corrections(transcript, heard(), bank(), calibration, other)) == 1
 
 
-def test_a_student_without_a_fit_suggests_nothing_and_a_fit_survives_saving(tmp_path):
-    none = replace(Calibration.load(CHECKPOINTS / DEFAULT_STUDENT), correction_fit=None)
-    transcript = transcript_from_text("I use salby temol.")
-    assert find_corrections(transcript, heard(), bank(), none, Recogniser()) == ()
-    replace(none, shortlist_fit=np.arange(9.0), correction_fit=np.arange(11.0), correction_threshold=0.7).save(tmp_path)
-    loaded = Calibration.load(tmp_path)
-    assert loaded.shortlist_fit.tolist() == list(range(9)) and loaded.correction_fit.tolist() == list(range(11))
-    assert loaded.correction_threshold == 0.7
-    assert find_corrections(Transcript(()), heard(), bank(), loaded, Recogniser()) == ()
+def test_a_student_without_a_fit_suggests_nothing():
+    shipped = Calibration.load(CHECKPOINTS / DEFAULT_STUDENT)
+    transcript = transcript_from_text("I use salby temol when I run.")
+    assert find_corrections(transcript, heard(), bank(), shipped.without("misheard name"), Recogniser()) == ()
+    assert find_corrections(Transcript(()), heard(), bank(), shipped, Recogniser()) == ()
 
 
 def test_silence_stays_silent():
     """Nothing is suggested where no word stands, whatever the student hears."""
-    believing = reference(shortlisted_by={}, intercept=9.0, believed_by={GAIN: 1.0}, threshold=0.0)
-    second_pass = Recogniser(salbutamol=30.0)
-    assert find_corrections(Transcript(()), heard({"salbutamol": 1.0}), bank(), believing, second_pass) == ()
-    assert second_pass.asked == []
+    believing = fitted(shortlisted_by={}, intercept=9.0, believed_by={RATIO: 1.0}, threshold=0.0)
+    rescorer = Recogniser(salbutamol=30.0)
+    assert find_corrections(Transcript(()), heard({"salbutamol": 1.0}), bank(), believing, rescorer) == ()
+    assert rescorer.asked == []

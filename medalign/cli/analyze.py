@@ -109,7 +109,7 @@ def _write_exports(analysis: Analysis, arguments: argparse.Namespace) -> None:
 
 def _preview(arguments: argparse.Namespace) -> None:
     check_output(arguments.json)
-    rows = _load_listener(arguments).skim(arguments.audio)
+    rows = _load_listener(arguments).preview(arguments.audio)
     lines = [DISCLAIMER]
     for row in rows:
         places = ", ".join(clock(e.start_s) for e in row.audio_evidence) or "no clear place"

@@ -117,35 +117,42 @@ def _calibrate(arguments: argparse.Namespace) -> None:
 
 
 def _misheard_names(arguments: argparse.Namespace) -> None:
-    from medalign.training.fitting.fit_misheard_names import fit_corrections, measure_corrections, observe_names
+    from medalign.training.fitting.fit_misheard_names import fit_misheard_names, measure_misheard_names, observe_names
 
     check_output(arguments.json)
-    listener, observed = _observer(arguments)
+    analyzer, observed = _observer(arguments)
+    calibration = analyzer.listener.calibration
 
     def names(folders: list[Path], only: str | tuple[str, ...]):
-        return [o for folder in folders for o in observe_names(observed(only, speech=folder), listener.bank)]
+        return [o for folder in folders for o in observe_names(observed(only, speech=folder), analyzer.listener.bank)]
 
     if arguments.fit:
-        fit_corrections(names(arguments.fit, tuple(arguments.fit_only) or ""), listener)
-    elif listener.calibration.correction_fit is None:
-        raise MedAlignError(f"student '{arguments.student}' has no fit of misheard names yet; give --fit FOLDER")
-    _tell(measure_corrections(names(arguments.speech, arguments.only), listener), arguments.json)
+        calibration = fit_misheard_names(names(arguments.fit, tuple(arguments.fit_only) or ""), calibration)
+        calibration.save(analyzer.listener.student.writable_folder())
+    calibration.check_fitted("misheard name", "--fit FOLDER")
+    _tell(measure_misheard_names(names(arguments.speech, arguments.only), calibration), arguments.json)
 
 
 def _segment_quality(arguments: argparse.Namespace) -> None:
-    from medalign.training.fitting.fit_segment_quality import fit_alarm, judge, measure_alarm
+    from medalign.training.fitting.fit_segment_quality import (
+        check_observations,
+        fit_segment_quality,
+        measure_segment_quality,
+    )
 
     check_output(arguments.json)
-    listener, observed = _observer(arguments)
-    levels = (None, *arguments.snr_db)
-    learnt = [judged for level in levels for judged in judge(observed(arguments.fit, level), listener)] if arguments.fit else []
-    if learnt:
-        listener.alarm = fit_alarm(learnt)
-        listener.alarm.save(listener.student.writable_folder())
-    if listener.alarm is None:
-        raise MedAlignError(f"student '{arguments.student}' has no fit of segment quality yet; give --fit PREFIX")
+    analyzer, observed = _observer(arguments)
+    listener, levels = analyzer.listener, (None, *arguments.snr_db)
+    calibration, fitted_on = listener.calibration, []
+    if arguments.fit:
+        fitted_on = [c for level in levels for c in check_observations(observed(arguments.fit, level), listener)]
+        calibration = fit_segment_quality(fitted_on, calibration)
+        calibration.save(listener.student.writable_folder())
+    calibration.check_fitted("transcription error", "--fit PREFIX")
     figures = {
-        _level(level): measure_alarm(listener.alarm, judge(observed(arguments.only, level), listener), learnt)
+        _level(level): measure_segment_quality(
+            calibration, check_observations(observed(arguments.only, level), listener), fitted_on
+        )
         for level in levels
     }
     _tell(figures, arguments.json)
@@ -154,19 +161,20 @@ def _segment_quality(arguments: argparse.Namespace) -> None:
 def _fuse(arguments: argparse.Namespace) -> None:
     from medalign.feedback.reliability import read_reliability
     from medalign.report.study_figures import reliability_figure
-    from medalign.training.fitting.fit_fusion import ask, fit_fusion, joined, measure_fusion
+    from medalign.training.fitting.fit_fusion import collect_candidates, fit_fusion, joined, measure_fusion
 
     check_output(arguments.json)
     check_output(arguments.html)
-    listener, observed = _observer(arguments)
-    levels = (None, *arguments.snr_db)
+    analyzer, observed = _observer(arguments, corrections=True)
+    calibration, bank, levels = analyzer.listener.calibration, analyzer.listener.bank, (None, *arguments.snr_db)
     if arguments.fit:
-        listener.fusion = fit_fusion(joined([ask(observed(arguments.fit, level), listener) for level in levels]))
-        listener.fusion.save(listener.student.writable_folder())
-    if listener.fusion is None:
-        raise MedAlignError(f"student '{arguments.student}' has no fusion yet; give --fit PREFIX")
+        fit = fit_fusion(joined([collect_candidates(observed(arguments.fit, level), bank) for level in levels]))
+        calibration = calibration.with_fit("fusion", fit)
+        calibration.save(analyzer.listener.student.writable_folder())
+    calibration.check_fitted("fusion", "--fit PREFIX")
     figures = {
-        _level(level): measure_fusion(listener.fusion, ask(observed(arguments.only, level), listener)) for level in levels
+        _level(level): measure_fusion(calibration.fits["fusion"], collect_candidates(observed(arguments.only, level), bank))
+        for level in levels
     }
     if arguments.html:
         reliability_figure(read_reliability(figures)).write_html(arguments.html, include_plotlyjs="directory")
@@ -193,9 +201,14 @@ def _coverage(arguments: argparse.Namespace) -> None:
     _tell(figures, arguments.json)
 
 
-def _observer(arguments: argparse.Namespace):
-    """The listener, and a function from consultations (prefix) and noise (dB or None) to what the models make of them."""
+def _observer(arguments: argparse.Namespace, *, corrections: bool = False):
+    """The analyzer, and a function from consultations (prefix) and noise (dB or None) to what it makes of them.
+
+    Args:
+        corrections: whether misheard names are looked for: rescoring takes time that only a fusion needs.
+    """
     from medalign.models.transcription import Transcriber
+    from medalign.pipeline.analyzer import Analyzer
     from medalign.pipeline.listener import Listener
     from medalign.training.data.synthesis import read_takes
     from medalign.training.fitting.observation import observe
@@ -204,12 +217,14 @@ def _observer(arguments: argparse.Namespace):
     if arguments.fit:
         listener.student.writable_folder()  # better to find out before hours of work than after
     transcriber = Transcriber(arguments.asr)
+    calibration = listener.calibration if corrections else listener.calibration.without("misheard name")
+    observer = Analyzer(transcriber, listener.with_calibration(calibration))
 
     def observed(only: str | tuple[str, ...], snr_db: float | None = None, speech: Path | None = None):
         takes = read_takes(speech or arguments.speech, "valid", only)
-        return observe(takes, listener, transcriber, arguments.cache, snr_db=snr_db)
+        return observe(takes, observer, arguments.cache, snr_db=snr_db)
 
-    return listener, observed
+    return Analyzer(transcriber, listener), observed
 
 
 def _level(snr_db: float | None) -> str:

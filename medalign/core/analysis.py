@@ -19,7 +19,7 @@ DISCLAIMER = "Research software. Not a medical device. Do not use for patient ca
 System = Literal["HPO", "ICD-10-CM", "DRUG", "CUSTOM"]
 Status = Literal["present", "negated", "resolved", "historical", "family", "hypothetical", "uncertain"]
 Agreement = Literal["both", "teacher_only", "student_only"]
-Reason = Literal["mismatch", "garbled"]
+Reason = Literal["mismatch", "transcription_error"]
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Correction:
-    """A medicine or disease that the transcript garbled: a suggestion, the transcript stays as it is."""
+    """A medicine or disease that the recogniser misheard: a suggestion, the transcript stays as it is."""
 
     first_word: int  # words [first_word, last_word] of the transcript
     last_word: int
@@ -173,7 +173,8 @@ class SegmentCheck:
     end_s: float
     score: float  # cosine of its sound and its text
     mismatch: float  # 0 to 1, the higher the less sound and text belong together; no probability
-    garbled: float  # probability that over two words in five are wrong, by the recogniser's own figures
+    # Probability that over two words in five are wrong, by the recogniser's own figures; None where there are none.
+    transcription_error: float | None
     reason: Reason | None  # None: no need
 
 

@@ -79,7 +79,7 @@ def with_correction(transcript: Transcript, correction: Correction) -> Transcrip
 
 def _segment(transcript: Transcript, index: int) -> Segment:
     if not 0 <= index < len(transcript.segments):
-        raise DataError(f"passage {index + 1} does not exist; the transcript has {len(transcript.segments)}")
+        raise DataError(f"segment {index + 1} does not exist; the transcript has {len(transcript.segments)}")
     return transcript.segments[index]
 
 

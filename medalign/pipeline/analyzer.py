@@ -9,12 +9,12 @@ import threading
 import time
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
 
-from medalign.concepts import Concept
+from medalign.concepts import Concept, Mention
 from medalign.concepts.language import is_english
 from medalign.concepts.measurements import find_measurements
 from medalign.core.analysis import (
@@ -36,7 +36,7 @@ from medalign.models.student import DEFAULT_STUDENT
 from medalign.models.teacher import DEFAULT_TEACHER
 from medalign.models.transcription import DEFAULT_ASR, Transcriber, time_covered_s
 from medalign.pipeline.calibration import Calibration
-from medalign.pipeline.evidence import tracks
+from medalign.pipeline.evidence import TextEvidence, tracks
 from medalign.pipeline.explanation import explain, utterance_points
 from medalign.pipeline.hotword_rescoring import HotwordRescorer
 from medalign.pipeline.interleave import END, interleave
@@ -48,17 +48,17 @@ Stage = Literal["decode", "transcribe", "student", "teacher"]
 
 # Share of the whole job at which each stage begins, measured on the bundled examples on two CPU cores.
 _BEGINS_AT = {"decode": 0.0, "transcribe": 0.02, "student": 0.65, "teacher": 0.7}
-WRITING, LISTENING = "Writing down what is said", "Listening to the audio itself"
+TRANSCRIBING, ENCODING = "Writing down what is said", "Listening to the audio itself"
 NICE = 10
 DROPPED_SPEECH_S = 2.0  # this much voice without one written word is an alarm
 
 
 @dataclass(frozen=True)
 class AudioPreview:
-    """What the sound alone tells."""
+    """What is found in the audio alone."""
 
     concepts: tuple[ConceptFinding, ...]
-    until_s: float  # of the recording; what comes after has not been heard yet
+    until_s: float  # of the recording; what comes after has not been encoded yet
 
 
 @dataclass(frozen=True)
@@ -70,12 +70,12 @@ class Progress:
     remaining_s: float | None  # None until there is something to estimate from
     transcript: Transcript | None  # the segments so far
     message: str
-    skim: AudioPreview | None = None  # once some of it has been listened to
-    heard: EncodedRecording | None = None  # the sound itself, for questions that come later
+    preview: AudioPreview | None = None  # once some of it has been encoded
+    encoded: EncodedRecording | None = None  # the whole audio, for questions that come later
 
 
 class Analyzer:
-    """A recogniser that writes, beside a `Listener` that hears."""
+    """A recogniser, which reads the recording as text, beside a `Listener`, which reads its audio."""
 
     def __init__(self, transcriber: Transcriber, listener: Listener):
         self.transcriber, self.listener = transcriber, listener
@@ -97,21 +97,21 @@ class Analyzer:
         device = choose_device(device)
         return cls(Transcriber(asr, device=device), Listener.default(teacher=teacher, student=student, device=device))
 
-    def analyze(self, source: Source | Recording, own: Sequence[Concept] = ()) -> Analysis:
+    def analyze(self, source: Source | Recording, custom: Sequence[Concept] = ()) -> Analysis:
         """Listen to one recording.
 
         Args:
             source: a recording, or what `load_recording` decodes.
-            own: concepts to look for beside the bank's, as `medalign.concepts.custom` reads them; no training needed.
+            custom: concepts to look for beside the bank's, as `medalign.concepts.custom` reads them; no training needed.
 
         Raises:
             AudioError: the recording can't be used; one clear sentence.
         """
-        *_, analysis = self.stream(source, own)
+        *_, analysis = self.stream(source, custom)
         assert isinstance(analysis, Analysis)  # the last item is
         return analysis
 
-    def stream(self, source: Source | Recording, own: Sequence[Concept] = ()) -> Generator[Progress | Analysis, None, None]:
+    def stream(self, source: Source | Recording, custom: Sequence[Concept] = ()) -> Generator[Progress | Analysis, None, None]:
         """The same, step by step: any number of `Progress`, then the `Analysis`.
 
         The student listens while the recogniser writes: on two cores that costs the transcript next to nothing, and what
@@ -121,38 +121,12 @@ class Analyzer:
         yield clock.progress("decode", "Reading the recording")
         recording = source if isinstance(source, Recording) else load_recording(source)
         clock.lap("decode")
-
-        transcript, heard, skim = None, None, None
-        yield clock.progress("transcribe", WRITING)
-        sources = {"heard": self._listen(recording, own), "said": self.transcriber.stream(recording)}
-        unfinished = set(sources)
-        for source, item in interleave(sources):
-            if item is END:
-                unfinished.discard(source)
-                if source == "said":
-                    clock.lap("transcribe")
-            elif source == "said":
-                transcript = item
-            else:
-                heard, listened_s = item
-                clock.note("student", listened_s)
-                skim = AudioPreview(self.listener.preview_concepts(heard), heard.windows_s[-1][1])
-            if "said" in unfinished:
-                done = time_covered_s(transcript) / recording.duration_s if transcript else 0.0
-                yield clock.progress("transcribe", WRITING, transcript, done, skim)
-            elif unfinished:
-                yield clock.progress("student", LISTENING, transcript, skim=skim)
-        clock.begin()
-        transcript = transcript or Transcript(())
-
-        yield clock.progress("teacher", "Finding clinical concepts in the text", transcript, skim=skim, heard=heard)
-        transcript = name_speakers(transcript, recording)
-        corrections: tuple[Correction, ...] = ()
-        if english := is_english(transcript):
-            second_pass = HotwordRescorer(self.transcriber, recording, transcript)
-            corrections = find_corrections(transcript, heard.heard, heard.bank, self.listener.calibration, second_pass)
-        read = self._read(transcript, corrections, heard)
+        transcript, encoded = yield from self._transcribe_and_encode(recording, custom, clock)
+        yield clock.progress("teacher", "Finding clinical concepts in the text", transcript, encoded=encoded)
+        annotated = self.annotate(transcript, recording, encoded)
+        parts = self._text_parts(annotated, encoded)
         clock.lap("teacher")
+        transcript = annotated.transcript
         yield Analysis(
             recording=RecordingInfo(
                 recording.name,
@@ -162,15 +136,69 @@ class Analyzer:
             ),
             models=Models(self.transcriber.info, self.listener.teacher.info, self.listener.student.info),
             transcript=transcript,
-            corrections=corrections,
-            sound_events=heard.sound_events,
-            warnings=_warnings(recording, transcript, english),
+            corrections=annotated.corrections,
+            sound_events=encoded.sound_events,
+            warnings=_warnings(recording, transcript),
             timings_s=clock.timings(),
-            **read,
+            **parts,
         )
 
-    def _listen(self, recording: Recording, own: Sequence[Concept]) -> Iterator[tuple[EncodedRecording, float]]:
-        """What the student has heard so far, and the seconds that it took; the last is all of it.
+    def _transcribe_and_encode(
+        self, recording: Recording, custom: Sequence[Concept], clock: "_Clock"
+    ) -> Generator[Progress, None, tuple[Transcript, EncodedRecording]]:
+        """Recogniser and student side by side; the transcript, and the recording as the student encoded it."""
+        transcript: Transcript | None = None
+        encoded: EncodedRecording | None = None
+        preview: AudioPreview | None = None
+        yield clock.progress("transcribe", TRANSCRIBING)
+        sources = {"audio": self._encode(recording, custom), "text": self.transcriber.stream(recording)}
+        unfinished = set(sources)
+        for source, item in interleave(sources):
+            if item is END:
+                unfinished.discard(source)
+                if source == "text":
+                    clock.lap("transcribe")
+            elif source == "text":
+                transcript = item
+            else:
+                encoded, seconds = item
+                clock.note("student", seconds)
+                preview = AudioPreview(self.listener.preview_concepts(encoded), encoded.windows_s[-1][1])
+            if "text" in unfinished:
+                done = time_covered_s(transcript) / recording.duration_s if transcript else 0.0
+                yield clock.progress("transcribe", TRANSCRIBING, transcript, done, preview)
+            elif unfinished:
+                yield clock.progress("student", ENCODING, transcript, preview=preview)
+        clock.begin()
+        assert transcript is not None and encoded is not None  # each source gives at least one item
+        return transcript, encoded
+
+    def annotate(self, transcript: Transcript, recording: Recording, encoded: EncodedRecording) -> "AnnotatedTranscript":
+        """Who speaks, which names were misheard, and what is mentioned: all that is read from a recogniser's transcript.
+
+        What is fitted on transcripts (`medalign.training.fitting`) is observed through this, too.
+
+        Args:
+            transcript: as the recogniser wrote it.
+        """
+        transcript = name_speakers(transcript, recording)
+        corrections: tuple[Correction, ...] = ()
+        if is_english(transcript):
+            rescorer = HotwordRescorer(self.transcriber, recording, transcript)
+            calibration = self.listener.calibration
+            corrections = find_corrections(transcript, encoded.evidence, encoded.bank, calibration, rescorer)
+        return self._annotated(transcript, corrections, encoded)
+
+    def _annotated(
+        self, transcript: Transcript, corrections: tuple[Correction, ...], encoded: EncodedRecording
+    ) -> "AnnotatedTranscript":
+        mentions = find_corrected_mentions(transcript, corrections, encoded.bank) if is_english(transcript) else ()
+        window_texts, text = self.listener.embed_window_texts(transcript, encoded)
+        evidence = self.listener.text_evidence(transcript, encoded, text)
+        return AnnotatedTranscript(transcript, corrections, mentions, window_texts, text, evidence)
+
+    def _encode(self, recording: Recording, custom: Sequence[Concept]) -> Iterator[tuple[EncodedRecording, float]]:
+        """What the student has encoded so far, and the seconds that it took; the last is all of it.
 
         With half of the cores: with all of them it was done no sooner, since the recogniser has its share, and the
         transcript came half a second to a second later.
@@ -180,72 +208,88 @@ class Analyzer:
         if sys.platform == "linux":  # where a thread has a niceness of its own: the transcript is what people wait for
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
         try:
-            for heard in self.listener.listening(recording, own):
-                yield heard, time.perf_counter() - started
+            for encoded in self.listener.encode_stepwise(recording, custom):
+                yield encoded, time.perf_counter() - started
         finally:
             torch.set_num_threads(n_threads)
 
-    def reread(self, analysis: Analysis, transcript: Transcript, heard: EncodedRecording) -> Analysis:
+    def reread(self, analysis: Analysis, transcript: Transcript, encoded: EncodedRecording) -> Analysis:
         """The same recording after a person has changed its transcript: concepts, numbers and alignment anew.
 
-        Names that were put right stay, except in passages that were rewritten. Nothing is transcribed again.
+        Corrected names stay, except in segments that were rewritten. Nothing is transcribed again.
 
         Args:
             transcript: see `medalign.core.editing`.
-            heard: the recording, as `Listener.listen` gives it.
+            encoded: the recording, as `Listener.encode` gives it.
         """
         corrections = kept_corrections(analysis.transcript, transcript, analysis.corrections)
-        return replace(analysis, transcript=transcript, corrections=corrections, **self._read(transcript, corrections, heard))
+        parts = self._text_parts(self._annotated(transcript, corrections, encoded), encoded)
+        return replace(analysis, transcript=transcript, corrections=corrections, **parts)
 
-    def explain(self, transcript: Transcript, heard: EncodedRecording, index: int) -> Explanation:
+    def explain(self, transcript: Transcript, encoded: EncodedRecording, index: int) -> Explanation:
         """Why segment `index` got its score. Raises DataError if there is no such segment."""
-        return explain(self.listener, transcript, heard, index)
+        return explain(self.listener, transcript, encoded, index)
 
-    def _read(self, transcript: Transcript, corrections: tuple[Correction, ...], heard: EncodedRecording) -> dict[str, object]:
+    def _text_parts(self, annotated: "AnnotatedTranscript", encoded: EncodedRecording) -> dict[str, Any]:
         """The parts of an analysis that depend on the words."""
-        reference, config = self.listener.calibration, self.listener.student.config
-        texts, text = self.listener.read_windows(transcript, heard)
-        mentions, rows = (), ()
+        listener, config = self.listener, self.listener.student.config
+        transcript, mentions = annotated.transcript, annotated.mentions
+        rows: tuple[ConceptFinding, ...] = ()
         if is_english(transcript):
-            mentions = find_corrected_mentions(transcript, corrections, heard.bank)
-            rows = self.listener.compare(transcript, mentions, corrections, heard, text)
-        audio, words = self.listener.utterances(transcript, heard)
+            rows = listener.find_concepts(mentions, annotated.corrections, annotated.evidence, encoded)
+        audio, text = listener.embed_segments(transcript, encoded)
         return {
             "concepts": rows,
-            "measurements": find_measurements(transcript, mentions, heard.bank),
+            "measurements": find_measurements(transcript, mentions, encoded.bank),
             "alignment": Alignment(
                 window_s=config.window_s,
                 hop_s=config.hop_s,
-                windows=_align(heard, texts, text, reference),
-                tracks=tracks(rows, heard.heard, heard.bank),
-                alarm_below_percentile=reference.alarm_below_percentile,
-                segments=self.listener.check(transcript.segments, audio, words),
-                points=utterance_points(transcript.segments, audio, words),
+                windows=_align_windows(encoded, annotated, listener.calibration),
+                tracks=tracks(rows, encoded.evidence, encoded.bank),
+                alarm_below_percentile=listener.calibration.low_percentile,
+                segments=listener.check_segments(transcript.segments, audio, text),
+                points=utterance_points(transcript.segments, audio, text),
             ),
         }
 
 
-def _align(heard: EncodedRecording, texts: list[str], text: np.ndarray, reference: Calibration) -> tuple[WindowAlignment, ...]:
+@dataclass(frozen=True)
+class AnnotatedTranscript:
+    """A transcript with its speakers, and what is read from it."""
+
+    transcript: Transcript
+    corrections: tuple[Correction, ...]
+    mentions: tuple[Mention, ...]  # with those that rest on a correction
+    window_texts: list[str]  # the words in each of the recording's windows
+    window_embeddings: np.ndarray  # (n_windows, d) the teacher's, zero rows where there are no words
+    evidence: TextEvidence
+
+
+def _align_windows(
+    encoded: EncodedRecording, annotated: AnnotatedTranscript, calibration: Calibration
+) -> tuple[WindowAlignment, ...]:
     """Each window's audio against the words under it, and against silence where a voice is heard and no word stands."""
-    scores = (heard.audio * text).sum(1)
-    percentiles = reference.percentile(heard.audio, text)
+    percentiles = calibration.percentile(encoded.audio, annotated.window_embeddings)
     rows = []
-    for i, (start_s, end_s) in enumerate(heard.windows_s):
-        if texts[i]:
-            score, percentile = round(float(scores[i]), 4), round(float(percentiles[i]), 1)
-            alarm = percentile < reference.alarm_below_percentile
+    score: float | None
+    percentile: float | None
+    for i, ((start_s, end_s), text) in enumerate(zip(encoded.windows_s, annotated.window_texts, strict=True)):
+        if text:
+            score = round(float(annotated.evidence.window_scores[i]), 4)
+            percentile = round(float(percentiles[i]), 1)
+            alarm = percentile < calibration.low_percentile
         else:
             score = percentile = None
-            alarm = overlap_s((start_s, end_s), heard.speech_s) >= DROPPED_SPEECH_S
-        rows.append(WindowAlignment(round(start_s, 3), round(end_s, 3), score, percentile, texts[i], alarm))
+            alarm = overlap_s((start_s, end_s), encoded.speech_s) >= DROPPED_SPEECH_S
+        rows.append(WindowAlignment(round(start_s, 3), round(end_s, 3), score, percentile, text, alarm))
     return tuple(rows)
 
 
-def _warnings(recording: Recording, transcript: Transcript, english: bool) -> tuple[str, ...]:
+def _warnings(recording: Recording, transcript: Transcript) -> tuple[str, ...]:
     warnings = []
     if not transcript.segments:
         warnings.append("No speech detected. Check the microphone or the file, and record again.")
-    if not english:
+    if not is_english(transcript):
         named = f" ('{transcript.language}')" if transcript.language not in (None, "en") else ""
         warnings.append(
             f"This does not seem to be English{named}. MedAlign knows English only: no concepts are shown, and the words and "
@@ -281,15 +325,15 @@ class _Clock:
         message: str,
         transcript: Transcript | None = None,
         done: float = 0.0,
-        skim: AudioPreview | None = None,
-        heard: EncodedRecording | None = None,
+        preview: AudioPreview | None = None,
+        encoded: EncodedRecording | None = None,
     ) -> Progress:
         """`done` is the share of this stage that is finished; only transcription can tell."""
         begins, ends = _BEGINS_AT[stage], _BEGINS_AT["student"] if stage == "transcribe" else _BEGINS_AT[stage]
         fraction = begins + (ends - begins) * min(done, 1.0)
         elapsed_s = time.perf_counter() - self._started
         remaining_s = elapsed_s * (1 - fraction) / fraction if done > 0 or stage == "teacher" else None
-        return Progress(stage, fraction, remaining_s, transcript, message, skim, heard)
+        return Progress(stage, fraction, remaining_s, transcript, message, preview, encoded)
 
     def timings(self) -> Timings:
         rounded = {stage: round(seconds, 3) for stage, seconds in self._laps.items()}

@@ -72,14 +72,14 @@ def _analyzed(analyzer: Analyzer, path: Path) -> tuple[Analysis, float, float]:
     """The result, and the seconds until it and until the first picture from the sound alone were there."""
     started, pictures_s = time.perf_counter(), []
     for step in analyzer.stream(path):
-        if isinstance(step, Progress) and step.skim is not None:
+        if isinstance(step, Progress) and step.preview is not None:
             pictures_s.append(time.perf_counter() - started)
     assert isinstance(step, Analysis)  # the last step is the result
     return step, time.perf_counter() - started, pictures_s[0]
 
 
-def _error_rate(texts: list[str], heard: list[str]) -> float:
-    return round(word_error_rate(texts, heard)["word_error_rate"], 3)
+def _error_rate(texts: list[str], hypotheses: list[str]) -> float:
+    return round(word_error_rate(texts, hypotheses)["word_error_rate"], 3)
 
 
 def _read_manifest(folder: Path) -> list[tuple[Path, str]]:
@@ -92,6 +92,6 @@ def _read_manifest(folder: Path) -> list[tuple[Path, str]]:
 
 
 def _read_aloud(analyzer: Analyzer, rows: list[tuple[Path, str]]) -> dict:
-    heard = [analyzer.transcriber.transcribe(load_recording(path)).text for path, _ in rows]
-    counts = word_error_rate([text for _, text in rows], heard)
+    hypotheses = [analyzer.transcriber.transcribe(load_recording(path)).text for path, _ in rows]
+    counts = word_error_rate([text for _, text in rows], hypotheses)
     return {"n": len(rows), "n_words": counts["n_words"], "word_error_rate": round(counts["word_error_rate"], 3)}

@@ -1,4 +1,4 @@
-"""Two witnesses, one table: what the transcript says and what the audio says about each concept, put side by side."""
+"""What the transcript says and what the audio says about each concept, put side by side in one table."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ from medalign.core.analysis import Alternative, ConceptFinding, ConceptTrack, Ev
 from medalign.core.transcript import Transcript
 from medalign.pipeline.calibration import Calibration
 
-ALONE = 0.5  # the student speaks up about a concept that nobody wrote down only if it is more likely than not
+AUDIO_ONLY_THRESHOLD = 0.5  # without a fusion, an audio-only concept is reported if it is more likely than not
 MAX_ALTERNATIVES, MIN_LIKENESS = 3, 0.7  # cosine; below it the meaning is another one
-MAX_EVIDENCE = 3  # stretches a student may point to for one concept: the best ones
+MAX_EVIDENCE = 3  # windows a student may point to for one concept: the best ones
 # Shown first: what the patient has; then what they don't; then what is about others, the past, or only possible.
 STATUS_ORDER = ("present", "uncertain", "negated", "resolved", "historical", "family", "hypothetical", None)
 # "Any fever?" says nothing once the fever has been confirmed or denied.
@@ -21,43 +21,93 @@ DEFINITE = {"present", "negated"}
 
 @dataclass(frozen=True)
 class AudioEvidence:
-    """What the student makes of each window, for every concept of the bank, in the bank's order."""
+    """The student's probability of every concept of the bank, in the bank's order, for each window."""
 
     windows_s: tuple[tuple[float, float], ...]
     probabilities: np.ndarray  # (n_windows, k) calibrated
     cosines: np.ndarray  # (n_windows, k)
+    threshold: float  # probability from which on a window is shown as evidence
+
+    def windows_over(self, start_s: float, end_s: float) -> list[int]:
+        """Those that overlap the stretch."""
+        return [i for i, (a, b) in enumerate(self.windows_s) if a < end_s and b > start_s]
+
+    def window_around(self, mention: Mention) -> int:
+        """The window whose middle is nearest to the mention's."""
+        middle_s = (mention.start_s + mention.end_s) / 2
+        return int(np.argmin([abs((start_s + end_s) / 2 - middle_s) for start_s, end_s in self.windows_s]))
+
+    def probability_at(self, mention: Mention, column: int) -> float:
+        """The highest of the windows that overlap the mention."""
+        return float(self.probabilities[self.windows_over(mention.start_s, mention.end_s), column].max(initial=0.0))
+
+    def source(self, column: int) -> Source:
+        """A concept's best windows, as far as they pass the threshold; without any, the audio does not support it."""
+        probabilities = self.probabilities[:, column]
+        best = sorted(np.argsort(-probabilities, kind="stable")[:MAX_EVIDENCE])
+        return Source(
+            probability=round(float(probabilities.max()), 4),
+            raw_score=round(float(self.cosines[probabilities.argmax(), column]), 4),
+            evidence=tuple(
+                Evidence(round(self.windows_s[i][0], 3), round(self.windows_s[i][1], 3))
+                for i in best
+                if probabilities[i] >= self.threshold
+            ),
+        )
 
 
 class TextEvidence:
     """What the teacher makes of the words in each window; the counterpart of `AudioEvidence`."""
 
-    def __init__(self, text: np.ndarray, audio: np.ndarray, concepts: np.ndarray, reference: Calibration):
+    def __init__(
+        self,
+        transcript: Transcript,
+        text: np.ndarray,
+        audio: np.ndarray,
+        concept_embeddings: np.ndarray,
+        calibration: Calibration,
+    ):
         """
         Args:
             text: (n_windows, d) teacher embeddings of the words in each window, zero rows where there are none.
             audio: (n_windows, d) the student's, of their sound.
-            concepts: (k, d) embeddings of the bank's concepts.
+            concept_embeddings: (k, d) of the bank's concepts.
         """
-        self.cosines = text @ concepts.T  # (n_windows, k)
-        self.fit_with_sound = (audio * text).sum(1)  # (n_windows,)
-        self._reference = reference
+        self.transcript = transcript
+        self.cosines = text @ concept_embeddings.T  # (n_windows, k)
+        self.window_scores = (audio * text).sum(1)  # (n_windows,) cosine of each window's sound and words
+        self._calibration = calibration
 
-    def probabilities(self, group: Sequence[Mention], transcript: Transcript, heard: AudioEvidence, column: int) -> np.ndarray:
+    def probabilities(self, mentions: Sequence[Mention], audio: AudioEvidence, column: int) -> np.ndarray:
         """That each mention of one concept was really said, (n,)."""
-        cosines = self.cosines[[_window_around(heard.windows_s, mention) for mention in group], column]
-        certainty = np.array([lowest_word_probability(transcript, mention) for mention in group])
-        return self._reference.read(cosines, certainty)
+        cosines = self.cosines[[audio.window_around(mention) for mention in mentions], column]
+        certainty = np.array([lowest_word_probability(self.transcript, mention) for mention in mentions])
+        return self._calibration.mention_probability(cosines, certainty)
+
+    def source(self, mentions: Sequence[Mention], audio: AudioEvidence, column: int) -> Source:
+        """As sure as the surest mention."""
+        windows = [audio.window_around(mention) for mention in mentions]
+        return Source(
+            probability=round(float(self.probabilities(mentions, audio, column).max()), 4),
+            raw_score=round(float(self.cosines[windows, column].max()), 4),
+            evidence=tuple(Evidence(mention.start_s, mention.end_s, mention.text) for mention in mentions),
+        )
+
+
+@dataclass(frozen=True)
+class FusedProbabilities:
+    """One probability from text and audio for each concept in question."""
+
+    by_concept: Mapping[str, float]
+    threshold: float  # from which on a concept is reported that the transcript lacks
 
 
 def findings(
-    mentions: tuple[Mention, ...],
-    transcript: Transcript,
-    heard: AudioEvidence,
-    reading: TextEvidence,
+    mentions: Sequence[Mention],
+    text: TextEvidence | None,
+    audio: AudioEvidence,
     bank: ConceptBank,
-    threshold: float,
-    fused: Mapping[str, float] | None = None,
-    report_threshold: float = ALONE,
+    fused: FusedProbabilities | None = None,
 ) -> tuple[ConceptFinding, ...]:
     """One row per concept and status, the most telling first.
 
@@ -65,10 +115,8 @@ def findings(
     never pass as present.
 
     Args:
-        threshold: the student's probability from which on it points to a window.
-        fused: one probability from both witnesses for each concept in question; None if there is no fusion.
-        report_threshold: the probability, fused if there is one, else the student's, from which on a concept is reported that
-            the transcript lacks.
+        text: None before there is a transcript; then there are no mentions.
+        fused: without it, audio-only concepts are reported by the student's own probability.
     """
     by_row: dict[tuple[str, str], list[Mention]] = {}
     for mention in mentions:
@@ -78,15 +126,16 @@ def findings(
     for (concept_id, status), group in by_row.items():
         if status == "uncertain" and concept_id in stated:
             continue
-        column = bank.column[concept_id]
-        teacher = _read(group, transcript, heard, reading, column)
-        rows.append(_row(bank, concept_id, group, teacher, _listen(heard, column, threshold), fused))
+        assert text is not None, "mentions come from a transcript"
+        teacher = text.source(group, audio, bank.column[concept_id])
+        rows.append(_row(bank, concept_id, group, teacher, audio, fused))
     mentioned = {mention.concept_id for mention in mentions}
-    loudest = heard.probabilities.max(0, initial=0.0)
+    highest = audio.probabilities.max(0, initial=0.0)
+    threshold = AUDIO_ONLY_THRESHOLD if fused is None else fused.threshold
     for column, concept in enumerate(bank.concepts):
-        likely = loudest[column] if fused is None else fused.get(concept.concept_id, 0.0)
-        if likely >= report_threshold and concept.concept_id not in mentioned:
-            rows.append(_row(bank, concept.concept_id, [], None, _listen(heard, column, threshold), fused))
+        probability = highest[column] if fused is None else fused.by_concept.get(concept.concept_id, 0.0)
+        if probability >= threshold and concept.concept_id not in mentioned:
+            rows.append(_row(bank, concept.concept_id, [], None, audio, fused))
     return tuple(sorted(rows, key=_importance))
 
 
@@ -96,30 +145,31 @@ def alternatives(concept_id: str, bank: ConceptBank, embeddings: np.ndarray) -> 
     Args:
         embeddings: (k, d) of the bank's concepts, unit vectors.
     """
-    own = bank.column[concept_id]
-    likeness = embeddings @ embeddings[own]
-    is_medicine = bank.concepts[own].category == "medicine"
-    found = []
-    for column in np.argsort(-likeness, kind="stable"):
-        if likeness[column] < MIN_LIKENESS or len(found) == MAX_ALTERNATIVES:
+    column = bank.column[concept_id]
+    likeness = embeddings @ embeddings[column]
+    is_medicine = bank.concepts[column].category == "medicine"
+    found: list[Alternative] = []
+    for other in np.argsort(-likeness, kind="stable"):
+        if likeness[other] < MIN_LIKENESS or len(found) == MAX_ALTERNATIVES:
             break
-        other = bank.concepts[column]
-        if column != own and (other.category == "medicine") == is_medicine:
-            like = round(float(likeness[column]), 4)
-            found.append(Alternative(other.concept_id, other.system, other.code, other.label, like))
+        concept = bank.concepts[other]
+        if other != column and (concept.category == "medicine") == is_medicine:
+            like = round(float(likeness[other]), 4)
+            found.append(Alternative(concept.concept_id, concept.system, concept.code, concept.label, like))
     return tuple(found)
 
 
-def tracks(rows: tuple[ConceptFinding, ...], heard: AudioEvidence, bank: ConceptBank) -> tuple[ConceptTrack, ...]:
+def tracks(rows: Sequence[ConceptFinding], audio: AudioEvidence, bank: ConceptBank) -> tuple[ConceptTrack, ...]:
     """The student's probability over time for each row, in the rows' order."""
-    return tuple(
-        ConceptTrack(
-            row.concept_id,
-            row.label,
-            tuple(round(float(p), 4) for p in heard.probabilities[:, bank.column[row.concept_id]]),
-        )
-        for row in rows
-    )
+    columns = [audio.probabilities[:, bank.column[row.concept_id]].round(4).tolist() for row in rows]
+    return tuple(ConceptTrack(row.concept_id, row.label, tuple(column)) for row, column in zip(rows, columns, strict=True))
+
+
+def lowest_word_probability(transcript: Transcript, mention: Mention) -> float:
+    """The recogniser's own doubt about a mention: the least probable of its words."""
+    words = transcript.segments[mention.segment_index].words
+    inside = [w.probability for w in words if w.end_s > mention.start_s and w.start_s < mention.end_s]
+    return min(inside, default=0.0)
 
 
 def _row(
@@ -127,11 +177,10 @@ def _row(
     concept_id: str,
     group: list[Mention],
     teacher: Source | None,
-    student: Source,
-    fused: Mapping[str, float] | None,
+    audio: AudioEvidence,
+    fused: FusedProbabilities | None,
 ) -> ConceptFinding:
-    concept = bank[concept_id]
-    agreement = "student_only" if not group else "both" if student.evidence else "teacher_only"
+    concept, student = bank[concept_id], audio.source(bank.column[concept_id])
     return ConceptFinding(
         concept_id=concept_id,
         system=concept.system,
@@ -142,49 +191,11 @@ def _row(
         trigger=next((mention.trigger for mention in group if mention.trigger), None),
         teacher=teacher,
         student=student,
-        agreement=agreement,
-        probability=None if fused is None else round(fused[concept_id], 4),
+        agreement="student_only" if not group else "both" if student.evidence else "teacher_only",
+        probability=None if fused is None else round(fused.by_concept[concept_id], 4),
     )
-
-
-def _read(group: list[Mention], transcript: Transcript, heard: AudioEvidence, reading: TextEvidence, column: int) -> Source:
-    """The teacher's view: it is as sure as its surest mention."""
-    windows = [_window_around(heard.windows_s, mention) for mention in group]
-    return Source(
-        probability=round(float(reading.probabilities(group, transcript, heard, column).max()), 4),
-        raw_score=round(float(reading.cosines[windows, column].max()), 4),
-        evidence=tuple(Evidence(mention.start_s, mention.end_s, mention.text) for mention in group),
-    )
-
-
-def _listen(heard: AudioEvidence, column: int, threshold: float) -> Source:
-    """The student's view: its best windows, as far as they pass the threshold; without any, it did not hear it."""
-    probabilities = heard.probabilities[:, column]
-    best = sorted(np.argsort(-probabilities, kind="stable")[:MAX_EVIDENCE])
-    return Source(
-        probability=round(float(probabilities.max()), 4),
-        raw_score=round(float(heard.cosines[probabilities.argmax(), column]), 4),
-        evidence=tuple(
-            Evidence(round(heard.windows_s[i][0], 3), round(heard.windows_s[i][1], 3))
-            for i in best
-            if probabilities[i] >= threshold
-        ),
-    )
-
-
-def _window_around(windows_s: tuple[tuple[float, float], ...], mention: Mention) -> int:
-    """The window whose middle is nearest to the mention's."""
-    middle_s = (mention.start_s + mention.end_s) / 2
-    return int(np.argmin([abs((start_s + end_s) / 2 - middle_s) for start_s, end_s in windows_s]))
-
-
-def lowest_word_probability(transcript: Transcript, mention: Mention) -> float:
-    """The recogniser's own doubt about a mention: the least probable of its words."""
-    words = transcript.segments[mention.segment_index].words
-    inside = [w.probability for w in words if w.end_s > mention.start_s and w.start_s < mention.end_s]
-    return min(inside, default=0.0)
 
 
 def _importance(row: ConceptFinding) -> tuple:
-    witnesses = [witness.probability for witness in (row.teacher, row.student) if witness is not None]
-    return (STATUS_ORDER.index(row.status), row.category != "diagnosis", -max(witnesses), row.label)
+    probabilities = [source.probability for source in (row.teacher, row.student) if source is not None]
+    return (STATUS_ORDER.index(row.status), row.category != "diagnosis", -max(probabilities), row.label)

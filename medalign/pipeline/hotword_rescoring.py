@@ -1,9 +1,8 @@
-"""A second pass over the few seconds in question: does the recogniser find a name likelier than what it wrote?
+"""Hot-word rescoring of the few seconds in question: does the recogniser find a name likelier than what it wrote?
 
-With the likely names offered as hot words, it scores its own text and the same text with each name in place of the words
-that may be a garbled form of it. Scoring beats decoding again with hot words, which was tried
-first: a beam search seldom takes an offered name, and takes it over silence, where a comparison with what stands there
-stays calm.
+With the likely names as hot words, it scores its own text and the same text with each name in place of the words that may be a
+misheard form of it. Decoding again with hot words, tried first, did worse: a beam search seldom takes a hot word, and takes it
+over silence, where a comparison with what stands there stays calm.
 """
 
 from collections.abc import Sequence
@@ -20,14 +19,14 @@ MARGIN_S = 0.2  # around the outermost words, which are never quite where they a
 
 
 class HotwordRescorer:
-    """One recording and its transcript, heard again where it is asked for; each chunk is encoded once."""
+    """One recording and its transcript, rescored where it is asked for; each chunk is encoded once."""
 
     def __init__(self, transcriber: Transcriber, recording: Recording, transcript: Transcript):
         self.transcriber, self.recording, self.words = transcriber, recording, transcript.words
-        self.asr = transcriber.info.revision
+        self.asr_revision = transcriber.info.revision
         self._chunks: dict[int, np.ndarray] = {}
 
-    def gains(self, first: int, last: int, names: Sequence[str]) -> np.ndarray:
+    def log_likelihood_ratios(self, first: int, last: int, names: Sequence[str]) -> np.ndarray:
         """How much likelier each name is than the words [first, last] that stand there, (n_names,).
 
         Differences of log-likelihood (natural logarithm) of the words and their surroundings, with the names as hot words.

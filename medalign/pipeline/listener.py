@@ -1,9 +1,10 @@
-"""Listening without writing: what a recording is about, and where a phrase sounds, from the student alone.
+"""What a recording is about, and where a phrase sounds, from its audio alone, by the student; and its text beside that.
 
-Nothing is decoded, so an hour is skimmed while its transcript has hardly begun. The same numbers are the student's side
+Nothing is transcribed here, so an hour is previewed while its transcript has hardly begun. The same numbers are the audio side
 of a full analysis.
 """
 
+import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from medalign.concepts import Concept, ConceptBank, Mention
 from medalign.concepts.custom import extended
-from medalign.core.analysis import ConceptFinding, Correction, SearchHit, SegmentCheck, SoundEvent
+from medalign.core.analysis import ConceptFinding, Correction, Reason, SearchHit, SegmentCheck, SoundEvent
 from medalign.core.audio import Recording, load_recording
 from medalign.core.errors import DataError, WeightsError
 from medalign.core.transcript import Segment, Transcript
@@ -24,32 +25,32 @@ from medalign.models.student import DEFAULT_STUDENT, Student
 from medalign.models.teacher import DEFAULT_TEACHER, Teacher
 from medalign.models.transcription import speech_stretches
 from medalign.pipeline.calibration import Calibration
-from medalign.pipeline.evidence import ALONE, AudioEvidence, TextEvidence, alternatives, findings
-from medalign.pipeline.fusion import Fusion, candidate_concepts, fusion_features
-from medalign.pipeline.segment_quality import MIN_SEGMENT_S, SegmentQuality, garbled_features, mismatch_features
+from medalign.pipeline.evidence import AudioEvidence, FusedProbabilities, TextEvidence, alternatives, findings
+from medalign.pipeline.fusion import candidate_concepts, fusion_features
+from medalign.pipeline.segment_quality import MIN_SEGMENT_S, mismatch_features, transcription_error_features
 
 MIN_SPEECH_S = 0.5  # a window with less voice in it says nothing about concepts
 MAX_PHRASE = 300  # characters; a longer one is a paragraph, and no window sounds like it
 N_HITS = 5
-MORE = 1.5  # times what was heard before: pictures of an hour that grows cost little beside hearing it
+MORE = 1.5  # times what was encoded before: previews of an hour that grows cost little beside encoding it
 
 
 @dataclass(frozen=True)
 class EncodedRecording:
-    """One recording, or its beginning, as the student heard it, and the concepts it was asked for."""
+    """One recording, or its beginning, as the student encoded it, and the concepts it was asked for."""
 
-    frames: Tensor  # (n_frames, encoder_dim)
+    frames: Tensor  # (n_frames, encoder_dim) hidden states
     windows_s: list[tuple[float, float]]
-    audio: np.ndarray  # (n, d) a unit vector per window
+    audio: np.ndarray  # (n, d) embedding of each window
     speech_s: np.ndarray  # (m, 2) stretches with a voice in them
-    bank: ConceptBank  # with the user's own concepts
-    concepts: np.ndarray  # (k, d) embeddings of the bank
-    heard: AudioEvidence
+    bank: ConceptBank  # with the user's custom concepts
+    concept_embeddings: np.ndarray  # (k, d) of the bank
+    evidence: AudioEvidence
     sound_events: tuple[SoundEvent, ...]  # coughs and the like, in order of time
 
 
 class Listener:
-    """A student, the teacher it was aligned with, and the concepts both look for."""
+    """A student, the teacher it was aligned with, and the concepts both look for. Holds no state between recordings."""
 
     def __init__(
         self,
@@ -59,14 +60,10 @@ class Listener:
         bank: ConceptBank,
         *,
         detector: SoundEventDetector | None = None,
-        alarm: SegmentQuality | None = None,
-        fusion: Fusion | None = None,
     ):
         """
         Args:
             detector: of sound events; without one, none are found.
-            alarm: of segments that should be heard again; without one, none are checked.
-            fusion: of both witnesses; without it, each stands alone.
 
         Raises:
             WeightsError: the student was aligned with another teacher: their spaces would not match.
@@ -79,8 +76,8 @@ class Listener:
                 f"use --teacher {aligned_with[0]} or a student trained with this teacher"
             )
         self.teacher, self.student, self.calibration, self.bank = teacher, student, calibration, bank
-        self.detector, self.alarm, self.fusion = detector, alarm, fusion
-        self._embeddings = stored_concept_embeddings(student.fitted_in, teacher, bank.concepts)  # (k, d)
+        self.detector = detector
+        self._concept_embeddings = stored_concept_embeddings(student.fitted_in, teacher, bank.concepts)  # (k, d)
 
     @classmethod
     def default(cls, *, teacher: str = DEFAULT_TEACHER, student: str = DEFAULT_STUDENT, device: str = "auto") -> "Listener":
@@ -97,32 +94,38 @@ class Listener:
             Calibration.load(loaded.fitted_in),
             ConceptBank.default(),
             detector=SoundEventDetector.load(loaded.fitted_in, loaded.encoder.dim),
-            alarm=SegmentQuality.load(loaded.fitted_in),
-            fusion=Fusion.load(loaded.fitted_in),
         )
 
-    def listen(self, recording: Recording, own: Sequence[Concept] = (), *, frames: Tensor | None = None) -> EncodedRecording:
-        """The student's windows, its probability of each concept in each of them, and the signs that it hears.
+    def with_calibration(self, calibration: Calibration) -> "Listener":
+        """The same models with other fits."""
+        other = copy.copy(self)
+        other.calibration = calibration
+        return other
+
+    def encode(self, recording: Recording, custom: Sequence[Concept] = (), *, frames: Tensor | None = None) -> EncodedRecording:
+        """The student's windows, its probability of each concept in each of them, and sound events.
 
         Args:
+            custom: concepts to look for beside the bank's.
             frames: the student's, of the recording, where they are there already.
         """
-        *_, whole = self.listening(recording, own, frames=frames)
+        *_, whole = self.encode_stepwise(recording, custom, frames=frames)
         return whole
 
-    def listening(
-        self, recording: Recording, own: Sequence[Concept] = (), *, frames: Tensor | None = None
+    def encode_stepwise(
+        self, recording: Recording, custom: Sequence[Concept] = (), *, frames: Tensor | None = None
     ) -> Iterator[EncodedRecording]:
-        """What has been heard so far, each time that it is half as much again, so that an hour need not be awaited.
+        """What has been encoded so far, each time that it is half as much again, so that an hour need not be awaited.
 
-        The last is `listen`'s; only that one has signs.
+        The last is `encode`'s; only that one has sound events.
         """
-        bank, concepts = self.bank, self._embeddings
-        if own:
-            bank = extended(bank, own)
-            concepts = np.concatenate([concepts, concept_embeddings(self.teacher, own)])
+        bank, concepts = self.bank, self._concept_embeddings
+        if custom:
+            bank = extended(bank, custom)
+            concepts = np.concatenate([concepts, concept_embeddings(self.teacher, custom)])
         windows_s, speech_s = self.student.windows(recording.duration_s), speech_stretches(recording)
         rate = self.student.encoder.frames_per_s
+        threshold = self.calibration.fits["concept in audio"].threshold
         audio = np.zeros((0, concepts.shape[1]), np.float32)
         for so_far in self.student.frames_so_far(recording.waveform) if frames is None else (frames,):
             complete = [window for window in windows_s if round(window[1] * rate) <= len(so_far)]
@@ -131,108 +134,109 @@ class Listener:
                 continue
             audio = np.concatenate([audio, self.student.embed(so_far, complete[len(audio) :])])
             cosines = audio @ concepts.T  # (n, k)
-            probabilities = self.calibration.heard(cosines, len(self.bank))
-            probabilities[_silent(complete, speech_s)] = 0.0  # no voice, no testimony
-            heard = AudioEvidence(tuple(complete), probabilities, cosines)
-            signs = self.detector.detect(so_far) if self.detector and is_whole else ()
-            yield EncodedRecording(so_far, complete, audio, speech_s, bank, concepts, heard, signs)
+            probabilities = self.calibration.concept_probability(cosines, len(self.bank))
+            probabilities[_silent(complete, speech_s)] = 0.0  # no voice, no evidence
+            evidence = AudioEvidence(tuple(complete), probabilities, cosines, threshold)
+            events = self.detector.detect(so_far) if self.detector and is_whole else ()
+            yield EncodedRecording(so_far, complete, audio, speech_s, bank, concepts, evidence, events)
 
-    def compare(
-        self,
-        transcript: Transcript,
-        mentions: tuple[Mention, ...],
-        corrections: Sequence[Correction],
-        heard: EncodedRecording,
-        text: np.ndarray,
+    def text_evidence(self, transcript: Transcript, encoded: EncodedRecording, text: np.ndarray) -> TextEvidence:
+        """The transcript's side of each concept; `text` as `embed_window_texts` gives it."""
+        return TextEvidence(transcript, text, encoded.audio, encoded.concept_embeddings, self.calibration)
+
+    def find_concepts(
+        self, mentions: Sequence[Mention], corrections: Sequence[Correction], text: TextEvidence, encoded: EncodedRecording
     ) -> tuple[ConceptFinding, ...]:
-        """Both witnesses on each concept, side by side and as one probability.
+        """Transcript and audio on each concept, side by side and as one probability.
 
         Args:
             mentions: with those that rest on a correction.
-            text: (n_windows, d) the teacher's embeddings of the words in each window.
         """
-        reading = TextEvidence(text, heard.audio, heard.concepts, self.calibration)
-        fused, report_threshold = None, ALONE
-        if self.fusion is not None:
-            asked = candidate_concepts(mentions, heard.heard, heard.bank)
-            features = fusion_features(asked, mentions, corrections, transcript, heard.heard, reading, heard.bank)
-            fused = dict(zip(asked, self.fusion.probability(features).tolist(), strict=True))
-            report_threshold = self.fusion.threshold
-        threshold = self.calibration.student_threshold
-        rows = findings(mentions, transcript, heard.heard, reading, heard.bank, threshold, fused, report_threshold)
-        return tuple(replace(row, alternatives=alternatives(row.concept_id, heard.bank, heard.concepts)) for row in rows)
+        fused = None
+        if (fit := self.calibration.fits.get("fusion")) is not None:
+            candidates = candidate_concepts(mentions, encoded.evidence, encoded.bank)
+            features = fusion_features(candidates, mentions, corrections, text, encoded.evidence, encoded.bank)
+            fused = FusedProbabilities(dict(zip(candidates, fit.probability(features).tolist(), strict=True)), fit.threshold)
+        rows = findings(mentions, text, encoded.evidence, encoded.bank, fused)
+        return tuple(
+            replace(row, alternatives=alternatives(row.concept_id, encoded.bank, encoded.concept_embeddings)) for row in rows
+        )
 
-    def utterances(self, transcript: Transcript, heard: EncodedRecording) -> tuple[np.ndarray, np.ndarray]:
-        """Each segment's sound and words in the shared space, two arrays (n_segments, d) of unit vectors."""
+    def embed_segments(self, transcript: Transcript, encoded: EncodedRecording) -> tuple[np.ndarray, np.ndarray]:
+        """Each segment's audio and words in the shared space, two arrays (n_segments, d) of unit vectors."""
         segments = transcript.segments
         if not segments:
             return np.zeros((0, self.teacher.embed_dim), np.float32), np.zeros((0, self.teacher.embed_dim), np.float32)
-        audio = self.student.embed(heard.frames, [(s.start_s, max(s.end_s, s.start_s + MIN_SEGMENT_S)) for s in segments])
-        return audio, self.teacher.encode([segment.text for segment in segments])
+        stretches = [(s.start_s, max(s.end_s, s.start_s + MIN_SEGMENT_S)) for s in segments]
+        return self.student.embed(encoded.frames, stretches), self.teacher.encode([segment.text for segment in segments])
 
-    def check(self, segments: Sequence[Segment], audio: np.ndarray, text: np.ndarray) -> tuple[SegmentCheck, ...]:
-        """Each segment of a transcript against its sound, in order; empty without an alarm.
+    def check_segments(self, segments: Sequence[Segment], audio: np.ndarray, text: np.ndarray) -> tuple[SegmentCheck, ...]:
+        """Each segment of a transcript against its sound, in order; empty if the student has no such fits.
 
         Args:
-            audio, text: as `utterances` gives them.
+            audio, text: as `embed_segments` gives them.
         """
-        if self.alarm is None or not segments:
+        fits = self.calibration.fits
+        if not segments or "mismatch" not in fits or "transcription error" not in fits:
             return ()
-        mismatch = self.alarm.mismatch(mismatch_features(audio, text, text, segments, self.calibration.text))
-        garbled = self.alarm.garbled(garbled_features(segments))
+        features = mismatch_features(audio, text, text, segments, self.calibration.distractors)
+        mismatch = fits["mismatch"].probability(features).round(4).tolist()
+        # A person has listened to words that they changed: the recogniser's doubt is not about those.
+        doubted = [i for i, s in enumerate(segments) if s.original_text is None and s.mean_log_probability is not None]
+        errors: dict[int, float] = {}
+        if doubted:
+            features = transcription_error_features([segments[i] for i in doubted])
+            errors = dict(zip(doubted, fits["transcription error"].probability(features).round(4).tolist(), strict=True))
         checks = []
-        for segment, score, m, g in zip(segments, (audio * text).sum(1), mismatch, garbled, strict=True):
-            # A person has listened to words that they changed: the recogniser's doubt is not about those.
-            garbles = g >= self.alarm.garbled_threshold and segment.original_text is None
-            reason = "mismatch" if m >= self.alarm.mismatch_threshold else "garbled" if garbles else None
-            checks.append(
-                SegmentCheck(
-                    segment.start_s, segment.end_s, round(float(score), 4), round(float(m), 4), round(float(g), 4), reason
-                )
-            )
+        for i, (segment, score) in enumerate(zip(segments, (audio * text).sum(1), strict=True)):
+            reason: Reason | None = None
+            if mismatch[i] >= fits["mismatch"].threshold:
+                reason = "mismatch"
+            elif errors.get(i, 0.0) >= fits["transcription error"].threshold:
+                reason = "transcription_error"
+            rounded = round(float(score), 4)
+            checks.append(SegmentCheck(segment.start_s, segment.end_s, rounded, mismatch[i], errors.get(i), reason))
         return tuple(checks)
 
-    def read_windows(self, transcript: Transcript, heard: EncodedRecording) -> tuple[list[str], np.ndarray]:
+    def embed_window_texts(self, transcript: Transcript, encoded: EncodedRecording) -> tuple[list[str], np.ndarray]:
         """The words in each window, and the teacher's embeddings (n, d) of them; zero rows where there are none."""
-        texts = [transcript.text_between(start_s, end_s) for start_s, end_s in heard.windows_s]
+        texts = [transcript.text_between(start_s, end_s) for start_s, end_s in encoded.windows_s]
         embedded = np.zeros((len(texts), self.teacher.embed_dim), np.float32)
         spoken = [i for i, text in enumerate(texts) if text]
         embedded[spoken] = self.teacher.encode([texts[i] for i in spoken])
         return texts, embedded
 
-    def skim(self, path: str | PathLike, own: Sequence[Concept] = ()) -> tuple[ConceptFinding, ...]:
-        """Concepts in the sound alone, the likeliest first. Raises AudioError if the recording can't be used."""
-        return self.preview_concepts(self.listen(load_recording(path), own))
+    def preview(self, path: str | PathLike, custom: Sequence[Concept] = ()) -> tuple[ConceptFinding, ...]:
+        """Concepts in the audio alone, the likeliest first. Raises AudioError if the recording can't be used."""
+        return self.preview_concepts(self.encode(load_recording(path), custom))
 
-    def preview_concepts(self, heard: EncodedRecording) -> tuple[ConceptFinding, ...]:
+    def preview_concepts(self, encoded: EncodedRecording) -> tuple[ConceptFinding, ...]:
         """What can be said before a word is written."""
-        nothing = TextEvidence(np.zeros_like(heard.audio), heard.audio, heard.concepts, self.calibration)
-        return findings((), Transcript(()), heard.heard, nothing, heard.bank, self.calibration.student_threshold)
+        return findings((), None, encoded.evidence, encoded.bank)
 
     def search(self, path: str | PathLike, phrase: str, n_hits: int = N_HITS) -> tuple[SearchHit, ...]:
         """Where a recording sounds most like a phrase; see `find`. Raises AudioError if the recording can't be used."""
         phrase = _checked(phrase)
-        return self.find(self.listen(load_recording(path)), phrase, n_hits)
+        return self.find(self.encode(load_recording(path)), phrase, n_hits)
 
-    def find(self, heard: EncodedRecording, phrase: str, n_hits: int = N_HITS) -> tuple[SearchHit, ...]:
+    def find(self, encoded: EncodedRecording, phrase: str, n_hits: int = N_HITS) -> tuple[SearchHit, ...]:
         """Where it sounds most like a phrase, the best place first; places don't overlap.
 
         Raises:
             DataError: the phrase is empty or too long.
         """
-        text = np.repeat(self.teacher.encode([_checked(phrase)]), len(heard.windows_s), axis=0)
-        scores = (heard.audio * text).sum(1)
-        scores[_silent(heard.windows_s, heard.speech_s)] = -1.0
-        percentiles = self.calibration.percentile(heard.audio, text)
+        text = np.repeat(self.teacher.encode([_checked(phrase)]), len(encoded.windows_s), axis=0)
+        scores = (encoded.audio * text).sum(1)
+        scores[_silent(encoded.windows_s, encoded.speech_s)] = -1.0
+        percentiles = self.calibration.percentile(encoded.audio, text)
         hits: list[SearchHit] = []
         for i in np.argsort(-scores, kind="stable"):
-            start_s, end_s = heard.windows_s[i]
+            start_s, end_s = encoded.windows_s[i]
             if len(hits) == n_hits or scores[i] == -1.0:
                 break
             if all(end_s <= hit.start_s or start_s >= hit.end_s for hit in hits):
-                hits.append(
-                    SearchHit(round(start_s, 3), round(end_s, 3), round(float(scores[i]), 4), round(float(percentiles[i]), 1))
-                )
+                score, percentile = round(float(scores[i]), 4), round(float(percentiles[i]), 1)
+                hits.append(SearchHit(round(start_s, 3), round(end_s, 3), score, percentile))
         return tuple(hits)
 
 
@@ -250,5 +254,5 @@ def overlap_s(window_s: tuple[float, float], stretches_s: np.ndarray) -> float:
     return float(np.clip(end_s - start_s, 0, None).sum())
 
 
-def _silent(windows_s: list[tuple[float, float]], speech_s: np.ndarray) -> np.ndarray:
+def _silent(windows_s: Sequence[tuple[float, float]], speech_s: np.ndarray) -> np.ndarray:
     return np.array([overlap_s(window, speech_s) < MIN_SPEECH_S for window in windows_s])

@@ -1,10 +1,9 @@
 """Misheard names put right, as suggestions: the transcript said "salby temol", the sound suggests salbutamol.
 
-Three witnesses. Letters and their sound say which names a stretch of words may have been (`concepts.misheard`); the
-student, which never saw the words, says whether it hears that concept there; and the recogniser, asked again with those
-names before it, says how well each fits the sound (`second_pass`). Two logistic fits, shipped with the student, make a
-short list of the first two and a probability of all three. The transcript itself is never changed, and where nothing was
-written nothing is suggested: silence stays silent.
+Letters and their sound say which names a stretch of words may have been (`concepts.misheard`); the student, which never saw
+the words, says whether that concept is in the audio there; and the recogniser, with those names as hot words, scores how well
+each fits the sound (`hotword_rescoring`). Two logistic fits, shipped with the student, make a short list of the first two and
+a probability of all three. The transcript itself is never changed, and where nothing was written nothing is suggested.
 """
 
 from collections.abc import Sequence
@@ -24,9 +23,8 @@ from medalign.pipeline.hotword_rescoring import HotwordRescorer
 
 ARROW = " → "  # between what was written and what it is taken for
 EXPECTED = 0.3  # the student's probability from which on a name is looked for wherever it may be
-SHORTLIST_FROM = 0.1  # probability before the second pass; a lower bound costs time and finds hardly more
-MAX_RIVALS = 5  # names that the second pass compares for the same words
-MAX_GAIN = 30.0  # natural logarithm; more than certain is no more
+MAX_NAMES = 5  # that are compared for the same words
+MAX_RATIO = 30.0  # natural logarithm; more than certain is no more
 
 
 @dataclass(frozen=True)
@@ -37,99 +35,97 @@ class Candidate:
     first: int  # words [first, last] of the transcript
     last: int
     words: tuple[Word, ...]
-    features: tuple[float, ...]  # letters, sound and the student's ear: what the short list is fitted on
+    features: tuple[float, ...]  # of "misheard name, shortlist"
 
     def meets(self, other: "Candidate") -> bool:
         return self.first <= other.last and other.first <= self.last
 
 
 def find_corrections(
-    transcript: Transcript, heard: AudioEvidence, bank: ConceptBank, reference: Calibration, second_pass: HotwordRescorer
+    transcript: Transcript, audio: AudioEvidence, bank: ConceptBank, calibration: Calibration, rescorer: HotwordRescorer
 ) -> tuple[Correction, ...]:
-    """Names that the transcript garbled and that are likely enough, in order of time; none if the student has no fit."""
-    if reference.correction_fit is None:
+    """Misheard names that are likely enough, in order of time; none if the student has no fit."""
+    if "misheard name" not in calibration.fits:
         return ()
-    listed = shortlist(candidates(transcript, heard, bank), reference)
-    return corrections_of(listed, weigh(listed, second_pass), reference, second_pass.asr)
+    listed = shortlist(candidates(transcript, audio, bank), calibration)
+    return corrections_of(listed, misheard_features(listed, rescorer), calibration, rescorer.asr_revision)
 
 
-def candidates(transcript: Transcript, heard: AudioEvidence, bank: ConceptBank) -> list[Candidate]:
+def candidates(transcript: Transcript, audio: AudioEvidence, bank: ConceptBank) -> list[Candidate]:
     """Every name that any odd stretch of words may have been, and what speaks for it at first sight."""
     words = transcript.words
     named = np.array([concept.category in CATEGORIES for concept in bank.concepts])
     found = []
     for sentence in sentences(transcript):
         probabilities = [words[token.word].probability for token in sentence]
-        over = _windows_over(heard, sentence[0].start_s, sentence[-1].end_s)
-        columns = np.flatnonzero(named & (heard.probabilities[over].max(0, initial=0.0) >= EXPECTED))
+        over = audio.windows_over(sentence[0].start_s, sentence[-1].end_s)
+        columns = np.flatnonzero(named & (audio.probabilities[over].max(0, initial=0.0) >= EXPECTED))
         expected = {bank.concepts[column].concept_id for column in columns}
         for suggestion in suggest(sentence, probabilities, mention_places(sentence, bank), bank, expected):
-            found.append(_candidate(suggestion, sentence, words, heard, bank))
+            found.append(_candidate(suggestion, sentence, words, audio, bank))
     return found
 
 
 def _candidate(
-    suggestion: Suggestion, sentence: Sequence[Token], words: tuple[Word, ...], heard: AudioEvidence, bank: ConceptBank
+    suggestion: Suggestion, sentence: Sequence[Token], words: tuple[Word, ...], audio: AudioEvidence, bank: ConceptBank
 ) -> Candidate:
     first, last = sentence[suggestion.start].word, sentence[suggestion.end - 1].word
-    over = _windows_over(heard, words[first].start_s, words[last].end_s)
+    over = audio.windows_over(words[first].start_s, words[last].end_s)
     column = bank.column[suggestion.concept_id]
-    cosine = float(heard.cosines[over, column].max(initial=0.0))
-    probability = float(heard.probabilities[over, column].max(initial=0.0))
+    cosine = float(audio.cosines[over, column].max(initial=0.0))
+    probability = float(audio.probabilities[over, column].max(initial=0.0))
     return Candidate(suggestion, first, last, words[first : last + 1], (*suggestion.features, cosine, probability))
 
 
-def _windows_over(heard: AudioEvidence, start_s: float, end_s: float) -> list[int]:
-    return [i for i, (a, b) in enumerate(heard.windows_s) if a < end_s and b > start_s]
-
-
-def shortlist(found: Sequence[Candidate], reference: Calibration) -> list[Candidate]:
-    """Those worth a second pass: likely enough at first sight, and among the best few for their words."""
+def shortlist(found: Sequence[Candidate], calibration: Calibration) -> list[Candidate]:
+    """Those worth rescoring: likely enough at first sight, and among the best few for their words."""
     if not found:
         return []
-    suspected = reference.suspected(np.array([candidate.features for candidate in found]))
+    fit = calibration.fits["misheard name, shortlist"]
+    probabilities = fit.probability(np.array([candidate.features for candidate in found]))
     listed: list[Candidate] = []
-    for i in np.argsort(-suspected, kind="stable"):
-        if suspected[i] < SHORTLIST_FROM:
+    for i in np.argsort(-probabilities, kind="stable"):
+        if probabilities[i] < fit.threshold:
             break
-        if sum(found[i].meets(other) for other in listed) < MAX_RIVALS:
+        if sum(found[i].meets(other) for other in listed) < MAX_NAMES:
             listed.append(found[i])
     return listed
 
 
-def weigh(listed: Sequence[Candidate], second_pass: HotwordRescorer) -> np.ndarray:
-    """What the probability of each is fitted on, (n, n_features): the candidate's own, its gain, and that over its best rival.
+def misheard_features(listed: Sequence[Candidate], rescorer: HotwordRescorer) -> np.ndarray:
+    """The features of "misheard name", (n, k): the candidate's own, its log-likelihood ratio, and its lead over the next name.
 
-    See `HotwordRescorer.gains`; rivals are other names for words that both share.
+    Names compete if they share a word.
     """
     by_words: dict[tuple[int, int], list[int]] = {}
     for i, candidate in enumerate(listed):
         by_words.setdefault((candidate.first, candidate.last), []).append(i)
-    gains = np.zeros(len(listed))
+    ratios = np.zeros(len(listed))
     for (first, last), rows in by_words.items():
-        gains[rows] = second_pass.gains(first, last, [listed[i].suggestion.name for i in rows])
+        ratios[rows] = rescorer.log_likelihood_ratios(first, last, [listed[i].suggestion.name for i in rows])
     features = []
-    for candidate, gain in zip(listed, gains, strict=True):
-        rivals = [
-            other_gain
-            for other, other_gain in zip(listed, gains, strict=True)
+    for candidate, ratio in zip(listed, ratios, strict=True):
+        competing = [
+            other_ratio
+            for other, other_ratio in zip(listed, ratios, strict=True)
             if other.suggestion.concept_id != candidate.suggestion.concept_id and other.meets(candidate)
         ]
-        lead = gain - max(rivals, default=-MAX_GAIN)
-        features.append((*candidate.features, *np.clip([gain, lead], -MAX_GAIN, MAX_GAIN)))
+        lead = ratio - max(competing, default=-MAX_RATIO)
+        features.append((*candidate.features, *np.clip([ratio, lead], -MAX_RATIO, MAX_RATIO)))
     return np.array(features) if features else np.zeros((0, 0))
 
 
 def corrections_of(
-    listed: Sequence[Candidate], features: np.ndarray, reference: Calibration, asr: str
+    listed: Sequence[Candidate], features: np.ndarray, calibration: Calibration, asr_revision: str
 ) -> tuple[Correction, ...]:
-    """The likeliest that are likely enough for that recogniser (revision), no two for the same word, in order of time."""
+    """The likeliest that are likely enough for that recogniser, no two for the same word, in order of time."""
     if not listed:
         return ()
-    probabilities = reference.misheard(features)
+    probabilities = calibration.fits["misheard name"].probability(features)
+    threshold = calibration.misheard_threshold(asr_revision)
     chosen: list[int] = []
     for i in np.argsort(-probabilities, kind="stable"):
-        if probabilities[i] < reference.correction_threshold_for(asr):
+        if probabilities[i] < threshold:
             break
         if not any(listed[i].meets(listed[j]) for j in chosen):
             chosen.append(int(i))
@@ -159,10 +155,10 @@ def find_corrected_mentions(
     if not corrections:
         return find_mentions(transcript, bank)
     mentions = find_mentions(_rewritten(transcript, corrections), bank)
-    return tuple(_told(mention, corrections) for mention in mentions)
+    return tuple(_with_both_wordings(mention, corrections) for mention in mentions)
 
 
-def _told(mention: Mention, corrections: Sequence[Correction]) -> Mention:
+def _with_both_wordings(mention: Mention, corrections: Sequence[Correction]) -> Mention:
     for correction in corrections:
         if correction.meets(mention.start_s, mention.end_s):
             return replace(mention, text=f"{correction.said}{ARROW}{mention.text}")

@@ -94,16 +94,16 @@ def _by_voice(pieces: Sequence[_Piece], waveform: np.ndarray) -> np.ndarray:
     """Which of two voices says each piece, -1 where it can't be told; all -1 if there is one voice only; (n,)."""
     durations_s = np.array([piece.end_s - piece.start_s for piece in pieces])
     voices = np.full(len(pieces), -1)
-    heard = np.flatnonzero(durations_s >= MIN_VOICE_S)
-    anchors = np.flatnonzero(durations_s[heard] >= ANCHOR_S)
+    audible = np.flatnonzero(durations_s >= MIN_VOICE_S)
+    anchors = np.flatnonzero(durations_s[audible] >= ANCHOR_S)
     if len(anchors) < MIN_ANCHORS:
         return voices
-    embeddings = VoiceEncoder.load().embed(waveform, [(pieces[i].start_s, pieces[i].end_s) for i in heard])
-    means = _two_means(embeddings[anchors], np.minimum(durations_s[heard][anchors], 4.0))
+    embeddings = VoiceEncoder.load().embed(waveform, [(pieces[i].start_s, pieces[i].end_s) for i in audible.tolist()])
+    means = _two_means(embeddings[anchors], np.minimum(durations_s[audible][anchors], 4.0))
     if means[0] @ means[1] >= SAME_VOICE:
         return voices
     cosines = embeddings @ means.T
-    voices[heard] = np.where(np.abs(cosines[:, 0] - cosines[:, 1]) >= MARGIN, cosines.argmax(1), -1)
+    voices[audible] = np.where(np.abs(cosines[:, 0] - cosines[:, 1]) >= MARGIN, cosines.argmax(1), -1)
     return voices
 
 

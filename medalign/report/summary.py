@@ -94,7 +94,7 @@ def _section_of(concept: ConceptFinding, status: Status) -> Title:
 Kind = Reason | Literal["unwritten"]
 REASONS: dict[Kind, str] = {
     "mismatch": "the sound does not fit these words; they may be invented, or belong elsewhere",
-    "garbled": "many of these words may be wrong",
+    "transcription_error": "many of these words may be wrong",
     "unwritten": "speech is heard, and nothing is written",
 }
 

@@ -59,7 +59,7 @@ The encoder of **{recipe["encoder"]}** ({recipe["adapter"]["kind"]}) with a head
 |---|---|
 | `config.json`, `model.safetensors` | sizes, names and revisions of encoder and teacher; the trained head |
 | `encoder.safetensors` | what an adapter changed in the encoder; absent where it is frozen |
-| `reference.safetensors`, `concepts.safetensors` | calibration and concept embeddings, written by `medalign calibrate` |
+| `distractors.safetensors`, `concepts.safetensors` | texts to compare with, concept embeddings, by `medalign calibrate` |
 {FILES}
 | `training.json`, `log*.jsonl` | the run: recipe, data, versions, time; one line a step |
 | `curves.html` | pictures of the log; absent where runs were joined |"""

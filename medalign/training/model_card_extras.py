@@ -7,7 +7,7 @@ from medalign.core.files import read_json
 from medalign.core.provenance import without_provenance
 
 FILES = """| `sound_events.safetensors` | a head that hears coughs and the like, by `medalign sound-events`; if trained |
-| `alarm.safetensors`, `fusion.safetensors` | segments to doubt, a probability per concept; by `segment-quality` and `fuse` |"""
+| `fits.json` | logistic fits by their features: `calibrate`, `misheard-names`, `segment-quality` and `fuse` |"""
 
 
 def extras(folder: Path) -> str:

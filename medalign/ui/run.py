@@ -84,7 +84,7 @@ class Run:
                     yield PageUpdate(finished(session), session)
                     return
                 self.stage = item.stage
-                encoded = item.heard or encoded
+                encoded = item.encoded or encoded
                 now = time.monotonic()
                 if item.stage == last_stage and now - shown_at < MIN_UPDATE_S:
                     continue
@@ -117,8 +117,8 @@ def _progress(item: "Progress") -> dict[str, object]:
     }
     if item.transcript is not None:
         parts["transcript"] = partial_transcript(item.transcript)
-    if item.skim is not None:
-        parts["table"] = preview_concepts(item.skim.concepts, item.skim.until_s)
+    if item.preview is not None:
+        parts["table"] = preview_concepts(item.preview.concepts, item.preview.until_s)
     return parts
 
 

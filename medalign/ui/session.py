@@ -47,7 +47,7 @@ class Session:
     def finish(self, analysis: Analysis, encoded: "EncodedRecording | None" = None) -> None:
         """
         Args:
-            encoded: the sound as the student heard it; without it, it is encoded at the first question.
+            encoded: the recording as the student encoded it; without it, it is encoded at the first question.
         """
         self.analysis = analysis
         if encoded is not None:
@@ -58,9 +58,9 @@ class Session:
         self.analysis, self.result_id, self.last_rated = analysis, None, None
 
     def encoded(self, listener: "Listener") -> "EncodedRecording":
-        """The recording as the student hears it. Raises AudioError if it has been deleted meanwhile."""
+        """The recording as the student encodes it. Raises AudioError if it has been deleted meanwhile."""
         if self._encoded is None:
-            self._encoded = _lean(listener.listen(load_recording(self.path), self.custom))
+            self._encoded = _lean(listener.encode(load_recording(self.path), self.custom))
         return replace(self._encoded, frames=self._encoded.frames.float())
 
     def forget(self) -> None:

@@ -1,147 +1,138 @@
-"""Fitting and measuring the fusion of both witnesses, on spoken consultations whose words are known.
+"""Fitting and measuring the fusion of transcript and audio, on spoken consultations whose words are known.
 
 The question is asked for each consultation and concept: did it come up? Truth is what the same extractor finds in the words
-that were said, so that the figures tell what speech recognition loses and what the student's ear gives back.
+that were said, so that the figures tell what speech recognition loses and what the student gives back.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score
 
-from medalign.concepts import find_mentions
+from medalign.concepts import ConceptBank, find_mentions
 from medalign.concepts.misheard import CATEGORIES
 from medalign.core.errors import DataError
 from medalign.evaluation.bootstrap import bootstrap_over_groups, paired_difference
 from medalign.evaluation.calibration import expected_calibration_error
-from medalign.pipeline.evidence import TextEvidence
-from medalign.pipeline.fusion import MAX_LOGIT, Fusion, candidate_concepts, fusion_features
-from medalign.pipeline.hotword_rescoring import HotwordRescorer
-from medalign.pipeline.listener import Listener
-from medalign.pipeline.misheard_names import find_corrected_mentions, find_corrections
+from medalign.pipeline.fusion import MAX_LOGIT, candidate_concepts, fusion_features
+from medalign.pipeline.logistic_fit import LogisticFit
+from medalign.training.fitting.logistic import fit_logistic, threshold_of_best_f1
 from medalign.training.fitting.observation import Observation
 
 N_BINS = 10
 
 
 @dataclass(frozen=True)
-class Asked:
-    """Concepts asked about in consultations, row by row. Features are NaN where no witness had anything to say."""
+class Candidates:
+    """Concepts of consultations, row by row. Features are NaN where neither transcript nor audio had anything to say."""
 
     consultation: np.ndarray  # (n,) identifiers
     is_name: np.ndarray  # (n,) bool: a medicine or a disease
     was_said: np.ndarray  # (n,) bool
     was_read: np.ndarray  # (n,) bool: the transcript has it
-    was_put_right: np.ndarray  # (n,) bool: a correction has it
-    features: np.ndarray  # (n, N_FEATURES)
-    skimmed: np.ndarray  # (n,) the student's best probability, before a word was written
+    was_corrected: np.ndarray  # (n,) bool: a corrected name has it
+    features: np.ndarray  # (n, k) of "fusion"
+    audio_probability: np.ndarray  # (n,) the student's best, before a word was written
 
     @property
-    def answered(self) -> np.ndarray:
+    def has_features(self) -> np.ndarray:
         return ~np.isnan(self.features[:, 0])
 
 
-def ask(observations: Iterable[Observation], listener: Listener) -> Asked:
-    """Every concept that was said, read, suggested or heard in the consultations."""
-    parts = [_ask(observation, listener) for observation in observations]
+def collect_candidates(observations: Iterable[Observation], bank: ConceptBank) -> Candidates:
+    """Every concept that was said, read, corrected or likely in the audio of the consultations."""
+    parts = [_candidates(observation, bank) for observation in observations]
     if not parts:
-        raise DataError("no spoken consultation to ask about; check --speech, --fit and --only")
+        raise DataError("no spoken consultation to measure on; check --speech, --fit and --only")
     return joined(parts)
 
 
-def joined(parts: Sequence[Asked]) -> Asked:
-    return Asked(*(np.concatenate(columns) for columns in zip(*(tuple(vars(part).values()) for part in parts), strict=True)))
+def joined(parts: Sequence[Candidates]) -> Candidates:
+    columns = zip(*(tuple(vars(part).values()) for part in parts), strict=True)
+    return Candidates(*(np.concatenate(column) for column in columns))
 
 
-def _ask(observation: Observation, listener: Listener) -> Asked:
-    heard, transcript, bank = observation.listening, observation.transcript, listener.bank
-    second_pass = HotwordRescorer(observation.transcriber, observation.recording, transcript)
-    corrections = find_corrections(transcript, heard.heard, bank, listener.calibration, second_pass)
-    mentions = find_corrected_mentions(transcript, corrections, bank)
-    _, text = listener.read_windows(transcript, heard)
-    reading = TextEvidence(text, heard.audio, heard.concepts, listener.calibration)
-    asked = candidate_concepts(mentions, heard.heard, bank)
-    features = fusion_features(asked, mentions, corrections, transcript, heard.heard, reading, bank)
+def _candidates(observation: Observation, bank: ConceptBank) -> Candidates:
+    annotated, audio = observation.annotated, observation.encoded.evidence
+    mentioned = {mention.concept_id for mention in annotated.mentions}
+    with_features = candidate_concepts(annotated.mentions, audio, bank)
+    features = fusion_features(with_features, annotated.mentions, annotated.corrections, annotated.evidence, audio, bank)
     said = {mention.concept_id for mention in find_mentions(observation.truth, bank)}
-    read = {mention.concept_id for mention in find_mentions(transcript, bank)}
-    silent = sorted(said - set(asked))
-    everything = [*asked, *silent]
-    return Asked(
+    read = {mention.concept_id for mention in find_mentions(annotated.transcript, bank)}
+    missed = sorted(said - set(with_features))
+    everything = [*with_features, *missed]
+    return Candidates(
         np.array([observation.take.consultation_id] * len(everything)),
         np.array([bank[c].category in CATEGORIES for c in everything], bool),
         np.array([c in said for c in everything], bool),
         np.array([c in read for c in everything], bool),
-        np.array([c in {m.concept_id for m in mentions} - read for c in everything], bool),
-        np.concatenate([features, np.full((len(silent), features.shape[1]), np.nan)]),
-        heard.heard.probabilities.max(0, initial=0.0)[[bank.column[c] for c in everything]],
+        np.array([c in mentioned - read for c in everything], bool),
+        np.concatenate([features, np.full((len(missed), features.shape[1]), np.nan)]),
+        audio.probabilities.max(0, initial=0.0)[[bank.column[c] for c in everything]],
     )
 
 
-def fit_fusion(asked: Asked) -> Fusion:
+def fit_fusion(candidates: Candidates) -> LogisticFit:
     """Fit, and a threshold where the F1 on the same consultations is best.
 
     Raises:
-        DataError: nothing was said, or all that was asked about.
+        DataError: nothing was said, or all candidates were.
     """
-    features, truth = asked.features[asked.answered], asked.was_said[asked.answered]
-    if truth.all() or not truth.any():
-        raise DataError(f"{len(truth)} concepts asked about, {int(truth.sum())} of them said: too few to fit on")
-    model = LogisticRegression(C=1.0, max_iter=5000).fit(features, truth)
-    fusion = Fusion(np.array([*model.coef_[0], model.intercept_[0]]), 0.5)
-    order = np.argsort(-fusion.probability(features))
-    f1 = 2 * np.cumsum(truth[order]) / (np.arange(1, len(order) + 1) + asked.was_said.sum())
-    return Fusion(fusion.fit, float(fusion.probability(features)[order][f1.argmax()]))
+    has = candidates.has_features
+    features, truth = candidates.features[has], candidates.was_said[has]
+    fit = fit_logistic("fusion", features, truth)
+    n_said = int(candidates.was_said.sum())
+    return replace(fit, threshold=threshold_of_best_f1(fit.probability(features), truth, n_said))
 
 
-def measure_fusion(fusion: Fusion, asked: Asked) -> dict:
+def measure_fusion(fusion: LogisticFit, candidates: Candidates) -> dict:
     """Precision, recall and F1 with 95 % intervals: the transcript, with corrections, and fused; calibration.
 
     For all concepts, and for common ones and names (medicines and diseases) apart. Average precision is that of a ranking of
-    all concepts asked about: by the teacher on the transcript, and by the student before there is one.
+    all candidates: by the teacher on the transcript, and by the student before there is one.
     """
-    probabilities = np.zeros(len(asked.was_said))
-    probabilities[asked.answered] = fusion.probability(asked.features[asked.answered])
+    probabilities = np.zeros(len(candidates.was_said))
+    probabilities[candidates.has_features] = fusion.probability(candidates.features[candidates.has_features])
     ways = {
-        "transcript": asked.was_read,
-        "corrected": asked.was_read | asked.was_put_right,
-        "fused": asked.answered & (probabilities >= fusion.threshold),
+        "transcript": candidates.was_read,
+        "corrected": candidates.was_read | candidates.was_corrected,
+        "fused": candidates.has_features & (probabilities >= fusion.threshold),
     }
-    everything = np.ones(len(asked.is_name), bool)
+    everything = np.ones(len(candidates.is_name), bool)
     figures: dict = {}
-    for group, chosen in {"all": everything, "common": ~asked.is_name, "names": asked.is_name}.items():
-        truth, consultation = asked.was_said[chosen], asked.consultation[chosen]
+    for group, chosen in {"all": everything, "common": ~candidates.is_name, "names": candidates.is_name}.items():
+        truth, consultation = candidates.was_said[chosen], candidates.consultation[chosen]
         figures[group] = {"n_said": int(truth.sum())}
-        for way, told in ways.items():
-            figures[group][way] = _precision_recall_f1(truth, told[chosen], consultation)
+        for way, reported in ways.items():
+            figures[group][way] = _precision_recall_f1(truth, reported[chosen], consultation)
         fused, read = (_f1(truth, ways[way][chosen]) for way in ("fused", "transcript"))
         figures[group]["fused_minus_transcript_f1"] = paired_difference(fused, read, consultation)
-    answered = asked.answered
-    read = np.where(asked.was_read, np.nan_to_num(asked.features[:, 1]), -2 * MAX_LOGIT)  # by the teacher's surest mention
+    has = candidates.has_features
+    surest = np.where(candidates.was_read, np.nan_to_num(candidates.features[:, 1]), -2 * MAX_LOGIT)  # mention's logit
     figures["average_precision"] = {
-        "transcript": float(average_precision_score(asked.was_said, read)),
-        "skim": float(average_precision_score(asked.was_said, asked.skimmed)),
+        "transcript": float(average_precision_score(candidates.was_said, surest)),
+        "preview": float(average_precision_score(candidates.was_said, candidates.audio_probability)),
     }
-    figures["expected_calibration_error"] = expected_calibration_error(probabilities[answered], asked.was_said[answered])
-    figures["reliability"] = _reliability(probabilities[answered], asked.was_said[answered])
+    figures["expected_calibration_error"] = expected_calibration_error(probabilities[has], candidates.was_said[has])
+    figures["reliability"] = _reliability(probabilities[has], candidates.was_said[has])
     return figures
 
 
-def _precision_recall_f1(truth: np.ndarray, told: np.ndarray, consultation: np.ndarray) -> dict:
-    f1 = _f1(truth, told)
+def _precision_recall_f1(truth: np.ndarray, reported: np.ndarray, consultation: np.ndarray) -> dict:
+    f1 = _f1(truth, reported)
     return {
-        "precision": float((truth & told).sum() / max(1, told.sum())),
-        "recall": float((truth & told).sum() / max(1, truth.sum())),
+        "precision": float((truth & reported).sum() / max(1, reported.sum())),
+        "recall": float((truth & reported).sum() / max(1, truth.sum())),
         "f1": f1(np.arange(len(truth))),
         "f1_interval": bootstrap_over_groups(f1, consultation),
     }
 
 
-def _f1(truth: np.ndarray, told: np.ndarray) -> Callable[[np.ndarray], float]:
+def _f1(truth: np.ndarray, reported: np.ndarray) -> Callable[[np.ndarray], float]:
     def statistic(rows: np.ndarray) -> float:
-        n = truth[rows].sum() + told[rows].sum()
-        return float(2 * (truth[rows] & told[rows]).sum() / n) if n else float("nan")
+        n = truth[rows].sum() + reported[rows].sum()
+        return float(2 * (truth[rows] & reported[rows]).sum() / n) if n else float("nan")
 
     return statistic
 

@@ -10,19 +10,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
 
 from medalign.concepts import ConceptBank, find_mentions, find_mentions_in_text
 from medalign.concepts.misheard import CATEGORIES
-from medalign.core.errors import DataError
 from medalign.evaluation.calibration import expected_calibration_error
+from medalign.pipeline.calibration import Calibration
 from medalign.pipeline.hotword_rescoring import HotwordRescorer
-from medalign.pipeline.listener import Listener
-from medalign.pipeline.misheard_names import Candidate, candidates, corrections_of, shortlist, weigh
+from medalign.pipeline.misheard_names import Candidate, candidates, corrections_of, misheard_features, shortlist
+from medalign.training.fitting.logistic import fit_logistic, threshold_of_precision
 from medalign.training.fitting.observation import Observation
 
 log = logging.getLogger(__name__)
 
+SHORTLIST_THRESHOLD = 0.1  # probability before rescoring; a lower bound costs time and finds hardly more
 MIN_PRECISION = 0.9  # of what is suggested, on the takes that were fitted on
 SLACK_S = 0.3  # times of words and of utterances differ by so much
 
@@ -51,7 +51,7 @@ class Observed:
 
     utterances: tuple[Utterance, ...]
     candidates: tuple[Candidate, ...]
-    second_pass: HotwordRescorer
+    rescorer: HotwordRescorer
     voice: str
 
     def is_right(self, candidates: Sequence[Candidate]) -> np.ndarray:
@@ -77,7 +77,7 @@ def observe_names(observations: Iterable[Observation], bank: ConceptBank) -> lis
         observed.append(
             Observed(
                 tuple(utterances),
-                tuple(candidates(seen.transcript, seen.listening.heard, bank)),
+                tuple(candidates(seen.transcript, seen.encoded.evidence, bank)),
                 HotwordRescorer(seen.transcriber, seen.recording, seen.transcript),
                 "+".join(sorted(set(seen.take.voices.values()))),
             )
@@ -86,45 +86,32 @@ def observe_names(observations: Iterable[Observation], bank: ConceptBank) -> lis
     return observed
 
 
-def fit_corrections(observed: Sequence[Observed], listener: Listener) -> float:
-    """Fit the short list and the probability of a suggestion, write them into the student's reference; the threshold chosen.
+def fit_misheard_names(observed: Sequence[Observed], calibration: Calibration) -> Calibration:
+    """Fit the short list, then the probability of a suggestion, and a threshold that keeps `MIN_PRECISION`.
 
     Raises:
-        DataError: the takes hold no garbled name, or nothing but.
+        DataError: the takes hold no misheard name, or nothing but.
     """
     features = np.array([c.features for o in observed for c in o.candidates])
     truth = np.concatenate([o.is_right(o.candidates) for o in observed])
-    reference = replace(listener.calibration, shortlist_fit=_fit(features, truth))
-    listed = [shortlist(o.candidates, reference) for o in observed]
-    truth = np.concatenate([o.is_right(own) for o, own in zip(observed, listed, strict=True)])
-    features = np.concatenate([weigh(own, o.second_pass) for o, own in zip(observed, listed, strict=True) if own])
-    reference = replace(reference, correction_fit=_fit(features, truth))
-    probabilities = reference.misheard(features)
-    order = np.argsort(-probabilities)
-    precision = np.cumsum(truth[order]) / np.arange(1, len(order) + 1)
-    good = np.flatnonzero(precision >= MIN_PRECISION)
-    threshold = float(probabilities[order][good[-1]]) if len(good) else 1.0
-    listener.calibration = replace(reference, correction_threshold=threshold, correction_asr=observed[0].second_pass.asr)
-    listener.calibration.save(listener.student.writable_folder())
-    return threshold
+    fit = replace(fit_logistic("misheard name, shortlist", features, truth), threshold=SHORTLIST_THRESHOLD)
+    calibration = calibration.with_fit("misheard name, shortlist", fit)
+    listed = [shortlist(o.candidates, calibration) for o in observed]
+    truth = np.concatenate([o.is_right(candidates) for o, candidates in zip(observed, listed, strict=True)])
+    features = np.concatenate([misheard_features(some, o.rescorer) for o, some in zip(observed, listed, strict=True) if some])
+    fit = fit_logistic("misheard name", features, truth)
+    fit = replace(fit, threshold=threshold_of_precision(fit.probability(features), truth, MIN_PRECISION))
+    return replace(calibration.with_fit("misheard name", fit), asr_revision=observed[0].rescorer.asr_revision)
 
 
-def _fit(features: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Weights and intercept of a logistic regression."""
-    if truth.all() or not truth.any():
-        raise DataError(f"{len(truth)} suggestions, {int(truth.sum())} of them right: too few to fit; give more --fit speech")
-    fit = LogisticRegression(C=1.0, max_iter=5000).fit(features, truth)
-    return np.array([*fit.coef_[0], fit.intercept_[0]])
-
-
-def measure_corrections(observed: Sequence[Observed], listener: Listener) -> dict:
+def measure_misheard_names(observed: Sequence[Observed], calibration: Calibration) -> dict:
     """Recall and precision of medicines and diseases before and after correction, in all and by voice; calibration."""
     counts: dict[str, np.ndarray] = defaultdict(lambda: np.zeros((2, 3), int))  # before, after: right, read, said
     probabilities, truth = [], []
     for o in observed:
-        listed = shortlist(o.candidates, listener.calibration)
-        features = weigh(listed, o.second_pass)
-        made = corrections_of(listed, features, listener.calibration, o.second_pass.asr)
+        listed = shortlist(o.candidates, calibration)
+        features = misheard_features(listed, o.rescorer)
+        made = corrections_of(listed, features, calibration, o.rescorer.asr_revision)
         for utterance in o.utterances:
             added = {c.concept_id for c in made if utterance.holds(c.start_s, c.end_s)}
             for row, read in enumerate((utterance.read, utterance.read | added)):
@@ -132,16 +119,16 @@ def measure_corrections(observed: Sequence[Observed], listener: Listener) -> dic
                 counts["all"][row] += counted
                 counts[o.voice][row] += counted
         if listed:
-            probabilities += listener.calibration.misheard(features).tolist()
+            probabilities += calibration.fits["misheard name"].probability(features).tolist()
             truth += o.is_right(listed).tolist()
-    figures: dict = {key: _told(table) for key, table in counts.items() if len(counts) > 2 or key == "all"}
+    figures: dict = {key: _recall_and_precision(table) for key, table in counts.items() if len(counts) > 2 or key == "all"}
     figures["n_suggestions"] = len(truth)
     if truth:
         figures["expected_calibration_error"] = expected_calibration_error(np.array(probabilities), np.array(truth))
     return figures
 
 
-def _told(counts: np.ndarray) -> dict:
+def _recall_and_precision(counts: np.ndarray) -> dict:
     (before, read, said), (after, read_after, _) = counts.tolist()
     return {
         "n_said": said,

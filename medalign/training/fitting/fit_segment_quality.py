@@ -1,8 +1,8 @@
-"""Fitting and measuring the transcript alarm, on spoken consultations whose words are known.
+"""Fitting and measuring segment quality, on spoken consultations whose words are known.
 
-Right segments are those whose word error rate is at most `MAX_WER`. Each is tried again with the words of a segment of
-another consultation, and of another segment of its own, with the recogniser's own figures for those words: what was
-invented looks no worse to the recogniser than what was said. Hard ones change one word: a medicine, a number, a negation.
+Right segments are those whose word error rate is at most `MAX_WER`. Each is tried again with the words of a segment of another
+consultation, and of another segment of its own, with the recogniser's own figures for those words: what was invented looks no
+worse to the recogniser than what was said. Hard ones change one word: a medicine, a number, a negation.
 """
 
 import re
@@ -16,85 +16,87 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from medalign.concepts import ConceptBank, find_mentions_in_text
-from medalign.core.errors import DataError
 from medalign.core.transcript import Segment
 from medalign.evaluation.segment_errors import segment_error_rates
+from medalign.pipeline.calibration import Calibration
 from medalign.pipeline.listener import Listener
-from medalign.pipeline.segment_quality import (
-    MEAN_LOG_PROBABILITY,
-    MIN_SEGMENT_S,
-    SegmentQuality,
-    garbled_features,
-    mismatch_features,
-    quadratic,
-)
+from medalign.pipeline.segment_quality import mismatch_features, transcription_error_features
+from medalign.training.fitting.logistic import fit_logistic
 from medalign.training.fitting.observation import Observation
 
 MAX_WER = 0.4
-MISMATCH_RATE, GARBLED_RATE = 0.01, 0.03  # of right segments that each question may raise an alarm on
+MISMATCH_RATE, ERROR_RATE = 0.01, 0.03  # of right segments that each question may mark
 N_PROBES = 3  # of each kind for a segment
-REGULARISATION = 0.05  # of the garbled fit: inverse strength on its 35 terms
+MEAN_LOG_PROBABILITY = 2  # its column in `transcription_error_features`
+MISMATCH_C, ERROR_C = 0.3, 0.05  # inverse regularisation
 
 
 @dataclass(frozen=True)
-class Judged:
-    """One consultation's segments, as they are and tried out with other words."""
+class CheckedSegments:
+    """Segments of one consultation, as they are and tried out with other words."""
 
     word_error_rates: np.ndarray  # (n,)
-    mismatch: dict[str, np.ndarray]  # (m, N_MISMATCH) by what was tried: "own", "foreign", "same", and the hard ones
+    mismatch: dict[str, np.ndarray]  # (m, k) features by what was tried: "own", "foreign", "same", and the hard ones
     rows: dict[str, np.ndarray]  # (m,) the segment that each was tried in
-    garbled: np.ndarray  # (n, N_GARBLED)
+    errors: np.ndarray  # (n, k) features of "transcription error"
     recogniser: np.ndarray  # (n, 2) its mean log-probability and no-speech probability, to compare with
 
+    @property
+    def is_wrong(self) -> np.ndarray:
+        return self.word_error_rates > MAX_WER
 
-def judge(observations: Iterable[Observation], listener: Listener, *, seed: int = 0) -> list[Judged]:
+    def right_ones(self, kind: str) -> np.ndarray:
+        """Features of what was tried in right segments."""
+        return self.mismatch[kind][~self.is_wrong[self.rows[kind]]]
+
+
+def check_observations(observations: Iterable[Observation], listener: Listener, *, seed: int = 0) -> list[CheckedSegments]:
     """Features of every segment, right and wrong; the words of the others come from the consultation before."""
     rng = np.random.default_rng(seed)
-    judged: list[Judged] = []
     seen = list(observations)
-    texts = [listener.teacher.encode([s.text for s in o.transcript.segments]) for o in seen]
+    embedded = [listener.embed_segments(o.transcript, o.encoded) for o in seen]
+    checked = []
     for i, observation in enumerate(seen):
-        judged.append(_judge(observation, texts[i], seen[i - 1].transcript.segments, texts[i - 1], listener, rng))
-    return judged
+        foreign = seen[i - 1].transcript.segments, embedded[i - 1][1]
+        checked.append(_check(observation, embedded[i], foreign, listener, rng))
+    return checked
 
 
-def _judge(
+def _check(
     observation: Observation,
-    text: np.ndarray,
-    foreign: Sequence[Segment],
-    foreign_text: np.ndarray,
+    embedded: tuple[np.ndarray, np.ndarray],
+    foreign: tuple[Sequence[Segment], np.ndarray],
     listener: Listener,
     rng: np.random.Generator,
-) -> Judged:
-    segments = observation.transcript.segments
+) -> CheckedSegments:
+    segments, (audio, text) = observation.transcript.segments, embedded
+    foreign_segments, foreign_text = foreign
     n = len(segments)
-    stretches = [(s.start_s, max(s.end_s, s.start_s + MIN_SEGMENT_S)) for s in segments]
-    audio = listener.student.embed(observation.listening.frames, stretches)
 
-    def features(own: np.ndarray, words: Sequence[Segment]) -> np.ndarray:
+    def features(tried: np.ndarray, words: Sequence[Segment]) -> np.ndarray:
         timed = [replace(w, start_s=s.start_s, end_s=s.end_s) for w, s in zip(words, segments, strict=True)]
-        return mismatch_features(audio, text, own, timed, listener.calibration.text)
+        return mismatch_features(audio, text, tried, timed, listener.calibration.distractors)
 
     everywhere = np.arange(n)
-    tried = {"own": [features(text, segments)], "foreign": [], "same": []}
+    tried: dict[str, list[np.ndarray]] = {"own": [features(text, segments)], "foreign": [], "same": []}
     for _ in range(N_PROBES):
-        j = rng.integers(len(foreign), size=n)
-        tried["foreign"].append(features(foreign_text[j], [foreign[k] for k in j]))
+        j = rng.integers(len(foreign_segments), size=n)
+        tried["foreign"].append(features(foreign_text[j], [foreign_segments[k] for k in j]))
         j = (everywhere + rng.integers(1, max(2, n), size=n)) % n
         tried["same"].append(features(text[j], [segments[k] for k in j]))
     mismatch = {kind: np.concatenate(parts) for kind, parts in tried.items()}
     rows = {kind: np.tile(everywhere, len(parts)) for kind, parts in tried.items()}
     for kind, change in HARD.items():
-        changed = [change(s.text, listener.bank, rng) for s in segments]
-        rows[kind] = np.flatnonzero([new is not None for new in changed])
-        own = text.copy()
-        if len(rows[kind]):
-            own[rows[kind]] = listener.teacher.encode([changed[i] for i in rows[kind]])
-        mismatch[kind] = features(own, segments)[rows[kind]]
-    rates = segment_error_rates(observation.truth, observation.transcript)
-    garbled = garbled_features(segments)
-    no_speech = np.array([s.no_speech_probability or 0.0 for s in segments])
-    return Judged(rates, mismatch, rows, garbled, np.stack([garbled[:, MEAN_LOG_PROBABILITY], no_speech], 1))
+        changed = {i: new for i, s in enumerate(segments) if (new := change(s.text, listener.bank, rng)) is not None}
+        rows[kind] = np.array(list(changed), int)
+        altered = text.copy()
+        if changed:
+            altered[rows[kind]] = listener.teacher.encode(list(changed.values()))
+        mismatch[kind] = features(altered, segments)[rows[kind]]
+    errors = transcription_error_features(segments)
+    no_speech = np.array([s.no_speech_probability for s in segments], float)
+    recogniser = np.stack([errors[:, MEAN_LOG_PROBABILITY], no_speech], 1)
+    return CheckedSegments(segment_error_rates(observation.truth, observation.transcript), mismatch, rows, errors, recogniser)
 
 
 def _other_medicine(text: str, bank: ConceptBank, rng: np.random.Generator) -> str | None:
@@ -122,85 +124,71 @@ HARD: dict[str, Callable[[str, ConceptBank, np.random.Generator], str | None]] =
 }
 
 
-def fit_alarm(judged: Sequence[Judged]) -> SegmentQuality:
+def fit_segment_quality(checked: Sequence[CheckedSegments], calibration: Calibration) -> Calibration:
     """Both fits, and thresholds that leave nearly all right segments alone.
 
     Raises:
-        DataError: nothing is garbled, or everything is.
+        DataError: no segment holds transcription errors, or all do.
     """
-    wrong = np.concatenate([j.word_error_rates > MAX_WER for j in judged])
-    if wrong.all() or not wrong.any():
-        raise DataError(f"{int(wrong.sum())} of {len(wrong)} segments are garbled: too few or too many to fit on; add noise")
-    kinds = {kind: _of_right_segments(judged, kind) for kind in ("own", "foreign", "same")}
+    kinds = {kind: _of_right_segments(checked, kind) for kind in ("own", "foreign", "same")}
     features = np.concatenate(list(kinds.values()))
-    truth = np.arange(len(features)) >= len(kinds["own"])
-    scaler = StandardScaler().fit(features)
-    fit = LogisticRegression(C=0.3, max_iter=5000).fit(scaler.transform(features), truth)
-    weights = fit.coef_[0] / scaler.scale_
-    mismatch_fit = np.array([*weights, fit.intercept_[0] - weights @ scaler.mean_])
+    is_other = np.arange(len(features)) >= len(kinds["own"])
+    mismatch = fit_logistic("mismatch", features, is_other, inverse_regularisation=MISMATCH_C, standardise=True)
+    mismatch = replace(mismatch, threshold=float(np.quantile(mismatch.probability(kinds["own"]), 1 - MISMATCH_RATE)))
 
-    garbled = np.concatenate([j.garbled for j in judged])
-    scaler = StandardScaler().fit(garbled)
-    terms = quadratic(scaler.transform(garbled))
-    term_scaler = StandardScaler().fit(terms)
-    fit = LogisticRegression(C=REGULARISATION, max_iter=5000).fit(term_scaler.transform(terms), wrong)
-    weights = fit.coef_[0] / term_scaler.scale_
-    alarm = SegmentQuality(
-        mismatch_fit=mismatch_fit,
-        mismatch_threshold=1.0,
-        garbled_centre=scaler.mean_,
-        garbled_scale=scaler.scale_,
-        garbled_fit=np.array([*weights, fit.intercept_[0] - weights @ term_scaler.mean_]),
-        garbled_threshold=1.0,
-    )
-    return replace(
-        alarm,
-        mismatch_threshold=float(np.quantile(alarm.mismatch(kinds["own"]), 1 - MISMATCH_RATE)),
-        garbled_threshold=float(np.quantile(alarm.garbled(garbled[~wrong]), 1 - GARBLED_RATE)),
-    )
+    features, wrong = np.concatenate([c.errors for c in checked]), np.concatenate([c.is_wrong for c in checked])
+    errors = fit_logistic("transcription error", features, wrong, inverse_regularisation=ERROR_C, standardise=True)
+    errors = replace(errors, threshold=float(np.quantile(errors.probability(features[~wrong]), 1 - ERROR_RATE)))
+    return calibration.with_fit("mismatch", mismatch).with_fit("transcription error", errors)
 
 
-def _of_right_segments(judged: Sequence[Judged], kind: str) -> np.ndarray:
-    return np.concatenate([j.mismatch[kind][j.word_error_rates[j.rows[kind]] <= MAX_WER] for j in judged])
+def _of_right_segments(checked: Sequence[CheckedSegments], kind: str) -> np.ndarray:
+    return np.concatenate([c.right_ones(kind) for c in checked])
 
 
-def measure_alarm(alarm: SegmentQuality, judged: Sequence[Judged], learnt: Sequence[Judged]) -> dict:
+def measure_segment_quality(
+    calibration: Calibration, checked: Sequence[CheckedSegments], fitted_on: Sequence[CheckedSegments]
+) -> dict:
     """AUROC of each kind of wrong segment against the right ones, and how many are marked at the thresholds.
 
     Args:
-        learnt: what the alarm was fitted on; empty if that is not at hand. Rivals are fitted there too: the recogniser's mean
+        fitted_on: empty if that is not at hand. Other predictors are fitted there, to compare with: the recogniser's mean
             log-probability and no-speech probability, the student's view of sound and text, and both together.
     """
-    own = alarm.mismatch(_of_right_segments(judged, "own"))
-    figures: dict = {"n_right_segments": len(own), "alarms_on_right_segments": float((own >= alarm.mismatch_threshold).mean())}
-    for kind in judged[0].mismatch:
-        scores = alarm.mismatch(_of_right_segments(judged, kind))
+    fit = calibration.fits["mismatch"]
+    own = fit.probability(_of_right_segments(checked, "own"))
+    figures: dict = {"n_right_segments": len(own), "alarms_on_right_segments": float((own >= fit.threshold).mean())}
+    for kind in checked[0].mismatch:
+        scores = fit.probability(_of_right_segments(checked, kind))
         if kind != "own" and len(scores):
-            marked = float((scores >= alarm.mismatch_threshold).mean())
+            marked = float((scores >= fit.threshold).mean())
             figures[kind] = {"n": len(scores), "auroc": _auroc(scores, own), "marked": marked}
-    return figures | {"garbled": _measure_garbled(alarm, judged, learnt)}
+    return figures | {"garbled": _measure_errors(calibration, checked, fitted_on)}
 
 
-def _measure_garbled(alarm: SegmentQuality, judged: Sequence[Judged], learnt: Sequence[Judged]) -> dict:
-    wrong = np.concatenate([j.word_error_rates > MAX_WER for j in judged])
+PREDICTORS: dict[str, Callable[[CheckedSegments], np.ndarray]] = {
+    "auroc of recogniser alone": lambda c: c.recogniser,
+    "auroc of student alone": lambda c: c.mismatch["own"],
+    "auroc of recogniser and student": lambda c: np.concatenate([c.recogniser, c.mismatch["own"]], 1),
+}
+
+
+def _measure_errors(calibration: Calibration, checked: Sequence[CheckedSegments], fitted_on: Sequence[CheckedSegments]) -> dict:
+    wrong = np.concatenate([c.is_wrong for c in checked])
     if wrong.all() or not wrong.any():
         return {"n": int(wrong.sum())}
-    garbled = alarm.garbled(np.concatenate([j.garbled for j in judged]))
-    rivals: dict[str, Callable[[Judged], np.ndarray]] = {
-        "recogniser": lambda j: j.recogniser,
-        "student": lambda j: j.mismatch["own"],
-        "recogniser and student": lambda j: np.concatenate([j.recogniser, j.mismatch["own"]], 1),
-    }
-    learnt_wrong = np.concatenate([j.word_error_rates > MAX_WER for j in learnt]) if learnt else None
-    told = {"n": int(wrong.sum()), "auroc": _auroc(garbled[wrong], garbled[~wrong])}
-    for name, features_of in rivals.items() if learnt else ():
-        model = make_pipeline(StandardScaler(), LogisticRegression(C=0.3, max_iter=5000))
-        model.fit(np.concatenate([features_of(j) for j in learnt]), learnt_wrong)
-        scores = model.decision_function(np.concatenate([features_of(j) for j in judged]))
-        told[f"auroc of {name} alone" if " and " not in name else f"auroc of {name}"] = _auroc(scores[wrong], scores[~wrong])
-    return told | {
-        "marked": float((garbled[wrong] >= alarm.garbled_threshold).mean()),
-        "alarms_on_right_segments": float((garbled[~wrong] >= alarm.garbled_threshold).mean()),
+    fit = calibration.fits["transcription error"]
+    scores = fit.probability(np.concatenate([c.errors for c in checked]))
+    figures = {"n": int(wrong.sum()), "auroc": _auroc(scores[wrong], scores[~wrong])}
+    for name, features_of in PREDICTORS.items() if fitted_on else ():
+        model = make_pipeline(StandardScaler(), LogisticRegression(C=MISMATCH_C, max_iter=5000))
+        truth = np.concatenate([c.is_wrong for c in fitted_on])
+        model.fit(np.concatenate([features_of(c) for c in fitted_on]), truth)
+        other = model.decision_function(np.concatenate([features_of(c) for c in checked]))
+        figures[name] = _auroc(other[wrong], other[~wrong])
+    return figures | {
+        "marked": float((scores[wrong] >= fit.threshold).mean()),
+        "alarms_on_right_segments": float((scores[~wrong] >= fit.threshold).mean()),
     }
 
 
