@@ -1,4 +1,4 @@
-"""The second pass hears the right seconds, with the right words around them, and encodes each chunk once."""
+"""Hot-word rescoring takes the right seconds, with the right words around them, and encodes each chunk once."""
 
 import numpy as np
 
@@ -26,7 +26,7 @@ class Recogniser:
         return np.array([-float(len(text)) for text in texts])
 
 
-def second_pass(seconds: int) -> tuple[HotwordRescorer, Recogniser]:
+def rescored(seconds: int) -> tuple[HotwordRescorer, Recogniser]:
     """A word a second, each named after its second; the waveform is the time."""
     waveform = (np.arange(seconds * SAMPLE_RATE_HZ) / SAMPLE_RATE_HZ).astype(np.float32)
     words = tuple(Word(float(i), i + 0.9, f"w{i}", 0.9) for i in range(seconds))
@@ -36,19 +36,19 @@ def second_pass(seconds: int) -> tuple[HotwordRescorer, Recogniser]:
 
 
 def test_names_stand_in_the_place_of_the_words_in_question_with_their_neighbours():
-    heard, recogniser = second_pass(60)
-    gains = heard.gains(20, 21, ["salbutamol", "x"])
+    rescorer, recogniser = rescored(60)
+    ratios = rescorer.log_likelihood_ratios(20, 21, ["salbutamol", "x"])
     ((first_s, last_s, texts, offered),) = recogniser.asked
     assert texts == ["w18 w19 w20 w21 w22 w23", "w18 w19 salbutamol w22 w23", "w18 w19 x w22 w23"]
     assert offered == "salbutamol, x"
     assert abs(first_s - (20 - CONTEXT_S)) < 0.5 and abs(last_s - (21.9 + CONTEXT_S)) < 0.5
-    assert gains.tolist() == [-(10 - 7), 7 - 1]  # by letters: "w20 w21" has seven
+    assert ratios.tolist() == [-(10 - 7), 7 - 1]  # by letters: "w20 w21" has seven
 
 
 def test_at_every_place_the_right_seconds_are_heard():
-    heard, recogniser = second_pass(130)
+    rescorer, recogniser = rescored(130)
     for i in range(0, 130, 3):
-        heard.gains(i, i, ["name"])
+        rescorer.log_likelihood_ratios(i, i, ["name"])
         first_s, last_s, texts, _ = recogniser.asked[-1]
         assert f"w{i}" in texts[0].split()
         assert first_s <= i + 0.1 and last_s >= i + 0.5
@@ -56,9 +56,9 @@ def test_at_every_place_the_right_seconds_are_heard():
 
 
 def test_each_chunk_is_encoded_once():
-    heard, recogniser = second_pass(60)
+    rescorer, recogniser = rescored(60)
     for i in (4, 5, 6, 4):
-        heard.gains(i, i, ["name"])
+        rescorer.log_likelihood_ratios(i, i, ["name"])
     assert recogniser.encoded == 1
-    heard.gains(50, 50, ["name"])
+    rescorer.log_likelihood_ratios(50, 50, ["name"])
     assert recogniser.encoded == 2
