@@ -278,7 +278,7 @@ def test_damaged_weights_are_one_sentence(tmp_path, damage, told):
     assert "\n" not in str(refusal.value)
 
 
-@pytest.mark.parametrize("name", ["config.json", "model.safetensors", "reference.safetensors"])
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors", "fits.json"])
 @pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")])
 def test_a_fifo_or_a_device_in_the_place_of_a_file_is_refused_unopened(tmp_path, name, make):
     folder = copy_of_the_shipped(tmp_path)
