@@ -1,17 +1,24 @@
-"""Commands that judge students, and fit what is judged by: probabilities, corrections, signs, figures with intervals."""
+"""Commands that fit and measure students: probabilities, misheard names, segment quality, sound events; with intervals."""
 
 import argparse
 import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from medalign.cli.options import cache_option, check_output, model_options, write_json
+from medalign.cli.options import Commands, cache_option, check_output, model_options, write_json
 from medalign.core.errors import MedAlignError
 from medalign.core.provenance import PROVENANCE, provenance
 
+if TYPE_CHECKING:
+    from medalign.pipeline.analyzer import Analyzer
+    from medalign.training.fitting.fit_misheard_names import Observed
+    from medalign.training.fitting.observation import Observation
 
-def add_commands(commands) -> None:
+
+def add_commands(commands: Commands) -> None:
     """Add them to the subparsers of the command line."""
-    calibrate = commands.add_parser("calibrate", help="fit the probabilities and the reference of a trained student")
+    calibrate = commands.add_parser("calibrate", help="fit the probabilities and distractors of a trained student")
     calibrate.add_argument("--speech", type=Path, required=True, help="folder written by `medalign synthesize`")
     calibrate.add_argument("--only", default="", help="validation consultations whose identifier starts so")
     model_options(calibrate, student=True, asr=True)
@@ -123,7 +130,7 @@ def _misheard_names(arguments: argparse.Namespace) -> None:
     analyzer, observed = _observer(arguments)
     calibration = analyzer.listener.calibration
 
-    def names(folders: list[Path], only: str | tuple[str, ...]):
+    def names(folders: list[Path], only: str | tuple[str, ...]) -> list["Observed"]:
         return [o for folder in folders for o in observe_names(observed(only, speech=folder), analyzer.listener.bank)]
 
     if arguments.fit:
@@ -201,7 +208,9 @@ def _coverage(arguments: argparse.Namespace) -> None:
     _tell(figures, arguments.json)
 
 
-def _observer(arguments: argparse.Namespace, *, corrections: bool = False):
+def _observer(
+    arguments: argparse.Namespace, *, corrections: bool = False
+) -> tuple["Analyzer", Callable[..., Iterator["Observation"]]]:
     """The analyzer, and a function from consultations (prefix) and noise (dB or None) to what it makes of them.
 
     Args:
@@ -220,7 +229,9 @@ def _observer(arguments: argparse.Namespace, *, corrections: bool = False):
     calibration = listener.calibration if corrections else listener.calibration.without("misheard name")
     observer = Analyzer(transcriber, listener.with_calibration(calibration))
 
-    def observed(only: str | tuple[str, ...], snr_db: float | None = None, speech: Path | None = None):
+    def observed(
+        only: str | tuple[str, ...], snr_db: float | None = None, speech: Path | None = None
+    ) -> Iterator["Observation"]:
         takes = read_takes(speech or arguments.speech, "valid", only)
         return observe(takes, observer, arguments.cache, snr_db=snr_db)
 

@@ -8,6 +8,7 @@ import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
+from pathlib import Path
 
 import numpy as np
 from torch import Tensor
@@ -16,7 +17,7 @@ from medalign.concepts import Concept, ConceptBank, Mention
 from medalign.concepts.custom import extended
 from medalign.core.analysis import ConceptFinding, Correction, Reason, SearchHit, SegmentCheck, SoundEvent
 from medalign.core.audio import Recording, load_recording
-from medalign.core.errors import DataError, WeightsError
+from medalign.core.errors import CheckpointError, DataError, WeightsError
 from medalign.core.transcript import Segment, Transcript
 from medalign.models.concept_embeddings import concept_embeddings, stored_concept_embeddings
 from medalign.models.device import choose_device
@@ -77,7 +78,7 @@ class Listener:
             )
         self.teacher, self.student, self.calibration, self.bank = teacher, student, calibration, bank
         self.detector = detector
-        self._concept_embeddings = stored_concept_embeddings(student.fitted_in, teacher, bank.concepts)  # (k, d)
+        self._concept_embeddings = stored_concept_embeddings(_fitted_in(student), teacher, bank.concepts)  # (k, d)
 
     @classmethod
     def default(cls, *, teacher: str = DEFAULT_TEACHER, student: str = DEFAULT_STUDENT, device: str = "auto") -> "Listener":
@@ -91,9 +92,9 @@ class Listener:
         return cls(
             Teacher(teacher, device=device),
             loaded,
-            Calibration.load(loaded.fitted_in),
+            Calibration.load(_fitted_in(loaded)),
             ConceptBank.default(),
-            detector=SoundEventDetector.load(loaded.fitted_in, loaded.encoder.dim),
+            detector=SoundEventDetector.load(_fitted_in(loaded), loaded.encoder.dim),
         )
 
     def with_calibration(self, calibration: Calibration) -> "Listener":
@@ -238,6 +239,12 @@ class Listener:
                 score, percentile = round(float(scores[i]), 4), round(float(percentiles[i]), 1)
                 hits.append(SearchHit(round(start_s, 3), round(end_s, 3), score, percentile))
         return tuple(hits)
+
+
+def _fitted_in(student: Student) -> Path:
+    if student.fitted_in is None:
+        raise CheckpointError(f"student '{student.info.name}' lies in no folder, so nothing is fitted for it yet")
+    return student.fitted_in
 
 
 def _checked(phrase: str) -> str:

@@ -47,7 +47,7 @@ class _Windows:
     truth: np.ndarray  # (n, k) bool: the concept is mentioned in it
 
 
-def calibrate_student(speech: Path, cache: Path, *, student_name: str, asr: str, only: str = "") -> dict[str, float]:
+def calibrate_student(speech: Path, cache: Path, *, student_name: str, asr: str, only: str = "") -> dict[str, object]:
     """Write the calibration and the concepts' embeddings into the student's folder; return how well the fits do.
 
     Fits of other commands are dropped: they were made for other probabilities.

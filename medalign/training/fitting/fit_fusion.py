@@ -107,7 +107,7 @@ def measure_fusion(fusion: LogisticFit, candidates: Candidates) -> dict:
         for way, reported in ways.items():
             figures[group][way] = _precision_recall_f1(truth, reported[chosen], consultation)
         fused, read = (_f1(truth, ways[way][chosen]) for way in ("fused", "transcript"))
-        figures[group]["fused_minus_transcript_f1"] = paired_difference(fused, read, consultation)
+        figures[group]["fused_minus_transcript_f1"] = paired_difference(fused, read, consultation.tolist())
     has = candidates.has_features
     surest = np.where(candidates.was_read, np.nan_to_num(candidates.features[:, 1]), -2 * MAX_LOGIT)  # mention's logit
     figures["average_precision"] = {
@@ -125,7 +125,7 @@ def _precision_recall_f1(truth: np.ndarray, reported: np.ndarray, consultation: 
         "precision": float((truth & reported).sum() / max(1, reported.sum())),
         "recall": float((truth & reported).sum() / max(1, truth.sum())),
         "f1": f1(np.arange(len(truth))),
-        "f1_interval": bootstrap_over_groups(f1, consultation),
+        "f1_interval": bootstrap_over_groups(f1, consultation.tolist()),
     }
 
 

@@ -52,8 +52,9 @@ def fit_sound_events(
     """
     folder = student.writable_folder()
     valid_takes = read_takes(speech, "valid")
-    takes = {"train": read_takes(speech, "train"), "valid": valid_takes[1::2], "test": valid_takes[::2]}
-    sizes = {"train": n_mixtures, "valid": n_mixtures // 4, "test": n_mixtures // 4}
+    train_takes = read_takes(speech, "train")
+    takes: dict[Part, Sequence[Take]] = {"train": train_takes, "valid": valid_takes[1::2], "test": valid_takes[::2]}
+    sizes: dict[Part, int] = {"train": n_mixtures, "valid": n_mixtures // 4, "test": n_mixtures // 4}
     frames, truths, laid_in = {}, {}, {}
     for part, n in sizes.items():
         frames[part], truths[part], laid_in[part] = _mixtures(takes[part], body_sounds, part, student, cache, n, seed)
@@ -101,9 +102,9 @@ def _made(takes: Sequence[Take], sounds: Sequence[Sound], n: int, seed: int, *, 
     kinds = [[sound for sound in sounds if sound.label == label] for label in (*LABELS, NOTHING, NOTHING)]
     for i in range(n):
         rng = np.random.default_rng([seed, i])
-        take = takes[rng.integers(len(takes))]
-        drawn = [kinds[rng.integers(len(kinds))] for _ in range(rng.poisson(2.5))]
-        chosen = [kind[rng.integers(len(kind))] for kind in drawn if kind]
+        take = takes[int(rng.integers(len(takes)))]
+        drawn = [kinds[int(rng.integers(len(kinds)))] for _ in range(rng.poisson(2.5))]
+        chosen = [kind[int(rng.integers(len(kind)))] for kind in drawn if kind]
         mixture = mix(take, take.waveform(), chosen, rng)
         if is_degraded and rng.random() < DEGRADED_SHARE:
             mixture = replace(mixture, waveform=degrade(mixture.waveform, SAMPLE_RATE_HZ, rng))

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from medalign.concepts import ConceptBank, find_mentions, find_mentions_in_text, transcript_from_text
+from medalign.concepts import ConceptBank, Mention, find_mentions, find_mentions_in_text, transcript_from_text
 from medalign.evaluation.bootstrap import bootstrap_over_groups
 from medalign.training.data.consultations import Consultation, read_rows
 
@@ -100,7 +100,7 @@ def measure_annotated(consultations: Sequence[Consultation], path: Path, bank: C
     }
 
 
-def _denials(mentions) -> dict[str, set[bool]]:
+def _denials(mentions: Iterable[Mention]) -> dict[str, set[bool]]:
     """For each concept, whether it is denied, or stated, or both."""
     found: dict[str, set[bool]] = defaultdict(set)
     for mention in mentions:

@@ -5,7 +5,8 @@ unaligned encoder is judged beside the students, by a linear probe on its mean-p
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,7 @@ from medalign.training.losses import debiased_cka, published_loss
 log = logging.getLogger(__name__)
 
 N_PAIRING_BATCHES, PAIRING_BATCH = 100, 160
+Metric = Callable[[np.ndarray, np.ndarray], np.ndarray]  # scores and truth (n, k) to a figure for each column
 N_FOLDS = 5  # of the linear probe, over consultations
 
 
@@ -159,24 +161,22 @@ class _Measure:
         """Of plain cosines, and average precision of `against_distractors`, too."""
         truth = self.mentioned[:, self.judged]
         plain, ranked = cosines[:, self.judged], against_distractors(cosines)[:, self.judged]
-        figures = {}
+        figures: dict[str, object] = {}
         for name, scores, per_column in (
             ("auroc", plain, column_auroc),
             ("average_precision", plain, column_average_precision),
             ("average_precision_against_rivals", ranked, column_average_precision),
         ):
-            figures |= self._with_interval(
-                name, lambda rows, s=scores, of=per_column: _mean_of_defined(of(s[rows], truth[rows]))
-            )
+            figures |= self._with_interval(name, partial(_column_mean, per_column, scores, truth))
         return figures
 
     def retrieval(self, similarity: np.ndarray) -> dict:
         ranks, used = pooled_ranks(similarity, self.texts, pool=min(POOL, len(self.texts)))
-        figures = {}
+        figures: dict[str, object] = {}
         for k in (1, 10):
             hits = np.full(len(self.texts), np.nan)
             hits[used] = ranks <= k
-            figures |= self._with_interval(f"recall@{k}", lambda rows, hits=hits: _mean_of_defined(hits[rows]))
+            figures |= self._with_interval(f"recall@{k}", partial(_mean_at, hits))
         return figures
 
     def probe(self, embeddings: np.ndarray) -> dict:
@@ -190,9 +190,17 @@ class _Measure:
             lambda rows: _mean_of_defined(column_average_precision(scores[rows], truth[rows])),
         )
 
-    def _with_interval(self, name: str, statistic) -> dict:
+    def _with_interval(self, name: str, statistic: Callable[[np.ndarray], float]) -> dict[str, object]:
         everything = np.arange(len(self.texts))
         return {name: statistic(everything), f"{name}_95": bootstrap_over_groups(statistic, self.groups)}
+
+
+def _column_mean(per_column: Metric, scores: np.ndarray, truth: np.ndarray, rows: np.ndarray) -> float:
+    return _mean_of_defined(per_column(scores[rows], truth[rows]))
+
+
+def _mean_at(values: np.ndarray, rows: np.ndarray) -> float:
+    return _mean_of_defined(values[rows])
 
 
 def _mean_of_defined(values: np.ndarray) -> float:
