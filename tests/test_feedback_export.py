@@ -282,7 +282,7 @@ def test_the_list_of_recordings_is_checked_by_line(tmp_path):
         path.write_text(text)
         with pytest.raises(FeedbackError, match=message):
             read_recordings(path)
-    with pytest.raises(FeedbackError, match="none.csv can't be read"):
+    with pytest.raises(FeedbackError, match="none.csv is missing"):
         read_recordings(tmp_path / "none.csv")
 
 
@@ -329,7 +329,7 @@ def test_bad_input_is_one_line_and_status_two(capsys, tmp_path, database, filled
     assert not Path(missing).exists() and "runs/feedback.sqlite3 not found" in fails(capsys, "events")
     good = ["--store", str(database)]
     assert "is no receipt code" in fails(capsys, "withdraw", "hello", *good)
-    assert "can't be read" in fails(capsys, "manifest", "--recordings", "no.csv", "--out", "m.csv", *good)
+    assert "no.csv is missing" in fails(capsys, "manifest", "--recordings", "no.csv", "--out", "m.csv", *good)
     assert "end it with one of .jsonl, .csv, .parquet" in fails(capsys, "events", "--out", "log.txt", *good)
     assert "only if all who gave it agreed" in fails(capsys, "push", "a/b", "--public", *good)
     with closing(sqlite3.connect(database)) as opened, opened:

@@ -65,7 +65,7 @@ def test_annotated_utterances_give_precision_recall_and_status(tmp_path):
 
 
 def test_a_missing_checklist_is_one_sentence(tmp_path):
-    with pytest.raises(DataError, match="checklist.csv not found"):
+    with pytest.raises(DataError, match="checklist.csv is missing"):
         read_checklist(tmp_path)
     (tmp_path / "checklist.csv").write_text("consultation_id,item,importance\na,cough,c\n")
     assert read_checklist(tmp_path) == (Item("a", "cough", "c"),)

@@ -24,8 +24,8 @@ def missing(engine: str) -> bool:
 
 @pytest.fixture(params=VOICES)
 def voice(request) -> str:
-    if missing(VOICES[request.param].engine):
-        pytest.skip(f"{VOICES[request.param].engine} is not installed")
+    if missing(VOICES[request.param][0]):
+        pytest.skip(f"{VOICES[request.param][0]} is not installed")
     return request.param
 
 
@@ -66,7 +66,7 @@ def fundamental_hz(waveform: np.ndarray) -> float:
 
 
 def test_no_two_voices_are_the_same():
-    spoken = {name: speak(SENTENCE, name).tobytes() for name in VOICES if not missing(VOICES[name].engine)}
+    spoken = {name: speak(SENTENCE, name).tobytes() for name in VOICES if not missing(VOICES[name][0])}
     assert len(set(spoken.values())) == len(spoken)
 
 

@@ -4,9 +4,8 @@ Conventions: waveforms are float32 (n_samples,) in [-1, 1], noises are at unit R
 powers over the whole waveform, in dB.
 """
 
-import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import gcd
@@ -20,6 +19,7 @@ from scipy.signal import butter, fftconvolve, resample_poly, sosfilt
 from medalign.core.audio import SAMPLE_RATE_HZ
 from medalign.core.errors import DataError
 from medalign.core.weights import sha256_of
+from medalign.training.data.tables import read_rows
 
 SNR_DB = (0.0, 20.0)
 SECTION_S = 20.0  # conditions change this often, so that one consultation teaches several
@@ -36,7 +36,7 @@ MARGIN_S = 0.1  # encoded after the end and cut off again: more than any of thes
 
 SILENT_RMS = 1e-3  # -60 dB of full scale
 FADE_S = 0.02
-TRAIN_FOLDS, VALID_FOLDS = (1, 2, 3, 4), (5,)
+HELD_OUT_FOLD = "5"
 MAX_SILENT_DRAWS = 100
 
 
@@ -134,34 +134,21 @@ class NoiseClips:
             ) from error
 
     @classmethod
-    def from_folders(cls, folders: Iterable[Path], *, split: str = "train", folds: Sequence[int] | None = None) -> "NoiseClips":
-        """The clips that each folder's manifest.csv lists in its column `path`, as far as they belong to the split.
+    def from_folders(cls, folders: Iterable[Path]) -> "NoiseClips":
+        """The clips that each folder's manifest.csv lists in its column `path`, but for those kept for testing.
 
-        A `split` column decides; else a `fold` column; a manifest with neither gives all its clips to training, so that
-        validation never hears a noise of training.
-
-        Args:
-            split: train or valid.
-            folds: of a `fold` column; by default 1 to 4 in training and 5 in validation, as ESC-50 counts them.
+        A `split` column decides (train), else a `fold` column (not 5, as ESC-50 counts); with neither, all clips are in.
 
         Raises:
-            DataError: a folder has no manifest.csv with a column `path`, or an empty one; or none has a clip of the split.
+            DataError: a folder has no manifest.csv with a column `path`, or lists no clip to train with.
         """
-        folds = folds or (TRAIN_FOLDS if split == "train" else VALID_FOLDS)
         found = []
         for folder in map(Path, folders):
-            try:
-                with open(folder / "manifest.csv", newline="", encoding="utf-8") as file:
-                    rows = list(csv.DictReader(file))
-                listed = [(row, folder / row["path"]) for row in rows]
-            except (OSError, KeyError) as error:
-                raise DataError(f"{folder} holds no manifest.csv with a column path ({error}); give a noise folder") from error
-            if not listed:
-                raise DataError(f"{folder / 'manifest.csv'} lists no clip; give a folder of noise clips")
-            if clips := tuple(path for row, path in listed if _belongs(row, split, folds)):
-                found.append(clips)
-        if not found:
-            raise DataError(f"no noise clip belongs to split {split}; give a folder whose manifest.csv has some")
+            rows = read_rows(folder / "manifest.csv", ("path",), remedy="give a folder of noise clips")
+            clips = tuple(folder / row["path"] for row in rows if _is_for_training(row))
+            if not clips:
+                raise DataError(f"{folder / 'manifest.csv'} lists no clip to train with; give a folder of noise clips")
+            found.append(clips)
         return cls(tuple(found))
 
     def draw(self, n_samples: int, rng: np.random.Generator) -> np.ndarray:
@@ -212,12 +199,8 @@ class NoiseClips:
         return self._decoded[path]
 
 
-def _belongs(row: dict[str, str], split: str, folds: Sequence[int]) -> bool:
-    if row.get("split"):
-        return row["split"] == split
-    if row.get("fold"):
-        return row["fold"] in {str(fold) for fold in folds}
-    return split == "train"
+def _is_for_training(row: dict[str, str]) -> bool:
+    return row["split"] == "train" if row.get("split") else row.get("fold") != HELD_OUT_FOLD
 
 
 def degrade(waveform: np.ndarray, sample_rate_hz: int, rng: np.random.Generator, noise: NoiseClips | None = None) -> np.ndarray:

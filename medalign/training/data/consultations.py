@@ -8,7 +8,6 @@ The split is the collection's own: days 1-3 of PriMock57 and the training files 
 to choose.
 """
 
-import csv
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,10 +15,12 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from medalign.core.errors import DataError
+from medalign.training.data.tables import read_rows
 
 Split = Literal["train", "valid"]
 Role = Literal["doctor", "patient"]  # "patient" is everyone who is no clinician
 VALIDATION_DAY = 4
+REMEDY = "get the collection again, or leave its folder out"
 MAX_WORDS = 30  # longer turns are cut, so that an utterance stays within what a student pools at once
 CLINICIANS = ("do", "guest_clinic")  # how the tags of clinicians start, misspelt ones included
 
@@ -57,8 +58,11 @@ def read_consultations(folder: Path) -> tuple[Consultation, ...]:
 
 def read_primock57(folder: Path) -> tuple[Consultation, ...]:
     """PriMock57 from `folder`/utterances.csv and notes.csv."""
-    rows = read_rows(folder / "utterances.csv", {"consultation_id", "day", "role", "start_s", "text"})
-    notes = {row["consultation_id"]: row["note"] for row in read_rows(folder / "notes.csv", {"consultation_id", "note"})}
+    rows = read_rows(folder / "utterances.csv", {"consultation_id", "day", "role", "start_s", "text"}, remedy=REMEDY)
+    notes = {
+        row["consultation_id"]: row["note"]
+        for row in read_rows(folder / "notes.csv", {"consultation_id", "note"}, remedy=REMEDY)
+    }
     by_consultation: dict[tuple[str, int], list[dict]] = {}
     for row in rows:
         if any(c.isalnum() for c in row["text"]):
@@ -81,14 +85,16 @@ def read_aci_bench(folder: Path) -> tuple[Consultation, ...]:
     return tuple(
         Consultation(f"aci-{row['encounter_id']}", split, tuple(_utterances(row["dialogue"])), row["note"])
         for split in get_args(Split)
-        for row in read_rows(folder / f"{split}.csv", {"encounter_id", "dialogue", "note"})
+        for row in read_rows(folder / f"{split}.csv", {"encounter_id", "dialogue", "note"}, remedy=REMEDY)
     )
 
 
 def read_mts_dialog(folder: Path) -> tuple[Consultation, ...]:
     """MTS-Dialog from `folder`/train.csv and valid.csv; validation rows whose note also stands in training are left out."""
     columns = {"ID", "section_text", "dialogue"}
-    files: dict[Split, list[dict]] = {split: read_rows(folder / f"{split}.csv", columns) for split in get_args(Split)}
+    files: dict[Split, list[dict]] = {
+        split: read_rows(folder / f"{split}.csv", columns, remedy=REMEDY) for split in get_args(Split)
+    }
     known = {row["section_text"].strip().lower() for row in files["train"]}
     return tuple(
         Consultation(f"mts-{split}-{row['ID']}", split, tuple(_utterances(row["dialogue"])), row["section_text"])
@@ -103,16 +109,6 @@ COLLECTIONS: dict[str, Callable[[Path], tuple[Consultation, ...]]] = {
     "aci_bench": read_aci_bench,
     "mts_dialog": read_mts_dialog,
 }
-
-
-def read_rows(path: Path, columns: set[str]) -> list[dict]:
-    if not path.is_file():
-        raise DataError(f"{path} not found; get the collection again, or leave its folder out")
-    with open(path, newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file)
-        if missing := columns - set(reader.fieldnames or ()):
-            raise DataError(f"{path} lacks the columns {', '.join(sorted(missing))}; is it the collection's own file?")
-        return list(reader)
 
 
 def _utterances(dialogue: str) -> Iterator[Utterance]:

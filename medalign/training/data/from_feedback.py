@@ -14,7 +14,6 @@ contrast with the other rows' texts teaches that anyway. The same few words come
 `--shared-texts`.
 """
 
-import csv
 import os
 import zlib
 from collections.abc import Mapping, Sequence
@@ -29,6 +28,7 @@ from medalign.core.audio import SAMPLE_RATE_HZ
 from medalign.core.errors import FeedbackError
 from medalign.feedback.store import FeedbackStore
 from medalign.training.data.manifest import MIN_DURATION_S, VALID_SHARE, load_waveform, read_manifest
+from medalign.training.data.tables import numbered_rows
 
 COLUMNS = ("path", "text", "group", "split", "start_s", "end_s", "labels")
 SAID = ("correct", "wrong_status", "missing")  # verdicts of what was said
@@ -41,19 +41,13 @@ def read_recordings(path: Path) -> dict[str, Path]:
     Raises:
         FeedbackError: the file can't be read, lacks a column, or names a result twice.
     """
-    try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            if missing := {"result_id", "path"} - set(reader.fieldnames or ()):
-                raise FeedbackError(f"{path} lacks the column {' and '.join(sorted(missing))}; it needs result_id and path")
-            recordings: dict[str, Path] = {}
-            for record in reader:
-                result_id, name = ((record[column] or "").strip() for column in ("result_id", "path"))
-                if not result_id or not name or result_id in recordings:
-                    raise FeedbackError(f"{path} line {reader.line_num}: a result_id and its path are needed, each result once")
-                recordings[result_id] = path.parent / name
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise FeedbackError(f"{path} can't be read ({error}); save it as CSV in UTF-8") from error
+    recordings: dict[str, Path] = {}
+    remedy = "give a UTF-8 CSV file with the columns result_id and path"
+    for line, record in numbered_rows(path, ("result_id", "path"), error=FeedbackError, remedy=remedy):
+        result_id, name = ((record[column] or "").strip() for column in ("result_id", "path"))
+        if not result_id or not name or result_id in recordings:
+            raise FeedbackError(f"{path} line {line}: a result_id and its path are needed, each result once")
+        recordings[result_id] = path.parent / name
     return recordings
 
 

@@ -27,6 +27,7 @@ import soundfile
 
 from medalign.core.audio import SAMPLE_RATE_HZ, load_recording
 from medalign.core.errors import AudioError, DataError
+from medalign.training.data.tables import numbered_rows
 
 REQUIRED, OPTIONAL = ("path", "text"), ("group", "split", "start_s", "end_s", "labels")
 IGNORED = ("status", "note")  # `medalign reports` writes the one, and earlier versions of `medalign synthesize` the other
@@ -108,25 +109,13 @@ def read_manifest(path: Path, *, shared_texts: bool = False) -> tuple[Row, ...]:
 
 
 def _records(path: Path) -> list[tuple[int, dict[str, str]]]:
-    """(line, record); the line is where the record ends, as editors count."""
-    if not path.is_file():
-        raise DataError(f"manifest {path} not found; give a CSV with the columns {', '.join(REQUIRED)}")
-    try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            columns = reader.fieldnames or ()
-            if missing := set(REQUIRED) - set(columns):
-                raise DataError(f"{path} lacks the column {', '.join(sorted(missing))}; see `medalign train --help`")
-            if unknown := set(columns) - {*REQUIRED, *OPTIONAL, *IGNORED}:
-                raise DataError(
-                    f"{path} has the unknown column {', '.join(sorted(map(str, unknown)))}; "
-                    f"known ones are {', '.join((*REQUIRED, *OPTIONAL))}"
-                )
-            records = [(reader.line_num, record) for record in reader]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path} is not a UTF-8 CSV file ({error}); save it as one") from error
+    """(line, record) of each row."""
+    records = numbered_rows(path, REQUIRED, remedy="see `medalign train --help` for what a manifest is")
     if not records:
         raise DataError(f"{path} has a header and no rows")
+    if unknown := set(records[0][1]) - {*REQUIRED, *OPTIONAL, *IGNORED, None}:
+        told = ", ".join(sorted(map(str, unknown)))
+        raise DataError(f"{path} has the unknown column {told}; known ones are {', '.join((*REQUIRED, *OPTIONAL))}")
     return records
 
 

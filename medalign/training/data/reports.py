@@ -21,6 +21,7 @@ from medalign.core.errors import DataError, WeightsError
 from medalign.core.files import reading
 from medalign.core.weights import resolve
 from medalign.models.pretrained import load_whole
+from medalign.training.data.tables import read_rows
 
 COLUMNS = ("path", "text", "group", "split", "labels", "status")
 GROUPS = ("patient_id", "participant_id", "subject_id", "recording_id")  # the first that a table has; the last is no person
@@ -143,13 +144,9 @@ def write_reports(
 def _read(metadata: Path, kind: str, withhold: Sequence[str]) -> tuple[list[Field], list[dict[str, str]]]:
     if kind not in KINDS:
         raise DataError(f"kind '{kind}' is unknown; use one of {', '.join(KINDS)}")
-    try:
-        with open(metadata, newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"metadata {metadata} can't be read as a CSV table ({error})") from error
-    if not rows or "path" not in rows[0]:
-        raise DataError(f"{metadata} has no rows, or no column path; give one row per recording")
+    rows = read_rows(metadata, ("path",), remedy="give a table with one row per recording")
+    if not rows:
+        raise DataError(f"{metadata} has no rows; give one per recording")
     told = [field for field in KINDS[kind] if field.column in rows[0]]
     if unreliable := set(withhold) & UNRELIABLE:
         raise DataError(f"{min(unreliable)} is never told: its labels contradict themselves; leave --withhold out")

@@ -7,7 +7,6 @@ person where the collection names persons, else by its folds.
 Sources: Coswara (Sharma et al., Interspeech 2020), covid19-cough (CC0), ESC-10 (Piczak, ACM Multimedia 2015).
 """
 
-import csv
 import logging
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,6 +20,7 @@ from medalign.core.audio import SAMPLE_RATE_HZ, load_recording
 from medalign.core.errors import AudioError, DataError
 from medalign.models.sound_events import LABELS, STEP_S, STEPS_PER_S
 from medalign.training.data.synthesis import RMS, Take
+from medalign.training.data.tables import read_rows
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +67,7 @@ def read_sounds(folder: Path, part: Part) -> tuple[Sound, ...]:
         (path, label)
         for name, rows in {"coswara": _coswara, "covid19_cough": _covid19_cough, "esc10": _esc10}.items()
         if (folder / name / "manifest.csv").is_file()
-        for path, label, row_part in rows(read_rows(folder / name))
+        for path, label, row_part in rows(listed(folder / name))
         if row_part == part
     ]
     if not found:
@@ -84,10 +84,10 @@ def read_sounds(folder: Path, part: Part) -> tuple[Sound, ...]:
     return tuple(sounds)
 
 
-def read_rows(folder: Path) -> Iterator[tuple[Path, dict[str, str]]]:
-    with open(folder / "manifest.csv", newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            yield folder / row["path"], row
+def listed(folder: Path) -> Rows:
+    """The files of a folder's manifest.csv, with what it says of them. Raises DataError as `read_rows`."""
+    rows = read_rows(folder / "manifest.csv", ("path",), remedy="give the folder as it was published")
+    return [(folder / row["path"], row) for row in rows]
 
 
 def _coswara(rows: Rows) -> Iterator[tuple[Path, str, Part]]:

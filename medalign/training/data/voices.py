@@ -14,7 +14,6 @@ import tempfile
 import unicodedata
 import wave
 from collections.abc import Callable
-from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
@@ -33,38 +32,23 @@ TIMEOUT_S = 120  # a paragraph takes well under a second; whatever takes this lo
 Engine = Literal["flite", "espeak-ng", "festival", "piper"]
 
 
-@dataclass(frozen=True)
-class Voice:
-    """One speaker of one engine."""
-
-    name: str
-    engine: Engine
-    engine_voice: str  # what the engine itself calls it
-    sounds: Literal["female", "male"]
-    accent: str
-
-
-VOICES: dict[str, Voice] = {
-    voice.name: voice
-    for voice in (
-        Voice("flite-slt", "flite", "slt", "female", "American"),
-        Voice("flite-rms", "flite", "rms", "male", "American"),
-        Voice("flite-awb", "flite", "awb", "male", "Scottish"),
-        Voice("flite-kal16", "flite", "kal16", "male", "American"),
-        Voice("espeak-en-gb", "espeak-ng", "en-gb", "male", "British"),
-        # "en" is espeak-ng's British voice; "en-gb+f2" would silently drop the variant.
-        Voice("espeak-en-gb+f2", "espeak-ng", "en+f2", "female", "British"),
-        Voice("espeak-en-gb-x-rp", "espeak-ng", "en-gb-x-rp", "male", "Received Pronunciation"),
-        Voice("espeak-en-gb-x-rp+f4", "espeak-ng", "en-gb-x-rp+f4", "female", "Received Pronunciation"),
-        Voice("espeak-en-gb-x-gbclan", "espeak-ng", "en-gb-x-gbclan", "male", "Lancaster"),
-        Voice("espeak-en-gb-x-gbcwmd+m3", "espeak-ng", "en-gb-x-gbcwmd+m3", "male", "West Midlands"),
-        Voice("espeak-en-gb-scotland", "espeak-ng", "en-gb-scotland", "male", "Scottish"),
-        Voice("espeak-en-us", "espeak-ng", "en-us", "male", "American"),
-        Voice("espeak-en-us+f3", "espeak-ng", "en-us+f3", "female", "American"),
-        Voice("espeak-en-us+m7", "espeak-ng", "en-us+m7", "male", "American"),
-        Voice("festival-slt-hts", "festival", "cmu_us_slt_arctic_hts", "female", "American"),
-        Voice("piper-joe", "piper", "en_US-joe-medium", "male", "American"),
-    )
+VOICES: dict[str, tuple[Engine, str]] = {  # engine, and what it calls the voice itself
+    "flite-slt": ("flite", "slt"),
+    "flite-rms": ("flite", "rms"),
+    "flite-awb": ("flite", "awb"),
+    "flite-kal16": ("flite", "kal16"),
+    "espeak-en-gb": ("espeak-ng", "en-gb"),
+    "espeak-en-gb+f2": ("espeak-ng", "en+f2"),  # "en" is British here; "en-gb+f2" would silently drop the variant
+    "espeak-en-gb-x-rp": ("espeak-ng", "en-gb-x-rp"),
+    "espeak-en-gb-x-rp+f4": ("espeak-ng", "en-gb-x-rp+f4"),
+    "espeak-en-gb-x-gbclan": ("espeak-ng", "en-gb-x-gbclan"),
+    "espeak-en-gb-x-gbcwmd+m3": ("espeak-ng", "en-gb-x-gbcwmd+m3"),
+    "espeak-en-gb-scotland": ("espeak-ng", "en-gb-scotland"),
+    "espeak-en-us": ("espeak-ng", "en-us"),
+    "espeak-en-us+f3": ("espeak-ng", "en-us+f3"),
+    "espeak-en-us+m7": ("espeak-ng", "en-us+m7"),
+    "festival-slt-hts": ("festival", "cmu_us_slt_arctic_hts"),
+    "piper-joe": ("piper", "en_US-joe-medium"),
 }
 
 INSTALL = {
@@ -120,12 +104,12 @@ PRONUNCIATIONS: dict[str, str] = dict(
 )
 
 
-def speak(text: str, voice: Voice | str, *, rate: float = 1.0, pitch_semitones: float = 0.0) -> np.ndarray:
+def speak(text: str, voice: str, *, rate: float = 1.0, pitch_semitones: float = 0.0) -> np.ndarray:
     """The text spoken aloud: float32 (n_samples,) at 16 kHz in [-1, 1], at the engine's own loudness.
 
     Args:
         text: plain English; quotes, dashes and accents are simplified and markup is not interpreted.
-        voice: one of `VOICES`, or its name.
+        voice: one of `VOICES`.
         rate: 1.3 is 1.3 times as fast as the engine's normal speed.
         pitch_semitones: moves pitch and formants together, as a larger or smaller speaker would; the speed stays,
             give or take a tenth.
@@ -134,7 +118,9 @@ def speak(text: str, voice: Voice | str, *, rate: float = 1.0, pitch_semitones: 
         ValueError: if nothing in the text can be spoken, the voice is unknown, or rate or pitch lie out of range.
         DataError: if the engine is not installed or fails; the message names the package.
     """
-    voice = _known_voice(voice)
+    if voice not in VOICES:
+        raise ValueError(f"unknown voice {voice!r}; known voices: {', '.join(VOICES)}")
+    engine, engine_voice = VOICES[voice]
     if not MIN_RATE <= rate <= MAX_RATE:
         raise ValueError(f"rate {rate} is out of range; expected {MIN_RATE} to {MAX_RATE}")
     if abs(pitch_semitones) > MAX_PITCH_SEMITONES:
@@ -142,7 +128,7 @@ def speak(text: str, voice: Voice | str, *, rate: float = 1.0, pitch_semitones: 
     line = speakable(text)
     pitch_factor = 2 ** (pitch_semitones / 12)
     # Playing faster raises the pitch; the engine speaks slower by the same factor, so that the speed stays.
-    waveform, sample_rate_hz = _ENGINES[voice.engine](line, voice.engine_voice, rate / pitch_factor)
+    waveform, sample_rate_hz = _ENGINES[engine](line, engine_voice, rate / pitch_factor)
     return _resample(waveform, sample_rate_hz * pitch_factor)
 
 
@@ -165,14 +151,6 @@ _SIMPLER = str.maketrans(
         "[": ", ", "]": ", ", "{": ", ", "}": ", ", "<": " ", ">": " ", "|": " ", "\\": " ",
     }
 )  # fmt: skip
-
-
-def _known_voice(voice: Voice | str) -> Voice:
-    if isinstance(voice, Voice):
-        return voice
-    if voice not in VOICES:
-        raise ValueError(f"unknown voice {voice!r}; known voices: {', '.join(VOICES)}")
-    return VOICES[voice]
 
 
 def _resample(waveform: np.ndarray, sample_rate_hz: float) -> np.ndarray:

@@ -19,7 +19,7 @@ from medalign.core.provenance import PROVENANCE, provenance
 from medalign.models.sound_events import LABELS, STEP_S, STEPS_PER_S, Event, SoundEventDetector, SoundEventHead, find_events
 from medalign.models.student import Student
 from medalign.training.data.augmentation import degrade
-from medalign.training.data.sounds import MIXTURE_S, NOTHING, Mixture, Part, Sound, mix, read_rows, read_sounds
+from medalign.training.data.sounds import MIXTURE_S, NOTHING, Mixture, Part, Sound, listed, mix, read_sounds
 from medalign.training.data.synthesis import Take, read_takes
 
 log = logging.getLogger(__name__)
@@ -262,7 +262,7 @@ def _free(laid_in: list, rng: np.random.Generator) -> Iterator[tuple[float, floa
 
 
 def _waveforms(folder: Path) -> Iterator[np.ndarray]:
-    for path, _ in read_rows(folder):
+    for path, _ in listed(folder):
         try:
             yield load_recording(path).waveform
         except AudioError as error:

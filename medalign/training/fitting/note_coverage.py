@@ -17,7 +17,8 @@ import numpy as np
 
 from medalign.concepts import ConceptBank, Mention, find_mentions, find_mentions_in_text, transcript_from_text
 from medalign.evaluation.bootstrap import bootstrap_over_groups
-from medalign.training.data.consultations import Consultation, read_rows
+from medalign.training.data.consultations import REMEDY, Consultation
+from medalign.training.data.tables import read_rows
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Item:
 
 def read_checklist(folder: Path) -> tuple[Item, ...]:
     """PriMock57's, from `folder`/checklist.csv. Raises DataError if it is missing or lacks columns."""
-    rows = read_rows(folder / "checklist.csv", {"consultation_id", "item", "importance"})
+    rows = read_rows(folder / "checklist.csv", {"consultation_id", "item", "importance"}, remedy=REMEDY)
     return tuple(Item(row["consultation_id"], row["item"], row["importance"]) for row in rows)
 
 
@@ -68,7 +69,7 @@ def measure_annotated(consultations: Sequence[Consultation], path: Path, bank: C
         path: CSV with a row for each concept: consultation_id, start_s, concepts and statuses (alternatives separated by a
             slash); both empty where an utterance holds none.
     """
-    rows = read_rows(path, {"consultation_id", "start_s", "concepts", "statuses"})
+    rows = read_rows(path, {"consultation_id", "start_s", "concepts", "statuses"}, remedy="give one such table")
     wanted: dict[tuple[str, str], list[dict]] = defaultdict(list)
     for row in rows:
         wanted[row["consultation_id"], row["start_s"]].append(row)
