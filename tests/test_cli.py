@@ -112,3 +112,11 @@ def test_where_json_cannot_be_written_every_command_says_so_before_the_work(caps
     monkeypatch.setattr("medalign.core.audio.load_recording", None)  # would fail, if it came to that
     name, *rest = command
     assert "does not exist; create it first" in fails(capsys, name, "a.wav", *rest, "--json", "/nowhere/at/all/out.json")
+
+
+def test_a_reader_that_stops_early_gets_no_traceback():
+    """As `medalign schema | head -1` does; what is written must be more than a pipe holds back."""
+    command = [sys.executable, "-c", "import sys; from medalign.cli import main; sys.exit(main(['schema']))"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        process.stdout.close()
+        assert process.wait() == 1 and process.stderr.read() == ""

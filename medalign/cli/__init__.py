@@ -6,6 +6,7 @@ what to do. Heavy imports stand inside the commands, so that `--help` answers at
 
 import argparse
 import logging
+import os
 import sys
 
 from medalign import __version__
@@ -35,6 +36,7 @@ def main(argv: list[str] | None = None, **given: object) -> int:
     try:
         check_output(getattr(arguments, "json", None))  # better to find out before minutes of work than after
         arguments.command(arguments)
+        sys.stdout.flush()
     except MedAlignError as error:
         print(f"medalign: {error}", file=sys.stderr)
         return 2
@@ -48,6 +50,9 @@ def main(argv: list[str] | None = None, **given: object) -> int:
     except KeyboardInterrupt:
         print("medalign: stopped", file=sys.stderr)
         return 130
+    except BrokenPipeError:  # whoever read the output has had enough, as `head` has
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains once more at its end
+        return 1
     return 0
 
 

@@ -46,8 +46,6 @@ class Mention:
     concept_id: str
     status: Status
     trigger: str | None  # the words behind the status; None for a plain statement
-    trigger_start_s: float | None
-    trigger_end_s: float | None
     text: str  # as said
     start_s: float
     end_s: float
@@ -235,12 +233,12 @@ def _listed(sentence: list[Token], start: int, end: int) -> bool:
 
 def _mention(said: list[list[Token]], number: int, span: Span, context: Context, words: tuple[Word, ...]) -> Mention:
     first, last = said[number][span.start], said[number][span.end - 1]
-    trigger: tuple[str | None, float | None, float | None] = (None, None, None)
+    trigger = None
     if context.trigger:
-        begin, end = (said[context.trigger[0]][at] for at in (context.trigger[1], context.trigger[2] - 1))
-        trigger = (_as_said(words, begin, end), begin.start_s, end.end_s)
+        sentence, start, end = context.trigger
+        trigger = _as_said(words, said[sentence][start], said[sentence][end - 1])
     text = _as_said(words, first, last)
-    return Mention(span.concept_id, context.status, *trigger, text, first.start_s, last.end_s, first.segment)
+    return Mention(span.concept_id, context.status, trigger, text, first.start_s, last.end_s, first.segment)
 
 
 def _as_said(words: tuple[Word, ...], first: Token, last: Token) -> str:

@@ -91,11 +91,11 @@ def _section_of(concept: ConceptFinding, status: Status) -> Title:
     return "Medicines" if concept.category == "medicine" else "Problems"
 
 
-Kind = Reason | Literal["unwritten"]
+Kind = Reason | Literal["missed_speech"]
 REASONS: dict[Kind, str] = {
     "mismatch": "the sound does not fit these words; they may be invented, or belong elsewhere",
     "transcription_error": "many of these words may be wrong",
-    "unwritten": "speech is heard, and nothing is written",
+    "missed_speech": "speech is heard, and nothing is written",
 }
 
 
@@ -118,7 +118,7 @@ def places_to_check(alignment: Alignment) -> list[Place]:
     places = [Place(check.start_s, check.end_s, check.reason) for check in alignment.segments if check.reason]
     for window in alignment.windows:
         if window.alarm and window.percentile is None:
-            places.append(Place(window.start_s, window.end_s, "unwritten"))
+            places.append(Place(window.start_s, window.end_s, "missed_speech"))
         elif window.alarm and not alignment.segments:
             places.append(Place(window.start_s, window.end_s, "mismatch"))
     return sorted(places, key=lambda place: (place.start_s, place.end_s))
