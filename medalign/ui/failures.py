@@ -31,8 +31,8 @@ class Failure:
     outcome: Outcome
 
 
-def caught(handler: Callable[..., T], told: Callable[[Failure], T], doing: Callable[[], str] = lambda: "answering") -> Callable:
-    """The handler, plain or a generator, whose errors end in what `told` makes of them.
+def caught(handler: Callable[..., T], show: Callable[[Failure], T], doing: Callable[[], str] = lambda: "answering") -> Callable:
+    """The handler, plain or a generator, whose errors end in what `show` makes of them.
 
     Args:
         doing: what is being done when it fails, as in "a mistake while answering".
@@ -51,7 +51,7 @@ def caught(handler: Callable[..., T], told: Callable[[Failure], T], doing: Calla
             try:
                 yield from handler(*arguments)
             except Exception as error:
-                yield told(failure(error))
+                yield show(failure(error))
 
         return stream
 
@@ -60,6 +60,6 @@ def caught(handler: Callable[..., T], told: Callable[[Failure], T], doing: Calla
         try:
             return handler(*arguments)
         except Exception as error:
-            return told(failure(error))
+            return show(failure(error))
 
     return call

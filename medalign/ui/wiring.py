@@ -39,10 +39,10 @@ def connect(
         if_failed: what changes beside the alert, when it fails.
     """
 
-    def told(failure: Failure) -> Changes:
+    def show(failure: Failure) -> Changes:
         return {**(if_failed or {}), alert: status_view.alert(failure.sentence)}
 
-    return event(caught(handler, told), inputs, list(dict.fromkeys([*outputs, alert])), **QUIET, **options)
+    return event(caught(handler, show), inputs, list(dict.fromkeys([*outputs, alert])), **QUIET, **options)
 
 
 def bridge(name: str) -> Callable[..., Dependency]:

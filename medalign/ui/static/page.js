@@ -166,21 +166,21 @@
   "use strict";
   const LOOK_MS = 1200;
   const watched = new WeakSet();
-  const told = (side) => {
-    if (side.dataset.told) return;
-    side.dataset.told = "yes";
+  const report = (side) => {
+    if (side.dataset.reported) return;
+    side.dataset.reported = "yes";
     window.medalignSend("seen", { side: side.dataset.side });
   };
   const observer = new IntersectionObserver((entries) => {
     for (const { target, isIntersecting, intersectionRect, rootBounds } of entries) {
       clearTimeout(target.lookTimer);
       const enough = isIntersecting && intersectionRect.height > Math.min(target.offsetHeight, rootBounds?.height ?? innerHeight) / 3;
-      if (enough) target.lookTimer = setTimeout(() => told(target), LOOK_MS);
+      if (enough) target.lookTimer = setTimeout(() => report(target), LOOK_MS);
     }
   }, { threshold: [0, 0.1, 0.25, 0.5, 0.75, 1] });
   document.addEventListener("focusin", (event) => {
     const side = event.target.closest?.(".side");
-    if (side) told(side);
+    if (side) report(side);
   });
   new MutationObserver(() => {
     for (const side of document.querySelectorAll(".side")) {

@@ -81,9 +81,9 @@ class AnalyseTab:
         for button, example in zip(inputs.examples, examples, strict=True):
             runs.append(self._starts(button, self._shows(example), [inputs.custom]))
         locked = [*inputs.starters, inputs.cancel]
-        told = [places.parts["status"], places.parts["progress"]]
+        progress = [places.parts["status"], places.parts["progress"]]
         ending: dict[str, Any] = {"cancels": runs, "queue": False}
-        connect(inputs.cancel.click, self._cancelled, [], [*locked, *told], places.alert, **ending)
+        connect(inputs.cancel.click, self._cancelled, [], [*locked, *progress], places.alert, **ending)
         Questions(load_engine, places)
         recorders: list[Component] = [inputs.microphone, inputs.upload]
         everything = [*places.all, *recorders]

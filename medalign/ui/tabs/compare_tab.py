@@ -111,8 +111,8 @@ class CompareTab:
             receipt = store.vote(comparison.comparison_id, vote, code=_unless_withdrawn(store, code), session=session_hash).code
             comparison.receipt = receipt
             audit(store, "vote", request)
-            told = f"Vote stored. To take it back later, keep this code: <code>{text(receipt)}</code>"
-            shown = {self._view: comparison_view(comparison), self._alert: "", self._status: told, self._receipt: receipt}
+            done = f"Vote stored. To take it back later, keep this code: <code>{text(receipt)}</code>"
+            shown = {self._view: comparison_view(comparison), self._alert: "", self._status: done, self._receipt: receipt}
             return {**shown, **self._locked()}
 
         return handler

@@ -212,8 +212,8 @@ class FeedbackPanel:
         items = "".join(f"<li>{_words(rating, labels)}</li>" for rating in self._store.ratings(session.receipts[-1]))
         pressed = {f"{r.concept_id}|{r.status or ''}": r.verdict for r in self._ratings(session)}
         codes = ", ".join(f"<code>{text(code)}</code>" for code in session.receipts)
-        told = f'<p class="receipt">Stored. To take it back later, keep this code: {codes}</p><ul class="rated">{items}</ul>'
-        return {self._stored: f'<div role="status" data-rated="{text(json.dumps(pressed))}">{told}</div>', self._alert: ""}
+        stored = f'<p class="receipt">Stored. To take it back later, keep this code: {codes}</p><ul class="rated">{items}</ul>'
+        return {self._stored: f'<div role="status" data-rated="{text(json.dumps(pressed))}">{stored}</div>', self._alert: ""}
 
 
 def switched_off() -> None:

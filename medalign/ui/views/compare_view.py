@@ -18,12 +18,12 @@ def comparison_view(state: ComparisonState) -> Markup:
     """Both sides; names, times and sizes only once they may be known."""
     compared, left = state.comparison, state.at("left")
     n = sum(row.kind != "same" for row in compared.concepts)
-    told = f"{count(n, 'concept')} and {count(compared.n_words_differing, 'word')} differ."
+    difference = f"{count(n, 'concept')} and {count(compared.n_words_differing, 'word')} differ."
     if compared.are_equal:
-        told = "No visible difference: there is nothing to vote on."
+        difference = "No visible difference: there is nothing to vote on."
     costs = [_cost(state, position) for position in POSITIONS] if state.is_open else []
     differing = [(s, s.a, s.b) if left == "a" else (s, s.b, s.a) for s in compared.stretches if not s.same]
-    return macros("comparison").comparison(told, costs, [_side(state, position) for position in POSITIONS], differing)
+    return macros("comparison").comparison(difference, costs, [_side(state, position) for position in POSITIONS], differing)
 
 
 def _cost(state: ComparisonState, position: str) -> dict[str, object]:

@@ -22,7 +22,7 @@ def concept_table(concepts: Sequence[ConceptFinding], sound_events: Sequence[Sou
     filters = [
         ("category", "Kind", {name: name for name in sorted({c.category for c in found})}),
         ("status", "Status", {STATUSES[c.status].css: STATUSES[c.status].label for c in found}),
-        ("agreement", "Witnesses", {key: words for key, (_, words) in AGREEMENTS.items()}),
+        ("agreement", "Sources", {key: words for key, (_, words) in AGREEMENTS.items()}),
     ]
     return macros("concepts").concepts(_sections(found), _sections(faint), len(faint), filters, sound_events)
 
