@@ -98,6 +98,13 @@ def test_silent_clips_are_passed_over(tmp_path):
         NoiseClips.from_folders([silent]).draw(9, np.random.default_rng(0))
 
 
+def test_a_clip_with_samples_that_are_no_numbers_is_named(tmp_path):
+    folder = clip_folder(tmp_path / "clips", ["0.wav"])
+    soundfile.write(folder / "0.wav", np.array([0.1, np.nan] * 8000), SAMPLE_RATE_HZ, subtype="FLOAT")
+    with pytest.raises(DataError, match="0.wav holds samples that are not numbers"):
+        NoiseClips.from_folders([folder]).draw(9, np.random.default_rng(0))
+
+
 def test_a_folder_without_clips_is_told_in_one_sentence(tmp_path):
     with pytest.raises(DataError, match="manifest.csv is missing"):
         NoiseClips.from_folders([tmp_path])

@@ -73,12 +73,12 @@ def test_a_withheld_label_is_in_no_wording(tmp_path):
         reports(tmp_path, rows, "heart", withhold=["colour"])
 
 
-def test_labels_that_contradict_themselves_are_never_told(tmp_path):
+def test_labels_that_contradict_themselves_are_never_reported(tmp_path):
     row = {"path": "a.ogg", "recording_id": "a", "source": "telegram", "reported_covid_status": "positive", "pcr_verified": "1"}
     found, _ = reports(tmp_path, [row], "cough")
     assert "cough" in found[0]["text"] and not any(word in str(found[0]).lower() for word in ("covid", "positive", "pcr"))
     assert not any(field.column in ("reported_covid_status", "pcr_verified") for fields in KINDS.values() for field in fields)
-    with pytest.raises(DataError, match="never told"):
+    with pytest.raises(DataError, match="never reported"):
         reports(tmp_path, [row], "cough", withhold=["pcr_verified"])
 
 

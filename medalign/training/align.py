@@ -87,7 +87,7 @@ def check_validation_rows(rows: Sequence[Row], min_rank: float) -> None:
     """Whether there is enough to choose by.
 
     Raises:
-        DataError: fewer stretches of audio in split valid than a collapse of their embeddings could be told by.
+        DataError: fewer stretches of audio in split valid than a collapse of their embeddings can be noticed by.
     """
     least = math.floor(min_rank) + 2  # centred, n embeddings span n - 1 directions at most
     stretches = dict.fromkeys((row.path, row.start_s, row.end_s) for row in rows if row.split == "valid")

@@ -85,7 +85,7 @@ class Run:
         return self.step
 
     def begin(self, first_step: int) -> None:
-        """Record where the steps from here on are done, unless the last session did its own likewise."""
+        """Record where the steps from here on are done, unless it is as in the last session."""
         session = {"n_steps": flat(self.identity).get(STEPS)} | environment()
         if not self.sessions or any(self.sessions[-1][name] != session[name] for name in session if name != "date"):
             self.sessions.append({"first_step": first_step} | session)
@@ -142,13 +142,13 @@ class Run:
         return {name: p.detach() for name, p in self._trainee.named_parameters() if p.requires_grad}
 
     def _load(self, trained: dict[str, Tensor]) -> None:
-        own = self._trained()
-        shapes = [{(name, *tensor.shape) for name, tensor in tensors.items()} for tensors in (own, trained)]
+        parameters = self._trained()
+        shapes = [{(name, *tensor.shape) for name, tensor in tensors.items()} for tensors in (parameters, trained)]
         if wrong := sorted({name for name, *_ in shapes[0] ^ shapes[1]}):
             raise TrainingError(
                 f"the state in {self.folder} is of a model of another shape ({', '.join(wrong[:5])}); give another --out"
             )
-        for name, tensor in own.items():
+        for name, tensor in parameters.items():
             tensor.copy_(trained[name])
 
 

@@ -26,8 +26,8 @@ class _GatherRows(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
-        own = grad[ctx.rank * ctx.n_rows : (ctx.rank + 1) * ctx.n_rows]
-        return own * ctx.n_ranks, None, None
+        rows = grad[ctx.rank * ctx.n_rows : (ctx.rank + 1) * ctx.n_rows]
+        return rows * ctx.n_ranks, None, None
 
 
 def gather_rows(tensor: Tensor, accelerator: Accelerator) -> Tensor:

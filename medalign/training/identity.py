@@ -59,9 +59,9 @@ def check_resumed(stored: Identity, wanted: Identity, folder: Path) -> None:
     if STEPS in old and new.get(STEPS, 0) < old[STEPS]:
         differ.append(STEPS)
     if differ:
-        told = "; ".join(f"{name} {_shown(old, name)} -> {_shown(new, name)}" for name in differ)
+        listed = "; ".join(f"{name} {_shown(old, name)} -> {_shown(new, name)}" for name in differ)
         raise TrainingError(
-            f"{folder} holds a run that differs from the one asked for: {told}; give what it began with, or another --out"
+            f"{folder} holds a run that differs from the one asked for: {listed}; give what it began with, or another --out"
         )
 
 

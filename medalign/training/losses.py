@@ -58,11 +58,11 @@ def symmetric_cross_entropy(logits: Tensor, same_text: Tensor | None = None) -> 
         logits: (n, n), clips by texts; own pairs on the diagonal.
         same_text: (n, n) bool, True where texts i and j are equal, which are then no negatives; the identity if None.
     """
-    own = torch.arange(len(logits), device=logits.device)
+    diagonal = torch.arange(len(logits), device=logits.device)
     if same_text is not None:
         twin = same_text & ~torch.eye(len(logits), dtype=torch.bool, device=logits.device)
         logits = logits.masked_fill(twin, -torch.inf)
-    return (F.cross_entropy(logits, own) + F.cross_entropy(logits.T, own)) / 2
+    return (F.cross_entropy(logits, diagonal) + F.cross_entropy(logits.T, diagonal)) / 2
 
 
 def info_nce(audio: Tensor, text: Tensor, log_scale: Tensor, same_text: Tensor | None = None) -> Tensor:
@@ -83,7 +83,7 @@ def info_nce(audio: Tensor, text: Tensor, log_scale: Tensor, same_text: Tensor |
 
 
 def siglip(audio: Tensor, text: Tensor, log_scale: Tensor, bias: Tensor, same_text: Tensor | None = None) -> Tensor:
-    """Sigmoid loss of every clip against every text, each pair judged by itself; equal texts are positives.
+    """Sigmoid loss of every clip against every text, each pair for itself; equal texts are positives.
 
     Args:
         audio: (n, d), unit length.
@@ -96,8 +96,8 @@ def siglip(audio: Tensor, text: Tensor, log_scale: Tensor, bias: Tensor, same_te
 
     Source: Zhai et al. 2023 (arXiv 2303.15343).
     """
-    own = torch.eye(len(audio), dtype=torch.bool, device=audio.device)
-    return concept_loss(audio.float(), text.float(), own if same_text is None else same_text | own, log_scale, bias)
+    pairs = torch.eye(len(audio), dtype=torch.bool, device=audio.device)
+    return concept_loss(audio.float(), text.float(), pairs if same_text is None else same_text | pairs, log_scale, bias)
 
 
 def published_loss(audio: Tensor, text: Tensor) -> Tensor:

@@ -79,9 +79,9 @@ def _training(story: dict) -> str:
     if "members" in story:
         weights = [run["weight"] for run in runs]
         names = " ".join(f"runs/{run['name']}" for run in runs)
-        told = "" if len(set(weights)) == 1 else f" --weights {','.join(f'{w:g}' for w in weights)}"
-        commands.append(f"medalign join {names} --out OUT{told}")
-        counted = "alike" if not told else "weighted " + ", ".join(f"{w:g}" for w in weights)
+        option = "" if len(set(weights)) == 1 else f" --weights {','.join(f'{w:g}' for w in weights)}"
+        commands.append(f"medalign join {names} --out OUT{option}")
+        counted = "alike" if not option else "weighted " + ", ".join(f"{w:g}" for w in weights)
         lines.append(f"An ensemble: the embeddings of {len(runs)} heads are averaged, {counted}; the encoder runs once.")
     return "\n".join(["## Training", "", "```bash", *commands, "```", "", *(f"- {line}" for line in lines)])
 
@@ -147,13 +147,13 @@ def _figures(folder: Path, story: dict) -> str:
     tables = [table for path in folder.glob("evaluation*.json") if (table := _read(path))]
     tables.sort(key=lambda table: (table["heard"] != "in stream", table["noise_snr_db"] is not None))
     if not tables:
-        told = "; ".join(", ".join(f"{n} {value:.3f}" for n, value in run["validation"].items()) for run in _runs(story))
-        return "\n".join([*lines, f"On the validation rows, which also chose the weights: {told}. No intervals were computed."])
+        figures = "; ".join(", ".join(f"{n} {value:.3f}" for n, value in run["validation"].items()) for run in _runs(story))
+        return "\n".join([*lines, f"On the validation rows, which also chose the weights: {figures}. No intervals."])
     first = tables[0]
     lines += [
         "On validation utterances in a voice that training never heard, in stream (cut from whole recordings, as an analysis "
         "does) or alone (each as a recording of its own), for concepts with 5 or more mentions. In brackets the 95 % interval "
-        f"by bootstrap over consultations, centred on the figure{_others_told(first['students'])}. "
+        f"by bootstrap over consultations, centred on the figure{_others(first['students'])}. "
         "These rows also chose the weights.",
         "",
         "| what | " + " | ".join(map(_conditions, tables)) + " |",
@@ -163,8 +163,8 @@ def _figures(folder: Path, story: dict) -> str:
         "zero-shot AUROC": "auroc",
         "zero-shot mean average precision": "average_precision",
         "the same, cosines lowered by 0.3 of the distance to the clip's best": "average_precision_against_rivals",
-        "own text among 500, recall@1": "recall@1",
-        "own text among 500, recall@10": "recall@10",
+        "its text among 500, recall@1": "recall@1",
+        "its text among 500, recall@10": "recall@10",
         "linear probe, mean average precision": "probe_average_precision",
     }
     for label, key in rows.items():
@@ -174,7 +174,7 @@ def _figures(folder: Path, story: dict) -> str:
         + " | ".join(f"{table['unaligned_encoder']['probe_average_precision']:.3f}" for table in tables)
         + " |"
     )
-    teacher = "teacher on the true text, AUROC / average precision / the same against rivals"
+    teacher = "teacher on the true text, AUROC / average precision / the same against distractors"
     of_teacher = "{auroc:.3f} / {average_precision:.3f} / {average_precision_against_rivals:.3f}"
     lines.append(f"| {teacher} | " + " | ".join(of_teacher.format(**table["teacher_on_true_text"]) for table in tables) + " |")
     pairing = first["students"][0]["pairing"]
@@ -184,8 +184,8 @@ def _figures(folder: Path, story: dict) -> str:
         f"by {pairing['mean']:.3f} on average; it changes the published code's loss by "
         f"{pairing['published_loss_largest']:.0e} at most.",
         "",
-        "Another text under the same audio is told from its own, by cosine, with AUROC "
-        + "; ".join(map(_mismatch_told, tables))
+        "Another text under the same audio is recognised as wrong, by cosine, with AUROC "
+        + "; ".join(map(_mismatch_cell, tables))
         + ".",
     ]
     if calibration := _read(folder / "calibration.json"):
@@ -202,10 +202,10 @@ def _conditions(table: dict) -> str:
     )
 
 
-def _mismatch_told(table: dict) -> str:
-    told = table["students"][0]["mismatch"]
+def _mismatch_cell(table: dict) -> str:
+    auroc = table["students"][0]["mismatch"]
     return (
-        f"{told['foreign_text_auroc']:.3f} for a text of another consultation and {told['same_consultation_auroc']:.3f} for "
+        f"{auroc['foreign_text_auroc']:.3f} for a text of another consultation and {auroc['same_consultation_auroc']:.3f} for "
         f"one of the same ({_noise(table)}, {table['heard']})"
     )
 
@@ -214,17 +214,17 @@ def _noise(table: dict) -> str:
     return "clean" if table["noise_snr_db"] is None else f"pink noise at {table['noise_snr_db']:g} dB"
 
 
-def _others_told(students: list[dict]) -> str:
+def _others(students: list[dict]) -> str:
     names = ", ".join(student["name"] for student in students[1:])
     return f"; behind the semicolon the mean and range of {names}" if names else ""
 
 
 def _cell(students: list[dict], key: str) -> str:
     """The first student is the folder's own; others, such as an ensemble's members, stand beside it."""
-    own, *others = students
-    told = f"**{own[key]:.3f}**"
-    if interval := own.get(f"{key}_95"):
-        told += f" [{interval[0]:.3f}-{interval[1]:.3f}]"
+    first, *others = students
+    cell = f"**{first[key]:.3f}**"
+    if interval := first.get(f"{key}_95"):
+        cell += f" [{interval[0]:.3f}-{interval[1]:.3f}]"
     if values := [student[key] for student in others]:
-        told += f"; {sum(values) / len(values):.3f} ({min(values):.3f}-{max(values):.3f})"
-    return told
+        cell += f"; {sum(values) / len(values):.3f} ({min(values):.3f}-{max(values):.3f})"
+    return cell

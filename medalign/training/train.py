@@ -165,8 +165,8 @@ class Trainer:
         self.optimizer.zero_grad(set_to_none=True)
         loss, parts = self._backward(step)
         if not loss.isfinite():
-            told = ", ".join(f"{name} {part.item():.4g}" for name, part in parts.items())
-            raise TrainingError(f"step {step}: the loss is {loss.item()} ({told}); lower --lr, or give --no-bf16")
+            listed = ", ".join(f"{name} {part.item():.4g}" for name, part in parts.items())
+            raise TrainingError(f"step {step}: the loss is {loss.item()} ({listed}); lower --lr, or give --no-bf16")
         grad_norm = self.accelerator.clip_grad_norm_(self.parameters, config.max_grad_norm)
         self.optimizer.step()
         entry = {"step": step, "loss": loss.item(), "lr": learning_rate(step, config, config.peak_lr)}

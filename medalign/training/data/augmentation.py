@@ -189,6 +189,8 @@ class NoiseClips:
                 samples, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
             except (OSError, soundfile.LibsndfileError) as error:
                 raise DataError(f"noise clip {path} can't be read ({error}); give wav, flac, ogg or mp3") from error
+            if not np.isfinite(samples).all():
+                raise DataError(f"noise clip {path} holds samples that are not numbers (NaN or infinite); remove it")
             waveform = _resample(samples.mean(1), rate_hz, SAMPLE_RATE_HZ)
             n_frame = int(FADE_S * SAMPLE_RATE_HZ)
             frames = waveform[: len(waveform) // n_frame * n_frame].reshape(-1, n_frame)

@@ -165,22 +165,22 @@ class BatchLoader:
         indices, device = self.indices(step), self.accelerator.device
         share = len(indices) // self.accelerator.num_processes
         rank = self.accelerator.process_index
-        own = np.arange(len(indices))[rank * share : (rank + 1) * share][part]
+        mine = np.arange(len(indices))[rank * share : (rank + 1) * share][part]
         # Length and mask are those of the whole batch, so that they don't depend on how it is shared out.
         audio: Tensor | LiveChunks
         if self.is_live:
             mask = self._mask(indices)
-            audio = LiveChunks.of(indices[own], self.pairs, self.student)
+            audio = LiveChunks.of(indices[mine], self.pairs, self.student)
         else:
             hidden_states, mask = self.pairs.batch(indices)
-            audio = hidden_states[own].to(device)
+            audio = hidden_states[mine].to(device)
         log_mel = hidden_tokens = None
         if self.config.loss.reconstruction:
             token_mask = mask.view(len(mask), -1, STACK).any(2)
             generator = torch.Generator().manual_seed(self.config.seed * 1_000_003 + step)
-            hidden_tokens = draw_token_mask(token_mask, HIDDEN_SHARE, HIDDEN_SPAN, generator)[own].to(device)
-            log_mel = self._log_mel(indices[own], token_mask.shape[1]).to(device)
-        return Batch(audio, mask[own].to(device), log_mel, hidden_tokens)
+            hidden_tokens = draw_token_mask(token_mask, HIDDEN_SHARE, HIDDEN_SPAN, generator)[mine].to(device)
+            log_mel = self._log_mel(indices[mine], token_mask.shape[1]).to(device)
+        return Batch(audio, mask[mine].to(device), log_mel, hidden_tokens)
 
     def check_texts(self, text_id: np.ndarray) -> None:
         """Look through all batches of the run before its first step.

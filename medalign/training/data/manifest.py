@@ -11,7 +11,7 @@ A CSV with a header and one row per stretch of audio:
 | start_s, end_s | | the stretch, in seconds (default: the whole file) |
 | labels | | identifiers of concepts in it, separated by spaces; computed from the text if the column is absent |
 
-Everything that is wrong is found before training starts, and told in one message, by line.
+Everything that is wrong is found before training starts, and listed in one message, by line.
 """
 
 import csv
@@ -97,10 +97,10 @@ def read_manifest(path: Path, *, shared_texts: bool = False) -> tuple[Row, ...]:
     _check_audio(rows, problems)
     rows = {line: row for line, row in rows.items() if not problems[line]}
     _check_splits(rows, problems, shared_texts)
-    told = [f"line {line}: {'; '.join(found)}" for line, found in sorted(problems.items()) if found]
-    if told:
+    listed = [f"line {line}: {'; '.join(found)}" for line, found in sorted(problems.items()) if found]
+    if listed:
         raise DataError(
-            f"{path}: {len(told)} of {len(records)} rows can't be used; fix or remove them:\n  " + "\n  ".join(told)
+            f"{path}: {len(listed)} of {len(records)} rows can't be used; fix or remove them:\n  " + "\n  ".join(listed)
         )
     missing = {split for split in SPLITS if not any(row.split == split for row in rows.values())}
     if missing:
@@ -114,8 +114,8 @@ def _records(path: Path) -> list[tuple[int, dict[str, str]]]:
     if not records:
         raise DataError(f"{path} has a header and no rows")
     if unknown := set(records[0][1]) - {*REQUIRED, *OPTIONAL, *IGNORED, None}:
-        told = ", ".join(sorted(map(str, unknown)))
-        raise DataError(f"{path} has the unknown column {told}; known ones are {', '.join((*REQUIRED, *OPTIONAL))}")
+        listed = ", ".join(sorted(map(str, unknown)))
+        raise DataError(f"{path} has the unknown column {listed}; known ones are {', '.join((*REQUIRED, *OPTIONAL))}")
     return records
 
 

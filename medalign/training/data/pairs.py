@@ -121,7 +121,7 @@ def build_pairs(
     for row in rows:
         by_path[row.path].append(row)
     pairs, frames, log_mel, waveforms = [], [], [], []
-    for path, own in by_path.items():
+    for path, in_file in by_path.items():
         for is_degraded in _choices(path, augmentation.renderings):
             rendering = _Rendering(path, augmentation, is_degraded, cache, student)
             frames.append(rendering.frames())
@@ -129,14 +129,14 @@ def build_pairs(
                 log_mel.append(rendering.log_mel())
             if keep_waveforms:
                 waveforms.append(rendering.kept_waveform())
-            pairs += [Pair(len(frames) - 1, r.start_s, r.end_s, r.text, r.group, r.labels) for r in own]
+            pairs += [Pair(len(frames) - 1, r.start_s, r.end_s, r.text, r.group, r.labels) for r in in_file]
         if len(frames) % 50 < 2:
             log.info("%d renderings of %d recordings, %d pairs", len(frames), len(by_path), len(pairs))
     return Pairs(tuple(pairs), tuple(frames), tuple(log_mel), tuple(waveforms), student.encoder.frames_per_s)
 
 
 def build_alone(rows: Sequence[Row], student: Student, cache: Path, *, snr_db: float | None = None, seed: int = 0) -> Pairs:
-    """One pair per row, each heard as a recording of its own, so that no neighbour's words help; with pink noise if asked.
+    """One pair per row, each encoded as a recording of its own, so that no neighbour's words help; with pink noise if asked.
 
     The frames of one file's rows lie one after another in one array.
     """
@@ -144,10 +144,10 @@ def build_alone(rows: Sequence[Row], student: Student, cache: Path, *, snr_db: f
     for row in rows:
         by_path[row.path].append(row)
     pairs, frames = [], []
-    for path, own in by_path.items():
-        name = f"{_key(path, student)}-alone-{len(own)}" + ("" if snr_db is None else f"-{snr_db:g}db{seed}")
+    for path, in_file in by_path.items():
+        name = f"{_key(path, student)}-alone-{len(in_file)}" + ("" if snr_db is None else f"-{snr_db:g}db{seed}")
         waveform = load_waveform(path)
-        stretches = [waveform[int(r.start_s * SAMPLE_RATE_HZ) : int(r.end_s * SAMPLE_RATE_HZ)] for r in own]
+        stretches = [waveform[int(r.start_s * SAMPLE_RATE_HZ) : int(r.end_s * SAMPLE_RATE_HZ)] for r in in_file]
         lengths = [max(1, round(len(s) / SAMPLE_RATE_HZ * student.encoder.frames_per_s)) for s in stretches]
 
         def encode(stretches: list[np.ndarray] = stretches, lengths: list[int] = lengths) -> np.ndarray:
@@ -160,7 +160,7 @@ def build_alone(rows: Sequence[Row], student: Student, cache: Path, *, snr_db: f
         starts = ends - np.array(lengths) / student.encoder.frames_per_s
         pairs += [
             Pair(len(frames) - 1, float(a), float(b), r.text, r.group, r.labels)
-            for a, b, r in zip(starts, ends, own, strict=True)
+            for a, b, r in zip(starts, ends, in_file, strict=True)
         ]
         log.info("%d utterances of %d encoded alone", len(pairs), len(rows))
     return Pairs(tuple(pairs), tuple(frames), frames_per_s=student.encoder.frames_per_s)

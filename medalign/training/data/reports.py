@@ -49,14 +49,14 @@ class Field:
     """One column and the sentences that tell it; `{}` is the value. With `otherwise` the column is yes or no."""
 
     column: str
-    told: tuple[str, ...]
+    wordings: tuple[str, ...]
     otherwise: tuple[str, ...] = ()
 
     def sentences(self, value: str) -> tuple[str, ...]:
         if not self.otherwise:
-            return tuple(wording.format(value.replace("_", " ").replace("+", ", ")) for wording in self.told)
+            return tuple(wording.format(value.replace("_", " ").replace("+", ", ")) for wording in self.wordings)
         if value.lower() in YES:
-            return self.told
+            return self.wordings
         return self.otherwise if value.lower() in NO else ()
 
 
@@ -90,7 +90,7 @@ KINDS: dict[str, tuple[Field, ...]] = {
     ),
     "everyday": (Field("label", ("The sound of {}.", "{} is heard.", "A recording of {}.")),),
 }  # fmt: skip
-WITHOUT_FIELDS = {"cough": "A cough is heard."}  # what the kind itself tells where a table has nothing more
+WITHOUT_FIELDS = {"cough": "A cough is heard."}  # what the kind itself says where a table has nothing more
 
 
 def write_reports(
@@ -147,15 +147,15 @@ def _read(metadata: Path, kind: str, withhold: Sequence[str]) -> tuple[list[Fiel
     rows = read_rows(metadata, ("path",), remedy="give a table with one row per recording")
     if not rows:
         raise DataError(f"{metadata} has no rows; give one per recording")
-    told = [field for field in KINDS[kind] if field.column in rows[0]]
+    known = [field for field in KINDS[kind] if field.column in rows[0]]
     if unreliable := set(withhold) & UNRELIABLE:
-        raise DataError(f"{min(unreliable)} is never told: its labels contradict themselves; leave --withhold out")
-    if unknown := set(withhold) - {field.column for field in told}:
+        raise DataError(f"{min(unreliable)} is never reported: its labels contradict themselves; leave --withhold out")
+    if unknown := set(withhold) - {field.column for field in known}:
         raise DataError(
             f"{min(unknown)} can't be withheld: of {metadata.name}, {kind} reports tell "
-            f"{', '.join(field.column for field in told) or 'nothing'}"
+            f"{', '.join(field.column for field in known) or 'nothing'}"
         )
-    fields = [field for field in told if field.column not in withhold]
+    fields = [field for field in known if field.column not in withhold]
     if not fields and kind not in WITHOUT_FIELDS:
         expected = ", ".join(field.column for field in KINDS[kind])
         raise DataError(f"{metadata} leaves nothing to tell about {kind} sounds; expected some of {expected}")

@@ -189,7 +189,7 @@ def _mark(truth: np.ndarray, laid_in: list, label: str, event: np.ndarray, start
         return
     laid_in.append((label, first * STEP_S, (first + len(stretch)) * STEP_S))
     if label != NOTHING:
-        heard = is_audible(event)[: len(stretch)]
+        audible = is_audible(event)[: len(stretch)]
         column = stretch[:, LABELS.index(label)]
-        column[heard] = 1
-        column[~heard & (column != 1)] = np.nan
+        column[audible] = 1
+        column[~audible & (column != 1)] = np.nan

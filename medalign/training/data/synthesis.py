@@ -199,8 +199,8 @@ def _check_same(take: Take, consultation: Consultation, voices: dict[str, str]) 
     wanted = (consultation.split, voices, tuple((u.role, u.text) for u in consultation.utterances))
     for what, old, new in zip(("split", "voices", "words"), found, wanted, strict=True):
         if old != new:
-            told = "" if what == "words" else f" ({old} -> {new})"
-            raise DataError(f"{take.audio_path} was spoken with other {what}{told}; remove it, or give another --out")
+            change = "" if what == "words" else f" ({old} -> {new})"
+            raise DataError(f"{take.audio_path} was spoken with other {what}{change}; remove it, or give another --out")
 
 
 def timed_transcript(utterances: Iterable[SpokenUtterance]) -> Transcript:

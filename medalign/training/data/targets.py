@@ -26,11 +26,11 @@ class Vocabulary:
     @classmethod
     def of(cls, pairs: Sequence[Pair], teacher: Teacher, bank: ConceptBank, cache: Path | None = None) -> "Vocabulary":
         """A label that is no identifier of the bank is its own text: `labels` may say "crackles"."""
-        own = sorted({label for pair in pairs for label in pair.labels or () if label not in bank.column})
+        custom = sorted({label for pair in pairs for label in pair.labels or () if label not in bank.column})
         embeddings = concept_embeddings(teacher, bank.concepts, cache=cache)
-        if own:
-            embeddings = np.concatenate([embeddings, teacher.encode([label.replace("_", " ") for label in own])])
-        return cls((*(concept.concept_id for concept in bank.concepts), *own), embeddings)
+        if custom:
+            embeddings = np.concatenate([embeddings, teacher.encode([label.replace("_", " ") for label in custom])])
+        return cls((*(concept.concept_id for concept in bank.concepts), *custom), embeddings)
 
     def mentioned(self, pairs: Sequence[Pair], bank: ConceptBank) -> np.ndarray:
         """(n, k) bool: the labels of each pair; where the manifest has none, what the extractor finds in the text."""
