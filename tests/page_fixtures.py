@@ -23,12 +23,10 @@ from medalign.core.analysis import (
     ConceptTrack,
     Correction,
     Evidence,
-    Explanation,
     Measurement,
     ModelInfo,
     Models,
     RecordingInfo,
-    SearchHit,
     SegmentCheck,
     SoundEvent,
     Source,
@@ -38,6 +36,7 @@ from medalign.core.analysis import (
 )
 from medalign.core.audio import Recording
 from medalign.core.errors import DataError, MedAlignError
+from medalign.core.explanation import Explanation, SearchHit
 from medalign.core.transcript import Segment, Transcript, Word
 from medalign.pipeline.analyzer import AudioPreview
 from medalign.pipeline.explanation import explain

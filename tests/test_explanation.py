@@ -47,7 +47,7 @@ def test_words_are_heard_when_they_are_said(analyzer, said, heard):
             continue
         explained = explain(analyzer.listener, said, heard, index)
         middles = np.array(explained.slices_s).mean(1)
-        cells = np.array(explained.heard)
+        cells = np.array(explained.word_scores)
         assert cells.shape == (len(explained.words), len(middles))
         times = [(w.word.start_s + w.word.end_s) / 2 for w in explained.words]
         correlations.append(spearmanr(times, middles[cells.argmax(1)]).statistic)

@@ -6,7 +6,7 @@ import numpy as np
 import page_fixtures
 import pytest
 
-from medalign.core.analysis import Explanation, WordSupport
+from medalign.core.explanation import Explanation, WordSupport
 from medalign.core.transcript import Word
 from medalign.core.wording import tenths
 from medalign.feedback.model_names import short_model_names

@@ -1,8 +1,8 @@
 """The result of listening to one recording: frozen values, and `to_dict()` for the JSON contract.
 
-Two witnesses testify about each concept. The *teacher* reads the transcript, the *student* hears the audio. Both give a
+Each concept is looked for twice, independently: the *teacher* reads the transcript, the *student* hears the audio. Both give a
 probability calibrated on held-out consultations; the raw cosine is kept as `raw_score` for researchers and is not
-comparable between concepts, models or witnesses.
+comparable between concepts, models or sources.
 """
 
 from dataclasses import asdict, dataclass
@@ -10,9 +10,8 @@ from typing import Literal
 
 from medalign.core.errors import DataError
 from medalign.core.files import typed
-from medalign.core.transcript import Transcript, Word
+from medalign.core.transcript import Transcript
 
-# 2.0: `signs` is `sound_events`
 SCHEMA_VERSION = "2.0"
 DISCLAIMER = "Research software. Not a medical device. Do not use for patient care."
 
@@ -43,7 +42,7 @@ class ModelInfo:
 
 @dataclass(frozen=True)
 class Evidence:
-    """Where to hear it; `text` is None when only the audio testifies."""
+    """Where to hear it; `text` is None where a concept was found in the audio only."""
 
     start_s: float
     end_s: float
@@ -52,7 +51,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Source:
-    """One witness's view of one concept. No evidence means that this witness did not find the concept."""
+    """What one source, transcript or audio, says of one concept. Without evidence, the concept was not found there."""
 
     probability: float  # calibrated, in [0, 1]
     raw_score: float  # cosine at the best window, in [-1, 1]
@@ -72,7 +71,7 @@ class Alternative:
 
 @dataclass(frozen=True)
 class ConceptFinding:
-    """One concept in one recording, as both witnesses see it. A witness is None when it could not testify at all."""
+    """One concept in one recording, from both sources. A source is None where it had nothing to go by."""
 
     concept_id: str
     system: System
@@ -84,7 +83,7 @@ class ConceptFinding:
     teacher: Source | None
     student: Source | None
     agreement: Agreement
-    probability: float | None = None  # that it came up at all, from both witnesses; None if the student has no fusion
+    probability: float | None = None  # that it came up at all, from both sources; None if the student has no fusion
     alternatives: tuple[Alternative, ...] = ()  # the likest first
 
     @property
@@ -120,23 +119,13 @@ class Correction:
     said: str  # as the transcript has it
     name: str  # as the bank has it
     concept_id: str
-    probability: float  # calibrated, from the letters, their sound, the student's ear and the recogniser's second pass
+    probability: float  # calibrated, from the letters, their sound, the student, and hot-word rescoring
     start_s: float
     end_s: float
 
     def meets(self, start_s: float, end_s: float) -> bool:
         """Whether it shares any time with a stretch."""
         return start_s < self.end_s and end_s > self.start_s
-
-
-@dataclass(frozen=True)
-class SearchHit:
-    """A place that sounds like a phrase; `percentile` is the share (0-100) of fixed other texts that fit it worse."""
-
-    start_s: float
-    end_s: float
-    score: float  # cosine
-    percentile: float
 
 
 @dataclass(frozen=True)
@@ -189,7 +178,7 @@ class ConceptTrack:
 
 @dataclass(frozen=True)
 class UtterancePoint:
-    """One segment in the shared space, laid flat: where the teacher puts its words and the student its sound.
+    """One segment in the shared space, projected: where the teacher puts its words and the student its sound.
 
     The plane is the recording's own (see `shared_space`), so coordinates of two recordings have nothing to do with each
     other.
@@ -210,31 +199,8 @@ class Alignment:
     windows: tuple[WindowAlignment, ...]
     tracks: tuple[ConceptTrack, ...]  # same order as `Analysis.concepts`
     alarm_below_percentile: float
-    segments: tuple[SegmentCheck, ...] = ()  # one for each of the transcript; none if the student has no alarm
+    segments: tuple[SegmentCheck, ...] = ()  # one for each of the transcript; none if the student has no fit of segment quality
     points: tuple[UtterancePoint, ...] = ()  # one for each segment of the transcript
-
-
-@dataclass(frozen=True)
-class WordSupport:
-    """One word of a passage: what the score loses without it. Positive: the sound speaks for the word."""
-
-    word: Word
-    support: float  # cosine with all words, minus cosine without this one
-
-
-@dataclass(frozen=True)
-class Explanation:
-    """One passage: its sound against its own words, against other texts, and word by word."""
-
-    start_s: float
-    end_s: float
-    text: str
-    score: float
-    percentile: float  # share (0-100) of the other texts that fit the sound worse
-    other_scores: tuple[float, ...]  # of the fixed other texts with the same sound, ascending
-    words: tuple[WordSupport, ...]
-    slices_s: tuple[tuple[float, float], ...]  # the passage's sound in pieces
-    heard: tuple[tuple[float, ...], ...]  # for each word, how well it and its neighbours fit each piece: cosines
 
 
 @dataclass(frozen=True)
@@ -274,25 +240,9 @@ class Analysis:
     def to_dict(self) -> dict:
         """The JSON contract: plain dicts, lists, numbers and strings, `schema_version` first."""
         body = asdict(self)
-        transcript = body.pop("transcript")
-        return {
-            "schema_version": SCHEMA_VERSION,
-            "recording": body["recording"],
-            "models": body["models"],
-            "transcript": {
-                "language": transcript["language"],
-                "text": self.transcript.text,
-                "segments": transcript["segments"],
-            },
-            "concepts": body["concepts"],
-            "measurements": body["measurements"],
-            "corrections": body["corrections"],
-            "sound_events": body["sound_events"],
-            "alignment": body["alignment"],
-            "warnings": body["warnings"],
-            "timings_s": body["timings_s"],
-            "disclaimer": DISCLAIMER,
-        }
+        said = body["transcript"]
+        body["transcript"] = {"language": said["language"], "text": self.transcript.text, "segments": said["segments"]}
+        return {"schema_version": SCHEMA_VERSION, **body, "disclaimer": DISCLAIMER}
 
     @classmethod
     def from_dict(cls, body: dict) -> "Analysis":

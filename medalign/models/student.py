@@ -9,7 +9,7 @@ import hashlib
 import json
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,57 +23,29 @@ from medalign.core.analysis import ModelInfo
 from medalign.core.assets import shipped
 from medalign.core.audio import SAMPLE_RATE_HZ, load_recording
 from medalign.core.errors import CheckpointError
-from medalign.core.files import read_json
 from medalign.core.similarity import similarity
-from medalign.core.weights import DEFAULT_STUDENT, REVISION_LENGTH, Weights, resolve, sha256_of, upload_folder
+from medalign.core.weights import DEFAULT_STUDENT, REVISION_LENGTH, resolve, sha256_of, upload_folder
 from medalign.models.adapters import AdapterConfig, adapt, load_trained_state, trained_state
 from medalign.models.encoders import AudioEncoder, load_audio_encoder
 from medalign.models.head import AlignmentHead, HeadConfig, HeadEnsemble, pad_stretches
 from medalign.models.pretrained import load_state, read_state
+from medalign.models.student_config import (
+    CONFIG_FILE,
+    MAX_CLIP_S,
+    REMEDY,
+    StudentConfig,
+    load_student_encoder,
+    read_config,
+)  # fmt: skip
 
 MARGIN_S = 3.0  # frames this close to an inner edge of a chunk lack context; the neighbouring chunk has it
 MARGIN_SHARE = 0.1  # of the chunk, where that is less
-MAX_CLIP_S = 15.0  # the longest stretch pooled at once, as in training; longer ones are averaged over windows
 GPU_BATCH = 4  # chunks at once; on a CPU one after the other is a tenth faster
 HEAD_BATCH = 64  # stretches
-MAX_MEMBERS = 64
-MIN_HOP_S = 0.1
 
 UNALIGNED = "unaligned"  # the shipped student before its alignment, see `Student.unaligned`
 UNALIGNED_SEED = 0  # of its head
-CONFIG_FILE, HEAD_FILE, ENCODER_FILE = "config.json", "model.safetensors", "encoder.safetensors"
-REMEDY = "give a folder written by `medalign train`"
-
-
-@dataclass(frozen=True, kw_only=True)
-class StudentConfig:
-    """Everything needed to rebuild a student; what was trained of it lies beside."""
-
-    encoder: str  # the audio model, as `load_audio_encoder` takes it
-    encoder_kind: str = "whisper"  # a key of `ENCODERS`
-    encoder_revision: str
-    teacher: str  # the language model whose space it speaks
-    teacher_revision: str
-    head: HeadConfig
-    n_members: int = 1  # heads trained apart, whose embeddings are averaged
-    member_weights: tuple[float, ...] = ()  # of each in the mean; all alike if empty
-    adapter: AdapterConfig = field(default_factory=AdapterConfig)  # what was trained of the encoder
-    window_s: float = 6.0  # a sentence or two of conversation
-    hop_s: float = 3.0
-
-    def __post_init__(self) -> None:
-        """Raises CheckpointError: windows or members that can't be."""
-        if not MIN_HOP_S <= self.hop_s <= self.window_s <= MAX_CLIP_S:
-            raise CheckpointError(
-                f"windows of {self.window_s} s every {self.hop_s} s can't cover a recording; "
-                f"give a window of at most {MAX_CLIP_S:.0f} s and a hop of at least {MIN_HOP_S} s that is no longer"
-            )
-        weights = self.member_weights or (1.0,) * self.n_members
-        if not 1 <= self.n_members == len(weights) <= MAX_MEMBERS or min(weights) <= 0:
-            raise CheckpointError(
-                f"{self.n_members} members with weights {self.member_weights} are no ensemble; "
-                f"give 1 to {MAX_MEMBERS}, each with a weight above 0"
-            )
+HEAD_FILE, ENCODER_FILE = "model.safetensors", "encoder.safetensors"
 
 
 class Student:
@@ -95,7 +67,7 @@ class Student:
     ):
         self.config = config
         self.folder: Path | None = None  # where it was loaded from
-        self.fitted_in: Path | None = None  # where its reference, alarm and the like lie: that folder, mostly
+        self.fitted_in: Path | None = None  # where its calibration, segment quality and the like lie: that folder, mostly
         self.saved_to: Path | None = None
         self.head = head.eval()
         self.encoder = encoder.eval()
@@ -114,8 +86,8 @@ class Student:
         if name in ("default", DEFAULT_STUDENT):
             name = str(shipped(DEFAULT_STUDENT))
         weights = resolve(name, weight_files=(HEAD_FILE,))
-        config = _read_config(weights)
-        encoder = _load_encoder(config, name)
+        config = read_config(weights.folder)
+        encoder = load_student_encoder(config, name)
         if config.n_members == 1:
             head: AlignmentHead | HeadEnsemble = AlignmentHead(config.head)
         else:
@@ -142,8 +114,8 @@ class Student:
         teacher's space. It lies in no folder; the same seed gives the same head, and the revision is a hash of it.
         """
         weights = resolve(str(shipped(DEFAULT_STUDENT)), weight_files=(HEAD_FILE,))
-        config = _read_config(weights)
-        encoder = _load_encoder(config, DEFAULT_STUDENT)
+        config = read_config(weights.folder)
+        encoder = load_student_encoder(config, DEFAULT_STUDENT)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(UNALIGNED_SEED)
             head = AlignmentHead(config.head)
@@ -286,18 +258,16 @@ class Student:
         Raises:
             AudioError: samples that `load_recording` refuses; the message says which.
         """
-        return self.encode(
-            [load_recording(a, sample_rate_hz=sampling_rate, name=f"audio {i}").waveform for i, a in enumerate(audio)]
-        )
+        recordings = (load_recording(a, sample_rate_hz=sampling_rate, name=f"audio {i}") for i, a in enumerate(audio))
+        return self.encode([recording.waveform for recording in recordings])
 
     @torch.inference_mode()
     def encode(self, waveforms: Sequence[np.ndarray]) -> Float[np.ndarray, "n dim"]:
         """The same of waveforms, float32 (n_samples,) at 16 kHz; long ones are the mean over their windows."""
         rows = [np.zeros((0, self.config.head.embed_dim), np.float32)]
         for first in range(0, len(waveforms), self._n_at_once):
-            for waveform, frames in zip(
-                batch := waveforms[first : first + self._n_at_once], self._frames_of(batch), strict=True
-            ):
+            batch = waveforms[first : first + self._n_at_once]
+            for waveform, frames in zip(batch, self._frames_of(batch), strict=True):
                 duration_s = len(waveform) / SAMPLE_RATE_HZ
                 stretches = [(0.0, duration_s)] if duration_s <= MAX_CLIP_S else self.windows(duration_s)
                 mean = self.embed(frames, stretches).mean(0, keepdims=True)
@@ -324,23 +294,3 @@ def frame_slice(start_s: float, end_s: float, n_frames: int, frames_per_s: float
     """The frames of a stretch: at least one, inside the recording."""
     start = min(max(0, round(start_s * frames_per_s)), n_frames - 1)
     return slice(start, max(start + 1, min(round(end_s * frames_per_s), n_frames)))
-
-
-def _load_encoder(config: StudentConfig, name: str) -> AudioEncoder:
-    """The encoder that the student called `name` was trained on, before any training."""
-    encoder = load_audio_encoder(config.encoder, config.encoder_kind)
-    if encoder.revision != config.encoder_revision:
-        raise CheckpointError(
-            f"student '{name}' was trained on encoder '{config.encoder}' revision {config.encoder_revision}, "
-            f"this one is {encoder.revision}; install the same weights or train again"
-        )
-    if encoder.dim != config.head.encoder_dim:
-        raise CheckpointError(
-            f"student '{name}' has a head for hidden states {config.head.encoder_dim} wide, encoder '{config.encoder}' "
-            f"gives {encoder.dim}; correct encoder_dim in its {CONFIG_FILE} or train again"
-        )
-    return encoder
-
-
-def _read_config(weights: Weights) -> StudentConfig:
-    return read_json(weights.folder / CONFIG_FILE, StudentConfig, remedy=REMEDY)

@@ -22,7 +22,6 @@ from medalign.core.analysis import (
     Analysis,
     ConceptFinding,
     Correction,
-    Explanation,
     Models,
     RecordingInfo,
     Timings,
@@ -30,6 +29,7 @@ from medalign.core.analysis import (
 )
 from medalign.core.audio import Recording, Source, load_recording
 from medalign.core.editing import kept_corrections
+from medalign.core.explanation import Explanation
 from medalign.core.transcript import Transcript
 from medalign.models.device import choose_device
 from medalign.models.student import DEFAULT_STUDENT

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from medalign.core.analysis import Explanation, UtterancePoint, WordSupport
+from medalign.core.analysis import UtterancePoint
 from medalign.core.errors import DataError
+from medalign.core.explanation import Explanation, WordSupport
 from medalign.core.transcript import Segment, Transcript
 from medalign.pipeline.listener import EncodedRecording, Listener
 from medalign.pipeline.segment_quality import MIN_SEGMENT_S

@@ -15,9 +15,10 @@ from torch import Tensor
 
 from medalign.concepts import Concept, ConceptBank, Mention
 from medalign.concepts.custom import extended
-from medalign.core.analysis import ConceptFinding, Correction, Reason, SearchHit, SegmentCheck, SoundEvent
+from medalign.core.analysis import ConceptFinding, Correction, Reason, SegmentCheck, SoundEvent
 from medalign.core.audio import Recording, load_recording
 from medalign.core.errors import CheckpointError, DataError, WeightsError
+from medalign.core.explanation import SearchHit
 from medalign.core.transcript import Segment, Transcript
 from medalign.models.concept_embeddings import concept_embeddings, stored_concept_embeddings
 from medalign.models.device import choose_device

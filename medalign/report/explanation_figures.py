@@ -5,7 +5,8 @@ the map of all segments in the shared space. Conventions: see `medalign.report.p
 import numpy as np
 import plotly.graph_objects as go
 
-from medalign.core.analysis import Analysis, Explanation
+from medalign.core.analysis import Analysis
+from medalign.core.explanation import Explanation
 from medalign.core.wording import clock, clock_range
 from medalign.report.plotting import BLUE, GREY, GRID, ORANGE, VERMILION, diamonds, framed, middle, named_rows, plain, points
 
@@ -23,7 +24,7 @@ def words_over_time(explanation: Explanation) -> go.Figure:
         name="fit",
         x=[(start_s + end_s) / 2 for start_s, end_s in slices_s],
         y=rows,
-        z=explanation.heard,
+        z=explanation.word_scores,
         colorscale="Cividis",
         showscale=False,
         ygap=1,

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from medalign.concepts import Concept
-from medalign.core.analysis import Analysis, Explanation
+from medalign.core.analysis import Analysis
 from medalign.core.audio import Recording
 from medalign.core.errors import MedAlignError
+from medalign.core.explanation import Explanation
 from medalign.core.model_options import ModelOptions
 from medalign.core.transcript import Transcript
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from medalign.core.analysis import Analysis, ConceptFinding, Correction, Measurement, SearchHit
+from medalign.core.analysis import Analysis, ConceptFinding, Correction, Measurement
+from medalign.core.explanation import SearchHit
 from medalign.report.summary import is_faint, places_to_check, summarize
 from medalign.ui.views.markup import Markup, macros
 from medalign.ui.views.statuses import AGREEMENTS

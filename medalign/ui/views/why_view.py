@@ -1,6 +1,7 @@
 """Why a segment fits, or does not: in words, and as tables beside the figures."""
 
-from medalign.core.analysis import Analysis, Explanation
+from medalign.core.analysis import Analysis
+from medalign.core.explanation import Explanation
 from medalign.ui.views.markup import Markup, macros
 
 N_EXTREMES = 3
