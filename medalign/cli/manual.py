@@ -28,7 +28,7 @@ YOUR OWN DATA
     end_s       (default: the whole file)
     labels    concepts in it, separated by spaces: identifiers of the bank, or words of your own
 
-  Rows that can't be used (missing, silent, too short, in both splits) are listed by line before anything is trained.
+  Rows that can't be used (missing, silent, not finite, too short, in both splits) are listed by line before training.
 
 OBJECTIVE
   The parts of --loss:
