@@ -38,9 +38,9 @@ from medalign.core.audio import Recording
 from medalign.core.errors import DataError, MedAlignError
 from medalign.core.explanation import Explanation, SearchHit
 from medalign.core.transcript import Segment, Transcript, Word
-from medalign.pipeline.analyzer import AudioPreview
 from medalign.pipeline.explanation import explain
 from medalign.pipeline.listener import EncodedRecording
+from medalign.pipeline.progress import AudioPreview
 
 DURATION_S = 48.0
 LINES = (

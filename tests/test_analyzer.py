@@ -17,8 +17,9 @@ from medalign.core.errors import AudioError, DataError, WeightsError
 from medalign.core.transcript import Transcript
 from medalign.models.concept_embeddings import stored_concept_embeddings
 from medalign.models.teacher import Teacher
-from medalign.pipeline.analyzer import Analyzer, Progress, _align_windows
+from medalign.pipeline.analyzer import Analyzer, _align_windows
 from medalign.pipeline.listener import MAX_PHRASE, Listener
+from medalign.pipeline.progress import Progress
 from medalign.training.data.sounds import audible_part
 
 COSWARA = Path(os.environ.get("MEDALIGN_DATA", Path(__file__).parents[2] / "shared" / "data")) / "body_sounds" / "coswara"

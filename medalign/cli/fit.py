@@ -1,4 +1,4 @@
-"""Commands that fit and measure students: probabilities, misheard names, segment quality, sound events; with intervals."""
+"""Commands that fit what a student is shipped with: probabilities, misheard names, segment quality, fusion, sound events."""
 
 import argparse
 import json
@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from medalign.cli.options import Commands, cache_option, check_output, model_options, write_json
-from medalign.core.errors import MedAlignError
-from medalign.core.provenance import PROVENANCE, provenance
+from medalign.cli.options import Commands, cache_option, check_output, field_options, fields_of, model_options, tell
+from medalign.training.recipe import DetectorConfig
 
 if TYPE_CHECKING:
     from medalign.pipeline.analyzer import Analyzer
@@ -48,12 +47,6 @@ def add_commands(commands: Commands) -> None:
     fuse.add_argument("--html", metavar="OUT", type=Path, help="draw here how often each probability was right")
     fuse.set_defaults(command=_fuse)
 
-    coverage = commands.add_parser("coverage", help="how much of clinicians' notes and checklists extraction finds")
-    coverage.add_argument("--data", type=Path, required=True, help="folder with primock57/ and aci_bench/")
-    coverage.add_argument("--annotated", type=Path, metavar="CSV", help="utterances of PriMock57 with concepts and statuses")
-    coverage.add_argument("--json", metavar="OUT", type=Path, help="write the figures here")
-    coverage.set_defaults(command=_coverage)
-
     sound_events = commands.add_parser(
         "sound-events", help="train and measure the detector of coughs, sneezes, heavy breathing and crying"
     )
@@ -62,40 +55,17 @@ def add_commands(commands: Commands) -> None:
     sound_events.add_argument(
         "--quiet", type=Path, action="append", default=[], help="real speech with a manifest.csv, to count false signs in"
     )
-    sound_events.add_argument("--mixtures", type=int, default=1500, help="to learn from; to judge, a quarter of it each")
-    sound_events.add_argument("--epochs", type=int, default=14, help="the best of them is kept")
-    sound_events.add_argument("--seed", type=int, default=0)
+    field_options(
+        sound_events,
+        DetectorConfig,
+        n_mixtures=("--mixtures", "to learn from; to set thresholds and to measure, a quarter of it each"),
+        n_epochs=("--epochs", "the best of them is kept"),
+        seed="draws mixtures and weights",
+    )
     sound_events.add_argument("--json", metavar="OUT", type=Path, help="write the figures here")
     model_options(sound_events, student=True)
     cache_option(sound_events)
     sound_events.set_defaults(command=_sound_events)
-
-    evaluate = commands.add_parser("evaluate", help="figures of students on a manifest's validation rows, with intervals")
-    evaluate.add_argument("manifest", metavar="MANIFEST", type=Path)
-    evaluate.add_argument(
-        "--student", action="append", help="checkpoint folder or Hub name; once per seed (default: the shipped one)"
-    )
-    evaluate.add_argument("--snr-db", type=float, help="add pink noise at this signal-to-noise ratio")
-    evaluate.add_argument("--in-stream", action="store_true", help="cut from whole recordings, as an analysis does; faster")
-    evaluate.add_argument("--only", default="", help="groups whose name starts so")
-    evaluate.add_argument("--bf16", action="store_true", help="encode in half precision: faster, figures differ by a little")
-    evaluate.add_argument("--json", metavar="OUT", type=Path, help="write the figures here")
-    cache_option(evaluate)
-    evaluate.set_defaults(command=_evaluate)
-
-    ablate = commands.add_parser("ablate", help="train arms that differ in one thing, on a small budget, and compare them")
-    ablate.add_argument("manifest", metavar="MANIFEST", type=Path)
-    ablate.add_argument("--arms", choices=("objective", "encoder"), default="objective")
-    ablate.add_argument("--arm", action="append", default=[], help="only this one of them; may be repeated")
-    ablate.add_argument("--out", type=Path, required=True, help="folder of the runs; a rerun does what is missing")
-    ablate.add_argument("--steps", type=int, default=150)
-    ablate.add_argument("--batch-size", type=int, default=96)
-    ablate.add_argument("--seeds", type=int, default=3)
-    ablate.add_argument("--bf16", action="store_true", help="frames and matrix products in half precision: cheaper arms")
-    ablate.add_argument("--only", default="", help="groups whose name starts so")
-    ablate.add_argument("--json", metavar="OUT", type=Path, help="write the figures here")
-    cache_option(ablate)
-    ablate.set_defaults(command=_ablate)
 
 
 def _observing_options(command: argparse.ArgumentParser) -> None:
@@ -137,7 +107,7 @@ def _misheard_names(arguments: argparse.Namespace) -> None:
         calibration = fit_misheard_names(names(arguments.fit, tuple(arguments.fit_only) or ""), calibration)
         calibration.save(analyzer.listener.student.writable_folder())
     calibration.check_fitted("misheard name", "--fit FOLDER")
-    _tell(measure_misheard_names(names(arguments.speech, arguments.only), calibration), arguments.json)
+    tell(measure_misheard_names(names(arguments.speech, arguments.only), calibration), arguments.json)
 
 
 def _segment_quality(arguments: argparse.Namespace) -> None:
@@ -162,7 +132,7 @@ def _segment_quality(arguments: argparse.Namespace) -> None:
         )
         for level in levels
     }
-    _tell(figures, arguments.json)
+    tell(figures, arguments.json)
 
 
 def _fuse(arguments: argparse.Namespace) -> None:
@@ -185,27 +155,7 @@ def _fuse(arguments: argparse.Namespace) -> None:
     }
     if arguments.html:
         reliability_figure(read_reliability(figures)).write_html(arguments.html, include_plotlyjs="directory")
-    _tell(figures, arguments.json)
-
-
-def _coverage(arguments: argparse.Namespace) -> None:
-    from medalign.concepts import ConceptBank
-    from medalign.training.data.consultations import read_aci_bench, read_primock57
-    from medalign.training.fitting.note_coverage import measure_annotated, measure_coverage, read_checklist
-
-    check_output(arguments.json)
-    bank = ConceptBank.default()
-    primock57, aci_bench = (arguments.data / name for name in ("primock57", "aci_bench"))
-    items = read_checklist(primock57)
-    sets = {
-        "PriMock57": read_primock57(primock57),
-        "PriMock57 day 4": [c for c in read_primock57(primock57) if c.split == "valid"],
-        "ACI-Bench validation": [c for c in read_aci_bench(aci_bench) if c.split == "valid"],
-    }
-    figures = {name: measure_coverage(consultations, items, bank) for name, consultations in sets.items()}
-    if arguments.annotated:
-        figures["annotated utterances"] = measure_annotated(sets["PriMock57"], arguments.annotated, bank)
-    _tell(figures, arguments.json)
+    tell(figures, arguments.json)
 
 
 def _observer(
@@ -253,59 +203,7 @@ def _sound_events(arguments: argparse.Namespace) -> None:
         arguments.body_sounds,
         Student.from_pretrained(arguments.student, device=choose_device(arguments.device)),
         arguments.cache,
-        n_mixtures=arguments.mixtures,
-        n_epochs=arguments.epochs,
         quiet=arguments.quiet,
-        seed=arguments.seed,
+        config=fields_of(DetectorConfig, arguments),
     )
-    _tell(figures, arguments.json)
-
-
-def _evaluate(arguments: argparse.Namespace) -> None:
-    from medalign.training.fitting.student_metrics import evaluate_students
-
-    check_output(arguments.json)
-    figures = evaluate_students(
-        arguments.manifest,
-        arguments.student or ["default"],
-        arguments.cache,
-        only=arguments.only,
-        in_stream=arguments.in_stream,
-        snr_db=arguments.snr_db,
-        bf16=arguments.bf16,
-    )
-    _tell(figures, arguments.json)
-
-
-def _ablate(arguments: argparse.Namespace) -> None:
-    from medalign.training.ablation import ENCODER_ARMS, OBJECTIVE_ARMS, run_ablation
-    from medalign.training.recipe import TrainConfig
-
-    check_output(arguments.json)
-    arms = {"objective": OBJECTIVE_ARMS, "encoder": ENCODER_ARMS}[arguments.arms]
-    if unknown := [name for name in arguments.arm if name not in arms]:
-        raise MedAlignError(f"unknown arm '{unknown[0]}'; the arms are: {', '.join(arms)}")
-    config = TrainConfig(
-        n_steps=arguments.steps,
-        batch_size=arguments.batch_size,
-        validate_every=arguments.steps,
-        save_every=arguments.steps,
-        bf16=arguments.bf16,
-    )
-    figures = run_ablation(
-        arguments.manifest,
-        {name: arms[name] for name in arguments.arm or arms},
-        arguments.out,
-        arguments.cache,
-        config=config,
-        seeds=range(arguments.seeds),
-        only=arguments.only,
-    )
-    _tell(figures, arguments.json)
-
-
-def _tell(figures: dict, path: Path | None) -> None:
-    figures = {PROVENANCE: provenance(), **figures}
-    print(json.dumps(figures, indent=2))
-    if path is not None:
-        write_json(figures, path)
+    tell(figures, arguments.json)

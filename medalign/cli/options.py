@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeVar, cast, get_args, get_origin, get_type_h
 
 from medalign.core.errors import MedAlignError
 from medalign.core.model_options import ModelOptions
+from medalign.core.provenance import PROVENANCE, provenance
 
 _MODELS = ModelOptions()
 T = TypeVar("T")
@@ -120,3 +121,11 @@ def write_text(text: str, path: Path) -> None:
         path.write_text(text, encoding="utf-8", newline="")
     except OSError as error:
         raise MedAlignError(f"can't write {path} ({error.strerror}); choose another place") from error
+
+
+def tell(figures: dict, path: Path | None) -> None:
+    """Figures with when, where and on what they were measured, on standard output and, if given, as a file."""
+    figures = {PROVENANCE: provenance(), **figures}
+    print(json.dumps(figures, indent=2))
+    if path is not None:
+        write_json(figures, path)

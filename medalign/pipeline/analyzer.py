@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,7 +24,6 @@ from medalign.core.analysis import (
     Correction,
     Models,
     RecordingInfo,
-    Timings,
     WindowAlignment,
 )
 from medalign.core.audio import Recording, Source, load_recording
@@ -42,36 +41,24 @@ from medalign.pipeline.hotword_rescoring import HotwordRescorer
 from medalign.pipeline.interleave import END, interleave
 from medalign.pipeline.listener import EncodedRecording, Listener, overlap_s
 from medalign.pipeline.misheard_names import find_corrected_mentions, find_corrections
+from medalign.pipeline.progress import AudioPreview, Clock, Progress
 from medalign.pipeline.speakers import name_speakers
 
-Stage = Literal["decode", "transcribe", "student", "teacher"]
-
-# Share of the whole job at which each stage begins, measured on the bundled examples on two CPU cores.
-_BEGINS_AT = {"decode": 0.0, "transcribe": 0.02, "student": 0.65, "teacher": 0.7}
 TRANSCRIBING, ENCODING = "Writing down what is said", "Listening to the audio itself"
 NICE = 10
 DROPPED_SPEECH_S = 2.0  # this much voice without one written word is an alarm
 
 
 @dataclass(frozen=True)
-class AudioPreview:
-    """What is found in the audio alone."""
+class AnnotatedTranscript:
+    """A transcript with its speakers, and what is read from it."""
 
-    concepts: tuple[ConceptFinding, ...]
-    until_s: float  # of the recording; what comes after has not been encoded yet
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far an analysis has come."""
-
-    stage: Stage
-    fraction: float  # of the whole job, 0 to 1
-    remaining_s: float | None  # None until there is something to estimate from
-    transcript: Transcript | None  # the segments so far
-    message: str
-    preview: AudioPreview | None = None  # once some of it has been encoded
-    encoded: EncodedRecording | None = None  # the whole audio, for questions that come later
+    transcript: Transcript
+    corrections: tuple[Correction, ...]
+    mentions: tuple[Mention, ...]  # with those that rest on a correction
+    window_texts: list[str]  # the words in each of the recording's windows
+    window_embeddings: np.ndarray  # (n_windows, d) the teacher's, zero rows where there are no words
+    evidence: TextEvidence
 
 
 class Analyzer:
@@ -117,7 +104,7 @@ class Analyzer:
         The student listens while the recogniser writes: on two cores that costs the transcript next to nothing, and what
         the sound tells is there when the first sentences are. Either may be done first.
         """
-        clock = _Clock()
+        clock = Clock()
         yield clock.progress("decode", "Reading the recording")
         recording = source if isinstance(source, Recording) else load_recording(source)
         clock.lap("decode")
@@ -144,7 +131,7 @@ class Analyzer:
         )
 
     def _transcribe_and_encode(
-        self, recording: Recording, custom: Sequence[Concept], clock: "_Clock"
+        self, recording: Recording, custom: Sequence[Concept], clock: Clock
     ) -> Generator[Progress, None, tuple[Transcript, EncodedRecording]]:
         """Recogniser and student side by side; the transcript, and the recording as the student encoded it."""
         transcript: Transcript | None = None
@@ -173,7 +160,7 @@ class Analyzer:
         assert transcript is not None and encoded is not None  # each source gives at least one item
         return transcript, encoded
 
-    def annotate(self, transcript: Transcript, recording: Recording, encoded: EncodedRecording) -> "AnnotatedTranscript":
+    def annotate(self, transcript: Transcript, recording: Recording, encoded: EncodedRecording) -> AnnotatedTranscript:
         """Who speaks, which names were misheard, and what is mentioned: all that is read from a recogniser's transcript.
 
         What is fitted on transcripts (`medalign.training.fitting`) is observed through this, too.
@@ -191,7 +178,7 @@ class Analyzer:
 
     def _annotated(
         self, transcript: Transcript, corrections: tuple[Correction, ...], encoded: EncodedRecording
-    ) -> "AnnotatedTranscript":
+    ) -> AnnotatedTranscript:
         mentions = find_corrected_mentions(transcript, corrections, encoded.bank) if is_english(transcript) else ()
         window_texts, text = self.listener.embed_window_texts(transcript, encoded)
         evidence = self.listener.text_evidence(transcript, encoded, text)
@@ -230,7 +217,7 @@ class Analyzer:
         """Why segment `index` got its score. Raises DataError if there is no such segment."""
         return explain(self.listener, transcript, encoded, index)
 
-    def _text_parts(self, annotated: "AnnotatedTranscript", encoded: EncodedRecording) -> dict[str, Any]:
+    def _text_parts(self, annotated: AnnotatedTranscript, encoded: EncodedRecording) -> dict[str, Any]:
         """The parts of an analysis that depend on the words."""
         listener, config = self.listener, self.listener.student.config
         transcript, mentions = annotated.transcript, annotated.mentions
@@ -251,18 +238,6 @@ class Analyzer:
                 points=utterance_points(transcript.segments, audio, text),
             ),
         }
-
-
-@dataclass(frozen=True)
-class AnnotatedTranscript:
-    """A transcript with its speakers, and what is read from it."""
-
-    transcript: Transcript
-    corrections: tuple[Correction, ...]
-    mentions: tuple[Mention, ...]  # with those that rest on a correction
-    window_texts: list[str]  # the words in each of the recording's windows
-    window_embeddings: np.ndarray  # (n_windows, d) the teacher's, zero rows where there are no words
-    evidence: TextEvidence
 
 
 def _align_windows(
@@ -298,43 +273,3 @@ def _warnings(recording: Recording, transcript: Transcript) -> tuple[str, ...]:
     if recording.channel_power is not None:
         warnings.append("Stereo: each channel was taken for one speaker; words and concepts come from both mixed together.")
     return tuple(warnings)
-
-
-class _Clock:
-    """Wall time by stage, and the estimate of what is left."""
-
-    def __init__(self) -> None:
-        self._started = self._lap_started = time.perf_counter()
-        self._laps: dict[str, float] = {}
-
-    def note(self, stage: Stage, seconds: float) -> None:
-        """The time of a stage that ran beside another."""
-        self._laps[stage] = seconds
-
-    def begin(self) -> None:
-        """The next lap begins now."""
-        self._lap_started = time.perf_counter()
-
-    def lap(self, stage: Stage) -> None:
-        now = time.perf_counter()
-        self._laps[stage], self._lap_started = now - self._lap_started, now
-
-    def progress(
-        self,
-        stage: Stage,
-        message: str,
-        transcript: Transcript | None = None,
-        done: float = 0.0,
-        preview: AudioPreview | None = None,
-        encoded: EncodedRecording | None = None,
-    ) -> Progress:
-        """`done` is the share of this stage that is finished; only transcription can tell."""
-        begins, ends = _BEGINS_AT[stage], _BEGINS_AT["student"] if stage == "transcribe" else _BEGINS_AT[stage]
-        fraction = begins + (ends - begins) * min(done, 1.0)
-        elapsed_s = time.perf_counter() - self._started
-        remaining_s = elapsed_s * (1 - fraction) / fraction if done > 0 or stage == "teacher" else None
-        return Progress(stage, fraction, remaining_s, transcript, message, preview, encoded)
-
-    def timings(self) -> Timings:
-        rounded = {stage: round(seconds, 3) for stage, seconds in self._laps.items()}
-        return Timings(**rounded, total=round(time.perf_counter() - self._started, 3))

@@ -14,7 +14,8 @@ from medalign.core.errors import DataError
 from medalign.core.examples import load_examples
 from medalign.core.provenance import PROVENANCE, provenance
 from medalign.evaluation.word_errors import word_error_rate
-from medalign.pipeline.analyzer import Analyzer, Progress
+from medalign.pipeline.analyzer import Analyzer
+from medalign.pipeline.progress import Progress
 
 N_RUNS = 3  # medians of these; analysing and transcribing take turns, so that both meet the same machine
 

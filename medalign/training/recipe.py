@@ -84,3 +84,12 @@ class Recipe:
     shared_texts: bool = False  # texts may stand in both splits: reports written from labels
     only: str = ""  # groups whose name starts so take part
     augmentation_seed: int = 0  # its own, so that seeds of a run share the cached frames
+
+
+@dataclass(frozen=True)
+class DetectorConfig:
+    """How a detector of sound events is trained."""
+
+    n_mixtures: int = 1500  # speech with sounds laid in, to learn from; a quarter each to set thresholds and to measure
+    n_epochs: int = 14  # the best of them is kept
+    seed: int = 0

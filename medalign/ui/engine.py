@@ -16,8 +16,8 @@ from medalign.core.model_options import ModelOptions
 from medalign.core.transcript import Transcript
 
 if TYPE_CHECKING:  # importing these would load torch before the page is up
-    from medalign.pipeline.analyzer import Progress
     from medalign.pipeline.listener import EncodedRecording, Listener
+    from medalign.pipeline.progress import Progress
     from medalign.report.comparison import Candidate
 
     Steps = Generator[Progress | Analysis, None, None]

@@ -26,7 +26,7 @@ from medalign.ui.views.result_view import corrections_view, details_view, measur
 from medalign.ui.views.transcript_view import partial_transcript, transcript_view
 
 if TYPE_CHECKING:  # importing it would load torch before the page is up
-    from medalign.pipeline.analyzer import Progress
+    from medalign.pipeline.progress import Progress
 
 MIN_UPDATE_S = 0.5  # an update carries the transcript so far: not more often than eyes can follow
 REMEDY = "write it anew with `medalign precompute`"

@@ -78,15 +78,13 @@ def calibrate_student(speech: Path, cache: Path, *, student_name: str, asr: str,
     calibration = calibration.with_fit("mention in text", fit_logistic("mention in text", features, really_said))
     calibration.save(folder)
 
-    figures = (
-        {PROVENANCE: provenance()}
-        | _figures(calibration, windows, concepts)
-        | {
-            "n_mentions_read": len(really_said),
-            "share_of_mentions_really_said": float(really_said.mean()),
-            "median_percentile_of_matching_text": float(np.median(percentiles)),
-        }
-    )
+    figures: dict[str, object] = {
+        PROVENANCE: provenance(),
+        **_figures(calibration, windows, concepts),
+        "n_mentions_read": len(really_said),
+        "share_of_mentions_really_said": float(really_said.mean()),
+        "median_percentile_of_matching_text": float(np.median(percentiles)),
+    }
     (folder / "calibration.json").write_text(json.dumps(figures, indent=2) + "\n")
     return figures
 

@@ -21,6 +21,7 @@ from medalign.models.student import Student
 from medalign.training.data.augmentation import degrade
 from medalign.training.data.sounds import MIXTURE_S, NOTHING, Mixture, Part, Sound, listed, mix, read_sounds
 from medalign.training.data.synthesis import Take, read_takes
+from medalign.training.recipe import DetectorConfig
 
 log = logging.getLogger(__name__)
 
@@ -35,10 +36,8 @@ def fit_sound_events(
     student: Student,
     cache: Path,
     *,
-    n_mixtures: int = 1200,
-    n_epochs: int = 14,
     quiet: Sequence[Path] = (),
-    seed: int = 0,
+    config: DetectorConfig | None = None,
 ) -> dict:
     """Train a detector on the student's frames, set its thresholds, write it into the student's folder; its figures.
 
@@ -50,6 +49,8 @@ def fit_sound_events(
     Raises:
         DataError: speech or sounds are missing.
     """
+    config = config or DetectorConfig()
+    n_mixtures, seed = config.n_mixtures, config.seed
     folder = student.writable_folder()
     valid_takes = read_takes(speech, "valid")
     train_takes = read_takes(speech, "train")
@@ -59,7 +60,7 @@ def fit_sound_events(
     for part, n in sizes.items():
         frames[part], truths[part], laid_in[part] = _mixtures(takes[part], body_sounds, part, student, cache, n, seed)
     learnt, judged = ((frames[part], truths[part]) for part in ("train", "valid"))
-    head = train_head(learnt, judged, student, n_epochs=n_epochs, seed=seed)
+    head = train_head(learnt, judged, student, n_epochs=config.n_epochs, seed=seed)
     detector = SoundEventDetector(head, np.zeros(len(LABELS)), np.ones((len(LABELS), 2)))
     quiet_valid = [detector.logits(student.frames(take.waveform())) for take in takes["valid"]]
     detector = _calibrated(detector, frames["valid"], laid_in["valid"], quiet_valid)

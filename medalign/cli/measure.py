@@ -1,0 +1,106 @@
+"""Commands that measure: students with intervals, extraction against clinicians' notes, and what part of a recipe helps."""
+
+import argparse
+from pathlib import Path
+
+from medalign.cli.options import Commands, cache_option, check_output, tell
+from medalign.core.errors import MedAlignError
+
+
+def add_commands(commands: Commands) -> None:
+    """Add them to the subparsers of the command line."""
+    evaluate = commands.add_parser("evaluate", help="figures of students on a manifest's validation rows, with intervals")
+    evaluate.add_argument("manifest", metavar="MANIFEST", type=Path)
+    evaluate.add_argument(
+        "--student", action="append", help="checkpoint folder or Hub name; once per seed (default: the shipped one)"
+    )
+    evaluate.add_argument("--snr-db", type=float, help="add pink noise at this signal-to-noise ratio")
+    evaluate.add_argument("--in-stream", action="store_true", help="cut from whole recordings, as an analysis does; faster")
+    evaluate.add_argument("--only", default="", help="groups whose name starts so")
+    evaluate.add_argument("--bf16", action="store_true", help="encode in half precision: faster, figures differ by a little")
+    evaluate.add_argument("--json", metavar="OUT", type=Path, help="write the figures here")
+    cache_option(evaluate)
+    evaluate.set_defaults(command=_evaluate)
+
+    ablate = commands.add_parser("ablate", help="train arms that differ in one thing, on a small budget, and compare them")
+    ablate.add_argument("manifest", metavar="MANIFEST", type=Path)
+    ablate.add_argument("--arms", choices=("objective", "encoder"), default="objective")
+    ablate.add_argument("--arm", action="append", default=[], help="only this one of them; may be repeated")
+    ablate.add_argument("--out", type=Path, required=True, help="folder of the runs; a rerun does what is missing")
+    ablate.add_argument("--steps", type=int, default=150)
+    ablate.add_argument("--batch-size", type=int, default=96)
+    ablate.add_argument("--seeds", type=int, default=3)
+    ablate.add_argument("--bf16", action="store_true", help="frames and matrix products in half precision: cheaper arms")
+    ablate.add_argument("--only", default="", help="groups whose name starts so")
+    ablate.add_argument("--json", metavar="OUT", type=Path, help="write the figures here")
+    cache_option(ablate)
+    ablate.set_defaults(command=_ablate)
+
+    coverage = commands.add_parser("coverage", help="how much of clinicians' notes and checklists extraction finds")
+    coverage.add_argument("--data", type=Path, required=True, help="folder with primock57/ and aci_bench/")
+    coverage.add_argument("--annotated", type=Path, metavar="CSV", help="utterances of PriMock57 with concepts and statuses")
+    coverage.add_argument("--json", metavar="OUT", type=Path, help="write the figures here")
+    coverage.set_defaults(command=_coverage)
+
+
+def _coverage(arguments: argparse.Namespace) -> None:
+    from medalign.concepts import ConceptBank
+    from medalign.training.data.consultations import read_aci_bench, read_primock57
+    from medalign.training.fitting.note_coverage import measure_annotated, measure_coverage, read_checklist
+
+    check_output(arguments.json)
+    bank = ConceptBank.default()
+    primock57, aci_bench = (arguments.data / name for name in ("primock57", "aci_bench"))
+    items = read_checklist(primock57)
+    sets = {
+        "PriMock57": read_primock57(primock57),
+        "PriMock57 day 4": [c for c in read_primock57(primock57) if c.split == "valid"],
+        "ACI-Bench validation": [c for c in read_aci_bench(aci_bench) if c.split == "valid"],
+    }
+    figures = {name: measure_coverage(consultations, items, bank) for name, consultations in sets.items()}
+    if arguments.annotated:
+        figures["annotated utterances"] = measure_annotated(sets["PriMock57"], arguments.annotated, bank)
+    tell(figures, arguments.json)
+
+
+def _evaluate(arguments: argparse.Namespace) -> None:
+    from medalign.training.fitting.student_metrics import evaluate_students
+
+    check_output(arguments.json)
+    figures = evaluate_students(
+        arguments.manifest,
+        arguments.student or ["default"],
+        arguments.cache,
+        only=arguments.only,
+        in_stream=arguments.in_stream,
+        snr_db=arguments.snr_db,
+        bf16=arguments.bf16,
+    )
+    tell(figures, arguments.json)
+
+
+def _ablate(arguments: argparse.Namespace) -> None:
+    from medalign.training.ablation import ENCODER_ARMS, OBJECTIVE_ARMS, run_ablation
+    from medalign.training.recipe import TrainConfig
+
+    check_output(arguments.json)
+    arms = {"objective": OBJECTIVE_ARMS, "encoder": ENCODER_ARMS}[arguments.arms]
+    if unknown := [name for name in arguments.arm if name not in arms]:
+        raise MedAlignError(f"unknown arm '{unknown[0]}'; the arms are: {', '.join(arms)}")
+    config = TrainConfig(
+        n_steps=arguments.steps,
+        batch_size=arguments.batch_size,
+        validate_every=arguments.steps,
+        save_every=arguments.steps,
+        bf16=arguments.bf16,
+    )
+    figures = run_ablation(
+        arguments.manifest,
+        {name: arms[name] for name in arguments.arm or arms},
+        arguments.out,
+        arguments.cache,
+        config=config,
+        seeds=range(arguments.seeds),
+        only=arguments.only,
+    )
+    tell(figures, arguments.json)
