@@ -76,7 +76,7 @@ def test_unknown_models_and_wrong_checkpoints_are_one_line_and_status_two(capsys
     assert "holds none of" in fails(capsys, "analyze", audio, "--student", str(tmp_path))
     (tmp_path / "model.safetensors").write_bytes(b"wrong")
     (tmp_path / "config.json").write_text("{}")
-    assert "not a student's configuration" in fails(capsys, "analyze", audio, "--student", str(tmp_path))
+    assert "is not the JSON that is expected" in fails(capsys, "analyze", audio, "--student", str(tmp_path))
     assert "unknown device" in fails(capsys, "transcribe", audio, "--device", "toaster")
 
 
