@@ -121,5 +121,5 @@ def read_script(path: Path) -> dict:
 
 def script_fingerprint(script: dict) -> str:
     """Of everything that can be heard, so that an edited script can't be taken for what its recording says."""
-    heard = json.dumps([script["voices"], script["turns"], script["noise"]], sort_keys=True)
-    return hashlib.sha256(heard.encode()).hexdigest()[:16]
+    audible = json.dumps([script["voices"], script["turns"], script["noise"]], sort_keys=True)
+    return hashlib.sha256(audible.encode()).hexdigest()[:16]

@@ -50,10 +50,12 @@ def load_trained_state(encoder: AudioEncoder, state: dict[str, Tensor]) -> None:
     Raises:
         CheckpointError: names or shapes differ; the message lists them, and nothing has been changed.
     """
-    own = {name: p for name, p in encoder.model.named_parameters() if p.requires_grad}
-    check_fit(own, state, f"the trained state of encoder '{encoder.name}'", remedy="give a folder written by `medalign train`")
+    trainable = {name: p for name, p in encoder.model.named_parameters() if p.requires_grad}
+    check_fit(
+        trainable, state, f"the trained state of encoder '{encoder.name}'", remedy="give a folder written by `medalign train`"
+    )
     with torch.no_grad():
-        for name, parameter in own.items():
+        for name, parameter in trainable.items():
             parameter.copy_(state[name])
 
 

@@ -1,11 +1,10 @@
 """Sound events: a cough, a sneeze, heavy breathing, crying. Heard in the sound itself, in and between the words.
 
-A transcript can't hold them: a recogniser is trained to leave them out. A small convolutional head on the student's own
-encoder frames says ten times a second how likely each sign is; runs of it become events. It costs next to nothing, since
-the frames are there already.
+A transcript can't hold them: a recogniser is trained to leave them out. A small convolutional head on the student's encoder
+frames says ten times a second how likely each kind of sound is; runs of it become events. The frames are there already.
 
 Conventions: frames are (n_frames, encoder_dim) at the encoder's rate; a step is a tenth of a second; k is the number of
-signs. Logits are per step; probabilities of an event are calibrated on mixtures of people not heard in training.
+kinds. Logits are per step; probabilities of an event are calibrated on mixtures of people not heard in training.
 """
 
 import json
@@ -27,7 +26,7 @@ LABELS = ("cough", "sneeze", "heavy breathing", "crying")
 STEPS_PER_S = 10
 STEP_S = 1 / STEPS_PER_S
 WIDTH = 64
-MERGE_S = 0.8  # events of one sign this close are one: a bout of coughing, not six coughs
+MERGE_S = 0.8  # events of one kind this close are one: a bout of coughing, not six coughs
 SMOOTH_STEPS = 3  # a click that lasts a tenth of a second is no cough
 MIN_S = {"heavy breathing": 1.0, "crying": 0.6}  # of an event; a shorter breath is how everybody speaks
 
@@ -60,7 +59,7 @@ class SoundEventHead(nn.Module):
 
 @dataclass(frozen=True)
 class Event:
-    """A run of steps in which one sign is heard."""
+    """A run of steps in which one kind is heard."""
 
     column: int  # of `LABELS`
     first: int  # steps [first, last]
@@ -121,9 +120,9 @@ class SoundEventDetector:
         return smoothed(self.head.to(frames.device)(frames[None])[0].double().cpu().numpy())
 
     def detect(self, frames: Tensor) -> tuple[SoundEvent, ...]:
-        """The signs in a recording, in order of time."""
+        """The events in a recording, in order of time."""
         events = find_events(self.logits(frames), self.thresholds)
-        signs = [
+        found = [
             SoundEvent(
                 LABELS[event.column],
                 round(event.first * STEP_S, 3),
@@ -132,7 +131,7 @@ class SoundEventDetector:
             )
             for event in events
         ]
-        return tuple(sorted(signs, key=lambda sign: sign.start_s))
+        return tuple(sorted(found, key=lambda event: event.start_s))
 
     def probability(self, event: Event) -> float:
         slope, intercept = self.fit[event.column]
@@ -147,10 +146,10 @@ def smoothed(logits: Float[np.ndarray, "steps k"]) -> Float[np.ndarray, "steps k
 
 
 def find_events(logits: Float[np.ndarray, "steps k"], thresholds: Float[np.ndarray, " k"]) -> tuple[Event, ...]:
-    """Runs of steps over their sign's threshold; those less than `MERGE_S` apart are one, and short ones may be none.
+    """Runs of steps over their kind's threshold; those less than `MERGE_S` apart are one, and short ones may be none.
 
-    Where several signs are over theirs at once, each step counts for the one that is furthest over: a sneeze is
-    a little like a cough, and one noise should not be told twice.
+    Where several kinds are over theirs at once, each step counts for the one that is furthest over: a sneeze is
+    a little like a cough, and one noise should not be reported twice.
     """
     over = logits - thresholds
     best = over.argmax(1)

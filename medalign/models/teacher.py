@@ -22,12 +22,13 @@ from safetensors.numpy import save_file
 from medalign.core.analysis import ModelInfo
 from medalign.core.errors import MedAlignError, WeightsError
 from medalign.core.files import read_json, read_tensors, reading
+from medalign.core.model_options import ModelOptions
 from medalign.core.weights import Weights, resolve
 from medalign.models.pretrained import load_whole, quiet
 
 log = logging.getLogger(__name__)
 
-DEFAULT_TEACHER = "all-MiniLM-L6-v2"
+DEFAULT_TEACHER = ModelOptions.teacher
 BATCH = 64  # texts
 _WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin", "model.safetensors.index.json")
 

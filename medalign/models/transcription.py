@@ -12,10 +12,11 @@ from medalign.core.analysis import ModelInfo
 from medalign.core.audio import SAMPLE_RATE_HZ, Recording
 from medalign.core.errors import WeightsError
 from medalign.core.files import reading
+from medalign.core.model_options import ModelOptions
 from medalign.core.transcript import Segment, Transcript, Word
 from medalign.core.weights import resolve
 
-DEFAULT_ASR = "tiny.en"
+DEFAULT_ASR = ModelOptions.asr
 FRAMES_PER_S = 50  # of Whisper's encoder
 # Whisper writes fluent sentences over noise. A segment that it doubts is speech, and whose words it doubts too, is dropped;
 # both bounds are the recogniser's own defaults (openai/whisper, transcribe.py), applied here to what the VAD let through.
@@ -91,18 +92,20 @@ class Transcriber:
         encoded = np.array(self._model.encode(pad_or_trim(self._model.feature_extractor(waveform))))[0]
         return encoded[: math.ceil(len(waveform) / SAMPLE_RATE_HZ * FRAMES_PER_S)]
 
-    def log_likelihoods(self, hidden_states: np.ndarray, texts: Sequence[str], offered: str = "") -> np.ndarray:
-        """How likely the recogniser finds each text for a few seconds of sound, natural logarithm, (n_texts,).
+    def log_likelihoods(
+        self, hidden_states: Float[np.ndarray, "frames dim"], texts: Sequence[str], hotwords: str = ""
+    ) -> Float[np.ndarray, " texts"]:
+        """How likely the recogniser finds each text for a few seconds of sound, natural logarithm.
 
         Args:
-            hidden_states: (n_frames, dim), a stretch of what `encode` gives.
-            offered: hot words, put where faster-whisper puts them: in the place of the text before.
+            hidden_states: a stretch of what `encode` gives.
+            hotwords: put where faster-whisper puts them: in the place of the text before.
         """
         from ctranslate2 import StorageView
         from faster_whisper.tokenizer import Tokenizer
 
         tokens = Tokenizer(self._model.hf_tokenizer, self._model.model.is_multilingual, task="transcribe", language="en")
-        before = [tokens.sot_prev, *tokens.encode(f" {offered}")] if offered else []
+        before = [tokens.sot_prev, *tokens.encode(f" {hotwords}")] if hotwords else []
         sound = StorageView.from_array(np.ascontiguousarray(hidden_states[None]))
         totals = []
         for text in texts:
@@ -113,8 +116,8 @@ class Transcriber:
         return np.array(totals)
 
 
-def speech_stretches(recording: Recording) -> np.ndarray:
-    """Stretches with a voice in them, (n, 2) start and end in seconds, by the recogniser's own detector (Silero)."""
+def speech_stretches(recording: Recording) -> Float[np.ndarray, "n 2"]:
+    """Stretches with a voice in them: start and end in seconds, by the recogniser's own detector (Silero)."""
     from faster_whisper.vad import get_speech_timestamps
 
     stretches = get_speech_timestamps(recording.waveform)
