@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Set up everything the tests need, in a virtual environment of their own, and run them. Arguments go to pytest; without
-# any, all tests run on two workers, and the share of the lines and branches that they reach is printed.
+# any, types are checked, all tests run on two workers, and the share of the lines and branches that they reach is printed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -22,6 +22,7 @@ venv=${MEDALIGN_TEST_VENV:-.venv-test}
 "$venv/bin/python" -m ruff check .
 "$venv/bin/python" -m ruff format --check .
 if [ "$#" = 0 ]; then
+  "$venv/bin/python" -m mypy medalign
   # Groups (tests/conftest.py): what shares a model or the browser stays on one worker; the longest groups begin.
   set -- -n 2 --dist loadgroup --no-loadscope-reorder --durations=15 --cov=medalign --cov-branch --cov-report=term
 fi
