@@ -13,13 +13,13 @@ def test_a_folder_without_such_figures_has_no_such_part(tmp_path):
 
 def test_the_shipped_figures_make_tables_with_a_cell_for_each_column():
     folder = CHECKPOINTS / DEFAULT_STUDENT
-    told = extras(folder)
-    for title in ("Sound events", "Transcript alarm", "Misheard medicines and diseases", "Fusion"):
-        assert f"### {title}" in told
-    tables = [block.splitlines() for block in told.split("\n\n") if block.startswith("|")]
+    written = extras(folder)
+    for title in ("Sound events", "Segment quality", "Misheard medicines and diseases", "Fusion"):
+        assert f"### {title}" in written
+    tables = [block.splitlines() for block in written.split("\n\n") if block.startswith("|")]
     assert len(tables) == 4
     for table in tables:
         assert len({line.count("|") for line in table}) == 1 and len(table) > 2
     cough = json.loads((folder / "sound_events.json").read_text())["sound_events"]["cough"]
-    assert f"| cough | {cough['n']} | {cough['auroc_against_speech']:.3f} |" in told
-    assert told in (folder / "README.md").read_text()
+    assert f"| cough | {cough['n']} | {cough['auroc_against_speech']:.3f} |" in written
+    assert written in (folder / "README.md").read_text()

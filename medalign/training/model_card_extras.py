@@ -1,4 +1,4 @@
-"""The part of a model card about what is fitted beside a student: signs, alarm, corrections, fusion; from their JSON files."""
+"""The part of a model card about what is fitted beside a student, from the JSON files that its commands wrote."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ FILES = """| `sound_events.safetensors` | a head that hears coughs and the like,
 
 def extras(folder: Path) -> str:
     """Tables of every figure file that is there; empty if none is."""
-    writers = {"sound_events": _sound_events, "alarm": _alarm, "corrections": _corrections, "fusion": _fusion}
+    writers = {"sound_events": _sound_events, "alarm": _segment_quality, "corrections": _misheard_names, "fusion": _fusion}
     parts = [
         write(without_provenance(read_json(path, dict, error=DataError, remedy="write it anew")))
         for name, write in writers.items()
@@ -34,14 +34,14 @@ def _sound_events(figures: dict) -> str:
     ]
     quiet = "; ".join(f"{f['all']:.2g} in {name} ({f['minutes']:.0f} min)" for name, f in figures["false_per_10_min"].items())
     return (
-        "### Sound events\n\nReal sounds of people and clips not learnt from, laid between and over the words of spoken "
+        "### Sound events\n\nReal sounds of people and clips not learnt from, mixed between and over the words of spoken "
         "consultations; an event is found if it overlaps.\n\n"
-        + _table(["sign", "n", "AUROC against speech", "against other sounds", "recall", "precision"], rows)
-        + f"\n\nFalse signs in 10 minutes of speech without any: {quiet}."
+        + _table(["sound event", "n", "AUROC against speech", "against other sounds", "recall", "precision"], rows)
+        + f"\n\nFalse detections in 10 minutes of speech without any: {quiet}."
     )
 
 
-def _alarm(figures: dict) -> str:
+def _segment_quality(figures: dict) -> str:
     rows = [
         [
             level,
@@ -49,8 +49,8 @@ def _alarm(figures: dict) -> str:
             f"{f['alarms_on_right_segments']:.1%}",
             f"{f['garbled']['auroc']:.3f}",
             *(
-                f"{f['garbled'][f'auroc of {rival}']:.3f}"
-                for rival in ("recogniser alone", "student alone", "recogniser and student")
+                f"{f['garbled'][f'auroc of {what}']:.3f}"
+                for what in ("recogniser alone", "student alone", "recogniser and student")
             ),
         ]
         for level, f in figures.items()
@@ -62,13 +62,13 @@ def _alarm(figures: dict) -> str:
         "right ones marked",
         "word error rate over 0.4",
     ]
-    rivals = ["by the recogniser's log-probability and no-speech probability", "by the student", "by both"]
-    return "### Transcript alarm\n\nAUROC of wrong segments against right ones, on consultations not fitted on.\n\n" + _table(
-        [*head, *rivals], rows
+    compared = ["by the recogniser's log-probability and no-speech probability", "by the student", "by both"]
+    return "### Segment quality\n\nAUROC of wrong segments against right ones, on consultations not fitted on.\n\n" + _table(
+        [*head, *compared], rows
     )
 
 
-def _corrections(figures: dict) -> str:
+def _misheard_names(figures: dict) -> str:
     rows = [
         [name, str(f["all"]["n_said"])]
         + [f"{f['all'][f'{what}_before']:.3f} → {f['all'][f'{what}_after']:.3f}" for what in ("recall", "precision")]
@@ -84,11 +84,11 @@ def _fusion(figures: dict) -> str:
     rows = []
     for level, f in figures.items():
         for group in ("all", "common", "names"):
-            own = f[group]
-            difference, low, high = own["fused_minus_transcript_f1"]
+            figures_of = f[group]
+            difference, low, high = figures_of["fused_minus_transcript_f1"]
             rows.append(
-                [level, group, str(own["n_said"])]
-                + [f"{own[way]['f1']:.3f}" for way in ("transcript", "corrected", "fused")]
+                [level, group, str(figures_of["n_said"])]
+                + [f"{figures_of[way]['f1']:.3f}" for way in ("transcript", "corrected", "fused")]
                 + [
                     f"{difference:+.3f} [{low:+.3f}, {high:+.3f}]",
                     f"{f['expected_calibration_error']:.3f}" if group == "all" else "",

@@ -1,11 +1,10 @@
 """The example consultations that ship with MedAlign: invented, spoken by synthetic voices, with the truth beside them.
 
 Each one is `assets/examples/<slug>.json`, written by hand: who says what, in which voice, and which concepts a
-clinician would note. `python -m medalign.training.data.example_recordings` speaks them into `<slug>.flac`,
-writes the true times of the turns
-into `<slug>.timing.json`, adds `<slug>-noisy.flac` where a consultation asks for noise, and lists all turns in
-`manifest.csv`, the tiny set that `medalign train` can be tried on. Reading them with `load_examples()` needs none of the
-speech programs.
+clinician would note. `python -m medalign.training.data.example_recordings` speaks them into `<slug>.flac`, writes the true
+times of the turns into `<slug>.timing.json`, adds `<slug>-noisy.flac` where a consultation asks for noise, and lists all
+turns in `manifest.csv`, the tiny set that `medalign train` can be tried on. Reading them with `load_examples()` needs none
+of the speech programs.
 """
 
 import argparse
@@ -14,6 +13,7 @@ import zlib
 from pathlib import Path
 
 import numpy as np
+import soundfile
 from scipy.signal import lfilter
 
 from medalign.core.assets import EXAMPLES
@@ -101,8 +101,6 @@ def _write_timing(path: Path, script: dict, waveform: np.ndarray, times: list[tu
 
 
 def _write_flac(path: Path, waveform: np.ndarray) -> None:
-    import soundfile  # only synthesis needs it, so reading the examples must not
-
     peak = float(np.abs(waveform).max())
     assert peak < 1, f"{path.name} would clip at {peak:.2f}; lower SPEECH_LEVEL_DBFS, now {SPEECH_LEVEL_DBFS}"
     soundfile.write(path, waveform, SAMPLE_RATE_HZ, format="FLAC", subtype="PCM_16", compression_level=1.0)
