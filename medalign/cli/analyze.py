@@ -31,7 +31,7 @@ def add_commands(commands: Commands) -> None:
     for name, help_text in EXPORTS.items():
         analyze.add_argument(f"--{name}", metavar="OUT", type=Path, help=help_text)
     analyze.add_argument(
-        "--concepts", metavar="CSV", type=Path, help="look for your own, too: columns label, synonyms (by |), code, category"
+        "--concepts", metavar="CSV", type=Path, help="also find custom concepts: columns label, synonyms (by |), code, category"
     )
     model_options(analyze, asr=True, teacher=True, student=True)
     analyze.set_defaults(command=_analyze)

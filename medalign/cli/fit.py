@@ -19,7 +19,7 @@ def add_commands(commands: Commands) -> None:
     """Add them to the subparsers of the command line."""
     calibrate = commands.add_parser("calibrate", help="fit the probabilities and distractors of a trained student")
     calibrate.add_argument("--speech", type=Path, required=True, help="folder written by `medalign synthesize`")
-    calibrate.add_argument("--only", default="", help="validation consultations whose identifier starts so")
+    calibrate.add_argument("--only", default="", help="validation consultations whose identifier starts with this")
     model_options(calibrate, student=True, asr=True)
     cache_option(calibrate)
     calibrate.set_defaults(command=_calibrate)
@@ -27,7 +27,9 @@ def add_commands(commands: Commands) -> None:
     misheard = commands.add_parser("misheard-names", help="fit and measure the correction of misheard medicines and diseases")
     misheard.add_argument("--speech", type=Path, action="append", required=True, help="spoken validation takes to measure on")
     misheard.add_argument("--fit", type=Path, action="append", default=[], help="others to fit on first, in another voice")
-    misheard.add_argument("--only", default="", metavar="PREFIX", help="measure on consultations whose identifier starts so")
+    misheard.add_argument(
+        "--only", default="", metavar="PREFIX", help="measure on consultations whose identifier starts with this"
+    )
     misheard.add_argument(
         "--fit-only", action="append", default=[], metavar="PREFIX", help="and fit on those; may be repeated (default: all)"
     )
@@ -53,7 +55,7 @@ def add_commands(commands: Commands) -> None:
     sound_events.add_argument("--speech", type=Path, required=True, help="folder written by `medalign synthesize`")
     sound_events.add_argument("--body-sounds", type=Path, required=True, help="folder with coswara/, covid19_cough/ and esc10/")
     sound_events.add_argument(
-        "--quiet", type=Path, action="append", default=[], help="real speech with a manifest.csv, to count false signs in"
+        "--quiet", type=Path, action="append", default=[], help="real speech with a manifest.csv, to count false events in"
     )
     field_options(
         sound_events,
@@ -70,7 +72,7 @@ def add_commands(commands: Commands) -> None:
 
 def _observing_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--speech", type=Path, required=True, help="folder written by `medalign synthesize`")
-    command.add_argument("--fit", metavar="PREFIX", help="fit anew first, on consultations whose identifier starts so")
+    command.add_argument("--fit", metavar="PREFIX", help="refit first, on consultations whose identifier starts with this")
     command.add_argument("--only", required=True, metavar="PREFIX", help="measure on those")
     command.add_argument(
         "--snr-db",

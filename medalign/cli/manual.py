@@ -1,11 +1,11 @@
 """The longer pages of the manual, shown under a command's options by --help."""
 
 SYNTHESIZE = """\
-Turns the text of consultations into speech to learn from. Doctor and patient get different voices, each with its own
-rate and pitch; validation is spoken in a voice that training never hears. The manifest has a row for every utterance and,
-for training, every 6 s window, with what was said and the concepts in it. Texts that stand in validation are left out of
-training. --practice 12 adds dialogues, written from templates, that say every concept of the bank: collections say most
-of them never, and unheard words stay unheard.
+Synthesizes training speech from the text of consultations. Doctor and patient get different voices with rates and
+pitches of their own; the validation voice is never used for training. The manifest has a row for every utterance and, for
+training, for every 6 s window, with what was said and the concepts in it. Texts of the validation split are left out of
+training. --practice 12 adds dialogues, written from templates, that mention every concept of the bank: most of them
+never occur in the collections, and a concept without training speech is not recognised.
 
   medalign synthesize --data DATA --practice 12 --out runs/speech
   medalign train runs/speech/manifest.csv --out runs/student
@@ -13,18 +13,18 @@ of them never, and unheard words stay unheard.
 
 TRAIN = """\
 WHAT IT DOES
-  The teacher, a frozen language model, reads the text of each row; the student, an audio encoder with a small head,
-  hears its audio and learns to give the same embedding. Nothing else is learnt: the teacher stays as it is, and so does
-  the encoder, unless --adapter says otherwise. The best weights on the validation rows become the checkpoint.
+  The teacher, a frozen language model, embeds the text of each row. The student, an audio encoder with a small head, is
+  trained to give the audio of the row the same embedding. Only the head is trained; --adapter trains parts of the encoder,
+  too. The weights that are best on the validation rows become the checkpoint.
 
 YOUR OWN DATA
   MANIFEST is a CSV file with a header. Only path and text are needed:
 
     path      audio file, relative to the manifest
-    text      what is said or heard in it
-    group     consultation or patient; never split between learning and validation (default: the path)
+    text      what is said in it, or what sounds it contains
+    group     consultation or patient; never in both splits (default: the path)
     split     train or valid (default: about one group in five is valid)
-    start_s   start and end of the stretch in seconds
+    start_s   start and end of the segment in seconds
     end_s       (default: the whole file)
     labels    concepts in it, separated by spaces: identifiers of the bank, or words of your own
 
@@ -32,27 +32,27 @@ YOUR OWN DATA
 
 OBJECTIVE
   The parts of --loss:
-    contrastive       InfoNCE: gives every clip a score of its own
-    cka               1 - debiased CKA, the paper's idea; depends on the batch size, so it is never accumulated
+    contrastive       InfoNCE: each clip against all texts of the batch
+    cka               1 - debiased CKA, the paper's idea; computed on the whole batch, never accumulated over chunks
     concept           sigmoid loss against the texts of the concepts in the row
-    reconstruction    log-mel of hidden tokens: self-supervision
-    siglip            in place of InfoNCE: each clip against each text, judged by itself
-    published         the loss of the paper's code, which can't see the pairing; for comparison only
+    reconstruction    self-supervision: the log-mel of masked tokens is reconstructed
+    siglip            in place of InfoNCE: an independent sigmoid loss for each pair of clip and text
+    published         the loss of the paper's code, which does not depend on the pairing; for comparison only
 
-STOPPING AND GOING ON
-  Ctrl-C or a SIGTERM finishes the step, saves, and leaves. The same command goes on from there, on a CPU bit for bit as
-  if it had never stopped. A run that is killed goes on from its last state: only the step it was in is lost, or, where
-  steps are quick and you save less often, at most --save-every steps. A run goes on only as what it began as: other data,
-  models or options are refused by name. --steps may grow; --save-every, --chunk-size, --device and --cache may differ.
+STOPPING AND RESUMING
+  Ctrl-C or SIGTERM finishes the step, saves the state and exits. The same command resumes the run; on a CPU, the result
+  is identical to the bit to that of an uninterrupted run. A killed run resumes from its last saved state and repeats at
+  most --save-every steps. A run resumes only with the same data, models and options; any difference is refused by name.
+  --steps may grow; --save-every, --chunk-size, --device and --cache may differ.
 
 WHAT COMES OUT
   config.json, model.safetensors (and encoder.safetensors with an adapter), README.md (the model card), training.json,
-  log.jsonl (a line a step) and curves.html. Next: `medalign evaluate`, `medalign calibrate`, `medalign push`.
+  log.jsonl (one line per step) and curves.html. Next: `medalign evaluate`, `medalign calibrate`, `medalign push`.
 
 TRY IT, on the bundled examples, in about a minute on a laptop:
   medalign train assets/examples/manifest.csv --out runs/first --steps 60 --batch-size 24 --validate-every 20
 
 SEVERAL GPUS
   accelerate launch -m medalign train MANIFEST --out OUT
-  Embeddings are gathered before the losses, so N processes compute one process's loss.
+  Embeddings are gathered before the losses, so N processes compute the same loss as one process.
 """

@@ -23,7 +23,9 @@ def _add_making(commands: Commands) -> None:
         "synthesize", help="speak consultations and write a training manifest", formatter_class=Manual, epilog=SYNTHESIZE
     )
     synthesize.add_argument("--data", type=Path, help="folder with primock57/, aci_bench/ or mts_dialog/")
-    synthesize.add_argument("--out", type=Path, required=True, help="folder for audio and manifest.csv; keep it: reruns go on")
+    synthesize.add_argument(
+        "--out", type=Path, required=True, help="folder for audio and manifest.csv; a rerun continues in it"
+    )
     synthesize.add_argument("--takes", type=int, default=1, help="renderings of each training consultation")
     synthesize.add_argument("--voices", type=_names, help="training voices, separated by commas")
     synthesize.add_argument("--valid-voices", type=_names, help="voices of validation, none of the training voices")
@@ -31,7 +33,7 @@ def _add_making(commands: Commands) -> None:
     synthesize.add_argument(
         "--terms", action="store_true", help="also say each medicine and disease once, for `misheard-names`"
     )
-    synthesize.add_argument("--only", default="", help="consultations whose identifier starts so")
+    synthesize.add_argument("--only", default="", help="consultations whose identifier starts with this")
     synthesize.add_argument("--seed", type=int, default=0, help="draws voices, rates, pitches and pauses")
     synthesize.set_defaults(command=_synthesize)
 
@@ -40,7 +42,9 @@ def _add_making(commands: Commands) -> None:
     reports.add_argument("--kind", required=True, choices=("heart", "lung", "cough", "everyday"))
     reports.add_argument("--audio-root", type=Path, required=True, help="folder that the column path starts from")
     reports.add_argument("--out", type=Path, required=True, help="the manifest to write")
-    reports.add_argument("--withhold", action="append", default=[], metavar="COLUMN", help="never tell it; may be repeated")
+    reports.add_argument(
+        "--withhold", action="append", default=[], metavar="COLUMN", help="leave it out of the reports; may be repeated"
+    )
     reports.add_argument("--llm", help="folder or Hub name of a causal language model (default: templates)")
     reports.add_argument("--seed", type=int, default=0, help="draws the wordings")
     reports.set_defaults(command=_reports)
@@ -54,12 +58,12 @@ def _add_making(commands: Commands) -> None:
     join = commands.add_parser("join", help="average runs on one encoder, such as seeds, into one student")
     join.add_argument("runs", metavar="RUN", type=Path, nargs="+", help="checkpoint folders of `medalign train`")
     join.add_argument("--out", type=Path, required=True, help="folder of the joined student")
-    join.add_argument("--weights", type=_numbers, help="how much each run counts, separated by commas (default: all alike)")
+    join.add_argument("--weights", type=_numbers, help="how much each run counts, separated by commas (default: equally)")
     join.set_defaults(command=_join)
 
 
 def _add_publishing(commands: Commands) -> None:
-    card = commands.add_parser("card", help="write a checkpoint's model card anew, from the files in its folder")
+    card = commands.add_parser("card", help="rewrite a checkpoint's model card from the files in its folder")
     card.add_argument("folder", metavar="FOLDER", type=Path)
     card.set_defaults(command=_card)
 
@@ -71,8 +75,10 @@ def _add_publishing(commands: Commands) -> None:
 
 
 def _train_options(train: argparse.ArgumentParser) -> None:
-    train.add_argument("manifest", metavar="MANIFEST", type=Path, help="CSV with a row per stretch of audio; see below")
-    train.add_argument("--out", type=Path, required=True, help="folder of the new checkpoint; an unfinished run in it goes on")
+    train.add_argument("manifest", metavar="MANIFEST", type=Path, help="CSV with a row per segment of audio; see below")
+    train.add_argument(
+        "--out", type=Path, required=True, help="folder of the new checkpoint; an unfinished run in it is resumed"
+    )
     cache_option(train)
     models = train.add_argument_group("models")
     field_options(
