@@ -4,11 +4,14 @@ import json
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from medalign.cli import main
 from medalign.core.analysis import SCHEMA_VERSION
+from medalign.core.audio import Recording
 
 
 def fails(capsys, *arguments: str) -> str:
@@ -120,3 +123,14 @@ def test_a_reader_that_stops_early_gets_no_traceback():
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         process.stdout.close()
         assert process.wait() == 1 and process.stderr.read() == ""
+
+
+@pytest.mark.parametrize("command", [["preview"], ["search"]])
+def test_a_recording_is_decoded_once(command, write_wav, monkeypatch):
+    """What is called gets the recording that was read at the door, not its path."""
+    given = []
+    answer = {command[0]: lambda recording, *_: given.append(recording) or ()}
+    monkeypatch.setattr("medalign.pipeline.listener.Listener.default", lambda **_: SimpleNamespace(**answer))
+    audio = write_wav("part.wav", np.zeros(16_000))
+    assert main([*command, audio, *(["a cough"] if command == ["search"] else [])]) == 0
+    assert [type(one) for one in given] == [Recording]

@@ -282,7 +282,7 @@ def test_a_recording_is_decoded_once_on_its_way_through_the_page(browser, tone, 
         decoded.append(Path(source).name)
         return load_recording(source, **options)
 
-    for module in ("ui.run", "ui.tabs.compare_tab", "ui.page", "ui.session", "pipeline.analyzer", "core.audio"):
+    for module in ("ui.run", "ui.tabs.compare_tab", "ui.page", "ui.session", "core.audio"):
         monkeypatch.setattr(f"medalign.{module}.load_recording", counting)
     engine = FakeEngine(page_fixtures.analysis())
     with fake_server(engine, comparing=Comparing(lambda c: (engine, 1))) as url, watched_page(browser, url) as page:

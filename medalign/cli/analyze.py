@@ -12,6 +12,7 @@ from medalign.core.errors import MedAlignError
 from medalign.core.wording import clock
 
 if TYPE_CHECKING:
+    from medalign.core.audio import Recording
     from medalign.pipeline.analyzer import Analyzer
     from medalign.pipeline.listener import Listener
 
@@ -109,7 +110,8 @@ def _write_exports(analysis: Analysis, arguments: argparse.Namespace) -> None:
 
 def _preview(arguments: argparse.Namespace) -> None:
     check_output(arguments.json)
-    rows = _load_listener(arguments).preview(arguments.audio)
+    listener, recording = _load_listener(arguments)
+    rows = listener.preview(recording)
     lines = [DISCLAIMER]
     for row in rows:
         places = ", ".join(clock(e.start_s) for e in row.audio_evidence) or "no clear place"
@@ -118,17 +120,18 @@ def _preview(arguments: argparse.Namespace) -> None:
 
 
 def _search(arguments: argparse.Namespace) -> None:
-    hits = _load_listener(arguments).search(arguments.audio, arguments.phrase, arguments.hits)
+    listener, recording = _load_listener(arguments)
+    hits = listener.search(recording, arguments.phrase, arguments.hits)
     lines = [f"{clock(h.start_s)}-{clock(h.end_s)}  fits better than {h.percentile:.0f} % of other texts" for h in hits]
     answer([asdict(hit) for hit in hits], arguments.json, lines)
 
 
-def _load_listener(arguments: argparse.Namespace) -> "Listener":
+def _load_listener(arguments: argparse.Namespace) -> "tuple[Listener, Recording]":
     from medalign.core.audio import load_recording
     from medalign.pipeline.listener import Listener
 
-    load_recording(arguments.audio)  # a bad file is refused before any model is loaded
-    return Listener.default(teacher=arguments.teacher, student=arguments.student, device=arguments.device)
+    recording = load_recording(arguments.audio)  # a bad file is refused before any model is loaded
+    return Listener.default(teacher=arguments.teacher, student=arguments.student, device=arguments.device), recording
 
 
 def _load_analyzer(arguments: argparse.Namespace) -> "Analyzer":

@@ -88,6 +88,11 @@ def load_recording(
     return _from_file(file, name, max_duration_s)
 
 
+def recording_of(source: Source | Recording) -> Recording:
+    """A recording as it is; anything else through `load_recording`."""
+    return source if isinstance(source, Recording) else load_recording(source)
+
+
 def _from_file(file: BinaryIO, name: str, max_duration_s: float) -> Recording:
     try:
         with av.open(file, "r", metadata_errors="ignore") as container:

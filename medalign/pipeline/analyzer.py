@@ -26,7 +26,7 @@ from medalign.core.analysis import (
     RecordingInfo,
     WindowAlignment,
 )
-from medalign.core.audio import Recording, Source, load_recording
+from medalign.core.audio import Recording, Source, recording_of
 from medalign.core.editing import kept_corrections
 from medalign.core.explanation import Explanation
 from medalign.core.transcript import Transcript
@@ -106,7 +106,7 @@ class Analyzer:
         """
         clock = Clock()
         yield clock.progress("decode", "Reading the recording")
-        recording = source if isinstance(source, Recording) else load_recording(source)
+        recording = recording_of(source)
         clock.lap("decode")
         transcript, encoded = yield from self._transcribe_and_encode(recording, custom, clock)
         yield clock.progress("teacher", "Finding clinical concepts in the text", transcript, encoded=encoded)

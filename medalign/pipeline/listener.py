@@ -7,7 +7,6 @@ of a full analysis.
 import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from os import PathLike
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,7 @@ from torch import Tensor
 from medalign.concepts import Concept, ConceptBank, Mention
 from medalign.concepts.custom import extended
 from medalign.core.analysis import ConceptFinding, Correction, Reason, SegmentCheck, SoundEvent
-from medalign.core.audio import Recording, load_recording
+from medalign.core.audio import Recording, Source, recording_of
 from medalign.core.errors import CheckpointError, DataError, WeightsError
 from medalign.core.explanation import SearchHit
 from medalign.core.transcript import Segment, Transcript
@@ -208,18 +207,18 @@ class Listener:
         embedded[spoken] = self.teacher.encode([texts[i] for i in spoken])
         return texts, embedded
 
-    def preview(self, path: str | PathLike, custom: Sequence[Concept] = ()) -> tuple[ConceptFinding, ...]:
+    def preview(self, source: Source | Recording, custom: Sequence[Concept] = ()) -> tuple[ConceptFinding, ...]:
         """Concepts in the audio alone, the likeliest first. Raises AudioError if the recording can't be used."""
-        return self.preview_concepts(self.encode(load_recording(path), custom))
+        return self.preview_concepts(self.encode(recording_of(source), custom))
 
     def preview_concepts(self, encoded: EncodedRecording) -> tuple[ConceptFinding, ...]:
         """What can be said before a word is written."""
         return findings((), None, encoded.evidence, encoded.bank)
 
-    def search(self, path: str | PathLike, phrase: str, n_hits: int = N_HITS) -> tuple[SearchHit, ...]:
+    def search(self, source: Source | Recording, phrase: str, n_hits: int = N_HITS) -> tuple[SearchHit, ...]:
         """Where a recording sounds most like a phrase; see `find`. Raises AudioError if the recording can't be used."""
         phrase = _checked(phrase)
-        return self.find(self.encode(load_recording(path)), phrase, n_hits)
+        return self.find(self.encode(recording_of(source)), phrase, n_hits)
 
     def find(self, encoded: EncodedRecording, phrase: str, n_hits: int = N_HITS) -> tuple[SearchHit, ...]:
         """Where it sounds most like a phrase, the best place first; places don't overlap.
