@@ -11,7 +11,7 @@ from pathlib import Path
 
 from medalign.core.assets import EXAMPLES
 from medalign.core.errors import DataError
-from medalign.core.files import read_json
+from medalign.core.files import read_json, reading, typed
 
 _REMEDY = "write it anew with: python -m medalign.training.data.example_recordings"
 
@@ -84,24 +84,13 @@ def analysis_path(audio_path: Path) -> Path:
 def _load_example(script_path: Path) -> Example:
     stem, folder = script_path.stem, script_path.parent
     script, timing = read_script(script_path), read_script(folder / f"{stem}.timing.json")
-    try:
+    with reading(f"{script_path.name} or its timing is not as expected", error=DataError, remedy=_REMEDY):
         if timing["script"] != script_fingerprint(script):
             raise DataError(f"{script_path.name} was changed after it was spoken; {_REMEDY}")
-        turns = zip(script["turns"], timing["turns"], strict=True)
-        example = Example(
-            slug=script["slug"],
-            title=script["title"],
-            summary=script["summary"],
-            voices=script["voices"],
-            turns=tuple(Turn(**spoken, **when) for spoken, when in turns),
-            expected_concepts=tuple(ExpectedConcept(**concept) for concept in script["expected_concepts"]),
-            noise=Noise(**script["noise"]) if script["noise"] else None,
-            audio_path=folder / f"{stem}.flac",
-            noisy_audio_path=folder / f"{stem}-noisy.flac" if script["noise"] else None,
-            duration_s=timing["duration_s"],
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise DataError(f"{script_path.name} or its timing lacks a field or has an odd one ({error}); {_REMEDY}") from error
+        turns = [spoken | when for spoken, when in zip(script["turns"], timing["turns"], strict=True)]
+        noisy = f"{folder / stem}-noisy.flac" if script["noise"] else None
+        files = {"audio_path": f"{folder / stem}.flac", "noisy_audio_path": noisy}
+        example = typed({**script, "turns": turns, "duration_s": timing["duration_s"], **files}, Example)
     for path in filter(None, (example.audio_path, example.noisy_audio_path)):
         if not path.is_file():
             raise DataError(f"the recording {path.name} is missing in {folder}; {_REMEDY}")
