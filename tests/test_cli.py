@@ -103,7 +103,7 @@ def test_an_output_that_cannot_be_written_is_found_out_before_the_work(capsys, e
 
 def test_training_data_that_are_missing_are_one_line(capsys, tmp_path):
     gone = str(tmp_path / "gone.csv")
-    assert "manifest " + gone + " not found" in fails(capsys, "train", gone, "--out", str(tmp_path / "out"))
+    assert gone + " is missing" in fails(capsys, "train", gone, "--out", str(tmp_path / "out"))
     assert "holds none of primock57" in fails(capsys, "synthesize", "--data", str(tmp_path), "--out", str(tmp_path / "out"))
     assert "no spoken consultation" in fails(capsys, "calibrate", "--speech", str(tmp_path))
     assert "no training.json" in fails(capsys, "card", str(tmp_path))
