@@ -167,7 +167,7 @@ def test_the_short_list_keeps_the_likeliest_few_for_the_same_words_and_drops_the
     assert shortlist([], fitted(shortlisted_by={}, believed_by={})) == []
 
 
-def test_each_stretch_is_heard_again_once_and_a_name_is_measured_against_its_rivals():
+def test_each_stretch_is_heard_again_once_and_a_name_is_measured_against_competing_names():
     found = [c for c in suggested("I use salby temol when I run.") if c.suggestion.likeness > 0.6]
     rescorer = Recogniser(salbutamol=12.0)
     features = misheard_features(found, rescorer)
@@ -177,8 +177,8 @@ def test_each_stretch_is_heard_again_once_and_a_name_is_measured_against_its_riv
     for name, row in zip(names, features, strict=True):
         assert row[RATIO] == (12.0 if name == "salbutamol" else 0.0)
     assert features[names.index("salbutamol"), LEAD] == (12.0 if len(set(names)) > 1 else MAX_RATIO)
-    rivals = [row[LEAD] for name, row in zip(names, features, strict=True) if name != "salbutamol"]
-    assert all(lead <= 0 for lead in rivals)
+    competing = [row[LEAD] for name, row in zip(names, features, strict=True) if name != "salbutamol"]
+    assert all(lead <= 0 for lead in competing)
 
 
 def test_the_sound_decides_between_names_and_only_one_is_told_for_the_same_words():

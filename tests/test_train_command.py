@@ -251,7 +251,7 @@ def test_a_card_is_written_from_the_figures_in_the_folder(trained, tmp_path):
     shutil.copytree(trained, folder)
     student = {"name": "first",
                "auroc": 0.9, "auroc_95": [0.88, 0.92], "average_precision": 0.5, "average_precision_95": [0.4, 0.6],
-               "average_precision_against_rivals": 0.55,
+               "average_precision_against_distractors": 0.55,
                "recall@1": 0.3, "recall@1_95": [0.2, 0.4], "recall@10": 0.6, "recall@10_95": [0.5, 0.7],
                "probe_average_precision": 0.55,
                "mismatch": {"foreign_text_auroc": 0.99, "same_consultation_auroc": 0.97},
@@ -260,7 +260,7 @@ def test_a_card_is_written_from_the_figures_in_the_folder(trained, tmp_path):
                "students": [student, student],
                "unaligned_encoder": {"probe_average_precision": 0.25},
                "teacher_on_true_text": {"auroc": 0.99, "average_precision": 0.8,
-                                        "average_precision_against_rivals": 0.85}}  # fmt: skip
+                                        "average_precision_against_distractors": 0.85}}  # fmt: skip
     (folder / "evaluation.json").write_text(json.dumps(figures))
     write_card(folder)
     card = (folder / "README.md").read_text()

@@ -49,7 +49,7 @@ def likelihood(probability: float) -> str:
     return f"{frequency(probability)} ({band(probability)})"
 
 
-def distractors(percentile: float) -> str:
+def better_fits(percentile: float) -> str:
     """How many unrelated texts fit the sound better than the transcript does: `1 in 120`.
 
     Percentiles of matching words crowd at 99.9, where a reader takes 98 for good; counted from this end, they differ.
@@ -65,7 +65,7 @@ def distractors(percentile: float) -> str:
 
 def fit(percentile: float | None) -> str:
     """How well sound and words fit, against texts that have nothing to do with the recording."""
-    return "no words to compare" if percentile is None else f"{distractors(percentile)} unrelated texts would fit better"
+    return "no words to compare" if percentile is None else f"{better_fits(percentile)} unrelated texts would fit better"
 
 
 def clarity(word_probability: float) -> str:

@@ -30,7 +30,7 @@ def bootstrap_over_groups(statistic: Statistic, groups: Sequence[str], n: int = 
 def paired_difference(
     first: Statistic, second: Statistic, groups: Sequence[str], n: int = 500, seed: int = 0
 ) -> tuple[float, float, float]:
-    """First minus second on all rows, and the 95 % interval of that difference, both judged on the same resamples.
+    """First minus second on all rows, and the 95 % interval of that difference, both measured on the same resamples.
 
     Two systems stumble over the same consultations, so this interval is narrower than those of the two figures suggest.
 

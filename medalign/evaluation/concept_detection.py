@@ -1,6 +1,6 @@
 """Concept detection: do scores put the clips in which a concept is mentioned above those in which it is not?
 
-Conventions: scores and truth are (n_clips, n_concepts); higher means more likely; a concept is judged only if it has
+Conventions: scores and truth are (n_clips, n_concepts); higher means more likely; a concept is evaluated only if it has
 enough mentions, and the mean is over concepts (macro).
 
 Both metrics are computed here for all concepts at once, which the bootstrap needs: scikit-learn's take a column at a time
@@ -72,25 +72,25 @@ def per_concept(scores: Scores, truth: Truth, *, min_mentions: int) -> dict[int,
     """AUROC, average precision and number of mentions for each concept with at least `min_mentions`, by column.
 
     Raises:
-        ValueError: if shapes differ, no concept has enough mentions, or a score of a judged concept is not a number.
+        ValueError: if shapes differ, no concept has enough mentions, or a score of a evaluated concept is not a number.
     """
     if scores.shape != truth.shape:
         raise ValueError(f"scores are {scores.shape}, truth is {truth.shape}")
     counts = truth.sum(0)
-    judged = [j for j in range(truth.shape[1]) if min_mentions <= counts[j] < len(truth)]
-    if not judged:
+    evaluated = [j for j in range(truth.shape[1]) if min_mentions <= counts[j] < len(truth)]
+    if not evaluated:
         raise ValueError(f"no concept has {min_mentions} mentions in {len(truth)} clips")
-    if np.isnan(scores[:, judged]).any():
-        raise ValueError("scores of judged concepts hold NaN")
-    auroc = column_auroc(scores[:, judged], truth[:, judged])
-    average_precision = column_average_precision(scores[:, judged], truth[:, judged])
+    if np.isnan(scores[:, evaluated]).any():
+        raise ValueError("scores of evaluated concepts hold NaN")
+    auroc = column_auroc(scores[:, evaluated], truth[:, evaluated])
+    average_precision = column_average_precision(scores[:, evaluated], truth[:, evaluated])
     return {
         j: {
             "auroc": float(auroc[i]),
             "average_precision": float(average_precision[i]),
             "n_mentions": int(counts[j]),
         }
-        for i, j in enumerate(judged)
+        for i, j in enumerate(evaluated)
     }
 
 
@@ -110,12 +110,12 @@ def bootstrap_over_groups(
 ) -> tuple[float, float]:
     """95 % interval of the mean over concepts, resampling whole groups (consultations) with replacement.
 
-    The concepts judged are those of the full sample, as far as a resample still holds them.
+    The concepts evaluated are those of the full sample, as far as a resample still holds them.
     """
-    judged = list(per_concept(scores, truth, min_mentions=min_mentions))
+    evaluated = list(per_concept(scores, truth, min_mentions=min_mentions))
 
     def statistic(rows: np.ndarray) -> float:
-        results = per_concept(scores[rows][:, judged], truth[rows][:, judged], min_mentions=1)
+        results = per_concept(scores[rows][:, evaluated], truth[rows][:, evaluated], min_mentions=1)
         return mean_over_concepts(results, metric)
 
     return bootstrap.bootstrap_over_groups(statistic, groups, n, seed)

@@ -162,7 +162,7 @@ def _figures(folder: Path, story: dict) -> str:
     rows = {
         "zero-shot AUROC": "auroc",
         "zero-shot mean average precision": "average_precision",
-        "the same, cosines lowered by 0.3 of the distance to the clip's best": "average_precision_against_rivals",
+        "the same, cosines lowered by 0.3 of the distance to the clip's best": "average_precision_against_distractors",
         "its text among 500, recall@1": "recall@1",
         "its text among 500, recall@10": "recall@10",
         "linear probe, mean average precision": "probe_average_precision",
@@ -175,7 +175,7 @@ def _figures(folder: Path, story: dict) -> str:
         + " |"
     )
     teacher = "teacher on the true text, AUROC / average precision / the same against distractors"
-    of_teacher = "{auroc:.3f} / {average_precision:.3f} / {average_precision_against_rivals:.3f}"
+    of_teacher = "{auroc:.3f} / {average_precision:.3f} / {average_precision_against_distractors:.3f}"
     lines.append(f"| {teacher} | " + " | ".join(of_teacher.format(**table["teacher_on_true_text"]) for table in tables) + " |")
     pairing = first["students"][0]["pairing"]
     lines += [

@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 DEGRADED_SHARE = 0.5  # of the mixtures that are learnt from
 BATCH, PEAK_LR = 16, 3e-3
-MAX_FALSE_PER_HOUR = 1.0  # of each sign, on the speech that thresholds are set on
+MAX_FALSE_PER_HOUR = 1.0  # of each kind, on the speech that thresholds are set on
 
 
 def fit_sound_events(
@@ -44,7 +44,7 @@ def fit_sound_events(
     Args:
         speech: folder written by `synthesize`; training takes to learn from, the two halves of the validation takes to set
             thresholds on and to measure on.
-        quiet: folders with a manifest.csv of real speech without signs, to count false ones in.
+        quiet: folders with a manifest.csv of real speech without sound events, to count false ones in.
 
     Raises:
         DataError: speech or sounds are missing.
@@ -59,8 +59,8 @@ def fit_sound_events(
     frames, truths, laid_in = {}, {}, {}
     for part, n in sizes.items():
         frames[part], truths[part], laid_in[part] = _mixtures(takes[part], body_sounds, part, student, cache, n, seed)
-    learnt, judged = ((frames[part], truths[part]) for part in ("train", "valid"))
-    head = train_head(learnt, judged, student, n_epochs=config.n_epochs, seed=seed)
+    training, validation = ((frames[part], truths[part]) for part in ("train", "valid"))
+    head = train_head(training, validation, student, n_epochs=config.n_epochs, seed=seed)
     detector = SoundEventDetector(head, np.zeros(len(LABELS)), np.ones((len(LABELS), 2)))
     quiet_valid = [detector.logits(student.frames(take.waveform())) for take in takes["valid"]]
     detector = _calibrated(detector, frames["valid"], laid_in["valid"], quiet_valid)
@@ -119,21 +119,21 @@ def _frames(student: Student, waveform: np.ndarray) -> np.ndarray:
 
 
 def train_head(
-    learnt: tuple[np.ndarray, np.ndarray],
-    judged: tuple[np.ndarray, np.ndarray],
+    training: tuple[np.ndarray, np.ndarray],
+    validation: tuple[np.ndarray, np.ndarray],
     student: Student,
     *,
     n_epochs: int,
     seed: int = 0,
 ) -> SoundEventHead:
-    """Binary cross-entropy for each sign and step, steps whose truth is NaN left out; the epoch that judges best is kept.
+    """Binary cross-entropy for each kind and step, steps whose truth is NaN left out; the epoch that judges best is kept.
 
     Args:
-        learnt, judged: frames (n, n_frames, dim) and truth (n, n_steps, k) of mixtures.
+        training, validation: frames (n, n_frames, dim) and truth (n, n_steps, k) of mixtures.
     """
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
-    frames, truth = learnt
+    frames, truth = training
     head = SoundEventHead(frames.shape[-1], round(student.encoder.frames_per_s / STEPS_PER_S))
     n_steps = n_epochs * math.ceil(len(frames) / BATCH)
     optimiser = torch.optim.AdamW(head.parameters(), lr=PEAK_LR, weight_decay=0.05)
@@ -149,10 +149,11 @@ def train_head(
             schedule.step()
             losses.append(loss.item())
         with torch.inference_mode():
-            judged_loss = float(np.mean([_loss(head.eval(), f[None], t[None]).item() for f, t in zip(*judged, strict=True)]))
-        log.info("epoch %d of %d: loss %.4f, on validation mixtures %.4f", epoch + 1, n_epochs, np.mean(losses), judged_loss)
-        if judged_loss < best_loss:
-            best, best_loss = copy.deepcopy(head.state_dict()), judged_loss
+            losses_there = [_loss(head.eval(), f[None], t[None]).item() for f, t in zip(*validation, strict=True)]
+            validation_loss = float(np.mean(losses_there))
+        log.info("epoch %d of %d: loss %.4f, in validation %.4f", epoch + 1, n_epochs, np.mean(losses), validation_loss)
+        if validation_loss < best_loss:
+            best, best_loss = copy.deepcopy(head.state_dict()), validation_loss
     head.load_state_dict(best)
     return head.eval()
 
@@ -222,7 +223,7 @@ def _counts(found: Sequence[Sequence[Event]], laid_in: Sequence[list], column: i
 
 
 def measure_sound_events(detector: SoundEventDetector, frames: np.ndarray, laid_in: list[list], *, seed: int = 0) -> dict:
-    """For each sign: AUROC of its events against speech alone and against other sounds, recall, precision, calibration."""
+    """For each kind: AUROC of its events against speech alone and against other sounds, recall, precision, calibration."""
     rng = np.random.default_rng(seed)
     logits = [detector.logits(torch.from_numpy(f.astype(np.float32))) for f in frames]
     found = [find_events(one, detector.thresholds) for one in logits]
@@ -248,7 +249,7 @@ def _auroc(positive: list[np.ndarray], negative: list[np.ndarray], column: int) 
 
 
 def _peak(logits: np.ndarray, start_s: float, end_s: float) -> np.ndarray:
-    """Highest logit of each sign in a stretch, (k,)."""
+    """Highest logit of each kind in a stretch, (k,)."""
     first = max(0, round(start_s * STEPS_PER_S) - 1)
     return logits[first : round(end_s * STEPS_PER_S) + 1].max(0)
 
@@ -271,11 +272,11 @@ def _waveforms(folder: Path) -> Iterator[np.ndarray]:
 
 
 def _false_per_10_min(detector: SoundEventDetector, student: Student, waveforms: Iterable[np.ndarray]) -> dict[str, float]:
-    """Signs found where there are none, by label and in all."""
+    """Sound events found where there are none, by label and in all."""
     counts, minutes = dict.fromkeys(LABELS, 0), 0.0
     for waveform in waveforms:
-        for sign in detector.detect(student.frames(waveform)):
-            counts[sign.label] += 1
+        for event in detector.detect(student.frames(waveform)):
+            counts[event.label] += 1
         minutes += len(waveform) / SAMPLE_RATE_HZ / 60
     rates = {label: 10 * n / max(minutes, 1e-9) for label, n in counts.items()}
     return {"minutes": minutes, "all": sum(rates.values()), **rates}

@@ -1,7 +1,7 @@
-"""Figures of students on validation speech, with intervals; several seeds of one recipe are told together.
+"""Figures of students on validation speech, with intervals; several seeds of one recipe stand together.
 
 By default every utterance is heard as a recording of its own: that keeps its neighbours' words out of the score. The
-unaligned encoder is judged beside the students, by a linear probe on its mean-pooled frames.
+unaligned encoder is measured beside the students, by a linear probe on its mean-pooled frames.
 """
 
 import logging
@@ -79,7 +79,7 @@ def evaluate_students(
         "precision": "bfloat16" if bf16 else "float32",
         "n_utterances": len(rows),
         "n_groups": len(set(measure.groups)),
-        "n_concepts": int(measure.judged.sum()),
+        "n_concepts": int(measure.evaluated.sum()),
         "unaligned_encoder": measure.probe(mean_pooled),
         "teacher_on_true_text": measure.zero_shot(text @ vocabulary.embeddings.T) | measure.probe(text),
         "students": [_figures(student, pairs, measure, text, vocabulary) for student in students],
@@ -153,19 +153,19 @@ class _Measure:
         self.texts = [pair.text for pair in pairs.pairs]
         self.groups = [pair.group for pair in pairs.pairs]
         self.mentioned = mentioned
-        self.judged = (mentioned.sum(0) >= MIN_MENTIONS) & (mentioned.sum(0) < len(mentioned))
-        if not self.judged.any():
+        self.evaluated = (mentioned.sum(0) >= MIN_MENTIONS) & (mentioned.sum(0) < len(mentioned))
+        if not self.evaluated.any():
             raise DataError(f"no concept has {MIN_MENTIONS} mentions in the validation rows; there is nothing to measure")
 
     def zero_shot(self, cosines: np.ndarray) -> dict:
         """Of plain cosines, and average precision of `against_distractors`, too."""
-        truth = self.mentioned[:, self.judged]
-        plain, ranked = cosines[:, self.judged], against_distractors(cosines)[:, self.judged]
+        truth = self.mentioned[:, self.evaluated]
+        plain, ranked = cosines[:, self.evaluated], against_distractors(cosines)[:, self.evaluated]
         figures: dict[str, object] = {}
         for name, scores, per_column in (
             ("auroc", plain, column_auroc),
             ("average_precision", plain, column_average_precision),
-            ("average_precision_against_rivals", ranked, column_average_precision),
+            ("average_precision_against_distractors", ranked, column_average_precision),
         ):
             figures |= self._with_interval(name, partial(_column_mean, per_column, scores, truth))
         return figures
@@ -182,8 +182,8 @@ class _Measure:
     def probe(self, embeddings: np.ndarray) -> dict:
         n_groups = len(set(self.groups))
         if n_groups < 2:
-            raise DataError("the validation rows are of one consultation; a probe is fitted on others than it is judged by")
-        truth = self.mentioned[:, self.judged]
+            raise DataError("the validation rows are of one consultation; a probe is fitted on others than it is measured on")
+        truth = self.mentioned[:, self.evaluated]
         scores = cross_validated_probe(embeddings, truth, self.groups, n_folds=min(N_FOLDS, n_groups))
         return self._with_interval(
             "probe_average_precision",

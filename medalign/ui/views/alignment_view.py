@@ -1,7 +1,7 @@
 """Words and tables beside the two figures: the same content for screen readers, and for pressing play by keyboard."""
 
 from medalign.core.analysis import Analysis
-from medalign.core.wording import clock_range, count, distractors, fit
+from medalign.core.wording import better_fits, clock_range, count, fit
 from medalign.ui.views.markup import Markup, macros
 
 LOUDEST = 3  # windows named per concept
@@ -24,7 +24,7 @@ def timeline_notes(analysis: Analysis) -> Markup:
         lowest, worst = min(compared, key=lambda pair: pair[0])
         summary = (
             f"{count(len(compared), 'passage')} compared; {count(sum(w.alarm for w in windows), 'alarm')}, raised when more "
-            f"than {distractors(analysis.alignment.alarm_below_percentile)} unrelated texts would fit better. Weakest at "
+            f"than {better_fits(analysis.alignment.alarm_below_percentile)} unrelated texts would fit better. Weakest at "
             f"{clock_range(worst.start_s, worst.end_s)}: {fit(lowest)}."
         )
     else:

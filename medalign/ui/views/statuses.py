@@ -1,4 +1,4 @@
-"""The words and signs for a concept's status and for agreement: one spelling on the whole page."""
+"""The words and symbols for a concept's status and for agreement: one spelling on the whole page."""
 
 from dataclasses import dataclass
 
