@@ -117,7 +117,7 @@ def test_an_upload_is_analysed(page, spoken_wav):
 
 
 def test_a_stored_result_is_there_at_once_and_waits_for_no_model(page, example):
-    """No stage of an analysis between the press and the whole result; how long it takes is measured by `tests/page_times.py`."""
+    """No stage of an analysis between the press and the whole result; `tests/page_times.py` measures how long it takes."""
     page.evaluate(
         """() => {
             window.statuses = [];
