@@ -7,6 +7,7 @@ on one worker.
 
 import json
 import os
+from functools import cache
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # before any library reads it: everything must work without a hub
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
@@ -19,12 +20,13 @@ import pytest
 import soundfile
 from browser import chromium
 
+from medalign.core.analysis import Analysis
 from medalign.core.audio import SAMPLE_RATE_HZ
 from medalign.core.examples import load_examples
 from medalign.feedback.store import FeedbackStore
 
 BROWSER_FIXTURES = {"browser", "gradio_folder"}
-MODEL_FIXTURES = {"analyzer", "analyses", "transcriber", "student"}
+MODEL_FIXTURES = {"analyzer", "live", "transcriber", "student"}
 MODEL_FILES = {  # they load shipped models, train, or run whole commands
     "test_cli", "test_fit_misheard_names", "test_page_end_to_end", "test_distributed", "test_encoders", "test_student_metrics",
     "test_readme", "test_student", "test_teacher", "test_train_command", "test_training",
@@ -81,9 +83,16 @@ def student(analyzer):
 
 
 @pytest.fixture(scope="session")
-def analyses(analyzer, examples):
-    """The analysis of each clean example, by slug."""
-    return {slug: analyzer.analyze(example.audio_path) for slug, example in examples.items()}
+def analyses(examples):
+    """The stored analysis of each clean example, by slug; `test_examples` compares them with what the models say today."""
+    paths = {slug: example.analysis_path for slug, example in examples.items()}
+    return {slug: Analysis.from_dict(json.loads(path.read_text(encoding="utf-8"))) for slug, path in paths.items()}
+
+
+@pytest.fixture(scope="session")
+def live(analyzer, examples):
+    """Today's analysis of the clean example with a slug; each is made once."""
+    return cache(lambda slug: analyzer.analyze(examples[slug].audio_path))
 
 
 @pytest.fixture
