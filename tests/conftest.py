@@ -22,7 +22,7 @@ from browser import chromium
 
 from medalign.core.analysis import Analysis
 from medalign.core.audio import SAMPLE_RATE_HZ
-from medalign.core.examples import load_examples
+from medalign.core.examples import analysis_path, load_examples
 from medalign.feedback.store import FeedbackStore
 
 BROWSER_FIXTURES = {"browser", "gradio_folder"}
@@ -85,7 +85,7 @@ def student(analyzer):
 @pytest.fixture(scope="session")
 def analyses(examples):
     """The stored analysis of each clean example, by slug; `test_examples` compares them with what the models say today."""
-    paths = {slug: example.analysis_path for slug, example in examples.items()}
+    paths = {slug: analysis_path(example.audio_path) for slug, example in examples.items()}
     return {slug: Analysis.from_dict(json.loads(path.read_text(encoding="utf-8"))) for slug, path in paths.items()}
 
 
