@@ -175,7 +175,7 @@ def two_processes(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def two_ranks(two_processes):
-    return [torch.load(two_processes / f"{rank}.pt") for rank in range(2)]
+    return [torch.load(two_processes / f"{rank}.pt", weights_only=True) for rank in range(2)]
 
 
 @pytest.mark.parametrize("how", ["at once", "in chunks"])
