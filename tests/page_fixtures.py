@@ -1,7 +1,7 @@
 """A hand-made analysis and an engine that returns it: every state of the page without a model, in milliseconds.
 
 The real engine meets the page in `test_page.py`; here are the states that a real recording can't be made to produce on
-demand (a failing stage, an alarm at a known second, hostile text).
+demand (a failing stage, a mismatch at a known second, hostile text).
 """
 
 import time
@@ -121,7 +121,7 @@ def _misheard() -> tuple[Correction, ...]:
 
 
 def analysis() -> Analysis:
-    """48 s; nine windows, the one at 30-36 s with an alarm, the one at 44-48 s without words."""
+    """48 s; nine windows, the one at 30-36 s with a mismatch, the one at 44-48 s without words."""
     said = transcript()
     starts = [0.0, 5.0, 10.0, 15.0, 20.0, 25.0, 30.0, 35.0, 44.0]
     percentiles = [99.9, 100.0, 99.6, 99.9, 100.0, 99.2, 62.0, 99.8, None]
@@ -150,7 +150,7 @@ def analysis() -> Analysis:
 
 
 def _checks(said: Transcript) -> tuple[SegmentCheck, ...]:
-    """The second passage does not fit its sound, the third may be wrong."""
+    """The second segment does not fit its sound, the third may be wrong."""
     reasons = {1: "mismatch", 2: "transcription_error"}
     return tuple(SegmentCheck(s.start_s, s.end_s, 0.3, 0.1, 0.1, reasons.get(i)) for i, s in enumerate(said.segments))
 
@@ -194,11 +194,11 @@ def long_analysis(minutes: int = 60, n_concepts: int = 40) -> Analysis:
     )  # fmt: skip
 
 
-def silent_analysis(alarm_window: int | None = None) -> Analysis:
+def silent_analysis(mismatch_window: int | None = None) -> Analysis:
     """The same recording if no word was written; one window may hold speech all the same."""
     full = analysis()
     windows = tuple(
-        replace(w, score=None, percentile=None, transcript_text="", alarm=i == alarm_window)
+        replace(w, score=None, percentile=None, transcript_text="", is_mismatch=i == mismatch_window)
         for i, w in enumerate(full.alignment.windows)
     )
     alignment = replace(full.alignment, windows=windows, tracks=(), segments=(), points=())

@@ -46,7 +46,7 @@ def test_the_json_contract_holds(analyses):
         "concept_id", "system", "code", "label", "category", "status", "trigger", "teacher", "student", "agreement",
         "probability", "alternatives",
     } <= set(body["concepts"][0])  # fmt: skip
-    assert {"start_s", "end_s", "score", "percentile", "transcript_text", "alarm"} <= set(body["alignment"]["windows"][0])
+    assert {"start_s", "end_s", "score", "percentile", "transcript_text", "is_mismatch"} <= set(body["alignment"]["windows"][0])
     assert len(body["alignment"]["segments"]) == len(body["transcript"]["segments"]) == len(body["alignment"]["points"])
     assert set(body["alignment"]["segments"][0]) == {"start_s", "end_s", "score", "mismatch", "transcription_error", "reason"}
     assert set(body["timings_s"]) == {"decode", "transcribe", "teacher", "student", "total"}
@@ -248,13 +248,13 @@ def test_a_phrase_that_can_not_be_searched_for_is_refused(analyzer, examples, ph
         analyzer.listener.search(examples["upset-stomach"].audio_path, phrase)
 
 
-def test_swapped_audio_raises_alarms(analyzer, examples):
-    """Another consultation's sound under this transcript is what the alarm is for."""
+def test_swapped_audio_raises_mismatches(analyzer, examples):
+    """Another consultation's sound under this transcript is what the mismatch is for."""
     transcript = analyzer.transcriber.transcribe(load_recording(examples["chest-pain"].audio_path))
     recording = load_recording(examples["low-mood"].audio_path)
     encoded = analyzer.listener.encode(recording)
     rows = _align_windows(encoded, analyzer.annotate(transcript, recording, encoded), analyzer.listener.calibration)
-    assert np.mean([row.alarm for row in rows if row.percentile is not None]) > 0.5
+    assert np.mean([row.is_mismatch for row in rows if row.percentile is not None]) > 0.5
 
 
 def test_sentences_of_another_consultation_are_marked_and_those_around_them_are_not(analyzer, analyses, examples):

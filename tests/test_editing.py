@@ -9,7 +9,7 @@ from medalign.core.analysis import Correction
 from medalign.core.audio import load_recording
 from medalign.core.editing import (
     MAX_TEXT,
-    edit_passage,
+    edit_segment,
     is_edited,
     kept_corrections,
     rename_speaker,
@@ -20,7 +20,7 @@ from medalign.core.errors import DataError
 
 def test_a_changed_word_is_certain_and_the_others_keep_their_times():
     before = transcript()
-    after = edit_passage(before, 3, LINES[3][2].replace("Monday.", "Tuesday."), "Patient")
+    after = edit_segment(before, 3, LINES[3][2].replace("Monday.", "Tuesday."), "Patient")
     old, new = before.segments[3], after.segments[3]
     assert new.original_text == old.text and new.text.endswith("Tuesday.")
     assert new.words[:-1] == old.words[:-1]
@@ -29,8 +29,8 @@ def test_a_changed_word_is_certain_and_the_others_keep_their_times():
 
 
 @pytest.mark.parametrize("text", ["No.", "one two three " * 20, "I may have had a very high fever on Monday, no", "new"])
-def test_times_never_run_backwards_and_stay_inside_the_passage(text):
-    segment = edit_passage(transcript(), 3, text, "Patient").segments[3]
+def test_times_never_run_backwards_and_stay_inside_the_segment(text):
+    segment = edit_segment(transcript(), 3, text, "Patient").segments[3]
     assert [w.text for w in segment.words] == text.split()
     edges = [t for w in segment.words for t in (w.start_s, w.end_s)]
     assert edges == sorted(edges) and segment.start_s <= edges[0] and edges[-1] <= segment.end_s
@@ -38,11 +38,11 @@ def test_times_never_run_backwards_and_stay_inside_the_passage(text):
 
 def test_undoing_an_edit_by_hand_leaves_no_mark():
     before = transcript()
-    changed = edit_passage(before, 1, "I have had a cold.", "doctor")
+    changed = edit_segment(before, 1, "I have had a cold.", "doctor")
     assert is_edited(changed.segments[1])
-    restored = edit_passage(changed, 1, LINES[1][2], before.segments[1].speaker)
+    restored = edit_segment(changed, 1, LINES[1][2], before.segments[1].speaker)
     assert not restored.segments[1].original_text
-    twice = edit_passage(changed, 1, "Something else.", "doctor")
+    twice = edit_segment(changed, 1, "Something else.", "doctor")
     assert twice.segments[1].original_text == LINES[1][2], "the recogniser's words, not those of the first edit"
 
 
@@ -58,14 +58,14 @@ def test_a_speaker_is_renamed_everywhere_and_the_guess_is_kept():
     ("index", "text", "speaker", "words"),
     [
         (99, "x", "doctor", "segment 100 does not exist; the transcript has 7"),
-        (0, "  ", "doctor", "a passage of 0 characters"),
+        (0, "  ", "doctor", "a segment of 0 characters"),
         (0, "x" * (MAX_TEXT + 1), "doctor", "can't be kept"),
         (0, "x", "y" * 41, "41 characters is too long"),
     ],
 )
 def test_what_makes_no_sense_is_refused_in_words(index, text, speaker, words):
     with pytest.raises(DataError, match=words):
-        edit_passage(transcript(), index, text, speaker)
+        edit_segment(transcript(), index, text, speaker)
 
 
 def _misheard(said, at):
@@ -73,14 +73,14 @@ def _misheard(said, at):
     return Correction(at, at, words[at].text, "amoxicillin", "DRUG:amoxicillin", 0.9, words[at].start_s, words[at].end_s)
 
 
-def test_corrections_move_with_their_words_and_go_with_a_rewritten_passage():
+def test_corrections_move_with_their_words_and_go_with_a_rewritten_segment():
     before = transcript()
     at = [w.text for w in before.words].index("Monday.")
     correction = _misheard(before, at)
-    longer = edit_passage(before, 0, "Good morning to you, what brings you in here today?", "Doctor")
+    longer = edit_segment(before, 0, "Good morning to you, what brings you in here today?", "Doctor")
     (kept,) = kept_corrections(before, longer, [correction])
     assert longer.words[kept.first_word].text == "Monday."
-    assert kept_corrections(before, edit_passage(before, 3, "Yes, on Sunday.", "Patient"), [correction]) == ()
+    assert kept_corrections(before, edit_segment(before, 3, "Yes, on Sunday.", "Patient"), [correction]) == ()
 
 
 def test_a_suggestion_that_is_taken_stands_in_the_text_with_its_punctuation():
@@ -97,7 +97,7 @@ def test_concepts_follow_the_words(analyzer, analyses, examples):
     assert unchanged == analysis, "reading the same words again changes nothing"
     index = next(i for i, s in enumerate(analysis.transcript.segments) if len(s.words) > 6)
     segment = analysis.transcript.segments[index]
-    edited = edit_passage(analysis.transcript, index, segment.text + " I also have a rash.", segment.speaker)
+    edited = edit_segment(analysis.transcript, index, segment.text + " I also have a rash.", segment.speaker)
     again = analyzer.reread(analysis, edited, heard)
     before = {(c.label, c.status) for c in analysis.concepts if c.teacher and c.teacher.evidence}
     after = {(c.label, c.status) for c in again.concepts if c.teacher and c.teacher.evidence}

@@ -1,11 +1,11 @@
-"""Why a passage got its score: words that were said speak for it, words that were not speak against it."""
+"""Why a segment got its score: words that were said speak for it, words that were not speak against it."""
 
 import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
 from medalign.core.audio import load_recording
-from medalign.core.editing import edit_passage
+from medalign.core.editing import edit_segment
 from medalign.core.errors import DataError
 from medalign.pipeline.explanation import explain
 
@@ -20,7 +20,7 @@ def said(analyses):
     return analyses["chest-pain"].transcript
 
 
-def test_score_and_place_are_those_of_the_passage(analyzer, said, heard, analyses):
+def test_score_and_place_are_those_of_the_segment(analyzer, said, heard, analyses):
     checks = analyses["chest-pain"].alignment.segments
     for index in (0, 4, 9):
         explained = explain(analyzer.listener, said, heard, index)
@@ -33,14 +33,14 @@ def test_score_and_place_are_those_of_the_passage(analyzer, said, heard, analyse
 def test_a_word_that_was_not_said_lowers_the_score(analyzer, said, heard):
     index = next(i for i, s in enumerate(said.segments) if len(s.words) >= 8)
     segment = said.segments[index]
-    wrong = edit_passage(said, index, segment.text + " insulin", segment.speaker)
+    wrong = edit_segment(said, index, segment.text + " insulin", segment.speaker)
     explained = explain(analyzer.listener, wrong, heard, index)
     least = min(explained.words, key=lambda w: w.support)
     assert least.word.text == "insulin" and least.support < 0
 
 
 def test_words_are_heard_when_they_are_said(analyzer, said, heard):
-    """The brightest slice of each word moves along with the words: rank correlation over the longer passages."""
+    """The brightest slice of each word moves along with the words: rank correlation over the longer segments."""
     correlations = []
     for index, segment in enumerate(said.segments):
         if len(segment.words) < 8:
@@ -54,8 +54,8 @@ def test_words_are_heard_when_they_are_said(analyzer, said, heard):
     assert len(correlations) >= 5 and np.mean(correlations) > 0.7
 
 
-def test_a_passage_of_one_word_and_one_that_is_not_there(analyzer, said, heard):
-    one = edit_passage(said, 0, "Hello.", said.segments[0].speaker)
+def test_a_segment_of_one_word_and_one_that_is_not_there(analyzer, said, heard):
+    one = edit_segment(said, 0, "Hello.", said.segments[0].speaker)
     explained = explain(analyzer.listener, one, heard, 0)
     assert [w.support for w in explained.words] == [explained.score]
     with pytest.raises(DataError, match="segment 1000 does not exist"):
@@ -63,7 +63,7 @@ def test_a_passage_of_one_word_and_one_that_is_not_there(analyzer, said, heard):
 
 
 def test_own_words_lie_nearer_to_their_sound_than_to_that_of_others(analyses):
-    """On the plane, too, each passage's pair is closer than a random pair: the lines of the map are short."""
+    """On the plane, too, each segment's pair is closer than a random pair: the lines of the map are short."""
     points = analyses["chest-pain"].alignment.points
     text, audio = np.array([p.text for p in points]), np.array([p.audio for p in points])
     own = np.linalg.norm(text - audio, axis=1)

@@ -32,19 +32,19 @@ def test_every_window_with_words_is_a_point_at_its_middle(analysis):
     assert line.connectgaps is False, "a line through a window without words would invent a value"
 
 
-def test_an_alarm_has_its_own_shape_and_stands_at_its_window(analysis):
-    alarms = trace(alignment_timeline(analysis), "listen again")
-    (window,) = [w for w in analysis.alignment.windows if w.alarm]
-    assert list(alarms.x) == [(window.start_s + window.end_s) / 2]
-    assert alarms.marker.symbol == "triangle-down"
-    assert list(map(list, alarms.customdata)) == [[window.start_s, window.end_s]]
+def test_a_mismatch_has_its_own_shape_and_stands_at_its_window(analysis):
+    marks = trace(alignment_timeline(analysis), "listen again")
+    (window,) = [w for w in analysis.alignment.windows if w.is_mismatch]
+    assert list(marks.x) == [(window.start_s + window.end_s) / 2]
+    assert marks.marker.symbol == "triangle-down"
+    assert list(map(list, marks.customdata)) == [[window.start_s, window.end_s]]
 
 
-def test_speech_without_words_is_an_alarm_below_the_scale():
-    analysis = page_fixtures.silent_analysis(alarm_window=3)
-    alarms = trace(alignment_timeline(analysis), "listen again")
-    assert len(alarms.x) == 1
-    assert alarms.y[0] > 100
+def test_speech_without_words_is_a_mismatch_below_the_scale():
+    analysis = page_fixtures.silent_analysis(mismatch_window=3)
+    marks = trace(alignment_timeline(analysis), "listen again")
+    assert len(marks.x) == 1
+    assert marks.y[0] > 100
 
 
 def test_windows_without_words_are_marked_not_drawn_as_zero(analysis):
@@ -55,11 +55,11 @@ def test_windows_without_words_are_marked_not_drawn_as_zero(analysis):
     assert list(trace(figure, "sound against words").y).count(None) == 1
 
 
-def test_the_reference_band_and_the_alarm_threshold_are_drawn(analysis):
+def test_the_reference_band_and_the_mismatch_threshold_are_drawn(analysis):
     shapes = {shape.name: shape for shape in alignment_timeline(analysis).layout.shapes}
     band = shapes["9 in 10 unrelated texts"]
     assert (band.y0, band.y1) == (10, 100), "percentiles of unrelated texts are uniform"
-    assert shapes["alarm threshold"].y0 == pytest.approx(100 - analysis.alignment.alarm_below_percentile)
+    assert shapes["mismatch threshold"].y0 == pytest.approx(100 - analysis.alignment.mismatch_below_percentile)
 
 
 def test_the_better_fit_stands_higher(analysis):
@@ -127,7 +127,7 @@ def test_an_hour_of_figures_is_light():
     assert sum(len(figure.to_json()) for figure in figures) < 1_000_000
 
 
-def test_the_map_joins_each_passages_words_and_sound(analysis):
+def test_the_map_joins_each_segments_words_and_sound(analysis):
     figure = shared_space(analysis)
     lines, words, sounds = figure.data
     n = len(analysis.alignment.points)
@@ -137,7 +137,7 @@ def test_the_map_joins_each_passages_words_and_sound(analysis):
     assert figure.layout.yaxis.scaleanchor == "x", "a distance is the same in both directions"
 
 
-def test_a_passage_is_drawn_word_by_word():
+def test_a_segment_is_drawn_word_by_word():
     words = (Word(1.0, 1.5, "No", 0.9), Word(1.5, 2.0, "<b>fever</b>", 0.9))
     support = (WordSupport(words[0], -0.05), WordSupport(words[1], 0.2))
     explained = Explanation(1.0, 2.0, "No fever", 0.4, 90.0, (0.1, 0.2, 0.5), support, ((1.0, 3.0), (1.5, 3.5)),

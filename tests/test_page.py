@@ -118,7 +118,7 @@ def test_a_press_on_a_word_plays_from_that_word_and_stops_at_the_end(result):
     word = result.locator(".word", has_text="Monday")
     word.click()
     wait_until_playing_from(result, seconds_of(word))
-    end = float(result.locator(".passage", has=word).get_attribute("data-end"))
+    end = float(result.locator(".segment", has=word).get_attribute("data-end"))
     result.wait_for_function("document.querySelector('#player audio').paused", timeout=15_000)
     stopped = result.evaluate("document.querySelector('#player audio').currentTime")
     assert end - 0.1 <= stopped <= end + 1.0, "browsers tell the time every 0.25 s, a busy one less often"
@@ -128,7 +128,7 @@ def test_a_press_on_a_row_plays_its_evidence(result):
     row = result.locator("tr.row", has_text="Asthma")
     row.locator("strong").click()
     wait_until_playing_from(result, seconds_of(row))
-    result.locator(".passage.is-current", has_text="asthma").wait_for()
+    result.locator(".segment.is-current", has_text="asthma").wait_for()
 
 
 def test_a_press_on_a_point_of_the_timeline_plays_its_window(result):
@@ -162,8 +162,8 @@ def test_the_keyboard_alone_reaches_an_example_and_plays_evidence(page):
     assert outline != "none", "focus must be seen"
 
 
-def test_arrow_keys_walk_the_words_of_a_passage(result):
-    result.locator(".passage .time").nth(1).focus()
+def test_arrow_keys_walk_the_words_of_a_segment(result):
+    result.locator(".segment .time").nth(1).focus()
     for _ in range(3):
         result.keyboard.press("ArrowRight")
     word = result.locator(".word:focus")

@@ -81,7 +81,7 @@ def test_the_segments_arrive_while_it_works(page, spoken_wav):
     upload(page, spoken_wav)
     page.get_by_role("button", name="Analyse").click()
     page.locator("#concepts .audio-preview").wait_for(timeout=120_000)
-    page.locator(".transcript.is-partial .passage").first.wait_for(timeout=120_000)
+    page.locator(".transcript.is-partial .segment").first.wait_for(timeout=120_000)
     assert page.locator("#progress progress").count() == 1
     wait_for_result(page)
 
@@ -90,21 +90,21 @@ def test_words_are_changed_explained_and_searched_for(page, example):
     """The real models behind a stored result: concepts follow an edit, a phrase is found where it was said."""
     page.get_by_role("button", name=example.title).click()
     wait_for_result(page)
-    passage = page.locator(".passage", has_text="three weeks").first
-    start = float(passage.get_attribute("data-start"))
-    index = passage.locator("[data-edit]").get_attribute("data-edit")
-    passage.locator("[data-edit]").click()
+    segment = page.locator(".segment", has_text="three weeks").first
+    start = float(segment.get_attribute("data-start"))
+    index = segment.locator("[data-edit]").get_attribute("data-edit")
+    segment.locator("[data-edit]").click()
     page.locator(".edit-form textarea").fill(page.locator(".edit-form textarea").input_value() + " And I have a headache.")
     page.get_by_role("button", name="Save, and read again").click()
     page.locator("tr.row", has_text="eadache").first.wait_for(timeout=120_000)
-    assert page.locator(".passage").nth(int(index)).locator(".badge", has_text="edited").count() == 1
+    assert page.locator(".segment").nth(int(index)).locator(".badge", has_text="edited").count() == 1
     page.locator("#phrase").get_by_role("textbox").fill("coughing for weeks")
     page.locator("#search-go").click()
     hit = page.locator("#hits button.play").first
     hit.wait_for(timeout=60_000)
     places = [float(b.get_attribute("data-start")) for b in page.locator("#hits button.play").all()[:2]]
     assert any(abs(place - start) <= 6 for place in places)
-    page.locator(".passage [data-send=why]").nth(int(index)).click()
+    page.locator(".segment [data-send=why]").nth(int(index)).click()
     page.locator("#words-time .heatmaplayer image").wait_for(state="attached", timeout=60_000)
     assert "unrelated texts would fit better" in page.locator("#why").inner_text()
 
@@ -147,7 +147,7 @@ def test_a_microphone_recording_with_a_pause_is_analysed(page):
     page.get_by_role("button", name="Analyse").click()
     wait_for_result(page)
     assert page.evaluate("document.querySelector('#player audio').duration") == pytest.approx(10, abs=1)
-    assert page.locator(".passage .word").count() > 5
+    assert page.locator(".segment .word").count() > 5
 
 
 def test_silence_says_so(page, tmp_path):
@@ -157,7 +157,7 @@ def test_silence_says_so(page, tmp_path):
     page.get_by_role("button", name="Analyse").click()
     wait_for_result(page)
     assert "No speech detected" in page.locator("#transcript").inner_text()
-    assert page.locator(".passage").count() == 0
+    assert page.locator(".segment").count() == 0
 
 
 def test_a_recording_beyond_the_limit_is_refused_at_once(page, tmp_path):

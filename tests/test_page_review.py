@@ -40,22 +40,22 @@ def result(browser, url):
         yield page
 
 
-def test_a_changed_passage_is_read_again_and_says_what_it_was(result):
-    passage = result.locator(".passage", has_text="Any")
-    passage.locator("[data-edit]").click()
+def test_a_changed_segment_is_read_again_and_says_what_it_was(result):
+    segment = result.locator(".segment", has_text="Any")
+    segment.locator("[data-edit]").click()
     form = result.locator(".edit-form")
     form.locator("textarea").fill("Any sweats or shortness of breath?")
     form.get_by_role("button", name="Save").click()
-    changed = result.locator(".passage", has_text="Any sweats")
+    changed = result.locator(".segment", has_text="Any sweats")
     changed.locator(".badge", has_text="edited").wait_for()
     assert "Any fever or shortness of breath?" in changed.locator("del").inner_text()
-    assert result.evaluate("document.activeElement.matches('.passage .time')"), "the reader stays where they were"
+    assert result.evaluate("document.activeElement.matches('.segment .time')"), "the reader stays where they were"
     assert "fever" in result.locator("#transcript").inner_text(), "Monday's fever is still there"
     assert "Read again" in result.locator("#status").inner_text()
 
 
 def test_a_speaker_is_named_everywhere(result):
-    result.locator(".passage", has_text="three weeks").locator("[data-edit]").click()
+    result.locator(".segment", has_text="three weeks").locator("[data-edit]").click()
     form = result.locator(".edit-form")
     form.locator("input[list]").fill("Daughter")
     form.get_by_text("Everywhere this speaker is named").click()
@@ -66,16 +66,16 @@ def test_a_speaker_is_named_everywhere(result):
 
 
 def test_escape_leaves_the_words_alone(result):
-    before = result.locator(".passage").nth(1).inner_text()
+    before = result.locator(".segment").nth(1).inner_text()
     result.locator("[data-edit]").nth(1).click()
     result.locator(".edit-form textarea").fill("something else")
     result.keyboard.press("Escape")
-    assert result.locator(".edit-form").count() == 0 and result.locator(".passage").nth(1).inner_text() == before
+    assert result.locator(".edit-form").count() == 0 and result.locator(".segment").nth(1).inner_text() == before
 
 
 def test_a_suggested_name_is_written_on_request(result):
     result.get_by_role("button", name="Write amoxicillin into the transcript").click()
-    result.locator(".passage", has_text="a fever on amoxicillin").wait_for()
+    result.locator(".segment", has_text="a fever on amoxicillin").wait_for()
     assert result.locator("#transcript .corrections").count() == 0
 
 
@@ -94,7 +94,7 @@ def test_filters_narrow_the_table_and_say_so(result):
 
 
 def test_why_shows_words_for_and_against_and_draws(result):
-    result.locator(".passage", has_text="three weeks").locator("[data-send=why]").click()
+    result.locator(".segment", has_text="three weeks").locator("[data-send=why]").click()
     result.locator("#words-time .heatmaplayer image").wait_for(state="attached")
     assert result.locator("#words-support .bars .point").count() == 13
     assert result.locator("#others .bars .point").count() > 5
@@ -105,7 +105,7 @@ def test_why_shows_words_for_and_against_and_draws(result):
     wait_until_playing_from(result, float(word.get_attribute("data-start")))
 
 
-def test_the_map_has_two_points_a_passage_and_a_table(result):
+def test_the_map_has_two_points_a_segment_and_a_table(result):
     n = len(page_fixtures.LINES)
     assert result.locator("#map .scatterlayer .point").count() == 2 * n
     assert result.locator("#map .scatterlayer .js-line").count() >= 1
@@ -225,7 +225,7 @@ def test_a_missing_concept_is_marked_by_its_words(result, store):
     result.locator("#keep-span input").check()
     result.locator("#missing").get_by_role("button").first.click()
     result.evaluate(
-        """() => { const all = [...document.querySelectorAll(".passage:nth-child(2) .word")];
+        """() => { const all = [...document.querySelectorAll(".segment:nth-child(2) .word")];
             const words = all.filter(word => /^(keeps|me|awake)/.test(word.textContent));
             getSelection().setBaseAndExtent(words[0], 0, words.at(-1), 1); }"""
     )
@@ -343,7 +343,7 @@ def test_a_refused_microphone_says_what_to_do(browser, url):
 
 def test_no_accessibility_rule_is_broken_by_the_new_parts(result):
     rate(result, "Cough", "correct")
-    result.locator(".passage").nth(1).locator("[data-send=why]").click()
+    result.locator(".segment").nth(1).locator("[data-send=why]").click()
     result.locator("#words-time .heatmaplayer image").wait_for(state="attached")
     result.locator("[data-edit]").nth(2).click()
     for part in ("more", "missing", "whole"):

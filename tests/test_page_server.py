@@ -188,7 +188,7 @@ def test_an_hour_is_shown_and_sends_little(browser, tone, tmp_path):
         page.on("response", lambda response: received.append(response) if "queue/data" in response.url else None)
         page.get_by_role("button", name="Hour").click()
         wait_for_result(page, timeout_s=60)
-        assert page.locator(".passage").count() == 600
+        assert page.locator(".segment").count() == 600
         begun = time.monotonic()
         page.locator("#heatmap .heatmaplayer image").wait_for(state="attached")
         page.evaluate("document.body.offsetHeight")
@@ -209,7 +209,7 @@ def test_every_width_and_theme_is_photographed_and_fits(browser, stored_example,
     ):  # fmt: skip
         page.get_by_role("button", name="Cough").click()
         wait_for_result(page)
-        page.locator(".passage").nth(1).locator("[data-send=why]").click()
+        page.locator(".segment").nth(1).locator("[data-send=why]").click()
         page.locator("#words-time .heatmaplayer image").wait_for(state="attached")
         for tab in ("Analyse", "Compare", "Results"):
             page.get_by_role("tab", name=tab).click()

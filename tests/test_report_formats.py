@@ -29,7 +29,7 @@ from medalign.core.analysis import (
     Source,
     UtterancePoint,
 )
-from medalign.core.editing import edit_passage
+from medalign.core.editing import edit_segment
 from medalign.core.errors import DataError
 from medalign.core.transcript import Segment, Transcript, Word
 from medalign.report.fhir import to_fhir
@@ -76,7 +76,7 @@ def edited() -> Analysis:
     points = (UtterancePoint(1.0, 3.8, (0.1, -0.2), (0.3, 0.4)),)
     return replace(
         full,
-        transcript=edit_passage(full.transcript, 1, "I have had a cough for four weeks.", "Patient"),
+        transcript=edit_segment(full.transcript, 1, "I have had a cough for four weeks.", "Patient"),
         alignment=replace(full.alignment, points=points),
     )
 
@@ -384,7 +384,7 @@ def test_evidence_doubts_and_contradictions_are_noted():
     assert 'Said: "cough" at 0:06.' in note and "Said of it: 3 weeks." in note and "text 0.96, sound 0.83" in note
     assert "Elsewhere mentioned as negated." in note
     assert 'The transcript has "coff"; the name is a suggestion.' in note
-    assert "marked to be listened to again" in note  # the second passage does not fit its sound
+    assert "marked to be listened to again" in note  # the second segment does not fit its sound
 
 
 def test_doses_stay_with_their_medicine():
@@ -401,7 +401,7 @@ def test_the_bundle_names_nobody_and_no_file():
 
 
 def test_changes_by_a_person_and_warnings_are_told():
-    assert "A person has changed 1 passage" in told(edited()) and "changed" not in told(analysis())
+    assert "A person has changed 1 segment" in told(edited()) and "changed" not in told(analysis())
     assert "The recording is quiet" in told(analysis())
 
 
@@ -508,7 +508,7 @@ def test_each_status_is_under_its_own_heading():
 
 
 def test_a_person_who_changed_the_words_and_a_contradiction_are_told():
-    assert "Edited by a person: 1 passage" in summary_html(edited())
+    assert "Edited by a person: 1 segment" in summary_html(edited())
     full = analysis()
     denied = replace(full.concepts[1], concept_id=full.concepts[0].concept_id, label="Cough")
     text = Page(summary_html(replace(full, concepts=(full.concepts[0], denied)))).text
@@ -521,12 +521,12 @@ def test_numbers_that_are_not_the_patients_are_marked():
 
 
 def test_speech_without_words_is_to_be_listened_to():
-    text = Page(summary_html(silent_analysis(alarm_window=2))).text
+    text = Page(summary_html(silent_analysis(mismatch_window=2))).text
     assert "No speech was written down." in text and "0:10–0:16 speech is heard, and nothing is written" in text
     assert "No clinical concept was found" in text and text.count(DISCLAIMER) == 2
 
 
-def test_a_student_without_an_alarm_has_its_windows_to_go_by():
+def test_a_student_without_fits_of_segment_quality_has_its_windows_to_go_by():
     full = analysis()
     text = Page(summary_html(replace(full, alignment=replace(full.alignment, segments=())))).text
     assert "0:30–0:36 the sound does not fit these words “Let me listen" in text

@@ -11,6 +11,8 @@ from medalign.core.transcript import Segment, Word
 from medalign.pipeline.calibration import FEATURES, Calibration
 from medalign.pipeline.segment_quality import mismatch_features, transcription_error_features
 from medalign.training.fitting.fit_segment_quality import (
+    ELSEWHERE,
+    FOREIGN,
     HARD,
     CheckedSegments,
     fit_segment_quality,
@@ -41,8 +43,8 @@ def checked(seed: int, *, wrong_share: float = 0.2) -> CheckedSegments:
     spoken = [segments(1, float(np.clip((0.35 if w else 0.8) + 0.1 * rng.standard_normal(), 0.01, 1)))[0] for w in wrong]
     features = {
         "own": mismatch_features(audio, text, text, spoken, distractors),
-        "foreign": mismatch_features(audio, text, foreign, spoken, distractors),
-        "same": mismatch_features(audio, text, np.roll(text, 3, 0), spoken, distractors),
+        FOREIGN: mismatch_features(audio, text, foreign, spoken, distractors),
+        ELSEWHERE: mismatch_features(audio, text, np.roll(text, 3, 0), spoken, distractors),
     }
     rows = {kind: np.arange(N) for kind in features}
     noise = rng.standard_normal((N, 2))
@@ -89,11 +91,11 @@ def test_swapped_and_wrong_segments_are_found_and_right_ones_left_alone():
     fitted_on = [checked(seed) for seed in range(6)]
     calibration = fit_segment_quality(fitted_on, UNFITTED)
     figures = measure_segment_quality(calibration, [checked(seed) for seed in (10, 11, 12)], fitted_on)
-    assert figures["foreign"]["auroc"] > 0.99 and figures["same"]["auroc"] > 0.99
-    assert figures["foreign"]["marked"] > 0.9 and figures["alarms_on_right_segments"] < 0.05
-    errors = figures["garbled"]
+    assert figures[FOREIGN]["auroc"] > 0.99 and figures[ELSEWHERE]["auroc"] > 0.99
+    assert figures[FOREIGN]["marked"] > 0.9 and figures["right_segments_marked"] < 0.05
+    errors = figures["transcription error"]
     assert errors["auroc"] > 0.95 and errors["auroc of recogniser alone"] < 0.7  # which was noise
-    assert errors["alarms_on_right_segments"] < 0.1 and errors["marked"] > 0.8
+    assert errors["right_segments_marked"] < 0.1 and errors["marked"] > 0.8
 
 
 def test_segments_without_a_wrong_one_can_not_be_fitted_on():

@@ -76,7 +76,7 @@ def test_no_word_is_invented_where_nobody_speaks(analyzer, not_speech, write_wav
         assert analysis.transcript.words == (), name
         assert analysis.concepts == (), name
         assert any("No speech detected" in warning for warning in analysis.warnings), name
-        assert not any(window.alarm for window in analysis.alignment.windows), name
+        assert not any(window.is_mismatch for window in analysis.alignment.windows), name
 
 
 def test_the_recogniser_finds_what_was_said_likelier_than_what_was_not_and_an_offered_name_likelier_than_before(

@@ -150,7 +150,7 @@ def _summary(analysis: Analysis) -> list[str]:
         first = f"{clock(places[0].start_s)} {places[0].text or ''}" if places else "no clear place"
         status = f"{row.status} ({row.trigger})" if row.trigger else row.status or "heard only"
         lines.append(f"{row.label:<28} {row.code:<12} {status:<28} {row.agreement:<13} {first}")
-    if marked := [clock(window.start_s) for window in analysis.alignment.windows if window.alarm]:
+    if marked := [clock(window.start_s) for window in analysis.alignment.windows if window.is_mismatch]:
         lines += ["", f"Listen again, the audio does not fit the transcript: {', '.join(marked)}"]
     return [*lines, "", *analysis.warnings, f"{analysis.timings_s.total:.1f} s"]
 

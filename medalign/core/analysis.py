@@ -151,7 +151,7 @@ class WindowAlignment:
     score: float | None
     percentile: float | None
     transcript_text: str
-    alarm: bool  # audio and text don't match: listen again
+    is_mismatch: bool  # audio and text don't match: listen again
 
 
 @dataclass(frozen=True)
@@ -198,7 +198,7 @@ class Alignment:
     hop_s: float
     windows: tuple[WindowAlignment, ...]
     tracks: tuple[ConceptTrack, ...]  # same order as `Analysis.concepts`
-    alarm_below_percentile: float
+    mismatch_below_percentile: float
     segments: tuple[SegmentCheck, ...] = ()  # one for each of the transcript; none if the student has no fit of segment quality
     points: tuple[UtterancePoint, ...] = ()  # one for each segment of the transcript
 

@@ -1,4 +1,4 @@
-"""What a person puts right in a transcript: words of a passage, who says it, what a speaker is called.
+"""What a person puts right in a transcript: words of a segment, who says it, what a speaker is called.
 
 The original stays beside the change (`Segment.original_text`, `Segment.original_speaker`), and words that were not
 touched keep their times and probabilities. Words that a person wrote are certain: their probability is 1.
@@ -14,11 +14,11 @@ from medalign.core.analysis import Correction
 from medalign.core.errors import DataError
 from medalign.core.transcript import UNKNOWN_SPEAKER, Segment, Transcript, Word
 
-MAX_TEXT = 2000  # characters of a passage
+MAX_TEXT = 2000  # characters of a segment
 MAX_SPEAKER = 40
 
 
-def edit_passage(transcript: Transcript, index: int, text: str, speaker: str) -> Transcript:
+def edit_segment(transcript: Transcript, index: int, text: str, speaker: str) -> Transcript:
     """The transcript with other words, or another speaker, in segment `index`.
 
     Raises:
@@ -27,7 +27,7 @@ def edit_passage(transcript: Transcript, index: int, text: str, speaker: str) ->
     segment = _segment(transcript, index)
     text, speaker = " ".join(text.split()), _named(speaker)
     if not text or len(text) > MAX_TEXT:
-        raise DataError(f"a passage of {len(text)} characters can't be kept; write 1 to {MAX_TEXT}")
+        raise DataError(f"a segment of {len(text)} characters can't be kept; write 1 to {MAX_TEXT}")
     if text != segment.text:
         original = segment.text if segment.original_text is None else segment.original_text
         words = _timed(segment, text.split())
@@ -37,7 +37,7 @@ def edit_passage(transcript: Transcript, index: int, text: str, speaker: str) ->
 
 
 def rename_speaker(transcript: Transcript, speaker: str, name: str) -> Transcript:
-    """The transcript with one speaker called otherwise everywhere. Raises DataError as `edit_passage`."""
+    """The transcript with one speaker called otherwise everywhere. Raises DataError as `edit_segment`."""
     name = _named(name)
     segments = (_spoken_by(s, name) if s.speaker == speaker else s for s in transcript.segments)
     return replace(transcript, segments=tuple(segments))
@@ -49,7 +49,7 @@ def is_edited(segment: Segment) -> bool:
 
 
 def kept_corrections(before: Transcript, after: Transcript, corrections: Sequence[Correction]) -> tuple[Correction, ...]:
-    """Those that still stand after an edit, pointing to the same words; whoever rewrote a passage has settled its names.
+    """Those that still stand after an edit, pointing to the same words; whoever rewrote a segment has settled its names.
 
     Args:
         before, after: the transcript around one edit, segment for segment the same recording.
@@ -74,7 +74,7 @@ def with_correction(transcript: Transcript, correction: Correction) -> Transcrip
     written = words[last]
     end = written[len(written.rstrip(".,;:!?")) :]
     text = " ".join([*words[:first], correction.name + end, *words[last + 1 :]])
-    return edit_passage(transcript, i, text, segment.speaker)
+    return edit_segment(transcript, i, text, segment.speaker)
 
 
 def _segment(transcript: Transcript, index: int) -> Segment:

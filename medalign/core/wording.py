@@ -1,6 +1,6 @@
 """Numbers in plain words: a clinician reads "about 7 in 10 (likely)" and "1:05", never 0.6973 or 65.2 s.
 
-Probabilities are calibrated, so a frequency is the honest reading: of the passages scored like this one on held-out
+Probabilities are calibrated, so a frequency is the honest reading: of the segments scored like this one on held-out
 consultations, about that many in ten were right. Tenths are as fine as that calibration supports.
 """
 

@@ -46,7 +46,7 @@ from medalign.pipeline.speakers import name_speakers
 
 TRANSCRIBING, ENCODING = "Writing down what is said", "Listening to the audio itself"
 NICE = 10
-DROPPED_SPEECH_S = 2.0  # this much voice without one written word is an alarm
+DROPPED_SPEECH_S = 2.0  # this much voice without one written word is a mismatch
 
 
 @dataclass(frozen=True)
@@ -233,7 +233,7 @@ class Analyzer:
                 hop_s=config.hop_s,
                 windows=_align_windows(encoded, annotated, listener.calibration),
                 tracks=tracks(rows, encoded.evidence, encoded.bank),
-                alarm_below_percentile=listener.calibration.low_percentile,
+                mismatch_below_percentile=listener.calibration.low_percentile,
                 segments=listener.check_segments(transcript.segments, audio, text),
                 points=utterance_points(transcript.segments, audio, text),
             ),
@@ -252,11 +252,11 @@ def _align_windows(
         if text:
             score = round(float(annotated.evidence.window_scores[i]), 4)
             percentile = round(float(percentiles[i]), 1)
-            alarm = percentile < calibration.low_percentile
+            is_mismatch = percentile < calibration.low_percentile
         else:
             score = percentile = None
-            alarm = overlap_s((start_s, end_s), encoded.speech_s) >= DROPPED_SPEECH_S
-        rows.append(WindowAlignment(round(start_s, 3), round(end_s, 3), score, percentile, text, alarm))
+            is_mismatch = overlap_s((start_s, end_s), encoded.speech_s) >= DROPPED_SPEECH_S
+        rows.append(WindowAlignment(round(start_s, 3), round(end_s, 3), score, percentile, text, is_mismatch))
     return tuple(rows)
 
 

@@ -35,11 +35,11 @@ def benchmark(analyzer: Analyzer, speech: Sequence[Path] = ()) -> dict:
     recordings = [(e, path) for e in load_examples() for path in (e.audio_path, e.noisy_audio_path) if path]
     analyzer.analyze(recordings[0][1])  # warm up: the first run pays for memory that later ones reuse
     for example, path in recordings:
-        analyze_s, first_picture_s, transcribe_s = [], [], []
+        analyze_s, first_concepts_s, transcribe_s = [], [], []
         for _ in range(N_RUNS):
-            analysis, seconds, seconds_to_picture = _analyzed(analyzer, path)
+            analysis, seconds, seconds_to_concepts = _analyzed(analyzer, path)
             analyze_s.append(seconds)
-            first_picture_s.append(seconds_to_picture)
+            first_concepts_s.append(seconds_to_concepts)
             started = time.perf_counter()
             analyzer.transcriber.transcribe(load_recording(path))
             transcribe_s.append(time.perf_counter() - started)
@@ -50,7 +50,7 @@ def benchmark(analyzer: Analyzer, speech: Sequence[Path] = ()) -> dict:
                 "recording": path.stem,
                 "duration_s": round(analysis.recording.duration_s, 1),
                 "analyze_s": round(statistics.median(analyze_s), 2),
-                "first_picture_s": round(statistics.median(first_picture_s), 2),
+                "first_concepts_s": round(statistics.median(first_concepts_s), 2),
                 "transcribe_s": round(statistics.median(transcribe_s), 2),
                 "ratio": round(statistics.median(analyze_s) / statistics.median(transcribe_s), 2),
                 "word_error_rate": _error_rate([example.text], [analysis.transcript.text]),

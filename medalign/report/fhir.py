@@ -212,7 +212,7 @@ def _evidence(concept: ConceptFinding, case: _Case) -> Iterator[str]:
         if c.concept_id == concept.concept_id and any(c.meets(e.start_s, e.end_s) for e in places):
             yield f'The transcript has "{c.said}"; the name is a suggestion.'
     if any(s.reason and s.start_s < e.end_s and s.end_s > e.start_s for s in analysis.alignment.segments for e in places):
-        yield "The passage is marked to be listened to again."
+        yield "The segment is marked to be listened to again."
 
 
 def _device(case: _Case) -> dict:
@@ -233,7 +233,7 @@ def _device(case: _Case) -> dict:
 def _outcome(case: _Case, left_out: Sequence[str]) -> dict:
     """What a reader has to know of the whole: warnings, changes by a person, and what is not in the bundle."""
     n_edited = sum(is_edited(segment) for segment in case.analysis.transcript.segments)
-    edited = [f"A person has changed {count(n_edited, 'passage')} of the transcript."] if n_edited else []
+    edited = [f"A person has changed {count(n_edited, 'segment')} of the transcript."] if n_edited else []
     issues = [(DISCLAIMER, "warning"), *((warning, "warning") for warning in case.analysis.warnings)]
     issues += [(line, "information") for line in (*edited, *(f"Left out: {line}." for line in left_out))]
     return case.resource(

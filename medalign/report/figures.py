@@ -52,11 +52,11 @@ def alignment_timeline(analysis: Analysis) -> go.Figure:
     """
     alignment = analysis.alignment
     figure = go.Figure([*_fit(alignment.windows), _sound_events(analysis.sound_events)])
-    threshold = max(100 - alignment.alarm_below_percentile, BEST)
+    threshold = max(100 - alignment.mismatch_below_percentile, BEST)
     figure.add_hrect(y0=UNRELATED_FROM, y1=WORST, fillcolor=BAND, line_width=0, layer="below", name="9 in 10 unrelated texts")
-    figure.add_hrect(y0=threshold, y1=WORST, fillcolor=MISMATCH_ZONE, line_width=0, layer="below", name="alarm zone")
-    figure.add_hline(y=threshold, line={"color": VERMILION, "width": 1, "dash": "dash"}, name="alarm threshold")
-    for percent, text in ((threshold * 1.3, "alarm below this line"), (30, "9 in 10 unrelated texts lie here")):
+    figure.add_hrect(y0=threshold, y1=WORST, fillcolor=MISMATCH_ZONE, line_width=0, layer="below", name="mismatch zone")
+    figure.add_hline(y=threshold, line={"color": VERMILION, "width": 1, "dash": "dash"}, name="mismatch threshold")
+    for percent, text in ((threshold * 1.3, "mismatch below this line"), (30, "9 in 10 unrelated texts lie here")):
         figure.add_annotation(
             x=0.995, xref="paper", y=math.log10(percent), text=text, showarrow=False, xanchor="right", yanchor="top",
             font={"size": 11, "color": GREY},
@@ -91,8 +91,8 @@ def waiting() -> go.Figure:
 
 def _fit(windows: Sequence[WindowAlignment]) -> list[go.Scatter]:
     """The line, with a gap where there are no words; the windows that don't match; those without words."""
-    marked = [w for w in windows if w.alarm]  # below the scale, speech for which no words were written
-    silent = [w for w in windows if w.percentile is None and not w.alarm]
+    marked = [w for w in windows if w.is_mismatch]  # below the scale, speech for which no words were written
+    silent = [w for w in windows if w.percentile is None and not w.is_mismatch]
     triangle = {"symbol": "triangle-down", "size": 15, "color": VERMILION, "line": {"width": 1.5, "color": "white"}}
     dash = {"symbol": "line-ew-open", "size": 9, "color": GREY, "line": {"width": 2}}
     line = {"mode": "lines+markers", "connectgaps": False, "line": {"color": BLUE, "width": 2}, "marker": {"size": 6}}

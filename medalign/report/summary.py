@@ -111,14 +111,14 @@ class Place:
 
 
 def places_to_check(alignment: Alignment) -> list[Place]:
-    """Segments marked by the alarm, and windows that hold speech and no word, in order of time.
+    """Segments marked as wrong, and windows that hold speech and no word, in order of time.
 
-    A student without an alarm has only its windows to go by.
+    A student without fits of segment quality has only its windows to go by.
     """
     places = [Place(check.start_s, check.end_s, check.reason) for check in alignment.segments if check.reason]
     for window in alignment.windows:
-        if window.alarm and window.percentile is None:
+        if window.is_mismatch and window.percentile is None:
             places.append(Place(window.start_s, window.end_s, "missed_speech"))
-        elif window.alarm and not alignment.segments:
+        elif window.is_mismatch and not alignment.segments:
             places.append(Place(window.start_s, window.end_s, "mismatch"))
     return sorted(places, key=lambda place: (place.start_s, place.end_s))

@@ -12,7 +12,12 @@ FILES = """| `sound_events.safetensors` | a head that hears coughs and the like,
 
 def extras(folder: Path) -> str:
     """Tables of every figure file that is there; empty if none is."""
-    writers = {"sound_events": _sound_events, "alarm": _segment_quality, "corrections": _misheard_names, "fusion": _fusion}
+    writers = {
+        "sound_events": _sound_events,
+        "segment_quality": _segment_quality,
+        "misheard_names": _misheard_names,
+        "fusion": _fusion,
+    }
     parts = [
         write(without_provenance(read_json(path, dict, error=DataError, remedy="write it anew")))
         for name, write in writers.items()
@@ -42,23 +47,28 @@ def _sound_events(figures: dict) -> str:
 
 
 def _segment_quality(figures: dict) -> str:
-    rows = [
-        [
-            level,
-            *(f"{f[kind]['auroc']:.4f} ({f[kind]['marked']:.0%})" for kind in ("foreign", "same")),
-            f"{f['alarms_on_right_segments']:.1%}",
-            f"{f['garbled']['auroc']:.3f}",
-            *(
-                f"{f['garbled'][f'auroc of {what}']:.3f}"
-                for what in ("recogniser alone", "student alone", "recogniser and student")
-            ),
-        ]
-        for level, f in figures.items()
-    ]
+    rows = []
+    for level, f in figures.items():
+        errors = f["transcription error"]
+        rows.append(
+            [
+                level,
+                *(
+                    f"{f[kind]['auroc']:.4f} ({f[kind]['marked']:.0%})"
+                    for kind in ("words of another consultation", "words from elsewhere in the same one")
+                ),
+                f"{f['right_segments_marked']:.1%}",
+                f"{errors['auroc']:.3f}",
+                *(
+                    f"{errors[f'auroc of {what}']:.3f}"
+                    for what in ("recogniser alone", "student alone", "recogniser and student")
+                ),
+            ]
+        )
     head = [
         "",
-        "foreign words (marked)",
-        "words from elsewhere in it (marked)",
+        "words of another consultation (marked)",
+        "words from elsewhere in the same one (marked)",
         "right ones marked",
         "word error rate over 0.4",
     ]

@@ -26,6 +26,7 @@ from medalign.training.fitting.observation import Observation
 
 MAX_WER = 0.4
 MISMATCH_RATE, ERROR_RATE = 0.01, 0.03  # of right segments that each question may mark
+FOREIGN, ELSEWHERE = "words of another consultation", "words from elsewhere in the same one"  # tried in place of the right ones
 N_PROBES = 3  # of each kind for a segment
 MEAN_LOG_PROBABILITY = 2  # its column in `transcription_error_features`
 MISMATCH_C, ERROR_C = 0.3, 0.05  # inverse regularisation
@@ -36,7 +37,7 @@ class CheckedSegments:
     """Segments of one consultation, as they are and tried out with other words."""
 
     word_error_rates: np.ndarray  # (n,)
-    mismatch: dict[str, np.ndarray]  # (m, k) features by what was tried: "own", "foreign", "same", and the hard ones
+    mismatch: dict[str, np.ndarray]  # (m, k) features by what was tried: "own", `FOREIGN`, `ELSEWHERE`, and the hard ones
     rows: dict[str, np.ndarray]  # (m,) the segment that each was tried in
     errors: np.ndarray  # (n, k) features of "transcription error"
     recogniser: np.ndarray  # (n, 2) its mean log-probability and no-speech probability, to compare with
@@ -78,12 +79,12 @@ def _check(
         return mismatch_features(audio, text, tried, timed, listener.calibration.distractors)
 
     everywhere = np.arange(n)
-    tried: dict[str, list[np.ndarray]] = {"own": [features(text, segments)], "foreign": [], "same": []}
+    tried: dict[str, list[np.ndarray]] = {"own": [features(text, segments)], FOREIGN: [], ELSEWHERE: []}
     for _ in range(N_PROBES):
         j = rng.integers(len(foreign_segments), size=n)
-        tried["foreign"].append(features(foreign_text[j], [foreign_segments[k] for k in j]))
+        tried[FOREIGN].append(features(foreign_text[j], [foreign_segments[k] for k in j]))
         j = (everywhere + rng.integers(1, max(2, n), size=n)) % n
-        tried["same"].append(features(text[j], [segments[k] for k in j]))
+        tried[ELSEWHERE].append(features(text[j], [segments[k] for k in j]))
     mismatch = {kind: np.concatenate(parts) for kind, parts in tried.items()}
     rows = {kind: np.tile(everywhere, len(parts)) for kind, parts in tried.items()}
     for kind, change in HARD.items():
@@ -130,7 +131,7 @@ def fit_segment_quality(checked: Sequence[CheckedSegments], calibration: Calibra
     Raises:
         DataError: no segment holds transcription errors, or all do.
     """
-    kinds = {kind: _of_right_segments(checked, kind) for kind in ("own", "foreign", "same")}
+    kinds = {kind: _of_right_segments(checked, kind) for kind in ("own", FOREIGN, ELSEWHERE)}
     features = np.concatenate(list(kinds.values()))
     is_other = np.arange(len(features)) >= len(kinds["own"])
     mismatch = fit_logistic("mismatch", features, is_other, inverse_regularisation=MISMATCH_C, standardise=True)
@@ -157,13 +158,13 @@ def measure_segment_quality(
     """
     fit = calibration.fits["mismatch"]
     own = fit.probability(_of_right_segments(checked, "own"))
-    figures: dict = {"n_right_segments": len(own), "alarms_on_right_segments": float((own >= fit.threshold).mean())}
+    figures: dict = {"n_right_segments": len(own), "right_segments_marked": float((own >= fit.threshold).mean())}
     for kind in checked[0].mismatch:
         scores = fit.probability(_of_right_segments(checked, kind))
         if kind != "own" and len(scores):
             marked = float((scores >= fit.threshold).mean())
             figures[kind] = {"n": len(scores), "auroc": _auroc(scores, own), "marked": marked}
-    return figures | {"garbled": _measure_errors(calibration, checked, fitted_on)}
+    return figures | {"transcription error": _measure_errors(calibration, checked, fitted_on)}
 
 
 PREDICTORS: dict[str, Callable[[CheckedSegments], np.ndarray]] = {
@@ -188,7 +189,7 @@ def _measure_errors(calibration: Calibration, checked: Sequence[CheckedSegments]
         figures[name] = _auroc(other[wrong], other[~wrong])
     return figures | {
         "marked": float((scores[wrong] >= fit.threshold).mean()),
-        "alarms_on_right_segments": float((scores[~wrong] >= fit.threshold).mean()),
+        "right_segments_marked": float((scores[~wrong] >= fit.threshold).mean()),
     }
 
 

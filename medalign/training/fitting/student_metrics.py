@@ -105,7 +105,7 @@ def mismatch(
 ) -> dict[str, float]:
     """AUROC of the cosine between an utterance's own text and another: of anywhere, or of the same consultation.
 
-    What the transcript alarm rests on; each utterance gets one wrong text of either kind, if there is one.
+    What the marks on segments rest on; each utterance gets one wrong text of either kind, if there is one.
     """
     rng = np.random.default_rng(seed)
     texts_of, groups_of = np.array(texts), np.array(groups)

@@ -1,4 +1,4 @@
-/* What our own HTML does besides playing: send presses to the server, edit a passage, filter the table, print. */
+/* What our own HTML does besides playing: send presses to the server, edit a segment, filter the table, print. */
 (() => {
   "use strict";
   const send = (name, detail = {}) => document.dispatchEvent(new CustomEvent(`medalign:${name}`, { detail }));
@@ -21,7 +21,7 @@
     const now = document.querySelector("#player audio")?.currentTime ?? 0;
     if (!words.length) return { start: String(now), end: String(now), text: "" };
     const last = words.at(-1);
-    const next = last.nextElementSibling?.dataset?.start ?? last.closest(".passage").dataset.end;
+    const next = last.nextElementSibling?.dataset?.start ?? last.closest(".segment").dataset.end;
     return { start: words[0].dataset.start, end: next, text: words.map((word) => word.textContent).join(" ") };
   }
 
@@ -42,12 +42,12 @@
     if (event.target.matches?.("[data-filter], .disagreement-first")) filter();
   });
 
-  /* A form in the place of a passage's words. Escape or Cancel puts the words back. */
-  let returnTo = null; // index of the passage that gets the focus once the new transcript is there
+  /* A form in the place of a segment's words. Escape or Cancel puts the words back. */
+  let returnTo = null; // index of the segment that gets the focus once the new transcript is there
   function openForm(button) {
     closeForm();
-    const passage = button.closest(".passage");
-    const words = [...passage.querySelectorAll(".word, .said")].map((word) => word.textContent).join(" ");
+    const segment = button.closest(".segment");
+    const words = [...segment.querySelectorAll(".word, .said")].map((word) => word.textContent).join(" ");
     const form = document.createElement("form");
     form.className = "edit-form";
     form.innerHTML = `<label>Words <textarea rows="3" maxlength="2000"></textarea></label>
@@ -68,18 +68,18 @@
       event.stopPropagation(); // typing is no shortcut
       if (event.key === "Escape") closeForm(true);
     });
-    passage.classList.add("is-edited-now");
-    passage.append(form);
+    segment.classList.add("is-edited-now");
+    segment.append(form);
     text.focus();
   }
 
   function closeForm(focus = false) {
     const form = document.querySelector(".edit-form");
     if (!form) return;
-    const passage = form.closest(".passage");
-    passage.classList.remove("is-edited-now");
+    const segment = form.closest(".segment");
+    segment.classList.remove("is-edited-now");
     form.remove();
-    if (focus) passage.querySelector("[data-edit]").focus();
+    if (focus) segment.querySelector("[data-edit]").focus();
   }
   document.addEventListener("click", (event) => {
     if (event.target.matches?.(".cancel-edit")) closeForm(true);
@@ -135,7 +135,7 @@
   /* After the server has answered: focus where the reader was, and the ratings that are stored. */
   new MutationObserver(() => {
     if (returnTo !== null && !document.querySelector(".edit-form")) {
-      document.querySelectorAll("#transcript .passage .time")[returnTo]?.focus();
+      document.querySelectorAll("#transcript .segment .time")[returnTo]?.focus();
       returnTo = null;
     }
     const rated = document.querySelector("#ratings [data-rated]")?.dataset.rated;

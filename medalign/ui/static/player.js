@@ -25,7 +25,7 @@
 
   function playElement(element) {
     if (element === pressed && !player()?.paused) return player().pause(); // a second press stops
-    // A word has a start only; it plays to the end of the mention or passage around it.
+    // A word has a start only; it plays to the end of the mention or segment around it.
     const end = element.closest("[data-end]")?.dataset.end;
     play(Number(element.dataset.start), Number(end ?? NaN), element);
   }
@@ -46,11 +46,11 @@
     if (event.key === "ArrowRight" || event.key === "ArrowLeft") stepWord(event);
   });
 
-  /* Left and right walk the words of a passage: words are no tab stops, an hour has thousands of them. */
+  /* Left and right walk the words of a segment: words are no tab stops, an hour has thousands of them. */
   function stepWord(event) {
-    const passage = event.target.closest?.(".passage");
-    if (!passage) return;
-    const words = [...passage.querySelectorAll(".word")];
+    const segment = event.target.closest?.(".segment");
+    if (!segment) return;
+    const words = [...segment.querySelectorAll(".word")];
     const here = event.target.closest(".word") ?? event.target.querySelector(".word");
     const next = words[words.indexOf(here) + (event.key === "ArrowRight" ? 1 : -1)];
     if (!next) return;
@@ -73,30 +73,30 @@
     mark(null);
   }, true);
 
-  /* Light up the passage and the word being heard, keep them in sight, and move the line in the figures. */
+  /* Light up the segment and the word being heard, keep them in sight, and move the line in the figures. */
   function follow(now) {
-    const list = document.querySelector(".passages");
-    for (const passage of document.querySelectorAll(".passage")) {
-      const on = now >= passage.dataset.start && now < passage.dataset.end;
-      if (on && !passage.classList.contains("is-current")) keepInSight(list, passage);
-      passage.classList.toggle("is-current", on);
-      if (on) lightWord(passage, now);
+    const list = document.querySelector(".segments");
+    for (const segment of document.querySelectorAll(".segment")) {
+      const on = now >= segment.dataset.start && now < segment.dataset.end;
+      if (on && !segment.classList.contains("is-current")) keepInSight(list, segment);
+      segment.classList.toggle("is-current", on);
+      if (on) lightWord(segment, now);
     }
     for (const plot of document.querySelectorAll(".js-plotly-plot")) movePlayhead(plot, now);
   }
 
-  function lightWord(passage, now) {
+  function lightWord(segment, now) {
     let current = null;
-    for (const word of passage.querySelectorAll(".word")) if (word.dataset.start <= now) current = word;
+    for (const word of segment.querySelectorAll(".word")) if (word.dataset.start <= now) current = word;
     document.querySelectorAll(".word.is-heard").forEach((word) => word.classList.toggle("is-heard", word === current));
     current?.classList.add("is-heard");
   }
 
-  function keepInSight(list, passage) {
+  function keepInSight(list, segment) {
     // Scrolls the transcript's own box, never the page under the reader's hands.
-    const above = passage.offsetTop < list.scrollTop;
-    const below = passage.offsetTop + passage.offsetHeight > list.scrollTop + list.clientHeight;
-    if (above || below) list.scrollTop = passage.offsetTop - list.clientHeight / 3;
+    const above = segment.offsetTop < list.scrollTop;
+    const below = segment.offsetTop + segment.offsetHeight > list.scrollTop + list.clientHeight;
+    if (above || below) list.scrollTop = segment.offsetTop - list.clientHeight / 3;
   }
 
   function movePlayhead(plot, now) {

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import gradio as gr
 
-from medalign.core.editing import edit_passage, rename_speaker, with_correction
+from medalign.core.editing import edit_segment, rename_speaker, with_correction
 from medalign.core.errors import MedAlignError
 from medalign.core.transcript import Transcript
 from medalign.report.explanation_figures import among_others, word_support, words_over_time
@@ -34,7 +34,7 @@ class Questions:
         session = present(session)
         transcript = session.result.transcript
         index, speaker = int(number_of(event, "index")), text_of(event, "speaker")
-        changed = edit_passage(transcript, index, text_of(event, "text"), speaker)
+        changed = edit_segment(transcript, index, text_of(event, "text"), speaker)
         if text_of(event, "everywhere") == "yes":
             changed = rename_speaker(changed, transcript.segments[index].speaker, speaker)
         return self._reread(session, changed)

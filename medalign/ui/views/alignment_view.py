@@ -22,13 +22,14 @@ def timeline_notes(analysis: Analysis) -> Markup:
     compared = [(w.percentile, w) for w in windows if w.percentile is not None]
     if compared:
         lowest, worst = min(compared, key=lambda pair: pair[0])
+        n_wrong = count(sum(w.is_mismatch for w in windows), "mismatch", "mismatches")
         summary = (
-            f"{count(len(compared), 'passage')} compared; {count(sum(w.alarm for w in windows), 'alarm')}, raised when more "
-            f"than {better_fits(analysis.alignment.alarm_below_percentile)} unrelated texts would fit better. Weakest at "
+            f"{count(len(compared), 'window')} of the recording compared; {n_wrong}, marked when more "
+            f"than {better_fits(analysis.alignment.mismatch_below_percentile)} unrelated texts would fit better. Weakest at "
             f"{clock_range(worst.start_s, worst.end_s)}: {fit(lowest)}."
         )
     else:
-        summary = "No passage has words, so there is nothing to compare."
+        summary = "No part has words, so there is nothing to compare."
     return macros("alignment").timeline_notes(summary, windows)
 
 

@@ -33,7 +33,7 @@ KEYS = (
     ("m", "a concept is missing: at the selected words, or at the player's second"),
     ("u", "undo the last judgement"),
     ("p", "play, pause"),
-    ("← →", "step through the words of a passage"),
+    ("← →", "step through the words of a segment"),
     ("/", "search in the sound"),
     ("a, b, t, n", "vote: left, right, tie, neither (once both sides were looked at)"),
     ("?", "this sheet"),

@@ -1,4 +1,4 @@
-"""The transcript as a list of passages. A press on any word, mention or time plays from there; each can be edited."""
+"""The transcript as a list of segments. A press on any word, mention or time plays from there; each can be edited."""
 
 from collections.abc import Iterable, Sequence
 
@@ -7,7 +7,7 @@ from medalign.core.transcript import DOCTOR, PATIENT, UNKNOWN_SPEAKER, Segment, 
 from medalign.report.summary import REASONS
 from medalign.ui.views.markup import Markup, macros
 
-MAX_MENTION_WORDS = 8  # longer evidence is a passage to hear, not a term to underline
+MAX_MENTION_WORDS = 8  # longer evidence is a segment to hear, not a term to underline
 NO_SPEECH = Markup(
     '<div class="empty"><strong>No speech detected</strong>'
     "<p>MedAlign found no words in this recording. Play it above: if you can hear speech, record closer to the "
@@ -27,10 +27,10 @@ def transcript_view(
     """The finished transcript with its mentions, and with marks on the segments that should be checked."""
     if not transcript.segments:
         return NO_SPEECH
-    passages = [(segment, _pieces(segment, concepts), check_of(segment, checks)) for segment in transcript.segments]
+    segments = [(segment, _pieces(segment, concepts), check_of(segment, checks)) for segment in transcript.segments]
     # What the form offers: the usual roles, and whoever speaks here.
     speakers = dict.fromkeys([DOCTOR, PATIENT, *(s.speaker for s in transcript.segments), UNKNOWN_SPEAKER])
-    return macros("transcript").transcript(passages, list(speakers))
+    return macros("transcript").transcript(segments, list(speakers))
 
 
 def check_of(segment: Segment, checks: tuple[SegmentCheck, ...]) -> str | None:

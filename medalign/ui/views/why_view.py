@@ -8,12 +8,12 @@ N_EXTREMES = 3
 N_WORDS = 4
 CLEAR_SUPPORT = 0.01  # cosine; less is no word's doing
 HEADING = (
-    '<h2 id="why-title">Why this fit?</h2><p>Press <b>Why?</b> beside a passage: which of its words the sound speaks for and '
+    '<h2 id="why-title">Why this fit?</h2><p>Press <b>Why?</b> beside a segment: which of its words the sound speaks for and '
     "against, where each word is heard, and how many unrelated texts would fit better.</p>"
 )
 MAP_HEADING = (
-    "<h2>Words and sounds on one map</h2><p>Each passage twice: ● where its words lie, ◇ where its sound lies, joined by a "
-    "line. Passages about the same thing lie near each other; a long line is a passage whose sound and words differ. "
+    "<h2>Words and sounds on one map</h2><p>Each segment twice: ● where its words lie, ◇ where its sound lies, joined by a "
+    "line. Segments about the same thing lie near each other; a long line is a segment whose sound and words differ. "
     "Directions have no meaning of their own. Press a point to hear it.</p>"
 )
 
@@ -43,7 +43,7 @@ def map_table(analysis: Analysis) -> Markup:
         for p, segment in zip(analysis.alignment.points, analysis.transcript.segments, strict=False)
     ]
     if not rows:
-        return Markup('<p class="summary">Too few passages for a map.</p>')
+        return Markup('<p class="summary">Too few segments for a map.</p>')
     rows.sort(key=lambda row: -row[0])
     longest = rows[0][0] or 1.0
     return macros("result").map([(segment, round(100 * length / longest)) for length, segment in rows])
