@@ -89,11 +89,11 @@ def test_a_new_figure_reaches_both_pages(repository, capsys):
     assert capsys.readouterr().out == ""
     path = repository / "assets" / "results" / "coverage.json"
     figures = json.loads(path.read_text())
-    figures["PriMock57"]["notes"]["covered"] = 0.4242
+    figures["human words"]["found"][0] = 0.4242
     path.write_text(json.dumps(figures))
     assert main(["results", "--repository", str(repository)]) == 0
     for page in ("README.md", "assets/results/README.md"):
-        assert "42 % (" in (repository / page).read_text()
+        assert "42 %" in (repository / page).read_text()
     assert capsys.readouterr().out.count("wrote") == 2
     assert not write_results(repository)
 

@@ -2,17 +2,15 @@
 
 import argparse
 import json
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from medalign.cli.observing import level_name, observer
 from medalign.cli.options import Commands, cache_option, check_output, field_options, fields_of, model_options, tell
 from medalign.training.recipe import DetectorConfig
 
 if TYPE_CHECKING:
-    from medalign.pipeline.analyzer import Analyzer
     from medalign.training.fitting.fit_misheard_names import Observed
-    from medalign.training.fitting.observation import Observation
 
 
 def add_commands(commands: Commands) -> None:
@@ -99,7 +97,7 @@ def _misheard_names(arguments: argparse.Namespace) -> None:
     from medalign.training.fitting.fit_misheard_names import fit_misheard_names, measure_misheard_names, observe_names
 
     check_output(arguments.json)
-    analyzer, observed = _observer(arguments)
+    analyzer, observed = observer(arguments)
     calibration = analyzer.listener.calibration
 
     def names(folders: list[Path], only: str | tuple[str, ...]) -> list["Observed"]:
@@ -120,7 +118,7 @@ def _segment_quality(arguments: argparse.Namespace) -> None:
     )
 
     check_output(arguments.json)
-    analyzer, observed = _observer(arguments)
+    analyzer, observed = observer(arguments)
     listener, levels = analyzer.listener, (None, *arguments.snr_db)
     calibration, fitted_on = listener.calibration, []
     if arguments.fit:
@@ -129,7 +127,7 @@ def _segment_quality(arguments: argparse.Namespace) -> None:
         calibration.save(listener.student.writable_folder())
     calibration.check_fitted("transcription error", "--fit PREFIX")
     figures = {
-        _level(level): measure_segment_quality(
+        level_name(level): measure_segment_quality(
             calibration, check_observations(observed(arguments.only, level), listener), fitted_on
         )
         for level in levels
@@ -144,7 +142,7 @@ def _fuse(arguments: argparse.Namespace) -> None:
 
     check_output(arguments.json)
     check_output(arguments.html)
-    analyzer, observed = _observer(arguments, corrections=True)
+    analyzer, observed = observer(arguments, corrections=True)
     calibration, bank, levels = analyzer.listener.calibration, analyzer.listener.bank, (None, *arguments.snr_db)
     if arguments.fit:
         fit = fit_fusion(joined([collect_candidates(observed(arguments.fit, level), bank) for level in levels]))
@@ -152,46 +150,12 @@ def _fuse(arguments: argparse.Namespace) -> None:
         calibration.save(analyzer.listener.student.writable_folder())
     calibration.check_fitted("fusion", "--fit PREFIX")
     figures = {
-        _level(level): measure_fusion(calibration.fits["fusion"], collect_candidates(observed(arguments.only, level), bank))
+        level_name(level): measure_fusion(calibration.fits["fusion"], collect_candidates(observed(arguments.only, level), bank))
         for level in levels
     }
     if arguments.html:
         reliability_figure(read_reliability(figures)).write_html(arguments.html, include_plotlyjs="directory")
     tell(figures, arguments.json)
-
-
-def _observer(
-    arguments: argparse.Namespace, *, corrections: bool = False
-) -> tuple["Analyzer", Callable[..., Iterator["Observation"]]]:
-    """The analyzer, and a function from consultations (prefix) and noise (dB or None) to what it makes of them.
-
-    Args:
-        corrections: whether misheard names are looked for: rescoring takes time that only a fusion needs.
-    """
-    from medalign.models.transcription import Transcriber
-    from medalign.pipeline.analyzer import Analyzer
-    from medalign.pipeline.listener import Listener
-    from medalign.training.data.synthesis import read_takes
-    from medalign.training.fitting.observation import observe
-
-    listener = Listener.default(student=arguments.student, device=arguments.device)
-    if arguments.fit:
-        listener.student.writable_folder()  # better to find out before hours of work than after
-    transcriber = Transcriber(arguments.asr)
-    calibration = listener.calibration if corrections else listener.calibration.without("misheard name")
-    observer = Analyzer(transcriber, listener.with_calibration(calibration))
-
-    def observed(
-        only: str | tuple[str, ...], snr_db: float | None = None, speech: Path | None = None
-    ) -> Iterator["Observation"]:
-        takes = read_takes(speech or arguments.speech, "valid", only)
-        return observe(takes, observer, arguments.cache, snr_db=snr_db)
-
-    return Analyzer(transcriber, listener), observed
-
-
-def _level(snr_db: float | None) -> str:
-    return "clean" if snr_db is None else f"{snr_db:g} dB"
 
 
 def _sound_events(arguments: argparse.Namespace) -> None:

@@ -2,9 +2,14 @@
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from medalign.cli.options import Commands, cache_option, check_output, tell
+from medalign.cli.observing import level_name, observer
+from medalign.cli.options import Commands, cache_option, check_output, model_options, tell
 from medalign.core.errors import MedAlignError
+
+if TYPE_CHECKING:
+    from medalign.training.data.consultations import Split
 
 
 def add_commands(commands: Commands) -> None:
@@ -36,31 +41,39 @@ def add_commands(commands: Commands) -> None:
     cache_option(ablate)
     ablate.set_defaults(command=_ablate)
 
-    coverage = commands.add_parser("coverage", help="how much of clinicians' notes and checklists extraction finds")
+    coverage = commands.add_parser("coverage", help="what is found of annotated facts, and where the rest is lost")
     coverage.add_argument("--data", type=Path, required=True, help="folder with primock57/ and aci_bench/")
-    coverage.add_argument("--annotated", type=Path, metavar="CSV", help="utterances of PriMock57 with concepts and statuses")
+    coverage.add_argument("--annotations", choices=("develop", "report"), default="report")
+    coverage.add_argument("--speech", type=Path, help="their spoken takes: measured after recognition and fusion, too")
+    coverage.add_argument(
+        "--snr-db",
+        type=float,
+        action="append",
+        default=[],
+        help="also in pink noise at this ratio; may be repeated",
+    )
     coverage.add_argument("--json", metavar="OUT", type=Path, help="write the figures here")
+    model_options(coverage, student=True, asr=True)
+    cache_option(coverage)
     coverage.set_defaults(command=_coverage)
 
 
 def _coverage(arguments: argparse.Namespace) -> None:
     from medalign.concepts import ConceptBank
-    from medalign.training.data.consultations import read_aci_bench, read_primock57
-    from medalign.training.fitting.note_coverage import measure_annotated, measure_coverage, read_checklist
+    from medalign.training.data.consultations import read_consultations
+    from medalign.training.data.facts import ANNOTATIONS, read_facts
+    from medalign.training.fitting.fact_metrics import measure_facts, observed_rows
 
     check_output(arguments.json)
-    bank = ConceptBank.default()
-    primock57, aci_bench = (arguments.data / name for name in ("primock57", "aci_bench"))
-    items = read_checklist(primock57)
-    sets = {
-        "PriMock57": read_primock57(primock57),
-        "PriMock57 day 4": [c for c in read_primock57(primock57) if c.split == "valid"],
-        "ACI-Bench validation": [c for c in read_aci_bench(aci_bench) if c.split == "valid"],
-    }
-    figures = {name: measure_coverage(consultations, items, bank) for name, consultations in sets.items()}
-    if arguments.annotated:
-        figures["annotated utterances"] = measure_annotated(sets["PriMock57"], arguments.annotated, bank)
-    tell(figures, arguments.json)
+    facts = read_facts(ANNOTATIONS / f"{arguments.annotations}.csv")
+    observed = {}
+    if arguments.speech:
+        analyzer, observe = observer(arguments, corrections=True)
+        ids = tuple(sorted({fact.consultation_id for fact in facts}))
+        split: Split = "valid" if arguments.annotations == "report" else "train"
+        for snr_db in (None, *arguments.snr_db):
+            observed[level_name(snr_db)] = observed_rows(observe(ids, snr_db, split=split), analyzer.listener)
+    tell(measure_facts(facts, read_consultations(arguments.data), ConceptBank.default(), observed), arguments.json)
 
 
 def _evaluate(arguments: argparse.Namespace) -> None:

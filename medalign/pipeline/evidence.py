@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from medalign.concepts import ConceptBank, Mention
-from medalign.core.analysis import Alternative, ConceptFinding, ConceptTrack, Evidence, Source
+from medalign.core.analysis import Alternative, ConceptFinding, ConceptTrack, Evidence, Source, Status
 from medalign.core.transcript import Transcript
 from medalign.pipeline.calibration import Calibration
 
@@ -118,14 +118,8 @@ def findings(
         text: None before there is a transcript; then there are no mentions.
         fused: without it, audio-only concepts are reported by the student's own probability.
     """
-    by_row: dict[tuple[str, str], list[Mention]] = {}
-    for mention in mentions:
-        by_row.setdefault((mention.concept_id, mention.status), []).append(mention)
-    stated = {concept_id for concept_id, status in by_row if status in DEFINITE}
     rows = []
-    for (concept_id, status), group in by_row.items():
-        if status == "uncertain" and concept_id in stated:
-            continue
+    for (concept_id, _), group in grouped_by_row(mentions).items():
         assert text is not None, "mentions come from a transcript"
         teacher = text.source(group, audio, bank.column[concept_id])
         rows.append(_row(bank, concept_id, group, teacher, audio, fused))
@@ -137,6 +131,15 @@ def findings(
         if probability >= threshold and concept.concept_id not in mentioned:
             rows.append(_row(bank, concept.concept_id, [], None, audio, fused))
     return tuple(sorted(rows, key=_importance))
+
+
+def grouped_by_row(mentions: Sequence[Mention]) -> dict[tuple[str, Status], list[Mention]]:
+    """Mentions by concept and status, a row each; what was asked about is no row once it has been confirmed or denied."""
+    by_row: dict[tuple[str, Status], list[Mention]] = {}
+    for mention in mentions:
+        by_row.setdefault((mention.concept_id, mention.status), []).append(mention)
+    stated = {concept_id for concept_id, status in by_row if status in DEFINITE}
+    return {row: group for row, group in by_row.items() if not (row[1] == "uncertain" and row[0] in stated)}
 
 
 def alternatives(concept_id: str, bank: ConceptBank, embeddings: np.ndarray) -> tuple[Alternative, ...]:
