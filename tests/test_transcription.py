@@ -7,17 +7,22 @@ import subprocess
 import sys
 import tracemalloc
 from pathlib import Path
+from types import SimpleNamespace
 
 import jiwer
 import numpy as np
 import pytest
 from faster_whisper.feature_extractor import FeatureExtractor
 
+from medalign.concepts import ConceptBank
+from medalign.concepts.measurements import find_measurements
 from medalign.core.assets import EXAMPLES
 from medalign.core.audio import SAMPLE_RATE_HZ, Recording, load_recording
+from medalign.core.transcript import Word
 from medalign.evaluation.word_errors import normalize
 from medalign.models.log_mel import PiecewiseFeatureExtractor
-from medalign.models.transcription import FRAMES_PER_S
+from medalign.models.transcription import FRAMES_PER_S, _finished
+from medalign.training.data.voices import speak
 
 DATA = Path(os.environ.get("MEDALIGN_DATA", Path(__file__).parents[2] / "shared" / "data"))
 LIBRISPEECH = DATA / "speech" / "librispeech_test_other"
@@ -149,3 +154,56 @@ def test_a_recording_is_written_the_same_each_time(transcriber):
     doubtful = Recording("doubtful.wav", recording.waveform[: len(noise)] + noise, SAMPLE_RATE_HZ, 1)
     first, second, third = (transcriber.transcribe(doubtful) for _ in range(3))
     assert first == second == third
+
+
+def finished(*parts: tuple[str, float, float, float], earliest_s: float = 0.0, duration_s: float = 60.0):
+    """What our module makes of faster-whisper's words."""
+    words = [SimpleNamespace(word=text, start=start_s, end=end_s, probability=p) for text, start_s, end_s, p in parts]
+    found = SimpleNamespace(words=words, avg_logprob=-0.2, no_speech_prob=0.01)
+    return _finished(found, earliest_s, duration_s)
+
+
+@pytest.mark.parametrize(
+    ("parts", "whole"),
+    [
+        ((" 38", ".9"), "38.9"),
+        ((" 62", ".5"), "62.5"),
+        ((" 10", ",000"), "10,000"),
+        ((" x", "-ray."), "x-ray."),
+        ((" non", "-healing"), "non-healing"),
+        ((" 96", "%"), "96%"),
+        ((" 140", "/90"), "140/90"),
+        ((" mmol", "/mol,"), "mmol/mol,"),
+        ((" hand", "-foot", "-and", "-mouth"), "hand-foot-and-mouth"),
+        ((" 38", " ", ".9"), "38.9"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_word_that_the_recogniser_tears_is_whole(parts, whole):
+    torn = [(part, 1 + i / 10, 1.1 + i / 10, 0.9 - i / 100) for i, part in enumerate(parts)]
+    segment = finished((" about", 0.5, 1.0, 0.8), *torn, (" then", 3.0, 3.5, 0.7))
+    assert segment.text == f"about {whole} then"
+    _, word, _ = segment.words
+    assert word == Word(1.0, pytest.approx(torn[-1][2]), whole, pytest.approx(torn[-1][3]))
+
+
+def test_the_first_word_needs_no_blank_and_an_empty_segment_is_dropped():
+    assert finished(("Good", 0.0, 0.2, 0.9), (" day", 0.2, 0.4, 0.9)).text == "Good day"
+    assert finished((" ", 0.0, 0.2, 0.9)) is None and finished() is None
+
+
+def test_a_part_that_ends_before_its_word_or_after_the_recording_keeps_times_in_order():
+    (word,) = finished((" 38", 1.0, 2.0, 0.9), (".9", 0.5, 0.7, 0.9), earliest_s=0.8).words
+    assert (word.start_s, word.end_s) == (1.0, 2.0)
+    (word,) = finished((" 38", 1.0, 2.0, 0.9), (".9", 2.0, 9.0, 0.9), duration_s=2.5).words
+    assert (word.start_s, word.end_s) == (1.0, 2.5)
+
+
+def test_spoken_decimals_reach_the_numbers(transcriber):
+    waveform = speak("Her temperature was thirty eight point nine degrees, and we did a chest x-ray.", "flite-slt")
+    transcript = transcriber.transcribe(Recording("decimal", waveform, SAMPLE_RATE_HZ, 1))
+    texts = [word.text.lower().rstrip(".,") for word in transcript.words]
+    assert "38.9" in texts and "x-ray" in texts
+    assert transcript.text == " ".join(word.text for word in transcript.words)
+    (found,) = find_measurements(transcript, (), ConceptBank.default())
+    assert (found.kind, found.value, found.unit) == ("temperature", "38.9", "°C")

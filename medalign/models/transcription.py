@@ -125,14 +125,25 @@ def speech_stretches(recording: Recording) -> Float[np.ndarray, "n 2"]:
 
 
 def _finished(found: Any, earliest_s: float, duration_s: float) -> Segment | None:
-    """faster-whisper's segment as ours: words stripped of blanks, times inside the recording and in order."""
-    words = []
-    for word in found.words or ():
-        if text := word.word.strip():
-            start_s = min(max(word.start, earliest_s), duration_s)
-            end_s = min(max(word.end, start_s), duration_s)
-            words.append(Word(round(start_s, 3), round(end_s, 3), text, round(word.probability, 4)))
-            earliest_s = start_s
+    """faster-whisper's segment as ours: whole words without blanks, times inside the recording and in order.
+
+    faster-whisper cuts before each sign that is a token of its own: " 38" ".9", " 10" ",000", " x" "-ray". Only what begins
+    with a blank begins a word; the rest belongs to the word before, which is no surer than its least sure part.
+    """
+    words: list[Word] = []
+    for part in found.words or ():
+        text = part.word.strip()
+        if not text:
+            continue
+        start_s = min(max(part.start, earliest_s), duration_s)
+        end_s = round(min(max(part.end, start_s), duration_s), 3)
+        probability = round(part.probability, 4)
+        if words and not part.word[0].isspace():
+            begun = words.pop()
+            text, probability = begun.text + text, min(begun.probability, probability)
+            start_s, end_s = begun.start_s, max(begun.end_s, end_s)
+        words.append(Word(round(start_s, 3), end_s, text, probability))
+        earliest_s = start_s
     if not words:
         return None
     return Segment(

@@ -13,7 +13,7 @@ from medalign.models.transcription import Transcriber
 from medalign.training.data.pairs import content_key, in_pink_noise
 from medalign.training.data.synthesis import Take
 
-FORMAT = "3"  # of what is kept; another one is made again
+FORMAT = "4"  # of what is kept; another one is made again
 
 
 def transcribed(
