@@ -52,7 +52,7 @@ tags: [medical, audio, alignment, research-only]
 
 # {folder.resolve().name}
 
-The encoder of **{recipe["encoder"]}** ({recipe["adapter"]["kind"]}) with a head that carries sound into the space of
+The encoder of **{recipe["encoder"]}** ({recipe["adapter"]["kind"]}) with a head that maps audio into the embedding space of
 **{run["teacher"]}**, so that audio can be compared with text. {DISCLAIMER}
 
 | file | holds |
