@@ -6,7 +6,7 @@ from medalign.core.errors import DataError
 from medalign.core.files import read_json
 from medalign.core.provenance import without_provenance
 
-FILES = """| `sound_events.safetensors` | the detector of coughs, sneezes, heavy breathing and crying, by `medalign sound-events`; absent if not trained |
+FILES = """| `sound_events.safetensors` | the detector of sound events, by `medalign sound-events`; absent if not trained |
 | `fits.json` | logistic fits by their features: `calibrate`, `misheard-names`, `segment-quality` and `fuse` |"""
 
 
