@@ -5,9 +5,10 @@ and `models` by fixture or by file, `unit` for all others. Workers share the tes
 on one worker.
 """
 
+import copy
 import json
 import os
-from functools import cache
+from pathlib import Path
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # before any library reads it: everything must work without a hub
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
@@ -21,12 +22,13 @@ import soundfile
 from browser import chromium
 
 from medalign.core.analysis import Analysis
-from medalign.core.audio import SAMPLE_RATE_HZ
+from medalign.core.audio import SAMPLE_RATE_HZ, recording_of
 from medalign.core.examples import analysis_path, load_examples
+from medalign.core.model_options import ModelOptions
 from medalign.feedback.store import FeedbackStore
 
 BROWSER_FIXTURES = {"browser", "gradio_folder"}
-MODEL_FIXTURES = {"analyzer", "live", "transcriber", "student"}
+MODEL_FIXTURES = {"analyzer", "live", "streamed", "transcriber", "student"}
 MODEL_FILES = {  # they load shipped models, train, or run whole commands
     "test_cli", "test_fit_misheard_names", "test_page_end_to_end", "test_distributed", "test_encoders", "test_student_metrics",
     "test_readme", "test_student", "test_teacher", "test_train_command", "test_training",
@@ -90,9 +92,64 @@ def analyses(examples):
 
 
 @pytest.fixture(scope="session")
-def live(analyzer, examples):
-    """Today's analysis of the clean example with a slug; each is made once."""
-    return cache(lambda slug: analyzer.analyze(examples[slug].audio_path))
+def streamed(analyzer):
+    """Today's steps of an analysis, and the analysis; what sounds the same and has the same name is analysed once."""
+    done: dict[tuple[str, bytes], list] = {}
+
+    def stream(source) -> list:
+        recording = recording_of(source)
+        key = recording.name, recording.waveform.tobytes()
+        if key not in done:
+            done[key] = list(analyzer.stream(source))
+        return done[key]
+
+    return stream
+
+
+@pytest.fixture(scope="session")
+def live(streamed, examples):
+    """Today's analysis of the clean example with a slug."""
+    return lambda slug: streamed(examples[slug].audio_path)[-1]
+
+
+@pytest.fixture
+def models_at_hand(analyzer, streamed, monkeypatch):
+    """What loads the default models gets this session's; a recording that was analysed is not analysed again."""
+    from medalign.models import transcription
+    from medalign.models.device import choose_device
+    from medalign.pipeline.analyzer import Analyzer
+    from medalign.pipeline.listener import Listener
+
+    kept = copy.copy(analyzer)
+    kept.analyze = lambda source, custom=(): analyzer.analyze(source, custom) if custom else streamed(source)[-1]
+
+    def instead(door: object, name: str, model: object) -> None:
+        def load(*names: str, **options: str) -> object:
+            asked = ModelOptions(*names, **options)
+            assert asked in (ModelOptions(), ModelOptions(device=choose_device("auto"))), "only the defaults are at hand"
+            return model
+
+        monkeypatch.setattr(door, name, load)
+
+    instead(Analyzer, "default", kept)
+    instead(Listener, "default", analyzer.listener)
+    instead(transcription, "Transcriber", analyzer.transcriber)
+
+
+@pytest.fixture(scope="session")
+def cut(examples, tmp_path_factory):
+    """Writes some seconds of an example to a WAV file, and returns its path: where a whole consultation says no more."""
+    folder = tmp_path_factory.mktemp("cuts")
+
+    def write(slug: str, start_s: float, end_s: float) -> Path:
+        path = folder / f"{slug} {start_s:g}-{end_s:g}.wav"
+        if not path.exists():
+            first, last = round(start_s * SAMPLE_RATE_HZ), round(end_s * SAMPLE_RATE_HZ)
+            samples, rate_hz = soundfile.read(examples[slug].audio_path, start=first, stop=last, dtype="int16")
+            soundfile.write(path, samples, rate_hz, subtype="PCM_16")
+        return path
+
+    return write
 
 
 @pytest.fixture

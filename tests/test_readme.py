@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def test_the_python_of_the_readme_runs(monkeypatch, capsys):
+def test_the_python_of_the_readme_runs(models_at_hand, monkeypatch, capsys):
     monkeypatch.chdir(ROOT)
     blocks = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     assert blocks
@@ -29,7 +29,7 @@ def test_the_python_of_the_readme_runs(monkeypatch, capsys):
     assert cough > knee
 
 
-def test_the_notebook_runs_from_top_to_bottom(monkeypatch):
+def test_the_notebook_runs_from_top_to_bottom(models_at_hand, monkeypatch):
     monkeypatch.chdir(ROOT)
     cells = json.loads((ROOT / "notebooks" / "first_look.ipynb").read_text(encoding="utf-8"))["cells"]
     code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
