@@ -2,7 +2,7 @@
 
 import pytest
 
-from medalign.concepts import ConceptBank, find_mentions, transcript_from_text
+from medalign.concepts import ConceptBank, find_mentions, find_mentions_in_text, transcript_from_text
 from medalign.concepts.measurements import find_measurements
 from medalign.core.transcript import Segment, Transcript, Word
 
@@ -21,16 +21,16 @@ CASES = [
     ("Take 500mg.", "dose", "500", "mg", "500mg"),
     ("She takes 2,000 mg.", "dose", "2000", "mg", "2,000 mg"),
     ("Ten units of insulin.", "dose", "10", "units", "Ten units"),
-    ("I drink about 20 units a week.", "alcohol", "20", "units", "20 units"),
-    ("I smoke ten cigarettes a day.", "tobacco", "10", "cigarettes", "ten cigarettes"),
+    ("I drink about 20 units a week.", "alcohol", "20", "units a week", "20 units a week"),
+    ("I smoke ten cigarettes a day.", "tobacco", "10", "cigarettes a day", "ten cigarettes a day"),
     ("Twice a day, with food.", "frequency", "2", "a day", "Twice a day"),
     ("Three times a week.", "frequency", "3", "a week", "Three times a week"),
     ("Use it every six hours.", "frequency", "every 6", "hours", "six hours"),
     ("It has been two to three days.", "duration", "2-3", "days", "two to three days"),
-    ("I've had this for a couple of weeks.", "duration", "2", "weeks", "couple of weeks"),
+    ("I've had this for a couple of weeks.", "duration", "2", "weeks", "a couple of weeks"),
     ("It started three days ago.", "duration", "3", "days ago", "three days ago"),
     ("It started about a week ago.", "duration", "1", "week ago", "a week ago"),
-    ("For half an hour.", "duration", "0.5", "hours", "an hour"),
+    ("For half an hour.", "duration", "0.5", "hours", "half an hour"),
 ]
 NOTHING = [
     "I'm forty years old.",
@@ -85,3 +85,111 @@ def test_a_sentence_cut_into_segments_is_read_as_one():
     bank = ConceptBank.default()
     (found,) = find_measurements(Transcript((first, second)), (), bank)
     assert (found.value, found.start_s) == ("39.2", 0.5)
+
+
+SPOKEN = [  # text, and what is measured in it: "kind value unit", "->" and the label it belongs to
+    ("Clonazepam, point five milligrams.", "dose 0.5 mg -> clonazepam"),
+    ("Give her point two five milligrams.", "dose 0.25 mg"),
+    ("Nought point one two five milligrams of digoxin.", "dose 0.125 mg -> digoxin"),
+    ("Digoxin, 62.5 micrograms od.", "dose 62.5 mcg -> digoxin; frequency 1 a day -> digoxin"),
+    ("I take half a tablet of bisoprolol.", "dose 0.5 tablets -> bisoprolol"),
+    ("Two and a half milligrams of ramipril.", "dose 2.5 mg -> ramipril"),
+    ("One fifty over ninety today.", "blood pressure 150/90 mmHg"),
+    ("It's one thirty-six over eighty-four.", "blood pressure 136/84 mmHg"),
+    ("Fifty milligrams when one starts, and propranolol forty.", "dose 50 mg; dose 40 mg -> propranolol"),
+    ("One or two 5 mg tablets of oxycodone.", "dose 1-2 tablets -> oxycodone; dose 5 mg -> oxycodone"),
+    ("Potassium four point two, sodium one three one.", "potassium 4.2 mmol/l; sodium 131 mmol/l"),
+    ("Temp's thirty seven two, pulse one oh four.", "temperature 37.2 °C; pulse 104 /min"),
+    ("Levothyroxine 50 µg daily.", "dose 50 mcg -> levothyroxine; frequency 1 a day -> levothyroxine"),
+    ("Morphine, 10mg/5ml.", "dose 10/5 mg/ml -> morphine"),
+    ("It's 125 mg in 5 ml, so give five mls tds.", "dose 125/5 mg/ml; dose 5 ml; frequency 3 a day"),
+    ("Gentamicin at 7 mg per kilo.", "dose 7 mg/kg -> gentamicin"),
+    ("Trimethoprim 200 mg b.d. for 3 days.",
+     "dose 200 mg -> trimethoprim; frequency 2 a day -> trimethoprim; duration 3 days -> trimethoprim"),
+    ("Naproxen stays at 250 bd and codeine 30 qds.",
+     "dose 250 mg -> naproxen; frequency 2 a day -> naproxen; dose 30 mg -> codeine; frequency 4 a day -> codeine"),
+    ("Your HbA1c is 58.", "HbA1c 58 mmol/mol"),
+    ("The A1c is seven point two percent.", "HbA1c 7.2 %"),
+    ("Haemoglobin 98, creatinine was 140 on Monday, and the CRP came back at 112.",
+     "haemoglobin 98 g/l; creatinine 140 µmol/l; CRP 112 mg/l"),
+    ("The peak flow was 350.", "peak flow 350 l/min"),
+    ("He was GCS fourteen out of fifteen.", "GCS 14 "),
+    ("Your PHQ nine today is 17.", "PHQ-9 17 "),
+    ("The T-score was minus 2.6.", "T-score -2.6 "),
+    ("Sats were 94 on air, resp rate 22.", "oxygen saturation 94 %; respiratory rate 22 /min"),
+    ("A temperature of 38.9 and a pulse of 105.", "temperature 38.9 °C; pulse 105 /min"),
+    ("Ibuprofen every four to six hours.", "frequency every 4-6 hours -> ibuprofen"),
+    ("4-hourly paracetamol.", "frequency every 4 hours -> paracetamol"),
+    ("Go up on the ramipril from 2.5 to 5 mg.", "dose 2.5→5 mg -> ramipril"),
+    ("Drop the warfarin from 5 mg to 4.5 mg.", "dose 5→4.5 mg -> warfarin"),
+    ("It has come down from 160/95 to 138/84.", "blood pressure 160/95→138/84 mmHg"),
+    ("I'm six foot one and eleven stone four.", "height 6 1 ft; weight 11 4 stone"),
+    ("Have two glasses of water and a glass of wine.", "alcohol 1 glasses"),
+    ("I drink two litres of water and a pint of milk a day.", ""),
+    ("I get through half a pack a day.", "tobacco 0.5 packs a day"),
+    ("A bottle and a half of wine on a Friday.", "alcohol 1.5 bottles a week"),
+    ("I've had diarrhoea for a week and a half.", "duration 1.5 weeks -> diarrhea"),
+    ("For three quarters of an hour.", "duration 0.75 hours"),
+    ("He needs someone 24/7, it's like 20 questions.", ""),
+    ("My number is 07700 900 381, room 6.", ""),
+    ("You've got type 2 diabetes, since the 14th of March 2023.", ""),
+    ("At this point five of us had it.", ""),
+]  # fmt: skip
+TIES = [
+    ("I've had the headaches for about six weeks, and a fever for two days.",
+     "duration 6 weeks -> headache; duration 2 days -> fever"),
+    ("Three or four days I've had the sore throat.", "duration 3-4 days -> sore throat"),
+    ("Doctor: How long have you had the cough?\nPatient: About three weeks.", "duration 3 weeks -> cough"),
+    ("Doctor: What dose of sertraline?\nPatient: 50 mg.", "dose 50 mg -> sertraline"),
+    ("Doctor: Colchicine 0.5 mg for the gout.\nPatient: How long?\nDoctor: Six days.",
+     "dose 0.5 mg -> colchicine; duration 6 days -> colchicine"),
+    ("Doctor: Do you smoke?\nPatient: About twenty a day.", "tobacco 20 cigarettes a day"),
+    ("Doctor: And your temperature?\nPatient: Thirty eight five.", "temperature 38.5 °C"),
+    ("The chest pain clinic will see you within two weeks.", "plan 2 weeks"),
+    ("If it's no better in three days, start the amoxicillin.", "plan 3 days"),
+    ("Your face is weak, so I'll see you in four weeks.", "plan 4 weeks"),
+    ("The bleeding has stopped. We'll repeat the bloods in 3 months.", "plan 3 months"),
+    ("I lost weight. I moved house three days ago.", "duration 3 days ago"),
+    ("Patient: My chest pain is bad.\nDoctor: I was away for two weeks.", "duration 2 weeks"),
+    ("Stop the ibuprofen. 5 mg of lanzoprol.", "dose 5 mg"),
+    ("Ramipril 5 mg, amlodipine 10 mg.", "dose 5 mg -> ramipril; dose 10 mg -> amlodipine"),
+    ("40 mg omeprazole and then 75 of aspirin.", "dose 40 mg -> omeprazole; dose 75 mg -> aspirin"),
+]  # fmt: skip
+
+
+def told(text: str) -> str:
+    bank = ConceptBank.default()
+    return "; ".join(
+        f"{m.kind} {m.value} {m.unit}" + (f" -> {bank[m.concept_id].label}" if m.concept_id else "") for m in measured(text)
+    )
+
+
+@pytest.mark.parametrize(("text", "expected"), [*SPOKEN, *TIES], ids=lambda value: value[:40])
+def test_numbers_as_people_say_them_with_what_they_belong_to(text, expected):
+    assert told(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("It says temperature 389.", "temperature 389 °C"),
+        ("A pulse of 4000.", "pulse 4000 /min"),
+        ("A saturation of 194 percent.", "oxygen saturation 194 %"),
+        ("Blood pressure 400 over 20.", "blood pressure 400/20 mmHg"),
+        ("Haemoglobin of 1200.", "haemoglobin 1200 g/l"),
+        ("He weighs 4000 kilos.", "weight 4000 kg"),
+    ],
+)
+def test_what_no_person_has_is_kept_to_be_checked(text, expected):
+    assert told(text) == expected
+    assert [m.is_plausible for m in measured(text)] == [False]
+
+
+def test_a_normal_temperature_is_no_fever():
+    def has_fever(text):
+        return any(mention.concept_id == "HP:0001945" for mention in find_mentions_in_text(text, ConceptBank.default()))
+
+    assert not any(map(has_fever, ["A temperature of 36.8 today.", "Temperature is thirty six point eight.", "Temp of 98.6."]))
+    assert all(
+        map(has_fever, ["A temperature of 38.9 today.", "Temperature of 36.8 to 39.", "He had a temperature.", "A fever."])
+    )

@@ -1,10 +1,12 @@
 """The HTML of the page without a browser: whole, and no text from outside becomes markup."""
 
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import page_fixtures
 import pytest
 
+from medalign.core.analysis import Measurement
 from medalign.core.explanation import Explanation, SearchHit, WordSupport
 from medalign.report.comparison import BlindOrder, Candidate
 from medalign.ui.comparison_state import ComparisonState, Entry
@@ -76,3 +78,11 @@ def test_what_was_said_is_all_there():
     transcript = Tags(pieces("usual")["transcript"]).text
     assert all(word.text in transcript for word in said.transcript.words)
     assert "<img" in Tags(pieces("hostile")["transcript"]).text, "shown as it was said"
+
+
+def test_a_number_that_no_person_has_is_to_be_checked_and_never_bold():
+    pulse = Measurement("pulse", "88", "/min", "88", 1.0, 2.0)
+    shown = Tags(result_view.measurements_view([pulse], []))
+    assert "strong" in shown.seen and "check" not in shown.text
+    doubted = Tags(result_view.measurements_view([replace(pulse, value="4000", is_plausible=False)], []))
+    assert "strong" not in doubted.seen and "check: no person has such a value" in doubted.text

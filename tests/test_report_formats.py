@@ -453,6 +453,14 @@ def test_no_loinc_code_where_its_profile_would_refuse_the_value(kind, value, uni
     assert {k: v for k, v in observation.items() if k.startswith("value")} == expected
 
 
+def test_a_number_that_no_person_has_is_left_out_and_named():
+    full = spoken("Your pulse is 4000 and your HbA1c is 58.")
+    (laboratory,) = resources(full, "Observation")
+    assert laboratory["code"] == {"text": "HbA1c"} and laboratory["valueQuantity"] == {"value": 58, "unit": "mmol/mol"}
+    assert "4000 /min can't be true of a person; to be checked" in told(full)
+    assert "(check: no person has such a value)" in summary_html(full)
+
+
 def test_hostile_words_stay_words_in_the_bundle():
     condition = resources(hostile_analysis(), "Condition")[0]
     assert "<img" not in condition["note"][0]["text"]  # markdown

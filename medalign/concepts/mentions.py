@@ -14,6 +14,9 @@ from itertools import count
 from medalign.concepts.answers import statuses
 from medalign.concepts.bank import BLOCKED, FILLERS, SKIPPABLE, ConceptBank
 from medalign.concepts.context import Context
+from medalign.concepts.numbers import pieces_of
+from medalign.concepts.quantities import find_quantities, is_normal_temperature
+from medalign.concepts.sentence import Sentence as NumberSentence
 from medalign.concepts.tokens import PhraseTree, Token, data_rows, sentences, stem, words_of
 from medalign.core.analysis import Status
 from medalign.core.transcript import UNKNOWN_SPEAKER, Segment, Transcript, Word
@@ -35,6 +38,7 @@ COMPLAINT_FIRST = SKIPPABLE | words_of(
     "whole same here is are was going through between towards mainly mostly wee"
 )
 ALLERGIC_TO = re.compile(r"(allergic|allergy|allergies|intolerant|reaction) (to|with) ((any|the|a|an|some|all) )?$")
+FEVER = "HP:0001945"
 DRUG_ALLERGY = "ICD10CM:Z88.9"
 LISTING = frozenset(["and", "or", "nor", "to"])
 
@@ -65,8 +69,8 @@ class Span:
 def find_mentions(transcript: Transcript, bank: ConceptBank) -> tuple[Mention, ...]:
     """All mentions in order of time; the same concept appears as often as it is said."""
     said = sentences(transcript)
-    spans = [_find_spans(sentence, bank) for sentence in said]
     words = transcript.words
+    spans = [without_normal_temperatures(sentence, _find_spans(sentence, bank), words) for sentence in said]
     contexts = statuses(
         said, [[(s.start, s.end, s.concept_id, bank[s.concept_id].category == "medicine") for s in row] for row in spans]
     )
@@ -75,6 +79,23 @@ def find_mentions(transcript: Transcript, bank: ConceptBank) -> tuple[Mention, .
         for number in range(len(said))
         for span, context in zip(spans[number], contexts[number], strict=True)
     )
+
+
+def without_normal_temperatures(sentence: list[Token], spans: list[Span], words: Sequence[Word]) -> list[Span]:
+    """The mentions without those of fever by a "temperature" that was measured and is none: "temperature of 36.8"."""
+    named = [span for span in spans if span.concept_id == FEVER and sentence[span.start].text.startswith("temp")]
+    if not named:
+        return spans
+    first = sentence[0].word
+    pieces = pieces_of(words[first : sentence[-1].word + 1])
+    read = [(pieces[q.start].word, q) for q in find_quantities(NumberSentence(pieces)) if q.kind == "temperature"]
+    normal = set()
+    for span in named:
+        at = sentence[span.end - 1].word - first
+        quantity = next((quantity for word, quantity in read if word >= at), None)
+        if quantity and is_normal_temperature(quantity):
+            normal.add(span)
+    return [span for span in spans if span not in normal]
 
 
 def mention_places(sentence: Sequence[Token], bank: ConceptBank) -> list[tuple[int, int]]:

@@ -101,13 +101,14 @@ class ConceptFinding:
 class Measurement:
     """A number with its meaning, as said: nothing is converted."""
 
-    kind: str  # temperature, blood pressure, pulse, oxygen saturation, weight, height, dose, frequency, duration, ...
-    value: str  # digits; "140/90", "2 ago"
+    kind: str  # temperature, blood pressure, HbA1c, dose, frequency, duration, plan (when something is to be done), ...
+    value: str  # digits; "140/90", "2-3", "2.5→5" for a change, "every 6"
     unit: str
     text: str  # the words
     start_s: float
     end_s: float
-    concept_id: str | None = None  # the medicine of a dose, what a duration is about
+    concept_id: str | None = None  # the medicine of a dose, what a duration is about; None where the words don't tell
+    is_plausible: bool = True  # False: no person has such a value; to be checked
 
 
 @dataclass(frozen=True)

@@ -132,7 +132,9 @@ def _clinical(case: _Case) -> tuple[list[dict], list[str]]:
     for measurement, sense in zip(analysis.measurements, senses, strict=True):
         narrative = f'{measurement.kind}, said: "{measurement.text}" at {clock(measurement.start_s)}'
         elements = observation(measurement)
-        if elements is not None and sense == "present":
+        if elements is not None and not measurement.is_plausible:
+            left_out.append(f"{narrative}: {measurement.value} {measurement.unit} can't be true of a person; to be checked")
+        elif elements is not None and sense == "present":
             note = [{"text": _markdown(narrative)}]
             resources.append(case.resource("Observation", narrative, **elements, subject=case.subject, note=note))
         elif elements is not None:

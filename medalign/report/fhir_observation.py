@@ -6,6 +6,7 @@ A LOINC code stands only where the value and the unit are what R4's vital signs 
 
 import re
 
+from medalign.concepts.units import LABORATORY, SCORES
 from medalign.core.analysis import Measurement
 
 # Kind -> LOINC code and our units in UCUM.
@@ -15,10 +16,13 @@ VITAL_SIGNS = {
     "pulse": ("8867-4", {"/min": "/min"}),
     "oxygen saturation": ("2708-6", {"%": "%"}),
     "weight": ("29463-7", {"kg": "kg", "lb": "[lb_av]"}),
+    "respiratory rate": ("9279-1", {"/min": "/min"}),
+    "body mass index": ("39156-5", {"kg/m²": "kg/m2"}),
     "height": ("8302-2", {"cm": "cm"}),
 }
 SYSTOLIC, DIASTOLIC = "8480-6", "8462-4"
-HABITS = ("alcohol", "tobacco")
+# Told in words, under no code.
+PLAIN = frozenset(["alcohol", "tobacco", "peak flow", "waist"]) | LABORATORY | SCORES
 NUMBER = r"\d+(?:\.\d+)?"
 NO_TIME = {"extension": [{"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "unknown"}]}
 
@@ -29,7 +33,7 @@ def observation(measurement: Measurement) -> dict | None:
     Doses, how often and how long belong to a medicine or a complaint.
     """
     kind, value, unit = measurement.kind, measurement.value, measurement.unit
-    if kind not in (*VITAL_SIGNS, *HABITS):
+    if kind not in PLAIN and kind not in VITAL_SIGNS:
         return None
     loinc, ucum = VITAL_SIGNS.get(kind, ("", {}))
     if kind == "blood pressure" and (both := re.fullmatch(f"({NUMBER})/({NUMBER})", value)) and unit in ucum:

@@ -17,6 +17,7 @@ Title = Literal[
 ORDER: tuple[Title, ...] = get_args(Title)
 HABITS = frozenset(["CUSTOM:alcohol-use", "ICD10CM:Z72.0", "ICD10CM:F10.20", "ICD10CM:F12.90", "ICD10CM:F17.200"])
 ALLERGY_CODES = ("ICD10CM:Z88", "ICD10CM:Z91.0", "HP:0012393")
+CHECK = " (check)"  # behind a number that can't be true of a person
 BY_STATUS: dict[Status, Title] = {
     "uncertain": "Uncertain",
     "resolved": "In the past",
@@ -63,7 +64,7 @@ def summarize(concepts: Sequence[ConceptFinding], measurements: Sequence[Measure
                 concept.label,
                 concept.concept_id,
                 len(concept.text_evidence),
-                tuple(dict.fromkeys(f"{m.value} {m.unit}" for m in numbers)),
+                tuple(dict.fromkeys(f"{m.value} {m.unit}" + CHECK * (not m.is_plausible) for m in numbers)),
                 concept.text_evidence[0],
             )
         )

@@ -1,0 +1,285 @@
+"""Numbers as they are said: digits, words, decimals, halves, "one fifty", "a couple"; and the pieces that words are read in.
+
+A word of the transcript gives one piece or several: "500mg" is "500" and "mg", "140/90" is "140 over 90". What only looks like
+a number (a date, a time of day, "4th", "T4") stays one piece and is no number. Runs of number words are read by text2num
+(https://pypi.org/project/text2num/); how people shorten them ("one fifty", "thirty seven two") is read here.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from text_to_num import text2num
+
+from medalign.concepts.tokens import words_of
+from medalign.core.transcript import Word
+
+_AROUND = re.compile(r"^[\"'(\[~]+|[\"')\],;:.?!…–—-]+$")
+_PAUSE = re.compile(r"[,;:.?!…–—-]+[\"')\]]*$")
+_DIGITS = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d*\.\d+|\d+")
+_D = r"(\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d*\.\d+|\d+)"
+_WITH_UNIT = re.compile(rf"{_D}([a-zµ°%][a-zµ°%/0-9^]*)")
+_RANGE = re.compile(rf"{_D}[-–—]{_D}(.*)")
+_STRENGTH = re.compile(rf"{_D}(mg|mcg|µg|g)/{_D}?(ml|mls)")
+_BARE_STRENGTH = re.compile(rf"(mg|mcg|µg|g)/{_D}(?:ml|mls)")  # "125 mg/5ml"
+DOTTED = re.compile(r"(?:[a-z]\.)+[a-z]?\.?")  # "b.d."
+_OVER = re.compile(r"(\d{2,3})/(\d{2,3})")
+_OF_TEN = re.compile(r"(\d+(?:\.\d)?)/10")
+_EVERY = re.compile(r"q(\d{1,2})h")
+FRACTIONS = {"1/2": 0.5, "1/4": 0.25, "3/4": 0.75, "½": 0.5, "¼": 0.25, "¾": 0.75}
+_NO_UNIT = re.compile(r"(?:st|nd|rd|th|s|am|pm|d|x)")
+CARDINALS = words_of(
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen "
+    "nineteen twenty thirty forty fifty sixty seventy eighty ninety hundred thousand million"
+)
+NOUGHT = words_of("oh o nought naught zero")
+LARGE = words_of("hundred thousand million")
+AT_THIS = words_of("this that some the a no which any one's")  # "at this point five of us": no decimal
+PARTS = {"half": 0.5, "quarter": 0.25, "third": 1 / 3, "quarters": 0.25}
+VAGUE = {"a": 1.0, "an": 1.0, "couple": 2.0, "dozen": 12.0}
+OFTEN = {"once": 1.0, "twice": 2.0, "thrice": 3.0}
+# Before a number that is a name: "type 2", "room 6".
+NAMING = words_of(
+    "type stage grade class room ward bed number no bay floor page step day question form section level phase group factor "
+    "aged age omega covid vitamin route junction flat channel option chapter category tier score-sheet extension"
+)
+MONTHS = words_of("january february march april june july august september october november december")
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A part of a word as it is compared."""
+
+    text: str  # lower case, without punctuation
+    word: int  # index into the words that were read
+    pause: str = ""  # the punctuation after it
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number at pieces [start, end)."""
+
+    value: float
+    start: int
+    end: int
+    vague: bool = False  # "a", "an", "couple": no number unless a unit follows
+    in_words: bool = False
+
+    @property
+    def text(self) -> str:
+        return f"{self.value:.10g}"
+
+
+def pieces_of(words: Sequence[Word]) -> list[Piece]:
+    """The words in the pieces that numbers and units are read from."""
+    pieces: list[Piece] = []
+    for i, word in enumerate(words):
+        lowered = word.text.lower().replace("’", "'").replace("μ", "µ")
+        bare = _AROUND.sub("", lowered)
+        end = _PAUSE.search(lowered)
+        pause = end.group().strip("\"')]") if end and not DOTTED.fullmatch(lowered) else ""
+        if not bare:
+            if pieces and pause:
+                pieces[-1] = replace(pieces[-1], pause=pause)
+            continue
+        parts = _parts(bare)
+        pieces += [Piece(part, i) for part in parts[:-1]] + [Piece(parts[-1], i, pause)]
+    return pieces
+
+
+def _parts(bare: str) -> list[str]:
+    if every := _EVERY.fullmatch(bare):
+        return ["every", every[1], "hours"]
+    if bare in FRACTIONS or not (bare[0].isdigit() or bare[0] == "."):
+        bare = bare.removesuffix("'s") if len(bare) > 3 else bare
+        if strength := _BARE_STRENGTH.fullmatch(bare):
+            return [strength[1], "in", strength[2], "ml"]
+        without_dots = bare.replace(".", "") if DOTTED.fullmatch(bare) else bare
+        return without_dots.split("-") if re.fullmatch(r"[a-z]+(?:-[a-z]+)+", without_dots) else [without_dots]
+    if strength := _STRENGTH.fullmatch(bare):
+        return [strength[1], strength[2], "in", strength[3], "ml"] if strength[3] else [strength[1], f"{strength[2]}/ml"]
+    if (over := _OVER.fullmatch(bare)) and bare != "24/7":
+        return [over[1], "over", over[2]]
+    if out_of := _OF_TEN.fullmatch(bare):
+        return [out_of[1], "out", "of", "10"]
+    if (spread := _RANGE.fullmatch(bare)) and (not spread[3] or _DIGITS.sub("", spread[3]) == spread[3]):
+        return [spread[1], "to", spread[2], *spread[3].strip("-").split("-")] if spread[3] else [spread[1], "to", spread[2]]
+    head, *rest = bare.split("-")
+    if rest and _DIGITS.fullmatch(head) and all(part.isalpha() for part in rest):  # "43-year-old", "4-hourly"
+        return [head, *rest]
+    glued = _WITH_UNIT.fullmatch(bare)
+    return [glued[1], glued[2]] if glued and not _NO_UNIT.fullmatch(glued[2]) else [bare]
+
+
+def find_numbers(pieces: Sequence[Piece]) -> list[Number]:
+    """All numbers in order; no two share a piece."""
+    found: list[Number] = []
+    at = 0
+    while at < len(pieces):
+        number = _in_digits(pieces, at) or _in_words(pieces, at) or _vague(pieces, at)
+        if number is None:
+            at += 1
+            continue
+        number = _with_fraction(pieces, number)
+        if not _is_name(pieces, number):
+            found.append(number)
+        at = number.end
+    return found
+
+
+def _in_digits(pieces: Sequence[Piece], at: int) -> Number | None:
+    text = pieces[at].text
+    if text in FRACTIONS:
+        return Number(FRACTIONS[text], at, at + 1)
+    if not _DIGITS.fullmatch(text):
+        return None
+    value, end = float(text.replace(",", "")), at + 1
+    if "." not in text and not pieces[at].pause and (decimals := _decimals(pieces, end)):
+        return Number(value + decimals[0], at, decimals[1])
+    return Number(value, at, end)
+
+
+def _in_words(pieces: Sequence[Piece], at: int) -> Number | None:
+    """A number in words, with all that belongs to it: "one hundred and one point four", "one thirty six", "point five"."""
+    said = pieces[at].text
+    if said == "point" and (at == 0 or pieces[at - 1].text not in AT_THIS) and (decimals := _decimals(pieces, at)):
+        return Number(decimals[0], at, decimals[1], in_words=True)
+    first = _cardinal(pieces, at)
+    if first is None:
+        return None
+    value, end = first
+    if decimals := _decimals(pieces, end):
+        return Number(value + decimals[0], at, decimals[1], in_words=True)
+    run = [first]
+    while not pieces[run[-1][1] - 1].pause and len(run) < 4 and (more := _cardinal(pieces, run[-1][1], True)):
+        run.append(more)
+    joined = _joined([value for value, _ in run], pieces[run[-1][1]].text if run[-1][1] < len(pieces) else "")
+    if joined is not None:
+        value, n = joined
+        end = run[n - 1][1]
+        if decimals := _decimals(pieces, end):
+            return Number(value + decimals[0], at, decimals[1], in_words=True)
+    return Number(value, at, end, in_words=True)
+
+
+def _joined(run: Sequence[float], following: str) -> tuple[float, int] | None:
+    """What several number words in a row mean together, and how many of them: 1, 50 -> 150; 37, 2 -> 37.2; 1, 3, 1 -> 131."""
+    if len(run) >= 3 and all(value < 10 for value in run[:3]) and run[0] and not run[0] + 1 == run[1] == run[2] - 1:
+        return run[0] * 100 + run[1] * 10 + run[2], 3
+    if len(run) < 2:
+        return None
+    a, b = run[:2]
+    if (1 <= a <= 9 or 18 <= a <= 20) and 10 <= b <= 99:  # "one fifty", and the year "nineteen ninety five"
+        return a * 100 + b, 2
+    is_time = following.startswith(("day", "week", "hour", "month", "year", "minute", "time"))
+    if 34 <= a <= 42 and 0 < b < 10 and not is_time:
+        return a + b / 10, 2
+    return None
+
+
+def _cardinal(pieces: Sequence[Piece], at: int, nought: bool = False) -> tuple[float, int] | None:
+    """Value and end of the longest run of number words from `at` that is one number; commas end it."""
+    if at >= len(pieces):
+        return None
+    texts: list[str] = []
+    for place in range(at, min(at + 10, len(pieces))):
+        text = pieces[place].text
+        follower = pieces[place + 1].text if place + 1 < len(pieces) else ""
+        if text == "a" and not texts and follower in LARGE:
+            text = "one"
+        elif not (text in CARDINALS or (text == "and" and texts and texts[-1] in LARGE and follower in CARDINALS)):
+            break
+        texts.append(text)
+        if pieces[place].pause:
+            break
+    for n in range(len(texts), 0, -1):
+        if texts[n - 1] == "and" or (texts[0] == "zero" and n > 1):
+            continue
+        try:
+            return float(text2num(" ".join(texts[:n]), "en")), at + n
+        except ValueError:
+            continue
+    is_nought = pieces[at].text in NOUGHT and (
+        nought or (at + 1 < len(pieces) and pieces[at + 1].text == "point" and not pieces[at].pause)
+    )
+    return (0.0, at + 1) if is_nought else None
+
+
+def _decimals(pieces: Sequence[Piece], at: int) -> tuple[float, int] | None:
+    """Value and end of "point two five", whose digits may be said one by one or together."""
+    if at + 1 >= len(pieces) or pieces[at].text != "point" or pieces[at].pause:
+        return None
+    digits, place = "", at + 1
+    while place < len(pieces) and not (digits and pieces[place - 1].pause):
+        text = pieces[place].text
+        if text.isdigit() and text.isascii() and not digits:
+            digits, place = text, place + 1
+            break
+        found = (0.0, place + 1) if text in NOUGHT else _cardinal(pieces, place)
+        if found is None or found[0] >= 100 or (digits and found[0] >= 10 and digits.strip("0")):
+            break
+        digits += f"{found[0]:.0f}"
+        place = found[1]
+    return (float("0." + digits), place) if digits else None
+
+
+def _vague(pieces: Sequence[Piece], at: int) -> Number | None:
+    """ "a", "a couple of", "half a", "a quarter of an", "three quarters of an"; "once" is read with what is counted."""
+    text = pieces[at].text
+    if text in ("a", "an") and at + 1 < len(pieces) and pieces[at + 1].text in ("couple", "dozen", "half", "quarter"):
+        inner = _vague(pieces, at + 1)
+        return inner and replace(inner, start=at)
+    if text in PARTS and text != "third":
+        end = at + 1
+        while end < len(pieces) and pieces[end].text in ("of", "a", "an", "the") and end - at < 3:
+            end += 1
+        return Number(PARTS[text], at, end, vague=True)
+    if text in OFTEN:
+        return Number(OFTEN[text], at, at + 1)
+    if text not in VAGUE:
+        return None
+    of = text in ("couple", "dozen") and at + 1 < len(pieces) and pieces[at + 1].text == "of"
+    return Number(VAGUE[text], at, at + 1 + of, vague=True)
+
+
+def _with_fraction(pieces: Sequence[Piece], number: Number) -> Number:
+    """ "two and a half", "2 1/2", "three quarters"; "a week and a half" is read with its unit."""
+    rest = [piece.text for piece in pieces[number.end : number.end + 3]]
+    if pieces[number.end - 1].pause and rest[:1] != ["and"]:
+        return number
+    if part := half_after(pieces, number.end):
+        return replace(number, value=number.value + part[0], end=part[1], vague=False)
+    if rest and rest[0] in FRACTIONS:
+        return replace(number, value=number.value + FRACTIONS[rest[0]], end=number.end + 1)
+    if rest[:1] == ["quarters"] and number.value == 3:
+        end = number.end + 1 + (rest[1:2] == ["of"]) + (rest[1:3] in (["of", "a"], ["of", "an"]))
+        return replace(number, value=0.75, end=end)
+    return number
+
+
+def half_after(pieces: Sequence[Piece], at: int) -> tuple[float, int] | None:
+    """Value and end of "and a half", "and a quarter", "and three quarters"."""
+    rest = [piece.text for piece in pieces[at : at + 3]]
+    if rest in (["and", "a", "half"], ["and", "a", "quarter"]):
+        return PARTS[rest[2]], at + 3
+    if rest == ["and", "three", "quarters"]:
+        return 0.75, at + 3
+    return (0.5, at + 2) if rest[:2] == ["and", "half"] else None
+
+
+def _is_name(pieces: Sequence[Piece], number: Number) -> bool:
+    """A number that names something: "type 2", "room 6", a year, a phone number, "3 o'clock"."""
+    before = pieces[number.start - 1].text if number.start else ""
+    after = pieces[number.end].text if number.end < len(pieces) else ""
+    text = pieces[number.start].text
+    is_year = text.isdigit() and len(text) == 4 and 1900 <= number.value <= 2099 and before in ("in", "since", "of", *MONTHS)
+    is_long = text.isdigit() and (len(text) > 5 or (len(text) > 1 and text[0] == "0"))
+    next_to = any(
+        _DIGITS.fullmatch(other) and len(other) > 2 and "." not in other and len(text) > 2 for other in (before, after)
+    )
+    is_phone = is_long or (next_to and text.isdigit())
+    is_clock = after in ("o'clock", "am", "pm") or text.count(":") == 1
+    is_date = (
+        before in MONTHS or after in MONTHS or after == "of" and pieces[min(number.end + 1, len(pieces) - 1)].text in MONTHS
+    )
+    return before in NAMING or is_year or is_phone or is_clock or is_date

@@ -1,0 +1,181 @@
+"""Numbers with a meaning inside one sentence: what is measured, in which unit, and whether it can be true of a person.
+
+A number counts only with a unit behind it, a name before it ("the CRP came back at 112"), or right behind a medicine
+("naproxen 250 bd"). What stands in `value` is as said, in digits; nothing is converted.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+from medalign.concepts.amounts import CHANGE, Amount
+from medalign.concepts.frequencies import abbreviated, frequency, rate
+from medalign.concepts.numbers import OFTEN
+from medalign.concepts.sentence import Quantity, Sentence, named
+from medalign.concepts.tokens import words_of
+from medalign.concepts.unit_kinds import dose_alone, with_unit
+from medalign.concepts.units import LINKS, PER, SMOKING, TIMES, UNITS, Name
+
+NAME_REACH = 8  # pieces between a name ("my temperature was about") and its number
+FEVER_FROM = {"°C": 37.5, "°F": 99.5}
+SYSTOLIC, DIASTOLIC = (60, 280), (30, 170)  # mmHg
+
+
+def find_quantities(sentence: Sentence) -> list[Quantity]:
+    """All quantities of a sentence in order; no two share a piece."""
+    found: list[Quantity] = []
+    reached = 0
+    for at, amount in enumerate(sentence.amounts):
+        if amount.start < reached:
+            continue
+        following = sentence.amounts[at + 1] if at + 1 < len(sentence.amounts) else None
+        quantity = (
+            _blood_pressure(sentence, amount, following)
+            or _out_of_ten(sentence, amount)
+            or _how_often(sentence, amount)
+            or _by_name(sentence, amount)
+            or with_unit(sentence, amount)
+            or _asked_for(sentence, amount)
+            or _temperature_alone(sentence, amount)
+            or dose_alone(sentence, amount)
+        )
+        if quantity:
+            found.append(quantity)
+            reached = quantity.end
+    return _changes(sentence, sorted([*found, *_abbreviations(sentence, found)], key=lambda quantity: quantity.start))
+
+
+def is_normal_temperature(quantity: Quantity) -> bool:
+    """Whether a temperature is no fever: below 37.5 °C; false for a range or a change that reaches it."""
+    highest = max(float(value) for value in re.findall(r"[\d.]+", quantity.value))
+    return quantity.is_plausible and highest < FEVER_FROM[quantity.unit]
+
+
+def _blood_pressure(sentence: Sentence, amount: Amount, following: Amount | None) -> Quantity | None:
+    if following is None or sentence.texts[amount.end : following.start] not in (["over"], ["on"], ["upon"]):
+        return None
+    if amount.low != amount.high or following.low != following.high or not amount.low.is_integer():
+        return None
+    is_true = SYSTOLIC[0] <= amount.low <= SYSTOLIC[1] and DIASTOLIC[0] <= following.low <= DIASTOLIC[1] < 1000
+    is_true = is_true and amount.low > following.low
+    is_named = any(name.kind == "blood pressure" for _, _, name in sentence.names)
+    if not is_true and not (is_named and sentence.text(amount.end) == "over"):
+        return None
+    end = following.end + (sentence.text(following.end) == "mmhg")
+    return Quantity("blood pressure", f"{amount.value}/{following.value}", "mmHg", amount.start, end, is_true)
+
+
+def _out_of_ten(sentence: Sentence, amount: Amount) -> Quantity | None:
+    """ "seven out of ten"; "a GCS of 15 out of 15" is read by its name."""
+    after = sentence.texts[amount.end : amount.end + 3]
+    scores = [end for _, end, name in sentence.names if name.group == "score" and end <= amount.start]
+    if scores and not any(scores[-1] <= other.start < amount.start for other in sentence.amounts):
+        return None
+    if after in (["out", "of", "10"], ["out", "of", "ten"]) and amount.high <= 10 and not amount.vague:
+        return Quantity("pain score", amount.value, "/10", amount.start, amount.end + 3)
+    return None
+
+
+def _how_often(sentence: Sentence, amount: Amount) -> Quantity | None:
+    is_vague = amount.vague and sentence.text(amount.start - 1) != "every"
+    read = None if is_vague else frequency(sentence.texts, amount.value, amount.start, amount.end)
+    return Quantity("frequency", read[0], read[1], amount.start, read[2]) if read else None
+
+
+def _by_name(sentence: Sentence, amount: Amount) -> Quantity | None:
+    """A number behind the name of what is measured, with the name's unit or none."""
+    near = [(start, end, name) for start, end, name in sentence.names if end <= amount.start]
+    if not near or amount.vague or sentence.texts[amount.start] in OFTEN:
+        return None
+    start, end, name = near[-1]
+    between = sentence.texts[end : amount.start]
+    if len(between) > NAME_REACH or any(p.pause and p.pause[-1] in ".?!;" for p in sentence.pieces[end - 1 : amount.start - 1]):
+        return None
+    is_first = not any(end <= other.start < amount.start for other in sentence.amounts)
+    if not is_first and sentence.text(amount.start - 1) not in ("and", "then", "now", "to", "about"):
+        return None
+    return _reading(sentence, amount, name, is_near=is_first and set(between) <= LINKS)
+
+
+def _reading(sentence: Sentence, amount: Amount, name: Name, is_near: bool) -> Quantity | None:
+    """The number as a value of what is named; None if its unit is another's or its value too odd to be meant."""
+    match = UNITS.longest(sentence.texts, amount.end)
+    end, units = match or (amount.end, [])
+    said = {unit.unit for unit in units}
+    if sentence.text(amount.end) in PER | words_of("times over out percent") and not match and name.group != "score":
+        return None
+    readings = name.readings
+    if match:
+        readings = tuple(reading for reading in readings if reading.unit in said or ("°" in said and "°" in reading.unit))
+        if not readings or sentence.text(end) in ("ago", "old"):
+            return None
+    elif name.group == "score" and sentence.text(amount.end) == "out":
+        end = amount.end + 3
+    if sentence.text(end - 1) == "degrees" and sentence.text(end) in ("celsius", "centigrade", "c"):
+        end += 1
+    if readings[0].low < 0 and sentence.text(amount.start - 1) in ("minus", "negative"):
+        amount = replace(amount, value=f"-{amount.value}", start=amount.start - 1)
+    for reading in readings:
+        if reading.low <= amount.low and amount.high <= reading.high:
+            return Quantity(name.kind, amount.value, reading.unit, amount.start, end)
+    odd = is_near and amount.high > 0 and not amount.is_change and name.kind != "blood pressure"
+    return Quantity(name.kind, amount.value, readings[0].unit, amount.start, end, False) if odd else None
+
+
+def _asked_for(sentence: Sentence, amount: Amount) -> Quantity | None:
+    """A number alone that answers a question: "How much do you smoke?" - "About 20 a day."."""
+    if amount.vague or sentence.text(amount.end) in TIMES or sentence.texts[amount.start] in OFTEN:
+        return None
+    period = rate(sentence.texts, amount.end)
+    if sentence.says(SMOKING) and period and amount.high <= 120:
+        return Quantity("tobacco", amount.value, f"cigarettes {period[0]}", amount.start, period[1])
+    if amount.start > NAME_REACH or period or sentence.names:
+        return None
+    if {"out", "ten"} <= set(sentence.asked) and amount.high <= 10:
+        return Quantity("pain score", amount.value, "/10", amount.start, amount.end)
+    names = named(sentence.asked)
+    return _reading(sentence, amount, names[-1][2], is_near=False) if names else None
+
+
+def _temperature_alone(sentence: Sentence, amount: Amount) -> Quantity | None:
+    """ "He was thirty eight point four": one decimal, and no other thing that has such values is named."""
+    whole, _, decimals = amount.value.partition(".")
+    is_alone = (
+        not sentence.names and sentence.text(amount.end) not in TIMES and UNITS.longest(sentence.texts, amount.end) is None
+    )
+    if not (is_alone and len(decimals) == 1 and amount.low == amount.high) or sentence.medicines:
+        return None
+    before = sentence.texts[max(0, amount.start - 3) : amount.start]
+    if not set(before) & words_of("was is it's it reading reads hit up to at got been says running has had of"):
+        return None
+    unit = "°C" if 35 <= float(whole) < 43 else "°F" if 96 <= float(whole) < 108 else None
+    return Quantity("temperature", amount.value, unit, amount.start, amount.end) if unit else None
+
+
+def _abbreviations(sentence: Sentence, found: Sequence[Quantity]) -> list[Quantity]:
+    """bd, tds and "daily" behind a dose or a medicine; "every other day"."""
+    taken = {at for quantity in found for at in range(quantity.start, quantity.end)}
+    doses = {quantity.end for quantity in found if quantity.kind == "dose"} | {end for _, end, _ in sentence.medicines}
+    made = []
+    for at, text in enumerate(sentence.texts):
+        if at in taken:
+            continue
+        read = ("1", "a day", at + 1) if text == "daily" and at in doses else abbreviated(sentence.texts, at)
+        if read and (doses or text in ("every", "alternate")):
+            made.append(Quantity("frequency", read[0], read[1], at, read[2]))
+    return made
+
+
+def _changes(sentence: Sentence, found: list[Quantity]) -> list[Quantity]:
+    """ "from 5 mg to 4.5 mg" is one quantity that changes; "two days, maybe three days" is one, too."""
+    made: list[Quantity] = []
+    for quantity in found:
+        last = made[-1] if made else None
+        if last and (last.kind, last.unit) == (quantity.kind, quantity.unit) and last.value != quantity.value:
+            between = sentence.texts[last.end : quantity.start]
+            is_plain = CHANGE not in last.value + quantity.value and "-" not in last.value + quantity.value
+            if is_plain and between in (["to"], ["down", "to"], ["up", "to"]):
+                made[-1] = replace(last, value=f"{last.value}{CHANGE}{quantity.value}", end=quantity.end)
+                continue
+        made.append(quantity)
+    return made

@@ -1,0 +1,155 @@
+"""What a number belongs to: a concept of the same sentence and speaker, where the words say so.
+
+A dose belongs to the medicine it is a dose of ("5 mg of X", "X 5 mg"), how often to what it is said with, a duration to what
+lasts ("I've had X for three days", "three days of X"). Distance alone ties nothing. When to come back, what to do if it is no
+better, how long the wait is: those are plans, and belong to nothing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from medalign.concepts.sentence import Quantity, Sentence
+from medalign.concepts.tokens import words_of
+
+CLAUSE = words_of("and but so because when then while which if although though whereas or")
+TIED = ("dose", "frequency", "duration", "weight", "pain score")
+PLAN = "plan"  # the kind of a time that nothing has lasted
+PLANNING = (
+    "see you", "see her", "see him", "see me", "come back", "back in", "review", "follow up", "followup", "repeat", "recheck",
+    "ring us", "call us", "give us a ring", "call me", "appointment", "clinic", "waiting list", "list", "no better",
+    "not better", "isn't better", "any better", "not improving", "doesn't settle", "not settled", "hasn't settled",
+    "hasn't gone",
+    "check again", "rescan", "referral", "refer", "results", "book", "get back to", "speak again", "catch up", "be in touch",
+)  # fmt: skip
+WAITING = words_of("waiting waited wait queue queued hold sat drive drove bus train journey late walk")
+HAPPENED = words_of("lost gained put dropped gone went grew grown been had was were happened came")
+BEFORE_OTHER = words_of("after within before until by next")
+MAX_BETWEEN = 14  # pieces between a medicine and its dose
+NEW_MEDICINE = words_of("start starting started add adding give giving try use switch prescribe swap instead")
+OF_MEDICINE = words_of(
+    "of the a an my your her his their our oral tablet tablets capsule capsules dose doses liquid solution suspension some "
+    "this that these those as for extra patch"
+)
+
+
+DOSING = words_of(
+    "up to at least about and then take taken by mouth with food water in each eye eyes ear ears nostril morning evening for "
+    "inhaled orally daily before after meals every under tongue on skin through into only just maybe no more than please or "
+    "a day"
+)
+GOES_ON = words_of("for since about over maybe up at around roughly usually probably on nearly almost now")
+
+
+@dataclass(frozen=True)
+class Place:
+    """A concept at pieces [start, end) of a sentence."""
+
+    start: int
+    end: int
+    concept_id: str
+    is_medicine: bool
+
+
+def is_plan(sentence: Sentence, quantity: Quantity) -> bool:
+    """Whether a time says when something is to be done, or on which condition; nothing has lasted that long."""
+    if quantity.kind != "duration" or quantity.unit.endswith(" ago"):
+        return False
+    texts = sentence.texts
+    first, last = clause_of(sentence, quantity)
+    said = f" {' '.join(texts[first:last])} "
+    before = texts[max(0, quantity.start - 3) : quantity.start]
+    if set(before[-1:]) <= {"last", "past"} and before:
+        return False
+    opened = before[-1:] if before[-1:] != ["about"] else before[-2:-1]
+    in_time = opened in (["in"], ["within"]) or before[-2:] == ["in", "another"]
+    in_time = in_time and not HAPPENED & set(texts[first : quantity.start])
+    in_time = in_time or before[-2:] == ["the", "next"] and before[:1] != ["for"]
+    conditional = "if" in texts[: quantity.start] or "unless" in texts[: quantity.start]
+    waits = bool(WAITING & set(texts[first:last])) and not any(text in ("pain", "cough") for text in texts[first:last])
+    return in_time or conditional or waits or any(f" {phrase} " in said for phrase in PLANNING)
+
+
+def clause_of(sentence: Sentence, quantity: Quantity) -> tuple[int, int]:
+    """Pieces [start, end) of the clause that holds a quantity: up to a pause or a conjunction."""
+    first, last = quantity.start, quantity.end
+    while first > 0 and not sentence.pieces[first - 1].pause and sentence.texts[first - 1] not in CLAUSE:
+        first -= 1
+    while last < len(sentence.texts) and not sentence.pieces[last - 1].pause and sentence.texts[last] not in CLAUSE:
+        last += 1
+    return first, last
+
+
+def tie(
+    sentence: Sentence, quantities: Sequence[Quantity], at: int, places: Sequence[Place], ties: Sequence[str | None]
+) -> str | None:
+    """The concept that quantity `at` belongs to; `ties` are those of the quantities before it."""
+    quantity = quantities[at]
+    if quantity.kind not in TIED or is_plan(sentence, quantity):
+        return None
+    with_last = at > 0 and _goes_with(sentence, quantities[at - 1], quantity, places, ties[at - 1])
+    if quantity.kind == "dose":
+        following = quantities[at + 1] if at + 1 < len(quantities) else quantity
+        is_counted = following.start == quantity.end  # "two 5 mg tablets of X"
+        return _of_dose(sentence, quantity, following.end if is_counted else quantity.end, places)
+    if quantity.kind == "frequency":
+        return ties[at - 1] if with_last else _in_clause(sentence, quantities, at, places)
+    if quantity.kind == "weight":
+        places = [place for place in places if place.concept_id in ("HP:0001824", "HP:0004324")]  # loss and gain
+        return next((place.concept_id for place in places), None)
+    if quantity.kind == "pain score":
+        return next((place.concept_id for place in places if not place.is_medicine), None)
+    if with_last and ties[at - 1] and sentence.text(quantity.start - 1) == "for":
+        return ties[at - 1]
+    return _in_clause(sentence, quantities, at, places)
+
+
+def _goes_with(sentence: Sentence, last: Quantity, quantity: Quantity, places: Sequence[Place], about: str | None) -> bool:
+    """Whether how often or how long goes with the dose before: "5 ml of X, up to four times a day", "500 mg tds for a week"."""
+    named = {at for place in places if place.concept_id == about for at in range(place.start, place.end)}
+    others = [place for place in places if last.end <= place.start < quantity.start and place.concept_id != about]
+    between = [sentence.texts[at] for at in range(last.end, quantity.start) if at not in named]
+    left = [text for text in between if text not in OF_MEDICINE and text not in DOSING]
+    return last.kind in ("dose", "frequency") and not others and len(left) <= 2
+
+
+def _of_dose(sentence: Sentence, quantity: Quantity, end: int, places: Sequence[Place]) -> str | None:
+    """ "5 mg of X" and "5 mg X" before "X 5 mg"; "of" something unknown is no dose of X. `end` is where "of" may follow."""
+    medicines = [place for place in places if place.is_medicine]
+    texts, at = sentence.texts, end
+    while at < len(texts) and at - end < 5 and texts[at] in OF_MEDICINE and not sentence.pieces[at - 1].pause:
+        at += 1
+    if behind := next((place for place in medicines if place.start == at), None):
+        is_new = sentence.pieces[at - 1].pause and at == end  # "ramipril 5 mg, amlodipine 10 mg"
+        if not is_new:
+            return behind.concept_id
+    if sentence.text(end) == "of" and at < len(texts):
+        return None
+    near = [place for place in medicines if place.end <= quantity.start]
+    if not near or quantity.start - near[-1].end > MAX_BETWEEN:
+        return None
+    between = texts[near[-1].end : quantity.start]
+    is_other = set(between) & NEW_MEDICINE and set(between) & CLAUSE
+    return None if is_other else near[-1].concept_id
+
+
+def _in_clause(sentence: Sentence, quantities: Sequence[Quantity], at: int, places: Sequence[Place]) -> str | None:
+    """What the same clause says, right before rather than behind."""
+    quantity = quantities[at]
+    first, last = clause_of(sentence, quantity)
+    if sentence.text(quantity.start - 1) in BEFORE_OTHER:
+        return None
+    inside = [place for place in places if first <= place.start and place.end <= last]
+    earlier = [place for place in inside if place.end <= quantity.start]
+    if earlier:
+        return earlier[-1].concept_id
+    later = [place for place in inside if place.start >= quantity.end]
+    if later:
+        of_other = sentence.text(quantity.end) == "of" and later[0].start - quantity.end > 3
+        return None if of_other else later[0].concept_id
+    # "The cough, for about three weeks now", "diarrhoea for a week, maybe eight times a day": set off by a comma only.
+    opener = sentence.text(first)
+    goes_on = first == quantity.start or opener in GOES_ON or opener.endswith("ing")
+    read = {i for other in quantities[:at] for i in range(other.start, other.end)}
+    close = [place for place in places if place.end <= first]
+    is_close = close and all(i in read or sentence.texts[i] in GOES_ON for i in range(close[-1].end, first))
+    return close[-1].concept_id if is_close and goes_on and sentence.text(first - 1) not in CLAUSE else None

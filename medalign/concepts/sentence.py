@@ -1,0 +1,61 @@
+"""What numbers are read from, a sentence of one speaker, and what is read: a quantity at its pieces."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from medalign.concepts.amounts import Amount, find_amounts
+from medalign.concepts.numbers import Piece
+from medalign.concepts.units import NAMES, Name
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A number with its kind and unit, at pieces [start, end) of a sentence."""
+
+    kind: str
+    value: str
+    unit: str
+    start: int
+    end: int
+    is_plausible: bool = True
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """What numbers are read from: the pieces, where its medicines stand, and what the sentence before asks for."""
+
+    pieces: Sequence[Piece]
+    medicines: Sequence[tuple[int, int, str]] = ()  # pieces [start, end) and name
+    asked: Sequence[str] = ()  # the texts of the question that this answers
+    texts: list[str] = field(init=False)
+    names: list[tuple[int, int, Name]] = field(init=False)
+    amounts: list[Amount] = field(init=False)
+
+    def __post_init__(self) -> None:
+        texts = [piece.text for piece in self.pieces]
+        names = named(texts)
+        inside = {at for start, end, _ in names for at in range(start, end)}
+        amounts = [a for a in find_amounts(self.pieces) if not inside & set(range(a.start, a.end))]
+        for name, value in (("texts", texts), ("names", names), ("amounts", amounts)):
+            object.__setattr__(self, name, value)
+
+    def text(self, at: int) -> str:
+        return self.texts[at] if 0 <= at < len(self.texts) else ""
+
+    def says(self, words: frozenset[str]) -> bool:
+        """Whether the sentence, or the question that it answers, has one of the words."""
+        return bool(words & set(self.texts) or words & set(self.asked))
+
+    def amount_at(self, at: int) -> Amount | None:
+        return next((amount for amount in self.amounts if amount.start == at), None)
+
+
+def named(texts: Sequence[str]) -> list[tuple[int, int, Name]]:
+    """Names of what is measured, at pieces [start, end); the longest wins."""
+    found, at = [], 0
+    while at < len(texts):
+        match = NAMES.longest(list(texts), at)
+        if match:
+            found.append((at, match[0], match[1]))
+        at = match[0] if match else at + 1
+    return found

@@ -1,0 +1,207 @@
+"""A number with its unit as a quantity of some kind, where the words around allow it; and doses said without a unit."""
+
+from dataclasses import replace
+
+from medalign.concepts.amounts import Amount
+from medalign.concepts.frequencies import rate
+from medalign.concepts.numbers import OFTEN, half_after
+from medalign.concepts.sentence import Quantity, Sentence
+from medalign.concepts.tokens import words_of
+from medalign.concepts.units import (
+    ALCOHOL,
+    BARE_UNITS,
+    DRINKING,
+    HEIGHT,
+    LINKS,
+    NOT_ALCOHOL,
+    POUNDS,
+    SMOKING,
+    SOFT_FORMS,
+    TIMES,
+    UNITS,
+    Unit,
+)  # fmt: skip
+
+FORMS = words_of("tablet tablets capsule capsules puff puffs patch patches sachet sachets pill pills")
+AFTER_BARE = words_of(
+    "od bd tds qds bid tid qid mane nocte once twice three four at in daily a per every for and each with but then or prn "
+    "nightly weekly when as so up now by since"
+)
+DOSED = words_of("od bd tds qds bid tid qid daily once twice eye eyes ear nostril nostrils")
+HALVING = words_of("day days week weeks hour hours month months year years minute minutes pack packs bottle tablet pint")
+
+
+def with_unit(sentence: Sentence, amount: Amount) -> Quantity | None:
+    end = amount.end
+    while (
+        sentence.text(end) in ("of", "or", "so", "more", "good", "whole", "solid", "full", "odd", "long")
+        and end - amount.end < 2
+    ):
+        end += 1  # "a couple of weeks", "ten or so days"
+    if end > amount.end and sentence.text(end) not in TIMES and sentence.text(end - 1) != "of":
+        return None
+    match = UNITS.longest(sentence.texts, end)
+    if match is None:
+        return _counted_strength(sentence, amount)
+    end, units = match
+    if sentence.text(end - 1) in HALVING and (half := half_after(sentence.pieces, end)) and amount.low == amount.high:
+        value = amount.low + half[0]  # "a week and a half"
+        amount, end = replace(amount, value=f"{value:g}", low=value, high=value), half[1]
+    for unit in sorted(units, key=lambda unit: unit.kind == "dose"):
+        if quantity := _as_kind(sentence, amount, unit, end):
+            return quantity
+    return None
+
+
+def _counted_strength(sentence: Sentence, amount: Amount) -> Quantity | None:
+    """ "one or two 5 mg tablets": the first number counts the tablets."""
+    strength = sentence.amount_at(amount.end)
+    match = UNITS.longest(sentence.texts, strength.end) if strength else None
+    form = UNITS.longest(sentence.texts, match[0]) if match and sentence.text(match[0]) in FORMS else None
+    is_count = form and amount.high <= 12 and not amount.vague
+    return Quantity("dose", amount.value, form[1][0].unit, amount.start, amount.end) if form and is_count else None
+
+
+def _as_kind(sentence: Sentence, amount: Amount, unit: Unit, end: int) -> Quantity | None:
+    """The number as a quantity of the unit's kind, where the words around allow it."""
+    is_plausible = unit.low <= amount.low and amount.high <= unit.high
+    made = Quantity(unit.kind, amount.value, unit.unit, amount.start, end, is_plausible)
+    reader = {
+        "dose": _dose, "temperature": _temperature, "weight": _weight, "height": _height, "alcohol": _alcohol,
+        "tobacco": _tobacco, "duration": _duration, "oxygen saturation": _saturation, "peak flow": _never,
+        "laboratory": _never, "blood pressure": _never,
+    }.get(unit.kind)  # fmt: skip
+    if amount.vague and unit.kind not in ("dose", "duration", "alcohol", "tobacco", "weight"):
+        return None
+    return reader(sentence, amount, made) if reader else made
+
+
+def _never(sentence: Sentence, amount: Amount, made: Quantity) -> None:
+    return None  # units that count with a name only
+
+
+def _saturation(sentence: Sentence, amount: Amount, made: Quantity) -> Quantity | None:
+    return made if any(name.kind == made.kind for _, _, name in sentence.names) and made.is_plausible else None
+
+
+def _temperature(sentence: Sentence, amount: Amount, made: Quantity) -> Quantity | None:
+    if made.unit != "°":
+        return made
+    scales = [("°C", 30, 44), ("°F", 86, 112)]
+    unit = next((scale for scale, low, high in scales if low <= amount.low and amount.high <= high), None)
+    return replace(made, unit=unit) if unit else None
+
+
+def _weight(sentence: Sentence, amount: Amount, made: Quantity) -> Quantity | None:
+    """ "eleven stone four" is one weight; pounds may be money."""
+    if made.unit in ("lb", "stone") and not sentence.says(POUNDS) and sentence.text(amount.end) not in ("stone", "lb", "lbs"):
+        return None
+    rest = sentence.amount_at(made.end) if made.unit == "stone" else None
+    if rest and rest.low == rest.high and rest.high < 14 and not sentence.pieces[made.end - 1].pause and not rest.vague:
+        unit = UNITS.longest(sentence.texts, rest.end)
+        is_pounds = unit is not None and unit[1][0].unit == "lb"
+        return replace(made, value=f"{made.value} {rest.value}", end=unit[0] if unit and is_pounds else rest.end)
+    return made
+
+
+def _height(sentence: Sentence, amount: Amount, made: Quantity) -> Quantity | None:
+    rest = sentence.amount_at(made.end) if made.unit == "ft" else None
+    if rest and rest.high < 12 and not rest.vague and not sentence.pieces[made.end - 1].pause and amount.high <= 7:
+        unit = UNITS.longest(sentence.texts, rest.end)
+        is_inches = unit is not None and unit[1][0].unit == "in"
+        if unit is None or is_inches:
+            return replace(made, value=f"{made.value} {rest.value}", end=unit[0] if unit else rest.end)
+    return made if sentence.says(HEIGHT) else None
+
+
+def _alcohol(sentence: Sentence, amount: Amount, made: Quantity) -> Quantity | None:
+    texts = sentence.texts
+    thing = texts[made.end : made.end + 4] if sentence.text(made.end) == "of" else []
+    of_alcohol = bool(ALCOHOL & set(thing))
+    if (NOT_ALCOHOL & set(thing) or thing) and not of_alcohol or amount.vague and amount.value == "2":
+        return None
+    end = made.end + next((n + 1 for n, text in enumerate(thing) if text in ALCOHOL), 0)
+    if half := half_after(sentence.pieces, made.end):
+        end = half[1]
+    period = rate(texts, end)
+    is_other = NOT_ALCOHOL & set(texts) and not ALCOHOL & set(texts)
+    if not of_alcohol and (is_other or not sentence.says(DRINKING) or sentence.medicines and made.unit == "units"):
+        return None
+    if amount.vague and not of_alcohol and not period:
+        return None
+    unit = f"{made.unit} {period[0]}" if period else made.unit
+    return replace(made, unit=unit, end=period[1] if period else made.end)
+
+
+def _tobacco(sentence: Sentence, amount: Amount, made: Quantity) -> Quantity | None:
+    at = made.end + 2 if sentence.texts[made.end : made.end + 2] in (["of", "cigarettes"], ["of", "fags"]) else made.end
+    period = rate(sentence.texts, at)
+    if made.unit == "packs" and not (sentence.says(SMOKING) or period):
+        return None
+    return replace(made, unit=f"{made.unit} {period[0]}", end=period[1]) if period else made
+
+
+def _dose(sentence: Sentence, amount: Amount, made: Quantity) -> Quantity | None:
+    """A dose, or a strength: "10 mg in 5 ml". What is "of" something else than a medicine is none."""
+    texts, end = sentence.texts, made.end
+    has_medicine = bool(sentence.medicines)
+    volume = sentence.amount_at(end + 1) if sentence.text(end) in ("in", "per", "to", "every", "for") else None
+    if volume and made.unit in ("mg", "mcg", "g", "units"):
+        match = UNITS.longest(texts, volume.end)
+        if match and match[1][0].unit == "ml":
+            return replace(made, value=f"{made.value}/{volume.value}", unit=f"{made.unit}/ml", end=match[0])
+    if NOT_ALCOHOL & set(texts[end : end + 4]) and made.unit in ("ml", "litres", "g", "spoonfuls", "teaspoons"):
+        return None
+    if made.unit == "l/min" or made.unit == "litres":
+        is_oxygen = "oxygen" in texts or any(name.kind == "oxygen saturation" for _, _, name in sentence.names)
+        return made if is_oxygen and made.is_plausible else None
+    counts = has_medicine or made.unit != "%" and (bool(DOSED & set(texts)) or "times" in texts)
+    if made.unit in SOFT_FORMS and not (counts and made.is_plausible):
+        return None
+    if made.unit == "g" and sentence.text(end) == "of" and not has_medicine:
+        return None
+    if amount.vague and not has_medicine and made.unit not in ("tablets", "mg", "g", "puffs", "capsules", "sachets", "ml"):
+        return None
+    return made
+
+
+def _duration(sentence: Sentence, amount: Amount, made: Quantity) -> Quantity | None:
+    """ "for two weeks", "three days ago"; "ten a day", "I'm forty years old" and "once a week" are no durations."""
+    texts, end = sentence.texts, made.end
+    after, before = sentence.text(end), texts[max(0, amount.start - 4) : amount.start]
+    is_ago = after == "ago" or texts[end : end + 1] in (["back"], ["earlier"])
+    if after in ("old", "olds") or texts[end : end + 2] == ["of", "age"]:
+        return None
+    if (
+        amount.vague
+        and amount.low >= 1
+        and not texts[amount.start].startswith(("couple", "half"))
+        and made.unit != "fortnights"
+    ):
+        is_rate = bool(before) and (before[-1] in TIMES or before[-1] in OFTEN or UNITS.longest(texts, amount.start - 1))
+        opened = bool(set(before) & OPENERS) or is_ago
+        if not opened or before[-1:] == ["times"] or is_rate or any(a.end == amount.start for a in sentence.amounts):
+            return None
+    unit = made.unit.removesuffix("s") if amount.low == amount.high == 1 else made.unit
+    return replace(made, unit=unit + " ago" * is_ago, end=end + is_ago, is_plausible=True) if made.is_plausible else None
+
+
+OPENERS = words_of("for since over past last about around nearly almost within after in couple every")
+
+
+def dose_alone(sentence: Sentence, amount: Amount) -> Quantity | None:
+    """A number right behind a medicine: "naproxen stays at 250 bd", "sertraline, I think it's 50"."""
+    near = [(start, end, name) for start, end, name in sentence.medicines if end <= amount.start]
+    if amount.vague or sentence.texts[amount.start] in OFTEN or amount.high > 5000:
+        return None
+    after = sentence.text(amount.end)
+    of = next((name for start, _, name in sentence.medicines if after == "of" and start == amount.end + 1), "")
+    if not (near or of):
+        return None
+    _, end, name = near[-1] if not of else (0, amount.start, of)
+    between = sentence.texts[end : amount.start]
+    is_last = amount.end == len(sentence.texts) or bool(sentence.pieces[amount.end - 1].pause)
+    if len(between) > 5 or not set(between) <= LINKS or not (is_last or of or after in AFTER_BARE):
+        return None
+    unit = next((unit for unit, names in BARE_UNITS.items() if set(name.split()) & names), "mg")
+    return Quantity("dose", amount.value, unit, amount.start, amount.end)
