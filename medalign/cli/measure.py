@@ -57,6 +57,23 @@ def add_commands(commands: Commands) -> None:
     cache_option(coverage)
     coverage.set_defaults(command=_coverage)
 
+    numbers = commands.add_parser("numbers", help="how well spoken numbers are read, by a table of expressions")
+    numbers.add_argument(
+        "expressions", metavar="EXPRESSIONS", type=Path, help="CSV: text, expected (kind|value|unit|about; ...)"
+    )
+    numbers.add_argument("--errors", action="store_true", help="list what is wrong, text by text")
+    numbers.add_argument("--json", metavar="OUT", type=Path, help="write the figures here")
+    numbers.set_defaults(command=_numbers)
+
+
+def _numbers(arguments: argparse.Namespace) -> None:
+    from medalign.concepts import ConceptBank
+    from medalign.training.fitting.number_metrics import measure_numbers, read_expressions
+
+    check_output(arguments.json)
+    expressions = read_expressions(arguments.expressions)
+    tell(measure_numbers(expressions, ConceptBank.default(), with_errors=arguments.errors), arguments.json)
+
 
 def _coverage(arguments: argparse.Namespace) -> None:
     from medalign.concepts import ConceptBank

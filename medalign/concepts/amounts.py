@@ -21,8 +21,7 @@ TO: tuple[list[str], ...] = (
 )
 CHANGING = words_of(
     "increase increased increasing reduce reduced reducing drop dropped dropping cut taper titrate titrated double doubled "
-    "raise raised lower lowered change changed switch switched move moved step bump bumped bring wean halve halved gone went "
-    "go going up"
+    "raise raised lower lowered change changed switch switched move moved step bump bumped bring wean halve halved up put push"
 )
 CHANGE_REACH = 8  # pieces before a number in which a word may say that it changes
 MAX_LISTED = 14  # "two, three days"; in larger numbers a comma parts what does not belong together

@@ -7,6 +7,7 @@ answer is read with its question: "How long have you had the cough?" - "Three we
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from medalign.concepts.amounts import CHANGE
 from medalign.concepts.bank import ConceptBank
 from medalign.concepts.mentions import Mention
 from medalign.concepts.numbers import DOTTED, pieces_of
@@ -46,11 +47,15 @@ def find_measurements(transcript: Transcript, mentions: Sequence[Mention], bank:
         places = _places([said.words[piece.word] for piece in pieces], mentions, bank)
         asked = before[2] if before and _asks(before[0], said, before[2]) else []
         medicines = [(p.start, p.end, bank[p.concept_id].label) for p in places if p.is_medicine]
-        sentence = Sentence(pieces, medicines, asked)
+        dose = found[-1] if found and found[-1].kind == "dose" and found[-1].concept_id else None
+        sentence = Sentence(
+            pieces, medicines, asked, (dose.value, dose.unit) if dose and dose.value.replace(".", "").isdigit() else None
+        )
         quantities = find_quantities(sentence)
         ties: list[str | None] = []
         for at in range(len(quantities)):
-            ties.append(tie(sentence, quantities, at, places, ties))
+            is_changed = dose and quantities[at].value.startswith(f"{dose.value}{CHANGE}") and not places
+            ties.append(dose.concept_id if dose and is_changed else tie(sentence, quantities, at, places, ties))
             if ties[at] is None and before and not places and quantities[at].start <= ANSWER_REACH:
                 ties[at] = _of_question(sentence, quantities[at], before[1], asked)
         found += [_measurement(said.words, sentence, q, about) for q, about in zip(quantities, ties, strict=True)]

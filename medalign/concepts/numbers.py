@@ -32,10 +32,11 @@ CARDINALS = words_of(
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen "
     "nineteen twenty thirty forty fifty sixty seventy eighty ninety hundred thousand million"
 )
+FILLERS = words_of("um uh er erm ah eh hm hmm mm")
 NOUGHT = words_of("oh o nought naught zero")
 LARGE = words_of("hundred thousand million")
 AT_THIS = words_of("this that some the a no which any one's")  # "at this point five of us": no decimal
-PARTS = {"half": 0.5, "quarter": 0.25, "third": 1 / 3, "quarters": 0.25}
+PARTS = {"half": 0.5, "quarter": 0.25}
 VAGUE = {"a": 1.0, "an": 1.0, "couple": 2.0, "dozen": 12.0}
 OFTEN = {"once": 1.0, "twice": 2.0, "thrice": 3.0}
 # Before a number that is a name: "type 2", "room 6".
@@ -80,6 +81,10 @@ def pieces_of(words: Sequence[Word]) -> list[Piece]:
         pause = end.group().strip("\"')]") if end and not DOTTED.fullmatch(lowered) else ""
         if not bare:
             if pieces and pause:
+                pieces[-1] = replace(pieces[-1], pause=pause)
+            continue
+        if bare in FILLERS:
+            if pieces and pause and not pieces[-1].pause:
                 pieces[-1] = replace(pieces[-1], pause=pause)
             continue
         parts = _parts(bare)
@@ -189,6 +194,9 @@ def _cardinal(pieces: Sequence[Piece], at: int, nought: bool = False) -> tuple[f
             text = "one"
         elif not (text in CARDINALS or (text == "and" and texts and texts[-1] in LARGE and follower in CARDINALS)):
             break
+        if text in LARGE and text in texts[:-1] and "thousand" not in texts:  # "five hundred five hundred": said twice
+            texts.pop()
+            break
         texts.append(text)
         if pieces[place].pause:
             break
@@ -229,7 +237,7 @@ def _vague(pieces: Sequence[Piece], at: int) -> Number | None:
     if text in ("a", "an") and at + 1 < len(pieces) and pieces[at + 1].text in ("couple", "dozen", "half", "quarter"):
         inner = _vague(pieces, at + 1)
         return inner and replace(inner, start=at)
-    if text in PARTS and text != "third":
+    if text in PARTS and pieces[max(0, at - 2)].text != "and" and pieces[max(0, at - 1)].text != "and":
         end = at + 1
         while end < len(pieces) and pieces[end].text in ("of", "a", "an", "the") and end - at < 3:
             end += 1

@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from medalign.concepts.amounts import CHANGE, Amount
+from medalign.concepts.amounts import CHANGE, CHANGE_REACH, CHANGING, Amount
 from medalign.concepts.frequencies import abbreviated, frequency, rate
 from medalign.concepts.numbers import OFTEN
 from medalign.concepts.sentence import Quantity, Sentence, named
@@ -18,6 +18,8 @@ from medalign.concepts.units import LINKS, PER, SMOKING, TIMES, UNITS, Name
 
 NAME_REACH = 8  # pieces between a name ("my temperature was about") and its number
 FEVER_FROM = {"°C": 37.5, "°F": 99.5}
+PRONOUNS = words_of("that it this them")
+SPREAD = ("duration", "frequency", "alcohol", "tobacco")  # two values are a range, not a change
 SYSTOLIC, DIASTOLIC = (60, 280), (30, 170)  # mmHg
 
 
@@ -33,6 +35,7 @@ def find_quantities(sentence: Sentence) -> list[Quantity]:
             _blood_pressure(sentence, amount, following)
             or _out_of_ten(sentence, amount)
             or _how_often(sentence, amount)
+            or _changed_dose(sentence, amount)
             or _by_name(sentence, amount)
             or with_unit(sentence, amount)
             or _asked_for(sentence, amount)
@@ -122,6 +125,20 @@ def _reading(sentence: Sentence, amount: Amount, name: Name, is_near: bool) -> Q
     return Quantity(name.kind, amount.value, readings[0].unit, amount.start, end, False) if odd else None
 
 
+def _changed_dose(sentence: Sentence, amount: Amount) -> Quantity | None:
+    """ "We'll double that to a hundred": the dose of the sentence before changes."""
+    before = sentence.texts[max(0, amount.start - CHANGE_REACH) : amount.start]
+    if sentence.dose is None or sentence.medicines or before[-1:] != ["to"] or amount.vague or amount.low != amount.high:
+        return None
+    match = UNITS.longest(sentence.texts, amount.end)
+    units = {unit.unit for unit in match[1]} if match else {sentence.dose[1]}
+    is_same = sentence.dose[1] in units and amount.value != sentence.dose[0]
+    if not (is_same and CHANGING & set(before) and PRONOUNS & set(before)):
+        return None
+    value = f"{sentence.dose[0]}{CHANGE}{amount.value}"
+    return Quantity("dose", value, sentence.dose[1], amount.start, match[0] if match else amount.end)
+
+
 def _asked_for(sentence: Sentence, amount: Amount) -> Quantity | None:
     """A number alone that answers a question: "How much do you smoke?" - "About 20 a day."."""
     if amount.vague or sentence.text(amount.end) in TIMES or sentence.texts[amount.start] in OFTEN:
@@ -170,12 +187,15 @@ def _changes(sentence: Sentence, found: list[Quantity]) -> list[Quantity]:
     """ "from 5 mg to 4.5 mg" is one quantity that changes; "two days, maybe three days" is one, too."""
     made: list[Quantity] = []
     for quantity in found:
+        if quantity.kind in SPREAD:  # "going six to eight times a day"
+            quantity = replace(quantity, value=quantity.value.replace(CHANGE, "-"))
         last = made[-1] if made else None
         if last and (last.kind, last.unit) == (quantity.kind, quantity.unit) and last.value != quantity.value:
             between = sentence.texts[last.end : quantity.start]
+            sign = "-" if quantity.kind in SPREAD else CHANGE
             is_plain = CHANGE not in last.value + quantity.value and "-" not in last.value + quantity.value
             if is_plain and between in (["to"], ["down", "to"], ["up", "to"]):
-                made[-1] = replace(last, value=f"{last.value}{CHANGE}{quantity.value}", end=quantity.end)
+                made[-1] = replace(last, value=f"{last.value}{sign}{quantity.value}", end=quantity.end)
                 continue
         made.append(quantity)
     return made

@@ -24,6 +24,7 @@ PLANNING = (
 WAITING = words_of("waiting waited wait queue queued hold sat drive drove bus train journey late walk")
 HAPPENED = words_of("lost gained put dropped gone went grew grown been had was were happened came")
 BEFORE_OTHER = words_of("after within before until by next")
+IF_REACH = 24  # pieces between a condition and its time; a medicine ends it: "if it hurts, take X for three days"
 MAX_BETWEEN = 14  # pieces between a medicine and its dose
 NEW_MEDICINE = words_of("start starting started add adding give giving try use switch prescribe swap instead")
 OF_MEDICINE = words_of(
@@ -64,8 +65,11 @@ def is_plan(sentence: Sentence, quantity: Quantity) -> bool:
     in_time = opened in (["in"], ["within"]) or before[-2:] == ["in", "another"]
     in_time = in_time and not HAPPENED & set(texts[first : quantity.start])
     in_time = in_time or before[-2:] == ["the", "next"] and before[:1] != ["for"]
-    conditional = "if" in texts[: quantity.start] or "unless" in texts[: quantity.start]
+    since = max([quantity.start - IF_REACH, 0, *(end for _, end, _ in sentence.medicines if end <= quantity.start)])
+    conditional = bool({"if", "unless"} & set(texts[since : quantity.start]))
     waits = bool(WAITING & set(texts[first:last])) and not any(text in ("pain", "cough") for text in texts[first:last])
+    if opened == ["for"]:
+        return conditional or waits
     return in_time or conditional or waits or any(f" {phrase} " in said for phrase in PLANNING)
 
 

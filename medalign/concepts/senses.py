@@ -33,8 +33,9 @@ def number_senses(transcript: Transcript, measurements: Sequence[Measurement]) -
 
 def _is_limit(said: list[list[Token]], place: tuple[int, int, int], status: Status) -> bool:
     number, start, _ = place
-    before = said[number][max(0, start - LIMIT_REACH) : start]
-    return status == "present" and any(token.text in LIMITS for token in before)
+    before = [token.text for token in said[number][max(0, start - LIMIT_REACH) : start]]
+    is_value = before[-2:] == ["normal", "at"]  # "the TSH was normal at 2.7"
+    return status == "present" and not is_value and any(text in LIMITS for text in before)
 
 
 def _place(said: list[list[Token]], measurement: Measurement) -> tuple[int, int, int] | None:

@@ -156,7 +156,7 @@ def _dose(sentence: Sentence, amount: Amount, made: Quantity) -> Quantity | None
         is_oxygen = "oxygen" in texts or any(name.kind == "oxygen saturation" for _, _, name in sentence.names)
         return made if is_oxygen and made.is_plausible else None
     counts = has_medicine or made.unit != "%" and (bool(DOSED & set(texts)) or "times" in texts)
-    if made.unit in SOFT_FORMS and not (counts and made.is_plausible):
+    if made.unit in SOFT_FORMS and (amount.vague or not (counts and made.is_plausible)):
         return None
     if made.unit == "g" and sentence.text(end) == "of" and not has_medicine:
         return None

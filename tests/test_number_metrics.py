@@ -1,0 +1,59 @@
+"""Figures of how numbers are read: what counts, and what counts against it."""
+
+import pytest
+
+from medalign.cli import main
+from medalign.concepts import ConceptBank
+from medalign.core.errors import DataError
+from medalign.training.fitting.number_metrics import measure_numbers, read_expressions
+
+TABLE = """text,expected
+"Doctor: Amoxicillin 500 mg for a week. / Patient: Mum's pulse is 88.","dose|500|mg|amoxicillin; duration|1|week|amoxicillin"
+"Patient: The cough started three days ago. / Doctor: Your HbA1c is 58.","ago|3|days|cough; laboratory value|58|mmol/mol|hba1c"
+"Patient: I drink 14 units a week.","alcohol|14|units per week|"
+"Doctor: I'll see you in four weeks, and a pulse of 4000 can't be right.",""
+"""
+
+
+def figures(folder, table: str, **options) -> dict:
+    path = folder / "expressions.csv"
+    path.write_text(table, encoding="utf-8")
+    return measure_numbers(read_expressions(path), ConceptBank.default(), **options)
+
+
+def test_what_is_read_and_tied_as_expected_has_no_error(tmp_path):
+    found = figures(tmp_path, TABLE, with_errors=True)
+    assert (found["n_expressions"], found["n_shown"], found["n_expected"]) == (4, 5, 5)
+    assert found["value and unit right"]["share"] == found["found"]["share"] == 1.0
+    assert found["tied wrongly"]["share"] == 0.0 and found["wrong"] == {}
+
+
+def test_wrong_values_missed_ones_and_wrong_ties_are_counted_and_named(tmp_path):
+    altered = TABLE.replace("dose|500|mg", "dose|50|mg").replace("ago|3|days|cough", "ago|3|days|fever").replace(
+        '"alcohol|14|units per week|"', '"alcohol|14|units per week|; weight|70|kg|"'
+    )  # fmt: skip
+    found = figures(tmp_path, altered, with_errors=True)
+    assert found["value and unit right"]["share"] == pytest.approx(4 / 5, abs=1e-4)
+    assert found["found"]["share"] == pytest.approx(4 / 6, abs=1e-4)
+    assert found["tied wrongly"]["share"] == pytest.approx(1 / 5, abs=1e-4)
+    told = "; ".join(error for errors in found["wrong"].values() for error in errors)
+    for error in (
+        "wrong: dose|500|mg",
+        "missed: dose|50|mg|amoxicillin",
+        "tied wrongly: ago|3|day to cough",
+        "missed: weight|70|kg|",
+    ):
+        assert error in told
+
+
+def test_a_table_in_another_form_is_refused(tmp_path):
+    with pytest.raises(DataError, match="lacks the column expected and text"):
+        figures(tmp_path, "words\nhello\n")
+    with pytest.raises(DataError, match=r"line 2: expected .dose.5.mg. has 3 parts"):
+        figures(tmp_path, 'text,expected\nhello,"dose|5|mg"\n')
+
+
+def test_the_command_prints_the_figures(tmp_path, capsys):
+    (tmp_path / "expressions.csv").write_text(TABLE, encoding="utf-8")
+    main(["numbers", str(tmp_path / "expressions.csv")])
+    assert '"tied wrongly"' in capsys.readouterr().out
