@@ -211,6 +211,7 @@ def test_the_sound_alone_gives_pictures_while_the_transcript_is_written(analyzer
             assert step.stage == "transcribe" and (step.transcript is None or len(step.transcript.segments) <= 2)
             if step.preview.until_s == pytest.approx(duration_s, abs=0.01):
                 recogniser.may_go_on.set()
+                break  # what follows is the transcript's
     heard_s = [picture.until_s for picture in pictures]
     assert len(heard_s) >= 3 and heard_s == sorted(heard_s) and heard_s[0] <= 30, "the first one does not wait for the rest"
     assert all(evidence.end_s <= heard_s[0] for row in pictures[0].concepts for evidence in row.student.evidence)
@@ -220,8 +221,8 @@ def test_the_sound_alone_gives_pictures_while_the_transcript_is_written(analyzer
     assert pictures[-1].concepts == analyzer.listener.preview(path)
 
 
-def test_a_student_slower_than_the_recogniser_is_waited_for(analyzer, streamed, live, examples):
-    path = examples["chest-pain"].audio_path
+def test_a_student_slower_than_the_recogniser_is_waited_for(analyzer, streamed, cut):
+    path = cut("upset-stomach", 0.0, 22.8)
     listener = _Halted(analyzer.listener, "encode_stepwise", 0)
     stages, fractions = [], []
     for step in Analyzer(_Replayed(analyzer.transcriber, streamed(path)), listener).stream(path):
@@ -234,7 +235,7 @@ def test_a_student_slower_than_the_recogniser_is_waited_for(analyzer, streamed, 
         stages, key=["decode", "transcribe", "student", "teacher"].index
     )
     assert fractions == sorted(fractions)
-    assert step.concepts == live("chest-pain").concepts
+    assert step.concepts == streamed(path)[-1].concepts != ()
 
 
 def test_an_audio_only_preview_hears_the_recording_once_and_writes_nothing(analyzer, streamed, examples, monkeypatch):

@@ -51,7 +51,7 @@ def test_the_log_mel_is_the_one_faster_whisper_computes(waveform):
 
 
 def test_the_same_file_twice_and_in_a_batch_gives_the_same_embedding(student, waveform):
-    clips = [waveform[: 5 * SAMPLE_RATE_HZ], waveform[: 3 * SAMPLE_RATE_HZ], waveform]
+    clips = [waveform[: n * SAMPLE_RATE_HZ] for n in (5, 3, 40)]  # the last one is more than a chunk
     alone = np.concatenate([student.encode([clip]) for clip in clips])
     again = np.concatenate([student.encode([clip]) for clip in clips])
     together = student.encode(clips)
@@ -177,6 +177,7 @@ def test_windows_cover_everything_once_started(student):
 
 
 def test_lead_in_silence_hardly_moves_an_embedding(student, waveform):
+    waveform = waveform[: 20 * SAMPLE_RATE_HZ]
     padded = np.concatenate([np.zeros(int(1.2 * SAMPLE_RATE_HZ), np.float32), waveform])
     assert (student.encode([waveform]) @ student.encode([padded]).T).item() > 0.95
 
