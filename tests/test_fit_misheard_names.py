@@ -1,5 +1,6 @@
 """Fitting and measuring the correction of misheard names, on hand-made suggestions and on one spoken dialogue."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -71,6 +72,18 @@ def test_the_threshold_keeps_precision(calibration):
     chosen = fitted.fits["misheard name"].is_reported(misheard_features(listed, fresh.rescorer))
     assert chosen.sum() > 60
     assert fresh.is_right(listed)[chosen].mean() >= MIN_PRECISION - 0.05
+
+
+def test_probabilities_are_those_of_dialogues_where_names_are_rare(calibration):
+    """In sentences that name a medicine each, every doubt is a name; in talk it mostly is not."""
+    said_once = [replace(observed(200, seed=seed, always=True), is_dialogue=False) for seed in (0, 1)]
+    dialogues = [observed(300, seed=seed) for seed in (2, 3)]
+    fitted = fit_misheard_names([*said_once, *dialogues], calibration)
+    fresh = observed(400, seed=4)
+    listed = shortlist(fresh.candidates, fitted)
+    probabilities = fitted.fits["misheard name"].probability(misheard_features(listed, fresh.rescorer))
+    assert probabilities.mean() == pytest.approx(fresh.is_right(listed).mean(), abs=0.08)
+    assert fresh.is_right(listed)[probabilities >= fitted.fits["misheard name"].threshold].mean() >= MIN_PRECISION - 0.05
 
 
 def test_nothing_to_fit_on_is_refused(calibration):

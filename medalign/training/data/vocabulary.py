@@ -77,6 +77,7 @@ DISEASE_TERM = (
     "We need to talk about your {}.",
     "What can I do about {}?",
 )
+SAID_ONCE = "terms"  # how identifiers of dialogues begin in which each name is said once
 TURNS = 30  # a dialogue, as long as a short consultation
 LABEL_SHARE = 0.4  # of the mentions say the label, the others a synonym
 
@@ -100,7 +101,7 @@ def term_dialogues(bank: ConceptBank, *, seed: int = 0) -> tuple[Consultation, .
         for concept in bank.concepts
         if concept.category in templates
     ]
-    return _dialogues("terms", "valid", sentences, rng)
+    return _dialogues(SAID_ONCE, "valid", sentences, rng)
 
 
 def _dialogues(name: str, split: Split, sentences: list[str], rng: np.random.Generator) -> tuple[Consultation, ...]:

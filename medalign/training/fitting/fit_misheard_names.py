@@ -17,7 +17,8 @@ from medalign.evaluation.calibration import expected_calibration_error
 from medalign.pipeline.calibration import Calibration
 from medalign.pipeline.hotword_rescoring import HotwordRescorer
 from medalign.pipeline.misheard_names import Candidate, candidates, corrections_of, misheard_features, shortlist
-from medalign.training.fitting.logistic import fit_logistic, threshold_of_precision
+from medalign.training.data.vocabulary import SAID_ONCE
+from medalign.training.fitting.logistic import fit_logistic, recalibrated, threshold_of_precision
 from medalign.training.fitting.observation import Observation
 
 log = logging.getLogger(__name__)
@@ -53,6 +54,7 @@ class Observed:
     candidates: tuple[Candidate, ...]
     rescorer: HotwordRescorer
     voice: str
+    is_dialogue: bool = True  # and not names said once
 
     def is_right(self, candidates: Sequence[Candidate]) -> np.ndarray:
         """Whether each names something that was said there and not read, (n,) bool."""
@@ -80,6 +82,7 @@ def observe_names(observations: Iterable[Observation], bank: ConceptBank) -> lis
                 tuple(candidates(seen.transcript, seen.encoded.evidence, bank)),
                 HotwordRescorer(seen.transcriber, seen.recording, seen.transcript),
                 "+".join(sorted(set(seen.take.voices.values()))),
+                not seen.take.consultation_id.startswith(SAID_ONCE),
             )
         )
         log.info("%s: %d candidates", seen.take.consultation_id, len(observed[-1].candidates))
@@ -88,6 +91,9 @@ def observe_names(observations: Iterable[Observation], bank: ConceptBank) -> lis
 
 def fit_misheard_names(observed: Sequence[Observed], calibration: Calibration) -> Calibration:
     """Fit the short list, then the probability of a suggestion, and a threshold that keeps `MIN_PRECISION`.
+
+    Names said once teach what a misheard name looks like, but they are in every sentence there. So the probability and the
+    threshold are those of dialogues, if there are any.
 
     Raises:
         DataError: the takes hold no misheard name, or nothing but.
@@ -100,6 +106,10 @@ def fit_misheard_names(observed: Sequence[Observed], calibration: Calibration) -
     truth = np.concatenate([o.is_right(candidates) for o, candidates in zip(observed, listed, strict=True)])
     features = np.concatenate([misheard_features(some, o.rescorer) for o, some in zip(observed, listed, strict=True) if some])
     fit = fit_logistic("misheard name", features, truth)
+    in_dialogue = np.concatenate([np.full(len(some), o.is_dialogue) for o, some in zip(observed, listed, strict=True)])
+    if in_dialogue.any():
+        features, truth = features[in_dialogue], truth[in_dialogue]
+        fit = recalibrated(fit, features, truth)
     fit = replace(fit, threshold=threshold_of_precision(fit.probability(features), truth, MIN_PRECISION))
     return replace(calibration.with_fit("misheard name", fit), asr_revision=observed[0].rescorer.asr_revision)
 

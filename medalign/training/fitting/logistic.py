@@ -1,5 +1,7 @@
 """Logistic fits by scikit-learn, in the one form that a student's folder keeps."""
 
+from dataclasses import replace
+
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
@@ -32,6 +34,21 @@ def fit_logistic(
         weights = weights / scaler.scale_
         intercept -= float(weights @ scaler.mean_)
     return LogisticFit(FEATURES[name], tuple(weights.tolist()), intercept)
+
+
+def recalibrated(fit: LogisticFit, features: np.ndarray, truth: np.ndarray) -> LogisticFit:
+    """The same ranking with probabilities of other data: slope and intercept of its log-odds fitted anew (Platt 1999).
+
+    Raises:
+        DataError: nothing is true, or everything is.
+    """
+    log_odds = features @ np.array(fit.weights) + fit.intercept
+    if truth.all() or not truth.any():
+        raise DataError(f"{int(truth.sum())} of {len(truth)} cases are positive; too few to calibrate on, give more speech")
+    model = LogisticRegression(max_iter=5000).fit(log_odds[:, None], truth)
+    slope = float(model.coef_[0, 0])
+    weights = tuple(slope * weight for weight in fit.weights)
+    return replace(fit, weights=weights, intercept=slope * fit.intercept + float(model.intercept_[0]))
 
 
 def threshold_of_best_f1(probabilities: np.ndarray, truth: np.ndarray, n_positive: int | None = None) -> float:
