@@ -12,7 +12,7 @@ from medalign.concepts.bank import ConceptBank
 from medalign.concepts.mentions import Mention
 from medalign.concepts.numbers import DOTTED, pieces_of
 from medalign.concepts.quantities import find_quantities
-from medalign.concepts.relations import PLAN, TIED, Place, is_plan, tie
+from medalign.concepts.relations import PLAN, TIED, Place, is_of_life, is_plan, tie
 from medalign.concepts.sentence import Quantity, Sentence
 from medalign.concepts.tokens import words_of
 from medalign.core.analysis import Measurement
@@ -51,7 +51,7 @@ def find_measurements(transcript: Transcript, mentions: Sequence[Mention], bank:
         sentence = Sentence(
             pieces, medicines, asked, (dose.value, dose.unit) if dose and dose.value.replace(".", "").isdigit() else None
         )
-        quantities = find_quantities(sentence)
+        quantities = [quantity for quantity in find_quantities(sentence) if not is_of_life(sentence, quantity)]
         ties: list[str | None] = []
         for at in range(len(quantities)):
             is_changed = dose and quantities[at].value.startswith(f"{dose.value}{CHANGE}") and not places

@@ -200,6 +200,9 @@ def _cardinal(pieces: Sequence[Piece], at: int, nought: bool = False) -> tuple[f
         texts.append(text)
         if pieces[place].pause:
             break
+    counts = at + len(texts) < len(pieces) and pieces[at + len(texts)].text == "times"
+    if counts and len(texts) > 1 and texts[-2] in LARGE:  # "four hundred, three times a day"
+        texts.pop()
     for n in range(len(texts), 0, -1):
         if texts[n - 1] == "and" or (texts[0] == "zero" and n > 1):
             continue

@@ -18,6 +18,7 @@ from medalign.concepts.units import LINKS, PER, SMOKING, TIMES, UNITS, Name
 
 NAME_REACH = 8  # pieces between a name ("my temperature was about") and its number
 FEVER_FROM = {"°C": 37.5, "°F": 99.5}
+AGAIN = words_of("and then now to about but today yesterday repeat repeated is was it's % degrees bpm last week night")
 PRONOUNS = words_of("that it this them")
 SPREAD = ("duration", "frequency", "alcohol", "tobacco")  # two values are a range, not a change
 SYSTOLIC, DIASTOLIC = (60, 280), (30, 170)  # mmHg
@@ -38,6 +39,7 @@ def find_quantities(sentence: Sentence) -> list[Quantity]:
             or _changed_dose(sentence, amount)
             or _by_name(sentence, amount)
             or with_unit(sentence, amount)
+            or _before_name(sentence, amount)
             or _asked_for(sentence, amount)
             or _temperature_alone(sentence, amount)
             or dose_alone(sentence, amount)
@@ -94,10 +96,22 @@ def _by_name(sentence: Sentence, amount: Amount) -> Quantity | None:
     between = sentence.texts[end : amount.start]
     if len(between) > NAME_REACH or any(p.pause and p.pause[-1] in ".?!;" for p in sentence.pieces[end - 1 : amount.start - 1]):
         return None
-    is_first = not any(end <= other.start < amount.start for other in sentence.amounts)
-    if not is_first and sentence.text(amount.start - 1) not in ("and", "then", "now", "to", "about"):
+    others = [other.end for other in sentence.amounts if end <= other.start < amount.start]
+    if others and not set(sentence.texts[others[-1] : amount.start]) <= AGAIN:
         return None
-    return _reading(sentence, amount, name, is_near=is_first and set(between) <= LINKS)
+    return _reading(sentence, amount, name, is_near=not others and set(between) <= LINKS)
+
+
+def _before_name(sentence: Sentence, amount: Amount) -> Quantity | None:
+    """ "22 out of 30 on the MMSE", "38.4 on the thermometer", "58 for your HbA1c"."""
+    at = amount.end + 3 if sentence.text(amount.end) == "out" else amount.end
+    skipped = at
+    while sentence.text(skipped) in ("on", "for", "the", "your", "her", "his", "my") and skipped - at < 2:
+        skipped += 1
+    name = next((name for start, _, name in sentence.names if start == skipped), None)
+    if name is None or sentence.text(at) not in ("on", "for") or amount.vague:
+        return None
+    return _reading(sentence, amount, name, is_near=False)
 
 
 def _reading(sentence: Sentence, amount: Amount, name: Name, is_near: bool) -> Quantity | None:
@@ -158,7 +172,9 @@ def _temperature_alone(sentence: Sentence, amount: Amount) -> Quantity | None:
     """ "He was thirty eight point four": one decimal, and no other thing that has such values is named."""
     whole, _, decimals = amount.value.partition(".")
     is_alone = (
-        not sentence.names and sentence.text(amount.end) not in TIMES and UNITS.longest(sentence.texts, amount.end) is None
+        all(name.kind == "temperature" for _, _, name in sentence.names)
+        and sentence.text(amount.end) not in TIMES
+        and UNITS.longest(sentence.texts, amount.end) is None
     )
     if not (is_alone and len(decimals) == 1 and amount.low == amount.high) or sentence.medicines:
         return None

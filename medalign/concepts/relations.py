@@ -19,9 +19,14 @@ PLANNING = (
     "ring us", "call us", "give us a ring", "call me", "appointment", "clinic", "waiting list", "list", "no better",
     "not better", "isn't better", "any better", "not improving", "doesn't settle", "not settled", "hasn't settled",
     "hasn't gone",
-    "check again", "rescan", "referral", "refer", "results", "book", "get back to", "speak again", "catch up", "be in touch",
+    "check again", "rescan", "referral", "refer", "results", "book", "get back to", "speak again",
+    "give it", "should feel", "should get",
+    "should settle", "should be", "should improve", "catch up", "be in touch",
 )  # fmt: skip
-WAITING = words_of("waiting waited wait queue queued hold sat drive drove bus train journey late walk")
+LIFE = words_of(
+    "waiting waited wait queue queued hold sat drive drove driving bus train journey flight park parking behind married "
+    "worked lived live living retired moved job school university anniversary holiday"
+)
 HAPPENED = words_of("lost gained put dropped gone went grew grown been had was were happened came")
 BEFORE_OTHER = words_of("after within before until by next")
 IF_REACH = 24  # pieces between a condition and its time; a medicine ends it: "if it hurts, take X for three days"
@@ -67,10 +72,17 @@ def is_plan(sentence: Sentence, quantity: Quantity) -> bool:
     in_time = in_time or before[-2:] == ["the", "next"] and before[:1] != ["for"]
     since = max([quantity.start - IF_REACH, 0, *(end for _, end, _ in sentence.medicines if end <= quantity.start)])
     conditional = bool({"if", "unless"} & set(texts[since : quantity.start]))
-    waits = bool(WAITING & set(texts[first:last])) and not any(text in ("pain", "cough") for text in texts[first:last])
     if opened == ["for"]:
-        return conditional or waits
-    return in_time or conditional or waits or any(f" {phrase} " in said for phrase in PLANNING)
+        return conditional
+    return in_time or conditional or any(f" {phrase} " in said for phrase in PLANNING)
+
+
+def is_of_life(sentence: Sentence, quantity: Quantity) -> bool:
+    """Whether a time is of waiting, travel, home or work, and of nobody's health."""
+    if quantity.kind != "duration":
+        return False
+    first, last = clause_of(sentence, quantity)
+    return bool(LIFE & set(sentence.texts[first:last]))
 
 
 def clause_of(sentence: Sentence, quantity: Quantity) -> tuple[int, int]:
@@ -150,6 +162,10 @@ def _in_clause(sentence: Sentence, quantities: Sequence[Quantity], at: int, plac
     if later:
         of_other = sentence.text(quantity.end) == "of" and later[0].start - quantity.end > 3
         return None if of_other else later[0].concept_id
+    if first == 0 and (close_by := next((place for place in places if last <= place.start <= last + 2), None)):
+        behind = sentence.texts[last : close_by.start]  # "About three weeks now, the tiredness"
+        if quantity.kind == "duration" and set(behind) <= {"the", "this", "my", "that"} and sentence.text(last) not in CLAUSE:
+            return close_by.concept_id
     # "The cough, for about three weeks now", "diarrhoea for a week, maybe eight times a day": set off by a comma only.
     opener = sentence.text(first)
     goes_on = first == quantity.start or opener in GOES_ON or opener.endswith("ing")

@@ -28,6 +28,7 @@ AFTER_BARE = words_of(
     "nightly weekly when as so up now by since"
 )
 DOSED = words_of("od bd tds qds bid tid qid daily once twice eye eyes ear nostril nostrils")
+BOXES = words_of("box boxes pack packet bottle strip pot")
 HALVING = words_of("day days week weeks hour hours month months year years minute minutes pack packs bottle tablet pint")
 
 
@@ -57,7 +58,8 @@ def _counted_strength(sentence: Sentence, amount: Amount) -> Quantity | None:
     """ "one or two 5 mg tablets": the first number counts the tablets."""
     strength = sentence.amount_at(amount.end)
     match = UNITS.longest(sentence.texts, strength.end) if strength else None
-    form = UNITS.longest(sentence.texts, match[0]) if match and sentence.text(match[0]) in FORMS else None
+    end = next((end for start, end, _ in sentence.medicines if match and start == match[0]), match[0] if match else 0)
+    form = UNITS.longest(sentence.texts, end) if match and sentence.text(end) in FORMS else None
     is_count = form and amount.high <= 12 and not amount.vague
     return Quantity("dose", amount.value, form[1][0].unit, amount.start, amount.end) if form and is_count else None
 
@@ -96,11 +98,13 @@ def _weight(sentence: Sentence, amount: Amount, made: Quantity) -> Quantity | No
     """ "eleven stone four" is one weight; pounds may be money."""
     if made.unit in ("lb", "stone") and not sentence.says(POUNDS) and sentence.text(amount.end) not in ("stone", "lb", "lbs"):
         return None
-    rest = sentence.amount_at(made.end) if made.unit == "stone" else None
-    if rest and rest.low == rest.high and rest.high < 14 and not sentence.pieces[made.end - 1].pause and not rest.vague:
+    parts = {"stone": 14, "lb": 16}.get(made.unit, 0)  # pounds of a stone, ounces of a pound
+    rest = sentence.amount_at(made.end)
+    if rest and rest.low == rest.high and rest.high < parts and not sentence.pieces[made.end - 1].pause and not rest.vague:
         unit = UNITS.longest(sentence.texts, rest.end)
-        is_pounds = unit is not None and unit[1][0].unit == "lb"
-        return replace(made, value=f"{made.value} {rest.value}", end=unit[0] if unit and is_pounds else rest.end)
+        is_part = sentence.text(rest.end) in ("lb", "lbs", "pound", "pounds", "oz", "ounce", "ounces")
+        if is_part or unit is None:
+            return replace(made, value=f"{made.value} {rest.value}", end=rest.end + is_part)
     return made
 
 
@@ -111,7 +115,8 @@ def _height(sentence: Sentence, amount: Amount, made: Quantity) -> Quantity | No
         is_inches = unit is not None and unit[1][0].unit == "in"
         if unit is None or is_inches:
             return replace(made, value=f"{made.value} {rest.value}", end=unit[0] if unit else rest.end)
-    return made if sentence.says(HEIGHT) else None
+    is_person = amount.high >= 120 and sentence.text(amount.start - 1) in ("i'm", "he's", "she's", "am", "is", "about")
+    return made if sentence.says(HEIGHT) or is_person and made.unit == "cm" else None
 
 
 def _alcohol(sentence: Sentence, amount: Amount, made: Quantity) -> Quantity | None:
@@ -125,7 +130,8 @@ def _alcohol(sentence: Sentence, amount: Amount, made: Quantity) -> Quantity | N
         end = half[1]
     period = rate(texts, end)
     is_other = NOT_ALCOHOL & set(texts) and not ALCOHOL & set(texts)
-    if not of_alcohol and (is_other or not sentence.says(DRINKING) or sentence.medicines and made.unit == "units"):
+    drinks = sentence.says(DRINKING) or made.unit == "pints" and period is not None
+    if not of_alcohol and (is_other or not drinks or sentence.medicines and made.unit == "units"):
         return None
     if amount.vague and not of_alcohol and not period:
         return None
@@ -150,6 +156,8 @@ def _dose(sentence: Sentence, amount: Amount, made: Quantity) -> Quantity | None
         match = UNITS.longest(texts, volume.end)
         if match and match[1][0].unit == "ml":
             return replace(made, value=f"{made.value}/{volume.value}", unit=f"{made.unit}/ml", end=match[0])
+    if sentence.text(end) == "in" and BOXES & set(texts[end + 1 : end + 3]):  # "28 tablets in a box"
+        return None
     if NOT_ALCOHOL & set(texts[end : end + 4]) and made.unit in ("ml", "litres", "g", "spoonfuls", "teaspoons"):
         return None
     if made.unit == "l/min" or made.unit == "litres":
@@ -170,14 +178,9 @@ def _duration(sentence: Sentence, amount: Amount, made: Quantity) -> Quantity | 
     texts, end = sentence.texts, made.end
     after, before = sentence.text(end), texts[max(0, amount.start - 4) : amount.start]
     is_ago = after == "ago" or texts[end : end + 1] in (["back"], ["earlier"])
-    if after in ("old", "olds") or texts[end : end + 2] == ["of", "age"]:
+    if after in ("old", "olds") or texts[end : end + 2] == ["of", "age"] or rate(texts, end):  # "seven days a week"
         return None
-    if (
-        amount.vague
-        and amount.low >= 1
-        and not texts[amount.start].startswith(("couple", "half"))
-        and made.unit != "fortnights"
-    ):
+    if amount.vague and amount.low == 1 and made.unit != "fortnights":
         is_rate = bool(before) and (before[-1] in TIMES or before[-1] in OFTEN or UNITS.longest(texts, amount.start - 1))
         opened = bool(set(before) & OPENERS) or is_ago
         if not opened or before[-1:] == ["times"] or is_rate or any(a.end == amount.start for a in sentence.amounts):
@@ -199,6 +202,9 @@ def dose_alone(sentence: Sentence, amount: Amount) -> Quantity | None:
     if not (near or of):
         return None
     _, end, name = near[-1] if not of else (0, amount.start, of)
+    earlier = [other.end for other in sentence.amounts if end <= other.start < amount.start]
+    if earlier and "and" in sentence.texts[earlier[-1] : amount.start]:  # "X 40 in the morning and 20 at lunchtime"
+        end = earlier[-1]
     between = sentence.texts[end : amount.start]
     is_last = amount.end == len(sentence.texts) or bool(sentence.pieces[amount.end - 1].pause)
     if len(between) > 5 or not set(between) <= LINKS or not (is_last or of or after in AFTER_BARE):

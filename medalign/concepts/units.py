@@ -105,5 +105,6 @@ LINKS = words_of(
     "is at on of to the stays stay was it's it i think dose currently now about up from goes go remains down a that's be "
     "will we'll taking still around just roughly probably by says say reads reading came back are were been has have "
     "your his her my today this morning last night yesterday were's s come showing shows only high low measured recorded "
-    "as and"
+    "as and "
+    "in mane lunchtime lunch evening breakfast teatime bedtime"
 )

@@ -23,7 +23,7 @@ from medalign.core.errors import DataError
 from medalign.evaluation.bootstrap import bootstrap_over_groups
 from medalign.training.data.tables import numbered_rows
 
-OF_TREATMENT = ("dose", "frequency", "duration")  # said in any sense: what is advised has its dose, too
+OF_TREATMENT = ("dose", "frequency", "duration")  # of the patient in any sense: what is advised has its dose, too
 TURN = " / "
 REMEDY = "give a table of expressions"
 
@@ -79,11 +79,12 @@ def _shown(text: str, bank: ConceptBank) -> list[Measurement]:
     transcript = transcript_from_text(text.replace(TURN, "\n"))
     found = find_measurements(transcript, find_mentions(transcript, bank), bank)
     senses = number_senses(transcript, found)
-    return [
-        measurement
-        for measurement, sense in zip(found, senses, strict=True)
-        if measurement.is_plausible and measurement.kind != PLAN and (sense == "present" or measurement.kind in OF_TREATMENT)
-    ]
+    shown = []
+    for measurement, sense in zip(found, senses, strict=True):
+        is_patients = sense == "present" or measurement.kind in OF_TREATMENT and sense != "family"
+        if is_patients and measurement.is_plausible and measurement.kind != PLAN:
+            shown.append(measurement)
+    return shown
 
 
 def _judge(shown: Sequence[Measurement], expected: Sequence[Expected], bank: ConceptBank) -> tuple[list[int], list[str]]:
