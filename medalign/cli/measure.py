@@ -57,6 +57,10 @@ def add_commands(commands: Commands) -> None:
     cache_option(coverage)
     coverage.set_defaults(command=_coverage)
 
+    _add_numbers(commands)
+
+
+def _add_numbers(commands: Commands) -> None:
     numbers = commands.add_parser("numbers", help="how well spoken numbers are read, by a table of expressions")
     numbers.add_argument(
         "expressions", metavar="EXPRESSIONS", type=Path, help="CSV: text, expected (kind|value|unit|about; ...)"
