@@ -14,11 +14,12 @@ from medalign.concepts.numbers import OFTEN
 from medalign.concepts.sentence import Quantity, Sentence, named
 from medalign.concepts.tokens import words_of
 from medalign.concepts.unit_kinds import dose_alone, with_unit
-from medalign.concepts.units import LINKS, PER, SMOKING, TIMES, UNITS, Name
+from medalign.concepts.units import DRINKING, LINKS, PER, SMOKING, TIMES, UNITS, Name
 
+SHORT_ANSWER = 4  # pieces of an answer that is little more than a number
 NAME_REACH = 8  # pieces between a name ("my temperature was about") and its number
 FEVER_FROM = {"°C": 37.5, "°F": 99.5}
-AGAIN = words_of("and then now to about but today yesterday repeat repeated is was it's % degrees bpm last week night")
+AGAIN = words_of("and then now to about but today yesterday repeat repeated is was it that it's % degrees bpm last week night")
 PRONOUNS = words_of("that it this them")
 SPREAD = ("duration", "frequency", "alcohol", "tobacco")  # two values are a range, not a change
 SYSTOLIC, DIASTOLIC = (60, 280), (30, 170)  # mmHg
@@ -106,10 +107,10 @@ def _before_name(sentence: Sentence, amount: Amount) -> Quantity | None:
     """ "22 out of 30 on the MMSE", "38.4 on the thermometer", "58 for your HbA1c"."""
     at = amount.end + 3 if sentence.text(amount.end) == "out" else amount.end
     skipped = at
-    while sentence.text(skipped) in ("on", "for", "the", "your", "her", "his", "my") and skipped - at < 2:
+    while sentence.text(skipped) in ("on", "for", "by", "the", "your", "her", "his", "my", "ear") and skipped - at < 3:
         skipped += 1
     name = next((name for start, _, name in sentence.names if start == skipped), None)
-    if name is None or sentence.text(at) not in ("on", "for") or amount.vague:
+    if name is None or sentence.text(at) not in ("on", "for", "by") or amount.vague:
         return None
     return _reading(sentence, amount, name, is_near=False)
 
@@ -157,15 +158,30 @@ def _asked_for(sentence: Sentence, amount: Amount) -> Quantity | None:
     """A number alone that answers a question: "How much do you smoke?" - "About 20 a day."."""
     if amount.vague or sentence.text(amount.end) in TIMES or sentence.texts[amount.start] in OFTEN:
         return None
-    period = rate(sentence.texts, amount.end)
-    if sentence.says(SMOKING) and period and amount.high <= 120:
-        return Quantity("tobacco", amount.value, f"cigarettes {period[0]}", amount.start, period[1])
+    end = amount.end + 2 * (sentence.texts[amount.end : amount.end + 2] == ["or", "so"])
+    period = rate(sentence.texts, end)
+    is_count = "many" in sentence.asked and len(sentence.texts) <= SHORT_ANSWER
+    habit = _habit(sentence, amount.start <= NAME_REACH)
+    if habit and amount.high <= 120 and (period or is_count):
+        asked = next((found for at in range(len(sentence.asked)) if (found := rate(sentence.asked, at))), None)
+        often = period or asked
+        unit = f"{habit[1]} {often[0]}" if often else habit[1]
+        return Quantity(habit[0], amount.value, unit, amount.start, period[1] if period else amount.end)
     if amount.start > NAME_REACH or period or sentence.names:
         return None
     if {"out", "ten"} <= set(sentence.asked) and amount.high <= 10:
         return Quantity("pain score", amount.value, "/10", amount.start, amount.end)
     names = named(sentence.asked)
     return _reading(sentence, amount, names[-1][2], is_near=False) if names else None
+
+
+def _habit(sentence: Sentence, is_answer: bool) -> tuple[str, str] | None:
+    """What is counted in "twenty a day" where smoking or drinking is spoken of, as kind and unit."""
+    if sentence.says(SMOKING):
+        return "tobacco", "cigarettes"
+    measures = [unit for unit in ("units", "pints", "glasses", "bottles", "cans") if unit in sentence.asked]
+    drinks = is_answer and measures and (DRINKING & set(sentence.asked) or "units" in measures and "week" in sentence.asked)
+    return ("alcohol", measures[0]) if drinks else None
 
 
 def _temperature_alone(sentence: Sentence, amount: Amount) -> Quantity | None:
@@ -179,7 +195,7 @@ def _temperature_alone(sentence: Sentence, amount: Amount) -> Quantity | None:
     if not (is_alone and len(decimals) == 1 and amount.low == amount.high) or sentence.medicines:
         return None
     before = sentence.texts[max(0, amount.start - 3) : amount.start]
-    if not set(before) & words_of("was is it's it reading reads hit up to at got been says running has had of"):
+    if not set(before) & words_of("was is it's it he she that reading reads hit up to at got been says running has had of"):
         return None
     unit = "°C" if 35 <= float(whole) < 43 else "°F" if 96 <= float(whole) < 108 else None
     return Quantity("temperature", amount.value, unit, amount.start, amount.end) if unit else None

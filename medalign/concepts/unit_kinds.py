@@ -109,13 +109,16 @@ def _weight(sentence: Sentence, amount: Amount, made: Quantity) -> Quantity | No
 
 
 def _height(sentence: Sentence, amount: Amount, made: Quantity) -> Quantity | None:
-    rest = sentence.amount_at(made.end) if made.unit == "ft" else None
+    rest = sentence.amount_at(made.end) if made.unit in ("ft", "m") else None
+    if rest and made.unit == "m":  # "one metre seventy"
+        is_height = amount.high in (1, 2) and 10 <= rest.high <= 99 and rest.low == rest.high
+        return replace(made, value=f"{amount.high + rest.high / 100:g}", end=rest.end) if is_height else None
     if rest and rest.high < 12 and not rest.vague and not sentence.pieces[made.end - 1].pause and amount.high <= 7:
         unit = UNITS.longest(sentence.texts, rest.end)
         is_inches = unit is not None and unit[1][0].unit == "in"
         if unit is None or is_inches:
             return replace(made, value=f"{made.value} {rest.value}", end=unit[0] if unit else rest.end)
-    is_person = amount.high >= 120 and sentence.text(amount.start - 1) in ("i'm", "he's", "she's", "am", "is", "about")
+    is_person = amount.high >= 120 and sentence.text(amount.start - 1) in ("i'm", "he", "she", "am", "is", "about")
     return made if sentence.says(HEIGHT) or is_person and made.unit == "cm" else None
 
 
@@ -201,7 +204,9 @@ def dose_alone(sentence: Sentence, amount: Amount) -> Quantity | None:
     of = next((name for start, _, name in sentence.medicines if after == "of" and start == amount.end + 1), "")
     if not (near or of):
         return None
-    _, end, name = near[-1] if not of else (0, amount.start, of)
+    start, end, name = near[-1] if not of else (0, amount.start, of)
+    if not of and sentence.text(start - 1) == "of" and any(other.end < start for other in sentence.amounts):
+        return None  # "10 ml of X at six": it has its dose
     earlier = [other.end for other in sentence.amounts if end <= other.start < amount.start]
     if earlier and "and" in sentence.texts[earlier[-1] : amount.start]:  # "X 40 in the morning and 20 at lunchtime"
         end = earlier[-1]
