@@ -6,6 +6,7 @@ on one worker.
 """
 
 import copy
+import functools
 import json
 import os
 from pathlib import Path
@@ -134,6 +135,16 @@ def models_at_hand(analyzer, streamed, monkeypatch):
     instead(Analyzer, "default", kept)
     instead(Listener, "default", analyzer.listener)
     instead(transcription, "Transcriber", analyzer.transcriber)
+
+
+@pytest.fixture(scope="session")
+def training_cache(tmp_path_factory):
+    """Where training and measuring keep encoded recordings and texts, by their content: each is encoded once a session."""
+    with pytest.MonkeyPatch.context() as patch:
+        from medalign.training import align
+
+        patch.setattr(align, "Teacher", functools.cache(align.Teacher))  # nobody changes a teacher
+        yield tmp_path_factory.mktemp("cache")
 
 
 @pytest.fixture(scope="session")

@@ -17,11 +17,6 @@ MANIFEST = EXAMPLES / "manifest.csv"
 
 
 @pytest.fixture(scope="module")
-def cache(tmp_path_factory):
-    return tmp_path_factory.mktemp("cache")
-
-
-@pytest.fixture(scope="module")
 def other_way_round(tmp_path_factory):
     """The bundled manifest with its splits exchanged: four consultations to measure on."""
     path = tmp_path_factory.mktemp("manifest") / "manifest.csv"
@@ -36,10 +31,10 @@ def other_way_round(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def figures(other_way_round, cache, tmp_path_factory):
+def figures(other_way_round, training_cache, tmp_path_factory):
     """Of the shipped student, as `medalign evaluate` writes them."""
     out = tmp_path_factory.mktemp("figures") / "figures.json"
-    arguments = ["evaluate", str(other_way_round), "--cache", str(cache), "--in-stream", "--json", str(out)]
+    arguments = ["evaluate", str(other_way_round), "--cache", str(training_cache), "--in-stream", "--json", str(out)]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(evaluate, "MIN_MENTIONS", 2)
         assert main(arguments) == 0
@@ -57,20 +52,21 @@ def test_the_shipped_student_is_measured_on_what_it_hears(figures):
     assert student["average_precision"] < figures["teacher_on_true_text"]["average_precision"] <= 1
 
 
-def test_noise_costs_something_and_is_told(figures, other_way_round, cache, monkeypatch):
+def test_noise_costs_something_and_is_told(figures, other_way_round, training_cache, monkeypatch):
     monkeypatch.setattr(evaluate, "MIN_MENTIONS", 2)
-    noisy = evaluate.evaluate_students(other_way_round, ["default"], cache, in_stream=True, snr_db=-10.0)
-    assert (noisy["noise_snr_db"], figures["noise_snr_db"]) == (-10.0, None) and noisy["heard"] == figures[
-        "heard"
-    ] == "in stream"
+    noisy = evaluate.evaluate_students(other_way_round, ["default"], training_cache, in_stream=True, snr_db=-10.0)
+    assert noisy["noise_snr_db"] == -10.0 and figures["noise_snr_db"] is None
+    assert noisy["heard"] == figures["heard"] == "in stream"
     assert noisy["students"][0]["recall@1"] < figures["students"][0]["recall@1"]
 
 
-def test_an_ablation_compares_arms_and_a_rerun_does_what_is_missing(other_way_round, cache, tmp_path, monkeypatch, capsys):
+def test_an_ablation_compares_arms_and_a_rerun_does_what_is_missing(
+    other_way_round, training_cache, tmp_path, monkeypatch, capsys
+):
     arms = {name: ablation.OBJECTIVE_ARMS[name] for name in ("CKA + InfoNCE", "+ self-supervision")}
     monkeypatch.setattr(ablation, "OBJECTIVE_ARMS", arms)
     out, json_out = tmp_path / "arms", tmp_path / "arms.json"
-    options = ["--steps", "2", "--batch-size", "8", "--seeds", "2", "--cache", str(cache), "--json", str(json_out)]
+    options = ["--steps", "2", "--batch-size", "8", "--seeds", "2", "--cache", str(training_cache), "--json", str(json_out)]
     assert main(["ablate", str(MANIFEST), "--out", str(out), *options]) == 0
     figures = without_provenance(json.loads(json_out.read_text()))
     assert set(figures) == set(arms)

@@ -53,12 +53,11 @@ def small_bank():
 
 
 @pytest.fixture(scope="module")
-def train(encoder, tmp_path_factory):
+def train(encoder, training_cache):
     """Runs `medalign train` and gives its exit code; options as in TINY."""
-    cache = tmp_path_factory.mktemp("cache")
 
     def run(out, manifest=MANIFEST, *flags, **options):
-        named = TINY | {"encoder": encoder, "cache": cache, "out": out}
+        named = TINY | {"encoder": encoder, "cache": training_cache, "out": out}
         named |= {name.replace("_", "-"): value for name, value in options.items()}
         options = (str(part) for name, value in named.items() for part in (f"--{name}", value))
         return main(["train", str(manifest), *flags, *options])
