@@ -93,3 +93,17 @@ class DetectorConfig:
     n_mixtures: int = 1500  # speech with sounds laid in, to learn from; a quarter each to set thresholds and to measure
     n_epochs: int = 14  # the best of them is kept
     seed: int = 0
+
+
+@dataclass(frozen=True)
+class StatusRecipe:
+    """How the status classifier is trained."""
+
+    seed: int = 0
+    n_examples: int = 48_000  # drawn from the grammar
+    weak_share: float = 0.15  # of all examples, from conversations with notes
+    batch: int = 64
+    learning_rate: float = 3e-4
+    warmup: float = 0.06  # of all steps
+    label_smoothing: float = 0.02
+    n_layers: int = 3

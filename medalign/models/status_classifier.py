@@ -1,0 +1,246 @@
+"""In which sense a mention was said, whose it is, and what is done with a medicine: a small text model that reads around it.
+
+It sees the words before and after a mention with who speaks, and the mention between two marks. The network is the first
+layers of the teacher all-MiniLM-L6-v2, tuned; the embeddings of words are the teacher's own, so they are not shipped again.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from medalign.core.analysis import Status
+from medalign.core.assets import shipped
+from medalign.core.errors import CheckpointError
+from medalign.core.files import read_json, reading
+from medalign.core.transcript import DOCTOR, PATIENT, UNKNOWN_SPEAKER
+from medalign.core.weights import resolve
+from medalign.models.device import choose_device
+from medalign.models.pretrained import load_state, read_state
+
+CHECKPOINT = "status-minilm"
+REMEDY = "install MedAlign again"
+Action = Literal["taking", "started", "stopped", "changed", "advised", "not_taking", "asked", "reacted"]
+# As they come out of the network; "family" is not among them: whose it is, is a question of its own.
+STATUSES: tuple[Status, ...] = ("present", "negated", "resolved", "historical", "uncertain", "hypothetical")
+OWNERS = ("patient", "other")
+ACTIONS: tuple[Action, ...] = get_args(Action)
+WORDS_BEFORE, WORDS_AFTER = 28, 34  # more of a conversation tells nothing about a mention
+MAX_TOKENS = 160
+CLS, SEP, PAD, MASK = 101, 102, 0, 103  # of BERT's vocabulary
+SPEAKER_TOKEN = {DOCTOR: 1, PATIENT: 2, UNKNOWN_SPEAKER: 3}  # [unused0] and those after it: no text has them
+MARKS = (4, 5)  # before and after the mention
+N_OWN = 6  # embeddings that are learnt, those below it
+BATCH = 64
+
+
+@dataclass(frozen=True)
+class Passage:
+    """Words of a conversation around a mention, which is words [start, end)."""
+
+    words: tuple[str, ...]
+    speakers: tuple[str, ...]  # one a word
+    breaks: frozenset[int]  # words that begin a segment
+    start: int
+    end: int
+
+    def without(self, at: int) -> "Passage":
+        """The same with one word hidden."""
+        return Passage((*self.words[:at], "[MASK]", *self.words[at + 1 :]), self.speakers, self.breaks, self.start, self.end)
+
+
+@dataclass(frozen=True)
+class StatusConfig:
+    """The network's measures, and the teacher whose embeddings it reads with."""
+
+    teacher: str = "all-MiniLM-L6-v2"
+    teacher_revision: str = ""
+    n_layers: int = 3
+    dim: int = 384
+    n_heads: int = 12
+    hidden_dim: int = 1536
+    statuses: tuple[str, ...] = STATUSES
+    owners: tuple[str, ...] = OWNERS
+    actions: tuple[str, ...] = ACTIONS
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the classifier makes of mentions: probabilities, a row each."""
+
+    statuses: Float[np.ndarray, "n statuses"]
+    other: Float[np.ndarray, " n"]  # that it is another person's
+    actions: Float[np.ndarray, "n actions"]
+
+
+class StatusNetwork(nn.Module):
+    """Transformer layers as BERT has them, over given word embeddings; three heads on the states of both marks."""
+
+    def __init__(self, config: StatusConfig):
+        super().__init__()
+        self.position = nn.Embedding(MAX_TOKENS, config.dim)
+        self.own = nn.Embedding(N_OWN, config.dim)
+        self.norm = nn.LayerNorm(config.dim, eps=1e-12)
+        layer = nn.TransformerEncoderLayer(
+            config.dim, config.n_heads, config.hidden_dim, 0.0, "gelu", layer_norm_eps=1e-12, batch_first=True
+        )
+        self.layers = nn.TransformerEncoder(layer, config.n_layers, enable_nested_tensor=False)
+        self.dropout = nn.Dropout(0.1)
+        self.status = nn.Linear(2 * config.dim, len(config.statuses))
+        self.owner = nn.Linear(2 * config.dim, len(config.owners))
+        self.action = nn.Linear(2 * config.dim, len(config.actions))
+
+    def forward(
+        self, ids: Int[Tensor, "n tokens"], words: Float[Tensor, "n tokens dim"]
+    ) -> tuple[Float[Tensor, "n statuses"], Float[Tensor, "n owners"], Float[Tensor, "n actions"]]:
+        """Logits of the three heads.
+
+        Args:
+            words: the teacher's embedding of each token.
+        """
+        is_own = (ids > PAD) & (ids < N_OWN)
+        embedded = torch.where(is_own[..., None], self.own(ids.clamp(max=N_OWN - 1)), words)
+        hidden = self.dropout(self.norm(embedded + self.position.weight[: ids.shape[1]]))
+        hidden = self.layers(hidden, src_key_padding_mask=ids == PAD)
+        rows = torch.arange(len(ids), device=ids.device)
+        marked = torch.cat([hidden[rows, (ids == mark).int().argmax(1)] for mark in MARKS], 1)
+        marked = self.dropout(marked)
+        return self.status(marked), self.owner(marked), self.action(marked)
+
+
+class StatusClassifier:
+    """The network with the teacher's vocabulary and embeddings."""
+
+    def __init__(self, network: StatusNetwork, config: StatusConfig, *, device: str = "cpu"):
+        """Raises WeightsError, CheckpointError: the teacher's files are missing, or are another release."""
+        from transformers import PreTrainedTokenizerFast
+
+        weights = resolve(config.teacher, weight_files=("model.safetensors",))
+        if config.teacher_revision not in ("", weights.revision):
+            raise CheckpointError(
+                f"the status classifier reads with '{config.teacher}' revision {config.teacher_revision}, "
+                f"not {weights.revision}; {REMEDY}"
+            )
+        with reading(f"the vocabulary of '{config.teacher}' can't be read", remedy=REMEDY):
+            fast = PreTrainedTokenizerFast(tokenizer_file=str(weights.folder / "tokenizer.json"))
+            self._tokenizer = fast.backend_tokenizer
+            self._tokenizer.no_padding()
+            self._tokenizer.no_truncation()
+        state = read_state(weights.folder / "model.safetensors", remedy=REMEDY)
+        token_type = state["embeddings.token_type_embeddings.weight"][0]  # the same for all: BERT adds it to each
+        self._embeddings = (state["embeddings.word_embeddings.weight"].float() + token_type).to(device)
+        self.network, self.config, self.device = network.to(device), config, device
+        self._pieces = lru_cache(50_000)(self._pieces_of)
+
+    @classmethod
+    def load(cls, folder: Path | None = None, *, device: str = "auto") -> "StatusClassifier":
+        """The shipped one, or another that `medalign train-status` wrote.
+
+        Raises:
+            WeightsError, CheckpointError: files are missing, damaged or don't belong together.
+        """
+        return _loaded(folder or shipped(CHECKPOINT), choose_device(device))
+
+    def save(self, folder: Path) -> None:
+        """Weights in half precision, and the measures."""
+        folder.mkdir(parents=True, exist_ok=True)
+        state = {name: tensor.half().contiguous().cpu() for name, tensor in self.network.state_dict().items()}
+        save_file(state, folder / "model.safetensors")
+        text = json.dumps(self.config.__dict__, indent=2) + "\n"
+        (folder / "config.json").write_text(text, encoding="utf-8")
+
+    def read(self, passages: Sequence[Passage]) -> Reading:
+        """Probabilities for each passage's mention; in batches of similar length."""
+        rows = [self.tokens(passage) for passage in passages]
+        order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
+        parts: list[list[np.ndarray]] = [[], [], []]
+        with torch.inference_mode():
+            for at in range(0, len(order), BATCH):
+                logits = self.logits([rows[i] for i in order[at : at + BATCH]])
+                for part, head in zip(parts, logits, strict=True):
+                    part.append(head.float().softmax(-1).cpu().numpy())
+        back = np.argsort(order)
+        config = self.config
+        widths = (len(config.statuses), len(config.owners), len(config.actions))
+        statuses, owners, actions = (
+            np.concatenate([np.zeros((0, width), np.float32), *part])[back] for part, width in zip(parts, widths, strict=True)
+        )
+        return Reading(statuses, owners[:, 1], actions)
+
+    def logits(self, rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor, Tensor]:
+        """The heads' logits for rows of token ids."""
+        ids = torch.full((len(rows), max(map(len, rows))), PAD)
+        for i, row in enumerate(rows):
+            ids[i, : len(row)] = torch.tensor(row)
+        ids = ids.to(self.device)
+        return self.network(ids, self._embeddings[ids])
+
+    def tokens(self, passage: Passage) -> list[int]:
+        """[CLS], then each segment behind its speaker's token, the mention between its marks, [SEP]; cut around the mention."""
+        first, last = max(0, passage.start - WORDS_BEFORE), min(len(passage.words), passage.end + WORDS_AFTER)
+        ids, mark_at = [CLS], 1
+        for at in range(first, last):
+            if at == first or at in passage.breaks:
+                ids.append(SPEAKER_TOKEN.get(passage.speakers[at], SPEAKER_TOKEN[UNKNOWN_SPEAKER]))
+            if at == passage.start:
+                mark_at = len(ids)
+                ids.append(MARKS[0])
+            ids += self._pieces(passage.words[at])
+            if at == passage.end - 1:
+                ids.append(MARKS[1])
+        if (excess := len(ids) + 1 - MAX_TOKENS) > 0:  # words of many pieces: first from the end, then from the beginning
+            behind = max(0, len(ids) - ids.index(MARKS[1]) - 1)
+            ids = ids[: len(ids) - min(excess, behind)]
+            if (excess := len(ids) + 1 - MAX_TOKENS) > 0:
+                ids = [CLS, *ids[1 + min(excess, mark_at - 1) :]]
+        return [*ids[: MAX_TOKENS - 1], SEP]
+
+    def _pieces_of(self, word: str) -> list[int]:
+        if word == "[MASK]":
+            return [MASK]
+        return self._tokenizer.encode(word.replace("’", "'"), add_special_tokens=False).ids
+
+
+@cache
+def _loaded(folder: Path, device: str) -> StatusClassifier:
+    config = read_json(folder / "config.json", StatusConfig, remedy=REMEDY)
+    if (config.statuses, config.owners, config.actions) != (STATUSES, OWNERS, ACTIONS):
+        raise CheckpointError(f"{folder} tells other statuses apart than this MedAlign; {REMEDY}")
+    network = StatusNetwork(config)
+    state = {name: tensor.float() for name, tensor in read_state(folder / "model.safetensors", remedy=REMEDY).items()}
+    load_state(network, state, str(folder), remedy=REMEDY)
+    return StatusClassifier(network.eval(), config, device=device)
+
+
+def from_teacher(config: StatusConfig) -> StatusNetwork:
+    """A network to be trained: the teacher's first layers, heads at random."""
+    weights = resolve(config.teacher, weight_files=("model.safetensors",))
+    state = read_state(weights.folder / "model.safetensors", remedy=REMEDY)
+    network = StatusNetwork(config)
+    own = network.state_dict()
+    own["position.weight"] = state["embeddings.position_embeddings.weight"][:MAX_TOKENS]
+    own["own.weight"] = state["embeddings.word_embeddings.weight"][:N_OWN]
+    for end in ("weight", "bias"):
+        own[f"norm.{end}"] = state[f"embeddings.LayerNorm.{end}"]
+        for n in range(config.n_layers):
+            theirs, ours = f"encoder.layer.{n}.", f"layers.layers.{n}."
+            projections = [state[f"{theirs}attention.self.{part}.{end}"] for part in ("query", "key", "value")]
+            own[f"{ours}self_attn.in_proj_{end}"] = torch.cat(projections)
+            for name, part in {
+                "self_attn.out_proj": "attention.output.dense",
+                "norm1": "attention.output.LayerNorm",
+                "linear1": "intermediate.dense",
+                "linear2": "output.dense",
+                "norm2": "output.LayerNorm",
+            }.items():
+                own[f"{ours}{name}.{end}"] = state[f"{theirs}{part}.{end}"]
+    network.load_state_dict(own)
+    return network

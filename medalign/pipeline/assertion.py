@@ -1,0 +1,155 @@
+"""The status of each mention, from the rules and from the status classifier together.
+
+The rules (`medalign.concepts.context`, `answers`) name the words that decide; the classifier reads better where people do not
+speak in the order of a rule. It overrules them where it is sure enough, and never turns what they hold for a condition or a
+plan into a fact. A medicine that somebody reacted to is an allergy.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from medalign.concepts import ConceptBank, Mention
+from medalign.concepts.mentions import DRUG_ALLERGY
+from medalign.core.analysis import Status
+from medalign.core.transcript import Transcript
+from medalign.models.status_classifier import (
+    ACTIONS,
+    STATUSES,
+    WORDS_AFTER,
+    WORDS_BEFORE,
+    Passage,
+    Reading,
+    StatusClassifier,
+)
+
+ALLERGY = 0.75  # probability from which on a medicine is one that somebody reacted to, if words near it speak of that
+ALLERGY_WORDS, NEAR = re.compile(r"allerg|react|intoleran|hives|rash|swell|swoll|anaphyla", re.IGNORECASE), 12
+MASKED_BEFORE, MASKED_AFTER = 10, 14  # words around a mention among which those that decide are looked for
+SHARE = 0.5  # a neighbour that decides half as much belongs to the trigger
+PLAIN = 0.2  # a statement whose words each decide less than this is a plain one
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """Probabilities from which on the classifier overrules the rules: the graver an error, the higher."""
+
+    affirm: float = 0.95  # that the patient has what the rules hold for denied, another's, over or in doubt
+    withdraw: float = 0.55  # that the patient does not have what the rules hold for present
+    change: float = 0.8  # between two statuses of which neither is present
+
+
+def revised(
+    transcript: Transcript, mentions: Sequence[Mention], bank: ConceptBank, classifier: StatusClassifier | None = None
+) -> tuple[Mention, ...]:
+    """Mentions with the status that rules and classifier together give them, and the words that decide.
+
+    Args:
+        mentions: as the rules read them.
+        classifier: the shipped one by default.
+    """
+    if not mentions:
+        return ()
+    classifier = classifier or StatusClassifier.load()
+    around = passages(transcript, mentions)
+    reading = classifier.read(around)
+    found = []
+    for index, mention in enumerate(mentions):
+        status = combine(mention.status, reading, index)
+        if status != mention.status:
+            mention = replace(mention, status=status, trigger=_trigger(around[index], status, classifier))
+        is_medicine = bank[mention.concept_id].category == "medicine"
+        if is_medicine and _is_allergy(around[index], float(reading.actions[index, ACTIONS.index("reacted")])):
+            mention = replace(mention, concept_id=_allergy_to(mention.concept_id, bank))
+        found.append(mention)
+    return tuple(found)
+
+
+def combine(by_rules: Status, reading: Reading, index: int, thresholds: Thresholds | None = None) -> Status:
+    """One status of two."""
+    thresholds = thresholds or Thresholds()
+    own = as_status(reading, index)
+    if own == by_rules or (by_rules, own) == ("hypothetical", "present"):
+        return by_rules
+    probability = float(reading.other[index] if own == "family" else reading.statuses[index].max())
+    needed = thresholds.affirm if own == "present" else thresholds.withdraw if by_rules == "present" else thresholds.change
+    return own if probability >= needed else by_rules
+
+
+def as_status(reading: Reading, index: int) -> Status:
+    """What the classifier alone says of a mention: another person's is "family", unless it is denied."""
+    status = STATUSES[int(reading.statuses[index].argmax())]
+    return "family" if reading.other[index] >= 0.5 and status != "negated" else status
+
+
+def passages(transcript: Transcript, mentions: Sequence[Mention]) -> list[Passage]:
+    """The words around each mention, with who says them."""
+    words = transcript.words
+    speakers: list[str] = []
+    starts = []
+    for segment in transcript.segments:
+        starts.append(len(speakers))
+        speakers += [segment.speaker] * len(segment.words)
+    middles_s = np.array([(word.start_s + word.end_s) / 2 for word in words])
+    found = []
+    for mention in mentions:
+        start, end = _place(middles_s[starts[mention.segment_index] :], mention)
+        start, end = start + starts[mention.segment_index], end + starts[mention.segment_index]
+        first, last = max(0, start - WORDS_BEFORE), min(len(words), end + WORDS_AFTER)
+        found.append(
+            Passage(
+                tuple(word.text for word in words[first:last]),
+                tuple(speakers[first:last]),
+                frozenset(at - first for at in starts if first <= at < last),
+                start - first,
+                end - first,
+            )
+        )
+    return found
+
+
+def _place(middles_s: np.ndarray, mention: Mention) -> tuple[int, int]:
+    """Words [start, end) of a mention, of those from the beginning of its segment on."""
+    inside = (middles_s >= mention.start_s) & (middles_s <= mention.end_s)
+    if not inside.any():  # a corrected name lies between the words that it replaces
+        nearest = int(np.abs(middles_s - (mention.start_s + mention.end_s) / 2).argmin())
+        return nearest, nearest + 1
+    start = int(inside.argmax())
+    end = start + 1
+    while end < len(inside) and inside[end]:
+        end += 1
+    return start, end
+
+
+def _trigger(passage: Passage, status: Status, classifier: StatusClassifier) -> str | None:
+    """The words without which the classifier would be least sure; None for a plain statement."""
+    first, last = max(0, passage.start - MASKED_BEFORE), min(len(passage.words), passage.end + MASKED_AFTER)
+    candidates = [at for at in range(first, last) if not passage.start <= at < passage.end]
+    if not candidates:
+        return None if status == "present" else passage.words[passage.start].strip(".,?!;:")
+    reading = classifier.read([passage, *(passage.without(at) for at in candidates)])
+    sure = reading.other if status == "family" else reading.statuses[:, STATUSES.index(status)]
+    drop = dict(zip(candidates, (sure[0] - sure[1:]).tolist(), strict=True))
+    best = max(candidates, key=lambda at: drop[at])
+    if status == "present" and drop[best] < PLAIN:
+        return None
+    start, end = best, best + 1
+    while drop.get(start - 1, 0.0) > 0 and drop[start - 1] >= SHARE * drop[best]:
+        start -= 1
+    while drop.get(end, 0.0) > 0 and drop[end] >= SHARE * drop[best]:
+        end += 1
+    return " ".join(passage.words[start:end]).strip(".,?!;:")
+
+
+def _is_allergy(passage: Passage, reacted: float) -> bool:
+    near = passage.words[max(0, passage.start - NEAR) : passage.end + NEAR]
+    return reacted >= ALLERGY and any(ALLERGY_WORDS.search(word) for word in near)
+
+
+def _allergy_to(medicine_id: str, bank: ConceptBank) -> str:
+    """The concept of an allergy to a medicine: one of its own, if the bank has it."""
+    label = f"{bank[medicine_id].label} allergy"
+    own = next((concept.concept_id for concept in bank.concepts if concept.label == label), None)
+    return own or (DRUG_ALLERGY if DRUG_ALLERGY in bank else medicine_id)

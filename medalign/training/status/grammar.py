@@ -1,0 +1,222 @@
+"""Mentions with their status, made by a grammar: constructions of English with slots, filled at random.
+
+`templates.txt` has the constructions and explains its marks, `fillers.txt` what the slots may hold; the bank's own names
+join them. Each example is then written as conversations come: with and without punctuation, question marks, or speakers,
+turns run together, words hesitated over or lost, other talk before and after.
+"""
+
+import random
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+
+from medalign.concepts import ConceptBank
+from medalign.concepts.tokens import words_of
+from medalign.core.transcript import DOCTOR, PATIENT, UNKNOWN_SPEAKER
+from medalign.models.status_classifier import Passage
+
+STATUS_OF = {"p": "present", "n": "negated", "r": "resolved", "h": "historical", "u": "uncertain", "y": "hypothetical"}
+CATEGORY_OF = {"s": "finding", "d": "diagnosis", "e": "diagnosis", "m": "medicine"}  # slots that the bank's names may fill
+BANK_SHARE = 0.3
+ARTICLE = re.compile(r"(a|an|the) ", re.IGNORECASE)
+SLOT = re.compile(r"\{([a-z]+)(\d?)(?::([pnrhuy])(@?)(?:\.([a-z_]+))?)?\}")
+CHOICE = re.compile(r"\[([^\[\]]*)\]")
+LOST = words_of("a the of and to my is it so just really that this well okay")  # what recognisers lose at little cost
+
+
+@dataclass(frozen=True)
+class Example:
+    """A mention to learn from."""
+
+    passage: Passage
+    status: str
+    is_other: bool  # another person's
+    action: str  # of a medicine; empty if not known, or no medicine
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class _Mention:
+    start: int
+    end: int
+    status: str
+    is_other: bool
+    action: str  # of a medicine; empty if not known, or no medicine
+
+
+class Grammar:
+    """Draws examples; the same seed draws the same."""
+
+    def __init__(self, bank: ConceptBank, talk: Sequence[tuple[str, str]] = ()):
+        """
+        Args:
+            talk: (speaker, text) of other conversations, in order, to stand before and after what is drawn.
+        """
+        self.templates = read_templates()
+        self.fillers = _read_fillers()
+        self.talk = talk
+        self._misheard = dict(pair.split(">") for pair in self.fillers["misheard"])
+        self._names: dict[str, list[str]] = {}
+        for concept in bank.concepts:
+            self._names.setdefault(concept.category, []).append(concept.label)
+
+    def draw(self, kind: str, template: str, rng: random.Random) -> list[Example]:
+        """One conversation of a construction: an example for each of its mentions."""
+        text = template
+        while CHOICE.search(text):
+            text = CHOICE.sub(lambda found: rng.choice(found[1].split("|")), text)
+        words, speakers, breaks, mentions = self._fill(text, rng)
+        words, mentions, breaks = self._as_heard(words, mentions, breaks, rng)
+        speakers = _speakers(len(words), breaks, speakers, rng)
+        if len(breaks) > 1 and rng.random() < 0.1:  # a recogniser that wrote all of it as one segment
+            breaks, speakers = {0}, [rng.choice([speakers[0], UNKNOWN_SPEAKER])] * len(words)
+        if self.talk:
+            words, speakers, breaks, mentions = self._amid_talk(words, speakers, breaks, mentions, kind, rng)
+        return [
+            Example(Passage(tuple(words), tuple(speakers), frozenset(breaks), m.start, m.end), m.status, m.is_other, m.action)
+            for m in mentions
+        ]
+
+    def _fill(self, text: str, rng: random.Random) -> tuple[list[str], list[str], set[int], list[_Mention]]:
+        """Words, the speaker of each segment, where segments begin, and the mentions."""
+        words: list[str] = []
+        speakers: list[str] = []
+        breaks: set[int] = set()
+        mentions: list[_Mention] = []
+        same: dict[str, str] = {}
+        used: set[str] = set()
+        for turn in text.split(" / "):
+            tag = re.match(r"([DP]): ", turn)
+            speakers.append({"D": DOCTOR, "P": PATIENT}[tag[1]] if tag else rng.choice([DOCTOR, PATIENT, UNKNOWN_SPEAKER]))
+            breaks.add(len(words))
+            rest = turn[tag.end() :] if tag else turn
+            at = 0
+            for slot in SLOT.finditer(rest):
+                _append(words, rest[at : slot.start()], at > 0)
+                glued = slot.start() > 0 and not rest[slot.start() - 1].isspace()
+                filler = same.get(slot[1] + slot[2]) or self._filler(slot[1], used, rng)
+                used.add(filler)
+                if slot[2]:
+                    same[slot[1] + slot[2]] = filler
+                n_before = len(words) - glued
+                _append(words, filler, glued)
+                if slot[3]:
+                    n_article = bool(ARTICLE.match(filler))
+                    mentions.append(
+                        _Mention(n_before + n_article, len(words), STATUS_OF[slot[3]], bool(slot[4]), slot[5] or "")
+                    )
+                at = slot.end()
+            _append(words, rest[at:], at > 0)
+        return words, speakers, breaks, mentions
+
+    def _filler(self, name: str, used: set[str], rng: random.Random) -> str:
+        while True:
+            category = CATEGORY_OF.get(name)
+            pool = self._names[category] if category and rng.random() < BANK_SHARE else self.fillers[name]
+            filler = rng.choice(pool)
+            while SLOT.search(filler):
+                filler = SLOT.sub(lambda slot: rng.choice(self.fillers[slot[1]]), filler)
+            if filler not in used or len(self.fillers[name]) < 6:
+                return filler
+
+    def _as_heard(
+        self, words: list[str], mentions: list[_Mention], breaks: set[int], rng: random.Random
+    ) -> tuple[list[str], list[_Mention], set[int]]:
+        """Punctuation kept, lost or wrong; words hesitated over, repeated, lost or misheard, none of a mention's."""
+        style, noise = rng.random(), rng.choice([0.03, 0.1]) if rng.random() < 0.4 else 0.0
+        inside = {at for m in mentions for at in range(m.start, m.end)}
+        kept: list[str] = []
+        place: list[int] = []  # of each word as it was, the new one
+        for at, word in enumerate(words):
+            place.append(len(kept))
+            if style < 0.3:
+                word = re.sub(r"[.,?!;:]+$", "", word).lower() or word
+            elif style < 0.4:
+                word = re.sub(r"\?$", ".", word)
+            elif style < 0.45:
+                word = re.sub(r",$", "", word)
+            if at not in inside:
+                if rng.random() < noise:
+                    kept += rng.choice(self.fillers["hesitation"]).split()
+                plain = word.lower()
+                if rng.random() < noise and plain in LOST and at not in breaks:
+                    continue
+                if rng.random() < noise and plain in self._misheard:
+                    word = self._misheard[plain]
+                elif rng.random() < noise / 2:  # "any, any rash"
+                    kept.append(word.rstrip(".,?!") + rng.choice(["", ","]))
+            kept.append(word)
+        place.append(len(kept))
+        # A hesitation before a mention must not become a part of it.
+        starts = {m.start: place[m.start] for m in mentions}
+        moved = [_Mention(starts[m.start], starts[m.start] + m.end - m.start, m.status, m.is_other, m.action) for m in mentions]
+        return kept, moved, {place[at] for at in breaks}
+
+    def _amid_talk(
+        self, words: list[str], speakers: list[str], breaks: set[int], mentions: list[_Mention], kind: str, rng: random.Random
+    ) -> tuple[list[str], list[str], set[int], list[_Mention]]:
+        before: list[tuple[str, str]] = []
+        after: list[tuple[str, str]] = []
+        if rng.random() < 0.4:
+            at = rng.randrange(len(self.talk) - 2)
+            before = [turn for turn in self.talk[at : at + rng.choice([1, 2])] if "?" not in turn[1]]
+        if rng.random() < 0.4 and "unanswered" not in kind:
+            at = rng.randrange(len(self.talk) - 2)
+            after = [turn for turn in self.talk[at : at + rng.choice([1, 2])] if not _answers(turn[1])]
+        for speaker, said in reversed(before):
+            piece = said.split()[-14:]
+            shift = len(piece)
+            words, speakers = [*piece, *words], [speaker] * shift + speakers
+            breaks = {0} | {at + shift for at in breaks}
+            mentions = [_Mention(m.start + shift, m.end + shift, m.status, m.is_other, m.action) for m in mentions]
+        for speaker, said in after:
+            piece = said.split()[:14]
+            breaks = breaks | {len(words)}
+            words, speakers = [*words, *piece], speakers + [speaker] * len(piece)
+        return words, speakers, breaks, mentions
+
+
+def read_templates() -> list[tuple[str, str]]:
+    """(kind, template) of every construction."""
+    kind, found = "", []
+    for line in _lines("templates.txt"):
+        if line.startswith("## "):
+            kind = line[3:]
+        elif not line.startswith("#"):
+            found.append((kind, line))
+    return found
+
+
+def _read_fillers() -> dict[str, list[str]]:
+    rows = (line.split(":", 1) for line in _lines("fillers.txt") if not line.startswith("#"))
+    return {name: [part.strip() for part in rest.split(" | ")] for name, rest in rows}
+
+
+def _lines(name: str) -> list[str]:
+    text = (files("medalign.training.status") / name).read_text(encoding="utf-8")
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def _append(words: list[str], text: str, may_glue: bool) -> None:
+    """The words of a text; punctuation and endings without a blank before them belong to the last word."""
+    parts = text.split()
+    if may_glue and parts and words and not text[0].isspace():
+        words[-1] += parts.pop(0)
+    words += parts
+
+
+def _answers(text: str) -> bool:
+    return bool(
+        re.match(
+            r"\W*(um|uh|er|oh|well|okay|so)?\W*(yes|yeah|yep|no|nope|nah|not|never|i do|i have|i am|a bit)\b", text.lower()
+        )
+    )
+
+
+def _speakers(n_words: int, breaks: set[int], by_segment: list[str], rng: random.Random) -> list[str]:
+    """The speaker of each word; often nobody knows."""
+    style = rng.random()
+    names = [UNKNOWN_SPEAKER if style < 0.25 or (style < 0.4 and rng.random() < 0.5) else name for name in by_segment]
+    edges = [*sorted(breaks), n_words]
+    return [name for name, a, b in zip(names, edges, edges[1:], strict=False) for _ in range(b - a)]
