@@ -11,15 +11,22 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
+
+if TYPE_CHECKING:  # it takes seconds to import, and most tests need no page
+    from gradio import Blocks
 
 REPOSITORY = Path(__file__).parents[1]
 SEEK_TOLERANCE_S = 0.2
+VIEWPORT = {"width": 1440, "height": 900}
 START_S = 120  # the page is up in seconds; the models may take longer on a busy machine
 
 # Console messages of Gradio's own components, each seen with an empty page of Gradio 6.31 as well.
@@ -38,47 +45,75 @@ document.addEventListener("seeking", event => window.seeks.push(event.target.cur
 
 
 @contextlib.contextmanager
-def chromium(*extra: str) -> Iterator[Browser]:
+def chromium(playwright: Playwright, *extra: str) -> Iterator[Browser]:
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     assert path, "no chromium on the PATH; install the Debian package 'chromium' to test the page"
     flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", *extra]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=flags)
-        yield browser
-        browser.close()
+    browser = playwright.chromium.launch(executable_path=path, args=flags)
+    yield browser
+    browser.close()
+
+
+def hearing(path: Path) -> tuple[str, ...]:
+    """Flags for a microphone that hears this WAV file."""
+    return "--use-fake-device-for-media-stream", f"--use-file-for-fake-audio-capture={path}"
+
+
+def new_context(browser: Browser, **options) -> BrowserContext:
+    """A reader of their own, who shares neither cache nor permissions with another."""
+    context = browser.new_context(**{"viewport": VIEWPORT, **options})
+    context.add_init_script(NOTE_SEEKS)
+    return context
 
 
 @contextlib.contextmanager
 def watched_page(browser: Browser, url: str, waits_for: str = "#analyse", **options) -> Iterator[Page]:
-    """A page that fails its test on leaving if it logged an error or asked another host for anything."""
-    context = browser.new_context(**{"viewport": {"width": 1440, "height": 900}, **options})
-    context.add_init_script(NOTE_SEEKS)
-    page, complaints = context.new_page(), []
-    host = urlsplit(url).netloc
+    """`visit` in a context of its own."""
+    context = new_context(browser, **options)
+    with visit(context.new_page(), url, waits_for) as page:
+        yield page
+    context.close()
 
-    def on_console(message):
-        if message.type == "error" and not any(re.search(known, message.text) for known in UPSTREAM_MESSAGES):
-            complaints.append(f"console: {message.text}")
+
+@contextlib.contextmanager
+def visit(page: Page, url: str, waits_for: str = "#analyse") -> Iterator[Page]:
+    """Opens an address anew; fails its test on leaving if the page logged an error or asked another host for anything."""
+    page.bring_to_front()  # a tab behind another draws seldom, and Playwright waits for that
+    with complaints_of(page, url) as complaints:
+        page.goto(url)
+        page.locator(waits_for).wait_for()
+        page.locator("#status[role=status]").wait_for(state="attached")  # the page's own script has run
+        yield page
+        page.goto("about:blank")
+    assert not complaints, complaints
+
+
+@contextlib.contextmanager
+def complaints_of(page: Page, url: str) -> Iterator[list[str]]:
+    """The errors that the page logs and its requests to hosts other than that of `url`, as they come."""
+    complaints: list[str] = []
+
+    def complain(kind: str, text: str) -> None:
+        if not any(re.search(known, text) for known in UPSTREAM_MESSAGES):
+            complaints.append(f"{kind}: {text}")
 
     def on_request(request):
         address = urlsplit(request.url)
-        if address.scheme in ("http", "https", "ws", "wss") and address.netloc != host:
+        if address.scheme in ("http", "https", "ws", "wss") and address.netloc != urlsplit(url).netloc:
             complaints.append(f"asked another host: {request.url}")
 
-    page.on("console", on_console)
-
-    def on_error(error):
-        if not any(re.search(known, str(error)) for known in UPSTREAM_MESSAGES):
-            complaints.append(f"script: {error}")
-
-    page.on("pageerror", on_error)
-    page.on("request", on_request)
-    page.goto(url)
-    page.locator(waits_for).wait_for()
-    page.locator("#status[role=status]").wait_for(state="attached")  # the page's own script has run
-    yield page
-    context.close()
-    assert not complaints, complaints
+    listeners = {
+        "console": lambda message: complain("console", message.text) if message.type == "error" else None,
+        "pageerror": lambda error: complain("script", str(error)),
+        "request": on_request,
+    }
+    for event, listener in listeners.items():
+        page.on(event, listener)
+    try:
+        yield complaints
+    finally:
+        for event, listener in listeners.items():
+            page.remove_listener(event, listener)
 
 
 def free_port() -> int:
@@ -116,9 +151,16 @@ def _wait_until_up(url: str, server: subprocess.Popen) -> None:
 @contextlib.contextmanager
 def fake_server(engine, examples=(), root_path: str | None = None, **options) -> Iterator[str]:
     """The page with a fake engine, in this process; `options` go to `build_app`."""
-    from medalign.ui.page import build_app, launch_options
+    from medalign.ui.page import build_app
 
-    app = build_app(lambda: engine, examples, **options)
+    with running(build_app(lambda: engine, examples, **options), root_path) as url:
+        yield url
+
+
+@contextlib.contextmanager
+def running(app: "Blocks", root_path: str | None = None) -> Iterator[str]:
+    from medalign.ui.page import launch_options
+
     port = free_port()
     app.launch(server_port=port, prevent_thread_lock=True, quiet=True, root_path=root_path, **launch_options())
     try:
@@ -187,6 +229,15 @@ def wait_until_playing_from(page: Page, start_s: float) -> None:
     assert abs(sought - start_s) <= SEEK_TOLERANCE_S, f"sought {sought} s, expected {start_s} s"
 
 
+def show_example(page: Page, title: str) -> None:
+    page.get_by_role("button", name=title).click()
+    wait_for_result(page)
+
+
+def wait_until_free(page: Page) -> None:
+    page.wait_for_function("!document.querySelector('#analyse').disabled")
+
+
 def wait_for_result(page: Page, timeout_s: float = 180) -> None:
     finished, alert = page.locator("#status", has_text="Finished"), page.locator("#alert .alert")
     finished.or_(alert).first.wait_for(timeout=timeout_s * 1000)
@@ -195,3 +246,19 @@ def wait_for_result(page: Page, timeout_s: float = 180) -> None:
     page.wait_for_function(
         "document.querySelector('#timeline .scatterlayer .trace') && document.querySelector('#heatmap .xaxislayer-above')"
     )
+
+
+def assert_accessible(page: Page, *more_rules: str, impacts: Sequence[str] = ("serious", "critical")) -> None:
+    """No rule of WCAG 2.2 AA, and none of `more_rules`, is broken with one of these impacts."""
+    rules = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", *more_rules]
+    # Only what is broken is described: to describe the rest as well took longer than all checks.
+    found = Axe().run(page, options={"runOnly": rules, "resultTypes": ["violations"]})
+    assert not [v for v in found.response["violations"] if v["impact"] in impacts], found.generate_report()
+
+
+def assert_fits(page: Page, where: str) -> None:
+    """Nothing is wider than the window, once the figures have been drawn for its width."""
+    try:
+        page.wait_for_function("document.documentElement.scrollWidth <= window.innerWidth", timeout=5000)
+    except PlaywrightTimeout:
+        raise AssertionError(f"something is wider than the window: {where}") from None

@@ -20,14 +20,16 @@ import numpy as np
 import page_fixtures
 import pytest
 import soundfile
-from browser import chromium
+from browser import VIEWPORT, chromium, hearing, new_context, show_example, visit
+from playwright.sync_api import sync_playwright
+from shared_page import STORED, ShownResult, shared_server
 
 from medalign.core.analysis import Analysis
 from medalign.core.audio import SAMPLE_RATE_HZ, recording_of
 from medalign.core.examples import analysis_path, load_examples
 from medalign.core.model_options import ModelOptions
-from medalign.feedback.store import FeedbackStore
 
+FAILED = pytest.StashKey[bool]()
 BROWSER_FIXTURES = {"browser", "gradio_folder"}
 MODEL_FIXTURES = {"analyzer", "live", "streamed", "transcriber", "student"}
 MODEL_FILES = {  # they load shipped models, train, or run whole commands
@@ -206,10 +208,18 @@ def closed_folder(tmp_path):
         folder.chmod(0o700)
 
 
-# For the page's tests. Each module has a browser and a folder of uploads of its own.
+# For the page's tests. All share one server, one browser and two of its tabs (see `shared_page`); a test that needs a server
+# or a reader of its own makes them with `fake_server` and `watched_page`.
 
 
-@pytest.fixture(scope="module")
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    item.stash[FAILED] = item.stash.get(FAILED, False) or report.failed
+    return report
+
+
+@pytest.fixture(scope="session")
 def gradio_folder(tmp_path_factory):
     """Gradio's uploads of these tests, away from those of anything else on this machine."""
     with pytest.MonkeyPatch.context() as patch:
@@ -218,27 +228,93 @@ def gradio_folder(tmp_path_factory):
         yield folder
 
 
-@pytest.fixture(scope="module")
-def browser():
-    """Without a microphone."""
-    with chromium() as launched:
-        yield launched
+@pytest.fixture(scope="session")
+def playwright():
+    with sync_playwright() as started:  # there can be one only in a process
+        yield started
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def tone(tmp_path_factory):
     return page_fixtures.write_tone(tmp_path_factory.mktemp("audio") / "tone.wav")
 
 
-@pytest.fixture(scope="module")
-def stored_example(tone):
-    """An example with its result beside it."""
-    path = tone.with_suffix(".analysis.json")
-    path.write_text(json.dumps(page_fixtures.analysis().to_dict()))
-    return page_fixtures.Example("Cough", "Stored", tone, path)
+@pytest.fixture(scope="session")
+def browser(playwright, tone):
+    """Its microphone, which a context must be permitted to use, hears the tone."""
+    with chromium(playwright, *hearing(tone)) as launched:
+        yield launched
+
+
+@pytest.fixture(scope="session")
+def session_server(gradio_folder, tmp_path_factory, tone):
+    with shared_server(tmp_path_factory.mktemp("shared"), tone) as started:
+        yield started
 
 
 @pytest.fixture
-def store(tmp_path):
-    with FeedbackStore(str(tmp_path / "feedback.sqlite3")) as opened:
+def server(session_server):
+    """The shared server as a test finds it: nothing exchanged, nothing in its store."""
+    session_server.reset()
+    return session_server
+
+
+@pytest.fixture
+def store(server):
+    """The shared server's."""
+    return server.store
+
+
+@pytest.fixture(scope="session")
+def context(browser):
+    return new_context(browser)
+
+
+@pytest.fixture(scope="session")
+def tab(context):
+    return context.new_page()
+
+
+@pytest.fixture
+def page(tab, server):
+    """The page as a reader finds it; what a test does there is gone with the test."""
+    tab.set_viewport_size(VIEWPORT)
+    with visit(tab, server.url) as opened:
         yield opened
+
+
+@pytest.fixture
+def microphone(context, server):
+    """The shared server's page may use it, as long as the test lasts."""
+    context.grant_permissions(["microphone"], origin=server.url)
+    yield
+    context.clear_permissions()
+
+
+@pytest.fixture
+def result(page):
+    """The page after a press on the example that was analysed beforehand, to do with as one likes."""
+    show_example(page, STORED)
+    return page
+
+
+@pytest.fixture(scope="session")
+def shown_result(context, session_server):
+    return ShownResult(context, session_server.url)
+
+
+@pytest.fixture
+def shown(request, shown_result, server):
+    """A page with a result that is there already, for a test that only reads it or puts back what it changes."""
+    try:
+        with shown_result.reading() as opened:
+            yield opened
+    finally:
+        if request.node.stash[FAILED]:
+            shown_result.discard()
+
+
+@pytest.fixture
+def stored_example(tone, tmp_path):
+    """An example with its result beside it, for servers of a test's own."""
+    return page_fixtures.write_stored(tmp_path, tone)

@@ -4,7 +4,8 @@ The real engine meets the page in `test_page.py`; here are the states that a rea
 demand (a failing stage, a mismatch at a known second, hostile text).
 """
 
-import time
+import json
+import threading
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -41,6 +42,7 @@ from medalign.core.transcript import Segment, Transcript, Word
 from medalign.pipeline.explanation import explain
 from medalign.pipeline.listener import EncodedRecording
 from medalign.pipeline.progress import AudioPreview
+from medalign.report.comparison import Candidate
 
 DURATION_S = 48.0
 LINES = (
@@ -53,6 +55,7 @@ LINES = (
     (38.0, "Doctor", "If it gets worse we will start amoxicillin."),
 )
 WORD_S = 0.4
+HOLD_S = 120  # nobody lets a run go on after a test that failed
 
 
 def transcript() -> Transcript:
@@ -245,12 +248,14 @@ class Example:
 
 @dataclass
 class FakeEngine:
-    """Streams a finished analysis stage by stage; can dawdle, and fail at a stage."""
+    """Streams a finished analysis stage by stage; can fail at a stage, or stand still there until it is let go on."""
 
     result: Analysis
     fail_at: str | None = None
     error: Exception | None = None
-    delay_s: float = 0.0  # before each step
+    hold_at: str | None = None  # the page shows that this stage has begun, and nothing later until `go_on` is set
+    go_on: threading.Event = field(default_factory=threading.Event)
+    went_on: threading.Event = field(default_factory=threading.Event)
     asked: Sequence[Concept] = ()  # the user's own concepts of the last call
     given: list[Recording] = field(default_factory=list)
 
@@ -265,13 +270,20 @@ class FakeEngine:
         stages += [("teacher", 0.85, said)]
         for stage, fraction, so_far in stages:
             preview = None if stage in ("decode", "student") else AudioPreview(heard, self.result.recording.duration_s)
-            time.sleep(self.delay_s)
             yield SimpleNamespace(
                 stage=stage, fraction=fraction, remaining_s=12.0, transcript=so_far, message="", preview=preview, encoded=None
             )
             if stage == self.fail_at:
                 raise self.error or MedAlignError("the teacher's folder is gone; give --teacher another name")
+            if stage == self.hold_at:
+                assert self.go_on.wait(HOLD_S), f"held at {stage} for {HOLD_S} s"
+                self.went_on.set()
         yield self.result
+
+    def let_go(self) -> None:
+        """Returns once a run that was held has gone on."""
+        self.go_on.set()
+        assert self.went_on.wait(HOLD_S), f"no run was held at {self.hold_at}"
 
     def analyze(self, recording: Recording, custom: Sequence[Concept] = ()) -> Analysis:
         *_, last = self.stream(recording, custom)
@@ -288,6 +300,19 @@ class FakeEngine:
     @property
     def listener(self) -> "FakeListener":
         return FakeListener()
+
+
+def load_candidate(candidate: Candidate) -> tuple[FakeEngine, int]:
+    """The shipped one sees everything; base lacks the cough and writes another day; unaligned sees what shipped does."""
+    full = analysis()
+    models = replace(full.models, student=ModelInfo(candidate.student, "1"), asr=ModelInfo(candidate.asr, "2"))
+    seen = replace(full, models=models)
+    if candidate.asr == "base":
+        segments = list(seen.transcript.segments)
+        words = tuple(replace(w, text="Sunday.") if w.text == "Monday." else w for w in segments[3].words)
+        segments[3] = replace(segments[3], words=words, text=segments[3].text.replace("Monday", "Sunday"))
+        seen = replace(seen, concepts=seen.concepts[1:], transcript=replace(seen.transcript, segments=tuple(segments)))
+    return FakeEngine(seen), 100 * 2**20
 
 
 class FakeListener:
@@ -318,3 +343,10 @@ def write_tone(path: Path, duration_s: float = DURATION_S) -> Path:
     t = np.arange(int(duration_s * 16_000)) / 16_000
     soundfile.write(path, (0.1 * np.sin(2 * np.pi * (200 + 20 * (t // 4)) * t)).astype(np.float32), 16_000)
     return path
+
+
+def write_stored(folder: Path, audio: Path) -> Example:
+    """An example with its result."""
+    path = folder / "stored.analysis.json"
+    path.write_text(json.dumps(analysis().to_dict()))
+    return Example("Cough", "Stored", audio, path)

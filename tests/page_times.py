@@ -19,6 +19,7 @@ sys.path[:0] = [str(REPOSITORY), str(Path(__file__).parent)]
 import page_fixtures
 import soundfile
 from browser import chromium, real_server, upload, wait_for_result, watched_page
+from playwright.sync_api import sync_playwright
 
 from medalign.core.audio import load_recording
 from medalign.core.examples import load_examples
@@ -43,7 +44,7 @@ def measure(folder: Path) -> dict:
     waveform, rate = soundfile.read(example.audio_path)
     soundfile.write(clip, waveform[: CLIP_S * rate], rate)
     started = time.perf_counter()
-    with real_server(folder) as url, chromium() as browser:
+    with real_server(folder) as url, sync_playwright() as playwright, chromium(playwright) as browser:
         answers_s = time.perf_counter() - started
         painted_ms, transcript_s, total_s, weight = [], [], [], 0
         for _ in range(N_RUNS):

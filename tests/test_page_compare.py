@@ -1,53 +1,31 @@
 """Comparing on the page: blind until the vote, locked until both sides were looked at, and the team's results."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import page_fixtures
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from browser import fake_server, wait_for_result, wait_until_playing_from, watched_page
+from browser import (
+    assert_accessible,
+    fake_server,
+    show_example,
+    visit,
+    wait_until_playing_from,
+    watched_page,
+)
 from page_fixtures import Example, FakeEngine
+from shared_page import STORED
 
-from medalign.core.analysis import ModelInfo
 from medalign.feedback.reliability import Bin, Reliability
-from medalign.report.comparison import Candidate
 from medalign.ui.engine import Comparing
 
-pytestmark = pytest.mark.usefixtures("gradio_folder")
 NAMES = ("shipped (tiny.en)", "shipped with base", "unaligned encoder")
 
 
-def load_candidate(candidate: Candidate):
-    """The shipped one sees everything; base lacks the cough and writes another day; unaligned sees what shipped does."""
-    full = page_fixtures.analysis()
-    models = replace(full.models, student=ModelInfo(candidate.student, "1"), asr=ModelInfo(candidate.asr, "2"))
-    seen = replace(full, models=models)
-    if candidate.asr == "base":
-        segments = list(seen.transcript.segments)
-        words = tuple(replace(w, text="Sunday.") if w.text == "Monday." else w for w in segments[3].words)
-        segments[3] = replace(segments[3], words=words, text=segments[3].text.replace("Monday", "Sunday"))
-        seen = replace(seen, concepts=seen.concepts[1:], transcript=replace(seen.transcript, segments=tuple(segments)))
-    return FakeEngine(seen), 100 * 2**20
-
-
 @pytest.fixture
-def page(browser, store, stored_example):
-    engine = FakeEngine(page_fixtures.analysis())
-    with (
-        fake_server(engine, [stored_example], store=store, comparing=Comparing(load_candidate)) as url,
-        watched_page(browser, url) as opened,
-    ):
-        yield opened
-
-
-@pytest.fixture
-def ready(page):
+def ready(result):
     """An example is analysed, and the second tab is open."""
-    page.get_by_role("button", name="Cough").click()
-    wait_for_result(page)
-    page.get_by_role("tab", name="Compare").click()
-    return page
+    result.get_by_role("tab", name="Compare").click()
+    return result
 
 
 def compare(page, first: str = NAMES[0], second: str = NAMES[1], blind: bool = True) -> None:
@@ -83,19 +61,16 @@ def test_blind_names_appear_only_after_the_vote_which_is_stored_with_the_order(r
     assert ready.locator("#vote-b").is_disabled(), "one vote per comparison"
 
 
-def test_votes_are_locked_until_both_sides_were_looked_at(browser, store, tone):
+def test_votes_are_locked_until_both_sides_were_looked_at(tab, server, store):
     """On a phone the sides stand below each other, so that the second is looked at only when one gets there."""
-    with (
-        fake_server(FakeEngine(page_fixtures.analysis()), [Example("Cough", "", tone)], store=store,
-                    comparing=Comparing(load_candidate)) as url,
-        watched_page(browser, url, viewport={"width": 390, "height": 700}) as page,
-    ):  # fmt: skip
-        page.get_by_role("button", name="Cough").click()
-        wait_for_result(page)
+    tab.set_viewport_size({"width": 390, "height": 700})
+    with visit(tab, server.url) as page:
+        show_example(page, STORED)
         page.get_by_role("tab", name="Compare").click()
         compare(page)
         page.locator(".side[data-side=left]").scroll_into_view_if_needed()
-        page.wait_for_timeout(2500)
+        page.locator(".side[data-side=left][data-reported]").wait_for()
+        page.wait_for_timeout(1000)
         assert page.locator("#vote-tie").is_disabled()
         page.locator("body").press("t")
         page.wait_for_timeout(500)
@@ -113,8 +88,7 @@ def test_differences_are_marked_in_words_and_can_be_heard(ready):
     assert "only here" in left.locator("li", has_text="Cough").inner_text()
     assert right.locator("li", has_text="Cough").count() == 0
     assert left.locator("mark").inner_text().strip() == "Monday." and right.locator("mark").inner_text().strip() == "Sunday."
-    found = Axe().run(ready, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]})
-    assert not [v for v in found.response["violations"] if v["impact"] in ("serious", "critical")], found.generate_report()
+    assert_accessible(ready)
     mark = left.locator("mark")
     mark.click()
     wait_until_playing_from(ready, float(mark.get_attribute("data-start")))
@@ -125,7 +99,9 @@ def test_equal_results_are_not_offered_for_a_vote(ready, store):
     compare(ready, NAMES[0], NAMES[2])
     assert "nothing to vote on" in ready.locator("#comparison").inner_text()
     ready.locator("#comparison .side").first.scroll_into_view_if_needed()
-    ready.wait_for_timeout(2500)
+    for side in ("left", "right"):
+        ready.locator(f".side[data-side={side}][data-reported]").wait_for()
+    ready.wait_for_timeout(1000)
     assert ready.locator("#vote-a").is_disabled()
 
 
@@ -161,21 +137,18 @@ def test_the_team_sees_votes_and_agreement_with_their_n(ready, store):
     row = ready.locator("#results-concepts tr", has_text="Cough").inner_text()
     assert "100 % (21–100)" in row, "one rating says little, and the interval shows it"
     ready.locator("#results-votes-plot .scatterlayer .point").first.wait_for(state="attached")
-    found = Axe().run(ready, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]})
-    ours = [v for v in found.response["violations"] if v["impact"] in ("serious", "critical")]
-    assert not ours, found.generate_report()
+    assert_accessible(ready)
 
 
 def test_without_a_store_nothing_is_asked_for(browser, tone):
     engine = FakeEngine(page_fixtures.analysis())
     measured = (Reliability("clean", 0.03, (Bin(10, 0.7, 0.8, 0.49, 0.94),)),)
-    options = {"comparing": Comparing(load_candidate), "reliability": measured}
+    options = {"comparing": Comparing(page_fixtures.load_candidate), "reliability": measured}
     with (
         fake_server(engine, [Example("Cough", "", tone)], **options) as url,
         watched_page(browser, url) as page,
     ):
-        page.get_by_role("button", name="Cough").click()
-        wait_for_result(page)
+        show_example(page, "Cough")
         assert "switched off" in page.locator("#feedback").inner_text()
         assert page.locator("button.rating:visible").count() == 0
         page.set_viewport_size({"width": 390, "height": 900})

@@ -9,6 +9,7 @@ import soundfile
 from browser import (
     acknowledge,
     chromium,
+    hearing,
     real_server,
     stop_recording,
     upload,
@@ -38,12 +39,8 @@ def spoken_wav(example, cut, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def browser(spoken_wav):
-    with chromium(
-        "--use-fake-device-for-media-stream",
-        "--use-fake-ui-for-media-stream",
-        f"--use-file-for-fake-audio-capture={spoken_wav}",
-    ) as launched:
+def browser(playwright, spoken_wav):
+    with chromium(playwright, *hearing(spoken_wav)) as launched:
         yield launched
 
 

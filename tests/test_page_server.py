@@ -3,25 +3,41 @@
 import json
 import logging
 import time
+import uuid
 from pathlib import Path
 
+import gradio
 import httpx
 import numpy as np
 import page_fixtures
 import pytest
 import soundfile
-from browser import acknowledge, fake_server, reverse_proxy, upload, wait_for_result, watched_page
+from browser import (
+    acknowledge,
+    assert_fits,
+    fake_server,
+    reverse_proxy,
+    show_example,
+    upload,
+    visit,
+    wait_for_result,
+    wait_until_free,
+    watched_page,
+)
+from gradio.route_utils import delete_files_created_by_app
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
-from page_fixtures import Example, FakeEngine
+from page_fixtures import FakeEngine
+from shared_page import LIVE, STORED
 
 from medalign.core.audio import Recording, load_recording
 from medalign.core.errors import FeedbackError
+from medalign.feedback.store import FeedbackStore
 from medalign.ui.engine import Comparing
+from medalign.ui.page import build_app
 
-pytestmark = pytest.mark.usefixtures("gradio_folder")
 ARTEFACTS = Path(__file__).parent / "artefacts"
-WIDTHS, THEMES = (1440, 768, 390), ("light", "dark")
+WIDTHS = (1440, 768, 390)
 
 
 def send(url: str, target: str, data: list) -> str:
@@ -29,48 +45,63 @@ def send(url: str, target: str, data: list) -> str:
     config = httpx.get(f"{url}/config").json()
     ids = {c["id"]: c["props"].get("elem_id") for c in config["components"]}
     (event,) = [d["id"] for d in config["dependencies"] if [ids.get(t[0]) for t in d["targets"]] == [target]]
-    body = {"data": data, "fn_index": event, "session_hash": "forged", "event_data": {"index": "0", "verdict": "correct"}}
+    forged = f"forged-{uuid.uuid4()}"
+    body = {"data": data, "fn_index": event, "session_hash": forged, "event_data": {"index": "0", "verdict": "correct"}}
     httpx.post(f"{url}/gradio_api/queue/join", json=body).raise_for_status()
-    with httpx.stream("GET", f"{url}/gradio_api/queue/data?session_hash=forged", timeout=30) as events:
+    with httpx.stream("GET", f"{url}/gradio_api/queue/data?session_hash={forged}", timeout=30) as events:
         return [line for line in events.iter_lines() if "process_completed" in line][-1]
 
 
 @pytest.mark.parametrize("acknowledged", [False, None, "yes", 1])
-def test_the_api_refuses_whoever_has_not_acknowledged_the_notice(tone, acknowledged):
-    with fake_server(FakeEngine(page_fixtures.analysis())) as url, pytest.raises(AppError, match="Confirm the data notice"):
-        Client(url, verbose=False).predict(handle_file(tone), acknowledged, api_name="/analyse")
+def test_the_api_refuses_whoever_has_not_acknowledged_the_notice(server, tone, acknowledged):
+    with pytest.raises(AppError, match="Confirm the data notice"):
+        Client(server.url, verbose=False).predict(handle_file(tone), acknowledged, api_name="/analyse")
 
 
-def test_a_forged_rating_changes_nothing(store):
-    with fake_server(FakeEngine(page_fixtures.analysis()), store=store) as url:
-        answer = send(url, "bridge-rate", [None, "not said", False])
-        assert "there is no recording yet" in answer
+def test_a_forged_rating_changes_nothing(server, store):
+    answer = send(server.url, "bridge-rate", [None, "not said", False])
+    assert "there is no recording yet" in answer
     assert store.table("ratings").empty
 
 
 @pytest.mark.parametrize(
     ("target", "words"), [("bridge-missing", "the page sent no number"), ("results-refresh", "the disk is full")]
 )
-def test_whatever_a_handler_raises_becomes_one_sentence_on_the_page(store, monkeypatch, target, words):
+def test_whatever_a_handler_raises_becomes_one_sentence_on_the_page(server, store, monkeypatch, target, words):
     def full(*_):
         raise FeedbackError("the disk is full")
 
     monkeypatch.setattr(store, "table", full)
-    with fake_server(FakeEngine(page_fixtures.analysis()), store=store) as url:
-        answer = json.loads(send(url, target, []).removeprefix("data: "))
+    answer = json.loads(send(server.url, target, []).removeprefix("data: "))
     assert answer["success"] and words in str(answer["output"]) and 'class="alert"' in str(answer["output"])
 
 
-def test_a_stored_result_that_cannot_be_read_is_one_sentence(browser, tone, tmp_path):
-    stored = tmp_path / "broken.json"
-    stored.write_text("{")
-    with (
-        fake_server(FakeEngine(page_fixtures.analysis()), [Example("Cough", "", tone, stored)]) as url,
-        watched_page(browser, url) as page,
-    ):
-        page.get_by_role("button", name="Cough").click()
-        page.locator("#alert", has_text="broken.json").wait_for()
-        page.wait_for_function("!document.querySelector('#analyse').disabled")
+def test_what_is_uploaded_during_a_deletion_does_not_end_the_schedule(monkeypatch, tmp_path):
+    page = build_app(lambda: FakeEngine(page_fixtures.analysis()))
+    files = [tmp_path / f"{i}.wav" for i in range(4)]
+    old, new = files[:2], files[2:]
+    block = next(block for block in page.blocks.values() if isinstance(block, gradio.HTML))
+    for file, known in zip(files, (page.upload_file_set, block.temp_files) * 2, strict=True):
+        file.touch()
+        if file in old:
+            known.add(str(file))
+
+    def remove(path):
+        Path(path).unlink()
+        page.upload_file_set.add(str(new[0]))
+        block.temp_files.add(str(new[1]))
+
+    monkeypatch.setattr("gradio.route_utils.os.remove", remove)
+    for _ in range(2):
+        delete_files_created_by_app(page, -1)
+    assert not any(file.exists() for file in files)
+
+
+def test_a_stored_result_that_cannot_be_read_is_one_sentence(page, server):
+    server.stored.write_text("{")
+    page.get_by_role("button", name=STORED).click()
+    page.locator("#alert", has_text=server.stored.name).wait_for()
+    wait_until_free(page)
 
 
 def test_the_page_works_behind_a_proxy_that_serves_it_under_a_path(browser, stored_example, store, tone):
@@ -80,8 +111,7 @@ def test_the_page_works_behind_a_proxy_that_serves_it_under_a_path(browser, stor
         reverse_proxy(inner, "/tools/medalign") as url,
         watched_page(browser, f"{url}/") as page,
     ):
-        page.get_by_role("button", name="Cough").click()
-        wait_for_result(page)
+        show_example(page, "Cough")
         page.locator("tr.row button.play").first.click()
         page.wait_for_function("!document.querySelector('#player audio').paused")
         with page.expect_download() as download:
@@ -95,186 +125,167 @@ def test_the_page_works_behind_a_proxy_that_serves_it_under_a_path(browser, stor
         page.locator("#ratings", has_text="Stored").wait_for()
 
 
-def test_a_server_may_take_examples_only(browser, stored_example, store, tone):
+@pytest.fixture(scope="module")
+def public(gradio_folder, tone, tmp_path_factory):
+    """The address of a server as the public meets it, and the models that it was asked to load."""
+    asked = []
+    stored = page_fixtures.write_stored(tmp_path_factory.mktemp("public"), tone)
     with (
-        fake_server(FakeEngine(page_fixtures.analysis()), [stored_example], store=store, takes_recordings=False) as url,
-        watched_page(browser, url, waits_for="#examples") as page,
-    ):
+        FeedbackStore(str(tmp_path_factory.mktemp("public") / "feedback.sqlite3")) as store,
+        fake_server(FakeEngine(page_fixtures.analysis()), [stored], store=store, takes_recordings=False,
+                    comparing=Comparing(asked.append, any_model=False)) as url,
+    ):  # fmt: skip
+        yield url, asked
+
+
+def test_a_server_may_take_examples_only(browser, public, tone):
+    url, _ = public
+    with watched_page(browser, url, waits_for="#examples") as page:
         assert page.locator("#microphone").count() == 0 and page.locator("#upload").count() == 0
         assert "takes no recordings" in page.locator("body").inner_text()
-        page.get_by_role("button", name="Cough").click()
-        wait_for_result(page)
+        show_example(page, "Cough")
         with pytest.raises(ValueError, match="/analyse"):
             Client(url, verbose=False).predict(handle_file(tone), True, api_name="/analyse")
 
 
-def test_a_public_server_loads_no_model_that_a_stranger_names(browser, stored_example):
-    asked = []
-    with (
-        fake_server(
-            FakeEngine(page_fixtures.analysis()), [stored_example], comparing=Comparing(asked.append, any_model=False)
-        ) as url,
-        watched_page(browser, url) as page,
-    ):
-        page.get_by_role("button", name="Cough").click()
-        wait_for_result(page)
-        assert '"success":false' in send(url, "compare-go", [None, "student=/etc", "shipped (tiny.en)", False])
-        assert not asked
+def test_a_public_server_loads_no_model_that_a_stranger_names(public):
+    url, asked = public
+    assert '"success":false' in send(url, "compare-go", [None, "student=/etc", "shipped (tiny.en)", False])
+    assert not asked
 
 
-def test_the_audit_log_tells_what_was_done_and_nothing_of_what_was_said(browser, stored_example, store, tone):
-    with (
-        fake_server(FakeEngine(page_fixtures.analysis()), [stored_example], store=store) as url,
-        watched_page(browser, url) as page,
-    ):
-        page.get_by_role("button", name="Cough").click()
-        wait_for_result(page)
-        upload(page, tone)
-        page.get_by_role("button", name="Analyse").click()
-        page.locator("#heading", has_text="tone.wav").wait_for()
-        wait_for_result(page)
-        page.wait_for_timeout(500)
-    events = store.table("events")
+def test_the_audit_log_tells_what_was_done_and_nothing_of_what_was_said(result, store, tone):
+    upload(result, tone)
+    result.get_by_role("button", name="Analyse").click()
+    result.locator("#heading", has_text="tone.wav").wait_for()
+    wait_for_result(result)
+    deadline = time.monotonic() + 30
+    while len(events := store.table("events")) < 2 and time.monotonic() < deadline:
+        time.sleep(0.1)  # the last is written after the page has its result
     assert events["event"].tolist() == ["example", "analyze"] and events["outcome"].tolist() == ["ok", "ok"]
     assert events["student"].notna().all() and events["duration_s"].tolist() == [48.0, 48.0]
     told = events.to_csv()
     assert not any(word in told for word in ("cough", "tone", "127.0.0.1", "Monday"))
 
 
-def test_no_log_holds_what_was_said(browser, stored_example, caplog):
-    engine = FakeEngine(page_fixtures.analysis(), fail_at="teacher", error=KeyError("x"))
-    plain = Example("Cough", "", stored_example.audio_path)
-    with caplog.at_level(logging.DEBUG), fake_server(engine, [plain]) as url, watched_page(browser, url) as page:
-        page.get_by_role("button", name="Cough").click()
+def test_no_log_holds_what_was_said(page, server, caplog):
+    server.engine = FakeEngine(page_fixtures.analysis(), fail_at="teacher", error=KeyError("x"))
+    with caplog.at_level(logging.DEBUG):
+        page.get_by_role("button", name=LIVE).click()
         page.locator("#alert .alert").wait_for()
     assert "failed while reading the transcript for clinical concepts" in caplog.text
     assert "Monday" not in caplog.text and "asthma" not in caplog.text
 
 
-def test_digital_silence_is_told_before_any_model_runs(browser, tmp_path):
+def test_digital_silence_is_told_before_any_model_runs(page, server, tmp_path):
     silent = tmp_path / "silent.wav"
     soundfile.write(silent, np.zeros(160_000), 16_000)
-    slow = FakeEngine(page_fixtures.silent_analysis(), delay_s=1.0)
-    with fake_server(slow) as url, watched_page(browser, url) as page:
-        upload(page, silent)
-        page.get_by_role("button", name="Analyse").click()
-        page.locator("#heading .warnings", has_text="This recording is silent").wait_for()
-        assert "Finished" not in page.locator("#status").inner_text()
-        wait_for_result(page)
-        assert "No speech detected" in page.locator("#transcript").inner_text()
+    server.engine = FakeEngine(page_fixtures.silent_analysis(), hold_at="decode")
+    upload(page, silent)
+    page.get_by_role("button", name="Analyse").click()
+    page.locator("#heading .warnings", has_text="This recording is silent").wait_for()
+    assert "Finished" not in page.locator("#status").inner_text()
+    server.engine.let_go()
+    wait_for_result(page)
+    assert "No speech detected" in page.locator("#transcript").inner_text()
 
 
-def test_a_reload_in_the_middle_leaves_a_page_that_works(browser, tone):
-    slow = FakeEngine(page_fixtures.analysis(), delay_s=0.4)
-    with fake_server(slow, [Example("Cough", "", tone)]) as url, watched_page(browser, url) as page:
-        page.get_by_role("button", name="Cough").click()
-        page.locator("#status", has_text="Writing down").wait_for()
-        page.reload()
-        page.locator("#analyse").wait_for()
-        assert page.locator("#result-title").count() == 0, "nothing of the old run comes back"
-        page.get_by_role("button", name="Cough").click()
-        wait_for_result(page)
+def test_a_reload_in_the_middle_leaves_a_page_that_works(page, server):
+    server.engine = interrupted = FakeEngine(page_fixtures.analysis(), hold_at="transcribe")
+    page.get_by_role("button", name=LIVE).click()
+    page.locator("#status", has_text="Writing down").wait_for()
+    page.reload()
+    page.locator("#analyse").wait_for()
+    server.engine = FakeEngine(page_fixtures.analysis())
+    interrupted.let_go()
+    assert page.locator("#result-title").count() == 0, "nothing of the old run comes back"
+    show_example(page, LIVE)
 
 
-def test_an_hour_is_shown_and_sends_little(browser, tone, tmp_path):
+def test_an_hour_is_shown_and_sends_little(page, server):
     """Figures of at most 3 MB; the whole page of an hour, gzip aside, stays below 8 MB."""
-    stored = tmp_path / "hour.json"
-    stored.write_text(json.dumps(page_fixtures.long_analysis().to_dict()))
-    received = []
-    with (
-        fake_server(FakeEngine(page_fixtures.analysis()), [Example("Hour", "", tone, stored)]) as url,
-        watched_page(browser, url) as page,
-    ):
-        page.on("response", lambda response: received.append(response) if "queue/data" in response.url else None)
-        page.get_by_role("button", name="Hour").click()
-        wait_for_result(page, timeout_s=60)
-        assert page.locator(".segment").count() == 600
-        begun = time.monotonic()
-        page.locator("#heatmap .heatmaplayer image").wait_for(state="attached")
-        page.evaluate("document.body.offsetHeight")
-        assert time.monotonic() - begun < 8, "the page answers while it draws; it once stood still for 18 s"
-        size = page.evaluate("document.documentElement.outerHTML.length")
-    assert received and size < 8_000_000
+    server.stored.write_text(json.dumps(page_fixtures.long_analysis().to_dict()))
+    with page.expect_response(lambda response: "queue/data" in response.url):
+        page.get_by_role("button", name=STORED).click()
+    wait_for_result(page, timeout_s=60)
+    assert page.locator(".segment").count() == 600
+    begun = time.monotonic()
+    page.locator("#heatmap .heatmaplayer image").wait_for(state="attached")
+    page.evaluate("document.body.offsetHeight")
+    assert time.monotonic() - begun < 8, "the page answers while it draws; it once stood still for 18 s"
+    assert page.evaluate("document.documentElement.outerHTML.length") < 8_000_000
 
 
-@pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("theme", THEMES)
-def test_every_width_and_theme_is_photographed_and_fits(browser, stored_example, store, width, theme):
+@pytest.mark.parametrize(("theme", "widths"), [("light", WIDTHS), ("dark", WIDTHS[::-1])])
+def test_every_width_and_theme_is_photographed_and_fits(tab, server, theme, widths):
     """The pictures lie in tests/artefacts to be looked at; nothing is wider than the window."""
+    server.load_candidate = lambda candidate: (FakeEngine(page_fixtures.analysis()), 2**20)
     ARTEFACTS.mkdir(exist_ok=True)
-    with (
-        fake_server(FakeEngine(page_fixtures.analysis()), [stored_example], store=store,
-                    comparing=Comparing(lambda c: (FakeEngine(page_fixtures.analysis()), 2**20))) as url,
-        watched_page(browser, f"{url}/?__theme={theme}", viewport={"width": width, "height": 900}) as page,
-    ):  # fmt: skip
-        page.get_by_role("button", name="Cough").click()
-        wait_for_result(page)
+    tab.set_viewport_size({"width": widths[0], "height": 900})
+    with visit(tab, f"{server.url}/?__theme={theme}") as page:
+        show_example(page, STORED)
         page.locator(".segment").nth(1).locator("[data-send=why]").click()
         page.locator("#words-time .heatmaplayer image").wait_for(state="attached")
-        for tab in ("Analyse", "Compare", "Results"):
-            page.get_by_role("tab", name=tab).click()
-            if tab == "Compare":
+        for name in ("Analyse", "Compare", "Results"):
+            page.get_by_role("tab", name=name).click()
+            if name == "Compare":
                 page.locator("#compare-go").click()
                 page.locator("#comparison .sides").wait_for()
-            page.wait_for_timeout(300)
-            assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), tab
-            picture = ARTEFACTS / f"{tab.lower()}-{width}-{theme}.png"
-            page.screenshot(path=picture, full_page=True)
-            assert picture.stat().st_size > 20_000
+            for width in widths:
+                page.set_viewport_size({"width": width, "height": 900})
+                picture = ARTEFACTS / f"{name.lower()}-{width}-{theme}.png"
+                page.screenshot(path=picture, full_page=True)
+                assert picture.stat().st_size > 20_000, picture.name
+                assert_fits(page, picture.stem)
 
 
-def test_the_keyboard_alone_reviews_a_result(browser, stored_example, store):
+def test_the_keyboard_alone_reviews_a_result(page):
     """From the example to a heard word, an edit, a rating and the help, without a pointer."""
-    with (
-        fake_server(FakeEngine(page_fixtures.analysis()), [stored_example], store=store) as url,
-        watched_page(browser, url) as page,
-    ):
 
-        def tab_to(match: str, limit: int = 120):
-            for _ in range(limit):
-                page.keyboard.press("Tab")
-                if page.evaluate("m => document.activeElement.matches(m)", match):
-                    return
-            raise AssertionError(f"no {match} within {limit} tabs")
-
-        tab_to("button.example")
-        page.keyboard.press("Enter")
-        wait_for_result(page)
-        tab_to("#exports a")
-        tab_to("[data-filter]")
-        tab_to("tr.row")
-        page.keyboard.press("w")
-        page.locator("#ratings", has_text="Cough").wait_for()
-        page.keyboard.press("u")
-        page.locator("#ratings .rated li").wait_for(state="detached")
-        tab_to("[data-edit]")
-        page.keyboard.press("Enter")
-        page.keyboard.press("End")
-        page.keyboard.type(" Hello.")
-        tab_to(".edit-form [type=submit]", 5)
-        page.keyboard.press("Enter")
-        page.locator(".badge", has_text="edited").wait_for()
-        page.keyboard.press("?")
-        assert page.locator("#help").is_visible()
-        page.keyboard.press("Escape")
-        assert not page.locator("#help").is_visible()
-
-
-def test_the_notice_locks_the_recorder_for_the_keyboard_too(browser, tone):
-    with fake_server(FakeEngine(page_fixtures.analysis())) as url, watched_page(browser, url) as page:
-        for _ in range(40):
+    def tab_to(match: str, limit: int = 120):
+        for _ in range(limit):
             page.keyboard.press("Tab")
-            assert not page.evaluate("document.activeElement.closest('#inputs') !== null")
-        acknowledge(page)
-        page.locator("#consent input").focus()
-        reached = False
-        for _ in range(10):
-            page.keyboard.press("Tab")
-            reached = reached or page.evaluate("document.activeElement.closest('#inputs') !== null")
-        assert reached
+            if page.evaluate("m => document.activeElement.matches(m)", match):
+                return
+        raise AssertionError(f"no {match} within {limit} tabs")
+
+    tab_to("button.example")
+    page.keyboard.press("Enter")
+    wait_for_result(page)
+    tab_to("#exports a")
+    tab_to("[data-filter]")
+    tab_to("tr.row")
+    page.keyboard.press("w")
+    page.locator("#ratings", has_text="Cough").wait_for()
+    page.keyboard.press("u")
+    page.locator("#ratings .rated li").wait_for(state="detached")
+    tab_to("[data-edit]")
+    page.keyboard.press("Enter")
+    page.keyboard.press("End")
+    page.keyboard.type(" Hello.")
+    tab_to(".edit-form [type=submit]", 5)
+    page.keyboard.press("Enter")
+    page.locator(".badge", has_text="edited").wait_for()
+    page.keyboard.press("?")
+    assert page.locator("#help").is_visible()
+    page.keyboard.press("Escape")
+    assert not page.locator("#help").is_visible()
 
 
-def test_a_recording_is_decoded_once_on_its_way_through_the_page(browser, tone, monkeypatch):
+def test_the_notice_locks_the_recorder_for_the_keyboard_too(page):
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        assert not page.evaluate("document.activeElement.closest('#inputs') !== null")
+    acknowledge(page)
+    page.locator("#consent input").focus()
+    reached = False
+    for _ in range(10):
+        page.keyboard.press("Tab")
+        reached = reached or page.evaluate("document.activeElement.closest('#inputs') !== null")
+    assert reached
+
+
+def test_a_recording_is_decoded_once_on_its_way_through_the_page(page, server, tone, monkeypatch):
     """By the tab that takes it, and once more by a comparison, for both of its models; never by what they call."""
     decoded = []
 
@@ -284,16 +295,16 @@ def test_a_recording_is_decoded_once_on_its_way_through_the_page(browser, tone, 
 
     for module in ("ui.run", "ui.tabs.compare_tab", "ui.page", "ui.session", "core.audio"):
         monkeypatch.setattr(f"medalign.{module}.load_recording", counting)
-    engine = FakeEngine(page_fixtures.analysis())
-    with fake_server(engine, comparing=Comparing(lambda c: (engine, 1))) as url, watched_page(browser, url) as page:
-        upload(page, tone)
-        page.get_by_role("button", name="Analyse").click()
-        wait_for_result(page)
-        assert decoded == ["tone.wav"]
-        page.get_by_role("tab", name="Compare").click()
-        page.locator("#compare-go").click()
-        page.locator("#comparison .sides").wait_for()
-        assert decoded == ["tone.wav"] * 2
-        Client(url, verbose=False).predict(handle_file(tone), True, api_name="/analyse")
-        assert decoded == ["tone.wav"] * 3
+    engine = server.engine
+    server.load_candidate = lambda candidate: (engine, 1)
+    upload(page, tone)
+    page.get_by_role("button", name="Analyse").click()
+    wait_for_result(page)
+    assert decoded == ["tone.wav"]
+    page.get_by_role("tab", name="Compare").click()
+    page.locator("#compare-go").click()
+    page.locator("#comparison .sides").wait_for()
+    assert decoded == ["tone.wav"] * 2
+    Client(server.url, verbose=False).predict(handle_file(tone), True, api_name="/analyse")
+    assert decoded == ["tone.wav"] * 3
     assert all(isinstance(given, Recording) for given in engine.given) and len(engine.given) == 4

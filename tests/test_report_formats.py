@@ -12,7 +12,6 @@ from html.parser import HTMLParser
 from itertools import pairwise
 
 import pytest
-from browser import chromium
 from fhir.resources.R4B.bundle import Bundle
 from page_fixtures import analysis, hostile_analysis, silent_analysis
 
@@ -585,20 +584,20 @@ def test_long_lists_are_cut_and_the_rest_is_counted():
     assert "and 4 more" in text  # 9 names, signs and numbers, 5 shown each
 
 
-def test_it_prints_on_one_sheet_and_asks_nobody_for_anything():
+def test_it_prints_on_one_sheet_and_asks_nobody_for_anything(browser):
     svg = '<svg viewBox="0 0 400 200"><rect width="400" height="200"/></svg>'
     figures = {"Fit of sound and words": svg, "Concepts over time": svg}
     asked = []
-    with chromium() as browser:
-        page = browser.new_page()
-        page.on("request", lambda request: asked.append(request.url))
-        for analysed in (analysis(), crowded(15), crowded(40), hostile_analysis(), silent_analysis()):
-            page.set_content(summary_html(analysed, figures))
-            for paper in ("A4", "Letter"):
-                pdf = page.pdf(format=paper)
-                assert len(re.findall(rb"/Type\s*/Page\b", pdf)) == 1, f"{paper}, {len(analysed.concepts)} concepts"
-            assert page.title() != "1"
-            assert page.evaluate("document.querySelectorAll('figure svg').length") == 2
+    page = browser.new_page()
+    page.on("request", lambda request: asked.append(request.url))
+    for analysed in (analysis(), crowded(15), crowded(40), hostile_analysis(), silent_analysis()):
+        page.set_content(summary_html(analysed, figures))
+        for paper in ("A4", "Letter"):
+            pdf = page.pdf(format=paper)
+            assert len(re.findall(rb"/Type\s*/Page\b", pdf)) == 1, f"{paper}, {len(analysed.concepts)} concepts"
+        assert page.title() != "1"
+        assert page.evaluate("document.querySelectorAll('figure svg').length") == 2
+    page.close()
     assert not asked
 
 

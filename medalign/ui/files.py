@@ -2,6 +2,7 @@
 
 import io
 import secrets
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
@@ -23,6 +24,25 @@ def keep(place: gr.HTML, data: bytes, name: str) -> Path:
     path.write_bytes(data)
     place.temp_files.add(str(path))  # what `delete_cache` looks through
     return path
+
+
+class _TempFiles(set[str]):
+    """Gradio's schedule of deletions goes through these in one thread while others add to them.
+
+    In a plain set, one upload at that moment raises an error, which ends the schedule for good and in silence: what is uploaded
+    later would stay until the server ends.
+    """
+
+    def __iter__(self) -> Iterator[str]:
+        return set.__iter__(set.copy(self))
+
+
+def keep_schedule(page: gr.Blocks) -> None:
+    """Have `delete_cache` go on whatever is uploaded meanwhile; for a page that is complete."""
+    page.upload_file_set = _TempFiles()
+    for block in page.blocks.values():
+        block.temp_files = _TempFiles()
+    page.temp_file_sets = [page.upload_file_set, *(block.temp_files for block in page.blocks.values())]
 
 
 def keep_waveform(place: gr.HTML, waveform: np.ndarray) -> Path:

@@ -14,6 +14,7 @@ from medalign.ui import consent
 from medalign.ui.audit import audit
 from medalign.ui.engine import Comparing, Engine
 from medalign.ui.failures import Failure, caught
+from medalign.ui.files import keep_schedule
 from medalign.ui.session import KEEP_S, forget
 from medalign.ui.tabs import compare_tab, feedback_panel
 from medalign.ui.tabs.analyse_tab import AnalyseTab, Example
@@ -65,6 +66,7 @@ def build_app(
         html(status_view.HELP)
         if takes_recordings:
             _api(load_engine, store)
+    keep_schedule(page)
     return page.queue(default_concurrency_limit=2, max_size=16)
 
 

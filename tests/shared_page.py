@@ -1,0 +1,96 @@
+"""One server and one browser tab for all tests of the page that need no others: to open a page anew costs seconds."""
+
+import contextlib
+import json
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from unittest import mock
+
+import page_fixtures
+from browser import complaints_of, running, show_example
+from page_fixtures import Example, FakeEngine
+from playwright.sync_api import BrowserContext, Page
+
+from medalign.feedback import schema
+from medalign.feedback.store import FeedbackStore
+
+LIVE, STORED = "Live", "Stored"  # the examples: one is analysed on request, the other was beforehand
+SCAN_S = 1  # between two looks of the server for files that are old enough to be deleted
+
+
+@dataclass
+class SharedServer:
+    """What stands behind its page can be exchanged for a test; `reset` puts it back."""
+
+    store: FeedbackStore
+    database: Path  # of the store
+    stored: Path  # the result of the example `STORED`
+    url: str = ""
+    engine: FakeEngine = field(default_factory=lambda: FakeEngine(page_fixtures.analysis()))
+    load_candidate: Callable = page_fixtures.load_candidate
+
+    def reset(self) -> None:
+        self.engine.go_on.set()
+        self.engine, self.load_candidate = FakeEngine(page_fixtures.analysis()), page_fixtures.load_candidate
+        self.stored.write_text(json.dumps(page_fixtures.analysis().to_dict()))
+        with closing(sqlite3.connect(self.database)) as connection, connection:
+            for table in reversed(schema.METADATA.sorted_tables):
+                if table is not schema.schema_version:
+                    connection.execute(f"DELETE FROM {table.name}")
+
+
+@contextlib.contextmanager
+def shared_server(folder: Path, audio: Path) -> Iterator[SharedServer]:
+    """
+    Args:
+        folder: an empty one, for what the server stores.
+        audio: of the examples.
+    """
+    from medalign.ui import page
+    from medalign.ui.engine import Comparing
+
+    database, stored = folder / "feedback.sqlite3", folder / "stored.analysis.json"
+    examples = [Example(LIVE, "By the engine", audio), Example(STORED, "Made beforehand", audio, stored)]
+    with FeedbackStore(str(database)) as store:
+        server = SharedServer(store, database, stored)
+        comparing = Comparing(lambda candidate: server.load_candidate(candidate))
+        with mock.patch.object(page, "SCAN_S", SCAN_S):
+            app = page.build_app(lambda: server.engine, examples, store=store, comparing=comparing)
+        server.reset()
+        with running(app) as server.url:
+            yield server
+
+
+class ShownResult:
+    """The live example's result in a tab of its own, for tests that read it and leave it as it was.
+
+    It is shown once, and anew after a test that failed or that had the server delete it.
+    """
+
+    def __init__(self, context: BrowserContext, url: str):
+        self._page, self._url = context.new_page(), url
+        self._is_shown = False
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[Page]:
+        """The page with the result, at its top, the player silent.
+
+        Fails on leaving if the page logged an error or asked another host for anything.
+        """
+        page = self._page
+        page.bring_to_front()
+        with complaints_of(page, self._url) as complaints:
+            if not self._is_shown:
+                page.goto("about:blank")
+                page.goto(self._url)
+                show_example(page, LIVE)
+                self._is_shown = True
+            page.evaluate("document.querySelector('#player audio').pause(); window.seeks = []; window.scrollTo(0, 0)")
+            yield page
+        assert not complaints, complaints
+
+    def discard(self) -> None:
+        self._is_shown = False
