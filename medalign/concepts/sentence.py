@@ -5,7 +5,10 @@ from dataclasses import dataclass, field
 
 from medalign.concepts.amounts import Amount, find_amounts
 from medalign.concepts.numbers import Piece
-from medalign.concepts.units import NAMES, Name
+from medalign.concepts.tokens import words_of
+from medalign.concepts.units import NAMES, TIMES, UNITS, Name
+
+BEFORE_UNIT = words_of("of or so more good whole solid full odd long ish extra further straight")
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,11 @@ class Sentence:
         texts = [piece.text for piece in self.pieces]
         names = named(texts)
         inside = {at for start, end, _ in names for at in range(start, end)}
-        amounts = [a for a in find_amounts(self.pieces) if not inside & set(range(a.start, a.end))]
+        amounts = [
+            amount
+            for amount in find_amounts(self.pieces)
+            if not inside & set(range(amount.start, amount.end)) and not (amount.vague and counted_from(texts, amount.end) is None)
+        ]
         for name, value in (("texts", texts), ("names", names), ("amounts", amounts)):
             object.__setattr__(self, name, value)
 
@@ -49,6 +56,17 @@ class Sentence:
 
     def amount_at(self, at: int) -> Amount | None:
         return next((amount for amount in self.amounts if amount.start == at), None)
+
+
+def counted_from(texts: Sequence[str], at: int) -> int | None:
+    """Where the unit of a number starts that ends at `at`: "a couple of weeks", "ten or so days"; None without a unit."""
+    for start in range(at, at + 3):
+        if UNITS.longest(list(texts), start) or texts[start : start + 1] == ["times"]:
+            is_close = start == at or texts[start - 1] == "of" or texts[start] in TIMES or texts[start] == "times"
+            return start if is_close else None
+        if start >= len(texts) or texts[start] not in BEFORE_UNIT:
+            return None
+    return None
 
 
 def named(texts: Sequence[str]) -> list[tuple[int, int, Name]]:

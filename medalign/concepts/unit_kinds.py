@@ -5,7 +5,7 @@ from dataclasses import replace
 from medalign.concepts.amounts import Amount
 from medalign.concepts.frequencies import rate
 from medalign.concepts.numbers import OFTEN, half_after
-from medalign.concepts.sentence import Quantity, Sentence
+from medalign.concepts.sentence import Quantity, Sentence, counted_from
 from medalign.concepts.tokens import words_of
 from medalign.concepts.units import (
     ALCOHOL,
@@ -33,15 +33,8 @@ HALVING = words_of("day days week weeks hour hours month months year years minut
 
 
 def with_unit(sentence: Sentence, amount: Amount) -> Quantity | None:
-    end = amount.end
-    while (
-        sentence.text(end) in ("of", "or", "so", "more", "good", "whole", "solid", "full", "odd", "long")
-        and end - amount.end < 2
-    ):
-        end += 1  # "a couple of weeks", "ten or so days"
-    if end > amount.end and sentence.text(end) not in TIMES and sentence.text(end - 1) != "of":
-        return None
-    match = UNITS.longest(sentence.texts, end)
+    end = counted_from(sentence.texts, amount.end)
+    match = UNITS.longest(sentence.texts, end) if end is not None else None
     if match is None:
         return _counted_strength(sentence, amount)
     end, units = match

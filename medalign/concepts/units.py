@@ -6,6 +6,7 @@ number gives the unit: an HbA1c of 58 is mmol/mol, of 7.2 per cent.
 
 import re
 from dataclasses import dataclass
+from itertools import product
 
 from medalign.concepts.tokens import PhraseTree, data_rows, words_of
 
@@ -39,11 +40,16 @@ class Name:
 
 
 def _units() -> PhraseTree[list[Unit]]:
+    rows = data_rows("units.csv")
+    words_by_unit = {"@per": ["per", "a", "an", "each", "for each", "for every"]}
+    for row in rows:
+        words_by_unit.setdefault(f"@{row['unit']}", row["words"].split("|"))
     by_words: dict[str, list[Unit]] = {}
-    for row in data_rows("units.csv"):
+    for row in rows:
         unit = Unit(row["kind"], row["unit"], float(row["low"] or 0), float(row["high"] or "inf"))
-        for words in row["words"].split("|"):
-            by_words.setdefault(words, []).append(unit)
+        for words in row["words"].split("|"):  # "@mg @per @kg": in all words of these units
+            for said in product(*(words_by_unit.get(word, [word]) for word in words.split())):
+                by_words.setdefault(" ".join(said), []).append(unit)
     tree = PhraseTree[list[Unit]]()
     for words, units in by_words.items():
         tree.add(words.split(), units)
@@ -77,10 +83,10 @@ PERIODS = {  # "three times a day", "twice daily"
     "day": "a day", "days": "a day", "daily": "a day", "night": "a night", "nightly": "a night", "nights": "a night",
     "evening": "a day", "morning": "a day", "week": "a week", "weekly": "a week", "month": "a month", "monthly": "a month",
     "year": "a year", "yearly": "a year", "hour": "an hour", "hourly": "an hour", "weekend": "a week",
-    "fortnight": "a fortnight", "minute": "a minute",
+    "fortnight": "a fortnight", "minute": "a minute", "fortnightly": "a fortnight", "feed": "a feed",
 }  # fmt: skip
 WEEKDAYS = words_of("monday tuesday wednesday thursday friday saturday sunday weekend")
-EVERY = {"hourly": "hours", "weekly": "weeks", "monthly": "months", "yearly": "years"}  # "six hourly"
+EVERY = {"hourly": "hours", "weekly": "weeks", "monthly": "months", "yearly": "years", "daily": "days"}  # "six hourly"
 ABBREVIATED = {"od": "1", "qd": "1", "bd": "2", "bid": "2", "tds": "3", "tid": "3", "tid.": "3", "qds": "4", "qid": "4"}
 ALCOHOL = words_of(
     "alcohol wine beer beers lager cider gin vodka whisky whiskey rum spirits sherry port prosecco champagne brandy ale stout "

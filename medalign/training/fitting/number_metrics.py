@@ -1,12 +1,15 @@
 """How well numbers are read: value and unit right, found, and tied to the right thing, by expressions written for it.
 
 A table of expressions has columns `text`, speaker turns parted by " / ", and `expected`, measurements as kind|value|unit|about
-joined by "; ". What counts is what stands for a fact of the patient: no plan, nothing implausible, and no measured value that
-was said of another person, as a limit or a condition.
+joined by "; ". Readers write the same in several forms: 4.0 is 4, µg and mcg are one unit, a night is a day, a fortnight two
+weeks, "10 mg in 5 ml" is 10/5 mg/ml or its two parts, and what is said twice counts once. What counts is
+what stands for a fact of the patient: no plan, nothing implausible, and no measured value that was said of another person, as a
+limit or a condition.
 """
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +20,7 @@ from medalign.concepts.measurements import find_measurements
 from medalign.concepts.mentions import find_mentions_in_text
 from medalign.concepts.relations import PLAN
 from medalign.concepts.senses import number_senses
+from medalign.concepts.sentence import named
 from medalign.concepts.units import LABORATORY, SCORES
 from medalign.core.analysis import Measurement
 from medalign.core.errors import DataError
@@ -25,6 +29,10 @@ from medalign.training.data.tables import numbered_rows
 
 OF_TREATMENT = ("dose", "frequency", "duration")  # of the patient in any sense: what is advised has its dose, too
 TURN = " / "
+SAME_UNIT = (  # pattern, and what it is written as to compare
+    ("µg", "mcg"), ("^ng/ml$", "mcg/l"), ("^pg/ml$", "ng/l"), ("^miu/l$", "mu/l"), ("^iu/l$", "u/l"), ("night", "day"),
+    (r" of \w+", ""), ("(hour|day|night|week|month|year|minute|second|fortnight|decade)s$", r"\1"),
+)  # fmt: skip
 REMEDY = "give a table of expressions"
 
 
@@ -89,36 +97,53 @@ def _shown(text: str, bank: ConceptBank) -> list[Measurement]:
 
 def _judge(shown: Sequence[Measurement], expected: Sequence[Expected], bank: ConceptBank) -> tuple[list[int], list[str]]:
     """Counts of shown, right, expected and wrongly tied; and the errors in words."""
-    left, errors, n_right, n_tied_wrongly = list(expected), [], 0, 0
-    for measurement in shown:
-        said = _comparable(measurement)
-        hit = next((e for e in left if (e.kind, e.value, _singular(e)) == said), None)
+    wanted = list(dict.fromkeys(part for e in expected for part in _parts(replace(e, kind=_kind(e)))))
+    said_once = dict.fromkeys(part for measurement in shown for part in _parts(_as_said(measurement)))
+    left, errors, n_right, n_tied_wrongly = list(wanted), [], 0, 0
+    for said in said_once:
+        hit = next((e for e in left if said.kind in _kinds(e) and (said.value, said.unit) == (e.value, e.unit)), None)
         if hit:
             left.remove(hit)
             n_right += 1
         else:
-            errors.append("wrong: " + "|".join(said))
-        about = [hit.about] if hit else [e.about for e in expected]
+            errors.append(f"wrong: {said.kind}|{said.value}|{said.unit}")
+        about = [hit.about] if hit else [e.about for e in wanted]
         meant = {mention.concept_id for words in about for mention in find_mentions_in_text(words, bank)}
-        if measurement.concept_id and measurement.concept_id not in meant:
+        if said.about and said.about not in meant:
             n_tied_wrongly += 1
-            errors.append(f"tied wrongly: {'|'.join(said)} to {bank[measurement.concept_id].label}")
+            errors.append(f"tied wrongly: {said.kind}|{said.value}|{said.unit} to {bank[said.about].label}")
     errors += [f"missed: {e.kind}|{e.value}|{e.unit}|{e.about}" for e in left]
-    return [len(shown), n_right, len(expected), n_tied_wrongly], errors
+    return [len(said_once), n_right, len(wanted), n_tied_wrongly], errors
 
 
-def _comparable(measurement: Measurement) -> tuple[str, str, str]:
-    """Kind, value and unit in the words of the tables."""
-    kind, value, unit = measurement.kind, measurement.value.replace(CHANGE, "->"), measurement.unit
+def _as_said(measurement: Measurement) -> Expected:
+    kind, unit = measurement.kind, re.sub(r" (a|an) ", " per ", f" {measurement.unit}").strip()
     if unit.endswith(" ago"):
         kind, unit = "ago", unit.removesuffix(" ago")
-    kind = "laboratory value" if kind in LABORATORY else "score" if kind in SCORES else kind
-    if unit.startswith(("a ", "an ")):
-        unit = f"per {unit.split()[1]}"
-    unit = unit.replace(" a ", " per ").replace(" an ", " per ")
-    return kind, value.removeprefix("every "), _singular(Expected(kind, value, unit, ""))
+    return Expected(kind, measurement.value.replace(CHANGE, "->").removeprefix("every "), unit, measurement.concept_id or "")
 
 
-def _singular(expected: Expected) -> str:
-    is_time = expected.kind in ("duration", "ago", "frequency")
-    return expected.unit.removesuffix("s") if is_time else expected.unit
+def _kind(expected: Expected) -> str:
+    """Which laboratory value or score is meant: what it is about names it."""
+    is_general = expected.kind in ("laboratory value", "score")
+    found = named(expected.about.lower().split()) if is_general else []
+    return found[-1][2].kind if found else "pain score" if expected.unit == "/10" else expected.kind
+
+
+def _kinds(expected: Expected) -> frozenset[str]:
+    return {"laboratory value": LABORATORY, "score": SCORES}.get(expected.kind, frozenset([expected.kind]))
+
+
+def _parts(measured: Expected) -> list[Expected]:
+    """The same in the one form that is compared; both parts of a strength."""
+    value, unit = measured.value, measured.unit.lower()
+    for said, meant in SAME_UNIT:
+        unit = re.sub(said, meant, unit)
+    if measured.kind in SCORES:
+        unit = ""
+    if "fortnight" in unit and value.isdigit():
+        value, unit = str(2 * int(value)), "week"
+    value = re.sub(r"\d[\d,.]*", lambda number: f"{float(number.group().replace(',', '')):.10g}", value)
+    if measured.kind == "dose" and "/" in value:
+        return [replace(measured, value=v, unit=u) for v, u in zip(value.split("/"), unit.split("/"), strict=True)]
+    return [replace(measured, value=value, unit=unit)]
