@@ -3,9 +3,20 @@
 from collections.abc import Sequence
 
 from medalign.concepts.numbers import OFTEN
+from medalign.concepts.tokens import words_of
 from medalign.concepts.units import ABBREVIATED, EVERY, PER, PERIODS, TIMES, WEEKDAYS
 
 Read = tuple[str, str, int]  # value, unit, end of its pieces
+BETWEEN = words_of("of or so odd more")
+SPANS = {
+    ("yesterday",): "a day", ("today",): "a day", ("last", "night"): "a night", ("overnight",): "a night",
+    ("during", "the", "night"): "a night", ("in", "the", "night"): "a night", ("through", "the", "night"): "a night",
+    ("this", "week"): "a week", ("last", "week"): "a week", ("in", "the", "last", "week"): "a week",
+    ("in", "the", "past", "week"): "a week", ("this", "month"): "a month", ("last", "month"): "a month",
+    ("in", "24", "hours"): "a day", ("in", "twenty", "four", "hours"): "a day",
+    ("in", "the", "last", "24", "hours"): "a day", ("this", "year"): "a year", ("last", "year"): "a year",
+}  # fmt: skip
+ALTERNATE = words_of("day days night nights morning mornings evening evenings week weeks month months")
 
 
 def frequency(texts: Sequence[str], value: str, start: int, end: int) -> Read | None:
@@ -15,11 +26,23 @@ def frequency(texts: Sequence[str], value: str, start: int, end: int) -> Read | 
         return f"every {value}", TIMES[after[0]], end + 1
     if after[:1] and after[0] in EVERY and texts[start] not in OFTEN and value != "1":
         return f"every {value}", EVERY[after[0]], end + 1
+    while after[:1] and after[0] in BETWEEN and "times" in after[:3]:  # "four or so times", "a couple of times"
+        end, after = end + 1, list(texts[end + 1 : end + 5])
     if after[:1] == ["times"]:
         end, after = end + 1, after[1:]
     elif texts[start] not in OFTEN:
         return None
-    return (value, *found) if (found := rate(texts, end)) else None
+    if found := rate(texts, end) or (value != "1" and _in_span(texts, end)):
+        return value, *found
+    return None
+
+
+def _in_span(texts: Sequence[str], at: int) -> tuple[str, int] | None:
+    """ "five times yesterday", "three times this week": in one day or week."""
+    for phrase, period in SPANS.items():
+        if list(texts[at : at + len(phrase)]) == list(phrase):
+            return period, at + len(phrase)
+    return None
 
 
 def rate(texts: Sequence[str], at: int) -> tuple[str, int] | None:
@@ -37,9 +60,15 @@ def rate(texts: Sequence[str], at: int) -> tuple[str, int] | None:
 
 
 def abbreviated(texts: Sequence[str], at: int) -> Read | None:
-    """ "bd", "tds", "every other day"."""
+    """ "bd", "tds", "every other day", "alternate nights", "every fortnight"."""
     if texts[at] in ABBREVIATED:
         return ABBREVIATED[texts[at]], "a day", at + 1
-    if list(texts[at : at + 3]) == ["every", "other", "day"] or list(texts[at : at + 2]) == ["alternate", "days"]:
-        return "every 2", "days", at + 2 + (texts[at] == "every")
-    return None
+    if texts[at] not in ("every", "alternate", "each"):
+        return None
+    is_other = texts[at] == "alternate" or texts[at + 1 : at + 2] in (["other"], ["second"])
+    place = at + 1 + (is_other and texts[at] == "every")
+    unit = texts[place] if place < len(texts) else ""
+    if is_other and unit in ALTERNATE:
+        return "every 2", f"{unit.rstrip('s')}s" if unit.startswith(("week", "month")) else "days", place + 1
+    is_counted = not is_other and unit in ("hour", "day", "week", "fortnight", "month", "year")
+    return ("1", PERIODS[unit], place + 1) if is_counted else None

@@ -11,7 +11,8 @@ from dataclasses import replace
 from medalign.concepts.amounts import CHANGE, CHANGE_REACH, CHANGING, Amount
 from medalign.concepts.frequencies import abbreviated, frequency, rate
 from medalign.concepts.numbers import OFTEN
-from medalign.concepts.sentence import Quantity, Sentence, named
+from medalign.concepts.said_again import corrects, said_again, stands_alone
+from medalign.concepts.sentence import Quantity, Sentence, counted_from, named
 from medalign.concepts.tokens import words_of
 from medalign.concepts.unit_kinds import dose_alone, with_unit
 from medalign.concepts.units import DRINKING, LINKS, PER, SMOKING, TIMES, UNITS, Name
@@ -19,7 +20,10 @@ from medalign.concepts.units import DRINKING, LINKS, PER, SMOKING, TIMES, UNITS,
 SHORT_ANSWER = 4  # pieces of an answer that is little more than a number
 NAME_REACH = 8  # pieces between a name ("my temperature was about") and its number
 FEVER_FROM = {"°C": 37.5, "°F": 99.5}
-AGAIN = words_of("and then now to about but today yesterday repeat repeated is was it that it's % degrees bpm last week night")
+AGAIN = words_of(
+    "and then now to about but today yesterday repeat repeated is was it that it's % degrees bpm last week night the hours "
+    "hour minutes minute used be been from before up down again a gone come went came second this morning earlier year"
+)
 PRONOUNS = words_of("that it this them")
 SPREAD = ("duration", "frequency", "alcohol", "tobacco")  # two values are a range, not a change
 SYSTOLIC, DIASTOLIC = (60, 280), (30, 170)  # mmHg
@@ -38,14 +42,18 @@ def find_quantities(sentence: Sentence) -> list[Quantity]:
             or _out_of_ten(sentence, amount)
             or _how_often(sentence, amount)
             or _changed_dose(sentence, amount)
+            or _gestation(sentence, amount, following)
             or _by_name(sentence, amount)
             or with_unit(sentence, amount)
             or _before_name(sentence, amount)
             or _asked_for(sentence, amount)
             or _temperature_alone(sentence, amount)
             or dose_alone(sentence, amount)
+            or (said_again(sentence, found[-1], amount) if found else None)
         )
         if quantity:
+            if found and corrects(sentence, found[-1], quantity):
+                found.pop()
             found.append(quantity)
             reached = quantity.end
     return _changes(sentence, sorted([*found, *_abbreviations(sentence, found)], key=lambda quantity: quantity.start))
@@ -82,8 +90,23 @@ def _out_of_ten(sentence: Sentence, amount: Amount) -> Quantity | None:
     return None
 
 
+def _gestation(sentence: Sentence, amount: Amount, following: Amount | None) -> Quantity | None:
+    """ "thirty four plus two", "28 weeks and 3 days": weeks and days of a pregnancy."""
+    if following is None or not (4 <= amount.low == amount.high <= 42 and following.low == following.high < 7):
+        return None
+    between, after = sentence.texts[amount.end : following.start], sentence.text(following.end)
+    is_days = after in ("day", "days")
+    if between in (["plus"], ["weeks", "plus"]) or between in (["weeks", "and"], ["weeks"]) and is_days:
+        value = f"{amount.value}+{following.value}"
+        return Quantity("duration", value, "weeks", amount.start, following.end + is_days)
+    return None
+
+
 def _how_often(sentence: Sentence, amount: Amount) -> Quantity | None:
-    is_vague = amount.vague and sentence.text(amount.start - 1) != "every"
+    counted = counted_from(sentence.texts, amount.end)
+    is_vague = (
+        amount.vague and sentence.text(amount.start - 1) != "every" and (counted is None or sentence.text(counted) != "times")
+    )
     read = None if is_vague else frequency(sentence.texts, amount.value, amount.start, amount.end)
     return Quantity("frequency", read[0], read[1], amount.start, read[2]) if read else None
 
@@ -100,7 +123,10 @@ def _by_name(sentence: Sentence, amount: Amount) -> Quantity | None:
     others = [other.end for other in sentence.amounts if end <= other.start < amount.start]
     if others and not set(sentence.texts[others[-1] : amount.start]) <= AGAIN:
         return None
-    return _reading(sentence, amount, name, is_near=not others and set(between) <= LINKS)
+    is_near = set(between) <= LINKS
+    if not (is_near or others or stands_alone(sentence, amount) or UNITS.longest(sentence.texts, amount.end)):
+        return None
+    return _reading(sentence, amount, name, is_near=not others and is_near)
 
 
 def _before_name(sentence: Sentence, amount: Amount) -> Quantity | None:
@@ -110,7 +136,8 @@ def _before_name(sentence: Sentence, amount: Amount) -> Quantity | None:
     while sentence.text(skipped) in ("on", "for", "by", "the", "your", "her", "his", "my", "ear") and skipped - at < 3:
         skipped += 1
     name = next((name for start, _, name in sentence.names if start == skipped), None)
-    if name is None or sentence.text(at) not in ("on", "for", "by") or amount.vague:
+    is_tall = sentence.text(at) == "tall"
+    if name is None or not (sentence.text(at) in ("on", "for", "by") or is_tall) or amount.vague:
         return None
     return _reading(sentence, amount, name, is_near=False)
 
@@ -202,15 +229,15 @@ def _temperature_alone(sentence: Sentence, amount: Amount) -> Quantity | None:
 
 
 def _abbreviations(sentence: Sentence, found: Sequence[Quantity]) -> list[Quantity]:
-    """bd, tds and "daily" behind a dose or a medicine; "every other day"."""
+    """bd, tds, "daily" and "a day" behind a dose or a medicine; "every other day"."""
     taken = {at for quantity in found for at in range(quantity.start, quantity.end)}
-    doses = {quantity.end for quantity in found if quantity.kind == "dose"} | {end for _, end, _ in sentence.medicines}
+    doses = {quantity.end for quantity in found if quantity.kind == "dose" and "/" not in quantity.unit}
+    behind = doses | {end for _, end, _ in sentence.medicines}
     made = []
     for at, text in enumerate(sentence.texts):
-        if at in taken:
-            continue
-        read = ("1", "a day", at + 1) if text == "daily" and at in doses else abbreviated(sentence.texts, at)
-        if read and (doses or text in ("every", "alternate")):
+        period = rate(sentence.texts, at) if at in behind else None
+        read = ("1", *period) if period and (at in doses or text.endswith("ly")) else abbreviated(sentence.texts, at)
+        if at not in taken and read and (behind or read[0] == "every 2"):
             made.append(Quantity("frequency", read[0], read[1], at, read[2]))
     return made
 

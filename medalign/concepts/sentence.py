@@ -42,7 +42,8 @@ class Sentence:
         amounts = [
             amount
             for amount in find_amounts(self.pieces)
-            if not inside & set(range(amount.start, amount.end)) and not (amount.vague and counted_from(texts, amount.end) is None)
+            if not inside & set(range(amount.start, amount.end))
+            and (not amount.vague or counted_from(texts, amount.end) is not None)
         ]
         for name, value in (("texts", texts), ("names", names), ("amounts", amounts)):
             object.__setattr__(self, name, value)

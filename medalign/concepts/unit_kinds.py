@@ -25,10 +25,13 @@ from medalign.concepts.units import (
 FORMS = words_of("tablet tablets capsule capsules puff puffs patch patches sachet sachets pill pills")
 AFTER_BARE = words_of(
     "od bd tds qds bid tid qid mane nocte once twice three four at in daily a per every for and each with but then or prn "
-    "nightly weekly when as so up now by since"
+    "nightly weekly when as so up now by since on if before after nocte until instead still"
 )
-DOSED = words_of("od bd tds qds bid tid qid daily once twice eye eyes ear nostril nostrils")
+DOSED = words_of("od bd tds qds bid tid qid daily once twice eye eyes ear nostril nostrils tongue nose nightly spacer inhaler")
+OXYGEN = words_of("oxygen o2 nasal prongs concentrator venturi specs")
 BOXES = words_of("box boxes pack packet bottle strip pot")
+DETERMINERS = words_of("the my your those these his her")
+MOST_TABLETS = 8  # "two paracetamol"
 HALVING = words_of("day days week weeks hour hours month months year years minute minutes pack packs bottle tablet pint")
 
 
@@ -66,7 +69,7 @@ def _as_kind(sentence: Sentence, amount: Amount, unit: Unit, end: int) -> Quanti
         "tobacco": _tobacco, "duration": _duration, "oxygen saturation": _saturation, "peak flow": _never,
         "laboratory": _never, "blood pressure": _never,
     }.get(unit.kind)  # fmt: skip
-    if amount.vague and unit.kind not in ("dose", "duration", "alcohol", "tobacco", "weight"):
+    if amount.vague and unit.kind not in ("dose", "duration", "alcohol", "tobacco", "weight") and unit.unit != "m":
         return None
     return reader(sentence, amount, made) if reader else made
 
@@ -89,8 +92,6 @@ def _temperature(sentence: Sentence, amount: Amount, made: Quantity) -> Quantity
 
 def _weight(sentence: Sentence, amount: Amount, made: Quantity) -> Quantity | None:
     """ "eleven stone four" is one weight; pounds may be money."""
-    if made.unit in ("lb", "stone") and not sentence.says(POUNDS) and sentence.text(amount.end) not in ("stone", "lb", "lbs"):
-        return None
     parts = {"stone": 14, "lb": 16}.get(made.unit, 0)  # pounds of a stone, ounces of a pound
     rest = sentence.amount_at(made.end)
     if rest and rest.low == rest.high and rest.high < parts and not sentence.pieces[made.end - 1].pause and not rest.vague:
@@ -98,7 +99,9 @@ def _weight(sentence: Sentence, amount: Amount, made: Quantity) -> Quantity | No
         is_part = sentence.text(rest.end) in ("lb", "lbs", "pound", "pounds", "oz", "ounce", "ounces")
         if is_part or unit is None:
             return replace(made, value=f"{made.value} {rest.value}", end=rest.end + is_part)
-    return made
+    is_body = sentence.text(amount.start - 1) in PERSONS and amount.low >= 60
+    is_money = made.unit == "lb" and not (sentence.says(POUNDS) or sentence.text(amount.end) in ("lb", "lbs") or is_body)
+    return None if is_money else made
 
 
 def _height(sentence: Sentence, amount: Amount, made: Quantity) -> Quantity | None:
@@ -111,7 +114,7 @@ def _height(sentence: Sentence, amount: Amount, made: Quantity) -> Quantity | No
         is_inches = unit is not None and unit[1][0].unit == "in"
         if unit is None or is_inches:
             return replace(made, value=f"{made.value} {rest.value}", end=unit[0] if unit else rest.end)
-    is_person = amount.high >= 120 and sentence.text(amount.start - 1) in ("i'm", "he", "she", "am", "is", "about")
+    is_person = amount.high >= 120 and sentence.text(amount.start - 1) in PERSONS
     return made if sentence.says(HEIGHT) or is_person and made.unit == "cm" else None
 
 
@@ -125,8 +128,9 @@ def _alcohol(sentence: Sentence, amount: Amount, made: Quantity) -> Quantity | N
     if half := half_after(sentence.pieces, made.end):
         end = half[1]
     period = rate(texts, end)
+    is_weekly = made.unit == "units" and period is not None and period[0] == "a week" and not sentence.medicines
     is_other = NOT_ALCOHOL & set(texts) and not ALCOHOL & set(texts)
-    drinks = sentence.says(DRINKING) or made.unit == "pints" and period is not None
+    drinks = sentence.says(DRINKING) or made.unit in ("pints", "drinks") and period is not None or is_weekly
     if not of_alcohol and (is_other or not drinks or sentence.medicines and made.unit == "units"):
         return None
     if amount.vague and not of_alcohol and not period:
@@ -154,11 +158,16 @@ def _dose(sentence: Sentence, amount: Amount, made: Quantity) -> Quantity | None
             return replace(made, value=f"{made.value}/{volume.value}", unit=f"{made.unit}/ml", end=match[0])
     if sentence.text(end) == "in" and BOXES & set(texts[end + 1 : end + 3]):  # "28 tablets in a box"
         return None
-    if NOT_ALCOHOL & set(texts[end : end + 4]) and made.unit in ("ml", "litres", "g", "spoonfuls", "teaspoons"):
+    thing = set(texts[end : end + 4])
+    if (
+        NOT_ALCOHOL & thing
+        and made.unit in ("ml", "litres", "g", "spoonfuls", "teaspoons")
+        and not (made.unit == "ml" and FEEDS & thing)
+    ):
         return None
     if made.unit == "l/min" or made.unit == "litres":
-        is_oxygen = "oxygen" in texts or any(name.kind == "oxygen saturation" for _, _, name in sentence.names)
-        return made if is_oxygen and made.is_plausible else None
+        is_oxygen = bool(OXYGEN & set(texts)) or any(name.kind == "oxygen saturation" for _, _, name in sentence.names)
+        return replace(made, unit="l/min") if is_oxygen and made.is_plausible else None
     counts = has_medicine or made.unit != "%" and (bool(DOSED & set(texts)) or "times" in texts)
     if made.unit in SOFT_FORMS and (amount.vague or not (counts and made.is_plausible)):
         return None
@@ -174,7 +183,9 @@ def _duration(sentence: Sentence, amount: Amount, made: Quantity) -> Quantity | 
     texts, end = sentence.texts, made.end
     after, before = sentence.text(end), texts[max(0, amount.start - 4) : amount.start]
     is_ago = after == "ago" or texts[end : end + 1] in (["back"], ["earlier"])
-    if after in ("old", "olds") or texts[end : end + 2] == ["of", "age"] or rate(texts, end):  # "seven days a week"
+    if before[-1:] in (["at"], ["until"], ["till"]) or after in ("old", "olds") or texts[end : end + 2] == ["of", "age"]:
+        return None
+    if rate(texts, end):  # "seven days a week"
         return None
     if amount.vague and amount.low == 1 and made.unit != "fortnights":
         is_rate = bool(before) and (before[-1] in TIMES or before[-1] in OFTEN or UNITS.longest(texts, amount.start - 1))
@@ -185,6 +196,8 @@ def _duration(sentence: Sentence, amount: Amount, made: Quantity) -> Quantity | 
     return replace(made, unit=unit + " ago" * is_ago, end=end + is_ago, is_plausible=True) if made.is_plausible else None
 
 
+PERSONS = words_of("i'm he she he's she's am is about i was now")
+FEEDS = words_of("formula feed feeds milk breast ebm aptamil cow gate sma")
 OPENERS = words_of("for since over past last about around nearly almost within after in couple every")
 
 
@@ -194,7 +207,13 @@ def dose_alone(sentence: Sentence, amount: Amount) -> Quantity | None:
     if amount.vague or sentence.texts[amount.start] in OFTEN or amount.high > 5000:
         return None
     after = sentence.text(amount.end)
-    of = next((name for start, _, name in sentence.medicines if after == "of" and start == amount.end + 1), "")
+    behind = next((end for start, end, _ in sentence.medicines if start == amount.end), None)
+    if behind and amount.high <= MOST_TABLETS and not sentence.pieces[amount.end - 1].pause:  # "two paracetamol"
+        form = UNITS.longest(sentence.texts, behind)
+        unit = next((unit.unit for unit in form[1] if unit.kind == "dose"), "tablets") if form else "tablets"
+        return Quantity("dose", amount.value, unit, amount.start, amount.end)
+    starts = [start for start, _, _ in sentence.medicines if after == "of" and start - amount.end in (1, 2)]
+    of = next((name for start, _, name in sentence.medicines if start in starts), "")
     if not (near or of):
         return None
     start, end, name = near[-1] if not of else (0, amount.start, of)
@@ -207,5 +226,9 @@ def dose_alone(sentence: Sentence, amount: Amount) -> Quantity | None:
     is_last = amount.end == len(sentence.texts) or bool(sentence.pieces[amount.end - 1].pause)
     if len(between) > 5 or not set(between) <= LINKS or not (is_last or of or after in AFTER_BARE):
         return None
-    unit = next((unit for unit, names in BARE_UNITS.items() if set(name.split()) & names), "mg")
+    is_clock = between == ["at"] and amount.high <= 12
+    if is_clock or {"years", "aged"} & set(between):
+        return None
+    is_count = bool(of) and amount.high <= 4 and sentence.text(amount.end + 1) in DETERMINERS
+    unit = "tablets" if is_count else next((unit for unit, names in BARE_UNITS.items() if set(name.split()) & names), "mg")
     return Quantity("dose", amount.value, unit, amount.start, amount.end)

@@ -97,7 +97,7 @@ NOT_ALCOHOL = words_of(
     "water squash juice milk tea coffee coke cola fluid fluids lemonade lucozade tonic dioralyte cordial smoothie pop formula"
 )
 SMOKING = words_of("smoke smoked smoking smoker smokes cigarettes cigarette tobacco fags vape roll-ups")
-HEIGHT = words_of("tall height")
+HEIGHT = words_of("tall height length")
 POUNDS = words_of("weigh weight weighs lost gained lose gain heavier lighter heavy baby born birth stone put")
 # Forms in which other things come, too: they need a medicine in the sentence.
 SOFT_FORMS = words_of("drops patches sprays injections spoonfuls % mmol lozenges tablespoons litres l/min ng")
@@ -111,6 +111,6 @@ LINKS = words_of(
     "is at on of to the stays stay was it's it i think dose currently now about up from goes go remains down a that's be "
     "will we'll taking still around just roughly probably by says say reads reading came back are were been has have "
     "your his her my today this morning last night yesterday were's s come showing shows only high low measured recorded "
-    "as and "
+    "as and do doing give use using for down up put "
     "in mane lunchtime lunch evening breakfast teatime bedtime"
 )

@@ -2,7 +2,7 @@
 
 A table of expressions has columns `text`, speaker turns parted by " / ", and `expected`, measurements as kind|value|unit|about
 joined by "; ". Readers write the same in several forms: 4.0 is 4, µg and mcg are one unit, a night is a day, a fortnight two
-weeks, "10 mg in 5 ml" is 10/5 mg/ml or its two parts, and what is said twice counts once. What counts is
+weeks, once a day every day, "10 mg in 5 ml" is 10/5 mg/ml or its two parts, and what is said twice counts once. What counts is
 what stands for a fact of the patient: no plan, nothing implausible, and no measured value that was said of another person, as a
 limit or a condition.
 """
@@ -30,7 +30,7 @@ from medalign.training.data.tables import numbered_rows
 OF_TREATMENT = ("dose", "frequency", "duration")  # of the patient in any sense: what is advised has its dose, too
 TURN = " / "
 SAME_UNIT = (  # pattern, and what it is written as to compare
-    ("µg", "mcg"), ("^ng/ml$", "mcg/l"), ("^pg/ml$", "ng/l"), ("^miu/l$", "mu/l"), ("^iu/l$", "u/l"), ("night", "day"),
+    ("µg", "mcg"), ("^ng/ml$", "mcg/l"), ("^pg/ml$", "ng/l"), ("^miu/l$", "mu/l"), ("^iu/l$", "u/l"), (r"\bnight", "day"),
     (r" of \w+", ""), ("(hour|day|night|week|month|year|minute|second|fortnight|decade)s$", r"\1"),
 )  # fmt: skip
 REMEDY = "give a table of expressions"
@@ -101,6 +101,8 @@ def _judge(shown: Sequence[Measurement], expected: Sequence[Expected], bank: Con
     said_once = dict.fromkeys(part for measurement in shown for part in _parts(_as_said(measurement)))
     left, errors, n_right, n_tied_wrongly = list(wanted), [], 0, 0
     for said in said_once:
+        if not said.about and any(replace(other, about="") == said for other in said_once if other.about):
+            continue
         hit = next((e for e in left if said.kind in _kinds(e) and (said.value, said.unit) == (e.value, e.unit)), None)
         if hit:
             left.remove(hit)
@@ -143,6 +145,8 @@ def _parts(measured: Expected) -> list[Expected]:
         unit = ""
     if "fortnight" in unit and value.isdigit():
         value, unit = str(2 * int(value)), "week"
+    if measured.kind == "frequency" and value == "1":
+        unit = unit.removeprefix("per ")  # once a day is every day
     value = re.sub(r"\d[\d,.]*", lambda number: f"{float(number.group().replace(',', '')):.10g}", value)
     if measured.kind == "dose" and "/" in value:
         return [replace(measured, value=v, unit=u) for v, u in zip(value.split("/"), unit.split("/"), strict=True)]
