@@ -21,6 +21,8 @@ from medalign.core.transcript import UNKNOWN_SPEAKER, Segment, Transcript, Word
 NO_END = ("dr.", "mr.", "mrs.", "ms.", "st.", "vs.", "approx.")
 ASKING = words_of("how what what's when which")
 SHORT = 4  # pieces of a question that names nothing
+SCALES = ("out of ten", "out of 10", "nought to ten", "zero to ten", "one to ten", "0 to 10", "1 to 10", "nought to 10")
+SCALE_REACH = 6  # sentences in which a number answers "out of ten?"
 ANSWER_REACH = 8  # pieces before a number that answers
 
 
@@ -40,6 +42,7 @@ def find_measurements(transcript: Transcript, mentions: Sequence[Mention], bank:
     """All measurements in order of time, each with the concept that it belongs to, if the words say so."""
     found: list[Measurement] = []
     before: tuple[_Said, list[Place], list[str]] | None = None
+    scale_left = 0
     for said in _sentences(transcript):
         pieces = pieces_of(said.words)
         if not pieces:
@@ -48,9 +51,9 @@ def find_measurements(transcript: Transcript, mentions: Sequence[Mention], bank:
         asked = before[2] if before and _asks(before[0], said, before[2]) else []
         medicines = [(p.start, p.end, bank[p.concept_id].label) for p in places if p.is_medicine]
         dose = found[-1] if found and found[-1].kind == "dose" and found[-1].concept_id else None
-        sentence = Sentence(
-            pieces, medicines, asked, (dose.value, dose.unit) if dose and dose.value.replace(".", "").isdigit() else None
-        )
+        before_dose = (dose.value, dose.unit) if dose and dose.value.replace(".", "").isdigit() else None
+        sentence = Sentence(pieces, medicines, asked, before_dose, scale=scale_left > 0)
+        scale_left = SCALE_REACH if any(f" {scale} " in f" {' '.join(sentence.texts)} " for scale in SCALES) else scale_left - 1
         quantities = [quantity for quantity in find_quantities(sentence) if not is_of_life(sentence, quantity)]
         ties: list[str | None] = []
         for at in range(len(quantities)):

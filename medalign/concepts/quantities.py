@@ -19,13 +19,27 @@ from medalign.concepts.units import DRINKING, LINKS, PER, SMOKING, TIMES, UNITS,
 
 SHORT_ANSWER = 4  # pieces of an answer that is little more than a number
 NAME_REACH = 8  # pieces between a name ("my temperature was about") and its number
+AGAIN_REACH = 20  # the same, where another number of the name stands between
+TAKEN_UP = (
+    "it's been",
+    "it was",
+    "it's",
+    "used to be",
+    "and now",
+    "is now",
+    "it's now",
+    "up to",
+    "down to",
+    "then",
+    "repeat was",
+)
 FEVER_FROM = {"°C": 37.5, "°F": 99.5}
 AGAIN = words_of(
     "and then now to about but today yesterday repeat repeated is was it that it's % degrees bpm last week night the hours "
     "hour minutes minute used be been from before up down again a gone come went came second this morning earlier year"
 )
 PRONOUNS = words_of("that it this them")
-SPREAD = ("duration", "frequency", "alcohol", "tobacco")  # two values are a range, not a change
+SPREAD = ("duration", "frequency")  # two values are a range, not a change
 SYSTOLIC, DIASTOLIC = (60, 280), (30, 170)  # mmHg
 
 
@@ -41,6 +55,7 @@ def find_quantities(sentence: Sentence) -> list[Quantity]:
             _blood_pressure(sentence, amount, following)
             or _out_of_ten(sentence, amount)
             or _how_often(sentence, amount)
+            or _strength(sentence, amount, following)
             or _changed_dose(sentence, amount)
             or _gestation(sentence, amount, following)
             or _by_name(sentence, amount)
@@ -85,9 +100,28 @@ def _out_of_ten(sentence: Sentence, amount: Amount) -> Quantity | None:
     scores = [end for _, end, name in sentence.names if name.group == "score" and end <= amount.start]
     if scores and not any(scores[-1] <= other.start < amount.start for other in sentence.amounts):
         return None
-    if after in (["out", "of", "10"], ["out", "of", "ten"]) and amount.high <= 10 and not amount.vague:
+    if amount.high > 10 or amount.vague or amount.is_change:
+        return None
+    if after in (["out", "of", "10"], ["out", "of", "ten"]):
         return Quantity("pain score", amount.value, "/10", amount.start, amount.end + 3)
-    return None
+    is_scored = sentence.text(amount.start - 1) in ("a", "an") and "pain" in sentence.texts  # "the pain's about an eight"
+    answers = sentence.scale and amount.start <= NAME_REACH and not sentence.names
+    return (
+        Quantity("pain score", amount.value, "/10", amount.start, amount.end)
+        if ((is_scored or answers) and stands_alone(sentence, amount) and not UNITS.longest(sentence.texts, amount.end))
+        else None
+    )
+
+
+def _strength(sentence: Sentence, amount: Amount, following: Amount | None) -> Quantity | None:
+    """ "the 250 in 5 ml suspension": milligrams."""
+    if following is None or amount.vague or sentence.texts[amount.end : following.start] not in (["in"], ["per"]):
+        return None
+    match = UNITS.longest(sentence.texts, following.end)
+    is_volume = match is not None and match[1][0].unit == "ml" and amount.low == amount.high
+    return (
+        Quantity("dose", f"{amount.value}/{following.value}", "mg/ml", amount.start, match[0]) if match and is_volume else None
+    )
 
 
 def _gestation(sentence: Sentence, amount: Amount, following: Amount | None) -> Quantity | None:
@@ -118,10 +152,13 @@ def _by_name(sentence: Sentence, amount: Amount) -> Quantity | None:
         return None
     start, end, name = near[-1]
     between = sentence.texts[end : amount.start]
-    if len(between) > NAME_REACH or any(p.pause and p.pause[-1] in ".?!;" for p in sentence.pieces[end - 1 : amount.start - 1]):
-        return None
     others = [other.end for other in sentence.amounts if end <= other.start < amount.start]
-    if others and not set(sentence.texts[others[-1] : amount.start]) <= AGAIN:
+    since = " ".join(sentence.texts[others[-1] : amount.start]) if others else ""
+    if others and not (set(since.split()) <= AGAIN or since.endswith(TAKEN_UP)):
+        return None
+    if len(between) > (AGAIN_REACH if others else NAME_REACH):
+        return None
+    if any(p.pause and p.pause[-1] in ".?!;" for p in sentence.pieces[end - 1 : amount.start - 1]):
         return None
     is_near = set(between) <= LINKS
     if not (is_near or others or stands_alone(sentence, amount) or UNITS.longest(sentence.texts, amount.end)):
@@ -196,8 +233,6 @@ def _asked_for(sentence: Sentence, amount: Amount) -> Quantity | None:
         return Quantity(habit[0], amount.value, unit, amount.start, period[1] if period else amount.end)
     if amount.start > NAME_REACH or period or sentence.names:
         return None
-    if {"out", "ten"} <= set(sentence.asked) and amount.high <= 10:
-        return Quantity("pain score", amount.value, "/10", amount.start, amount.end)
     names = named(sentence.asked)
     return _reading(sentence, amount, names[-1][2], is_near=False) if names else None
 

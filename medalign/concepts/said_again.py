@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from medalign.concepts.amounts import CHANGE, Amount
+from medalign.concepts.frequencies import rate
 from medalign.concepts.sentence import Quantity, Sentence
 from medalign.concepts.tokens import words_of
 from medalign.concepts.units import TIMES, UNITS
@@ -14,9 +15,10 @@ GOES_ON = words_of("and then to on another of or is was up maybe but now usually
 FOLLOWING = words_of(
     "and but so or which that on in at for with today this now then when yesterday last from to as is was it it's before after "
     "again while because though although i i'm i'd we we'll you your he she they his her there right ok okay not no by per up "
-    "down still over if through once twice every a an the mane nocte od bd tds qds prn daily nightly weekly than rather since "
+    "down still over if through once twice every a an the mane nocte od bd tds qds prn daily nightly weekly than since all "
     "these those my our first overnight here until till max please instead or's would will who where what too only even that's"
 )
+OF = words_of("of the my your his her oral")
 FACTOR = 12.0  # doses of one medicine in one sentence seldom differ by more
 
 
@@ -35,7 +37,9 @@ def corrects(sentence: Sentence, last: Quantity, quantity: Quantity) -> bool:
     named = {at for start, end, _ in sentence.medicines for at in range(start, end)}
     between = [sentence.texts[at] for at in range(last.end, quantity.start) if at not in named]
     is_close = set(between) <= CORRECTING | WITH_CORRECTION and bool(set(between) & CORRECTING)
-    return is_close or between[:1] == ["most"] and "well" in between  # "a bottle most evenings, well, maybe four a week"
+    return (
+        is_close or between[:1] in (["most"], ["every"]) and "well" in between
+    )  # "a bottle most evenings, well, maybe four a week"
 
 
 def said_again(sentence: Sentence, last: Quantity, amount: Amount) -> Quantity | None:
@@ -43,6 +47,10 @@ def said_again(sentence: Sentence, last: Quantity, amount: Amount) -> Quantity |
     texts, before = sentence.texts, sentence.text(amount.start - 1)
     if amount.vague or amount.is_change or texts[amount.start] in ("once", "twice") or not last.is_plausible:
         return None
+    if (
+        last.kind == "dose" and amount.high <= 12 and (period := rate(texts, amount.end))
+    ):  # "one sachet, but I have three a day"
+        return Quantity("frequency", amount.value, period[0], amount.start, period[1])
     if not stands_alone(sentence, amount) or UNITS.longest(texts, amount.end) or before in TIMES or "/" in last.value:
         return None
     between = texts[last.end : amount.start]
@@ -54,7 +62,7 @@ def said_again(sentence: Sentence, last: Quantity, amount: Amount) -> Quantity |
     opened = before in GOES_ON or amount.start > 0 and bool(sentence.pieces[amount.start - 1].pause)
     if last.kind == "pain score":
         return again if amount.high <= 10 and opened else None
-    others = any(last.end <= start for start, _, _ in sentence.medicines)
+    others = any(last.end <= at and not set(texts[last.end : at]) <= OF for at, _, _ in sentence.medicines)
     low, high = amount.low * FACTOR, amount.high / FACTOR
     size = max(float(part) for part in last.value.replace(CHANGE, "-").split("-") if part)
     if last.kind != "dose" or others or not opened or not high <= size <= low or sentence.names or before in ("at", "by"):

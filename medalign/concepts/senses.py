@@ -7,14 +7,18 @@ so whoever takes numbers out of their sentences has to ask here first. The rules
 from collections.abc import Sequence
 
 from medalign.concepts.answers import statuses
+from medalign.concepts.context import Context
+from medalign.concepts.numbers import CARDINALS
 from medalign.concepts.tokens import Token, sentences, words_of
 from medalign.core.analysis import Measurement, Status
 from medalign.core.transcript import Transcript
 
 ROUNDING_S = 0.005  # times may have been through a file
 # A limit or an aim, where it stands right before a number: "stay under 130 over 80", "the target is 120 over 80".
-LIMITS = words_of("under below less above over more than least most target goal aim aiming should ideally ideal normal")
-LIMIT_REACH = 4  # words
+LIMITS = words_of("under below above over least most target goal aim aiming should ideally ideal range limit recommended")
+LIMIT_PHRASES = ("less than", "more than", "normal is", "normal would be", "normal range", "normally")
+HEDGES = words_of("maybe probably perhaps likely possibly most more not sure i think guess suppose")
+LIMIT_REACH = 5  # words
 
 
 def number_senses(transcript: Transcript, measurements: Sequence[Measurement]) -> tuple[Status, ...]:
@@ -26,16 +30,31 @@ def number_senses(transcript: Transcript, measurements: Sequence[Measurement]) -
     rows = [
         [(start, end, f"number {n} {start}", True) for n, start, end in order if n == number] for number in range(len(said))
     ]
-    contexts = [context.status for row in statuses(said, rows) for context in row]
-    found: dict[tuple[int, int, int], Status] = dict(zip(order, contexts, strict=True))
-    return tuple(found[place] if place and not _is_limit(said, place, found[place]) else "uncertain" for place in places)
+    contexts = [context for row in statuses(said, rows) for context in row]
+    found = {place: _sense(said, place, context) for place, context in zip(order, contexts, strict=True)}
+    return tuple(found[place] if place else "uncertain" for place in places)
 
 
-def _is_limit(said: list[list[Token]], place: tuple[int, int, int], status: Status) -> bool:
+def _sense(said: list[list[Token]], place: tuple[int, int, int], context: Context) -> Status:
+    """The sense of a number, where it differs from that of a complaint."""
     number, start, _ = place
-    before = [token.text for token in said[number][max(0, start - LIMIT_REACH) : start]]
-    is_value = before[-2:] == ["normal", "at"]  # "the TSH was normal at 2.7"
-    return status == "present" and not is_value and any(text in LIMITS for text in before)
+    sentence, trigger = said[number], context.trigger
+    if context.status == "resolved":  # a complaint may be gone, a reading was taken
+        return "present"
+    if trigger and trigger[0] == number and trigger[2] <= start:
+        words = {token.text for token in sentence[trigger[1] : trigger[2]]}
+        is_parted = any(token.pause for token in sentence[trigger[2] - 1 : start])
+        if context.status == "uncertain" and words <= HEDGES or context.status == "negated" and is_parted:
+            return "present"  # "maybe ten a day", "you have no temperature, 36.5"
+    return "uncertain" if context.status == "present" and _is_limit(sentence, start) else context.status
+
+
+def _is_limit(sentence: list[Token], start: int) -> bool:
+    before = [token.text for token in sentence[max(0, start - LIMIT_REACH) : start]]
+    numbers = [at for at, text in enumerate(before) if text.isdigit() or text in CARDINALS]
+    before = before[numbers[-1] + 1 if numbers else 0 :]  # "150 over 90, temperature 37"
+    said = f" {' '.join(before)} "
+    return any(text in LIMITS for text in before) or any(f" {phrase} " in said for phrase in LIMIT_PHRASES)
 
 
 def _place(said: list[list[Token]], measurement: Measurement) -> tuple[int, int, int] | None:

@@ -31,6 +31,7 @@ class Sentence:
     medicines: Sequence[tuple[int, int, str]] = ()  # pieces [start, end) and name
     asked: Sequence[str] = ()  # the texts of the question that this answers
     dose: tuple[str, str] | None = None  # value and unit of the dose that "double that to a hundred" may change
+    scale: bool = False  # how bad something is, out of ten, has been asked for
     texts: list[str] = field(init=False)
     names: list[tuple[int, int, Name]] = field(init=False)
     amounts: list[Amount] = field(init=False)

@@ -83,7 +83,7 @@ PERIODS = {  # "three times a day", "twice daily"
     "day": "a day", "days": "a day", "daily": "a day", "night": "a night", "nightly": "a night", "nights": "a night",
     "evening": "a day", "morning": "a day", "week": "a week", "weekly": "a week", "month": "a month", "monthly": "a month",
     "year": "a year", "yearly": "a year", "hour": "an hour", "hourly": "an hour", "weekend": "a week",
-    "fortnight": "a fortnight", "minute": "a minute", "fortnightly": "a fortnight", "feed": "a feed",
+    "fortnight": "a fortnight", "minute": "a minute", "fortnightly": "a fortnight",
 }  # fmt: skip
 WEEKDAYS = words_of("monday tuesday wednesday thursday friday saturday sunday weekend")
 EVERY = {"hourly": "hours", "weekly": "weeks", "monthly": "months", "yearly": "years", "daily": "days"}  # "six hourly"
@@ -111,6 +111,6 @@ LINKS = words_of(
     "is at on of to the stays stay was it's it i think dose currently now about up from goes go remains down a that's be "
     "will we'll taking still around just roughly probably by says say reads reading came back are were been has have "
     "your his her my today this morning last night yesterday were's s come showing shows only high low measured recorded "
-    "as and do doing give use using for down up put "
+    "as and do doing give use using for down up put between "
     "in mane lunchtime lunch evening breakfast teatime bedtime"
 )

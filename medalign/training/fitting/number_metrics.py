@@ -89,7 +89,7 @@ def _shown(text: str, bank: ConceptBank) -> list[Measurement]:
     senses = number_senses(transcript, found)
     shown = []
     for measurement, sense in zip(found, senses, strict=True):
-        is_patients = sense == "present" or measurement.kind in OF_TREATMENT and sense != "family"
+        is_patients = sense in ("present", "historical") or measurement.kind in OF_TREATMENT and sense != "family"
         if is_patients and measurement.is_plausible and measurement.kind != PLAN:
             shown.append(measurement)
     return shown
