@@ -9,16 +9,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib.resources import files
+from itertools import product
 from typing import Literal, get_args
 
-from medalign.concepts.tokens import PhraseTree, phrase_tokens, stem, words_of
+from medalign.concepts.tokens import PhraseTree, data_rows, phrase_tokens, stem, words_of
 from medalign.core.analysis import System
 from medalign.core.errors import DataError
 
 BANK_FILE = "bank.json"
 BLOCKED = ""  # in place of a concept id
 
-Category = Literal["finding", "diagnosis", "medicine"]
+GAP = "..."  # in a pattern: up to a few words of any kind, see `mentions`
+
+Category = Literal["finding", "diagnosis", "medicine", "procedure", "measurement", "habit"]
 CATEGORIES: tuple[Category, ...] = get_args(Category)
 
 FILLERS = words_of("um uh er erm ah hmm hm mm eh like")
@@ -41,6 +44,9 @@ class Concept:
     synonyms: tuple[str, ...] = ()  # without the label
     as_written: frozenset[str] = frozenset()  # those that must not be inflected: "the runs" is not "the run"
     places: tuple[str, ...] = ()  # complaint at a body part, in either order: "pain@knee"
+    # Wordings with a gap ("hold ... down") or with a word class ("stings when I <pee>").
+    patterns: tuple[str, ...] = ()
+    broader: tuple[str, ...] = ()  # ids of concepts that say the same less exactly: of low back pain, back pain
 
 
 class ConceptBank:
@@ -62,6 +68,7 @@ class ConceptBank:
             Concept(
                 entry["id"], entry["system"], entry["code"], entry["label"], entry["category"], tuple(entry["synonyms"]),
                 frozenset(entry.get("as_written", ())), tuple(entry.get("places", ())),
+                tuple(entry.get("patterns", ())), tuple(entry.get("broader", ())),
             )
             for entry in body["concepts"]
         )  # fmt: skip
@@ -99,6 +106,9 @@ class ConceptBank:
         for concept in self.concepts:
             for phrase in (concept.label, *concept.synonyms):
                 tree.add(phrase_keys(phrase, phrase in concept.as_written), concept.concept_id)
+            for pattern in concept.patterns:
+                for keys in pattern_keys(pattern):
+                    tree.add(keys, concept.concept_id)
         return tree
 
     @cached_property
@@ -122,3 +132,24 @@ def phrase_keys(phrase: str, as_written: bool) -> list[str]:
     if as_written:
         return ["=" + text for text in texts]
     return [stem(text) for at, text in enumerate(texts) if at in (0, len(texts) - 1) or text not in SKIPPABLE]
+
+
+def is_pattern(phrase: str) -> bool:
+    return GAP in phrase or "<" in phrase
+
+
+def pattern_keys(pattern: str) -> list[list[str]]:
+    """The paths of a pattern in the tree: one for each choice of words for its classes, with `GAP` where it has a gap."""
+    parts = [word_classes()[part[1:-1]] if part.startswith("<") else (part,) for part in pattern.split()]
+    paths = []
+    for chosen in product(*parts):
+        pieces = [piece.strip() for piece in " ".join(chosen).split(GAP)]
+        keys = [phrase_keys(piece, as_written=False) for piece in pieces]
+        paths.append([key for i, piece in enumerate(keys) for key in ([GAP] if i else []) + piece])
+    return paths
+
+
+@cache
+def word_classes() -> dict[str, tuple[str, ...]]:
+    """Words that stand for each other in patterns, by the name of their class."""
+    return {row["name"]: tuple(row["words"].split("|")) for row in data_rows("word_classes.csv")}

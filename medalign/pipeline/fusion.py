@@ -23,7 +23,7 @@ UNKNOWN_WORDS = 0.5  # certainty where no word is written
 def candidate_concepts(mentions: Sequence[Mention], audio: AudioEvidence, bank: ConceptBank) -> list[str]:
     """Concepts that transcript or audio has something to say about, mentioned ones first."""
     named = list(dict.fromkeys(mention.concept_id for mention in mentions))
-    audible = np.flatnonzero(audio.probabilities.max(0, initial=0.0) >= CANDIDATE_THRESHOLD)
+    audible = audio.audible(CANDIDATE_THRESHOLD)
     return named + [c for c in (bank.concepts[column].concept_id for column in audible) if c not in set(named)]
 
 
@@ -69,13 +69,14 @@ def _audio_only_features(column: int, text: TextEvidence, audio: AudioEvidence) 
     start_s, end_s = audio.windows_s[best]
     near = audio.windows_over(start_s, end_s)
     cosines = text.cosines[near, column]
+    rivals = text.cosines[near] if audio.reportable is None else text.cosines[near][:, audio.reportable]
     certainty = [word.probability for word in text.transcript.words if start_s <= word.start_s < end_s]
     return (
         1.0,
         _logit(probabilities[best]),
         _logit(np.sort(probabilities)[-2]) if len(probabilities) > 1 else -MAX_LOGIT,
         cosines.max(),
-        (cosines - text.cosines[near].max(1)).max(),
+        (cosines - rivals.max(1)).max(),
         text.window_scores[best],
         float(np.mean(certainty)) if certainty else UNKNOWN_WORDS,
         np.log1p(len(certainty)),

@@ -121,6 +121,9 @@ class Listener:
         The last is `encode`'s; only that one has sound events.
         """
         bank, concepts = self.bank, self._concept_embeddings
+        is_fitted = [concept.concept_id in self.calibration.concepts for concept in bank.concepts]
+        fitted = np.array(is_fitted + [False] * len(custom))  # (k,)
+        reportable = np.array(is_fitted + [True] * len(custom))  # what somebody asks for is reported, though no fit knows it
         if custom:
             bank = extended(bank, custom)
             concepts = np.concatenate([concepts, concept_embeddings(self.teacher, custom)])
@@ -135,9 +138,9 @@ class Listener:
                 continue
             audio = np.concatenate([audio, self.student.embed(so_far, complete[len(audio) :])])
             cosines = audio @ concepts.T  # (n, k)
-            probabilities = self.calibration.concept_probability(cosines, len(self.bank))
+            probabilities = self.calibration.concept_probability(cosines, fitted)
             probabilities[_silent(complete, speech_s)] = 0.0  # no voice, no evidence
-            evidence = AudioEvidence(tuple(complete), probabilities, cosines, threshold)
+            evidence = AudioEvidence(tuple(complete), probabilities, cosines, threshold, reportable)
             events = self.detector.detect(so_far) if self.detector and is_whole else ()
             yield EncodedRecording(so_far, complete, audio, speech_s, bank, concepts, evidence, events)
 
