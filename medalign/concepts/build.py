@@ -141,12 +141,23 @@ def build() -> dict:
             if good and said not in refused and keys not in taken and (len(keys) > 1 or len(said) >= MIN_DRUG_LETTERS):
                 taken[keys] = entry["id"]
                 entry["synonyms"].append(said)
-    ids = {entry["label"]: entry["id"] for entry in entries}
+    by_label = {entry["label"]: entry for entry in entries}
+    broader = {entry["id"]: _all_broader(entry, by_label) for entry in entries}
     for entry in entries:
-        entry["broader"] = [ids[label] for label in entry["broader"]]
+        entry["broader"] = broader[entry["id"]]
     sources = {name: ontology.source for name, ontology in ontologies.items()}
     concepts = [{key: value for key, value in entry.items() if value or key == "synonyms"} for entry in entries]
     return {"sources": sources, "blocked": blocked, "concepts": concepts}
+
+
+def _all_broader(entry: dict, by_label: dict[str, dict], below: tuple[str, ...] = ()) -> list[str]:
+    """Ids of the broader concepts, and of those that are broader than they."""
+    if entry["label"] in below:
+        raise DataError(f"selection.csv: {entry['label']!r} is broader than itself, by way of {', '.join(below)}")
+    found = []
+    for label in entry["broader"]:
+        found += [by_label[label]["id"], *_all_broader(by_label[label], by_label, (*below, entry["label"]))]
+    return list(dict.fromkeys(found))
 
 
 def _key(row: dict[str, str]) -> str:

@@ -1,9 +1,7 @@
 """From a transcript to concept mentions: which words mean which concept. `context` then says in which sense.
 
 Conventions: a mention lies inside one sentence; the longest wording wins and mentions never overlap; one wording
-gives one concept. Matching compares stems, so inflections and both spellings of English are found; fillers ("um"),
-articles and weak modifiers may stand inside a wording; a complaint and a body part are joined in either order ("my
-chest really hurts", "pain in my chest"). Misheard words are not guessed at.
+gives one concept, see `spans`. Misheard words are not guessed at.
 """
 
 import re
@@ -12,32 +10,18 @@ from dataclasses import dataclass, replace
 from itertools import count
 
 from medalign.concepts.answers import statuses
-from medalign.concepts.bank import BLOCKED, FILLERS, GAP, SKIPPABLE, ConceptBank
+from medalign.concepts.bank import ConceptBank
 from medalign.concepts.context import Context
 from medalign.concepts.numbers import pieces_of
 from medalign.concepts.quantities import find_quantities, is_normal_temperature
 from medalign.concepts.sentence import Sentence as NumberSentence
-from medalign.concepts.tokens import PhraseTree, Token, data_rows, sentences, stem, words_of
+from medalign.concepts.spans import Span, find_spans
+from medalign.concepts.tokens import Token, sentences
 from medalign.core.analysis import Status
 from medalign.core.transcript import UNKNOWN_SPEAKER, Segment, Transcript, Word
 
-MAX_SKIPPED = 5  # skippable words inside one wording
-MAX_GAP = 4  # words of any kind in the gap of a pattern
-MAX_BRIDGE = 8  # words between a complaint and its body part
 WORD_S = 0.3  # made-up duration of a word in plain text
 
-COMPLAINTS = {stem(word): row["complaint"] for row in data_rows("complaints.csv") for word in row["words"].split()}
-# What may stand between "my chest" and "hurts", and between "pain" and "my chest".
-PLACE_FIRST = SKIPPABLE | words_of(
-    "'s is are was were has have had been being be feel feels felt feeling get gets getting got gotten start "
-    "started starts starting do does did to too still all pretty lot quite area region side muscles which going "
-    "go keeps became become both now been badly terribly bad seems and looks look looking"
-)
-COMPLAINT_FIRST = SKIPPABLE | words_of(
-    "'s in on around across at to down up of behind under underneath inside into over with from both lower "
-    "upper left right side sides top back bottom middle centre center front part area region near one hand all "
-    "whole same here is are was going through between towards mainly mostly wee"
-)
 ALLERGIC_TO = re.compile(r"(allergic|allergy|allergies|intolerant|reaction) (to|with) ((any|the|a|an|some|all) )?$")
 FEVER = "HP:0001945"
 DRUG_ALLERGY = "ICD10CM:Z88.9"
@@ -57,21 +41,11 @@ class Mention:
     segment_index: int  # where the mention begins
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
-    """A concept at tokens [start, end) of a sentence; `weight` counts the tokens of its wording."""
-
-    start: int
-    end: int
-    concept_id: str  # BLOCKED loses a tie
-    weight: float
-
-
 def find_mentions(transcript: Transcript, bank: ConceptBank) -> tuple[Mention, ...]:
     """All mentions in order of time; the same concept appears as often as it is said."""
     said = sentences(transcript)
     words = transcript.words
-    spans = [without_normal_temperatures(sentence, _find_spans(sentence, bank), words) for sentence in said]
+    spans = [without_normal_temperatures(sentence, _spans(sentence, bank), words) for sentence in said]
     contexts = statuses(
         said, [[(s.start, s.end, s.concept_id, bank[s.concept_id].category == "medicine") for s in row] for row in spans]
     )
@@ -92,7 +66,7 @@ def _as_specific_as_said(mentions: Sequence[Mention], bank: ConceptBank) -> tupl
     narrower: dict[tuple[str, Status], list[int]] = {}
     for at, mention in enumerate(mentions):
         if mention.status != "negated":
-            for broader in _all_broader(mention.concept_id, bank):
+            for broader in bank[mention.concept_id].broader:
                 narrower.setdefault((broader, mention.status), []).append(at)
     found = []
     for at, mention in enumerate(mentions):
@@ -100,11 +74,6 @@ def _as_specific_as_said(mentions: Sequence[Mention], bank: ConceptBank) -> tupl
         meant = next((n for n in reversed(others) if n < at), others[0] if others else at)
         found.append(replace(mention, concept_id=mentions[meant].concept_id))
     return tuple(found)
-
-
-def _all_broader(concept_id: str, bank: ConceptBank) -> set[str]:
-    direct = set(bank[concept_id].broader)
-    return direct.union(*(_all_broader(broader, bank) for broader in direct))
 
 
 def without_normal_temperatures(sentence: list[Token], spans: list[Span], words: Sequence[Word]) -> list[Span]:
@@ -126,7 +95,7 @@ def without_normal_temperatures(sentence: list[Token], spans: list[Span], words:
 
 def mention_places(sentence: Sequence[Token], bank: ConceptBank) -> list[tuple[int, int]]:
     """Where the mentions of one sentence stand: tokens [start, end)."""
-    return [(span.start, span.end) for span in _find_spans(list(sentence), bank)]
+    return [(span.start, span.end) for span in _spans(list(sentence), bank)]
 
 
 def find_mentions_in_text(text: str, bank: ConceptBank) -> tuple[Mention, ...]:
@@ -150,98 +119,8 @@ def transcript_from_text(text: str) -> Transcript:
     return Transcript(tuple(segments))
 
 
-def _find_spans(sentence: list[Token], bank: ConceptBank) -> list[Span]:
-    """The mentions of one sentence: heaviest wording first, no overlap."""
-    found = _phrases(sentence, bank.phrases)
-    found += _complaints_at_places(sentence, bank.places)
-    found.sort(key=lambda span: (-span.weight, span.end - span.start, span.start))
-    free = [True] * len(sentence)
-    chosen = []
-    for span in found:
-        if all(free[span.start : span.end]):
-            free[span.start : span.end] = [False] * (span.end - span.start)
-            chosen.append(span)
-    chosen = sorted((span for span in chosen if span.concept_id != BLOCKED), key=lambda span: span.start)
-    return _join_allergies(sentence, chosen, bank)
-
-
-def _phrases(sentence: list[Token], tree: PhraseTree[str]) -> list[Span]:
-    """Every phrase of the bank, from every token; a walk may skip fillers and weak modifiers."""
-    found = []
-    root, value_key = tree.root, PhraseTree.VALUE
-    for start, first in enumerate(sentence):
-        if first.stem not in root and "=" + first.text not in root:
-            continue
-        paths = [(root, start, 0, 0, 0)]  # node, next token, tokens taken, tokens skipped, tokens left in the gap
-        while paths:
-            node, at, taken, skipped, gap = paths.pop()
-            token = sentence[at]
-            for key in (token.stem, "=" + token.text):
-                branch = node.get(key)
-                if branch is None:
-                    continue
-                if value_key in branch:
-                    concept_id = branch[value_key]
-                    found.append(Span(start, at + 1, concept_id, taken + (0.5 if concept_id == BLOCKED else 1)))
-                if at + 1 < len(sentence) and _may_go_on(sentence, at, taken + 1):
-                    paths.append((branch, at + 1, taken + 1, skipped, 0))
-                    if GAP in branch:
-                        paths.append((branch[GAP], at + 1, taken + 1, skipped, MAX_GAP))
-            if at + 1 == len(sentence):
-                continue
-            if gap and _may_go_on(sentence, at, taken):
-                paths.append((node, at + 1, taken, skipped, gap - 1))
-            elif taken and skipped < MAX_SKIPPED and token.text in SKIPPABLE:
-                paths.append((node, at + 1, taken, skipped + 1, gap))
-    return found
-
-
-def _may_go_on(sentence: list[Token], at: int, taken: int) -> bool:
-    """Commas end a wording, except around a filler ("chest, um, pain") and in long names ("hand, foot and mouth")."""
-    return not sentence[at].pause or sentence[at + 1].text in FILLERS or taken == 1 and sentence[at].text == "hand"
-
-
-def _complaints_at_places(sentence: list[Token], tree: PhraseTree[dict[str, str]]) -> list[Span]:
-    """A complaint joined with the nearest body part that gives a concept, either order."""
-    complaints = [(at, COMPLAINTS[token.stem]) for at, token in enumerate(sentence) if token.stem in COMPLAINTS]
-    if not complaints:
-        return []
-    stems = [token.stem for token in sentence]
-    places = []
-    at = 0
-    while at < len(sentence):
-        match = tree.longest(stems, at)
-        if match and not (match[0] < len(sentence) and sentence[match[0]].text == "of"):  # "the back of my head"
-            places.append((at, *match))
-            at = match[0]
-        else:
-            at += 1
-    found = []
-    for at, complaint in complaints:
-        options = []
-        for start, end, by_complaint in places:
-            concept_id = by_complaint.get(complaint) or (by_complaint.get("pain") if complaint == "cramp" else None)
-            if concept_id is None:
-                continue
-            if end <= at and _bridged(sentence, end, at, PLACE_FIRST):
-                options.append((at - end, 0, Span(start, at + 1, concept_id, end - start + 1)))
-            elif start > at and _bridged(sentence, at + 1, start, COMPLAINT_FIRST):
-                options.append((start - at - 1, 1, Span(at, end, concept_id, end - start + 1)))
-        if options:
-            found.append(min(options, key=lambda option: option[:2])[2])
-    return found
-
-
-def _bridged(sentence: list[Token], start: int, end: int, allowed: frozenset[str]) -> bool:
-    """Whether tokens [start, end) hold complaint and place together; no comma but a filler's."""
-    if end - start > MAX_BRIDGE:
-        return False
-    between = sentence[start - 1 : end]
-    commas_ok = all(
-        not token.pause or token.text in FILLERS or follower.text in FILLERS
-        for token, follower in zip(between, sentence[start : end + 1], strict=False)
-    )
-    return commas_ok and all(token.text in allowed for token in sentence[start:end])
+def _spans(sentence: list[Token], bank: ConceptBank) -> list[Span]:
+    return _join_allergies(sentence, find_spans(sentence, bank), bank)
 
 
 def _join_allergies(sentence: list[Token], spans: list[Span], bank: ConceptBank) -> list[Span]:
