@@ -64,14 +64,14 @@ class ConceptBank:
     def default(cls) -> "ConceptBank":
         """The committed bank, read once."""
         body = json.loads((files("medalign.concepts") / "data" / BANK_FILE).read_text(encoding="utf-8"))
-        concepts = (
+        absent: dict = {"as_written": (), "places": (), "patterns": (), "broader": ()}
+        concepts = [
             Concept(
                 entry["id"], entry["system"], entry["code"], entry["label"], entry["category"], tuple(entry["synonyms"]),
-                frozenset(entry.get("as_written", ())), tuple(entry.get("places", ())),
-                tuple(entry.get("patterns", ())), tuple(entry.get("broader", ())),
+                frozenset(entry["as_written"]), tuple(entry["places"]), tuple(entry["patterns"]), tuple(entry["broader"]),
             )
-            for entry in body["concepts"]
-        )  # fmt: skip
+            for entry in [{**absent, **entry} for entry in body["concepts"]]
+        ]  # fmt: skip
         return cls(concepts, body["blocked"], body["sources"])
 
     def __getitem__(self, concept_id: str) -> Concept:

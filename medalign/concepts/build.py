@@ -30,6 +30,7 @@ from medalign.core.errors import DataError
 DATA = Path(__file__).parent / "data"
 PREFIX = {"HPO": "", "ICD-10-CM": "ICD10CM:", "DRUG": "DRUG:", "CUSTOM": "CUSTOM:"}
 MAX_WORDS = 5  # longer ontology synonyms are definitions, nobody says them
+MAX_LETTERS_MORE = 4  # a spelling of a medicine's name has hardly more; longer ones are chemical names and makers' names
 MIN_DRUG_LETTERS = 6  # shorter names are mostly English words or initials
 
 
@@ -103,7 +104,8 @@ def drug_name(synonym: str, name: str, english: set[str]) -> bool:
         return True
     is_word = re.fullmatch("[a-z]+", synonym) is not None and len(synonym) >= MIN_DRUG_LETTERS
     is_latin_or_romance = synonym.endswith(("um", "a", "o"))
-    return is_word and not is_latin_or_romance and synonym[:5] == name[:5] and synonym not in english
+    is_alike = synonym[:5] == name[:5] and len(synonym) - len(name) <= MAX_LETTERS_MORE
+    return is_word and not is_latin_or_romance and is_alike and synonym not in english
 
 
 def write_codes(path: Path) -> None:

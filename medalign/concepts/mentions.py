@@ -25,6 +25,7 @@ WORD_S = 0.3  # made-up duration of a word in plain text
 ALLERGIC_TO = re.compile(r"(allergic|allergy|allergies|intolerant|reaction) (to|with) ((any|the|a|an|some|all) )?$")
 FEVER = "HP:0001945"
 DRUG_ALLERGY = "ICD10CM:Z88.9"
+ADVISED = frozenset(["medicine", "procedure", "habit"])  # what a doctor proposes is a plan: "you should have an X-ray"
 LISTING = frozenset(["and", "or", "nor", "to"])
 
 
@@ -47,7 +48,7 @@ def find_mentions(transcript: Transcript, bank: ConceptBank) -> tuple[Mention, .
     words = transcript.words
     spans = [without_normal_temperatures(sentence, _spans(sentence, bank), words) for sentence in said]
     contexts = statuses(
-        said, [[(s.start, s.end, s.concept_id, bank[s.concept_id].category == "medicine") for s in row] for row in spans]
+        said, [[(s.start, s.end, s.concept_id, bank[s.concept_id].category in ADVISED) for s in row] for row in spans]
     )
     mentions = [
         _mention(said, number, span, context, words)

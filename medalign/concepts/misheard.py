@@ -156,11 +156,17 @@ def _names_of(bank: ConceptBank) -> _Names:
         for concept in bank.concepts
         if concept.category in CATEGORIES
         for name in (concept.label, *concept.synonyms)
-        if any(frequency(word) < EVERYDAY for word in phrase_tokens(name))
+        if _is_unusual(name) and not (concept.system == "CUSTOM" and " " in name)  # "travel vaccination" is a kind, no name
     ]
     rows = [row for row in rows if MIN_LETTERS <= len(row[2]) <= MAX_LETTERS]
     concept_ids, names, letters = zip(*rows, strict=True)
     return _Names(concept_ids, names, letters, tuple(_code(row[2]) for row in rows))
+
+
+def _is_unusual(name: str) -> bool:
+    """Whether rare words make up most of it: "acid reflux medicine" is read well, and resembles too much else."""
+    words = phrase_tokens(name)
+    return 2 * sum(len(word) for word in words if frequency(word) < EVERYDAY) > sum(map(len, words))
 
 
 @lru_cache(maxsize=100_000)

@@ -77,7 +77,7 @@ class ConceptFinding:
     system: System
     code: str
     label: str
-    category: str  # finding, diagnosis, medicine
+    category: str  # finding, diagnosis, medicine, procedure, measurement, habit
     status: Status | None  # None when only the student hears it: audio alone doesn't tell a status
     trigger: str | None  # the words behind the status ("no", "my mother"); None for a plain statement
     teacher: Source | None

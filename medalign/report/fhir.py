@@ -13,6 +13,9 @@ since an analysis knows none. What was said is quoted, and may name people.
 | in the family | FamilyMemberHistory, if the words name a relative | the same, as a note: R4 has no medicines there |
 | heard in the sound only | left out: sound alone does not tell the status | left out |
 
+A procedure is a Procedure (unknown whether it was done; completed, not-done), and a ServiceRequest, drafted, if only planned; a
+habit is an Observation. What is measured is left out, for its numbers are Observations of their own.
+
 R4 demands a clinical status only of problem-list items (con-3), which these are not, and forbids one only to errors
 (con-5); so a refuted or provisional condition goes without, and no search for active conditions can find it. What is left
 out is named in an OperationOutcome. A Device names the models; every resource points to it by `meta.source`, since a
@@ -56,6 +59,13 @@ MEDICATION = {
     "resolved": "completed",
     "historical": "completed",
     "hypothetical": "intended",
+}
+PROCEDURE = {
+    "present": "unknown",
+    "uncertain": "unknown",
+    "negated": "not-done",
+    "resolved": "completed",
+    "historical": "completed",
 }
 RELATIVES = {  # word -> code of v3-RoleCode; "on my dad's side" is not the father
     word: code
@@ -162,8 +172,17 @@ def _mention(concept: ConceptFinding, case: _Case) -> dict | str:
             dosage=[{"text": _plain(said)}] if said else None,
             note=note,
         )
+    if concept.category == "procedure":
+        return _procedure(concept, narrative, note, case)
+    if concept.category == "measurement":
+        return "what is measured; numbers said of it stand by themselves"
     if concept.status not in CONDITION:
         return "only if, or planned"
+    if concept.category == "habit":
+        said_as = {"valueString": f"mentioned as {concept.status}"}
+        return case.resource(
+            "Observation", narrative, status="preliminary", code=_code(concept), subject=case.subject, **said_as, note=note
+        )
     clinical, verification = CONDITION[concept.status]
     return case.resource(
         "Condition",
@@ -176,21 +195,29 @@ def _mention(concept: ConceptFinding, case: _Case) -> dict | str:
     )
 
 
+def _procedure(concept: ConceptFinding, narrative: str, note: list[dict], case: _Case) -> dict:
+    if concept.status == "hypothetical":
+        request = {"status": "draft", "intent": "proposal"}
+        return case.resource("ServiceRequest", narrative, **request, code=_code(concept), subject=case.subject, note=note)
+    status = PROCEDURE[concept.status or "uncertain"]
+    return case.resource("Procedure", narrative, status=status, code=_code(concept), subject=case.subject, note=note)
+
+
 def _family(concept: ConceptFinding, narrative: str, note: list[dict], case: _Case) -> dict | str:
     trigger = concept.trigger or ""
     codes = [RELATIVES[word] for word in re.findall("[a-z]+", trigger.lower()) if word in RELATIVES]
     if not codes:
         return "about another person, who is not named as a relative"
     code = "FAMMEMB" if "FAMMEMB" in codes else codes[0]
-    is_medicine = concept.category == "medicine"
+    is_condition = concept.category in ("finding", "diagnosis")
     return case.resource(
         "FamilyMemberHistory",
         narrative,
         status="partial",
         patient=case.subject,
         relationship={"coding": [{"system": TERMINOLOGY + "v3-RoleCode", "code": code}], "text": _plain(trigger)},
-        note=note if is_medicine else None,
-        condition=None if is_medicine else [{"code": _code(concept), "note": note}],
+        note=None if is_condition else note,
+        condition=[{"code": _code(concept), "note": note}] if is_condition else None,
     )
 
 

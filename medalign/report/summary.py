@@ -12,10 +12,17 @@ from medalign.core.analysis import Alignment, ConceptFinding, Evidence, Measurem
 from medalign.core.wording import band
 
 Title = Literal[
-    "Problems", "Medicines", "Allergies", "Habits", "Uncertain", "In the past", "Family", "Denied", "If, or planned"
-]
+    "Problems", "Medicines", "Allergies", "Tests and procedures", "Habits",
+    "Uncertain", "In the past", "Family", "Denied", "If, or planned",
+]  # fmt: skip
 ORDER: tuple[Title, ...] = get_args(Title)
-HABITS = frozenset(["CUSTOM:alcohol-use", "ICD10CM:Z72.0", "ICD10CM:F10.20", "ICD10CM:F12.90", "ICD10CM:F17.200"])
+BY_CATEGORY: dict[str, Title] = {
+    "medicine": "Medicines",
+    "procedure": "Tests and procedures",
+    "measurement": "Tests and procedures",
+    "habit": "Habits",
+}
+HABITS = frozenset(["ICD10CM:F10.20", "ICD10CM:F17.200"])  # diagnoses that tell of one
 ALLERGY_CODES = ("ICD10CM:Z88", "ICD10CM:Z91.0", "HP:0012393")
 CHECK = " (check)"  # behind a number that can't be true of a person
 BY_STATUS: dict[Status, Title] = {
@@ -89,7 +96,7 @@ def _section_of(concept: ConceptFinding, status: Status) -> Title:
         return "Allergies"
     if concept.concept_id in HABITS:
         return "Habits"
-    return "Medicines" if concept.category == "medicine" else "Problems"
+    return BY_CATEGORY.get(concept.category, "Problems")
 
 
 Kind = Reason | Literal["missed_speech"]
