@@ -10,7 +10,7 @@ from counting import calls_of
 
 from medalign.concepts import Concept, ConceptBank, find_mentions, find_mentions_in_text
 from medalign.concepts.bank import CATEGORIES, phrase_keys
-from medalign.concepts.build import BANK_FILE, DATA, PREFIX, Ontology, build, check, drug_name, spoken
+from medalign.concepts.build import BANK_FILE, DATA, PREFIX, Ontology, _all_broader, build, check, drug_name, spoken
 from medalign.core.errors import DataError
 from medalign.core.transcript import Segment, Transcript, Word
 
@@ -181,10 +181,121 @@ def test_the_longest_wording_wins_and_gives_one_concept(said: str, expected: lis
         "a pile of papers",
         "It fits well.",
         "Where is the pain?",
+        "Forty-eight mmol/mol.",
+        "I swim the breast stroke.",
+        "My star sign is Cancer.",
+        "It was a rash decision.",
+        "the soil in my garden",
+        "I use my tablet to read.",
+        "I'm sick of this weather.",
+        "Let's run through your notes.",
+        "The flow of traffic was heavy.",
+        "It hit the headlines.",
+        "I fell asleep on the sofa.",
+        "We fell in love.",
+        "That's a shot in the dark.",
+        "I'm dying to know.",
+        "He broke the news to us.",
+        "It's a pain in the neck filling in the form.",
+        "She has a heart of gold.",
+        "My heart goes out to you.",
+        "He gave me the cold shoulder.",
+        "I've got cold feet about the wedding.",
+        "I'll keep an eye on it.",
+        "Let's face it.",
+        "On the other hand, we can wait.",
+        "I can't stand waiting.",
+        "Please hold the line.",
+        "They had a stroke of luck.",
+        "We were stuck in a traffic jam, bumper to bumper.",
+        "I'm tied up at work, the pressure is on.",
+        "The gas bill came.",
+        "She works at the petrol and gas station.",
+        "I drove past the fitness centre.",
+        "We had fish and chips by the coast.",
+        "You hit the nail on the head.",
+        "My phone died and the screen is cracked.",
+        "I'm a bit of a Scrooge, and I had a blast.",
+        "It slipped my mind.",
+        "That rings a bell.",
+        "He's a pain in the backside.",
+        "I'm on the edge of my seat.",
+        "the head of the department",
+        "Break a leg!",
+        "the cold war",
+        "It cost an arm and a leg.",
+        "Don't hold your breath.",
+        "I got the bug for gardening.",
+        "There's a bug in the software.",
+        "My computer has a virus.",
+        "The bank is in good health.",
+        "I had butterflies in my stomach.",
+        "Could you walk me through it?",
+        "I spotted a mole in the garden.",
+        "a growth in sales",
+        "There were masses of people.",
+        "I'll drop you a line.",
+        "I have a gut feeling.",
+        "She works in a plaster factory.",
+        "Fingers crossed.",
     ],
 )
 def test_look_alikes_mean_nothing(said: str, bank: ConceptBank) -> None:
     assert labels(said, bank) == []
+
+
+@pytest.mark.parametrize(
+    ("said", "label"),
+    [
+        ("It stings really badly when I go for a wee.", "painful urination"),
+        ("I can't keep anything down.", "vomiting"),
+        ("I couldn't keep even my water or food down.", "vomiting"),
+        ("There's something wrong with my waterworks.", "urinary symptoms"),
+        ("I think I've got an infection on my chest.", "chest infection"),
+        ("My tummy is all bloated.", "bloating"),
+        ("The light is really hurting my eyes.", "light sensitivity"),
+        ("My lips are tingling.", "pins and needles"),
+        ("We'll get an X-ray of your left knee.", "x-ray"),
+        ("I broke my wrist.", "wrist fracture"),
+        ("I'm allergic I think to penicillin.", "penicillin allergy"),
+    ],
+)
+def test_torn_apart_wordings_mean_their_concept(said: str, label: str, bank: ConceptBank) -> None:
+    assert label in labels(said, bank)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "It stings. I called in the morning when I went for a walk.",  # a gap ends with its sentence
+        "I keep the whole house and all of my many rooms and food down in the cellar.",  # and is short
+    ],
+)
+def test_a_gap_holds_a_few_words_of_one_sentence(said: str, bank: ConceptBank) -> None:
+    assert labels(said, bank) == []
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("I've got back pain. It's low back pain, and my back hurts most at night.", {"low back pain"}),
+        ("I took some antibiotics, amoxicillin I think.", {"amoxicillin"}),
+        ("I have chest pain and knee pain. The pain is bad.", {"chest pain", "knee pain"}),
+    ],
+)
+def test_near_duplicates_are_the_more_specific_concept(said: str, expected: set[str], bank: ConceptBank) -> None:
+    assert set(labels(said, bank)) == expected
+
+
+def test_what_is_denied_is_no_near_duplicate(bank: ConceptBank) -> None:
+    found = {(bank[m.concept_id].label, m.status) for m in find_mentions_in_text("No pain. No chest pain.", bank)}
+    assert found == {("pain", "negated"), ("chest pain", "negated")}
+
+
+def test_no_concept_is_broader_than_itself() -> None:
+    rows = {label: {"id": label, "label": label, "broader": [other]} for label, other in (("a", "b"), ("b", "a"))}
+    with pytest.raises(DataError, match="'a' is broader than itself, by way of a, b"):
+        _all_broader(rows["a"], rows)
 
 
 def test_an_ordinary_text_has_no_mentions(bank: ConceptBank) -> None:

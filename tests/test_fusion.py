@@ -1,5 +1,7 @@
 """Fusion: one probability from transcript and audio; each way of knowing a concept has its own weights."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -127,3 +129,23 @@ def test_too_little_is_refused():
     nothing = asked(20, 0, "c")
     with pytest.raises(DataError, match="too few"):
         fit_fusion(Candidates(nothing.consultation, nothing.is_name, np.zeros(20, bool), *list(vars(nothing).values())[3:]))
+
+
+def test_a_concept_that_no_fit_knows_is_not_reported_from_sound_alone():
+    loud = heard(fever=(0.9, 0.9, 0.9), nausea=(0.9, 0.9, 0.9), cough=(0.9, 0.9, 0.9))
+    ear = replace(loud, reportable=np.arange(len(BANK)) != column("nausea"))
+    transcript = transcript_from_text("I have a cough.")
+    mentions = find_mentions(transcript, BANK)
+    assert [BANK[c].label for c in candidate_concepts(mentions, ear, BANK)] == ["cough", "fever"]
+    rows = findings(mentions, reading(transcript), ear, BANK)
+    assert {row.label: row.agreement for row in rows} == {"cough": "both", "fever": "student_only"}
+    unsaid = replace(loud, reportable=np.zeros(len(BANK), bool))  # what is written has its audio beside it all the same
+    assert [row.student.evidence != () for row in findings(mentions, reading(transcript), unsaid, BANK)] == [True]
+
+
+def test_new_concepts_change_no_probability_of_those_that_the_fit_knows():
+    calibration = Calibration.load(CHECKPOINTS / DEFAULT_STUDENT)
+    known, more = np.array([[0.3, 0.5]]), np.array([[0.3, 0.5, 0.9]])
+    fitted = np.array([True, True, False])
+    assert calibration.concept_probability(more, fitted)[:, :2] == pytest.approx(calibration.concept_probability(known))
+    assert calibration.concepts <= {concept.concept_id for concept in BANK.concepts} and len(calibration.concepts) == 831

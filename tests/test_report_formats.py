@@ -241,6 +241,10 @@ R4_CODES = {  # required by R4 4.0.1
         "active", "completed", "entered-in-error", "intended", "stopped", "on-hold", "unknown", "not-taken",
     },
     "FamilyMemberHistory": {"partial", "completed", "entered-in-error", "health-unknown"},
+    "Procedure": {
+        "preparation", "in-progress", "not-done", "on-hold", "stopped", "completed", "entered-in-error", "unknown",
+    },
+    "ServiceRequest": {"draft", "active", "on-hold", "revoked", "completed", "entered-in-error", "unknown"},
     "Observation": {"registered", "preliminary", "final", "amended", "corrected", "cancelled", "entered-in-error", "unknown"},
 }  # fmt: skip
 
@@ -324,6 +328,32 @@ def test_each_status_of_a_finding_keeps_its_meaning():
     assert code_of(relative["relationship"]) == "AUNT" and relative["condition"][0]["code"]["text"] == "thing family"
     missing = told(each_status("finding"))
     assert "thing hypothetical: only if, or planned" in missing and "thing None: heard in the sound only" in missing
+
+
+def test_each_status_of_a_procedure_keeps_its_meaning():
+    full = each_status("procedure")
+    assert {p["code"]["text"]: p["status"] for p in resources(full, "Procedure")} == {
+        "thing present": "unknown",
+        "thing uncertain": "unknown",
+        "thing negated": "not-done",
+        "thing resolved": "completed",
+        "thing historical": "completed",
+    }
+    (planned,) = resources(full, "ServiceRequest")
+    assert (planned["code"]["text"], planned["status"], planned["intent"]) == ("thing hypothetical", "draft", "proposal")
+    (relative,) = resources(full, "FamilyMemberHistory")
+    assert "condition" not in relative and "thing family" in relative["note"][0]["text"]
+    assert not resources(full, "Condition")
+
+
+def test_a_habit_is_an_observation_and_what_is_measured_none():
+    full = each_status("habit")
+    said = {o["code"]["text"]: o["valueString"] for o in resources(full, "Observation")}
+    assert said == {f"thing {s}": f"mentioned as {s}" for s in ("present", "negated", "resolved", "historical", "uncertain")}
+    assert "thing hypothetical: only if, or planned" in told(full) and not resources(full, "Condition")
+    measured = each_status("measurement")
+    assert not resources(measured, "Observation") and not resources(measured, "Condition")
+    assert "thing present: what is measured" in told(measured)
 
 
 def test_each_status_of_a_medicine_keeps_its_meaning():
@@ -430,7 +460,9 @@ def test_measurements_of_the_patient_are_preliminary_observations():
 )
 def test_numbers_that_the_patient_does_not_have_are_no_observations(text):
     full = spoken(text)
-    assert full.measurements and not resources(full, "Observation")
+    observed = {o["code"]["text"] for o in resources(full, "Observation")}
+    assert full.measurements and observed <= {c.label for c in full.concepts if c.category == "habit"}
+    assert not any(name.startswith("valueQuantity") for name, _ in walk(to_fhir(full)))
     assert full.measurements[0].text in told(full)
 
 

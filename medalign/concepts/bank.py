@@ -102,7 +102,8 @@ class ConceptBank:
         """Phrase -> concept id, or BLOCKED. Keys are stems, or "=word" if not to be inflected."""
         tree = PhraseTree[str]()
         for phrase in self.blocked:
-            tree.add(phrase_keys(phrase, as_written=True), BLOCKED)
+            for keys in pattern_keys(phrase) if is_pattern(phrase) else (phrase_keys(phrase, as_written=True),):
+                tree.add(keys, BLOCKED)
         for concept in self.concepts:
             for phrase in (concept.label, *concept.synonyms):
                 tree.add(phrase_keys(phrase, phrase in concept.as_written), concept.concept_id)

@@ -124,13 +124,13 @@ def build() -> dict:
     blocked = [line for line in blocked if line and not line.startswith("#")]
 
     entries = [_entry(row) for row in rows]
-    taken = {tuple(phrase_keys(phrase, as_written=True)): "blocked" for phrase in blocked}
+    taken = {tuple(phrase_keys(phrase, as_written=True)): "blocked" for phrase in blocked if not is_pattern(phrase)}
     for entry in entries:  # what is written by hand comes before what an ontology offers
         for phrase in (entry["label"], *entry["synonyms"]):
             _claim(taken, phrase, phrase_keys(phrase, phrase in entry["as_written"]), entry["id"])
         for pattern in entry["patterns"]:
-            for keys in pattern_keys(pattern):
-                _claim(taken, pattern, keys, entry["id"])
+            for path in pattern_keys(pattern):
+                _claim(taken, pattern, path, entry["id"])
     for row, entry in zip(rows, entries, strict=True):
         if row["system"] not in ontologies:
             continue

@@ -22,7 +22,8 @@ BY_CATEGORY: dict[str, Title] = {
     "measurement": "Tests and procedures",
     "habit": "Habits",
 }
-HABITS = frozenset(["ICD10CM:F10.20", "ICD10CM:F17.200"])  # diagnoses that tell of one
+# Diagnoses that tell of one; and habits that analyses of earlier versions call findings.
+HABITS = frozenset(["CUSTOM:alcohol-use", "ICD10CM:Z72.0", "ICD10CM:F10.20", "ICD10CM:F12.90", "ICD10CM:F17.200"])
 ALLERGY_CODES = ("ICD10CM:Z88", "ICD10CM:Z91.0", "HP:0012393")
 CHECK = " (check)"  # behind a number that can't be true of a person
 BY_STATUS: dict[Status, Title] = {
