@@ -15,6 +15,11 @@ TO: tuple[list[str], ...] = (
     ["maybe"],
     ["or", "maybe"],
     ["perhaps"],
+    ["sometimes"],
+    ["occasionally"],
+    ["or", "sometimes"],
+    ["maybe", "even"],
+    ["possibly"],
     ["or", "even"],
     ["and"],
     [],
@@ -23,6 +28,7 @@ CHANGING = words_of(
     "increase increased increasing reduce reduced reducing drop dropped dropping cut taper titrate titrated double doubled "
     "raise raised lower lowered change changed switch switched move moved step bump bumped bring wean halve halved up put push"
 )
+TIMED = words_of("seconds minutes hours days weeks months years times a per or")
 CHANGE_REACH = 8  # pieces before a number in which a word may say that it changes
 MAX_LISTED = 14  # "two, three days"; in larger numbers a comma parts what does not belong together
 
@@ -64,6 +70,7 @@ def find_amounts(pieces: Sequence[Piece]) -> list[Amount]:
 def _between(pieces: Sequence[Piece], a: Number, b: Number) -> str | None:
     """The sign between two numbers that belong together; None if they don't."""
     words = [piece.text for piece in pieces[a.end : b.start]]
+    words = words[:-1] if words[-1:] in (["a"], ["an"]) and words[:-1] else words
     is_pressure = "over" in (pieces[a.start - 1].text if a.start else "", pieces[b.end].text if b.end < len(pieces) else "")
     if is_pressure or words not in TO or a.vague or b.vague or pieces[a.end - 1].pause in (".", "?", "!", ";"):
         return None
@@ -76,7 +83,9 @@ def _between(pieces: Sequence[Piece], a: Number, b: Number) -> str | None:
         directed = words[0] in ("up", "down") or before[-1:] == ["from"] or CHANGING & set(before)
         return CHANGE if directed or a.value > b.value else "-"
     if not words or words == ["maybe"]:
+        is_round = a.value % 5 == b.value % 5 == 0 and b.value - a.value in (5, 10)  # "ten, fifteen minutes"
         is_list = b.value - a.value == 1 or b.value <= MAX_LISTED and a.value >= 1 and b.value - a.value <= 4
+        is_list = is_list or is_round and pieces[b.end].text in TIMED if b.end < len(pieces) else is_list
         wanted = bool(pieces[a.end - 1].pause) or b.value - a.value == 1
         return "-" if is_list and wanted and a.value < b.value and a.value.is_integer() else None
     return "-" if a.value < b.value else None

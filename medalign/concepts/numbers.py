@@ -36,6 +36,10 @@ FILLERS = words_of("um uh er erm ah eh hm hmm mm")
 NOUGHT = words_of("oh o nought naught zero")
 LARGE = words_of("hundred thousand million")
 AT_THIS = words_of("this that some the a no which any one's")  # "at this point five of us": no decimal
+BEFORE_ONE = words_of(  # "the other one", "a big one": a pronoun
+    "other the this that each every any no bottom top first last next old new big small little another which blue brown red "
+    "white pink yellow long short strong wrong right left bad good worse worst best"
+)
 PARTS = {"half": 0.5, "quarter": 0.25}
 VAGUE = {"a": 1.0, "an": 1.0, "couple": 2.0, "dozen": 12.0}
 OFTEN = {"once": 1.0, "twice": 2.0, "thrice": 3.0}
@@ -96,7 +100,7 @@ def _parts(bare: str) -> list[str]:
     if every := _EVERY.fullmatch(bare):
         return ["every", every[1], "hours"]
     if bare in FRACTIONS or not (bare[0].isdigit() or bare[0] == "."):
-        bare = bare.removesuffix("'s") if len(bare) > 3 else bare
+        bare = bare.removesuffix("'s") if len(bare) > 3 and bare != "one's" else bare
         if strength := _BARE_STRENGTH.fullmatch(bare):
             return [strength[1], "in", strength[2], "ml"]
         without_dots = bare.replace(".", "") if DOTTED.fullmatch(bare) else bare
@@ -150,7 +154,7 @@ def _in_words(pieces: Sequence[Piece], at: int) -> Number | None:
     if said == "point" and (at == 0 or pieces[at - 1].text not in AT_THIS) and (decimals := _decimals(pieces, at)):
         return Number(decimals[0], at, decimals[1], in_words=True)
     first = _cardinal(pieces, at)
-    if first is None:
+    if first is None or said == "one" and at and pieces[at - 1].text in BEFORE_ONE:
         return None
     value, end = first
     if decimals := _decimals(pieces, end):

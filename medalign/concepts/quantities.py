@@ -20,6 +20,7 @@ from medalign.concepts.units import DRINKING, LINKS, PER, SMOKING, TIMES, UNITS,
 SHORT_ANSWER = 4  # pieces of an answer that is little more than a number
 NAME_REACH = 8  # pieces between a name ("my temperature was about") and its number
 AGAIN_REACH = 20  # the same, where another number of the name stands between
+ROUTES = words_of("iv im subcut sc po orally topically inhaled subcutaneously intramuscularly intravenously thinly")
 TAKEN_UP = (
     "it's been",
     "it was",
@@ -64,7 +65,7 @@ def find_quantities(sentence: Sentence) -> list[Quantity]:
             or _asked_for(sentence, amount)
             or _temperature_alone(sentence, amount)
             or dose_alone(sentence, amount)
-            or (said_again(sentence, found[-1], amount) if found else None)
+            or (said_again(sentence, found, amount))
         )
         if quantity:
             if found and corrects(sentence, found[-1], quantity):
@@ -100,11 +101,12 @@ def _out_of_ten(sentence: Sentence, amount: Amount) -> Quantity | None:
     scores = [end for _, end, name in sentence.names if name.group == "score" and end <= amount.start]
     if scores and not any(scores[-1] <= other.start < amount.start for other in sentence.amounts):
         return None
-    if amount.high > 10 or amount.vague or amount.is_change:
+    if amount.high > 10 or amount.vague:
         return None
     if after in (["out", "of", "10"], ["out", "of", "ten"]):
         return Quantity("pain score", amount.value, "/10", amount.start, amount.end + 3)
-    is_scored = sentence.text(amount.start - 1) in ("a", "an") and "pain" in sentence.texts  # "the pain's about an eight"
+    rated = {"pain", "out"} & set(sentence.texts)
+    is_scored = sentence.text(amount.start - 1) in ("a", "an") and rated  # "the pain's about an eight"
     answers = sentence.scale and amount.start <= NAME_REACH and not sentence.names
     return (
         Quantity("pain score", amount.value, "/10", amount.start, amount.end)
@@ -256,8 +258,11 @@ def _temperature_alone(sentence: Sentence, amount: Amount) -> Quantity | None:
     )
     if not (is_alone and len(decimals) == 1 and amount.low == amount.high) or sentence.medicines:
         return None
+    is_answer = amount.start <= 2 and bool(sentence.asked)
     before = sentence.texts[max(0, amount.start - 3) : amount.start]
-    if not set(before) & words_of("was is it's it he she that reading reads hit up to at got been says running has had of"):
+    if not is_answer and not set(before) & words_of(
+        "was is it's it he she that reading reads hit up to at got been says running has had of"
+    ):
         return None
     unit = "°C" if 35 <= float(whole) < 43 else "°F" if 96 <= float(whole) < 108 else None
     return Quantity("temperature", amount.value, unit, amount.start, amount.end) if unit else None
@@ -267,6 +272,7 @@ def _abbreviations(sentence: Sentence, found: Sequence[Quantity]) -> list[Quanti
     """bd, tds, "daily" and "a day" behind a dose or a medicine; "every other day"."""
     taken = {at for quantity in found for at in range(quantity.start, quantity.end)}
     doses = {quantity.end for quantity in found if quantity.kind == "dose" and "/" not in quantity.unit}
+    doses |= {end + 1 for end in doses if sentence.text(end) in ROUTES}
     behind = doses | {end for _, end, _ in sentence.medicines}
     made = []
     for at, text in enumerate(sentence.texts):

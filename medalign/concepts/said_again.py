@@ -1,12 +1,13 @@
 """Numbers that go on from one before in their sentence: "12 units in the morning and 16 at night", "10, sorry, 50"."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from medalign.concepts.amounts import CHANGE, Amount
 from medalign.concepts.frequencies import rate
 from medalign.concepts.sentence import Quantity, Sentence
 from medalign.concepts.tokens import words_of
-from medalign.concepts.units import TIMES, UNITS
+from medalign.concepts.units import LABORATORY, TIMES, UNITS
 
 CORRECTING = words_of("sorry no actually rather correction well wait mean lie oops")
 WITH_CORRECTION = words_of("i i'm of or that make that's it's a tell it is should be maybe let me say more like oh the my")
@@ -19,6 +20,8 @@ FOLLOWING = words_of(
     "these those my our first overnight here until till max please instead or's would will who where what too only even that's"
 )
 OF = words_of("of the my your his her oral")
+MEASURED = LABORATORY | {"temperature", "pulse", "respiratory rate", "oxygen saturation", "peak flow"}
+MEASURED_FACTOR = 3.0
 FACTOR = 12.0  # doses of one medicine in one sentence seldom differ by more
 
 
@@ -42,8 +45,11 @@ def corrects(sentence: Sentence, last: Quantity, quantity: Quantity) -> bool:
     )  # "a bottle most evenings, well, maybe four a week"
 
 
-def said_again(sentence: Sentence, last: Quantity, amount: Amount) -> Quantity | None:
+def said_again(sentence: Sentence, found: Sequence[Quantity], amount: Amount) -> Quantity | None:
     """The number alone as one more value of what was measured before."""
+    last = next((quantity for quantity in reversed(found) if quantity.kind not in ("duration", "frequency")), None)
+    if last is None:
+        return None
     texts, before = sentence.texts, sentence.text(amount.start - 1)
     if amount.vague or amount.is_change or texts[amount.start] in ("once", "twice") or not last.is_plausible:
         return None
@@ -62,6 +68,17 @@ def said_again(sentence: Sentence, last: Quantity, amount: Amount) -> Quantity |
     opened = before in GOES_ON or amount.start > 0 and bool(sentence.pieces[amount.start - 1].pause)
     if last.kind == "pain score":
         return again if amount.high <= 10 and opened else None
+    if (
+        last.kind == "weight"
+        and before in ("i'm", "he's", "she's", "now")
+        or last.kind in MEASURED
+        and before in ("and", "then")
+    ):
+        return (
+            again
+            if 1 / MEASURED_FACTOR < amount.high / float(last.value.split("-")[0].split(CHANGE)[0]) < MEASURED_FACTOR
+            else None
+        )
     others = any(last.end <= at and not set(texts[last.end : at]) <= OF for at, _, _ in sentence.medicines)
     low, high = amount.low * FACTOR, amount.high / FACTOR
     size = max(float(part) for part in last.value.replace(CHANGE, "-").split("-") if part)

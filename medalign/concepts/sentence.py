@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from medalign.concepts.amounts import Amount, find_amounts
-from medalign.concepts.numbers import Piece
+from medalign.concepts.numbers import CARDINALS, Piece
 from medalign.concepts.tokens import words_of
 from medalign.concepts.units import NAMES, TIMES, UNITS, Name
 
@@ -44,7 +44,7 @@ class Sentence:
             amount
             for amount in find_amounts(self.pieces)
             if not inside & set(range(amount.start, amount.end))
-            and (not amount.vague or counted_from(texts, amount.end) is not None)
+            and (not amount.vague or counted_from(texts, amount.end) is not None or _is_part_of(texts, amount))
         ]
         for name, value in (("texts", texts), ("names", names), ("amounts", amounts)):
             object.__setattr__(self, name, value)
@@ -69,6 +69,11 @@ def counted_from(texts: Sequence[str], at: int) -> int | None:
         if start >= len(texts) or texts[start] not in BEFORE_UNIT:
             return None
     return None
+
+
+def _is_part_of(texts: Sequence[str], amount: Amount) -> bool:
+    """ "a quarter of a 50 mg tablet"."""
+    return amount.low < 1 and texts[amount.end : amount.end + 1] != [] and texts[amount.end] in CARDINALS | {"5", "10", "50"}
 
 
 def named(texts: Sequence[str]) -> list[tuple[int, int, Name]]:

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from medalign.concepts.amounts import Amount
+from medalign.concepts.amounts import CHANGING, Amount
 from medalign.concepts.frequencies import rate
 from medalign.concepts.numbers import OFTEN, half_after
 from medalign.concepts.sentence import Quantity, Sentence, counted_from
@@ -28,8 +28,10 @@ AFTER_BARE = words_of(
     "nightly weekly when as so up now by since on if before after nocte until instead still"
 )
 DOSED = words_of("od bd tds qds bid tid qid daily once twice eye eyes ear nostril nostrils tongue nose nightly spacer inhaler")
+AIR = words_of("air litres litre oxygen")
 OXYGEN = words_of("oxygen o2 nasal prongs concentrator venturi specs")
 BOXES = words_of("box boxes pack packet bottle strip pot")
+BEGUN = words_of("start started starting stay stays commence begin")
 DETERMINERS = words_of("the my your those these his her")
 MOST_TABLETS = 8  # "two paracetamol"
 HALVING = words_of("day days week weeks hour hours month months year years minute minutes pack packs bottle tablet pint")
@@ -56,7 +58,7 @@ def _counted_strength(sentence: Sentence, amount: Amount) -> Quantity | None:
     match = UNITS.longest(sentence.texts, strength.end) if strength else None
     end = next((end for start, end, _ in sentence.medicines if match and start == match[0]), match[0] if match else 0)
     form = UNITS.longest(sentence.texts, end) if match and sentence.text(end) in FORMS else None
-    is_count = form and amount.high <= 12 and not amount.vague
+    is_count = form and amount.high <= 12
     return Quantity("dose", amount.value, form[1][0].unit, amount.start, amount.end) if form and is_count else None
 
 
@@ -79,7 +81,9 @@ def _never(sentence: Sentence, amount: Amount, made: Quantity) -> None:
 
 
 def _saturation(sentence: Sentence, amount: Amount, made: Quantity) -> Quantity | None:
-    return made if any(name.kind == made.kind for _, _, name in sentence.names) and made.is_plausible else None
+    named = [start for start, _, name in sentence.names if name.kind == made.kind and start != made.end]
+    is_breathing = amount.low >= 70 and bool(AIR & set(sentence.texts))
+    return made if (named or is_breathing) and made.is_plausible and sentence.text(made.end) not in OXYGEN else None
 
 
 def _temperature(sentence: Sentence, amount: Amount, made: Quantity) -> Quantity | None:
@@ -122,13 +126,16 @@ def _alcohol(sentence: Sentence, amount: Amount, made: Quantity) -> Quantity | N
     texts = sentence.texts
     thing = texts[made.end : made.end + 4] if sentence.text(made.end) == "of" else []
     of_alcohol = bool(ALCOHOL & set(thing))
-    if (NOT_ALCOHOL & set(thing) or thing) and not of_alcohol or amount.vague and amount.value == "2":
+    known = next((n + 1 for n, text in enumerate(thing) if text in ALCOHOL), 0)
+    brand = next((n for n in range(2, len(thing)) if rate(texts, made.end + n)), 0)  # "six cans of Stella a night"
+    if NOT_ALCOHOL & set(thing) and not of_alcohol or thing and not (of_alcohol or brand):
         return None
-    end = made.end + next((n + 1 for n, text in enumerate(thing) if text in ALCOHOL), 0)
+    of_alcohol = of_alcohol or brand > 0
+    end = made.end + (known or brand)
     if half := half_after(sentence.pieces, made.end):
         end = half[1]
     period = rate(texts, end)
-    is_weekly = made.unit == "units" and period is not None and period[0] == "a week" and not sentence.medicines
+    is_weekly = made.unit == "units" and period == ("a week", made.end + 2) and not sentence.medicines and made.is_plausible
     is_other = NOT_ALCOHOL & set(texts) and not ALCOHOL & set(texts)
     drinks = sentence.says(DRINKING) or made.unit in ("pints", "drinks") and period is not None or is_weekly
     if not of_alcohol and (is_other or not drinks or sentence.medicines and made.unit == "units"):
@@ -183,9 +190,13 @@ def _duration(sentence: Sentence, amount: Amount, made: Quantity) -> Quantity | 
     texts, end = sentence.texts, made.end
     after, before = sentence.text(end), texts[max(0, amount.start - 4) : amount.start]
     is_ago = after == "ago" or texts[end : end + 1] in (["back"], ["earlier"])
+    if amount.low == amount.high == 1 and texts[end : end + 2] == ["or", "two"]:  # "a day or two"
+        is_ago = sentence.text(end + 2) == "ago"
+        unit = f"{made.unit.rstrip('s')}s" + " ago" * is_ago
+        return replace(made, value="1-2", unit=unit, end=end + 2 + is_ago)
     if before[-1:] in (["at"], ["until"], ["till"]) or after in ("old", "olds") or texts[end : end + 2] == ["of", "age"]:
         return None
-    if rate(texts, end):  # "seven days a week"
+    if after in ("a", "per") and rate(texts, end):  # "seven days a week"
         return None
     if amount.vague and amount.low == 1 and made.unit != "fortnights":
         is_rate = bool(before) and (before[-1] in TIMES or before[-1] in OFTEN or UNITS.longest(texts, amount.start - 1))
@@ -208,6 +219,8 @@ def dose_alone(sentence: Sentence, amount: Amount) -> Quantity | None:
         return None
     after = sentence.text(amount.end)
     behind = next((end for start, end, _ in sentence.medicines if start == amount.end), None)
+    if behind and (amount.high >= 50 or not amount.low.is_integer()) and not sentence.pieces[amount.end - 1].pause:
+        return Quantity("dose", amount.value, "mg", amount.start, amount.end)  # "the five hundred metformin"
     if behind and amount.high <= MOST_TABLETS and not sentence.pieces[amount.end - 1].pause:  # "two paracetamol"
         form = UNITS.longest(sentence.texts, behind)
         unit = next((unit.unit for unit in form[1] if unit.kind == "dose"), "tablets") if form else "tablets"
@@ -224,11 +237,13 @@ def dose_alone(sentence: Sentence, amount: Amount) -> Quantity | None:
         end = earlier[-1]
     between = sentence.texts[end : amount.start]
     is_last = amount.end == len(sentence.texts) or bool(sentence.pieces[amount.end - 1].pause)
-    if len(between) > 5 or not set(between) <= LINKS or not (is_last or of or after in AFTER_BARE):
+    if len(between) > 8 or not set(between) <= LINKS | CHANGING or not (is_last or of or after in AFTER_BARE):
         return None
-    is_clock = between == ["at"] and amount.high <= 12
+    is_clock = between == ["at"] and amount.high <= 12 and amount.low.is_integer() and not BEGUN & set(sentence.texts)
     if is_clock or {"years", "aged"} & set(between):
         return None
-    is_count = bool(of) and amount.high <= 4 and sentence.text(amount.end + 1) in DETERMINERS
+    others = [other.low for other in sentence.amounts if other.high >= 50]
+    is_count = bool(others) and amount.high <= 4 and amount.low.is_integer() and not of  # "metformin 500, two with breakfast"
+    is_count = is_count or bool(of) and amount.high <= 4 and sentence.text(amount.end + 1) in DETERMINERS
     unit = "tablets" if is_count else next((unit for unit, names in BARE_UNITS.items() if set(name.split()) & names), "mg")
     return Quantity("dose", amount.value, unit, amount.start, amount.end)

@@ -90,7 +90,8 @@ EVERY = {"hourly": "hours", "weekly": "weeks", "monthly": "months", "yearly": "y
 ABBREVIATED = {"od": "1", "qd": "1", "bd": "2", "bid": "2", "tds": "3", "tid": "3", "tid.": "3", "qds": "4", "qid": "4"}
 ALCOHOL = words_of(
     "alcohol wine beer beers lager cider gin vodka whisky whiskey rum spirits sherry port prosecco champagne brandy ale stout "
-    "booze pub"
+    "booze pub stella fosters carling guinness heineken carlsberg budweiser strongbow baileys red white rose rosé merlot "
+    "shiraz pinot chardonnay sauvignon martini bacardi bitter schnapps ouzo tequila cava whiskies gins"
 )
 DRINKING = ALCOHOL | words_of("drink drinks drinking drank drinker")
 NOT_ALCOHOL = words_of(
@@ -111,6 +112,6 @@ LINKS = words_of(
     "is at on of to the stays stay was it's it i think dose currently now about up from goes go remains down a that's be "
     "will we'll taking still around just roughly probably by says say reads reading came back are were been has have "
     "your his her my today this morning last night yesterday were's s come showing shows only high low measured recorded "
-    "as and do doing give use using for down up put between "
+    "as and do doing give use using for down up put between i'd dose we're doses "
     "in mane lunchtime lunch evening breakfast teatime bedtime"
 )
