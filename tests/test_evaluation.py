@@ -210,6 +210,7 @@ def test_concepts_of_one_consultation_are_not_probed_and_wrong_input_is_refused(
     truth = np.zeros((200, 3), bool)
     truth[:8, 0], truth[15:25, 1], truth[[3, 50], 2] = True, True, True
     assert np.isfinite(cross_validated_probe(x, truth, groups)).all(0).tolist() == [False, True, False]
+    assert np.isnan(cross_validated_probe(x, truth[:, :1], groups)).all()  # none is left
     with pytest.raises(ValueError, match="10 groups can't be cut into 11 folds"):
         cross_validated_probe(x, truth, groups, n_folds=11)
     with pytest.raises(ValueError, match=r"truth is \(199, 3\)"):

@@ -81,6 +81,8 @@ def cross_validated_probe(
     groups_with = np.array([len(np.unique(ids[column])) for column in truth.T.astype(bool)], dtype=int)
     kept = np.flatnonzero((truth.sum(0) >= min_mentions) & (groups_with >= 2))
     scores = np.full(truth.shape, np.nan)
+    if not len(kept):
+        return scores  # nothing was said often enough
     fold_of = _folds(np.bincount(ids), n_folds, seed)[ids]
     for fold in range(n_folds):
         held_out = fold_of == fold

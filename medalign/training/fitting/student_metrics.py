@@ -184,7 +184,8 @@ class _Measure:
         if n_groups < 2:
             raise DataError("the validation rows are of one consultation; a probe is fitted on others than it is measured on")
         truth = self.mentioned[:, self.evaluated]
-        scores = cross_validated_probe(embeddings, truth, self.groups, n_folds=min(N_FOLDS, n_groups))
+        n_folds = min(N_FOLDS, n_groups)
+        scores = cross_validated_probe(embeddings, truth, self.groups, n_folds=n_folds, min_mentions=MIN_MENTIONS)
         return self._with_interval(
             "probe_average_precision",
             lambda rows: _mean_of_defined(column_average_precision(scores[rows], truth[rows])),
