@@ -54,7 +54,11 @@ def find_measurements(transcript: Transcript, mentions: Sequence[Mention], bank:
         before_dose = (dose.value, dose.unit) if dose and dose.value.replace(".", "").isdigit() else None
         sentence = Sentence(pieces, medicines, asked, before_dose, scale=scale_left > 0)
         scale_left = SCALE_REACH if any(f" {scale} " in f" {' '.join(sentence.texts)} " for scale in SCALES) else scale_left - 1
-        quantities = [quantity for quantity in find_quantities(sentence) if not is_of_life(sentence, quantity)]
+        quantities = [
+            quantity
+            for quantity in find_quantities(sentence)
+            if is_plan(sentence, quantity) or not is_of_life(sentence, quantity)
+        ]
         ties: list[str | None] = []
         for at in range(len(quantities)):
             is_changed = dose and quantities[at].value.startswith(f"{dose.value}{CHANGE}") and not places

@@ -14,12 +14,13 @@ from medalign.concepts.numbers import OFTEN
 from medalign.concepts.said_again import corrects, said_again, stands_alone
 from medalign.concepts.sentence import Quantity, Sentence, counted_from, named
 from medalign.concepts.tokens import words_of
-from medalign.concepts.unit_kinds import dose_alone, with_unit
+from medalign.concepts.unit_kinds import THINGS, dose_alone, with_unit
 from medalign.concepts.units import DRINKING, LINKS, PER, SMOKING, TIMES, UNITS, Name
 
 SHORT_ANSWER = 4  # pieces of an answer that is little more than a number
 NAME_REACH = 8  # pieces between a name ("my temperature was about") and its number
 AGAIN_REACH = 20  # the same, where another number of the name stands between
+OF_MANY = words_of("people patients women men times cases children adults of it's they it")
 ROUTES = words_of("iv im subcut sc po orally topically inhaled subcutaneously intramuscularly intravenously thinly")
 TAKEN_UP = (
     "it's been",
@@ -103,7 +104,7 @@ def _out_of_ten(sentence: Sentence, amount: Amount) -> Quantity | None:
         return None
     if amount.high > 10 or amount.vague:
         return None
-    if after in (["out", "of", "10"], ["out", "of", "ten"]):
+    if after in (["out", "of", "10"], ["out", "of", "ten"]) and sentence.text(amount.end + 3) not in OF_MANY:
         return Quantity("pain score", amount.value, "/10", amount.start, amount.end + 3)
     rated = {"pain", "out"} & set(sentence.texts)
     is_scored = sentence.text(amount.start - 1) in ("a", "an") and rated  # "the pain's about an eight"
@@ -153,6 +154,8 @@ def _by_name(sentence: Sentence, amount: Amount) -> Quantity | None:
     if not near or amount.vague or sentence.texts[amount.start] in OFTEN:
         return None
     start, end, name = near[-1]
+    if name.kind == "weight" and THINGS & set(sentence.texts):
+        return None
     between = sentence.texts[end : amount.start]
     others = [other.end for other in sentence.amounts if end <= other.start < amount.start]
     since = " ".join(sentence.texts[others[-1] : amount.start]) if others else ""

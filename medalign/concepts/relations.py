@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from medalign.concepts.sentence import Quantity, Sentence
 from medalign.concepts.tokens import words_of
+from medalign.concepts.units import DOSE_WORDS
 
 CLAUSE = words_of("and but so because when then while which if although though whereas or")
 TIED = ("dose", "frequency", "duration", "weight", "pain score")
@@ -25,8 +26,19 @@ PLANNING = (
 )  # fmt: skip
 LIFE = words_of(
     "waiting waited wait queue queued hold sat drive drove driving bus train journey flight park parking behind married "
-    "worked lived live living retired moved job school university anniversary holiday"
+    "worked work works working lived live living retired moved job school university anniversary holiday spain france abroad "
+    "walk appointment doctor consultant saw gym swim swimming pilates yoga football golf carer carers nurse daughter visit "
+    "visits shift shifts church shop shopping class classes lesson lessons meeting meetings course cooking television tv screen "
+    "supply worth prescription here sign note college prison army"
 )
+# What is said of anybody, or of what is to come: it has not lasted, unless a medicine is taken so long.
+GENERAL = words_of("people adults usual usually maximum average typically generally normally most these infections operation")
+COMING = words_of(
+    "will i'll you'll he'll she'll we'll it'll they'll would you'd can could may might must mustn't should don't shouldn't "
+    "won't aim fast wait leave takes tends need needs allow avoid keep rest"
+)
+FIRST_PERSON = words_of("i i've i'm i'd my me we've")
+AGED = words_of("he's she's i'm he she")
 HAPPENED = words_of("lost gained put dropped gone went grew grown been had was were happened came")
 BEFORE_OTHER = words_of("after within before until by next")
 IF_REACH = 24  # pieces between a condition and its time; a medicine ends it: "if it hurts, take X for three days"
@@ -62,6 +74,10 @@ def is_plan(sentence: Sentence, quantity: Quantity) -> bool:
         return False
     texts = sentence.texts
     first, last = clause_of(sentence, quantity)
+    clause = set(texts[first:last])
+    is_treated = sentence.medicines or sentence.dose or DOSE_WORDS & set(texts)
+    if not is_treated and (GENERAL | COMING) & clause and not FIRST_PERSON & clause and not {"been", "had"} & clause:
+        return True
     said = f" {' '.join(texts[first:last])} "
     before = texts[max(0, quantity.start - 3) : quantity.start]
     if set(before[-1:]) <= {"last", "past"} and before:
@@ -79,10 +95,19 @@ def is_plan(sentence: Sentence, quantity: Quantity) -> bool:
 
 def is_of_life(sentence: Sentence, quantity: Quantity) -> bool:
     """Whether a time is of waiting, travel, home or work, and of nobody's health."""
-    if quantity.kind != "duration":
+    if quantity.kind not in ("duration", "frequency", "dose"):
         return False
     first, last = clause_of(sentence, quantity)
-    return bool(LIFE & set(sentence.texts[first:last]))
+    clause = set(sentence.texts[first:last])
+    if quantity.kind == "dose":
+        return not sentence.medicines and bool(
+            {"people", "adults", "maximum"} & clause or "usual dose" in " ".join(sentence.texts)
+        )
+    is_end = quantity.end == len(sentence.texts) or bool(sentence.pieces[quantity.end - 1].pause)
+    is_weeks = quantity.unit.startswith("week") and sentence.text(quantity.start - 1) != "he's"  # of a pregnancy
+    is_age = sentence.text(quantity.start - 1) in AGED and is_end and not is_weeks and quantity.kind == "duration"
+    is_treated = bool(sentence.medicines) and quantity.kind == "frequency"
+    return is_age or bool(LIFE & clause) and not is_treated
 
 
 def clause_of(sentence: Sentence, quantity: Quantity) -> tuple[int, int]:
@@ -102,6 +127,8 @@ def tie(
     quantity = quantities[at]
     if quantity.kind not in TIED or is_plan(sentence, quantity):
         return None
+    read = {i for other in quantities for i in range(other.start, other.end)}
+    places = [place for place in places if not read & set(range(place.start, place.end))]  # "stone" is a unit here
     with_last = at > 0 and _goes_with(sentence, quantities[at - 1], quantity, places, ties[at - 1])
     if quantity.kind == "dose":
         following = quantities[at + 1] if at + 1 < len(quantities) else quantity
@@ -122,7 +149,7 @@ def tie(
 def _goes_with(sentence: Sentence, last: Quantity, quantity: Quantity, places: Sequence[Place], about: str | None) -> bool:
     """Whether how often or how long goes with the dose before: "5 ml of X, up to four times a day", "500 mg tds for a week"."""
     named = {at for place in places if place.concept_id == about for at in range(place.start, place.end)}
-    others = [place for place in places if last.end <= place.start < quantity.start and place.concept_id != about]
+    others = [p for p in places if last.end <= p.start < quantity.start and p.concept_id != about and p.is_medicine]
     between = [sentence.texts[at] for at in range(last.end, quantity.start) if at not in named]
     left = [text for text in between if text not in OF_MEDICINE and text not in DOSING]
     return last.kind in ("dose", "frequency") and not others and len(left) <= 2

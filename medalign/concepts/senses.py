@@ -16,7 +16,27 @@ from medalign.core.transcript import Transcript
 ROUNDING_S = 0.005  # times may have been through a file
 # A limit or an aim, where it stands right before a number: "stay under 130 over 80", "the target is 120 over 80".
 LIMITS = words_of("under below above over least most target goal aim aiming should ideally ideal range limit recommended")
-LIMIT_PHRASES = ("less than", "more than", "normal is", "normal would be", "normal range", "normally")
+LIMIT_PHRASES = (
+    "less than",
+    "more than",
+    "normal is",
+    "normal would be",
+    "normal range",
+    "normally",
+    "normal temperature",
+    "normal pulse",
+    "we want",
+    "we'd like",
+    "you want",
+    "we treat",
+    "in adults",
+    "most people",
+    "the usual",
+    "the average",
+    "the maximum",
+    "the cut off",
+    "the limit",
+)
 HEDGES = words_of("maybe probably perhaps likely possibly most more not sure i think guess suppose")
 LIMIT_REACH = 5  # words
 

@@ -28,6 +28,7 @@ AFTER_BARE = words_of(
     "nightly weekly when as so up now by since on if before after nocte until instead still"
 )
 DOSED = words_of("od bd tds qds bid tid qid daily once twice eye eyes ear nostril nostrils tongue nose nightly spacer inhaler")
+THINGS = words_of("box boxes dog cat bag bags suitcase lifted lifting lift carry carrying carried dumbbell weights")
 AIR = words_of("air litres litre oxygen")
 OXYGEN = words_of("oxygen o2 nasal prongs concentrator venturi specs")
 BOXES = words_of("box boxes pack packet bottle strip pot")
@@ -89,13 +90,15 @@ def _saturation(sentence: Sentence, amount: Amount, made: Quantity) -> Quantity 
 def _temperature(sentence: Sentence, amount: Amount, made: Quantity) -> Quantity | None:
     if made.unit != "°":
         return made
-    scales = [("°C", 30, 44), ("°F", 86, 112)]
+    scales = [("°C", 34, 44), ("°F", 86, 112)]
     unit = next((scale for scale, low, high in scales if low <= amount.low and amount.high <= high), None)
     return replace(made, unit=unit) if unit else None
 
 
 def _weight(sentence: Sentence, amount: Amount, made: Quantity) -> Quantity | None:
     """ "eleven stone four" is one weight; pounds may be money."""
+    if THINGS & set(sentence.texts):
+        return None
     parts = {"stone": 14, "lb": 16}.get(made.unit, 0)  # pounds of a stone, ounces of a pound
     rest = sentence.amount_at(made.end)
     if rest and rest.low == rest.high and rest.high < parts and not sentence.pieces[made.end - 1].pause and not rest.vague:
@@ -164,6 +167,8 @@ def _dose(sentence: Sentence, amount: Amount, made: Quantity) -> Quantity | None
         if match and match[1][0].unit == "ml":
             return replace(made, value=f"{made.value}/{volume.value}", unit=f"{made.unit}/ml", end=match[0])
     if sentence.text(end) == "in" and BOXES & set(texts[end + 1 : end + 3]):  # "28 tablets in a box"
+        return None
+    if made.unit in ("ml", "litres") and not has_medicine and NOT_ALCOHOL - {"pop"} & set(texts) and not FEEDS & set(texts):
         return None
     thing = set(texts[end : end + 4])
     if (

@@ -71,6 +71,9 @@ UNITS = _units()
 NAMES = _names()
 LABORATORY = frozenset(row["kind"] for row in data_rows("quantities.csv") if row["group"] == "laboratory")
 SCORES = frozenset(row["kind"] for row in data_rows("quantities.csv") if row["group"] == "score") | {"pain score"}
+DOSE_WORDS = words_of(
+    " ".join(row["words"].replace("|", " ") for row in data_rows("units.csv") if row["kind"] == "dose")
+) | words_of("dose doses inhaler cream ointment antibiotic antibiotics medicine medication")
 TIMES = {
     word: unit.unit
     for row in data_rows("units.csv")

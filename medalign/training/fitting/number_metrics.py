@@ -21,6 +21,7 @@ from medalign.concepts.mentions import find_mentions_in_text
 from medalign.concepts.relations import PLAN
 from medalign.concepts.senses import number_senses
 from medalign.concepts.sentence import named
+from medalign.concepts.tokens import stem
 from medalign.concepts.units import LABORATORY, SCORES
 from medalign.core.analysis import Measurement
 from medalign.core.errors import DataError
@@ -111,11 +112,16 @@ def _judge(shown: Sequence[Measurement], expected: Sequence[Expected], bank: Con
             errors.append(f"wrong: {said.kind}|{said.value}|{said.unit}")
         about = [hit.about] if hit else [e.about for e in wanted]
         meant = {mention.concept_id for words in about for mention in find_mentions_in_text(words, bank)}
-        if said.about and said.about not in meant:
+        is_named = said.about and any(_stems(words) == _stems(bank[said.about].label) for words in about)
+        if said.about and said.about not in meant and not is_named:
             n_tied_wrongly += 1
             errors.append(f"tied wrongly: {said.kind}|{said.value}|{said.unit} to {bank[said.about].label}")
     errors += [f"missed: {e.kind}|{e.value}|{e.unit}|{e.about}" for e in left]
     return [len(said_once), n_right, len(wanted), n_tied_wrongly], errors
+
+
+def _stems(words: str) -> list[str]:
+    return [stem(word) for word in words.lower().split()]
 
 
 def _as_said(measurement: Measurement) -> Expected:
