@@ -14,7 +14,7 @@ from medalign.concepts.numbers import OFTEN
 from medalign.concepts.said_again import corrects, said_again, stands_alone
 from medalign.concepts.sentence import Quantity, Sentence, counted_from, named
 from medalign.concepts.tokens import words_of
-from medalign.concepts.unit_kinds import THINGS, dose_alone, with_unit
+from medalign.concepts.unit_kinds import FORMS, THINGS, dose_alone, with_unit
 from medalign.concepts.units import DRINKING, LINKS, PER, SMOKING, TIMES, UNITS, Name
 
 SHORT_ANSWER = 4  # pieces of an answer that is little more than a number
@@ -65,6 +65,7 @@ def find_quantities(sentence: Sentence) -> list[Quantity]:
             or _before_name(sentence, amount)
             or _asked_for(sentence, amount)
             or _temperature_alone(sentence, amount)
+            or (said_again(sentence, found, amount) if found and found[-1].unit in FORMS else None)
             or dose_alone(sentence, amount)
             or (said_again(sentence, found, amount))
         )
@@ -193,7 +194,7 @@ def _reading(sentence: Sentence, amount: Amount, name: Name, is_near: bool) -> Q
         return None
     readings = name.readings
     if match:
-        readings = tuple(reading for reading in readings if reading.unit in said or ("°" in said and "°" in reading.unit))
+        readings = tuple(reading for reading in readings if any(_is_said(unit, reading.unit) for unit in said))
         if not readings or sentence.text(end) in ("ago", "old"):
             return None
     elif name.group == "score" and sentence.text(amount.end) == "out":
@@ -207,6 +208,11 @@ def _reading(sentence: Sentence, amount: Amount, name: Name, is_near: bool) -> Q
             return Quantity(name.kind, amount.value, reading.unit, amount.start, end)
     odd = is_near and amount.high > 0 and not amount.is_change and name.kind != "blood pressure"
     return Quantity(name.kind, amount.value, readings[0].unit, amount.start, end, False) if odd else None
+
+
+def _is_said(said: str, unit: str) -> bool:
+    """Whether a unit is said, also in part: "7.9 grams" of grams per decilitre."""
+    return said == unit or unit.startswith(f"{said}/") or said == "°" and "°" in unit
 
 
 def _changed_dose(sentence: Sentence, amount: Amount) -> Quantity | None:
@@ -281,7 +287,7 @@ def _abbreviations(sentence: Sentence, found: Sequence[Quantity]) -> list[Quanti
     for at, text in enumerate(sentence.texts):
         period = rate(sentence.texts, at) if at in behind else None
         read = ("1", *period) if period and (at in doses or text.endswith("ly")) else abbreviated(sentence.texts, at)
-        if at not in taken and read and (behind or read[0] == "every 2"):
+        if at not in taken and read and (behind or read[0] == "every 2" or read[1] == "an hour"):
             made.append(Quantity("frequency", read[0], read[1], at, read[2]))
     return made
 

@@ -28,7 +28,7 @@ LIFE = words_of(
     "waiting waited wait queue queued hold sat drive drove driving bus train journey flight park parking behind married "
     "worked work works working lived live living retired moved job school university anniversary holiday spain france abroad "
     "walk appointment doctor consultant saw gym swim swimming pilates yoga football golf carer carers nurse daughter visit "
-    "visits shift shifts church shop shopping class classes lesson lessons meeting meetings course cooking television tv screen "
+    "visits shift shifts church shop shopping class classes lesson lessons meeting meetings course cooking tv screen "
     "supply worth prescription here sign note college prison army"
 )
 # What is said of anybody, or of what is to come: it has not lasted, unless a medicine is taken so long.

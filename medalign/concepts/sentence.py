@@ -44,7 +44,7 @@ class Sentence:
             amount
             for amount in find_amounts(self.pieces)
             if not inside & set(range(amount.start, amount.end))
-            and (not amount.vague or counted_from(texts, amount.end) is not None or _is_part_of(texts, amount))
+            and (not amount.vague or counted_from(texts, amount.end) is not None or _is_part_of(texts, amount, self.medicines))
         ]
         for name, value in (("texts", texts), ("names", names), ("amounts", amounts)):
             object.__setattr__(self, name, value)
@@ -71,8 +71,10 @@ def counted_from(texts: Sequence[str], at: int) -> int | None:
     return None
 
 
-def _is_part_of(texts: Sequence[str], amount: Amount) -> bool:
-    """ "a quarter of a 50 mg tablet"."""
+def _is_part_of(texts: Sequence[str], amount: Amount, medicines: Sequence[tuple[int, int, str]]) -> bool:
+    """ "a quarter of a 50 mg tablet", "half of the sertraline"."""
+    if any(start == amount.end for start, _, _ in medicines):
+        return True
     return amount.low < 1 and texts[amount.end : amount.end + 1] != [] and texts[amount.end] in CARDINALS | {"5", "10", "50"}
 
 

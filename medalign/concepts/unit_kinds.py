@@ -25,7 +25,7 @@ from medalign.concepts.units import (
 FORMS = words_of("tablet tablets capsule capsules puff puffs patch patches sachet sachets pill pills")
 AFTER_BARE = words_of(
     "od bd tds qds bid tid qid mane nocte once twice three four at in daily a per every for and each with but then or prn "
-    "nightly weekly when as so up now by since on if before after nocte until instead still"
+    "nightly weekly when as so up now by since on if before after nocte until instead still loading stat initially"
 )
 DOSED = words_of("od bd tds qds bid tid qid daily once twice eye eyes ear nostril nostrils tongue nose nightly spacer inhaler")
 THINGS = words_of("box boxes dog cat bag bags suitcase lifted lifting lift carry carrying carried dumbbell weights")
@@ -113,7 +113,7 @@ def _weight(sentence: Sentence, amount: Amount, made: Quantity) -> Quantity | No
 
 def _height(sentence: Sentence, amount: Amount, made: Quantity) -> Quantity | None:
     rest = sentence.amount_at(made.end) if made.unit in ("ft", "m") else None
-    if rest and made.unit == "m":  # "one metre seventy"
+    if rest and made.unit == "m" and amount.low.is_integer():  # "one metre seventy"
         is_height = amount.high in (1, 2) and 10 <= rest.high <= 99 and rest.low == rest.high
         return replace(made, value=f"{amount.high + rest.high / 100:g}", end=rest.end) if is_height else None
     if rest and rest.high < 12 and not rest.vague and not sentence.pieces[made.end - 1].pause and amount.high <= 7:
@@ -121,8 +121,10 @@ def _height(sentence: Sentence, amount: Amount, made: Quantity) -> Quantity | No
         is_inches = unit is not None and unit[1][0].unit == "in"
         if unit is None or is_inches:
             return replace(made, value=f"{made.value} {rest.value}", end=unit[0] if unit else rest.end)
-    is_person = amount.high >= 120 and sentence.text(amount.start - 1) in PERSONS
-    return made if sentence.says(HEIGHT) or is_person and made.unit == "cm" else None
+    is_person = (amount.high >= 120 or made.unit == "m" and 1.2 <= amount.high <= 2.3) and sentence.text(
+        amount.start - 1
+    ) in PERSONS
+    return made if sentence.says(HEIGHT) or is_person and made.unit in ("cm", "m") else None
 
 
 def _alcohol(sentence: Sentence, amount: Amount, made: Quantity) -> Quantity | None:
@@ -214,12 +216,14 @@ def _duration(sentence: Sentence, amount: Amount, made: Quantity) -> Quantity | 
 
 PERSONS = words_of("i'm he she he's she's am is about i was now")
 FEEDS = words_of("formula feed feeds milk breast ebm aptamil cow gate sma")
-OPENERS = words_of("for since over past last about around nearly almost within after in couple every")
+OPENERS = words_of("part for since over past last about around nearly almost within after in couple every")
 
 
 def dose_alone(sentence: Sentence, amount: Amount) -> Quantity | None:
     """A number right behind a medicine: "naproxen stays at 250 bd", "sertraline, I think it's 50"."""
     near = [(start, end, name) for start, end, name in sentence.medicines if end <= amount.start]
+    if amount.vague and any(start == amount.end for start, _, _ in sentence.medicines):  # "half of the sertraline"
+        return Quantity("dose", amount.value, "tablets", amount.start, amount.end) if amount.low < 1 else None
     if amount.vague or sentence.texts[amount.start] in OFTEN or amount.high > 5000:
         return None
     after = sentence.text(amount.end)
@@ -230,7 +234,7 @@ def dose_alone(sentence: Sentence, amount: Amount) -> Quantity | None:
         form = UNITS.longest(sentence.texts, behind)
         unit = next((unit.unit for unit in form[1] if unit.kind == "dose"), "tablets") if form else "tablets"
         return Quantity("dose", amount.value, unit, amount.start, amount.end)
-    starts = [start for start, _, _ in sentence.medicines if after == "of" and start - amount.end in (1, 2)]
+    starts = [start for start, _, _ in sentence.medicines if after in ("of", "on") and start - amount.end in (1, 2)]
     of = next((name for start, _, name in sentence.medicines if start in starts), "")
     if not (near or of):
         return None
