@@ -284,8 +284,8 @@ def half_after(pieces: Sequence[Piece], at: int) -> tuple[float, int] | None:
 
 def _is_name(pieces: Sequence[Piece], number: Number) -> bool:
     """A number that names something: "type 2", "room 6", a year, a phone number, "3 o'clock"."""
-    before = pieces[number.start - 1].text if number.start else ""
-    after = pieces[number.end].text if number.end < len(pieces) else ""
+    before = pieces[number.start - 1].text if number.start and not pieces[number.start - 1].pause else ""
+    after = pieces[number.end].text if number.end < len(pieces) and not pieces[number.end - 1].pause else ""
     text = pieces[number.start].text
     is_year = text.isdigit() and len(text) == 4 and 1900 <= number.value <= 2099 and before in ("in", "since", "of", *MONTHS)
     is_long = text.isdigit() and (len(text) > 5 or (len(text) > 1 and text[0] == "0"))

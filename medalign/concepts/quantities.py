@@ -23,6 +23,9 @@ AGAIN_REACH = 20  # the same, where another number of the name stands between
 OF_MANY = words_of("people patients women men times cases children adults of it's they it")
 ROUTES = words_of("iv im subcut sc po orally topically inhaled subcutaneously intramuscularly intravenously thinly")
 TAKEN_UP = (
+    "it been",
+    "it now",
+    "that now",
     "it's been",
     "it was",
     "it's",
