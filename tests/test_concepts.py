@@ -63,6 +63,13 @@ def test_status_and_its_trigger(trap: dict[str, str], bank: ConceptBank) -> None
         assert found[0].trigger is None, "a plain statement has no trigger"
 
 
+@pytest.mark.parametrize(
+    "text", ["The cough has not settled down.", "My cough isn't better now.", "The cough never went away."]
+)
+def test_a_complaint_that_is_not_over_is_there(text: str, bank: ConceptBank) -> None:
+    assert [mention.status for mention in find_mentions_in_text(text, bank)] == ["present"]
+
+
 def test_the_trap_suite_covers_every_status() -> None:
     assert {trap["status"] for trap in TRAPS} == {
         "present", "negated", "resolved", "historical", "family", "hypothetical", "uncertain",

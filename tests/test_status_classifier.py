@@ -54,7 +54,7 @@ def test_a_condition_or_plan_of_the_rules_never_becomes_a_fact() -> None:
 def test_the_classifier_overrules_only_where_it_is_sure() -> None:
     assert combine("negated", reading("present", 0.97), 0) == "present"
     assert combine("negated", reading("present", 0.9), 0) == "negated"
-    assert combine("present", reading("negated", 0.6), 0) == "negated"
+    assert combine("present", reading("hypothetical", 0.6), 0) == "hypothetical"
 
 
 def test_another_persons_is_family_and_what_nobody_has_is_negated() -> None:

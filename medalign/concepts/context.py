@@ -25,6 +25,9 @@ LIST_GAP = 4  # words between two items of a list under one trigger
 OWNERS = words_of("my your his her our their the a")
 TAKEN_FOR_GRANTED = words_of("the this that these those your his her")
 DENIALS = words_of("can't cannot couldn't not no don't doesn't haven't hasn't unable lost loss off")
+NOT_OVER = words_of(
+    "not never no isn't aren't wasn't hasn't haven't won't doesn't don't didn't"
+)  # "has not cleared up" ends nothing
 IT = words_of("it it's its that that's they they've they're")  # "I had a rash, but it's gone": takes the mention up again
 ONSET = words_of("started start began begun diagnosed since")  # "started two years ago" goes on today
 THIRD_PERSON = words_of("he she him her his he'll she'll hers")
@@ -128,6 +131,8 @@ def _applies(sentence: list[Token], cue: Cue, child_is_patient: bool) -> bool:
         return False
     if cue.kind == "child":
         return cue.start > 0 and sentence[cue.start - 1].text in OWNERS - {"a", "the"}
+    if cue.kind == "resolved" and any(token.text in NOT_OVER for token in sentence[max(0, cue.start - 2) : cue.start]):
+        return False
     return cue.kind not in ("stop", "pseudo")
 
 

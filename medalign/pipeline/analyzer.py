@@ -34,6 +34,7 @@ from medalign.models.device import choose_device
 from medalign.models.student import DEFAULT_STUDENT
 from medalign.models.teacher import DEFAULT_TEACHER
 from medalign.models.transcription import DEFAULT_ASR, Transcriber, time_covered_s
+from medalign.pipeline.assertion import revised
 from medalign.pipeline.calibration import Calibration
 from medalign.pipeline.evidence import TextEvidence, tracks
 from medalign.pipeline.explanation import explain, utterance_points
@@ -179,7 +180,10 @@ class Analyzer:
     def _annotated(
         self, transcript: Transcript, corrections: tuple[Correction, ...], encoded: EncodedRecording
     ) -> AnnotatedTranscript:
-        mentions = find_corrected_mentions(transcript, corrections, encoded.bank) if is_english(transcript) else ()
+        mentions: tuple[Mention, ...] = ()
+        if is_english(transcript):
+            mentions = find_corrected_mentions(transcript, corrections, encoded.bank)
+            mentions = revised(transcript, mentions, encoded.bank)
         window_texts, text = self.listener.embed_window_texts(transcript, encoded)
         evidence = self.listener.text_evidence(transcript, encoded, text)
         return AnnotatedTranscript(transcript, corrections, mentions, window_texts, text, evidence)

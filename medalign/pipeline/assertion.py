@@ -7,7 +7,7 @@ plan into a fact. A medicine that somebody reacted to is an allergy.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -25,20 +25,18 @@ from medalign.models.status_classifier import (
     StatusClassifier,
 )
 
-ALLERGY = 0.75  # probability from which on a medicine is one that somebody reacted to, if words near it speak of that
+ALLERGY = 0.9  # probability from which on a medicine is one that somebody reacted to, if words near it speak of that
 ALLERGY_WORDS, NEAR = re.compile(r"allerg|react|intoleran|hives|rash|swell|swoll|anaphyla", re.IGNORECASE), 12
 MASKED_BEFORE, MASKED_AFTER = 10, 14  # words around a mention among which those that decide are looked for
 SHARE = 0.5  # a neighbour that decides half as much belongs to the trigger
 PLAIN = 0.2  # a statement whose words each decide less than this is a plain one
-
-
-@dataclass(frozen=True)
-class Thresholds:
-    """Probabilities from which on the classifier overrules the rules: the graver an error, the higher."""
-
-    affirm: float = 0.95  # that the patient has what the rules hold for denied, another's, over or in doubt
-    withdraw: float = 0.55  # that the patient does not have what the rules hold for present
-    change: float = 0.8  # between two statuses of which neither is present
+ANSWERED, ANSWERED_WITHIN = 0.9, 2  # how sure an answer is that decides for its question, and segments to it
+CONTRADICTIONS = (("present", "negated"), ("negated", "present"))
+# Probabilities from which on the classifier overrules the rules, chosen on annotated consultations of development: the graver
+# an error, the higher. A condition or a plan never becomes a fact.
+AFFIRM: dict[Status, float] = {"negated": 0.95, "family": 0.97, "resolved": 0.97, "historical": 0.95, "uncertain": 0.92}
+WITHDRAW: dict[Status, float] = {"negated": 0.8, "family": 0.85}  # of what rules hold for present
+WITHDRAW_OTHERS, CHANGE = 0.55, 0.87  # for another reason; between two statuses of which neither is present
 
 
 def revised(
@@ -56,8 +54,8 @@ def revised(
     around = passages(transcript, mentions)
     reading = classifier.read(around)
     found = []
-    for index, mention in enumerate(mentions):
-        status = combine(mention.status, reading, index)
+    statuses = _as_answered(mentions, [combine(m.status, reading, i) for i, m in enumerate(mentions)], reading)
+    for index, (mention, status) in enumerate(zip(mentions, statuses, strict=True)):
         if status != mention.status:
             mention = replace(mention, status=status, trigger=_trigger(around[index], status, classifier))
         is_medicine = bank[mention.concept_id].category == "medicine"
@@ -67,15 +65,37 @@ def revised(
     return tuple(found)
 
 
-def combine(by_rules: Status, reading: Reading, index: int, thresholds: Thresholds | None = None) -> Status:
+def combine(by_rules: Status, reading: Reading, index: int) -> Status:
     """One status of two."""
-    thresholds = thresholds or Thresholds()
     own = as_status(reading, index)
     if own == by_rules or (by_rules, own) == ("hypothetical", "present"):
         return by_rules
     probability = float(reading.other[index] if own == "family" else reading.statuses[index].max())
-    needed = thresholds.affirm if own == "present" else thresholds.withdraw if by_rules == "present" else thresholds.change
+    needed = CHANGE
+    if own == "present":
+        needed = AFFIRM[by_rules]
+    elif by_rules == "present":
+        needed = WITHDRAW.get(own, WITHDRAW_OTHERS)
     return own if probability >= needed else by_rules
+
+
+def _as_answered(mentions: Sequence[Mention], statuses: list[Status], reading: Reading) -> list[Status]:
+    """An answer that names what was asked about decides: "Any nausea or vomiting?" - "Nausea yes, vomiting no"."""
+    settled = list(statuses)
+    for i, asked in enumerate(mentions):
+        for j in range(i + 1, len(mentions)):
+            distance = mentions[j].segment_index - asked.segment_index
+            if distance > ANSWERED_WITHIN:
+                break
+            pair = (statuses[i], statuses[j])
+            if distance and mentions[j].concept_id == asked.concept_id and pair in CONTRADICTIONS:
+                sure_asked, sure_answered = (
+                    reading.statuses[k, STATUSES.index(status)] for k, status in zip((i, j), pair, strict=True)
+                )
+                if sure_answered >= ANSWERED > sure_asked:
+                    settled[i] = statuses[j]
+                break
+    return settled
 
 
 def as_status(reading: Reading, index: int) -> Status:

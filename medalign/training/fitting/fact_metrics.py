@@ -13,6 +13,7 @@ import numpy as np
 from medalign.concepts import ConceptBank, Mention, find_mentions, transcript_from_text
 from medalign.core.errors import DataError
 from medalign.evaluation.bootstrap import bootstrap_over_groups
+from medalign.pipeline.assertion import revised
 from medalign.pipeline.evidence import grouped_by_row
 from medalign.pipeline.listener import Listener
 from medalign.training.data.consultations import Consultation
@@ -61,7 +62,7 @@ def read_rows_from_words(consultations: Iterable[Consultation], bank: ConceptBan
     rows = {}
     for consultation in consultations:
         said = transcript_from_text("\n".join(f"[{u.role}] {u.text}" for u in consultation.utterances))
-        rows[consultation.consultation_id] = rows_of_mentions(find_mentions(said, bank))
+        rows[consultation.consultation_id] = rows_of_mentions(revised(said, find_mentions(said, bank), bank))
     return rows
 
 

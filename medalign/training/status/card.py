@@ -7,8 +7,9 @@ CARD = """# Status classifier
 
 {disclaimer}
 
-Reads in which sense a medical mention was said ({statuses}), whether it is the patient's or another person's, and what is
-done with a medicine ({actions}). `medalign.pipeline.assertion` uses it beside the rules.
+Reads in which sense a medical mention was said ({statuses}),
+whether it is the patient's or another person's, and what is done with a medicine
+({actions}). `medalign.pipeline.assertion` uses it beside the rules.
 
 - **Input**: at most {before} words before the mention and {after} after it, who speaks, and the mention between two marks.
 - **Network**: the first {n_layers} layers of all-MiniLM-L6-v2 (Apache-2.0), tuned, and three linear heads; half precision. The
