@@ -7,14 +7,14 @@ answer is read with its question: "How long have you had the cough?" - "Three we
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from medalign.concepts.amounts import CHANGE
 from medalign.concepts.bank import ConceptBank
 from medalign.concepts.mentions import Mention
 from medalign.concepts.numbers import DOTTED, pieces_of
 from medalign.concepts.quantities import find_quantities
 from medalign.concepts.relations import PLAN, TIED, Place, is_of_life, is_plan, tie
-from medalign.concepts.sentence import Quantity, Sentence
+from medalign.concepts.sentence import CHANGE, Quantity, Sentence
 from medalign.concepts.tokens import words_of
+from medalign.concepts.units import DRINKING, SMOKING
 from medalign.core.analysis import Measurement
 from medalign.core.transcript import UNKNOWN_SPEAKER, Segment, Transcript, Word
 
@@ -22,6 +22,7 @@ NO_END = ("dr.", "mr.", "mrs.", "ms.", "st.", "vs.", "approx.")
 ASKING = words_of("how what what's when which")
 SHORT = 4  # pieces of a question that names nothing
 SCALES = ("out of ten", "out of 10", "nought to ten", "zero to ten", "one to ten", "0 to 10", "1 to 10", "nought to 10")
+HABIT_REACH = 6  # sentences in which "how many a day?" asks for what was spoken of
 SCALE_REACH = 6  # sentences in which a number answers "out of ten?"
 ANSWER_REACH = 8  # pieces before a number that answers
 
@@ -42,8 +43,8 @@ def find_measurements(transcript: Transcript, mentions: Sequence[Mention], bank:
     """All measurements in order of time, each with the concept that it belongs to, if the words say so."""
     found: list[Measurement] = []
     before: tuple[_Said, list[Place], list[str]] | None = None
-    scale_left = 0
-    for said in _sentences(transcript):
+    scale_left, habit = 0, None
+    for number, said in enumerate(_sentences(transcript)):
         pieces = pieces_of(said.words)
         if not pieces:
             continue
@@ -52,7 +53,12 @@ def find_measurements(transcript: Transcript, mentions: Sequence[Mention], bank:
         medicines = [(p.start, p.end, bank[p.concept_id].label) for p in places if p.is_medicine]
         dose = found[-1] if found and found[-1].kind == "dose" and found[-1].concept_id else None
         before_dose = (dose.value, dose.unit) if dose and dose.value.replace(".", "").isdigit() else None
-        sentence = Sentence(pieces, medicines, asked, before_dose, scale=scale_left > 0)
+        asked_medicine = next((bank[p.concept_id].label for p in before[1] if p.is_medicine), "") if before and asked else ""
+        if {"many", "much"} & set(asked) and habit and number - habit[0] <= HABIT_REACH:
+            asked = [*asked, *habit[1]]  # "Do you smoke?" - "Yes." - "How many a day?" - "Fifteen."
+        sentence = Sentence(pieces, medicines, asked, before_dose, asked_medicine, scale_left > 0)
+        if (SMOKING | DRINKING) & set(sentence.texts):
+            habit = number, [text for text in sentence.texts if text in SMOKING | DRINKING]
         scale_left = SCALE_REACH if any(f" {scale} " in f" {' '.join(sentence.texts)} " for scale in SCALES) else scale_left - 1
         quantities = [
             quantity

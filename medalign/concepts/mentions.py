@@ -13,7 +13,8 @@ from medalign.concepts.answers import statuses
 from medalign.concepts.bank import ConceptBank
 from medalign.concepts.context import Context
 from medalign.concepts.numbers import pieces_of
-from medalign.concepts.quantities import find_quantities, is_normal_temperature
+from medalign.concepts.quantities import find_quantities
+from medalign.concepts.readings import is_normal_temperature
 from medalign.concepts.sentence import Sentence as NumberSentence
 from medalign.concepts.spans import Span, find_spans
 from medalign.concepts.tokens import Token, sentences

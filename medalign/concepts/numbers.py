@@ -91,7 +91,7 @@ def pieces_of(words: Sequence[Word]) -> list[Piece]:
             if pieces and pause and not pieces[-1].pause:
                 pieces[-1] = replace(pieces[-1], pause=pause)
             continue
-        parts = _parts(bare)
+        parts = [part for part in _parts(bare) if part != "ish"] or [bare]
         pieces += [Piece(part, i) for part in parts[:-1]] + [Piece(parts[-1], i, pause)]
     return pieces
 

@@ -1,34 +1,24 @@
-"""Numbers that go on from one before in their sentence: "12 units in the morning and 16 at night", "10, sorry, 50"."""
+"""Numbers that lean on what was said before: "12 units in the morning and 16 at night", "10, sorry, 50", or a question."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 
-from medalign.concepts.amounts import CHANGE, Amount
-from medalign.concepts.frequencies import rate
-from medalign.concepts.sentence import Quantity, Sentence
+from medalign.concepts.numbers import OFTEN
+from medalign.concepts.readings import NAME_REACH, reading
+from medalign.concepts.sentence import CHANGE, Amount, Quantity, Sentence, named, stands_alone
 from medalign.concepts.tokens import words_of
-from medalign.concepts.units import LABORATORY, TIMES, UNITS
+from medalign.concepts.unit_kinds import bare_unit
+from medalign.concepts.units import DRINKING, LABORATORY, SMOKING, TIMES, UNITS, rate
 
 CORRECTING = words_of("sorry no actually rather correction well wait mean lie oops")
 WITH_CORRECTION = words_of("i i'm of or that make that's it's a tell it is should be maybe let me say more like oh the my")
 GOES_ON = words_of("and then to on another of or is was up maybe but now usually be been nearer usual")
-# What may follow a number that stands alone; a noun would be what it counts: "two kids".
-FOLLOWING = words_of(
-    "and but so or which that on in at for with today this now then when yesterday last from to as is was it it's before after "
-    "again while because though although i i'm i'd we we'll you your he she they his her there right ok okay not no by per up "
-    "down still over if through once twice every a an the mane nocte od bd tds qds prn daily nightly weekly than since all "
-    "these those my our first overnight here until till max please instead or's would will who where what too only even that's"
-)
 OF = words_of("of the my your his her oral")
 MEASURED = LABORATORY | {"temperature", "pulse", "respiratory rate", "oxygen saturation", "peak flow"}
 MEASURED_FACTOR = 3.0
+WHEN = ("long", "when", "often", "times", "many")  # questions for no dose
+SHORT_ANSWER = 4  # pieces of an answer that is little more than a number
 FACTOR = 12.0  # doses of one medicine in one sentence seldom differ by more
-
-
-def stands_alone(sentence: Sentence, amount: Amount) -> bool:
-    """Whether nothing is counted by a number: the sentence or clause ends there, or goes on with a function word."""
-    is_end = amount.end >= len(sentence.texts) or bool(sentence.pieces[amount.end - 1].pause)
-    return is_end or sentence.text(amount.end) in FOLLOWING
 
 
 def corrects(sentence: Sentence, last: Quantity, quantity: Quantity) -> bool:
@@ -86,3 +76,37 @@ def said_again(sentence: Sentence, found: Sequence[Quantity], amount: Amount) ->
         return None
     is_raised = before == "to" and {"it", "that", "this"} & set(between) and last.value.replace(".", "").isdigit()
     return replace(last, value=f"{last.value}{CHANGE}{amount.value}", end=amount.end) if is_raised else again
+
+
+def asked_for(sentence: Sentence, amount: Amount) -> Quantity | None:
+    """A number alone that answers a question: "How much do you smoke?" - "About 20 a day."."""
+    if amount.vague or sentence.text(amount.end) in TIMES or sentence.texts[amount.start] in OFTEN:
+        return None
+    end = amount.end + 2 * (sentence.texts[amount.end : amount.end + 2] == ["or", "so"])
+    period = rate(sentence.texts, end)
+    is_count = "many" in sentence.asked and len(sentence.texts) <= SHORT_ANSWER
+    habit = _habit(sentence, amount.start <= NAME_REACH)
+    if habit and amount.high <= 120 and (period or is_count):
+        asked = next((found for at in range(len(sentence.asked)) if (found := rate(sentence.asked, at))), None)
+        often = period or asked
+        unit = f"{habit[1]} {often[0]}" if often else habit[1]
+        return Quantity(habit[0], amount.value, unit, amount.start, period[1] if period else amount.end)
+    if amount.start > NAME_REACH or period or sentence.names:
+        return None
+    asked = next((found for at in range(len(sentence.asked)) if (found := rate(sentence.asked, at))), None)
+    is_short = len(sentence.texts) <= SHORT_ANSWER and stands_alone(sentence, amount)
+    if asked and is_short and {"many", "times"} <= set(sentence.asked):
+        return Quantity("frequency", amount.value, asked[0], amount.start, amount.end)
+    if sentence.asked_medicine and is_short and not sentence.medicines and not set(WHEN) & set(sentence.asked):
+        return Quantity("dose", amount.value, bare_unit(sentence.asked_medicine), amount.start, amount.end)
+    names = named(sentence.asked)
+    return reading(sentence, amount, names[-1][2], is_near=False) if names else None
+
+
+def _habit(sentence: Sentence, is_answer: bool) -> tuple[str, str] | None:
+    """What is counted in "twenty a day" where smoking or drinking is spoken of, as kind and unit."""
+    if sentence.says(SMOKING):
+        return "tobacco", "cigarettes"
+    measures = [unit for unit in ("units", "pints", "glasses", "bottles", "cans") if unit in sentence.asked]
+    drinks = is_answer and measures and (DRINKING & set(sentence.asked) or "units" in measures and "week" in sentence.asked)
+    return ("alcohol", measures[0]) if drinks else None

@@ -3,12 +3,107 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from medalign.concepts.amounts import Amount, find_amounts
-from medalign.concepts.numbers import CARDINALS, Piece
+from medalign.concepts.numbers import CARDINALS, OFTEN, Number, Piece, find_numbers
 from medalign.concepts.tokens import words_of
 from medalign.concepts.units import NAMES, TIMES, UNITS, Name
 
 BEFORE_UNIT = words_of("of or so more good whole solid full odd long ish extra further straight")
+
+
+# What may follow a number that stands alone; a noun would be what it counts: "two kids".
+FOLLOWING = words_of(
+    "and but so or which that on in at for with today this now then when yesterday last from to as is was it it's before after "
+    "again while because though although i i'm i'd we we'll you your he she they his her there right ok okay not no by per up "
+    "down still over if through once twice every a an the mane nocte od bd tds qds prn daily nightly weekly than since all "
+    "these those my our first overnight here until till max please instead or's would will who where what too only even that's"
+)
+CHANGE = "→"  # between the value before and the value after: "2.5→5"
+TO: tuple[list[str], ...] = (
+    ["to"],
+    ["up", "to"],
+    ["down", "to"],
+    ["or"],
+    ["maybe"],
+    ["or", "maybe"],
+    ["perhaps"],
+    ["sometimes"],
+    ["occasionally"],
+    ["or", "sometimes"],
+    ["maybe", "even"],
+    ["possibly"],
+    ["or", "even"],
+    ["and"],
+    [],
+)
+CHANGING = words_of(
+    "increase increased increasing reduce reduced reducing drop dropped dropping cut taper titrate titrated double doubled "
+    "raise raised lower lowered change changed switch switched move moved step bump bumped bring wean halve halved up put push"
+)
+TIMED = words_of("seconds minutes hours days weeks months years times a per or")
+CHANGE_REACH = 8  # pieces before a number in which a word may say that it changes
+MAX_LISTED = 14  # "two, three days"; in larger numbers a comma parts what does not belong together
+
+
+@dataclass(frozen=True)
+class Amount:
+    """What is said of one thing, at pieces [start, end)."""
+
+    value: str  # "2", "2-3", "2.5→5"
+    low: float
+    high: float
+    start: int
+    end: int
+    vague: bool = False
+
+    @property
+    def is_change(self) -> bool:
+        return CHANGE in self.value
+
+
+def find_amounts(pieces: Sequence[Piece]) -> list[Amount]:
+    """All numbers of a sentence in order, those that belong together as one."""
+    numbers = find_numbers(pieces)
+    found: list[Amount] = []
+    at = 0
+    while at < len(numbers):
+        number = numbers[at]
+        following = numbers[at + 1] if at + 1 < len(numbers) else None
+        if following and (sign := _between(pieces, number, following)):
+            low, high = sorted((number.value, following.value))
+            found.append(Amount(number.text + sign + following.text, low, high, number.start, following.end, False))
+            at += 2
+        else:
+            found.append(Amount(number.text, number.value, number.value, number.start, number.end, number.vague))
+            at += 1
+    return found
+
+
+def _between(pieces: Sequence[Piece], a: Number, b: Number) -> str | None:
+    """The sign between two numbers that belong together; None if they don't."""
+    words = [piece.text for piece in pieces[a.end : b.start]]
+    words = words[:-1] if words[-1:] in (["a"], ["an"]) and words[:-1] else words
+    after = [piece.text for piece in pieces[b.end : b.end + 3]] + ["", "", ""]
+    is_over = (
+        after[0] == "over" and (after[1].isdigit() or after[1] in CARDINALS) and after[2] not in TIMED
+    )  # not "over 3 days"
+    is_pressure = is_over or a.start > 0 and pieces[a.start - 1].text == "over"
+    if is_pressure or words not in TO or a.vague or b.vague or pieces[a.end - 1].pause in (".", "?", "!", ";"):
+        return None
+    if (pieces[a.start].text in OFTEN) != (pieces[b.start].text in OFTEN) and "to" not in words and "or" not in words:
+        return None
+    before = [piece.text for piece in pieces[max(0, a.start - CHANGE_REACH) : a.start]]
+    if words == ["and"]:
+        return "-" if before[-1:] == ["between"] and a.value < b.value else None
+    if words and words[-1] == "to" and a.value != b.value:
+        directed = words[0] in ("up", "down") or before[-1:] == ["from"] or CHANGING & set(before)
+        return CHANGE if directed or a.value > b.value else "-"
+    if not words or words == ["maybe"]:
+        is_round = a.value % 5 == b.value % 5 == 0 and b.value - a.value in (5, 10)  # "ten, fifteen minutes"
+        is_list = b.value - a.value == 1 or b.value <= MAX_LISTED and a.value >= 1 and b.value - a.value <= 4
+        is_list = is_list or is_round and pieces[b.end].text in TIMED if b.end < len(pieces) else is_list
+        wanted = bool(pieces[a.end - 1].pause) or b.value - a.value == 1
+        return "-" if is_list and wanted and a.value < b.value and a.value.is_integer() else None
+    return "-" if a.value < b.value else None
 
 
 @dataclass(frozen=True)
@@ -31,6 +126,7 @@ class Sentence:
     medicines: Sequence[tuple[int, int, str]] = ()  # pieces [start, end) and name
     asked: Sequence[str] = ()  # the texts of the question that this answers
     dose: tuple[str, str] | None = None  # value and unit of the dose that "double that to a hundred" may change
+    asked_medicine: str = ""  # "And the amlodipine?"
     scale: bool = False  # how bad something is, out of ten, has been asked for
     texts: list[str] = field(init=False)
     names: list[tuple[int, int, Name]] = field(init=False)
@@ -58,6 +154,12 @@ class Sentence:
 
     def amount_at(self, at: int) -> Amount | None:
         return next((amount for amount in self.amounts if amount.start == at), None)
+
+
+def stands_alone(sentence: Sentence, amount: Amount) -> bool:
+    """Whether nothing is counted by a number: the sentence or clause ends there, or goes on with a function word."""
+    is_end = amount.end >= len(sentence.texts) or bool(sentence.pieces[amount.end - 1].pause)
+    return is_end or sentence.text(amount.end) in FOLLOWING
 
 
 def counted_from(texts: Sequence[str], at: int) -> int | None:

@@ -2,10 +2,8 @@
 
 from dataclasses import replace
 
-from medalign.concepts.amounts import CHANGING, Amount
-from medalign.concepts.frequencies import rate
 from medalign.concepts.numbers import OFTEN, half_after
-from medalign.concepts.sentence import Quantity, Sentence, counted_from
+from medalign.concepts.sentence import CHANGING, Amount, Quantity, Sentence, counted_from
 from medalign.concepts.tokens import words_of
 from medalign.concepts.units import (
     ALCOHOL,
@@ -20,6 +18,7 @@ from medalign.concepts.units import (
     TIMES,
     UNITS,
     Unit,
+    rate,
 )  # fmt: skip
 
 FORMS = words_of("tablet tablets capsule capsules puff puffs patch patches sachet sachets pill pills")
@@ -29,6 +28,7 @@ AFTER_BARE = words_of(
 )
 DOSED = words_of("od bd tds qds bid tid qid daily once twice eye eyes ear nostril nostrils tongue nose nightly spacer inhaler")
 THINGS = words_of("box boxes dog cat bag bags suitcase lifted lifting lift carry carrying carried dumbbell weights")
+FLUIDS = words_of("saline hartmann's hartmanns iv bolus drip dextrose crystalloid intravenous")
 AIR = words_of("air litres litre oxygen")
 OXYGEN = words_of("oxygen o2 nasal prongs concentrator venturi specs")
 BOXES = words_of("box boxes pack packet bottle strip pot")
@@ -180,6 +180,8 @@ def _dose(sentence: Sentence, amount: Amount, made: Quantity) -> Quantity | None
     ):
         return None
     if made.unit == "l/min" or made.unit == "litres":
+        if FLUIDS & set(texts) and made.unit == "litres":
+            return made
         is_oxygen = bool(OXYGEN & set(texts)) or any(name.kind == "oxygen saturation" for _, _, name in sentence.names)
         return replace(made, unit="l/min") if is_oxygen and made.is_plausible else None
     counts = has_medicine or made.unit != "%" and (bool(DOSED & set(texts)) or "times" in texts)
@@ -219,6 +221,11 @@ FEEDS = words_of("formula feed feeds milk breast ebm aptamil cow gate sma")
 OPENERS = words_of("part for since over past last about around nearly almost within after in couple every")
 
 
+def bare_unit(medicine: str) -> str:
+    """The unit of a dose that is said without one."""
+    return next((unit for unit, names in BARE_UNITS.items() if set(medicine.split()) & names), "mg")
+
+
 def dose_alone(sentence: Sentence, amount: Amount) -> Quantity | None:
     """A number right behind a medicine: "naproxen stays at 250 bd", "sertraline, I think it's 50"."""
     near = [(start, end, name) for start, end, name in sentence.medicines if end <= amount.start]
@@ -254,5 +261,5 @@ def dose_alone(sentence: Sentence, amount: Amount) -> Quantity | None:
     others = [other.low for other in sentence.amounts if other.high >= 50]
     is_count = bool(others) and amount.high <= 4 and amount.low.is_integer() and not of  # "metformin 500, two with breakfast"
     is_count = is_count or bool(of) and amount.high <= 4 and sentence.text(amount.end + 1) in DETERMINERS
-    unit = "tablets" if is_count else next((unit for unit, names in BARE_UNITS.items() if set(name.split()) & names), "mg")
+    unit = "tablets" if is_count else bare_unit(name)
     return Quantity("dose", amount.value, unit, amount.start, amount.end)

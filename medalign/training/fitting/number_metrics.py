@@ -15,12 +15,11 @@ from pathlib import Path
 import numpy as np
 
 from medalign.concepts import ConceptBank, find_mentions, transcript_from_text
-from medalign.concepts.amounts import CHANGE
 from medalign.concepts.measurements import find_measurements
 from medalign.concepts.mentions import find_mentions_in_text
 from medalign.concepts.relations import PLAN
 from medalign.concepts.senses import number_senses
-from medalign.concepts.sentence import named
+from medalign.concepts.sentence import CHANGE, named
 from medalign.concepts.tokens import stem
 from medalign.concepts.units import LABORATORY, SCORES
 from medalign.core.analysis import Measurement
@@ -90,7 +89,8 @@ def _shown(text: str, bank: ConceptBank) -> list[Measurement]:
     senses = number_senses(transcript, found)
     shown = []
     for measurement, sense in zip(found, senses, strict=True):
-        is_patients = sense in ("present", "historical") or measurement.kind in OF_TREATMENT and sense != "family"
+        is_denied = sense == "family" or sense == "negated" and measurement.kind != "duration"
+        is_patients = sense in ("present", "historical") or measurement.kind in OF_TREATMENT and not is_denied
         if is_patients and measurement.is_plausible and measurement.kind != PLAN:
             shown.append(measurement)
     return shown

@@ -1,0 +1,126 @@
+"""Numbers with the name of what is measured: "the CRP came back at 112", "38.4 on the thermometer"."""
+
+import re
+from dataclasses import replace
+
+from medalign.concepts.numbers import OFTEN
+from medalign.concepts.sentence import Amount, Quantity, Sentence, stands_alone
+from medalign.concepts.tokens import words_of
+from medalign.concepts.unit_kinds import THINGS
+from medalign.concepts.units import LINKS, PER, TIMES, UNITS, Name
+
+FEVER_FROM = {"°C": 37.5, "°F": 99.5}
+NAME_REACH = 8  # pieces between a name ("my temperature was about") and its number
+AGAIN_REACH = 20  # the same, where another number of the name stands between
+AGAIN = words_of(
+    "and then now to about but today yesterday repeat repeated is was it that it's % degrees bpm last week night the hours "
+    "hour minutes minute used be been from before up down again a gone come went came second this morning earlier year"
+)
+TAKEN_UP = (
+    "it been",
+    "it now",
+    "that now",
+    "it's been",
+    "it was",
+    "it's",
+    "used to be",
+    "and now",
+    "is now",
+    "it's now",
+    "up to",
+    "down to",
+    "then",
+    "repeat was",
+)
+
+
+def is_normal_temperature(quantity: Quantity) -> bool:
+    """Whether a temperature is no fever: below 37.5 °C; false for a range or a change that reaches it."""
+    highest = max(float(value) for value in re.findall(r"[\d.]+", quantity.value))
+    return quantity.is_plausible and highest < FEVER_FROM[quantity.unit]
+
+
+def by_name(sentence: Sentence, amount: Amount) -> Quantity | None:
+    """A number behind the name of what is measured, with the name's unit or none."""
+    near = [(start, end, name) for start, end, name in sentence.names if end <= amount.start]
+    if not near or amount.vague or sentence.texts[amount.start] in OFTEN:
+        return None
+    start, end, name = near[-1]
+    if name.kind == "weight" and THINGS & set(sentence.texts):
+        return None
+    between = sentence.texts[end : amount.start]
+    others = [other.end for other in sentence.amounts if end <= other.start < amount.start]
+    since = " ".join(sentence.texts[others[-1] : amount.start]) if others else ""
+    if others and not (set(since.split()) <= AGAIN or since.endswith(TAKEN_UP)):
+        return None
+    if len(between) > (AGAIN_REACH if others else NAME_REACH):
+        return None
+    if any(p.pause and p.pause[-1] in ".?!;" for p in sentence.pieces[end - 1 : amount.start - 1]):
+        return None
+    is_near = set(between) <= LINKS
+    if not (is_near or others or stands_alone(sentence, amount) or UNITS.longest(sentence.texts, amount.end)):
+        return None
+    return reading(sentence, amount, name, is_near=not others and is_near)
+
+
+def before_name(sentence: Sentence, amount: Amount) -> Quantity | None:
+    """ "22 out of 30 on the MMSE", "38.4 on the thermometer", "58 for your HbA1c"."""
+    at = amount.end + 3 if sentence.text(amount.end) == "out" else amount.end
+    skipped = at
+    while sentence.text(skipped) in ("on", "for", "by", "the", "your", "her", "his", "my", "ear") and skipped - at < 3:
+        skipped += 1
+    name = next((name for start, _, name in sentence.names if start == skipped), None)
+    is_tall = sentence.text(at) == "tall"
+    if name is None or not (sentence.text(at) in ("on", "for", "by") or is_tall) or amount.vague:
+        return None
+    return reading(sentence, amount, name, is_near=False)
+
+
+def reading(sentence: Sentence, amount: Amount, name: Name, is_near: bool) -> Quantity | None:
+    """The number as a value of what is named; None if its unit is another's or its value too odd to be meant."""
+    match = UNITS.longest(sentence.texts, amount.end)
+    end, units = match or (amount.end, [])
+    said = {unit.unit for unit in units}
+    if sentence.text(amount.end) in PER | words_of("times over out percent") and not match and name.group != "score":
+        return None
+    readings = name.readings
+    if match:
+        readings = tuple(reading for reading in readings if any(_is_said(unit, reading.unit) for unit in said))
+        if not readings or sentence.text(end) in ("ago", "old"):
+            return None
+    elif name.group == "score" and sentence.text(amount.end) == "out":
+        end = amount.end + 3
+    if sentence.text(end - 1) == "degrees" and sentence.text(end) in ("celsius", "centigrade", "c"):
+        end += 1
+    if readings[0].low < 0 and sentence.text(amount.start - 1) in ("minus", "negative"):
+        amount = replace(amount, value=f"-{amount.value}", start=amount.start - 1)
+    for reading in readings:
+        if reading.low <= amount.low and amount.high <= reading.high:
+            return Quantity(name.kind, amount.value, reading.unit, amount.start, end)
+    odd = is_near and amount.high > 0 and not amount.is_change and name.kind != "blood pressure"
+    return Quantity(name.kind, amount.value, readings[0].unit, amount.start, end, False) if odd else None
+
+
+def _is_said(said: str, unit: str) -> bool:
+    """Whether a unit is said, also in part: "7.9 grams" of grams per decilitre."""
+    return said == unit or unit.startswith(f"{said}/") or said == "°" and "°" in unit
+
+
+def temperature_alone(sentence: Sentence, amount: Amount) -> Quantity | None:
+    """ "He was thirty eight point four": one decimal, and no other thing that has such values is named."""
+    whole, _, decimals = amount.value.partition(".")
+    is_alone = (
+        all(name.kind == "temperature" for _, _, name in sentence.names)
+        and sentence.text(amount.end) not in TIMES
+        and UNITS.longest(sentence.texts, amount.end) is None
+    )
+    if not (is_alone and len(decimals) == 1 and amount.low == amount.high) or sentence.medicines:
+        return None
+    is_answer = amount.start <= 2 and bool(sentence.asked)
+    before = sentence.texts[max(0, amount.start - 3) : amount.start]
+    if not is_answer and not set(before) & words_of(
+        "was is it's it he she that reading reads hit up to at got been says running has had of"
+    ):
+        return None
+    unit = "°C" if 35 <= float(whole) < 43 else "°F" if 96 <= float(whole) < 108 else None
+    return Quantity("temperature", amount.value, unit, amount.start, amount.end) if unit else None
