@@ -82,7 +82,13 @@ def test_what_was_said_is_all_there():
 
 def test_a_number_that_no_person_has_is_to_be_checked_and_never_bold():
     pulse = Measurement("pulse", "88", "/min", "88", 1.0, 2.0)
-    shown = Tags(result_view.measurements_view([pulse], []))
+    shown = Tags(result_view.measurements_view([pulse], ["present"], []))
     assert "strong" in shown.seen and "check" not in shown.text
-    doubted = Tags(result_view.measurements_view([replace(pulse, value="4000", is_plausible=False)], []))
+    doubted = Tags(result_view.measurements_view([replace(pulse, value="4000", is_plausible=False)], ["present"], []))
     assert "strong" not in doubted.seen and "check: no person has such a value" in doubted.text
+
+
+@pytest.mark.parametrize(("sense", "words"), [("negated", "denied"), ("historical", "in the past")])
+def test_a_number_says_in_which_sense_it_was_said_and_is_bold_only_if_it_is_so_now(sense, words):
+    shown = Tags(result_view.measurements_view([Measurement("pulse", "88", "/min", "88", 1.0, 2.0)], [sense], []))
+    assert "strong" not in shown.seen and words in shown.text and "88" in shown.text

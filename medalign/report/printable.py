@@ -13,21 +13,13 @@ from medalign.concepts.senses import number_senses
 from medalign.core.analysis import DISCLAIMER, Analysis, ConceptFinding
 from medalign.core.editing import is_edited
 from medalign.core.wording import clock, clock_range, count, frequency
-from medalign.report.summary import Entry, Place, is_faint, places_to_check, summarize
+from medalign.report.summary import SENSES, Entry, Place, is_faint, places_to_check, summarize
 
 MAX_ENTRIES = 9  # of a section of the summary
 MAX_IN_ALL = 40  # entries of all sections together
 MAX_LISTED = 5  # of every other list
 MAX_TEXT = 110  # characters of anything quoted
 BRIEFLY = {"mismatch": "the sound does not fit these words"}  # paper is short; the words themselves stand beside it
-SENSES = {
-    "negated": "denied",
-    "family": "somebody else's",
-    "hypothetical": "if, or planned",
-    "uncertain": "asked, unsure or a limit",
-    "resolved": "over",
-    "historical": "in the past",
-}
 
 
 def summary_html(analysis: Analysis, figures: Mapping[str, str] = {}) -> str:

@@ -34,6 +34,14 @@ BY_STATUS: dict[Status, Title] = {
     "negated": "Denied",
     "hypothetical": "If, or planned",
 }
+SENSES = {  # in which sense a number was said, where it is not the patient's own and present one
+    "negated": "denied",
+    "family": "somebody else's",
+    "hypothetical": "if, or planned",
+    "uncertain": "asked, unsure or a limit",
+    "resolved": "over",
+    "historical": "in the past",
+}
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from medalign.concepts import ConceptBank
 from medalign.concepts.custom import parse_concepts
+from medalign.concepts.senses import number_senses
 from medalign.core.analysis import Analysis
 from medalign.core.audio import load_recording
 from medalign.core.errors import DataError, MedAlignError
@@ -133,7 +134,9 @@ def finished(session: Session) -> dict[str, object]:
         "heading": status_view.heading(session.title, analysis.recording.duration_s) + status_view.warnings(analysis.warnings),
         "overview": verdict(analysis) + summary_view(analysis),
         "table": concept_table(analysis.concepts, analysis.sound_events)
-        + measurements_view(analysis.measurements, analysis.concepts),
+        + measurements_view(
+            analysis.measurements, number_senses(analysis.transcript, analysis.measurements), analysis.concepts
+        ),
         "transcript": corrections_view(analysis.corrections)
         + transcript_view(analysis.transcript, analysis.concepts, analysis.alignment.segments),
         "timeline": alignment_timeline(analysis),

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from medalign.core.analysis import Analysis, ConceptFinding, Correction, Measurement
+from medalign.core.analysis import Analysis, ConceptFinding, Correction, Measurement, Status
 from medalign.core.explanation import SearchHit
-from medalign.report.summary import is_faint, places_to_check, summarize
+from medalign.report.summary import SENSES, is_faint, places_to_check, summarize
 from medalign.ui.views.markup import Markup, macros
 from medalign.ui.views.statuses import AGREEMENTS
 
@@ -34,9 +34,12 @@ def corrections_view(corrections: Sequence[Correction]) -> Markup:
     return macros("result").corrections(corrections)
 
 
-def measurements_view(measurements: Sequence[Measurement], concepts: Sequence[ConceptFinding]) -> Markup:
-    """Numbers that were said: what they measure, what they belong to, and where to hear them."""
-    return macros("result").measurements(measurements, {concept.concept_id: concept.label for concept in concepts})
+def measurements_view(
+    measurements: Sequence[Measurement], senses: Sequence[Status], concepts: Sequence[ConceptFinding]
+) -> Markup:
+    """Numbers that were said: what they measure, in which sense, what they belong to, and where to hear them."""
+    said = [(measurement, SENSES.get(sense, "")) for measurement, sense in zip(measurements, senses, strict=True)]
+    return macros("result").measurements(said, {concept.concept_id: concept.label for concept in concepts})
 
 
 def hits_view(phrase: str, hits: Sequence[SearchHit]) -> Markup:
