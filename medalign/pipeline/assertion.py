@@ -27,7 +27,7 @@ from medalign.models.status_classifier import (
 
 ALLERGY = 0.9  # probability from which on a medicine is one that somebody reacted to, if words near it speak of that
 ALLERGY_WORDS, NEAR = re.compile(r"allerg|react|intoleran|hives|rash|swell|swoll|anaphyla", re.IGNORECASE), 12
-MASKED_BEFORE, MASKED_AFTER = 10, 14  # words around a mention among which those that decide are looked for
+MASKED_BEFORE, MASKED_AFTER = 6, 8  # words around a mention among which those that decide are looked for
 SHARE = 0.5  # a neighbour that decides half as much belongs to the trigger
 PLAIN = 0.2  # a statement whose words each decide less than this is a plain one
 ANSWERED, ANSWERED_WITHIN = 0.9, 2  # how sure an answer is that decides for its question, and segments to it

@@ -17,7 +17,9 @@ from medalign.core.transcript import DOCTOR, PATIENT, UNKNOWN_SPEAKER
 from medalign.models.status_classifier import Passage
 
 STATUS_OF = {"p": "present", "n": "negated", "r": "resolved", "h": "historical", "u": "uncertain", "y": "hypothetical"}
-CATEGORY_OF = {"s": "finding", "d": "diagnosis", "e": "diagnosis", "m": "medicine"}  # slots that the bank's names may fill
+CATEGORY_OF = {  # slots that the bank's names may fill
+    "s": "finding", "d": "diagnosis", "e": "diagnosis", "m": "medicine", "p": "procedure", "w": "habit", "k": "measurement"
+}  # fmt: skip
 BANK_SHARE = 0.3
 ARTICLE = re.compile(r"(a|an|the) ", re.IGNORECASE)
 SLOT = re.compile(r"\{([a-z]+)(\d?)(?::([pnrhuy])(@?)(?:\.([a-z_]+))?)?\}")
@@ -113,7 +115,7 @@ class Grammar:
     def _filler(self, name: str, used: set[str], rng: random.Random) -> str:
         while True:
             category = CATEGORY_OF.get(name)
-            pool = self._names[category] if category and rng.random() < BANK_SHARE else self.fillers[name]
+            pool = self._names[category] if category in self._names and rng.random() < BANK_SHARE else self.fillers[name]
             filler = rng.choice(pool)
             while SLOT.search(filler):
                 filler = SLOT.sub(lambda slot: rng.choice(self.fillers[slot[1]]), filler)
