@@ -72,7 +72,7 @@ def stem(word: str) -> str:
     for suffix in ("ing", "ed"):
         root = word[: -len(suffix)]
         if word.endswith(suffix) and len(root) >= 3 and re.search("[aeiouy]", root) and not word.endswith("eed"):
-            word = root[:-1] if root[-1] == root[-2] and root[-1] not in "lsz" else root
+            word = root[:-1] if root[-1] == root[-2] and root[-1] not in "lszeo" else root  # "weeing" is not "we"
             break
     return word[:-1] if word.endswith("e") and len(word) > 3 else word
 
