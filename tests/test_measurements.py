@@ -181,6 +181,52 @@ TIES = [
 ]  # fmt: skip
 
 
+GOING_ON = [  # what leans on what was said before, or on the question
+    ("Your potassium was a touch high at five point six.", "potassium 5.6 mmol/l"),
+    ("HbA1c is fifty three, it used to be forty eight.", "HbA1c 53 mmol/mol; HbA1c 48 mmol/mol"),
+    ("Your troponin was 6, and the repeat at three hours was 7.", "troponin 6 ng/l; troponin 7 ng/l"),
+    ("Twelve units of insulin in the morning and 16 at night.", "dose 12 units -> insulin; dose 16 units -> insulin"),
+    ("That's 15, sorry, 50 milligrams of sertraline.", "dose 50 mg -> sertraline"),
+    ("I've had it two weeks, no, three weeks.", "duration 3 weeks"),
+    ("I take it once a day, twenty milligrams.", "frequency 1 a day; dose 20 mg"),
+    ("Down to five roll-ups a day from fifteen.", "tobacco 15→5 cigarettes a day"),
+    ("It's gone from a four to an eight out of ten.", "pain score 4-8 /10"),
+    ("Doctor: How bad is it, nought to ten?\nPatient: A seven.\nDoctor: And at worst?\nPatient: Nine.",
+     "pain score 7 /10; pain score 9 /10"),
+    ("Doctor: Do you smoke?\nPatient: Yes.\nDoctor: How many a day?\nPatient: Fifteen.", "tobacco 15 cigarettes a day"),
+    ("Doctor: And the amlodipine?\nPatient: Five.", "dose 5 mg -> amlodipine"),
+    ("Doctor: How many times a day are you going?\nPatient: Six or seven.", "frequency 6-7 a day"),
+]  # fmt: skip
+FORMS = [
+    ("I've been taking two paracetamol and half of the sertraline.",
+     "dose 2 tablets -> paracetamol; dose 0.5 tablets -> sertraline"),
+    ("The haemoglobin was seven point nine grams.", "haemoglobin 7.9 g/dl"),
+    ("Ten milligrams per kilo per day of flucloxacillin.", "dose 10 mg/kg/day -> flucloxacillin"),
+    ("The 250 in 5 mil suspension of amoxicillin.", "dose 250/5 mg/ml -> amoxicillin"),
+    ("You're thirty four plus two today.", "duration 34+2 weeks"),
+    ("I'm up to the loo a couple of times a night.", "frequency 2 a night"),
+    ("I was sick five times yesterday.", "frequency 5 a day"),
+    ("Every other day I get a headache.", "frequency every 2 days -> headache"),
+    ("She was ninety six percent on air.", "oxygen saturation 96 %"),
+    ("He's breathing at 44 a minute.", "respiratory rate 44 /min"),
+    ("He's a metre seventy eight.", "height 1.78 m"),
+    ("Six cans of Stella a night.", "alcohol 6 cans a night"),
+    ("The bottom one's ninety four.", ""),
+    ("Creatinine has risen from 90 to 160 over three days.", "creatinine 90→160 µmol/l; duration 3 days -> creatinine"),
+    ("I've lost two stone in six months.", "weight 2 stone; duration 6 months"),
+]  # fmt: skip
+OF_NOBODY = [
+    "It works in eight out of ten people.",
+    "The dog weighs thirty kilos.",
+    "It was thirty degrees in the shade.",
+    "He's four months.",
+    "I work twelve hour shifts, four days a week.",
+    "My water bottle holds 500 ml.",
+    "The maximum is four grams.",
+    "I go to the gym three times a week.",
+]
+
+
 def told(text: str) -> str:
     bank = ConceptBank.default()
     return "; ".join(
@@ -188,7 +234,7 @@ def told(text: str) -> str:
     )
 
 
-@pytest.mark.parametrize(("text", "expected"), [*SPOKEN, *TIES], ids=lambda value: value[:40])
+@pytest.mark.parametrize(("text", "expected"), [*SPOKEN, *TIES, *GOING_ON, *FORMS], ids=lambda value: value[:40])
 def test_numbers_as_people_say_them_with_what_they_belong_to(text, expected):
     assert told(text) == expected
 
@@ -217,3 +263,13 @@ def test_a_normal_temperature_is_no_fever():
     assert all(
         map(has_fever, ["A temperature of 38.9 today.", "Temperature of 36.8 to 39.", "He had a temperature.", "A fever."])
     )
+
+
+@pytest.mark.parametrize("text", OF_NOBODY)
+def test_numbers_of_daily_life_and_of_people_at_large_are_no_measurements(text):
+    assert told(text) == ""
+
+
+@pytest.mark.parametrize("text", ["The operation takes about an hour.", "Fast for twelve hours before the test."])
+def test_what_is_to_come_has_not_lasted(text):
+    assert [m.kind for m in measured(text)] == ["plan"]

@@ -28,6 +28,17 @@ def test_what_is_read_and_tied_as_expected_has_no_error(tmp_path):
     assert found["tied wrongly"]["share"] == 0.0 and found["wrong"] == {}
 
 
+def test_one_meaning_in_several_forms_is_one(tmp_path):
+    table = """text,expected
+"Doctor: Ferritin 6, PSA 7.9.","laboratory value|6.0|µg/l|ferritin; laboratory value|7.9|ng/ml|psa"
+"Doctor: Morphine 10 mg in 5 ml every fortnight.","dose|10|mg|morphine; dose|5|ml|morphine; frequency|2|weeks|morphine"
+"Doctor: MMSE 22 out of 30.","score|22|/30|mmse"
+"Doctor: Potassium 5.6.","laboratory value|5.6|mmol/l|sodium"
+"""
+    found = figures(tmp_path, table, with_errors=True)
+    assert list(found["wrong"]) == ["Doctor: Potassium 5.6."], "another laboratory value is another value"
+
+
 def test_wrong_values_missed_ones_and_wrong_ties_are_counted_and_named(tmp_path):
     altered = TABLE.replace("dose|500|mg", "dose|50|mg").replace("ago|3|days|cough", "ago|3|days|fever").replace(
         '"alcohol|14|units per week|"', '"alcohol|14|units per week|; weight|70|kg|"'

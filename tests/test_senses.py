@@ -27,6 +27,10 @@ def senses(text: str) -> list[tuple[str, str]]:
         ("You should stay under 130 over 80.", "uncertain"),
         ("The target is 120 over 80.", "uncertain"),
         ("Try to drink less than 14 units a week.", "uncertain"),
+        ("We want your sats at 94 percent.", "uncertain"),
+        ("Maybe ten cigarettes a day.", "present"),
+        ("You don't have a temperature, 36.5.", "present"),
+        ("Your BMI is 33, and your waist has gone up.", "present"),
     ],
 )
 def test_the_words_around_a_number_tell_its_sense(text, expected):

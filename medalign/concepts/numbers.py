@@ -43,8 +43,7 @@ BEFORE_ONE = words_of(  # "the other one", "a big one": a pronoun
 PARTS = {"half": 0.5, "quarter": 0.25}
 VAGUE = {"a": 1.0, "an": 1.0, "couple": 2.0, "dozen": 12.0}
 OFTEN = {"once": 1.0, "twice": 2.0, "thrice": 3.0}
-# Before a number that is a name: "type 2", "room 6".
-NAMING = words_of(
+NAMING = words_of(  # "type 2", "room 6"
     "type stage grade class room ward bed number no bay floor page step day question form section level phase group factor "
     "aged age omega covid vitamin route junction flat channel option chapter category tier score-sheet extension"
 )
@@ -244,7 +243,8 @@ def _vague(pieces: Sequence[Piece], at: int) -> Number | None:
     if text in ("a", "an") and at + 1 < len(pieces) and pieces[at + 1].text in ("couple", "dozen", "half", "quarter"):
         inner = _vague(pieces, at + 1)
         return inner and replace(inner, start=at)
-    if text in PARTS and pieces[max(0, at - 2)].text != "and" and pieces[max(0, at - 1)].text != "and":
+    is_rest = "and" in (pieces[max(0, at - 2)].text, pieces[max(0, at - 1)].text)  # "two and a half"
+    if text in PARTS and not (is_rest and [piece.text for piece in pieces[at + 1 : at + 2]] != ["of"]):
         end = at + 1
         while end < len(pieces) and pieces[end].text in ("of", "a", "an", "the") and end - at < 3:
             end += 1
@@ -264,7 +264,7 @@ def _with_fraction(pieces: Sequence[Piece], number: Number) -> Number:
         return number
     if part := half_after(pieces, number.end):
         return replace(number, value=number.value + part[0], end=part[1], vague=False)
-    if rest and rest[0] in FRACTIONS:
+    if rest[:1] and rest[0] in FRACTIONS:
         return replace(number, value=number.value + FRACTIONS[rest[0]], end=number.end + 1)
     if rest[:1] == ["quarters"] and number.value == 3:
         end = number.end + 1 + (rest[1:2] == ["of"]) + (rest[1:3] in (["of", "a"], ["of", "an"]))

@@ -81,7 +81,13 @@ def reading(sentence: Sentence, amount: Amount, name: Name, is_near: bool) -> Qu
     match = UNITS.longest(sentence.texts, amount.end)
     end, units = match or (amount.end, [])
     said = {unit.unit for unit in units}
-    if sentence.text(amount.end) in PER | words_of("times over out percent") and not match and name.group != "score":
+    is_span = sentence.text(amount.end) == "over" and sentence.text(amount.end + 2) in TIMES  # "over three days"
+    if (
+        not is_span
+        and sentence.text(amount.end) in PER | words_of("times over out percent")
+        and not match
+        and name.group != "score"
+    ):
         return None
     readings = name.readings
     if match:

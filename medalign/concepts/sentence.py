@@ -62,7 +62,9 @@ class Amount:
 
 def find_amounts(pieces: Sequence[Piece]) -> list[Amount]:
     """All numbers of a sentence in order, those that belong together as one."""
-    numbers = find_numbers(pieces)
+    read = find_numbers(pieces)
+    starts = {number.start for number in read if not number.vague}
+    numbers = [number for number in read if not (number.vague and number.value == 1 and number.end in starts)]  # "an eight"
     found: list[Amount] = []
     at = 0
     while at < len(numbers):
