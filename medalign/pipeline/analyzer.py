@@ -161,15 +161,19 @@ class Analyzer:
         assert transcript is not None and encoded is not None  # each source gives at least one item
         return transcript, encoded
 
-    def annotate(self, transcript: Transcript, recording: Recording, encoded: EncodedRecording) -> AnnotatedTranscript:
+    def annotate(
+        self, transcript: Transcript, recording: Recording, encoded: EncodedRecording, *, has_speakers: bool = False
+    ) -> AnnotatedTranscript:
         """Who speaks, which names were misheard, and what is mentioned: all that is read from a recogniser's transcript.
 
         What is fitted on transcripts (`medalign.training.fitting`) is observed through this, too.
 
         Args:
             transcript: as the recogniser wrote it.
+            has_speakers: `name_speakers` has already been there.
         """
-        transcript = name_speakers(transcript, recording)
+        if not has_speakers:
+            transcript = name_speakers(transcript, recording)
         corrections: tuple[Correction, ...] = ()
         if is_english(transcript):
             rescorer = HotwordRescorer(self.transcriber, recording, transcript)

@@ -14,7 +14,7 @@ from medalign.pipeline.analyzer import Analyzer, AnnotatedTranscript
 from medalign.pipeline.listener import EncodedRecording
 from medalign.training.data.pairs import recording_frames
 from medalign.training.data.synthesis import Take, timed_transcript
-from medalign.training.fitting.transcripts import transcribed
+from medalign.training.fitting.transcripts import transcribed, with_speakers
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +45,7 @@ def observe(takes: Iterable[Take], analyzer: Analyzer, cache: Path, *, snr_db: f
         recording, transcript = transcribed(take, analyzer.transcriber, cache, snr_db=snr_db)
         frames = torch.from_numpy(recording_frames(take.audio_path, analyzer.listener.student, cache, snr_db=snr_db))
         encoded = analyzer.listener.encode(recording, frames=frames)
-        annotated = analyzer.annotate(transcript, recording, encoded)
+        named = with_speakers(take, transcript, recording, cache, snr_db=snr_db)
+        annotated = analyzer.annotate(named, recording, encoded, has_speakers=True)
         log.info("%s observed, %s", take.consultation_id, "clean" if snr_db is None else f"at {snr_db:g} dB")
         yield Observation(take, recording, timed_transcript(take.utterances), annotated, encoded, analyzer.transcriber)
