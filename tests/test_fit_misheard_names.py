@@ -136,7 +136,7 @@ def test_a_dialogue_is_observed_utterance_by_utterance_and_transcribed_once(tmp_
     analyzer = SimpleNamespace(
         transcriber=transcriber,
         listener=SimpleNamespace(student=None, encode=lambda recording, frames: silent),
-        annotate=lambda transcript, recording, encoded: SimpleNamespace(transcript=transcript),
+        annotate=lambda transcript, recording, encoded, *, has_speakers: SimpleNamespace(transcript=transcript),
     )
     monkeypatch.setattr(observation, "recording_frames", lambda *_, **__: np.zeros((250, 4), np.float32))
     for _ in range(2):
