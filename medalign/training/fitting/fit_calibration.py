@@ -23,7 +23,7 @@ from medalign.models.student import Student
 from medalign.models.teacher import Teacher
 from medalign.models.transcription import Transcriber
 from medalign.pipeline.analyzer import Analyzer
-from medalign.pipeline.calibration import Calibration, concept_features
+from medalign.pipeline.calibration import FITS_FILE, Calibration, concept_features
 from medalign.pipeline.evidence import lowest_word_probability
 from medalign.pipeline.listener import Listener
 from medalign.pipeline.logistic_fit import LogisticFit
@@ -50,7 +50,9 @@ class _Windows:
 def calibrate_student(speech: Path, cache: Path, *, student_name: str, asr: str, only: str = "") -> dict[str, object]:
     """Write the calibration and the concepts' embeddings into the student's folder; return how well the fits do.
 
-    Fits of other commands are dropped: they were made for other probabilities.
+    Fits of other commands are dropped: they were made for other probabilities. A student that has been calibrated before
+    keeps the concepts that it reports from sound alone: a bank that grew doesn't mean that training has said more. Without
+    `fits.json` they are the whole bank.
 
     Args:
         speech: folder written by `synthesize`.
@@ -66,9 +68,13 @@ def calibrate_student(speech: Path, cache: Path, *, student_name: str, asr: str,
     folder = student.writable_folder()
     concepts = stored_concept_embeddings(folder, teacher, bank.concepts)
     windows = _windows(takes, student, teacher, bank, cache)
-    concept_fit = _fit_concepts(windows, concepts)
-    fitted_on = frozenset(concept.concept_id for concept in bank.concepts)
-    calibration = Calibration(windows.text, 0.0, {"concept in audio": concept_fit}, fitted_on)
+    before = Calibration.load(folder).concepts if (folder / FITS_FILE).is_file() else bank.column.keys()
+    fitted_on = frozenset(before & bank.column.keys())
+    columns = [bank.column[concept_id] for concept_id in sorted(fitted_on)]
+    said, embeddings = windows.truth[:, columns], concepts[columns]
+    calibration = Calibration(
+        windows.text, 0.0, {"concept in audio": _fit_concepts(windows.audio, embeddings, said)}, fitted_on
+    )
     percentiles = calibration.percentile(windows.audio, windows.text)
     calibration = replace(calibration, low_percentile=float(np.percentile(percentiles, 100 * LOW_RATE)))
     save_concept_embeddings(folder, teacher, bank.concepts, concepts)
@@ -81,7 +87,8 @@ def calibrate_student(speech: Path, cache: Path, *, student_name: str, asr: str,
 
     figures: dict[str, object] = {
         PROVENANCE: provenance(),
-        **_figures(calibration, windows, concepts),
+        "n_concepts": len(columns),
+        **_figures(calibration, windows, embeddings, said),
         "n_mentions_read": len(really_said),
         "share_of_mentions_really_said": float(really_said.mean()),
         "median_percentile_of_matching_text": float(np.median(percentiles)),
@@ -108,8 +115,8 @@ def _windows(takes: Sequence[Take], student: Student, teacher: Teacher, bank: Co
     return _Windows(np.concatenate(audio), teacher.encode(texts), np.concatenate(truth))
 
 
-def _fit_concepts(windows: _Windows, concepts: np.ndarray) -> LogisticFit:
-    features, truth = concept_features(windows.audio @ concepts.T).reshape(-1, 2), windows.truth.ravel()
+def _fit_concepts(audio: np.ndarray, concepts: np.ndarray, said: np.ndarray) -> LogisticFit:
+    features, truth = concept_features(audio @ concepts.T).reshape(-1, 2), said.ravel()
     fit = fit_logistic("concept in audio", features, truth, inverse_regularisation=1e3)
     return replace(fit, threshold=threshold_of_best_f1(fit.probability(features), truth))
 
@@ -137,14 +144,14 @@ def _was_said(mention: Mention, said: Sequence[Mention]) -> bool:
     )
 
 
-def _figures(calibration: Calibration, windows: _Windows, concepts: np.ndarray) -> dict[str, float]:
-    probabilities, truth = calibration.concept_probability(windows.audio @ concepts.T).ravel(), windows.truth.ravel()
+def _figures(calibration: Calibration, windows: _Windows, concepts: np.ndarray, said: np.ndarray) -> dict[str, float]:
+    probabilities, truth = calibration.concept_probability(windows.audio @ concepts.T).ravel(), said.ravel()
     threshold = calibration.fits["concept in audio"].threshold
     found = probabilities >= threshold
     other = np.roll(windows.text, len(windows.text) // 2, axis=0)  # the words of another consultation over the same audio
     return {
         "n_windows": len(windows.audio),
-        "n_windows_with_concept": int(windows.truth.any(1).sum()),
+        "n_windows_with_concept": int(said.any(1).sum()),
         "student_average_precision": float(average_precision_score(truth, probabilities)),
         "student_expected_calibration_error": expected_calibration_error(probabilities, truth),
         "student_threshold": threshold,
