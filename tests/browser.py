@@ -66,6 +66,13 @@ def new_context(browser: Browser, **options) -> BrowserContext:
     return context
 
 
+def another_tab(tab: Page) -> Page:
+    """A second tab in the process of the first, which has compiled the page's scripts already."""
+    with tab.context.expect_page() as opened:
+        tab.evaluate("window.open('about:blank')")
+    return opened.value
+
+
 @contextlib.contextmanager
 def watched_page(browser: Browser, url: str, waits_for: str = "#analyse", **options) -> Iterator[Page]:
     """`visit` in a context of its own."""

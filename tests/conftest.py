@@ -271,14 +271,20 @@ def context(browser):
 
 
 @pytest.fixture(scope="session")
-def tab(context):
+def session_tab(context):
     return context.new_page()
+
+
+@pytest.fixture
+def tab(session_tab):
+    """Empty, and of the usual size."""
+    session_tab.set_viewport_size(VIEWPORT)
+    return session_tab
 
 
 @pytest.fixture
 def page(tab, server):
     """The page as a reader finds it; what a test does there is gone with the test."""
-    tab.set_viewport_size(VIEWPORT)
     with visit(tab, server.url) as opened:
         yield opened
 
@@ -299,13 +305,16 @@ def result(page):
 
 
 @pytest.fixture(scope="session")
-def shown_result(context, session_server):
-    return ShownResult(context, session_server.url)
+def shown_result(session_tab, session_server):
+    return ShownResult(session_tab, session_server.url)
 
 
 @pytest.fixture
 def shown(request, shown_result, server):
-    """A page with a result that is there already, for a test that only reads it or puts back what it changes."""
+    """A page with a result that is there already, for a test that only reads it or puts back what it changes.
+
+    Answers to questions (why, search, comparison) may stay: the next question replaces them.
+    """
     try:
         with shown_result.reading() as opened:
             yield opened

@@ -10,9 +10,9 @@ from pathlib import Path
 from unittest import mock
 
 import page_fixtures
-from browser import complaints_of, running, show_example
+from browser import another_tab, complaints_of, running, show_example
 from page_fixtures import Example, FakeEngine
-from playwright.sync_api import BrowserContext, Page
+from playwright.sync_api import Page
 
 from medalign.feedback import schema
 from medalign.feedback.store import FeedbackStore
@@ -70,8 +70,8 @@ class ShownResult:
     It is shown once, and anew after a test that failed or that had the server delete it.
     """
 
-    def __init__(self, context: BrowserContext, url: str):
-        self._page, self._url = context.new_page(), url
+    def __init__(self, tab: Page, url: str):
+        self._page, self._url = another_tab(tab), url
         self._is_shown = False
 
     @contextlib.contextmanager

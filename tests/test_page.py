@@ -15,6 +15,7 @@ import page_fixtures
 import pytest
 from browser import (
     acknowledge,
+    another_tab,
     assert_accessible,
     assert_fits,
     show_example,
@@ -243,7 +244,7 @@ def test_own_concepts_reach_the_engine_or_are_refused_in_words(page, server, ton
     assert server.engine.asked[0].synonyms == ("high morning sugar",)
 
 
-def test_two_readers_never_see_each_others_result(page, context, server, tone, tmp_path):
+def test_two_readers_never_see_each_others_result(page, server, tone, tmp_path):
     @dataclass
     class NamesItsFile(FakeEngine):
         def stream(self, recording, custom=()):
@@ -252,7 +253,7 @@ def test_two_readers_never_see_each_others_result(page, context, server, tone, t
 
     server.engine = NamesItsFile(page_fixtures.analysis())
     files = [Path(shutil.copy(tone, tmp_path / name)) for name in ("first.wav", "second.wav")]
-    with visit(context.new_page(), server.url) as second:
+    with visit(another_tab(page), server.url) as second:
         for reader, file in zip((page, second), files, strict=True):
             reader.bring_to_front()
             upload(reader, file)
@@ -332,11 +333,11 @@ def test_a_recording_with_a_pause_has_no_gap(page):
     microphone = page.locator("#microphone")
     microphone.get_by_role("button", name="Record").click()
     page.locator("#microphone-state", has_text="Sound arrives").wait_for()
-    page.wait_for_timeout(3000)
+    page.wait_for_timeout(2000)
     microphone.locator(".pause-button").click()
     page.wait_for_timeout(4000)
     microphone.locator(".resume-button").click()
-    page.wait_for_timeout(3000)
+    page.wait_for_timeout(2000)
     stop_recording(page)
     began_s, paused_s, resumed_s, stopped_s = page.evaluate("window.presses")
     page.get_by_role("button", name="Analyse").click()

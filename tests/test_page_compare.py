@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import gradio
 import page_fixtures
 import pytest
 from browser import (
@@ -10,22 +11,25 @@ from browser import (
     show_example,
     visit,
     wait_until_playing_from,
-    watched_page,
 )
 from page_fixtures import Example, FakeEngine
 from shared_page import STORED
 
 from medalign.feedback.reliability import Bin, Reliability
+from medalign.report.comparison import BlindOrder, candidates
+from medalign.ui.comparison_state import ComparisonState, Entry
 from medalign.ui.engine import Comparing
+from medalign.ui.tabs.compare_tab import CompareTab
 
 NAMES = ("shipped (tiny.en)", "shipped with base", "unaligned encoder")
 
 
 @pytest.fixture
-def ready(result):
+def ready(shown):
     """An example is analysed, and the second tab is open."""
-    result.get_by_role("tab", name="Compare").click()
-    return result
+    shown.get_by_role("tab", name="Compare").click()
+    yield shown
+    shown.get_by_role("tab", name="Analyse").click()
 
 
 def compare(page, first: str = NAMES[0], second: str = NAMES[1], blind: bool = True) -> None:
@@ -34,8 +38,10 @@ def compare(page, first: str = NAMES[0], second: str = NAMES[1], blind: bool = T
         field.fill(name)
         field.press("Enter")
     page.locator("#blind input").set_checked(blind)
+    shown = ("#comparison .sides", "#compare-alert .alert")  # by an earlier comparison, perhaps
+    page.evaluate("shown => document.querySelectorAll(shown).forEach(old => old.dataset.old = 'yes')", ", ".join(shown))
     page.locator("#compare-go").click()
-    page.locator("#comparison .sides").or_(page.locator("#compare-alert .alert")).first.wait_for()
+    page.locator(", ".join(f"{new}:not([data-old])" for new in shown)).first.wait_for()
 
 
 def wait_until_votes_are_open(page) -> None:
@@ -82,6 +88,21 @@ def test_votes_are_locked_until_both_sides_were_looked_at(tab, server, store):
         assert store.table("votes")["choice"].tolist() == ["tie"]
 
 
+def test_votes_open_in_whatever_order_the_answers_to_two_looks_arrive(store):
+    with gradio.Blocks():
+        tab = CompareTab(Comparing(page_fixtures.load_candidate), store, gradio.State())
+    sides = [Entry(c, page_fixtures.load_candidate(c)[0].result, 1) for c in candidates()[:2]]
+    comparison = ComparisonState(*sides, blind=True, order=BlindOrder("a", 0))
+    looks = [gradio.EventData(None, {"side": side}) for side in ("left", "right")]
+    first, second = (tab._look(comparison, look) for look in looks)
+    for arriving in ((first, second), (second, first)):
+        votes = {}
+        for answer in arriving:
+            votes |= {button: change["interactive"] for button, change in answer.items() if "interactive" in change}
+        assert len(votes) == 4 and all(votes.values())
+    assert not any("interactive" in change for change in tab._look(None, looks[0]).values()), "nothing was compared"
+
+
 def test_differences_are_marked_in_words_and_can_be_heard(ready):
     compare(ready, blind=False)
     left, right = ready.locator(".side[data-side=left]"), ready.locator(".side[data-side=right]")
@@ -120,33 +141,33 @@ def test_without_a_recording_the_tab_says_where_to_begin(page):
     page.locator("#compare-alert", has_text="analyse one, or an example, in the first tab").wait_for()
 
 
-def test_the_team_sees_votes_and_agreement_with_their_n(ready, store):
-    ready.get_by_role("tab", name="Results").click()
-    ready.locator("#results-votes", has_text="No blind vote yet").wait_for()
-    ready.get_by_role("tab", name="Compare").click()
-    compare(ready)
-    wait_until_votes_are_open(ready)
-    ready.locator("#vote-a").click()
-    ready.locator("#compare-status", has_text="keep this code").wait_for()
-    ready.get_by_role("tab", name="Analyse").click()
-    ready.locator("tr.row", has_text="Cough").locator("[data-verdict=correct]").click()
-    ready.locator("#ratings", has_text="Cough").wait_for()
-    ready.get_by_role("tab", name="Results").click()
-    ready.locator("#results-refresh").click()
-    ready.locator("#results-concepts", has_text="Cough").wait_for()
-    row = ready.locator("#results-concepts tr", has_text="Cough").inner_text()
+def test_the_team_sees_votes_and_agreement_with_their_n(result, store):
+    result.get_by_role("tab", name="Results").click()
+    result.locator("#results-votes", has_text="No blind vote yet").wait_for()
+    result.get_by_role("tab", name="Compare").click()
+    compare(result)
+    wait_until_votes_are_open(result)
+    result.locator("#vote-a").click()
+    result.locator("#compare-status", has_text="keep this code").wait_for()
+    result.get_by_role("tab", name="Analyse").click()
+    result.locator("tr.row", has_text="Cough").locator("[data-verdict=correct]").click()
+    result.locator("#ratings", has_text="Cough").wait_for()
+    result.get_by_role("tab", name="Results").click()
+    result.locator("#results-refresh").click()
+    result.locator("#results-concepts", has_text="Cough").wait_for()
+    row = result.locator("#results-concepts tr", has_text="Cough").inner_text()
     assert "100 % (21–100)" in row, "one rating says little, and the interval shows it"
-    ready.locator("#results-votes-plot .scatterlayer .point").first.wait_for(state="attached")
-    assert_accessible(ready)
+    result.locator("#results-votes-plot .scatterlayer .point").first.wait_for(state="attached")
+    assert_accessible(result)
 
 
-def test_without_a_store_nothing_is_asked_for(browser, tone):
+def test_without_a_store_nothing_is_asked_for(tab, gradio_folder, tone):
     engine = FakeEngine(page_fixtures.analysis())
     measured = (Reliability("clean", 0.03, (Bin(10, 0.7, 0.8, 0.49, 0.94),)),)
     options = {"comparing": Comparing(page_fixtures.load_candidate), "reliability": measured}
     with (
         fake_server(engine, [Example("Cough", "", tone)], **options) as url,
-        watched_page(browser, url) as page,
+        visit(tab, url) as page,
     ):
         show_example(page, "Cough")
         assert "switched off" in page.locator("#feedback").inner_text()

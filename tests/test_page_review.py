@@ -7,6 +7,7 @@ import page_fixtures
 import pytest
 from browser import (
     acknowledge,
+    another_tab,
     assert_accessible,
     upload,
     visit,
@@ -72,16 +73,16 @@ def test_filters_narrow_the_table_and_say_so(shown):
     assert shown.locator(".filtered").inner_text() == ""
 
 
-def test_why_shows_words_for_and_against_and_draws(result):
-    result.locator(".segment", has_text="three weeks").locator("[data-send=why]").click()
-    result.locator("#words-time .heatmaplayer image").wait_for(state="attached")
-    assert result.locator("#words-support .bars .point").count() == 13
-    assert result.locator("#others .bars .point").count() > 5
-    assert "three weeks" in result.locator("#why").inner_text()
-    result.locator("#why .folded summary").click()
-    word = result.locator("#why td button.play", has_text="cough")
+def test_why_shows_words_for_and_against_and_draws(shown):
+    shown.locator(".segment", has_text="three weeks").locator("[data-send=why]").click()
+    shown.locator("#words-time .heatmaplayer image").wait_for(state="attached")
+    assert shown.locator("#words-support .bars .point").count() == 13
+    assert shown.locator("#others .bars .point").count() > 5
+    assert "three weeks" in shown.locator("#why").inner_text()
+    shown.locator("#why .folded summary").click()
+    word = shown.locator("#why td button.play", has_text="cough")
     word.click()
-    wait_until_playing_from(result, float(word.get_attribute("data-start")))
+    wait_until_playing_from(shown, float(word.get_attribute("data-start")))
 
 
 def test_the_map_has_two_points_a_segment_and_a_table(shown):
@@ -96,18 +97,18 @@ def test_the_heard_signs_have_a_lane_on_the_timeline(shown):
     assert list(lane["text"]) == ["cough"]
 
 
-def test_a_phrase_is_searched_for_and_doubt_is_said(result):
-    result.locator("#phrase").get_by_role("textbox").fill("  trouble   sleeping ")
-    result.keyboard.press("Enter")
-    hits = result.locator("#hits li")
+def test_a_phrase_is_searched_for_and_doubt_is_said(shown):
+    shown.locator("#phrase").get_by_role("textbox").fill("  trouble   sleeping ")
+    shown.keyboard.press("Enter")
+    hits = shown.locator("#hits li")
     hits.first.wait_for()
-    assert "Closest to trouble sleeping" in result.locator("#hits").inner_text()
+    assert "Closest to trouble sleeping" in shown.locator("#hits").inner_text()
     assert "probably not said here" in hits.nth(1).inner_text() and "probably not" not in hits.nth(0).inner_text()
     hits.first.locator("button").click()
-    wait_until_playing_from(result, 15.0)
-    result.locator("#phrase").get_by_role("textbox").fill(" ")
-    result.locator("#search-go").click()
-    result.locator("#alert", has_text="can't be searched for").wait_for()
+    wait_until_playing_from(shown, 15.0)
+    shown.locator("#phrase").get_by_role("textbox").fill(" ")
+    shown.locator("#search-go").click()
+    shown.locator("#alert", has_text="can't be searched for").wait_for()
 
 
 @pytest.mark.parametrize(
@@ -301,8 +302,8 @@ def test_delete_now_stops_a_run_that_is_under_way(page, server, tmp_path, gradio
     assert page.locator("#search-go").text_content().strip() == "Search", "the page keeps its own words"
 
 
-def test_a_microphone_that_gives_nothing_is_named(context, server):
-    mute = context.new_page()
+def test_a_microphone_that_gives_nothing_is_named(tab, server):
+    mute = another_tab(tab)
     mute.add_init_script(
         "if (navigator.mediaDevices) navigator.mediaDevices.getUserMedia = "
         "async () => new AudioContext().createMediaStreamDestination().stream"

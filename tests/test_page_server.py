@@ -22,7 +22,6 @@ from browser import (
     visit,
     wait_for_result,
     wait_until_free,
-    watched_page,
 )
 from gradio.route_utils import delete_files_created_by_app
 from gradio_client import Client, handle_file
@@ -104,12 +103,12 @@ def test_a_stored_result_that_cannot_be_read_is_one_sentence(page, server):
     wait_until_free(page)
 
 
-def test_the_page_works_behind_a_proxy_that_serves_it_under_a_path(browser, stored_example, store, tone):
+def test_the_page_works_behind_a_proxy_that_serves_it_under_a_path(tab, stored_example, store, tone):
     engine = FakeEngine(page_fixtures.analysis())
     with (
         fake_server(engine, [stored_example], root_path="/tools/medalign", store=store) as inner,
         reverse_proxy(inner, "/tools/medalign") as url,
-        watched_page(browser, f"{url}/") as page,
+        visit(tab, f"{url}/") as page,
     ):
         show_example(page, "Cough")
         page.locator("tr.row button.play").first.click()
@@ -138,9 +137,9 @@ def public(gradio_folder, tone, tmp_path_factory):
         yield url, asked
 
 
-def test_a_server_may_take_examples_only(browser, public, tone):
+def test_a_server_may_take_examples_only(tab, public, tone):
     url, _ = public
-    with watched_page(browser, url, waits_for="#examples") as page:
+    with visit(tab, url, waits_for="#examples") as page:
         assert page.locator("#microphone").count() == 0 and page.locator("#upload").count() == 0
         assert "takes no recordings" in page.locator("body").inner_text()
         show_example(page, "Cough")

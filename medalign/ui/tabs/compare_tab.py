@@ -1,7 +1,7 @@
 """The second tab: two models on the recording of the first, blind if wanted, and a vote."""
 
 from collections.abc import Callable, Iterator
-from typing import Any, cast
+from typing import cast
 
 import gradio as gr
 from gradio.components import Component
@@ -40,9 +40,7 @@ class CompareTab:
         out = [self._status, self._view, self._comparison]
         if store is not None:
             self._why = self._build_votes()
-            # One after the other: the answer to the first look must not arrive last and lock what the second has opened.
-            one: dict[str, Any] = {"concurrency_limit": 1, **EVERY_PRESS}
-            connect(bridge("seen"), self._look, [self._comparison], self._votes.values(), self._alert, **one)
+            connect(bridge("seen"), self._look, [self._comparison], self._votes.values(), self._alert, **EVERY_PRESS)
             out += self._votes.values()
             given = [self._comparison, session, self._why, self._receipt]
             for name, button in self._votes.items():
@@ -91,10 +89,11 @@ class CompareTab:
         return {button: gr.update(interactive=False) for button in self._votes.values()}
 
     def _look(self, comparison: ComparisonState | None, event: gr.EventData) -> Changes:
-        if comparison is None:
-            return {}
-        comparison.look(text_of(event, "side", 10))
-        return {button: gr.update(interactive=comparison.is_ready) for button in self._votes.values()}
+        """Opens the votes or leaves them as they are: the answers to two looks may reach the page in either order."""
+        if comparison is not None:
+            comparison.look(text_of(event, "side", 10))
+        is_ready = comparison is not None and comparison.is_ready
+        return {button: gr.update(interactive=True) if is_ready else gr.skip() for button in self._votes.values()}
 
     def _casts(self, store: FeedbackStore, pressed: str) -> Callable:
         def handler(
