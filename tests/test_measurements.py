@@ -146,7 +146,7 @@ TIES = [
     ("Patient: I'm on sertraline, I think it's 50.\nDoctor: We'll double that to a hundred.",
      "dose 50 mg -> sertraline; dose 50→100 mg -> sertraline"),
     ("If it hurts, prescribe amoxicillin 500 mg for ten days.", "dose 500 mg -> amoxicillin; duration 10 days -> amoxicillin"),
-    ("If you are going about six to eight times a day, ring us.", "frequency 6-8 a day"),
+    ("If it happens six to eight times a day, ring us.", "frequency 6-8 a day"),
     ("I smoke ten cigarettes, uh, a day.", "tobacco 10 cigarettes a day"),
     ("Naproxen five hundred five hundred milligrams.", "dose 500 mg -> naproxen"),
     ("I walk a mile and a half a day.", ""),
@@ -195,7 +195,7 @@ GOING_ON = [  # what leans on what was said before, or on the question
      "pain score 7 /10; pain score 9 /10"),
     ("Doctor: Do you smoke?\nPatient: Yes.\nDoctor: How many a day?\nPatient: Fifteen.", "tobacco 15 cigarettes a day"),
     ("Doctor: And the amlodipine?\nPatient: Five.", "dose 5 mg -> amlodipine"),
-    ("Doctor: How many times a day are you going?\nPatient: Six or seven.", "frequency 6-7 a day"),
+    ("Doctor: How many times a day does it happen?\nPatient: Six or seven.", "frequency 6-7 a day"),
 ]  # fmt: skip
 FORMS = [
     ("I've been taking two paracetamol and half of the sertraline.",
