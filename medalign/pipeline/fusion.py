@@ -69,14 +69,14 @@ def _audio_only_features(column: int, text: TextEvidence, audio: AudioEvidence) 
     start_s, end_s = audio.windows_s[best]
     near = audio.windows_over(start_s, end_s)
     cosines = text.cosines[near, column]
-    rivals = text.cosines[near] if audio.reportable is None else text.cosines[near][:, audio.reportable]
+    reportable = text.cosines[near] if audio.reportable is None else text.cosines[near][:, audio.reportable]
     certainty = [word.probability for word in text.transcript.words if start_s <= word.start_s < end_s]
     return (
         1.0,
         _logit(probabilities[best]),
         _logit(np.sort(probabilities)[-2]) if len(probabilities) > 1 else -MAX_LOGIT,
         cosines.max(),
-        (cosines - rivals.max(1)).max(),
+        (cosines - reportable.max(1)).max(),
         text.window_scores[best],
         float(np.mean(certainty)) if certainty else UNKNOWN_WORDS,
         np.log1p(len(certainty)),
