@@ -372,6 +372,45 @@ def test_each_status_of_a_medicine_keeps_its_meaning():
     assert not resources(full, "Condition")
 
 
+def test_what_is_done_with_a_medicine_says_more_than_its_status():
+    full = each_status("medicine")
+    present, past = full.concepts[0], next(c for c in full.concepts if c.status == "historical")
+    expected = {"taking": "active", "changed": "active", "started": "intended", "asked": "unknown", None: "unknown"}
+    for action, status in expected.items():
+        (statement,) = resources(replace(full, concepts=(replace(present, action=action),)), "MedicationStatement")
+        assert statement["status"] == status, action
+    (statement,) = resources(replace(full, concepts=(replace(past, action="stopped"),)), "MedicationStatement")
+    assert statement["status"] == "stopped" and "historical, stopped" in statement["statusReason"][0]["text"]
+
+
+@pytest.mark.parametrize(
+    ("status", "clinical", "verification"),
+    [("present", "active", "unconfirmed"), ("negated", "inactive", "refuted"), ("historical", "inactive", "unconfirmed")],
+)
+def test_an_allergy_is_one_and_never_a_condition(status, clinical, verification):
+    full = analysis()
+    allergy = replace(full.concepts[0], concept_id="ICD10CM:Z88.0", category="diagnosis", status=status, trigger=None)
+    full = replace(full, concepts=(allergy,))
+    (found,) = resources(full, "AllergyIntolerance")
+    assert code_of(found["clinicalStatus"]) == clinical and code_of(found["verificationStatus"]) == verification
+    assert found["category"] == ["medication"] and "reaction" not in found
+    assert not resources(full, "Condition")
+
+
+def test_a_medicine_that_did_harm_is_an_intolerance_with_its_reaction():
+    full = analysis()
+    place, far = Evidence(10.0, 10.5, "simvastatin"), Evidence(60.0, 60.5, "a cough")
+    medicine = replace(each_status("medicine").concepts[0], action="reacted", teacher=Source(0.9, 0.4, (place,)))
+    ache, cough = (
+        replace(each_status("finding").concepts[0], concept_id=label, label=label, status=status, teacher=Source(0.9, 0.4, (at,)))
+        for label, status, at in (("leg pain", "resolved", Evidence(12.0, 13.0, "my legs ache")), ("cough", "present", far))
+    )
+    full = replace(full, concepts=(medicine, ache, cough))
+    (found,) = resources(full, "AllergyIntolerance")
+    assert found["reaction"] == [{"manifestation": [{"text": "leg pain"}]}]
+    assert not resources(full, "MedicationStatement")
+
+
 def test_a_status_without_words_behind_it_is_no_condition():
     full = analysis()
     unsaid = replace(full.concepts[0], teacher=Source(0.9, 0.4))

@@ -16,13 +16,14 @@ if TYPE_CHECKING:
 def add_commands(commands: Commands) -> None:
     """Add them to the subparsers of the command line."""
     train = commands.add_parser("train-status", help="train the classifier that reads in which sense a mention was said")
-    train.add_argument("--data", type=Path, help="folder with primock57/, aci_bench/, mts_dialog/: their notes as weak labels")
+    train.add_argument("--data", type=Path, help="folder with primock57/, aci_bench/, mts_dialog/: conversations whose mentions are labelled")
     train.add_argument("--output", type=Path, required=True, help="folder for weights, configuration and card")
     train.add_argument("--start", type=Path, help="folder of an earlier session, to go on from")
     field_options(
         train,
         StatusRecipe,
         n_examples=("--examples", "drawn from the grammar"),
+        n_labelled=("--labelled", "examples of labelled mentions, as many of each collection"),
         seed="draws examples and weights",
         learning_rate="at its highest",
         n_layers=("--layers", "of the teacher"),

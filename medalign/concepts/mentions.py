@@ -18,7 +18,7 @@ from medalign.concepts.readings import is_normal_temperature
 from medalign.concepts.sentence import Sentence as NumberSentence
 from medalign.concepts.spans import Span, find_spans
 from medalign.concepts.tokens import Token, sentences
-from medalign.core.analysis import Status
+from medalign.core.analysis import Action, Status
 from medalign.core.transcript import UNKNOWN_SPEAKER, Segment, Transcript, Word
 
 WORD_S = 0.3  # made-up duration of a word in plain text
@@ -41,6 +41,7 @@ class Mention:
     start_s: float
     end_s: float
     segment_index: int  # where the mention begins
+    action: Action | None = None  # of a medicine: what is done with it
 
 
 def find_mentions(transcript: Transcript, bank: ConceptBank) -> tuple[Mention, ...]:

@@ -12,11 +12,13 @@ from medalign.core.errors import DataError
 from medalign.core.files import typed
 from medalign.core.transcript import Transcript
 
-SCHEMA_VERSION = "2.0"
+SCHEMA_VERSION = "2.1"
 DISCLAIMER = "Research software. Not a medical device. Do not use for patient care."
 
 System = Literal["HPO", "ICD-10-CM", "DRUG", "CUSTOM"]
 Status = Literal["present", "negated", "resolved", "historical", "family", "hypothetical", "uncertain"]
+# What is done with a medicine; "started" is prescribed or given today, "reacted" that it did harm.
+Action = Literal["taking", "started", "stopped", "changed", "advised", "not_taking", "asked", "reacted"]
 Agreement = Literal["both", "teacher_only", "student_only"]
 Reason = Literal["mismatch", "transcription_error"]
 
@@ -85,6 +87,7 @@ class ConceptFinding:
     agreement: Agreement
     probability: float | None = None  # that it came up at all, from both sources; None if the student has no fusion
     alternatives: tuple[Alternative, ...] = ()  # the likest first
+    action: Action | None = None  # of a medicine, where the words tell
 
     @property
     def text_evidence(self) -> tuple[Evidence, ...]:

@@ -4,6 +4,19 @@ Probabilities are calibrated, so a frequency is the honest reading: of the segme
 consultations, about that many in ten were right. Tenths are as fine as that calibration supports.
 """
 
+from medalign.core.analysis import Action
+
+# Of a medicine: said beside its status.
+ACTION_WORDS: dict[Action, str] = {
+    "taking": "being taken",
+    "started": "prescribed today",
+    "stopped": "stopped",
+    "changed": "dose changed",
+    "advised": "advised",
+    "not_taking": "not taken",
+    "asked": "asked about",
+    "reacted": "did harm",
+}
 LIKELY_FROM_TENTHS = 7
 POSSIBLE_FROM_TENTHS = 4
 RAREST_PERCENT = 0.1  # the result rounds percentiles to a tenth

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from jaxtyping import Float, Int
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from medalign.core.analysis import Status
+from medalign.core.analysis import Action, Status
 from medalign.core.assets import shipped
 from medalign.core.errors import CheckpointError
 from medalign.core.files import read_json, reading
@@ -28,7 +28,6 @@ from medalign.models.pretrained import load_state, read_state
 
 CHECKPOINT = "status-minilm"
 REMEDY = "install MedAlign again"
-Action = Literal["taking", "started", "stopped", "changed", "advised", "not_taking", "asked", "reacted"]
 # As they come out of the network; "family" is not among them: whose it is, is a question of its own.
 STATUSES: tuple[Status, ...] = ("present", "negated", "resolved", "historical", "uncertain", "hypothetical")
 OWNERS = ("patient", "other")
@@ -79,10 +78,11 @@ class Reading:
     statuses: Float[np.ndarray, "n statuses"]
     other: Float[np.ndarray, " n"]  # that it is another person's
     actions: Float[np.ndarray, "n actions"]
+    fact: Float[np.ndarray, " n"]  # that it states a fact of somebody, and is neither general talk nor another thing
 
 
 class StatusNetwork(nn.Module):
-    """Transformer layers as BERT has them, over given word embeddings; three heads on the states of both marks."""
+    """Transformer layers as BERT has them, over given word embeddings; four heads on the states of both marks."""
 
     def __init__(self, config: StatusConfig):
         super().__init__()
@@ -97,11 +97,12 @@ class StatusNetwork(nn.Module):
         self.status = nn.Linear(2 * config.dim, len(config.statuses))
         self.owner = nn.Linear(2 * config.dim, len(config.owners))
         self.action = nn.Linear(2 * config.dim, len(config.actions))
+        self.fact = nn.Linear(2 * config.dim, 2)
 
     def forward(
         self, ids: Int[Tensor, "n tokens"], words: Float[Tensor, "n tokens dim"]
-    ) -> tuple[Float[Tensor, "n statuses"], Float[Tensor, "n owners"], Float[Tensor, "n actions"]]:
-        """Logits of the three heads.
+    ) -> tuple[Float[Tensor, "n statuses"], Float[Tensor, "n owners"], Float[Tensor, "n actions"], Float[Tensor, "n 2"]]:
+        """Logits of the four heads.
 
         Args:
             words: the teacher's embedding of each token.
@@ -113,7 +114,7 @@ class StatusNetwork(nn.Module):
         rows = torch.arange(len(ids), device=ids.device)
         marked = torch.cat([hidden[rows, (ids == mark).int().argmax(1)] for mark in MARKS], 1)
         marked = self.dropout(marked)
-        return self.status(marked), self.owner(marked), self.action(marked)
+        return self.status(marked), self.owner(marked), self.action(marked), self.fact(marked)
 
 
 class StatusClassifier:
@@ -161,7 +162,7 @@ class StatusClassifier:
         """Probabilities for each passage's mention; in batches of similar length."""
         rows = [self.tokens(passage) for passage in passages]
         order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
-        parts: list[list[np.ndarray]] = [[], [], []]
+        parts: list[list[np.ndarray]] = [[], [], [], []]
         with torch.inference_mode():
             for at in range(0, len(order), BATCH):
                 logits = self.logits([rows[i] for i in order[at : at + BATCH]])
@@ -169,13 +170,13 @@ class StatusClassifier:
                     part.append(head.float().softmax(-1).cpu().numpy())
         back = np.argsort(order)
         config = self.config
-        widths = (len(config.statuses), len(config.owners), len(config.actions))
-        statuses, owners, actions = (
+        widths = (len(config.statuses), len(config.owners), len(config.actions), 2)
+        statuses, owners, actions, fact = (
             np.concatenate([np.zeros((0, width), np.float32), *part])[back] for part, width in zip(parts, widths, strict=True)
         )
-        return Reading(statuses, owners[:, 1], actions)
+        return Reading(statuses, owners[:, 1], actions, fact[:, 1])
 
-    def logits(self, rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor, Tensor]:
+    def logits(self, rows: Sequence[Sequence[int]]) -> tuple[Tensor, ...]:
         """The heads' logits for rows of token ids."""
         ids = torch.full((len(rows), max(map(len, rows))), PAD)
         for i, row in enumerate(rows):

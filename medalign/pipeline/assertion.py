@@ -6,14 +6,15 @@ plan into a fact. A medicine that somebody reacted to is an allergy.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import accumulate
 
 import numpy as np
 
 from medalign.concepts import ConceptBank, Mention
 from medalign.concepts.mentions import DRUG_ALLERGY
-from medalign.core.analysis import Status
+from medalign.core.analysis import Action, Status
 from medalign.core.transcript import Transcript
 from medalign.models.status_classifier import (
     ACTIONS,
@@ -31,6 +32,18 @@ MASKED_BEFORE, MASKED_AFTER = 6, 8  # words around a mention among which those t
 SHARE = 0.5  # a neighbour that decides half as much belongs to the trigger
 PLAIN = 0.2  # a statement whose words each decide less than this is a plain one
 ANSWERED, ANSWERED_WITHIN = 0.9, 2  # how sure an answer is that decides for its question, and segments to it
+FACT = 0.2  # less likely to state a fact of anybody: general talk, or another thing than the concept
+DOUBTFUL, CLEAR = 0.6, 0.9  # a status less sure than the first gives way to one of the same concept as sure as the second
+ACTION = 0.4  # an action less likely is not told
+ACTIONS_OF: dict[Status, tuple[Action, ...]] = {
+    "present": ("taking", "started", "changed", "reacted"),
+    "negated": ("not_taking",),
+    "resolved": ("stopped", "reacted"),
+    "historical": ("stopped", "reacted"),
+    "uncertain": ("asked", "taking", "advised"),
+    "hypothetical": ("advised", "started", "changed", "stopped"),
+    "family": ("taking", "stopped", "not_taking", "reacted"),
+}
 CONTRADICTIONS = (("present", "negated"), ("negated", "present"))
 # Probabilities from which on the classifier overrules the rules, chosen on annotated consultations of development: the graver
 # an error, the higher. A condition or a plan never becomes a fact.
@@ -53,12 +66,17 @@ def revised(
     classifier = classifier or StatusClassifier.load()
     around = passages(transcript, mentions)
     reading = classifier.read(around)
-    found = []
     statuses = _as_answered(mentions, [combine(m.status, reading, i) for i, m in enumerate(mentions)], reading)
+    statuses = _consistent(mentions, statuses, reading)
+    found = []
     for index, (mention, status) in enumerate(zip(mentions, statuses, strict=True)):
+        if reading.fact[index] < FACT:
+            continue
         if status != mention.status:
             mention = replace(mention, status=status, trigger=_trigger(around[index], status, classifier))
         is_medicine = bank[mention.concept_id].category == "medicine"
+        if is_medicine:
+            mention = replace(mention, action=_action(status, reading.actions[index]))
         if is_medicine and _is_allergy(around[index], float(reading.actions[index, ACTIONS.index("reacted")])):
             mention = replace(mention, concept_id=_allergy_to(mention.concept_id, bank))
         found.append(mention)
@@ -98,6 +116,34 @@ def _as_answered(mentions: Sequence[Mention], statuses: list[Status], reading: R
     return settled
 
 
+def _consistent(mentions: Sequence[Mention], statuses: Sequence[Status], reading: Reading) -> list[Status]:
+    """Where one mention of a concept is read with doubt, a sure one of the same concept decides for it, the nearest first."""
+    sure = [_probability(reading, i, status) for i, status in enumerate(statuses)]
+    by_concept: dict[str, list[int]] = {}
+    for i, mention in enumerate(mentions):
+        by_concept.setdefault(mention.concept_id, []).append(i)
+    settled = list(statuses)
+    for of_one in by_concept.values():
+        clear = [i for i in of_one if sure[i] >= CLEAR]
+        for i in of_one:
+            if clear and sure[i] < DOUBTFUL:
+                settled[i] = statuses[min(clear, key=lambda other: abs(other - i))]
+    return settled
+
+
+def _probability(reading: Reading, index: int, status: Status) -> float:
+    """That the mention was said in this sense."""
+    if status == "family":
+        return float(reading.other[index])
+    return float(reading.statuses[index, STATUSES.index(status)])
+
+
+def _action(status: Status, probabilities: np.ndarray) -> Action | None:
+    """The likeliest of those that go with the status, if it is likely at all."""
+    action = max(ACTIONS_OF[status], key=lambda one: probabilities[ACTIONS.index(one)])
+    return action if probabilities[ACTIONS.index(action)] >= ACTION else None
+
+
 def as_status(reading: Reading, index: int) -> Status:
     """What the classifier alone says of a mention: another person's is "family", unless it is denied."""
     status = STATUSES[int(reading.statuses[index].argmax())]
@@ -106,17 +152,22 @@ def as_status(reading: Reading, index: int) -> Status:
 
 def passages(transcript: Transcript, mentions: Sequence[Mention]) -> list[Passage]:
     """The words around each mention, with who says them."""
-    words = transcript.words
-    speakers: list[str] = []
-    starts = []
-    for segment in transcript.segments:
-        starts.append(len(speakers))
-        speakers += [segment.speaker] * len(segment.words)
-    middles_s = np.array([(word.start_s + word.end_s) / 2 for word in words])
-    found = []
+    middles_s = np.array([(word.start_s + word.end_s) / 2 for word in transcript.words])
+    starts = _segment_starts(transcript)
+    places = []
     for mention in mentions:
-        start, end = _place(middles_s[starts[mention.segment_index] :], mention)
-        start, end = start + starts[mention.segment_index], end + starts[mention.segment_index]
+        first = starts[mention.segment_index]
+        start, end = _place(middles_s[first:], mention)
+        places.append((first + start, first + end))
+    return passages_at(transcript, places)
+
+
+def passages_at(transcript: Transcript, places: Iterable[tuple[int, int]]) -> list[Passage]:
+    """The words around those that are words [start, end) of the transcript, with who says them."""
+    words, starts = transcript.words, _segment_starts(transcript)
+    speakers = [segment.speaker for segment in transcript.segments for _ in segment.words]
+    found = []
+    for start, end in places:
         first, last = max(0, start - WORDS_BEFORE), min(len(words), end + WORDS_AFTER)
         found.append(
             Passage(
@@ -128,6 +179,11 @@ def passages(transcript: Transcript, mentions: Sequence[Mention]) -> list[Passag
             )
         )
     return found
+
+
+def _segment_starts(transcript: Transcript) -> list[int]:
+    """The number of each segment's first word."""
+    return [0, *accumulate(len(segment.words) for segment in transcript.segments)][: len(transcript.segments)]
 
 
 def _place(middles_s: np.ndarray, mention: Mention) -> tuple[int, int]:

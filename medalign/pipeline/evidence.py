@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from medalign.concepts import ConceptBank, Mention
-from medalign.core.analysis import Alternative, ConceptFinding, ConceptTrack, Evidence, Source, Status
+from medalign.core.analysis import Action, Alternative, ConceptFinding, ConceptTrack, Evidence, Source, Status
 from medalign.core.transcript import Transcript
 from medalign.pipeline.calibration import Calibration
 
@@ -198,6 +198,7 @@ def _row(
         category=concept.category,
         status=group[0].status if group else None,
         trigger=next((mention.trigger for mention in group if mention.trigger), None),
+        action=_latest_action(group),
         teacher=teacher,
         student=student,
         agreement="student_only" if not group else "both" if student.evidence else "teacher_only",
@@ -208,3 +209,10 @@ def _row(
 def _importance(row: ConceptFinding) -> tuple:
     probabilities = [source.probability for source in (row.teacher, row.student) if source is not None]
     return (STATUS_ORDER.index(row.status), row.category != "diagnosis", -max(probabilities), row.label)
+
+
+def _latest_action(group: Sequence[Mention]) -> Action | None:
+    """A consultation ends with what is to be done: "I take it" at the beginning, "then double it" at the end."""
+    actions = [mention.action for mention in group if mention.action]
+    telling = [action for action in actions if action not in ("taking", "asked")]
+    return next(reversed(telling or actions), None)

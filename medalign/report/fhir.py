@@ -5,10 +5,11 @@ since an analysis knows none. What was said is quoted, and may name people.
 
 | said as | a finding or diagnosis | a medicine |
 |---|---|---|
-| present | Condition, active and unconfirmed | MedicationStatement, unknown: a mention does not prove that it is taken |
+| present | Condition, active and unconfirmed | MedicationStatement: active if it is taken or its dose changed, intended if prescribed today, else unknown |
 | uncertain | Condition, provisional, no clinical status | the same |
 | negated | Condition, refuted, no clinical status | not-taken |
-| over, in the past | Condition, resolved or inactive, and unconfirmed | completed |
+| over, in the past | Condition, resolved or inactive, and unconfirmed | stopped if so said, else completed |
+| allergy to it, or harm by it | AllergyIntolerance, unconfirmed or refuted, with the reaction | the same |
 | only if, or planned | left out: it claims nothing that the patient has | intended |
 | in the family | FamilyMemberHistory, if the words name a relative | the same, as a note: R4 has no medicines there |
 | heard in the sound only | left out: sound alone does not tell the status | left out |
@@ -34,7 +35,8 @@ from medalign import __version__
 from medalign.concepts.senses import number_senses
 from medalign.core.analysis import DISCLAIMER, Analysis, ConceptFinding
 from medalign.core.editing import is_edited
-from medalign.core.wording import clock, clock_range, count
+from medalign.core.wording import ACTION_WORDS, clock, clock_range, count
+from medalign.report.fhir_allergy import allergy, is_allergy
 from medalign.report.fhir_observation import observation
 from medalign.report.summary import summarize
 
@@ -59,6 +61,15 @@ MEDICATION = {
     "resolved": "completed",
     "historical": "completed",
     "hypothetical": "intended",
+}
+MEDICATION_BY_ACTION = {  # says more than the status
+    "taking": "active",
+    "changed": "active",
+    "started": "intended",
+    "advised": "intended",
+    "stopped": "stopped",
+    "not_taking": "not-taken",
+    "asked": "unknown",
 }
 PROCEDURE = {
     "present": "unknown",
@@ -160,13 +171,19 @@ def _mention(concept: ConceptFinding, case: _Case) -> dict | str:
     note = [{"text": _markdown(narrative)}]
     if concept.status == "family":
         return _family(concept, narrative, note, case)
+    if is_allergy(concept):
+        elements = allergy(concept, case.analysis)
+        return case.resource(
+            "AllergyIntolerance", narrative, **elements, code=_code(concept), patient=case.subject, note=note
+        )
     if concept.category == "medicine":
         said = case.said_of(concept)
+        told = f"mentioned as {concept.status}{f', {ACTION_WORDS[concept.action]}' if concept.action else ''}"
         return case.resource(
             "MedicationStatement",
             narrative,
-            status=MEDICATION[concept.status],
-            statusReason=[{"text": f"mentioned as {concept.status} in a consultation; whether it is taken is to be asked"}],
+            status=MEDICATION_BY_ACTION.get(concept.action or "", MEDICATION[concept.status]),
+            statusReason=[{"text": f"{told} in a consultation; whether it is taken is to be asked"}],
             medicationCodeableConcept=_code(concept),
             subject=case.subject,
             dosage=[{"text": _plain(said)}] if said else None,

@@ -15,7 +15,7 @@ from medalign.core.wording import clock, clock_range
 
 HEARD_ONLY = "heard only"  # an empty status would pass for a plain statement
 COLUMNS = (
-    "label", "system", "code", "category", "status", "trigger", "agreement",
+    "label", "system", "code", "category", "status", "action", "trigger", "agreement",
     "teacher_probability", "student_probability", "fused_probability",
     "evidence_start_s", "evidence_end_s", "evidence_words", "all_evidence",
     "recording", "asr", "teacher", "student", "disclaimer",
@@ -52,7 +52,7 @@ def to_csv(analysis: Analysis) -> str:
 def _concept_row(concept: ConceptFinding) -> dict[str, Cell]:
     teacher, student = concept.teacher, concept.student
     places = (*concept.text_evidence, *concept.audio_evidence)
-    row = {name: getattr(concept, name) for name in COLUMNS[:7]}
+    row = {name: getattr(concept, name) for name in COLUMNS[:8]}
     row["status"] = concept.status or HEARD_ONLY
     row["teacher_probability"] = teacher and teacher.probability
     row["student_probability"] = student and student.probability

@@ -101,7 +101,7 @@ class StatusRecipe:
 
     seed: int = 0
     n_examples: int = 48_000  # drawn from the grammar
-    weak_share: float = 0.15  # of all examples, from conversations with notes
+    n_labelled: int = 32_000  # of labelled mentions in real conversations, each time heard differently
     batch: int = 64
     learning_rate: float = 3e-4
     warmup: float = 0.06  # of all steps

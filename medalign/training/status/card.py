@@ -8,28 +8,26 @@ CARD = """# Status classifier
 {disclaimer}
 
 Reads in which sense a medical mention was said ({statuses}),
-whether it is the patient's or another person's, and what is done with a medicine
+whether it states a fact of somebody at all and whose, and what is done with a medicine
 ({actions}). `medalign.pipeline.assertion` uses it beside the rules.
 
 - **Input**: at most {before} words before the mention and {after} after it, who speaks, and the mention between two marks.
-- **Network**: the first {n_layers} layers of all-MiniLM-L6-v2 (Apache-2.0), tuned, and three linear heads; half precision. The
+- **Network**: the first {n_layers} layers of all-MiniLM-L6-v2 (Apache-2.0), tuned, and four linear heads; half precision. The
   embeddings of words are not part of these files: they are read from the teacher, whose revision `config.json` names.
 - **Training data**: {n_drawn} examples from a grammar of {n_templates} constructions of English
-  (`medalign/training/status/templates.txt`), filled with the concept bank's names{weak}.
+  (`medalign/training/status/templates.txt`), filled with the concept bank's names{labelled}.
 - **How**: `medalign train-status`; `training.json` has the recipe, the seed, the commit and the hardware. {minutes} minutes.
 - **Limits**: English. Probabilities are not calibrated on recordings. It can be wrong in any sentence; what it says is for a
   person to review.
 """
-WEAK = """, and {n_weak} examples of {n_weak_mentions} mentions in the training
-  parts of PriMock57, ACI-Bench and MTS-Dialog (CC BY 4.0), labelled by the consultations' own notes"""
+LABELLED = """, and {n_labelled} mentions in the training parts of
+  PriMock57, ACI-Bench and MTS-Dialog (CC BY 4.0), labelled by language-model agents who read them (`assets/annotations/`)"""
 
 
 def model_card(figures: dict) -> str:
     """README.md of the folder; `figures` as `train_status` gives them."""
-    last, total = (
-        figures["sessions"][-1],
-        {name: round(sum(session[name] for session in figures["sessions"])) for name in ("n_drawn", "n_weak", "minutes")},
-    )
+    sessions = figures["sessions"]
+    last = sessions[-1]
     return CARD.format(
         disclaimer=DISCLAIMER,
         statuses=", ".join(STATUSES),
@@ -37,8 +35,8 @@ def model_card(figures: dict) -> str:
         before=WORDS_BEFORE,
         after=WORDS_AFTER,
         n_layers=last["recipe"]["n_layers"],
-        weak=WEAK.format(**(last | total)) if total["n_weak"] else "",
+        labelled=LABELLED.format(**last) if last["n_labelled"] else "",
         n_templates=last["n_templates"],
-        n_drawn=total["n_drawn"],
-        minutes=total["minutes"],
+        n_drawn=sum(session["n_drawn"] for session in sessions),
+        minutes=round(sum(session["minutes"] for session in sessions)),
     )

@@ -8,7 +8,7 @@ turns run together, words hesitated over or lost, other talk before and after.
 import random
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 
 from medalign.concepts import ConceptBank
@@ -35,7 +35,7 @@ class Example:
     status: str
     is_other: bool  # another person's
     action: str  # of a medicine; empty if not known, or no medicine
-    weight: float = 1.0
+    is_fact: bool = True  # otherwise general talk, or another thing than the concept; it has no status
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,15 @@ class Grammar:
             Example(Passage(tuple(words), tuple(speakers), frozenset(breaks), m.start, m.end), m.status, m.is_other, m.action)
             for m in mentions
         ]
+
+    def as_heard(self, example: Example, rng: random.Random) -> Example:
+        """The same mention as a recogniser might have written it, often without knowing who speaks."""
+        p = example.passage
+        by_segment = [p.speakers[at] for at in sorted(p.breaks | {0})]
+        mention = _Mention(p.start, p.end, example.status, example.is_other, example.action)
+        words, (mention,), breaks = self._as_heard(list(p.words), [mention], set(p.breaks | {0}), rng)
+        speakers = _speakers(len(words), breaks, by_segment, rng)
+        return replace(example, passage=Passage(tuple(words), tuple(speakers), frozenset(breaks), mention.start, mention.end))
 
     def _fill(self, text: str, rng: random.Random) -> tuple[list[str], list[str], set[int], list[_Mention]]:
         """Words, the speaker of each segment, where segments begin, and the mentions."""

@@ -1,8 +1,8 @@
-"""Training of the status classifier: a grammar's examples, and weak labels of real conversations if they are at hand."""
+"""Training of the status classifier: a grammar's examples, and labelled mentions of real conversations if they are at hand."""
 
 import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -25,10 +25,10 @@ from medalign.models.status_classifier import (
 from medalign.training.data.consultations import read_consultations
 from medalign.training.recipe import StatusRecipe
 from medalign.training.status.grammar import Example, Grammar
-from medalign.training.status.weak_labels import weak_labels
+from medalign.training.status.labels import labelled_mentions
 
 CHUNK = 64  # batches whose examples are sorted by length together
-OWNER_WEIGHT, ACTION_WEIGHT = 0.5, 0.5
+OWNER_WEIGHT, ACTION_WEIGHT, FACT_WEIGHT = 0.5, 0.5, 0.5
 
 
 def train_status(
@@ -44,14 +44,15 @@ def train_status(
     torch.manual_seed(recipe.seed)
     rng = random.Random(recipe.seed)
     bank = ConceptBank.default()
-    talk, weak = [], []
+    talk: list[tuple[str, str]] = []
+    labelled: dict[str, list[Example]] = {}
     if data:
         training = [c for c in read_consultations(data) if c.split == "train"]
         talk = [(u.role, u.text) for c in training for u in c.utterances]
-        weak = weak_labels(training, bank)
-    examples = draw(Grammar(bank, talk), recipe.n_examples, rng)
-    n_weak = round(len(examples) * recipe.weak_share / (1 - recipe.weak_share)) if weak else 0
-    examples += rng.choices(weak, k=n_weak)
+        labelled = labelled_mentions(training)
+    grammar = Grammar(bank, talk)
+    examples = draw(grammar, recipe.n_examples, rng)
+    examples += [grammar.as_heard(example, rng) for example in balanced(labelled, recipe.n_labelled, rng)]
     if start:
         classifier = StatusClassifier.load(start, device=device)
     else:
@@ -65,9 +66,8 @@ def train_status(
     session = {
         "recipe": asdict(recipe),
         "n_templates": len(Grammar(bank).templates),
-        "n_drawn": len(examples) - n_weak,
-        "n_weak": n_weak,
-        "n_weak_mentions": len(weak),
+        "n_drawn": recipe.n_examples,
+        "n_labelled": sum(map(len, labelled.values())),
         "loss_at_end": round(sum(losses[-50:]) / len(losses[-50:]), 4),
         "minutes": round((time.perf_counter() - started) / 60, 1),
     }
@@ -81,6 +81,17 @@ def draw(grammar: Grammar, n_examples: int, rng: random.Random) -> list[Example]
         for kind, template in rng.sample(grammar.templates, len(grammar.templates)):
             examples += grammar.draw(kind, template, rng)
     return examples[:n_examples]
+
+
+def balanced(labelled: Mapping[str, Sequence[Example]], n_examples: int, rng: random.Random) -> list[Example]:
+    """As many of each collection, each in turn: the largest is written, the smaller ones are spoken."""
+    found: list[Example] = []
+    for examples in labelled.values():
+        wanted = n_examples // len(labelled)
+        while wanted:
+            found += rng.sample(examples, min(wanted, len(examples)))
+            wanted -= min(wanted, len(examples))
+    return found
 
 
 def _fit(classifier: StatusClassifier, examples: list[Example], recipe: StatusRecipe, rng: random.Random) -> list[float]:
@@ -121,17 +132,20 @@ def _batches(
         yield from batches
 
 
-def _loss(logits: tuple[Tensor, Tensor, Tensor], examples: Sequence[Example], smoothing: float) -> Tensor:
-    status, owner, action = (head.float() for head in logits)
-    weight = torch.tensor([example.weight for example in examples], device=status.device)
-    wanted = torch.tensor([STATUSES.index(example.status) for example in examples], device=status.device)
-    loss = (F.cross_entropy(status, wanted, reduction="none", label_smoothing=smoothing) * weight).mean()
-    # What nobody has is nobody's: the owner of a denial is not learnt.
-    owned = torch.tensor([example.status != "negated" for example in examples], device=status.device)
-    others = torch.tensor([int(example.is_other) for example in examples], device=status.device)
-    loss = loss + OWNER_WEIGHT * (F.cross_entropy(owner, others, reduction="none") * weight * owned).mean()
-    medicines = [i for i, example in enumerate(examples) if example.action]
-    if medicines:
-        actions = torch.tensor([ACTIONS.index(examples[i].action) for i in medicines], device=status.device)
-        loss = loss + ACTION_WEIGHT * F.cross_entropy(action[medicines], actions)
+def _loss(logits: tuple[Tensor, ...], examples: Sequence[Example], smoothing: float) -> Tensor:
+    status, owner, action, fact = (head.float() for head in logits)
+    facts = torch.tensor([example.is_fact for example in examples], device=status.device)
+    loss = FACT_WEIGHT * F.cross_entropy(fact, facts.long(), label_smoothing=smoothing)
+    heads: list[tuple[Tensor, float, list[int | None]]] = [
+        (status, 1.0, [STATUSES.index(e.status) if e.is_fact else None for e in examples]),
+        # What nobody has is nobody's: the owner of a denial is not learnt.
+        (owner, OWNER_WEIGHT, [int(e.is_other) if e.is_fact and e.status != "negated" else None for e in examples]),
+        (action, ACTION_WEIGHT, [ACTIONS.index(e.action) if e.action else None for e in examples]),
+    ]
+    for head, weight, wanted in heads:
+        known = [i for i, label in enumerate(wanted) if label is not None]
+        if known:
+            labels = torch.tensor([wanted[i] for i in known], device=status.device)
+            smoothed = smoothing if head is status else 0.0
+            loss = loss + weight * F.cross_entropy(head[known], labels, label_smoothing=smoothed)
     return loss

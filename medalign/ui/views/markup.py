@@ -42,6 +42,7 @@ _WORDS = (
     wording.likelihood, wording.remaining, wording.size, wording.tenths, evidence_of, is_edited,
 )  # fmt: skip
 _ENVIRONMENT.globals |= {function.__name__: function for function in _WORDS} | {
+    "ACTION_WORDS": wording.ACTION_WORDS,
     "AGREEMENTS": AGREEMENTS,
     "Evidence": Evidence,
     "STATUSES": STATUSES,

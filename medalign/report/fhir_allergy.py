@@ -1,0 +1,55 @@
+"""An allergy, or a medicine that did harm, as a FHIR R4 AllergyIntolerance, with what it did if that was said beside it."""
+
+from medalign.core.analysis import Analysis, ConceptFinding, Evidence
+from medalign.report.summary import ALLERGY_CODES
+
+TERMINOLOGY = "http://terminology.hl7.org/CodeSystem/"
+# R4 wants a clinical status of each that is no error (ait-1). An allergy only asked about, or another person's, is none.
+STATUS = {
+    "present": ("active", "unconfirmed"),
+    "negated": ("inactive", "refuted"),
+    "resolved": ("resolved", "unconfirmed"),
+    "historical": ("inactive", "unconfirmed"),
+}
+REACTION_WITHIN_S = 8.0  # "penicillin" - "and what happened?" - "I came out in hives"
+HARM = frozenset(["present", "resolved", "historical"])  # statuses in which a reaction was had
+
+
+def is_allergy(concept: ConceptFinding) -> bool:
+    """Whether a row is an allergy, or a medicine that did harm."""
+    return concept.status in STATUS and (concept.concept_id.startswith(ALLERGY_CODES) or concept.action == "reacted")
+
+
+def allergy(concept: ConceptFinding, analysis: Analysis) -> dict:
+    """Elements of the resource beside its code, patient and note; only for what `is_allergy`."""
+    assert concept.status in STATUS, "is_allergy says which"
+    clinical, verification = STATUS[concept.status]
+    reactions = _reactions(concept, analysis) if concept.status in HARM else []
+    return {
+        "clinicalStatus": _coded("allergyintolerance-clinical", clinical),
+        "verificationStatus": _coded("allergyintolerance-verification", verification),
+        "category": ["medication"] if concept.category == "medicine" or "Z88" in concept.concept_id else None,
+        "reaction": [{"manifestation": [{"text": label} for label in reactions]}] if reactions else None,
+    }
+
+
+def _reactions(concept: ConceptFinding, analysis: Analysis) -> list[str]:
+    """Complaints said in the same breath, or right behind."""
+    return [
+        other.label
+        for other in analysis.concepts
+        if other.category == "finding"
+        and other.status in HARM
+        and any(_is_beside(own, its) for own in concept.text_evidence for its in other.text_evidence)
+    ]
+
+
+def _is_beside(allergy_said: Evidence, reaction_said: Evidence) -> bool:
+    return (
+        allergy_said.start_s - REACTION_WITHIN_S / 2 <= reaction_said.end_s
+        and reaction_said.start_s <= allergy_said.end_s + REACTION_WITHIN_S
+    )
+
+
+def _coded(system: str, code: str) -> dict:
+    return {"coding": [{"system": TERMINOLOGY + system, "code": code}]}
