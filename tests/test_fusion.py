@@ -94,6 +94,28 @@ def test_a_concept_that_nobody_wrote_down_is_told_from_the_threshold_on_and_ever
     assert {(r.label, r.probability) for r in unfused} == {("cough", None), ("fever", None)}  # the student's 0.5 decides
 
 
+def test_present_and_denied_is_shown_as_a_contradiction():
+    transcript = transcript_from_text("I have a cough. I have no cough. My mother has a fever, but I have no fever.")
+    mentions = find_mentions(transcript, BANK)
+    rows = findings(mentions, reading(transcript), heard(cough=(0.9, 0.9, 0.9)), BANK)
+    assert {(r.label, r.status): r.is_contradicted for r in rows} == {
+        ("cough", "present"): True,
+        ("cough", "negated"): True,
+        ("fever", "family"): False,
+        ("fever", "negated"): False,
+    }
+
+
+def test_what_is_done_with_a_medicine_is_what_was_said_last_of_it():
+    transcript = transcript_from_text("I take salbutamol. Any salbutamol? Stop the salbutamol.")
+    mentions = [
+        replace(m, status="present", action=action)
+        for m, action in zip(find_mentions(transcript, BANK), ("taking", "changed", "asked"), strict=True)
+    ]
+    (row,) = findings(mentions, reading(transcript), heard(salbutamol=(0.5, 0.5, 0.5)), BANK)
+    assert row.action == "changed"  # what is merely asked or taken tells less
+
+
 def asked(n: int, seed: int, name: str) -> Candidates:
     """The transcript has two in three of what was said; the ear knows about most of the others."""
     rng = np.random.default_rng(seed)

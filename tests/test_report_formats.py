@@ -402,7 +402,9 @@ def test_a_medicine_that_did_harm_is_an_intolerance_with_its_reaction():
     place, far = Evidence(10.0, 10.5, "simvastatin"), Evidence(60.0, 60.5, "a cough")
     medicine = replace(each_status("medicine").concepts[0], action="reacted", teacher=Source(0.9, 0.4, (place,)))
     ache, cough = (
-        replace(each_status("finding").concepts[0], concept_id=label, label=label, status=status, teacher=Source(0.9, 0.4, (at,)))
+        replace(
+            each_status("finding").concepts[0], concept_id=label, label=label, status=status, teacher=Source(0.9, 0.4, (at,))
+        )
         for label, status, at in (("leg pain", "resolved", Evidence(12.0, 13.0, "my legs ache")), ("cough", "present", far))
     )
     full = replace(full, concepts=(medicine, ache, cough))

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 def add_commands(commands: Commands) -> None:
     """Add them to the subparsers of the command line."""
     train = commands.add_parser("train-status", help="train the classifier that reads in which sense a mention was said")
-    train.add_argument("--data", type=Path, help="folder with primock57/, aci_bench/, mts_dialog/: conversations whose mentions are labelled")
+    train.add_argument(
+        "--data", type=Path, help="folder with primock57/, aci_bench/, mts_dialog/: conversations whose mentions are labelled"
+    )
     train.add_argument("--output", type=Path, required=True, help="folder for weights, configuration and card")
     train.add_argument("--start", type=Path, help="folder of an earlier session, to go on from")
     field_options(

@@ -88,6 +88,7 @@ class ConceptFinding:
     probability: float | None = None  # that it came up at all, from both sources; None if the student has no fusion
     alternatives: tuple[Alternative, ...] = ()  # the likest first
     action: Action | None = None  # of a medicine, where the words tell
+    is_contradicted: bool = False  # said to be present and said not to be, in one recording
 
     @property
     def text_evidence(self) -> tuple[Evidence, ...]:

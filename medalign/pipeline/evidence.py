@@ -1,7 +1,7 @@
 """What the transcript says and what the audio says about each concept, put side by side in one table."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -136,6 +136,9 @@ def findings(
     for concept_id in heard:
         if concept_id not in mentioned and (fused is None or fused.by_concept.get(concept_id, 0.0) >= fused.threshold):
             rows.append(_row(bank, concept_id, [], None, audio, fused))
+    said = {status: {row.concept_id for row in rows if row.status == status} for status in DEFINITE}
+    both = set.intersection(*said.values())
+    rows = [replace(row, is_contradicted=row.status in DEFINITE and row.concept_id in both) for row in rows]
     return tuple(sorted(rows, key=_importance))
 
 

@@ -173,9 +173,7 @@ def _mention(concept: ConceptFinding, case: _Case) -> dict | str:
         return _family(concept, narrative, note, case)
     if is_allergy(concept):
         elements = allergy(concept, case.analysis)
-        return case.resource(
-            "AllergyIntolerance", narrative, **elements, code=_code(concept), patient=case.subject, note=note
-        )
+        return case.resource("AllergyIntolerance", narrative, **elements, code=_code(concept), patient=case.subject, note=note)
     if concept.category == "medicine":
         said = case.said_of(concept)
         told = f"mentioned as {concept.status}{f', {ACTION_WORDS[concept.action]}' if concept.action else ''}"
