@@ -78,11 +78,10 @@ class Reading:
     statuses: Float[np.ndarray, "n statuses"]
     other: Float[np.ndarray, " n"]  # that it is another person's
     actions: Float[np.ndarray, "n actions"]
-    fact: Float[np.ndarray, " n"]  # that it states a fact of somebody, and is neither general talk nor another thing
 
 
 class StatusNetwork(nn.Module):
-    """Transformer layers as BERT has them, over given word embeddings; four heads on the states of both marks."""
+    """Transformer layers as BERT has them, over given word embeddings; three heads on the states of both marks."""
 
     def __init__(self, config: StatusConfig):
         super().__init__()
@@ -97,12 +96,11 @@ class StatusNetwork(nn.Module):
         self.status = nn.Linear(2 * config.dim, len(config.statuses))
         self.owner = nn.Linear(2 * config.dim, len(config.owners))
         self.action = nn.Linear(2 * config.dim, len(config.actions))
-        self.fact = nn.Linear(2 * config.dim, 2)
 
     def forward(
         self, ids: Int[Tensor, "n tokens"], words: Float[Tensor, "n tokens dim"]
-    ) -> tuple[Float[Tensor, "n statuses"], Float[Tensor, "n owners"], Float[Tensor, "n actions"], Float[Tensor, "n 2"]]:
-        """Logits of the four heads.
+    ) -> tuple[Float[Tensor, "n statuses"], Float[Tensor, "n owners"], Float[Tensor, "n actions"]]:
+        """Logits of the three heads.
 
         Args:
             words: the teacher's embedding of each token.
@@ -114,7 +112,7 @@ class StatusNetwork(nn.Module):
         rows = torch.arange(len(ids), device=ids.device)
         marked = torch.cat([hidden[rows, (ids == mark).int().argmax(1)] for mark in MARKS], 1)
         marked = self.dropout(marked)
-        return self.status(marked), self.owner(marked), self.action(marked), self.fact(marked)
+        return self.status(marked), self.owner(marked), self.action(marked)
 
 
 class StatusClassifier:
@@ -162,7 +160,7 @@ class StatusClassifier:
         """Probabilities for each passage's mention; in batches of similar length."""
         rows = [self.tokens(passage) for passage in passages]
         order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
-        parts: list[list[np.ndarray]] = [[], [], [], []]
+        parts: list[list[np.ndarray]] = [[], [], []]
         with torch.inference_mode():
             for at in range(0, len(order), BATCH):
                 logits = self.logits([rows[i] for i in order[at : at + BATCH]])
@@ -170,11 +168,11 @@ class StatusClassifier:
                     part.append(head.float().softmax(-1).cpu().numpy())
         back = np.argsort(order)
         config = self.config
-        widths = (len(config.statuses), len(config.owners), len(config.actions), 2)
-        statuses, owners, actions, fact = (
+        widths = (len(config.statuses), len(config.owners), len(config.actions))
+        statuses, owners, actions = (
             np.concatenate([np.zeros((0, width), np.float32), *part])[back] for part, width in zip(parts, widths, strict=True)
         )
-        return Reading(statuses, owners[:, 1], actions, fact[:, 1])
+        return Reading(statuses, owners[:, 1], actions)
 
     def logits(self, rows: Sequence[Sequence[int]]) -> tuple[Tensor, ...]:
         """The heads' logits for rows of token ids."""

@@ -32,8 +32,7 @@ MASKED_BEFORE, MASKED_AFTER = 6, 8  # words around a mention among which those t
 SHARE = 0.5  # a neighbour that decides half as much belongs to the trigger
 PLAIN = 0.2  # a statement whose words each decide less than this is a plain one
 ANSWERED, ANSWERED_WITHIN = 0.9, 2  # how sure an answer is that decides for its question, and segments to it
-FACT = 0.2  # less likely to state a fact of anybody: general talk, or another thing than the concept
-DOUBTFUL, CLEAR = 0.6, 0.9  # a status less sure than the first gives way to one of the same concept as sure as the second
+DOUBTFUL, CLEAR = 0.7, 0.85  # a status less sure than the first gives way to one of the same concept as sure as the second
 ACTION = 0.4  # an action less likely is not told
 ACTIONS_OF: dict[Status, tuple[Action, ...]] = {
     "present": ("taking", "started", "changed", "reacted"),
@@ -47,9 +46,9 @@ ACTIONS_OF: dict[Status, tuple[Action, ...]] = {
 CONTRADICTIONS = (("present", "negated"), ("negated", "present"))
 # Probabilities from which on the classifier overrules the rules, chosen on annotated consultations of development: the graver
 # an error, the higher. A condition or a plan never becomes a fact.
-AFFIRM: dict[Status, float] = {"negated": 0.95, "family": 0.97, "resolved": 0.97, "historical": 0.95, "uncertain": 0.92}
-WITHDRAW: dict[Status, float] = {"negated": 0.8, "family": 0.85}  # of what rules hold for present
-WITHDRAW_OTHERS, CHANGE = 0.55, 0.87  # for another reason; between two statuses of which neither is present
+AFFIRM, CHANGE = 0.9, 0.85  # to present; between two statuses of which neither is present
+WITHDRAW: dict[Status, float] = {"negated": 0.5, "family": 0.5}  # of what rules hold for present
+WITHDRAW_OTHERS = 0.6  # for another reason
 
 
 def revised(
@@ -70,8 +69,6 @@ def revised(
     statuses = _consistent(mentions, statuses, reading)
     found = []
     for index, (mention, status) in enumerate(zip(mentions, statuses, strict=True)):
-        if reading.fact[index] < FACT:
-            continue
         if status != mention.status:
             mention = replace(mention, status=status, trigger=_trigger(around[index], status, classifier))
         is_medicine = bank[mention.concept_id].category == "medicine"
@@ -91,7 +88,7 @@ def combine(by_rules: Status, reading: Reading, index: int) -> Status:
     probability = float(reading.other[index] if own == "family" else reading.statuses[index].max())
     needed = CHANGE
     if own == "present":
-        needed = AFFIRM[by_rules]
+        needed = AFFIRM
     elif by_rules == "present":
         needed = WITHDRAW.get(own, WITHDRAW_OTHERS)
     return own if probability >= needed else by_rules

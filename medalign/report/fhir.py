@@ -5,7 +5,7 @@ since an analysis knows none. What was said is quoted, and may name people.
 
 | said as | a finding or diagnosis | a medicine |
 |---|---|---|
-| present | Condition, active and unconfirmed | MedicationStatement: active if it is taken or its dose changed, intended if prescribed today, else unknown |
+| present | Condition, active and unconfirmed | MedicationStatement: active if taken or changed, intended if new, else unknown |
 | uncertain | Condition, provisional, no clinical status | the same |
 | negated | Condition, refuted, no clinical status | not-taken |
 | over, in the past | Condition, resolved or inactive, and unconfirmed | stopped if so said, else completed |

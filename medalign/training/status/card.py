@@ -8,11 +8,11 @@ CARD = """# Status classifier
 {disclaimer}
 
 Reads in which sense a medical mention was said ({statuses}),
-whether it states a fact of somebody at all and whose, and what is done with a medicine
+whether it is the patient's or another person's, and what is done with a medicine
 ({actions}). `medalign.pipeline.assertion` uses it beside the rules.
 
 - **Input**: at most {before} words before the mention and {after} after it, who speaks, and the mention between two marks.
-- **Network**: the first {n_layers} layers of all-MiniLM-L6-v2 (Apache-2.0), tuned, and four linear heads; half precision. The
+- **Network**: the first {n_layers} layers of all-MiniLM-L6-v2 (Apache-2.0), tuned, and three linear heads; half precision. The
   embeddings of words are not part of these files: they are read from the teacher, whose revision `config.json` names.
 - **Training data**: {n_drawn} examples from a grammar of {n_templates} constructions of English
   (`medalign/training/status/templates.txt`), filled with the concept bank's names{labelled}.

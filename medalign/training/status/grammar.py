@@ -35,7 +35,6 @@ class Example:
     status: str
     is_other: bool  # another person's
     action: str  # of a medicine; empty if not known, or no medicine
-    is_fact: bool = True  # otherwise general talk, or another thing than the concept; it has no status
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import get_args
 
 from medalign.concepts import transcript_from_text
+from medalign.core.analysis import Action
 from medalign.core.errors import DataError
 from medalign.core.transcript import Segment
-from medalign.core.analysis import Action
 from medalign.models.status_classifier import STATUSES, Passage
 from medalign.pipeline.assertion import passages_at
 from medalign.training.data.consultations import Consultation
@@ -22,7 +22,7 @@ from medalign.training.data.tables import numbered_rows
 from medalign.training.status.grammar import Example
 
 MENTIONS_FILE = ANNOTATIONS / "mentions.csv"
-NO_FACT = ("general", "wrong")  # general talk; another thing than the concept
+NO_FACT = ("general", "wrong")  # general talk; another thing than the concept: neither has a status to learn
 COLUMNS = {"consultation_id", "utterance", "start", "end", "concept", "status", "whose", "action"}
 
 
@@ -34,7 +34,13 @@ def labelled_mentions(consultations: Iterable[Consultation], path: Path = MENTIO
     """
     by_consultation = defaultdict(list)
     for line, row in numbered_rows(path, COLUMNS, remedy=REMEDY):
-        by_consultation[row["consultation_id"]].append((f"{path}, line {line}", row))
+        where = f"{path}, line {line}"
+        if row["status"] not in (*STATUSES, *NO_FACT) or row["action"] not in ("", *get_args(Action)):
+            raise DataError(
+                f"{where}: status {row['status']!r} and action {row['action']!r} are none that are told apart; {REMEDY}"
+            )
+        if row["status"] not in NO_FACT:
+            by_consultation[row["consultation_id"]].append((where, row))
     found: dict[str, list[Example]] = {}
     for consultation in consultations:
         rows = by_consultation.get(consultation.consultation_id, [])
@@ -51,9 +57,7 @@ def labelled_mentions(consultations: Iterable[Consultation], path: Path = MENTIO
             places.append((n_before[at] + start, n_before[at] + end))
         around = passages_at(transcript, places)
         collection = re.split("[-_]", consultation.consultation_id)[0].rstrip("0123456789")
-        found.setdefault(collection, []).extend(
-            _example(passage, row, where) for passage, (where, row) in zip(around, rows, strict=True)
-        )
+        found.setdefault(collection, []).extend(_example(passage, row) for passage, (_, row) in zip(around, rows, strict=True))
     return found
 
 
@@ -70,9 +74,5 @@ def _words_at(segment: Segment, start: int, end: int, where: str) -> tuple[int, 
     return inside[0], inside[-1] + 1
 
 
-def _example(passage: Passage, row: dict, where: str) -> Example:
-    status, action = row["status"], row["action"]
-    if status not in (*STATUSES, *NO_FACT) or action not in ("", *get_args(Action)):
-        raise DataError(f"{where}: status {status!r} and action {action!r} are none that are told apart; {REMEDY}")
-    is_fact = status not in NO_FACT
-    return Example(passage, status if is_fact else "", row["whose"] == "other", action, is_fact=is_fact)
+def _example(passage: Passage, row: dict) -> Example:
+    return Example(passage, row["status"], row["whose"] == "other", row["action"])

@@ -28,7 +28,7 @@ from medalign.training.status.grammar import Example, Grammar
 from medalign.training.status.labels import labelled_mentions
 
 CHUNK = 64  # batches whose examples are sorted by length together
-OWNER_WEIGHT, ACTION_WEIGHT, FACT_WEIGHT = 0.5, 0.5, 0.5
+OWNER_WEIGHT, ACTION_WEIGHT = 0.5, 0.5
 
 
 def train_status(
@@ -133,15 +133,14 @@ def _batches(
 
 
 def _loss(logits: tuple[Tensor, ...], examples: Sequence[Example], smoothing: float) -> Tensor:
-    status, owner, action, fact = (head.float() for head in logits)
-    facts = torch.tensor([example.is_fact for example in examples], device=status.device)
-    loss = FACT_WEIGHT * F.cross_entropy(fact, facts.long(), label_smoothing=smoothing)
+    status, owner, action = (head.float() for head in logits)
     heads: list[tuple[Tensor, float, list[int | None]]] = [
-        (status, 1.0, [STATUSES.index(e.status) if e.is_fact else None for e in examples]),
+        (status, 1.0, [STATUSES.index(e.status) for e in examples]),
         # What nobody has is nobody's: the owner of a denial is not learnt.
-        (owner, OWNER_WEIGHT, [int(e.is_other) if e.is_fact and e.status != "negated" else None for e in examples]),
+        (owner, OWNER_WEIGHT, [int(e.is_other) if e.status != "negated" else None for e in examples]),
         (action, ACTION_WEIGHT, [ACTIONS.index(e.action) if e.action else None for e in examples]),
     ]
+    loss = torch.zeros((), device=status.device)
     for head, weight, wanted in heads:
         known = [i for i, label in enumerate(wanted) if label is not None]
         if known:
