@@ -215,7 +215,36 @@ FORMS = [
     ("Creatinine has risen from 90 to 160 over three days.", "creatinine 90→160 µmol/l; duration 3 days -> creatinine"),
     ("I've lost two stone in six months.", "weight 2 stone; duration 6 months"),
 ]  # fmt: skip
+HOW_OFTEN = [  # how often something comes or is taken, also as an answer
+    ("Doctor: How often each day do you take omeprazole?\nPatient: Probably four times.", "frequency 4 a day -> omeprazole"),
+    ("Doctor: How many of the codeine are you taking?\nPatient: Two, four times a day.",
+     "dose 2 tablets -> codeine; frequency 4 a day -> codeine"),
+    ("Doctor: How many units would you say you drink in a week?\nPatient: Twenty, twenty five.", "alcohol 20-25 units a week"),
+    ("He's had three seizures in the last month.", "frequency 3 a month -> seizure"),
+    ("Indapamide 1.5 once in the morning.", "dose 1.5 mg -> indapamide; frequency 1 a day -> indapamide"),
+    ("Naproxen once in the morning and once at night.", "frequency 2 a day -> naproxen"),
+    ("Doxycycline 200 milligrams, then a hundred daily.",
+     "dose 200 mg -> doxycycline; dose 100 mg -> doxycycline; frequency 1 a day -> doxycycline"),
+    ("Two beers a night, three on the weekend.", "alcohol 2 beers a night; alcohol 3 beers a week"),
+    ("I roll my own, about 30 grams a week.", "tobacco 30 g a week"),
+    ("Half an ounce of tobacco lasts me the week.", "tobacco 0.5 oz a week"),
+]  # fmt: skip
+RANGES_AND_LIMITS = [
+    ("My sugars run anywhere from 180 to 250.", "glucose 180-250 mg/dl"),
+    ("The haemoglobin is 102, down from 124.", "haemoglobin 124→102 g/l"),
+    ("The troponin was less than three.", "troponin <3 ng/l"),
+    ("Your eGFR is above ninety.", "eGFR >90 ml/min"),
+    ("Keep the HbA1c below 53.", "HbA1c 53 mmol/mol"),  # an aim, see the senses
+    ("You're 212 pounds and five eleven.", "weight 212 lb; height 5 11 ft"),
+    ("It's been twenty years since I had asthma.", "duration 20 years ago -> asthma"),
+    ("Doctor: When was your last migraine?\nPatient: Must be two years.", "duration 2 years ago -> migraine"),
+    ("I'm taking amlodipine five bisoprolol two point five and apixaban five twice a day",
+     "dose 5 mg -> amlodipine; dose 2.5 mg -> bisoprolol; dose 5 mg -> apixaban; frequency 2 a day -> apixaban"),
+    ("Sats 88 percent on air, 94 on oxygen.", "oxygen saturation 88 %; oxygen saturation 94 %"),
+]  # fmt: skip
 OF_NOBODY = [
+    "We live at 42 Mill Lane.",
+    "The statin lowers your risk by about 30 percent.",
     "It works in eight out of ten people.",
     "The dog weighs thirty kilos.",
     "It was thirty degrees in the shade.",
@@ -234,7 +263,9 @@ def told(text: str) -> str:
     )
 
 
-@pytest.mark.parametrize(("text", "expected"), [*SPOKEN, *TIES, *GOING_ON, *FORMS], ids=lambda value: value[:40])
+@pytest.mark.parametrize(
+    ("text", "expected"), [*SPOKEN, *TIES, *GOING_ON, *FORMS, *HOW_OFTEN, *RANGES_AND_LIMITS], ids=lambda value: value[:40]
+)
 def test_numbers_as_people_say_them_with_what_they_belong_to(text, expected):
     assert told(text) == expected
 
@@ -270,6 +301,13 @@ def test_numbers_of_daily_life_and_of_people_at_large_are_no_measurements(text):
     assert told(text) == ""
 
 
-@pytest.mark.parametrize("text", ["The operation takes about an hour.", "Fast for twelve hours before the test."])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The operation takes about an hour.",
+        "Fast for twelve hours before the test.",
+        "Take the pill, then sit up for half an hour.",
+    ],
+)
 def test_what_is_to_come_has_not_lasted(text):
     assert [m.kind for m in measured(text)] == ["plan"]

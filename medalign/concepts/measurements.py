@@ -51,12 +51,13 @@ def find_measurements(transcript: Transcript, mentions: Sequence[Mention], bank:
         places = _places([said.words[piece.word] for piece in pieces], mentions, bank)
         asked = before[2] if before and _asks(before[0], said, before[2]) else []
         medicines = [(p.start, p.end, bank[p.concept_id].label) for p in places if p.is_medicine]
+        others = [(p.start, p.end) for p in places if bank[p.concept_id].category not in ("medicine", "habit")]
         dose = found[-1] if found and found[-1].kind == "dose" and found[-1].concept_id else None
         before_dose = (dose.value, dose.unit) if dose and dose.value.replace(".", "").isdigit() else None
         asked_medicine = next((bank[p.concept_id].label for p in before[1] if p.is_medicine), "") if before and asked else ""
         if {"many", "much"} & set(asked) and habit and number - habit[0] <= HABIT_REACH:
             asked = [*asked, *habit[1]]  # "Do you smoke?" - "Yes." - "How many a day?" - "Fifteen."
-        sentence = Sentence(pieces, medicines, asked, before_dose, asked_medicine, scale_left > 0)
+        sentence = Sentence(pieces, medicines, asked, before_dose, asked_medicine, scale_left > 0, others)
         if (SMOKING | DRINKING) & set(sentence.texts):
             habit = number, [text for text in sentence.texts if text in SMOKING | DRINKING]
         scale_left = SCALE_REACH if any(f" {scale} " in f" {' '.join(sentence.texts)} " for scale in SCALES) else scale_left - 1

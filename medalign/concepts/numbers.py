@@ -251,10 +251,12 @@ def _vague(pieces: Sequence[Piece], at: int) -> Number | None:
         return Number(PARTS[text], at, end, vague=True)
     if text in OFTEN:
         return Number(OFTEN[text], at, at + 1)
+    if text == "first" and [p.text for p in pieces[max(0, at - 2) : at]] == ["for", "the"]:  # "for the first week"
+        return Number(1.0, at, at + 1, vague=True)
     if text not in VAGUE:
         return None
     of = text in ("couple", "dozen") and at + 1 < len(pieces) and pieces[at + 1].text == "of"
-    return Number(VAGUE[text], at, at + 1 + of, vague=True)
+    return Number(VAGUE[text], at, at + 1 + of, vague=text != "dozen")
 
 
 def _with_fraction(pieces: Sequence[Piece], number: Number) -> Number:
@@ -288,13 +290,10 @@ def _is_name(pieces: Sequence[Piece], number: Number) -> bool:
     after = pieces[number.end].text if number.end < len(pieces) and not pieces[number.end - 1].pause else ""
     text = pieces[number.start].text
     is_year = text.isdigit() and len(text) == 4 and 1900 <= number.value <= 2099 and before in ("in", "since", "of", *MONTHS)
-    is_long = text.isdigit() and (len(text) > 5 or (len(text) > 1 and text[0] == "0"))
-    next_to = any(
-        _DIGITS.fullmatch(other) and len(other) > 2 and "." not in other and len(text) > 2 for other in (before, after)
-    )
-    is_phone = is_long or (next_to and text.isdigit())
+    is_long = text.isdigit() and (len(text) > 5 or len(text) > 1 and text[0] == "0")
+    next_to = any(_DIGITS.fullmatch(other) and len(other) > 2 and "." not in other for other in (before, after))
+    is_phone = is_long or next_to and text.isdigit() and len(text) > 2
     is_clock = after in ("o'clock", "am", "pm") or text.count(":") == 1
-    is_date = (
-        before in MONTHS or after in MONTHS or after == "of" and pieces[min(number.end + 1, len(pieces) - 1)].text in MONTHS
-    )
+    of = pieces[min(number.end + 1, len(pieces) - 1)].text if after == "of" else ""
+    is_date = bool(MONTHS & {before, after, of})
     return before in NAMING or is_year or is_phone or is_clock or is_date

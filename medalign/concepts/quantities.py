@@ -7,16 +7,21 @@ A number counts only with a unit behind it, a name before it ("the CRP came back
 from collections.abc import Sequence
 from dataclasses import replace
 
+from medalign.concepts.body import height_alone
+from medalign.concepts.numbers import OFTEN
 from medalign.concepts.readings import NAME_REACH, before_name, by_name, temperature_alone
 from medalign.concepts.said_again import asked_for, corrects, said_again
 from medalign.concepts.sentence import CHANGE, CHANGE_REACH, CHANGING, Amount, Quantity, Sentence, counted_from, stands_alone
 from medalign.concepts.tokens import words_of
 from medalign.concepts.unit_kinds import FORMS, dose_alone, with_unit
-from medalign.concepts.units import UNITS, abbreviated, frequency, rate
+from medalign.concepts.units import DRINKING, SMOKING, UNITS, abbreviated, frequency, in_span, rate
 
 OF_MANY = words_of("people patients women men times cases children adults of it's they it")
 ROUTES = words_of("iv im subcut sc po orally topically inhaled subcutaneously intramuscularly intravenously thinly")
 PRONOUNS = words_of("that it this them")
+KINDS_OF = words_of("more bad big full further separate or so of these those different small proper")
+VITAL_TIMES = {"breathing": "respiratory rate", "breathes": "respiratory rate", "heart": "pulse", "pulse": "pulse"}
+MOST_COUNTED = 60
 SPREAD = ("duration", "frequency")  # two values are a range, not a change
 SYSTOLIC, DIASTOLIC = (60, 280), (30, 170)  # mmHg
 
@@ -36,6 +41,7 @@ def find_quantities(sentence: Sentence) -> list[Quantity]:
             or _strength(sentence, amount, following)
             or _changed_dose(sentence, amount)
             or _gestation(sentence, amount, following)
+            or height_alone(sentence, amount)
             or by_name(sentence, amount)
             or with_unit(sentence, amount)
             or before_name(sentence, amount)
@@ -115,14 +121,32 @@ def _how_often(sentence: Sentence, amount: Amount) -> Quantity | None:
     is_vague = (
         amount.vague and sentence.text(amount.start - 1) != "every" and (counted is None or sentence.text(counted) != "times")
     )
+    if not amount.vague and (named := _counted(sentence, amount)):
+        return named
     read = None if is_vague else frequency(sentence.texts, amount.value, amount.start, amount.end)
+    if read and read[1] == "a minute" and (of := VITAL_TIMES.keys() & set(sentence.texts)):
+        return Quantity(VITAL_TIMES[min(of)], read[0], "/min", amount.start, read[2])
     return Quantity("frequency", read[0], read[1], amount.start, read[2]) if read else None
+
+
+def _counted(sentence: Sentence, amount: Amount) -> Quantity | None:
+    """ "Three fits this year", "two more bad headaches a week": how often what is named comes."""
+    at = amount.end
+    while sentence.text(at) in KINDS_OF:
+        at += 1
+    end = next((end for start, end in sentence.complaints if start == at), None)
+    period = (in_span(sentence.texts, end) or rate(sentence.texts, end)) if end and amount.high <= MOST_COUNTED else None
+    if not (end or sentence.medicines or sentence.names or (SMOKING | DRINKING) & set(sentence.texts)) and sentence.complaints:
+        period = rate(sentence.texts, amount.end)  # "the hot flushes, about a dozen a day"
+    is_whole = amount.low.is_integer() and sentence.texts[amount.start] not in OFTEN
+    return Quantity("frequency", amount.value, period[0], amount.start, amount.end) if period and is_whole else None
 
 
 def _changed_dose(sentence: Sentence, amount: Amount) -> Quantity | None:
     """ "We'll double that to a hundred": the dose of the sentence before changes."""
     before = sentence.texts[max(0, amount.start - CHANGE_REACH) : amount.start]
-    if sentence.dose is None or sentence.medicines or before[-1:] != ["to"] or amount.vague or amount.low != amount.high:
+    is_opened = before[-1:] == ["to"] or before[-2:] == ["made", "it"]
+    if sentence.dose is None or sentence.medicines or not is_opened or amount.vague or amount.low != amount.high:
         return None
     match = UNITS.longest(sentence.texts, amount.end)
     units = {unit.unit for unit in match[1]} if match else {sentence.dose[1]}
@@ -139,7 +163,9 @@ def _abbreviations(sentence: Sentence, found: Sequence[Quantity]) -> list[Quanti
     doses = {quantity.end for quantity in found if quantity.kind == "dose" and "/" not in quantity.unit}
     doses |= {end + 1 for end in doses if sentence.text(end) in ROUTES}
     behind = doses | {end for _, end, _ in sentence.medicines}
-    made = []
+    made: list[Quantity] = []
+    if "how" in sentence.texts and {"often", "many", "much"} & set(sentence.texts):
+        return made  # "How often each day?" asks
     for at, text in enumerate(sentence.texts):
         period = rate(sentence.texts, at) if at in behind else None
         read = ("1", *period) if period and (at in doses or text.endswith("ly")) else abbreviated(sentence.texts, at)
@@ -159,6 +185,9 @@ def _changes(sentence: Sentence, found: list[Quantity]) -> list[Quantity]:
             between = sentence.texts[last.end : quantity.start]
             sign = "-" if quantity.kind in SPREAD else CHANGE
             is_plain = CHANGE not in last.value + quantity.value and "-" not in last.value + quantity.value
+            if is_plain and sign == CHANGE and between in (["down", "from"], ["up", "from"]):
+                made[-1] = replace(last, value=f"{quantity.value}{sign}{last.value}", end=quantity.end)
+                continue
             if is_plain and between in (["to"], ["down", "to"], ["up", "to"]):
                 made[-1] = replace(last, value=f"{last.value}{sign}{quantity.value}", end=quantity.end)
                 continue

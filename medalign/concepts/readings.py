@@ -3,10 +3,10 @@
 import re
 from dataclasses import replace
 
+from medalign.concepts.body import THINGS
 from medalign.concepts.numbers import OFTEN
 from medalign.concepts.sentence import Amount, Quantity, Sentence, stands_alone
 from medalign.concepts.tokens import words_of
-from medalign.concepts.unit_kinds import THINGS
 from medalign.concepts.units import LINKS, PER, TIMES, UNITS, Name
 
 FEVER_FROM = {"°C": 37.5, "°F": 99.5}
@@ -14,7 +14,13 @@ NAME_REACH = 8  # pieces between a name ("my temperature was about") and its num
 AGAIN_REACH = 20  # the same, where another number of the name stands between
 AGAIN = words_of(
     "and then now to about but today yesterday repeat repeated is was it that it's % degrees bpm last week night the hours "
-    "hour minutes minute used be been from before up down again a gone come went came second this morning earlier year"
+    "hour minutes minute used be been from before up down again a gone come went came second this morning earlier year on air "
+    "room percent per cent normally usually you're he's she's i'm your usual"
+)
+BEYOND = {"less": "<", "under": "<", "below": "<", "more": ">", "greater": ">", "over": ">", "above": ">"}
+AIMS = words_of(
+    "keep keeping aim aiming target want like should get getting need stay stays ideal ideally goal if normal would unless "
+    "until when usually people most treat bring"
 )
 TAKEN_UP = (
     "it been",
@@ -51,13 +57,13 @@ def by_name(sentence: Sentence, amount: Amount) -> Quantity | None:
     between = sentence.texts[end : amount.start]
     others = [other.end for other in sentence.amounts if end <= other.start < amount.start]
     since = " ".join(sentence.texts[others[-1] : amount.start]) if others else ""
-    if others and not (set(since.split()) <= AGAIN or since.endswith(TAKEN_UP)):
+    if others and (since.endswith("on") or not (set(since.split()) <= AGAIN or since.endswith(TAKEN_UP))):
         return None
     if len(between) > (AGAIN_REACH if others else NAME_REACH):
         return None
     if any(p.pause and p.pause[-1] in ".?!;" for p in sentence.pieces[end - 1 : amount.start - 1]):
         return None
-    is_near = set(between) <= LINKS
+    is_near = set(between) <= LINKS | BEYOND.keys() | {"than"}
     if not (is_near or others or stands_alone(sentence, amount) or UNITS.longest(sentence.texts, amount.end)):
         return None
     return reading(sentence, amount, name, is_near=not others and is_near)
@@ -100,11 +106,23 @@ def reading(sentence: Sentence, amount: Amount, name: Name, is_near: bool) -> Qu
         end += 1
     if readings[0].low < 0 and sentence.text(amount.start - 1) in ("minus", "negative"):
         amount = replace(amount, value=f"-{amount.value}", start=amount.start - 1)
+    if name.group == "laboratory":
+        amount = _with_limit(sentence, amount)
     for reading in readings:
         if reading.low <= amount.low and amount.high <= reading.high:
             return Quantity(name.kind, amount.value, reading.unit, amount.start, end)
     odd = is_near and amount.high > 0 and not amount.is_change and name.kind != "blood pressure"
     return Quantity(name.kind, amount.value, readings[0].unit, amount.start, end, False) if odd else None
+
+
+def _with_limit(sentence: Sentence, amount: Amount) -> Amount:
+    """ "The troponin was less than 5", "an eGFR above ninety": what the test shows, and no aim."""
+    before = sentence.texts[max(0, amount.start - NAME_REACH) : amount.start]
+    than = before[-1:] == ["than"]
+    sign = BEYOND.get(before[-1 - than] if len(before) > than else "")
+    if sign is None or AIMS & set(before) or amount.low != amount.high:
+        return amount
+    return replace(amount, value=sign + amount.value, start=amount.start - 1 - than)
 
 
 def _is_said(said: str, unit: str) -> bool:

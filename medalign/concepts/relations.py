@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from medalign.concepts.sentence import Quantity, Sentence
 from medalign.concepts.tokens import words_of
-from medalign.concepts.units import DOSE_WORDS
+from medalign.concepts.units import DOSE_WORDS, PERIODS, TIMES
 
 CLAUSE = words_of("and but so because when then while which if although though whereas or")
 TIED = ("dose", "frequency", "duration", "weight", "pain score")
@@ -28,15 +28,20 @@ LIFE = words_of(
     "waiting waited wait queue queued hold sat drive drove driving bus train journey flight park parking behind married "
     "worked work works working lived live living retired moved job school university anniversary holiday spain france abroad "
     "walk appointment doctor consultant saw gym swim swimming pilates yoga football golf carer carers nurse daughter visit "
-    "visits shift shifts church shop shopping class classes lesson lessons meeting meetings course cooking tv screen "
+    "visits shift shifts church shop shopping class classes lesson lessons meeting meetings cooking tv screen "
     "supply worth prescription here sign note college prison army"
 )
 # What is said of anybody, or of what is to come: it has not lasted, unless a medicine is taken so long.
-GENERAL = words_of("people adults usual usually maximum average typically generally normally most these infections operation")
+GENERAL = words_of(
+    "risk chance people adults usual usually maximum average typically generally normally most these infections operation"
+)
 COMING = words_of(
     "will i'll you'll he'll she'll we'll it'll they'll would you'd can could may might must mustn't should don't shouldn't "
     "won't aim fast wait leave takes tends need needs allow avoid keep rest"
 )
+MODAL = words_of("must may might could would can can't")
+STAYING = words_of("sit upright stand lie wait avoid fast")  # what is told to do
+NOT_TO_DO = words_of("drink drive eat lift swim fly alcohol drinking driving")
 FIRST_PERSON = words_of("i i've i'm i'd my me we've")
 AGED = words_of("he's she's i'm he she")
 HAPPENED = words_of("lost gained put dropped gone went grew grown been had was were happened came")
@@ -75,6 +80,10 @@ def is_plan(sentence: Sentence, quantity: Quantity) -> bool:
     texts = sentence.texts
     first, last = clause_of(sentence, quantity)
     clause = set(texts[first:last])
+    if "be" in texts[max(0, quantity.start - 2) : quantity.start]:  # "it must be six months"
+        clause -= MODAL
+    if clause & STAYING and not FIRST_PERSON & clause or "don't" in clause and clause & NOT_TO_DO:
+        return True
     is_treated = sentence.medicines or sentence.dose or DOSE_WORDS & set(texts)
     if not is_treated and (GENERAL | COMING) & clause and not FIRST_PERSON & clause and not {"been", "had"} & clause:
         return True
@@ -107,7 +116,8 @@ def is_of_life(sentence: Sentence, quantity: Quantity) -> bool:
     is_weeks = quantity.unit.startswith("week") and sentence.text(quantity.start - 1) != "he's"  # of a pregnancy
     is_age = sentence.text(quantity.start - 1) in AGED and is_end and not is_weeks and quantity.kind == "duration"
     is_treated = bool(sentence.medicines) and quantity.kind == "frequency"
-    return is_age or bool(LIFE & clause) and not is_treated
+    is_taught = "course" in clause and not (sentence.medicines or DOSE_WORDS & set(sentence.texts))
+    return is_age or is_taught or bool(LIFE & clause) and not is_treated
 
 
 def clause_of(sentence: Sentence, quantity: Quantity) -> tuple[int, int]:
@@ -135,6 +145,9 @@ def tie(
         is_counted = following.start == quantity.end  # "two 5 mg tablets of X"
         return _of_dose(sentence, quantity, following.end if is_counted else quantity.end, places)
     if quantity.kind == "frequency":
+        counted = [p for p in places if p.start in (quantity.end, quantity.end + 1) and not p.is_medicine]
+        if counted and sentence.text(quantity.end - 1) not in (*PERIODS, *TIMES):  # "three fits this year"
+            return counted[0].concept_id
         return ties[at - 1] if with_last else _in_clause(sentence, quantities, at, places)
     if quantity.kind == "weight":
         places = [place for place in places if place.concept_id in ("HP:0001824", "HP:0004324")]  # loss and gain
@@ -163,7 +176,8 @@ def _of_dose(sentence: Sentence, quantity: Quantity, end: int, places: Sequence[
         at += 1
     if behind := next((place for place in medicines if place.start == at), None):
         is_new = sentence.pieces[at - 1].pause and at == end  # "ramipril 5 mg, amlodipine 10 mg"
-        if not is_new:
+        is_listed = any(place.end == quantity.start for place in medicines) and at == end  # "ramipril 5 amlodipine 10"
+        if not is_new and not (is_listed and not sentence.pieces[quantity.start - 1].pause):
             return behind.concept_id
     if sentence.text(end) == "of" and at < len(texts):
         return None

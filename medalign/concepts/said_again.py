@@ -1,5 +1,6 @@
 """Numbers that lean on what was said before: "12 units in the morning and 16 at night", "10, sorry, 50", or a question."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -7,12 +8,13 @@ from medalign.concepts.numbers import OFTEN
 from medalign.concepts.readings import NAME_REACH, reading
 from medalign.concepts.sentence import CHANGE, Amount, Quantity, Sentence, named, stands_alone
 from medalign.concepts.tokens import words_of
-from medalign.concepts.unit_kinds import bare_unit
+from medalign.concepts.unit_kinds import MOST_TABLETS, bare_unit
 from medalign.concepts.units import DRINKING, LABORATORY, SMOKING, TIMES, UNITS, rate
 
 CORRECTING = words_of("sorry no actually rather correction well wait mean lie oops")
 WITH_CORRECTION = words_of("i i'm of or that make that's it's a tell it is should be maybe let me say more like oh the my")
 GOES_ON = words_of("and then to on another of or is was up maybe but now usually be been nearer usual")
+MAYBE = words_of("maybe or perhaps possibly sometimes even occasionally probably")
 OF = words_of("of the my your his her oral")
 MEASURED = LABORATORY | {"temperature", "pulse", "respiratory rate", "oxygen saturation", "peak flow"}
 MEASURED_FACTOR = 3.0
@@ -25,6 +27,8 @@ def corrects(sentence: Sentence, last: Quantity, quantity: Quantity) -> bool:
     """Whether a quantity takes the place of the one before: "ten milligrams, sorry, fifty milligrams"."""
     if quantity.kind != last.kind:
         return False
+    if quantity.value.startswith((last.value + CHANGE, f"{last.value}-")) and quantity.start == last.start:
+        return True
     if quantity.value.startswith(last.value + CHANGE) or quantity.value.endswith(CHANGE + last.value):
         return True
     named = {at for start, end, _ in sentence.medicines for at in range(start, end)}
@@ -37,6 +41,8 @@ def corrects(sentence: Sentence, last: Quantity, quantity: Quantity) -> bool:
 
 def said_again(sentence: Sentence, found: Sequence[Quantity], amount: Amount) -> Quantity | None:
     """The number alone as one more value of what was measured before."""
+    if found and (spread := _or_more(sentence, found[-1], amount)):
+        return spread
     last = next((quantity for quantity in reversed(found) if quantity.kind not in ("duration", "frequency")), None)
     if last is None:
         return None
@@ -47,6 +53,9 @@ def said_again(sentence: Sentence, found: Sequence[Quantity], amount: Amount) ->
         last.kind == "dose" and amount.high <= 12 and (period := rate(texts, amount.end))
     ):  # "one sachet, but I have three a day"
         return Quantity("frequency", amount.value, period[0], amount.start, period[1])
+    if last.kind in ("alcohol", "tobacco") and (period := rate(texts, amount.end)):  # "two beers a night, three at the weekend"
+        unit = re.sub(r" (a|an) \w+$", "", last.unit)
+        return Quantity(last.kind, amount.value, f"{unit} {period[0]}", amount.start, period[1])
     if not stands_alone(sentence, amount) or UNITS.longest(texts, amount.end) or before in TIMES or "/" in last.value:
         return None
     between = texts[last.end : amount.start]
@@ -60,22 +69,37 @@ def said_again(sentence: Sentence, found: Sequence[Quantity], amount: Amount) ->
         return again if amount.high <= 10 and opened else None
     if (
         last.kind == "weight"
-        and before in ("i'm", "he's", "she's", "now")
+        and before in ("i'm", "he's", "she's", "now", "down", "up")
         or last.kind in MEASURED
         and before in ("and", "then")
     ):
-        return (
-            again
-            if 1 / MEASURED_FACTOR < amount.high / float(last.value.split("-")[0].split(CHANGE)[0]) < MEASURED_FACTOR
-            else None
-        )
+        first = float(re.split(f"[-{CHANGE} ]", last.value.lstrip("<>"))[0])
+        is_alike = 1 / MEASURED_FACTOR < amount.high / first < MEASURED_FACTOR or before in ("down", "up")
+        return again if is_alike else None
     others = any(last.end <= at and not set(texts[last.end : at]) <= OF for at, _, _ in sentence.medicines)
+    is_count = (
+        last.unit in ("mg", "mcg") and amount.high <= 4 and texts[amount.end : amount.end + 1] in (["in"], ["at"], ["with"])
+    )
+    if last.kind == "dose" and opened and is_count and not others and amount.high * FACTOR < float(last.value.split("-")[0]):
+        return replace(again, unit="tablets")  # "40 mg, two in the morning"
     low, high = amount.low * FACTOR, amount.high / FACTOR
     size = max(float(part) for part in last.value.replace(CHANGE, "-").split("-") if part)
     if last.kind != "dose" or others or not opened or not high <= size <= low or sentence.names or before in ("at", "by"):
         return None
     is_raised = before == "to" and {"it", "that", "this"} & set(between) and last.value.replace(".", "").isdigit()
     return replace(last, value=f"{last.value}{CHANGE}{amount.value}", end=amount.end) if is_raised else again
+
+
+def _or_more(sentence: Sentence, last: Quantity, amount: Amount) -> Quantity | None:
+    """ "Three weeks ago, maybe four", "twice a month, sometimes three times": one span."""
+    between = sentence.texts[last.end : amount.start]
+    is_alike = last.kind in ("duration", "frequency") and last.value.isdigit() and amount.value.isdigit() and not amount.vague
+    if not (is_alike and between and set(between) <= MAYBE and int(last.value) < amount.high <= 2 * int(last.value) + 1):
+        return None
+    is_times = sentence.text(amount.end) == "times" and last.kind == "frequency"
+    end = amount.end + is_times
+    is_last = end == len(sentence.texts) or bool(sentence.pieces[end - 1].pause)
+    return replace(last, value=f"{last.value}-{amount.value}", end=end) if is_last else None
 
 
 def asked_for(sentence: Sentence, amount: Amount) -> Quantity | None:
@@ -94,9 +118,12 @@ def asked_for(sentence: Sentence, amount: Amount) -> Quantity | None:
     if amount.start > NAME_REACH or period or sentence.names:
         return None
     asked = next((found for at in range(len(sentence.asked)) if (found := rate(sentence.asked, at))), None)
+    is_times = sentence.text(amount.end) == "times"
     is_short = len(sentence.texts) <= SHORT_ANSWER and stands_alone(sentence, amount)
-    if asked and is_short and {"many", "times"} <= set(sentence.asked):
-        return Quantity("frequency", amount.value, asked[0], amount.start, amount.end)
+    if asked and (is_short or is_times) and ("often" in sentence.asked or {"many", "times"} <= set(sentence.asked)):
+        return Quantity("frequency", amount.value, asked[0], amount.start, amount.end + is_times)
+    if sentence.asked_medicine and amount.start < SHORT_ANSWER and sentence.asks_how_many and amount.high <= MOST_TABLETS:
+        return Quantity("dose", amount.value, "tablets", amount.start, amount.end) if stands_alone(sentence, amount) else None
     if sentence.asked_medicine and is_short and not sentence.medicines and not set(WHEN) & set(sentence.asked):
         return Quantity("dose", amount.value, bare_unit(sentence.asked_medicine), amount.start, amount.end)
     names = named(sentence.asked)

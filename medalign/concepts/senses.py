@@ -38,6 +38,7 @@ LIMIT_PHRASES = (
     "the limit",
 )
 HEDGES = words_of("maybe probably perhaps likely possibly most more not sure i think guess suppose")
+PERSONS_OWN = words_of("i'm you're he's she's my your his her")
 LIMIT_REACH = 5  # words
 
 
@@ -74,6 +75,8 @@ def _is_limit(sentence: list[Token], start: int) -> bool:
     numbers = [at for at, text in enumerate(before) if text.isdigit() or text in CARDINALS]
     before = before[numbers[-1] + 1 if numbers else 0 :]  # "150 over 90, temperature 37"
     said = f" {' '.join(before)} "
+    if PERSONS_OWN & set(before):  # "normally you're 400"
+        said = said.replace(" normally ", " ")
     return any(text in LIMITS for text in before) or any(f" {phrase} " in said for phrase in LIMIT_PHRASES)
 
 

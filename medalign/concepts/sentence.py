@@ -37,8 +37,11 @@ TO: tuple[list[str], ...] = (
 )
 CHANGING = words_of(
     "increase increased increasing reduce reduced reducing drop dropped dropping cut taper titrate titrated double doubled "
-    "raise raised lower lowered change changed switch switched move moved step bump bumped bring wean halve halved up put push"
+    "raise raised lower lowered change changed switch switched move moved step bump bumped bring wean halve halved up put "
+    "push made"
 )
+RANGING = words_of("anywhere anything somewhere ranging range ranges ranged vary varies varied run running runs fluctuating")
+STREETS = words_of("road street lane avenue crescent terrace rd st ave")
 TIMED = words_of("seconds minutes hours days weeks months years times a per or")
 CHANGE_REACH = 8  # pieces before a number in which a word may say that it changes
 MAX_LISTED = 14  # "two, three days"; in larger numbers a comma parts what does not belong together
@@ -94,6 +97,8 @@ def _between(pieces: Sequence[Piece], a: Number, b: Number) -> str | None:
     if (pieces[a.start].text in OFTEN) != (pieces[b.start].text in OFTEN) and "to" not in words and "or" not in words:
         return None
     before = [piece.text for piece in pieces[max(0, a.start - CHANGE_REACH) : a.start]]
+    if RANGING & set(before[-3:]) and words in (["to"], ["and"], ["up", "to"]) and a.value < b.value:
+        return "-"  # "anywhere from 180 to 250"
     if words == ["and"]:
         return "-" if before[-1:] == ["between"] and a.value < b.value else None
     if words and words[-1] == "to" and a.value != b.value:
@@ -102,7 +107,8 @@ def _between(pieces: Sequence[Piece], a: Number, b: Number) -> str | None:
     if not words or words == ["maybe"]:
         is_round = a.value % 5 == b.value % 5 == 0 and b.value - a.value in (5, 10)  # "ten, fifteen minutes"
         is_list = b.value - a.value == 1 or b.value <= MAX_LISTED and a.value >= 1 and b.value - a.value <= 4
-        is_list = is_list or is_round and pieces[b.end].text in TIMED if b.end < len(pieces) else is_list
+        is_list = is_list or is_round and (b.end >= len(pieces) or pieces[b.end].text in TIMED)
+        is_list = is_list and not (after[0] == "times" and b.value - a.value > 1)  # "two, four times a day"
         wanted = bool(pieces[a.end - 1].pause) or b.value - a.value == 1
         return "-" if is_list and wanted and a.value < b.value and a.value.is_integer() else None
     return "-" if a.value < b.value else None
@@ -130,6 +136,7 @@ class Sentence:
     dose: tuple[str, str] | None = None  # value and unit of the dose that "double that to a hundred" may change
     asked_medicine: str = ""  # "And the amlodipine?"
     scale: bool = False  # how bad something is, out of ten, has been asked for
+    complaints: Sequence[tuple[int, int]] = ()  # pieces [start, end) of what is no medicine and no habit
     texts: list[str] = field(init=False)
     names: list[tuple[int, int, Name]] = field(init=False)
     amounts: list[Amount] = field(init=False)
@@ -142,6 +149,7 @@ class Sentence:
             amount
             for amount in find_amounts(self.pieces)
             if not inside & set(range(amount.start, amount.end))
+            and not STREETS & set(texts[amount.end + 1 : amount.end + 2])
             and (not amount.vague or counted_from(texts, amount.end) is not None or _is_part_of(texts, amount, self.medicines))
         ]
         for name, value in (("texts", texts), ("names", names), ("amounts", amounts)):
@@ -153,6 +161,12 @@ class Sentence:
     def says(self, words: frozenset[str]) -> bool:
         """Whether the sentence, or the question that it answers, has one of the words."""
         return bool(words & set(self.texts) or words & set(self.asked))
+
+    @property
+    def asks_how_many(self) -> bool:
+        """Whether this answers how many of something are taken, and not how many times."""
+        said = f" {' '.join(self.asked)} "
+        return " how many " in said and not any(f" how many {unit} " in said for unit in ("times", "milligrams", "units"))
 
     def amount_at(self, at: int) -> Amount | None:
         return next((amount for amount in self.amounts if amount.start == at), None)

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from medalign.concepts.body import height, weight
 from medalign.concepts.numbers import OFTEN, half_after
 from medalign.concepts.sentence import CHANGING, Amount, Quantity, Sentence, counted_from
 from medalign.concepts.tokens import words_of
@@ -9,10 +10,8 @@ from medalign.concepts.units import (
     ALCOHOL,
     BARE_UNITS,
     DRINKING,
-    HEIGHT,
     LINKS,
     NOT_ALCOHOL,
-    POUNDS,
     SMOKING,
     SOFT_FORMS,
     TIMES,
@@ -27,13 +26,15 @@ AFTER_BARE = words_of(
     "nightly weekly when as so up now by since on if before after nocte until instead still loading stat initially"
 )
 DOSED = words_of("od bd tds qds bid tid qid daily once twice eye eyes ear nostril nostrils tongue nose nightly spacer inhaler")
-THINGS = words_of("box boxes dog cat bag bags suitcase lifted lifting lift carry carrying carried dumbbell weights")
 FLUIDS = words_of("saline hartmann's hartmanns iv bolus drip dextrose crystalloid intravenous")
 AIR = words_of("air litres litre oxygen")
-OXYGEN = words_of("oxygen o2 nasal prongs concentrator venturi specs")
+OXYGEN = words_of("rebreathe rebreather non-rebreathe mask nasally oxygen o2 nasal prongs concentrator venturi specs")
 BOXES = words_of("box boxes pack packet bottle strip pot")
 BEGUN = words_of("start started starting stay stays commence begin")
 DETERMINERS = words_of("the my your those these his her")
+SERVED = words_of("pints drinks beers gins whiskies vodkas ciders lagers ales stouts sherries brandies rums cocktails") | {
+    "gin and tonics"
+}
 MOST_TABLETS = 8  # "two paracetamol"
 HALVING = words_of("day days week weeks hour hours month months year years minute minutes pack packs bottle tablet pint")
 
@@ -68,7 +69,7 @@ def _as_kind(sentence: Sentence, amount: Amount, unit: Unit, end: int) -> Quanti
     is_plausible = unit.low <= amount.low and amount.high <= unit.high
     made = Quantity(unit.kind, amount.value, unit.unit, amount.start, end, is_plausible)
     reader = {
-        "dose": _dose, "temperature": _temperature, "weight": _weight, "height": _height, "alcohol": _alcohol,
+        "dose": _dose, "temperature": _temperature, "weight": weight, "height": height, "alcohol": _alcohol,
         "tobacco": _tobacco, "duration": _duration, "oxygen saturation": _saturation, "peak flow": _never,
         "laboratory": _never, "blood pressure": _never,
     }.get(unit.kind)  # fmt: skip
@@ -95,38 +96,6 @@ def _temperature(sentence: Sentence, amount: Amount, made: Quantity) -> Quantity
     return replace(made, unit=unit) if unit else None
 
 
-def _weight(sentence: Sentence, amount: Amount, made: Quantity) -> Quantity | None:
-    """ "eleven stone four" is one weight; pounds may be money."""
-    if THINGS & set(sentence.texts):
-        return None
-    parts = {"stone": 14, "lb": 16}.get(made.unit, 0)  # pounds of a stone, ounces of a pound
-    rest = sentence.amount_at(made.end)
-    if rest and rest.low == rest.high and rest.high < parts and not sentence.pieces[made.end - 1].pause and not rest.vague:
-        unit = UNITS.longest(sentence.texts, rest.end)
-        is_part = sentence.text(rest.end) in ("lb", "lbs", "pound", "pounds", "oz", "ounce", "ounces")
-        if is_part or unit is None:
-            return replace(made, value=f"{made.value} {rest.value}", end=rest.end + is_part)
-    is_body = sentence.text(amount.start - 1) in PERSONS and amount.low >= 60
-    is_money = made.unit == "lb" and not (sentence.says(POUNDS) or sentence.text(amount.end) in ("lb", "lbs") or is_body)
-    return None if is_money else made
-
-
-def _height(sentence: Sentence, amount: Amount, made: Quantity) -> Quantity | None:
-    rest = sentence.amount_at(made.end) if made.unit in ("ft", "m") else None
-    if rest and made.unit == "m" and amount.low.is_integer():  # "one metre seventy"
-        is_height = amount.high in (1, 2) and 10 <= rest.high <= 99 and rest.low == rest.high
-        return replace(made, value=f"{amount.high + rest.high / 100:g}", end=rest.end) if is_height else None
-    if rest and rest.high < 12 and not rest.vague and not sentence.pieces[made.end - 1].pause and amount.high <= 7:
-        unit = UNITS.longest(sentence.texts, rest.end)
-        is_inches = unit is not None and unit[1][0].unit == "in"
-        if unit is None or is_inches:
-            return replace(made, value=f"{made.value} {rest.value}", end=unit[0] if unit else rest.end)
-    is_person = (amount.high >= 120 or made.unit == "m" and 1.2 <= amount.high <= 2.3) and sentence.text(
-        amount.start - 1
-    ) in PERSONS
-    return made if sentence.says(HEIGHT) or is_person and made.unit in ("cm", "m") else None
-
-
 def _alcohol(sentence: Sentence, amount: Amount, made: Quantity) -> Quantity | None:
     texts = sentence.texts
     thing = texts[made.end : made.end + 4] if sentence.text(made.end) == "of" else []
@@ -142,7 +111,8 @@ def _alcohol(sentence: Sentence, amount: Amount, made: Quantity) -> Quantity | N
     period = rate(texts, end)
     is_weekly = made.unit == "units" and period == ("a week", made.end + 2) and not sentence.medicines and made.is_plausible
     is_other = NOT_ALCOHOL & set(texts) and not ALCOHOL & set(texts)
-    drinks = sentence.says(DRINKING) or made.unit in ("pints", "drinks") and period is not None or is_weekly
+    is_round = made.unit in ("glasses", "bottles", "cans") and period is not None and period[0] in ("a week", "a night")
+    drinks = sentence.says(DRINKING) or made.unit in SERVED and period is not None or is_weekly or is_round
     if not of_alcohol and (is_other or not drinks or sentence.medicines and made.unit == "units"):
         return None
     if amount.vague and not of_alcohol and not period:
@@ -168,6 +138,8 @@ def _dose(sentence: Sentence, amount: Amount, made: Quantity) -> Quantity | None
         match = UNITS.longest(texts, volume.end)
         if match and match[1][0].unit == "ml":
             return replace(made, value=f"{made.value}/{volume.value}", unit=f"{made.unit}/ml", end=match[0])
+    if texts[end : end + 2] == ["in", "size"]:
+        return None
     if sentence.text(end) == "in" and BOXES & set(texts[end + 1 : end + 3]):  # "28 tablets in a box"
         return None
     if made.unit in ("ml", "litres") and not has_medicine and NOT_ALCOHOL - {"pop"} & set(texts) and not FEEDS & set(texts):
@@ -184,7 +156,12 @@ def _dose(sentence: Sentence, amount: Amount, made: Quantity) -> Quantity | None
             return made
         is_oxygen = bool(OXYGEN & set(texts)) or any(name.kind == "oxygen saturation" for _, _, name in sentence.names)
         return replace(made, unit="l/min") if is_oxygen and made.is_plausible else None
-    counts = has_medicine or made.unit != "%" and (bool(DOSED & set(texts)) or "times" in texts)
+    counts = has_medicine or (bool(DOSED & set(texts)) or "times" in texts)
+    is_close = any(0 <= amount.start - last < 4 or first == end for first, last, _ in sentence.medicines)
+    if made.unit == "%" and not is_close:  # "lowers your risk by 30 %"
+        return None
+    if made.unit in ("g", "oz") and not has_medicine and (sentence.says(SMOKING) or ROLLING & set(texts)):
+        return _tobacco(sentence, amount, replace(made, kind="tobacco"))
     if made.unit in SOFT_FORMS and (amount.vague or not (counts and made.is_plausible)):
         return None
     if made.unit == "g" and sentence.text(end) == "of" and not has_medicine:
@@ -198,27 +175,42 @@ def _duration(sentence: Sentence, amount: Amount, made: Quantity) -> Quantity | 
     """ "for two weeks", "three days ago"; "ten a day", "I'm forty years old" and "once a week" are no durations."""
     texts, end = sentence.texts, made.end
     after, before = sentence.text(end), texts[max(0, amount.start - 4) : amount.start]
-    is_ago = after == "ago" or texts[end : end + 1] in (["back"], ["earlier"])
+    is_past = after in ("ago", "back", "earlier")
+    is_ago = is_past or _is_when(sentence, amount, end)
     if amount.low == amount.high == 1 and texts[end : end + 2] == ["or", "two"]:  # "a day or two"
         is_ago = sentence.text(end + 2) == "ago"
         unit = f"{made.unit.rstrip('s')}s" + " ago" * is_ago
         return replace(made, value="1-2", unit=unit, end=end + 2 + is_ago)
-    if before[-1:] in (["at"], ["until"], ["till"]) or after in ("old", "olds") or texts[end : end + 2] == ["of", "age"]:
+    if before[-2:] == ["lasts", "me"] or before[-1:] in (["at"], ["until"], ["till"]):
         return None
-    if after in ("a", "per") and rate(texts, end):  # "seven days a week"
+    if after in ("old", "olds") or texts[end : end + 2] == ["of", "age"]:
+        return None
+    is_sleep = made.unit in ("hours", "minutes") and sentence.says(SLEEP)
+    if after in ("a", "per") and rate(texts, end) and not is_sleep:  # "seven days a week"
         return None
     if amount.vague and amount.low == 1 and made.unit != "fortnights":
         is_rate = bool(before) and (before[-1] in TIMES or before[-1] in OFTEN or UNITS.longest(texts, amount.start - 1))
-        opened = bool(set(before) & OPENERS) or is_ago
+        opened = bool(set(before[-2:]) & OPENERS) or is_ago
+        is_rate = is_rate or "how" in texts and bool({"many", "much", "often"} & set(texts))  # "how many in a week?"
+        is_rate = is_rate or any(other.end == amount.start - 1 for other in sentence.amounts)  # "eight cups a day"
         if not opened or before[-1:] == ["times"] or is_rate or any(a.end == amount.start for a in sentence.amounts):
             return None
     unit = made.unit.removesuffix("s") if amount.low == amount.high == 1 else made.unit
-    return replace(made, unit=unit + " ago" * is_ago, end=end + is_ago, is_plausible=True) if made.is_plausible else None
+    return replace(made, unit=unit + " ago" * is_ago, end=end + is_past, is_plausible=True) if made.is_plausible else None
 
 
-PERSONS = words_of("i'm he she he's she's am is about i was now")
+SLEEP = words_of("sleep sleeps sleeping slept asleep")
+BEGINNING = words_of("started start began begun this that it came")
+ROLLING = words_of("roll rolling baccy")
 FEEDS = words_of("formula feed feeds milk breast ebm aptamil cow gate sma")
-OPENERS = words_of("part for since over past last about around nearly almost within after in couple every")
+OPENERS = words_of("part for since than over past last about around nearly almost within after in couple every")
+
+
+def _is_when(sentence: Sentence, amount: Amount, end: int) -> bool:
+    """ "It's been twenty years since I had it"; "When was your last one?" - "Must be twenty years."."""
+    since = sentence.texts[end + 1 : end + 6] if sentence.text(end) == "since" else []
+    asked = {"when", "was", "last"} <= set(sentence.asked) and "for" not in sentence.texts[: amount.start]
+    return asked or "been" in sentence.texts[: amount.start] and bool(since) and not BEGINNING & set(since)
 
 
 def bare_unit(medicine: str) -> str:
@@ -229,12 +221,17 @@ def bare_unit(medicine: str) -> str:
 def dose_alone(sentence: Sentence, amount: Amount) -> Quantity | None:
     """A number right behind a medicine: "naproxen stays at 250 bd", "sertraline, I think it's 50"."""
     near = [(start, end, name) for start, end, name in sentence.medicines if end <= amount.start]
+    is_behind = bool(near) and near[-1][1] == amount.start and not sentence.pieces[amount.start - 1].pause
     if amount.vague and any(start == amount.end for start, _, _ in sentence.medicines):  # "half of the sertraline"
         return Quantity("dose", amount.value, "tablets", amount.start, amount.end) if amount.low < 1 else None
-    if amount.vague or sentence.texts[amount.start] in OFTEN or amount.high > 5000:
+    if amount.vague or sentence.texts[amount.start] in OFTEN or amount.high > 2000:
         return None
     after = sentence.text(amount.end)
-    behind = next((end for start, end, _ in sentence.medicines if start == amount.end), None)
+    following = next((other for other in sentence.amounts if other.start >= amount.end), None)
+    form = UNITS.longest(sentence.texts, following.end) if is_behind and following else None
+    if form and form[1][0].unit == "puffs":
+        return None  # "Seretide 125, two puffs": 125 belongs to the name
+    behind = next((end for start, end, _ in sentence.medicines if start == amount.end and not is_behind), None)
     if behind and (amount.high >= 50 or not amount.low.is_integer()) and not sentence.pieces[amount.end - 1].pause:
         return Quantity("dose", amount.value, "mg", amount.start, amount.end)  # "the five hundred metformin"
     if behind and amount.high <= MOST_TABLETS and not sentence.pieces[amount.end - 1].pause:  # "two paracetamol"
@@ -253,7 +250,8 @@ def dose_alone(sentence: Sentence, amount: Amount) -> Quantity | None:
         end = earlier[-1]
     between = sentence.texts[end : amount.start]
     is_last = amount.end == len(sentence.texts) or bool(sentence.pieces[amount.end - 1].pause)
-    if len(between) > 8 or not set(between) <= LINKS | CHANGING or not (is_last or of or after in AFTER_BARE):
+    is_next = is_behind and any(start == amount.end for start, _, _ in sentence.medicines)  # "amlodipine five bisoprolol ten"
+    if len(between) > 8 or not set(between) <= LINKS | CHANGING or not (is_last or of or is_next or after in AFTER_BARE):
         return None
     is_clock = between == ["at"] and amount.high <= 12 and amount.low.is_integer() and not BEGUN & set(sentence.texts)
     if is_clock or {"years", "aged"} & set(between):

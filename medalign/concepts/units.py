@@ -73,9 +73,11 @@ UNITS = _units()
 NAMES = _names()
 LABORATORY = frozenset(row["kind"] for row in data_rows("quantities.csv") if row["group"] == "laboratory")
 SCORES = frozenset(row["kind"] for row in data_rows("quantities.csv") if row["group"] == "score") | {"pain score"}
-DOSE_WORDS = words_of(
-    " ".join(row["words"].replace("|", " ") for row in data_rows("units.csv") if row["kind"] == "dose")
-) | words_of("dose doses inhaler cream ointment antibiotic antibiotics medicine medication")
+DOSE_WORDS = frozenset(
+    word
+    for row in data_rows("units.csv") if row["kind"] == "dose" and row["unit"] != "%"
+    for word in row["words"].split("|") if " " not in word  # "of" of "litres of oxygen" is none
+) | words_of("dose doses inhaler cream ointment antibiotic antibiotics medicine medication oxygen")  # fmt: skip
 TIMES = {
     word: unit.unit
     for row in data_rows("units.csv")
@@ -91,7 +93,7 @@ PERIODS = {  # "three times a day", "twice daily"
     "fortnight": "a fortnight", "minute": "a minute", "fortnightly": "a fortnight",
 }  # fmt: skip
 WEEKDAYS = words_of("monday tuesday wednesday thursday friday saturday sunday weekend")
-EVERY = {"hourly": "hours", "weekly": "weeks", "monthly": "months", "yearly": "years", "daily": "days"}  # "six hourly"
+EVERY = {"hourly": "hours", "weekly": "weeks", "monthly": "months", "yearly": "years"}  # "six hourly"
 ABBREVIATED = {"od": "1", "qd": "1", "bd": "2", "bid": "2", "tds": "3", "tid": "3", "tid.": "3", "qds": "4", "qid": "4"}
 ALCOHOL = words_of(
     "alcohol wine beer beers lager cider gin vodka whisky whiskey rum spirits sherry port prosecco champagne brandy ale stout "
@@ -118,20 +120,16 @@ LINKS = words_of(
     "will we'll taking still around just roughly probably by says say reads reading came back are were been has have "
     "your his her my today this morning last night yesterday were's s come showing shows only high low measured recorded "
     "as and do doing give use using for down up put between i'd dose we're doses "
+    "can you have run running runs fasting anywhere anything somewhere "
     "in mane lunchtime lunch evening breakfast teatime bedtime"
 )
 
 
 Read = tuple[str, str, int]  # value, unit, end of its pieces
 BETWEEN = words_of("of or so odd more")
-SPANS = {
-    ("yesterday",): "a day", ("today",): "a day", ("last", "night"): "a night", ("overnight",): "a night",
-    ("during", "the", "night"): "a night", ("in", "the", "night"): "a night", ("through", "the", "night"): "a night",
-    ("this", "week"): "a week", ("last", "week"): "a week", ("in", "the", "last", "week"): "a week",
-    ("in", "the", "past", "week"): "a week", ("this", "month"): "a month", ("last", "month"): "a month",
-    ("in", "24", "hours"): "a day", ("in", "twenty", "four", "hours"): "a day",
-    ("in", "the", "last", "24", "hours"): "a day", ("this", "year"): "a year", ("last", "year"): "a year",
-}  # fmt: skip
+TODAY = {"yesterday": "a day", "today": "a day", "overnight": "a night"}
+SPANNING = words_of("in over during through within the this last past")
+KINDS_OF_DAY = words_of("bad good normal busy typical heavy stressful usual")
 ALTERNATE = words_of("day days night nights morning mornings evening evenings week weeks month months")
 
 
@@ -148,17 +146,33 @@ def frequency(texts: Sequence[str], value: str, start: int, end: int) -> Read | 
         end, after = end + 1, after[1:]
     elif texts[start] not in OFTEN:
         return None
-    if found := rate(texts, end) or (value != "1" and _in_span(texts, end)):
+    elif value == "1" and (time := _time_of_day(texts, end)):
+        again = _time_of_day(texts, time + 2) if list(texts[time : time + 2]) == ["and", "once"] else None
+        return ("2", "a day", again) if again else ("1", "a day", time)
+    if found := rate(texts, end) or (value != "1" and in_span(texts, end)):
         return value, *found
     return None
 
 
-def _in_span(texts: Sequence[str], at: int) -> tuple[str, int] | None:
-    """ "five times yesterday", "three times this week": in one day or week."""
-    for phrase, period in SPANS.items():
-        if list(texts[at : at + len(phrase)]) == list(phrase):
-            return period, at + len(phrase)
-    return None
+def _time_of_day(texts: Sequence[str], at: int) -> int | None:
+    """End of "in the morning", "at night"."""
+    said = [text for text in texts[at : at + 3] if text not in ("the", "in", "at", "every", "each")]
+    is_time = said[:1] and said[0] in ("morning", "evening", "night", "bedtime", "lunchtime", "mornings", "evenings")
+    return list(texts).index(said[0], at) + 1 if is_time else None
+
+
+def in_span(texts: Sequence[str], at: int) -> tuple[str, int] | None:
+    """ "five times yesterday", "three fits in the last year", "twice during the night": in one day, week, month or year."""
+    end = at
+    while texts[end : end + 1] and texts[end] in SPANNING and end - at < 3:
+        end += 1
+    opened, period = set(texts[at:end]), texts[end] if end < len(texts) else ""
+    if not opened or period in TODAY:
+        return (TODAY[period], end + 1) if period in TODAY else None
+    if list(texts[end : end + 2]) == ["24", "hours"] or list(texts[end : end + 3]) == ["twenty", "four", "hours"]:
+        return "a day", end + 2 + (period == "twenty")
+    is_one = opened & {"this", "last", "past"} or period == "night" and "the" in opened
+    return (PERIODS[period], end + 1) if is_one and period in ("day", "night", "week", "month", "year", "fortnight") else None
 
 
 def rate(texts: Sequence[str], at: int) -> tuple[str, int] | None:
@@ -170,6 +184,11 @@ def rate(texts: Sequence[str], at: int) -> tuple[str, int] | None:
         return (PERIODS[after[2]], at + 3) if len(after) > 2 and after[2] in ("day", "night", "week", "month") else None
     if len(after) > 1 and after[0] in PER and after[1] in PERIODS and not after[1].endswith("ly"):
         return PERIODS[after[1]], at + 2
+    following = texts[at + 3] if at + 3 < len(texts) else ""
+    if after in (["lasts", "me", "the"], ["lasts", "me", "a"]) and following in ("day", "night", "week", "month"):
+        return PERIODS[following], at + 4
+    if after[:2] == ["on", "a"] and following == "day" and after[2] in KINDS_OF_DAY:  # "on a bad day"
+        return "a day", at + 4
     if after[:1] in (["on"], ["at"]) and after[1:2] in (["a"], ["the"]) and after[2].removesuffix("s") in WEEKDAYS:
         return "a week", at + 3
     return None

@@ -16,7 +16,7 @@ import numpy as np
 
 from medalign.concepts import ConceptBank, find_mentions, transcript_from_text
 from medalign.concepts.measurements import find_measurements
-from medalign.concepts.mentions import find_mentions_in_text
+from medalign.concepts.mentions import Mention, find_mentions_in_text
 from medalign.concepts.relations import PLAN
 from medalign.concepts.senses import number_senses
 from medalign.concepts.sentence import CHANGE, named
@@ -31,7 +31,7 @@ OF_TREATMENT = ("dose", "frequency", "duration")  # of the patient in any sense:
 TURN = " / "
 SAME_UNIT = (  # pattern, and what it is written as to compare
     ("µg", "mcg"), ("^ng/ml$", "mcg/l"), ("^pg/ml$", "ng/l"), ("^miu/l$", "mu/l"), ("^iu/l$", "u/l"), (r"\bnight", "day"),
-    (r" of \w+", ""), ("(hour|day|night|week|month|year|minute|second|fortnight|decade)s$", r"\1"),
+    (r" of \w+", ""), ("^litres?$", "l"), ("(hour|day|night|week|month|year|minute|second|fortnight|decade)s$", r"\1"),
 )  # fmt: skip
 REMEDY = "give a table of expressions"
 
@@ -63,7 +63,7 @@ def measure_numbers(expressions: Sequence[tuple[str, list[Expected]]], bank: Con
     """Precision of value and unit, recall and the share tied wrongly, each with its 95 % interval; the errors, text by text."""
     counts, wrong = [], {}
     for text, expected in expressions:
-        count, errors = _judge(_shown(text, bank), expected, bank)
+        count, errors = _judge(_shown(text, bank), expected, text, bank)
         counts.append(count)
         if errors:
             wrong[text] = errors
@@ -96,7 +96,9 @@ def _shown(text: str, bank: ConceptBank) -> list[Measurement]:
     return shown
 
 
-def _judge(shown: Sequence[Measurement], expected: Sequence[Expected], bank: ConceptBank) -> tuple[list[int], list[str]]:
+def _judge(
+    shown: Sequence[Measurement], expected: Sequence[Expected], text: str, bank: ConceptBank
+) -> tuple[list[int], list[str]]:
     """Counts of shown, right, expected and wrongly tied; and the errors in words."""
     wanted = list(dict.fromkeys(part for e in expected for part in _parts(replace(e, kind=_kind(e)))))
     said_once = dict.fromkeys(part for measurement in shown for part in _parts(_as_said(measurement)))
@@ -111,13 +113,20 @@ def _judge(shown: Sequence[Measurement], expected: Sequence[Expected], bank: Con
         else:
             errors.append(f"wrong: {said.kind}|{said.value}|{said.unit}")
         about = [hit.about] if hit else [e.about for e in wanted]
-        meant = {mention.concept_id for words in about for mention in find_mentions_in_text(words, bank)}
+        meant = {mention.concept_id for words in about for mention in _meant(words, text, bank)}
         is_named = said.about and any(_stems(words) == _stems(bank[said.about].label) for words in about)
         if said.about and said.about not in meant and not is_named:
             n_tied_wrongly += 1
             errors.append(f"tied wrongly: {said.kind}|{said.value}|{said.unit} to {bank[said.about].label}")
     errors += [f"missed: {e.kind}|{e.value}|{e.unit}|{e.about}" for e in left]
     return [len(said_once), n_right, len(wanted), n_tied_wrongly], errors
+
+
+def _meant(words: str, text: str, bank: ConceptBank) -> list[Mention]:
+    """What the words name on their own; if nothing, what they name in the text: "pill" in "I came off the pill"."""
+    alone = find_mentions_in_text(words, bank)
+    said = set(_stems(words))
+    return list(alone) or [m for m in find_mentions_in_text(text, bank) if said and said <= set(_stems(m.text))]
 
 
 def _stems(words: str) -> list[str]:
