@@ -229,6 +229,16 @@ HOW_OFTEN = [  # how often something comes or is taken, also as an answer
     ("I roll my own, about 30 grams a week.", "tobacco 30 g a week"),
     ("Half an ounce of tobacco lasts me the week.", "tobacco 0.5 oz a week"),
 ]  # fmt: skip
+ANSWERS = [
+    ("Doctor: How long ago was the stroke?\nPatient: Three months, I think.", "duration 3 months ago -> stroke"),
+    ("Doctor: Any weight loss?\nPatient: About a stone in two months.", "weight 1 stone; duration 2 months -> weight loss"),
+    ("Doctor: How bad is it out of ten, after the morphine?\nPatient: Three or four.", "pain score 3-4 /10"),
+    ("Warfarin is three milligrams on weekdays and four at weekends.", "dose 3 mg -> warfarin; dose 4 mg -> warfarin"),
+    ("He's breathing about twenty eight times a minute.", "respiratory rate 28 /min"),
+    ("I noticed it about three weeks ago, maybe four.", "duration 3-4 weeks ago"),
+    ("Forty milligrams of furosemide, two in the morning.", "dose 40 mg -> furosemide; dose 2 tablets -> furosemide"),
+    ("The hot flushes, about a dozen a day.", "frequency 12 a day -> hot flushes"),
+]  # fmt: skip
 RANGES_AND_LIMITS = [
     ("My sugars run anywhere from 180 to 250.", "glucose 180-250 mg/dl"),
     ("The haemoglobin is 102, down from 124.", "haemoglobin 124→102 g/l"),
@@ -243,6 +253,8 @@ RANGES_AND_LIMITS = [
     ("Sats 88 percent on air, 94 on oxygen.", "oxygen saturation 88 %; oxygen saturation 94 %"),
 ]  # fmt: skip
 OF_NOBODY = [
+    "We'll start a tablet.",
+    "I do about ten thousand steps a day.",
     "We live at 42 Mill Lane.",
     "The statin lowers your risk by about 30 percent.",
     "It works in eight out of ten people.",
@@ -264,7 +276,9 @@ def told(text: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("text", "expected"), [*SPOKEN, *TIES, *GOING_ON, *FORMS, *HOW_OFTEN, *RANGES_AND_LIMITS], ids=lambda value: value[:40]
+    ("text", "expected"),
+    [*SPOKEN, *TIES, *GOING_ON, *FORMS, *HOW_OFTEN, *ANSWERS, *RANGES_AND_LIMITS],
+    ids=lambda value: value[:40],
 )
 def test_numbers_as_people_say_them_with_what_they_belong_to(text, expected):
     assert told(text) == expected

@@ -39,6 +39,15 @@ def test_one_meaning_in_several_forms_is_one(tmp_path):
     assert list(found["wrong"]) == ["Doctor: Potassium 5.6."], "another laboratory value is another value"
 
 
+def test_what_a_number_belongs_to_may_be_named_by_a_part_of_the_words_that_were_said(tmp_path):
+    table = """text,expected
+"Patient: I came off the pill six months ago.","ago|6|months|pill"
+"Patient: My cough started a week ago.","ago|1|week|pill"
+"""
+    found = figures(tmp_path, table, with_errors=True)
+    assert list(found["wrong"].values()) == [["tied wrongly: ago|1|week to cough"]]
+
+
 def test_wrong_values_missed_ones_and_wrong_ties_are_counted_and_named(tmp_path):
     altered = TABLE.replace("dose|500|mg", "dose|50|mg").replace("ago|3|days|cough", "ago|3|days|fever").replace(
         '"alcohol|14|units per week|"', '"alcohol|14|units per week|; weight|70|kg|"'

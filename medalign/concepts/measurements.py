@@ -92,6 +92,8 @@ def _of_question(sentence: Sentence, quantity: Quantity, places: Sequence[Place]
     """What the question is about, where the number answers it."""
     if quantity.kind not in TIED or is_plan(sentence, quantity) or not asked:
         return None
+    if quantity.kind == "pain score":
+        places = [place for place in places if not place.is_medicine]
     wanted = [place for place in places if place.is_medicine or quantity.kind in ("duration", "frequency", "pain score")]
     return wanted[-1].concept_id if wanted else None
 

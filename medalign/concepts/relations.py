@@ -44,7 +44,7 @@ STAYING = words_of("sit upright stand lie wait avoid fast")  # what is told to d
 NOT_TO_DO = words_of("drink drive eat lift swim fly alcohol drinking driving")
 FIRST_PERSON = words_of("i i've i'm i'd my me we've")
 AGED = words_of("he's she's i'm he she")
-HAPPENED = words_of("lost gained put dropped gone went grew grown been had was were happened came")
+HAPPENED = words_of("loss gain lost gained put dropped gone went grew grown been had was were happened came")
 BEFORE_OTHER = words_of("after within before until by next")
 IF_REACH = 24  # pieces between a condition and its time; a medicine ends it: "if it hurts, take X for three days"
 MAX_BETWEEN = 14  # pieces between a medicine and its dose
@@ -93,7 +93,7 @@ def is_plan(sentence: Sentence, quantity: Quantity) -> bool:
         return False
     opened = before[-1:] if before[-1:] != ["about"] else before[-2:-1]
     in_time = opened in (["in"], ["within"]) or before[-2:] == ["in", "another"]
-    in_time = in_time and not HAPPENED & set(texts[first : quantity.start])
+    in_time = in_time and not HAPPENED & {*texts[first : quantity.start], *sentence.asked}
     in_time = in_time or before[-2:] == ["the", "next"] and before[:1] != ["for"]
     since = max([quantity.start - IF_REACH, 0, *(end for _, end, _ in sentence.medicines if end <= quantity.start)])
     conditional = bool({"if", "unless"} & set(texts[since : quantity.start]))

@@ -49,8 +49,10 @@ def said_again(sentence: Sentence, found: Sequence[Quantity], amount: Amount) ->
     texts, before = sentence.texts, sentence.text(amount.start - 1)
     if amount.vague or amount.is_change or texts[amount.start] in ("once", "twice") or not last.is_plausible:
         return None
+    if "maximum" in texts[max(0, amount.start - 2) : amount.start]:
+        return None
     if (
-        last.kind == "dose" and amount.high <= 12 and (period := rate(texts, amount.end))
+        last.kind == "dose" and before not in ("by", "than") and amount.high <= 12 and (period := rate(texts, amount.end))
     ):  # "one sachet, but I have three a day"
         return Quantity("frequency", amount.value, period[0], amount.start, period[1])
     if last.kind in ("alcohol", "tobacco") and (period := rate(texts, amount.end)):  # "two beers a night, three at the weekend"
@@ -67,12 +69,8 @@ def said_again(sentence: Sentence, found: Sequence[Quantity], amount: Amount) ->
     opened = before in GOES_ON or amount.start > 0 and bool(sentence.pieces[amount.start - 1].pause)
     if last.kind == "pain score":
         return again if amount.high <= 10 and opened else None
-    if (
-        last.kind == "weight"
-        and before in ("i'm", "he's", "she's", "now", "down", "up")
-        or last.kind in MEASURED
-        and before in ("and", "then")
-    ):
+    is_body = last.kind == "weight" and before in ("i'm", "he's", "she's", "now", "down", "up")
+    if is_body or last.kind in MEASURED and before in ("and", "then"):
         first = float(re.split(f"[-{CHANGE} ]", last.value.lstrip("<>"))[0])
         is_alike = 1 / MEASURED_FACTOR < amount.high / first < MEASURED_FACTOR or before in ("down", "up")
         return again if is_alike else None

@@ -67,6 +67,14 @@ def _sense(said: list[list[Token]], place: tuple[int, int, int], context: Contex
         is_parted = any(token.pause for token in sentence[trigger[2] - 1 : start])
         if context.status == "uncertain" and words <= HEDGES or context.status == "negated" and is_parted:
             return "present"  # "maybe ten a day", "you have no temperature, 36.5"
+    if (
+        context.status == "negated"
+        and trigger
+        and trigger[0] == number
+        and trigger[1] > start
+        and sentence[trigger[1]].text == "free"
+    ):
+        return "present"  # "0.02, with a free T4 of 31"
     return "uncertain" if context.status == "present" and _is_limit(sentence, start) else context.status
 
 

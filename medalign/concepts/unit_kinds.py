@@ -164,6 +164,8 @@ def _dose(sentence: Sentence, amount: Amount, made: Quantity) -> Quantity | None
         return _tobacco(sentence, amount, replace(made, kind="tobacco"))
     if made.unit in SOFT_FORMS and (amount.vague or not (counts and made.is_plausible)):
         return None
+    if amount.vague and amount.low == 1 and sentence.text(amount.start - 1) in ("start", "starting", "try", "trying", "add"):
+        return None  # "we'll start a tablet"
     if made.unit == "g" and sentence.text(end) == "of" and not has_medicine:
         return None
     if amount.vague and not has_medicine and made.unit not in ("tablets", "mg", "g", "puffs", "capsules", "sachets", "ml"):
@@ -203,13 +205,15 @@ SLEEP = words_of("sleep sleeps sleeping slept asleep")
 BEGINNING = words_of("started start began begun this that it came")
 ROLLING = words_of("roll rolling baccy")
 FEEDS = words_of("formula feed feeds milk breast ebm aptamil cow gate sma")
-OPENERS = words_of("part for since than over past last about around nearly almost within after in couple every")
+OPENERS = words_of("least part for since than over past last about around nearly almost within after in couple every")
 
 
 def _is_when(sentence: Sentence, amount: Amount, end: int) -> bool:
     """ "It's been twenty years since I had it"; "When was your last one?" - "Must be twenty years."."""
     since = sentence.texts[end + 1 : end + 6] if sentence.text(end) == "since" else []
-    asked = {"when", "was", "last"} <= set(sentence.asked) and "for" not in sentence.texts[: amount.start]
+    asked = ({"when", "was", "last"} <= set(sentence.asked) or "ago" in sentence.asked) and "for" not in sentence.texts[
+        : amount.start
+    ]
     return asked or "been" in sentence.texts[: amount.start] and bool(since) and not BEGINNING & set(since)
 
 
