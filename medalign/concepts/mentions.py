@@ -27,6 +27,7 @@ ALLERGIC_TO = re.compile(r"(allergic|allergy|allergies|intolerant|reaction) (to|
 FEVER = "HP:0001945"
 DRUG_ALLERGY = "ICD10CM:Z88.9"
 ADVISED = frozenset(["medicine", "procedure", "habit"])  # what a doctor proposes is a plan: "you should have an X-ray"
+NARROWED = frozenset(["finding", "diagnosis", "medicine"])
 LISTING = frozenset(["and", "or", "nor", "to"])
 
 
@@ -64,11 +65,12 @@ def _as_specific_as_said(mentions: Sequence[Mention], bank: ConceptBank) -> tupl
     """Near-duplicates as one concept: "my back hurts" is the low back pain that the same person speaks of elsewhere.
 
     Where several more specific ones have the status, the last one before it is meant, else the first after it. What is
-    denied is left alone: "no pain" denies more than "no chest pain".
+    denied is left alone: "no pain" denies more than "no chest pain". So are operations and habits: a second surgery is
+    mostly another one.
     """
     narrower: dict[tuple[str, Status], list[int]] = {}
     for at, mention in enumerate(mentions):
-        if mention.status != "negated":
+        if mention.status != "negated" and bank[mention.concept_id].category in NARROWED:
             for broader in bank[mention.concept_id].broader:
                 narrower.setdefault((broader, mention.status), []).append(at)
     found = []
