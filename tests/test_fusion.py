@@ -106,6 +106,14 @@ def test_present_and_denied_is_shown_as_a_contradiction():
     }
 
 
+def test_what_was_asked_gives_way_to_the_answer_but_a_suspected_disease_stays_suspected():
+    transcript = transcript_from_text("Is it a cough? I have a cough. It could be pneumonia. Pneumonia is bad.")
+    statuses = ("uncertain", "present", "uncertain", "present")
+    mentions = [replace(m, status=s) for m, s in zip(find_mentions(transcript, BANK), statuses, strict=True)]
+    rows = findings(mentions, reading(transcript), heard(cough=(0.9, 0.9, 0.9)), BANK)
+    assert {(r.label, r.status) for r in rows} == {("cough", "present"), ("pneumonia", "uncertain"), ("pneumonia", "present")}
+
+
 def test_what_is_done_with_a_medicine_is_what_was_said_last_of_it():
     transcript = transcript_from_text("I take salbutamol. Any salbutamol? Stop the salbutamol.")
     mentions = [

@@ -127,7 +127,7 @@ def findings(
         fused: without it, audio-only concepts are reported by the student's own probability.
     """
     rows = []
-    for (concept_id, _), group in grouped_by_row(mentions).items():
+    for (concept_id, _), group in grouped_by_row(mentions, bank).items():
         assert text is not None, "mentions come from a transcript"
         teacher = text.source(group, audio, bank.column[concept_id])
         rows.append(_row(bank, concept_id, group, teacher, audio, fused))
@@ -142,13 +142,21 @@ def findings(
     return tuple(sorted(rows, key=_importance))
 
 
-def grouped_by_row(mentions: Sequence[Mention]) -> dict[tuple[str, Status], list[Mention]]:
-    """Mentions by concept and status, a row each; what was asked about is no row once it has been confirmed or denied."""
+def grouped_by_row(mentions: Sequence[Mention], bank: ConceptBank) -> dict[tuple[str, Status], list[Mention]]:
+    """Mentions by concept and status, a row each.
+
+    What was asked about is no row once it has been confirmed or denied; but a disease that is suspected stays so, though
+    somebody speaks of it elsewhere as if it were there.
+    """
     by_row: dict[tuple[str, Status], list[Mention]] = {}
     for mention in mentions:
         by_row.setdefault((mention.concept_id, mention.status), []).append(mention)
     stated = {concept_id for concept_id, status in by_row if status in DEFINITE}
-    return {row: group for row, group in by_row.items() if not (row[1] == "uncertain" and row[0] in stated)}
+    return {
+        row: group
+        for row, group in by_row.items()
+        if row[1] != "uncertain" or row[0] not in stated or bank[row[0]].category == "diagnosis"
+    }
 
 
 def alternatives(concept_id: str, bank: ConceptBank, embeddings: np.ndarray) -> tuple[Alternative, ...]:

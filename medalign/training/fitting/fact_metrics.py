@@ -62,7 +62,7 @@ def read_rows_from_words(consultations: Iterable[Consultation], bank: ConceptBan
     rows = {}
     for consultation in consultations:
         said = transcript_from_text("\n".join(f"[{u.role}] {u.text}" for u in consultation.utterances))
-        rows[consultation.consultation_id] = rows_of_mentions(revised(said, find_mentions(said, bank), bank))
+        rows[consultation.consultation_id] = rows_of_mentions(revised(said, find_mentions(said, bank), bank), bank)
     return rows
 
 
@@ -72,13 +72,13 @@ def observed_rows(observations: Iterable[Observation], listener: Listener) -> tu
     for o in observations:
         annotated = o.annotated
         found = listener.find_concepts(annotated.mentions, annotated.corrections, annotated.evidence, o.encoded)
-        read[o.take.consultation_id] = rows_of_mentions(annotated.mentions)
+        read[o.take.consultation_id] = rows_of_mentions(annotated.mentions, o.encoded.bank)
         fused[o.take.consultation_id] = frozenset((row.concept_id, _sense_of(row.status)) for row in found)
     return read, fused
 
 
-def rows_of_mentions(mentions: Iterable[Mention]) -> frozenset[Row]:
-    return frozenset((concept_id, _sense_of(status)) for concept_id, status in grouped_by_row(list(mentions)))
+def rows_of_mentions(mentions: Iterable[Mention], bank: ConceptBank) -> frozenset[Row]:
+    return frozenset((concept_id, _sense_of(status)) for concept_id, status in grouped_by_row(list(mentions), bank))
 
 
 def _sense_of(status: str | None) -> Sense | None:

@@ -90,7 +90,7 @@ def measure_annotated(
         n_right = n_placed = 0
         for key, transcript in said.items():
             mentions = read(transcript, find_mentions(transcript, bank))
-            rows[key] = rows_of_mentions(mentions)
+            rows[key] = rows_of_mentions(mentions, bank)
             of_one = [fact for fact in facts if fact.consultation_id == key]
             dangerous += [
                 f"{key} {bank[c].label}" for c, sense in rows[key] if sense == "present" and _claimed(c, of_one, names)
