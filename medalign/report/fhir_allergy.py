@@ -1,9 +1,9 @@
 """An allergy, or a medicine that did harm, as a FHIR R4 AllergyIntolerance, with what it did if that was said beside it."""
 
 from medalign.core.analysis import Analysis, ConceptFinding, Evidence
+from medalign.report.fhir_case import coded
 from medalign.report.summary import ALLERGY_CODES
 
-TERMINOLOGY = "http://terminology.hl7.org/CodeSystem/"
 # R4 wants a clinical status of each that is no error (ait-1). An allergy only asked about, or another person's, is none.
 STATUS = {
     "present": ("active", "unconfirmed"),
@@ -26,8 +26,8 @@ def allergy(concept: ConceptFinding, analysis: Analysis) -> dict:
     clinical, verification = STATUS[concept.status]
     reactions = _reactions(concept, analysis) if concept.status in HARM else []
     return {
-        "clinicalStatus": _coded("allergyintolerance-clinical", clinical),
-        "verificationStatus": _coded("allergyintolerance-verification", verification),
+        "clinicalStatus": coded("allergyintolerance-clinical", clinical),
+        "verificationStatus": coded("allergyintolerance-verification", verification),
         "category": ["medication"] if concept.category == "medicine" or "Z88" in concept.concept_id else None,
         "reaction": [{"manifestation": [{"text": label} for label in reactions]}] if reactions else None,
     }
@@ -49,7 +49,3 @@ def _is_beside(allergy_said: Evidence, reaction_said: Evidence) -> bool:
         allergy_said.start_s - REACTION_WITHIN_S / 2 <= reaction_said.end_s
         and reaction_said.start_s <= allergy_said.end_s + REACTION_WITHIN_S
     )
-
-
-def _coded(system: str, code: str) -> dict:
-    return {"coding": [{"system": TERMINOLOGY + system, "code": code}]}
