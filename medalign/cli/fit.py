@@ -36,17 +36,23 @@ def add_commands(commands: Commands) -> None:
     cache_option(misheard)
     misheard.set_defaults(command=_misheard_names)
 
-    quality = commands.add_parser(
-        "segment-quality", help="fit and measure the marks on segments whose sound and text don't match"
-    )
-    _observing_options(quality)
-    quality.set_defaults(command=_segment_quality)
+    for name, what, run in (
+        ("segment-quality", "fit and measure the marks on segments whose sound and text don't match", _segment_quality),
+        ("critical-words", "fit and measure the marks on negations, numbers and medicines", _critical_words),
+    ):
+        observing = commands.add_parser(name, help=what)
+        _observing_options(observing)
+        observing.set_defaults(command=run)
 
     fuse = commands.add_parser("fuse", help="fit and measure one probability per concept from transcript and sound")
     _observing_options(fuse)
     fuse.add_argument("--html", metavar="OUT", type=Path, help="draw here how often each probability was right")
     fuse.set_defaults(command=_fuse)
 
+    _add_sound_events(commands)
+
+
+def _add_sound_events(commands: Commands) -> None:
     sound_events = commands.add_parser(
         "sound-events", help="train and measure the detector of coughs, sneezes, heavy breathing and crying"
     )
@@ -133,6 +139,31 @@ def _segment_quality(arguments: argparse.Namespace) -> None:
         for level in levels
     }
     tell(figures, arguments.json)
+
+
+def _critical_words(arguments: argparse.Namespace) -> None:
+    from medalign.models.transcription import Transcriber
+    from medalign.pipeline.listener import Listener
+    from medalign.training.data.synthesis import read_takes
+    from medalign.training.fitting import fit_critical_words as critical
+
+    check_output(arguments.json)
+    listener = Listener.default(student=arguments.student, device=arguments.device)
+    transcriber, calibration = Transcriber(arguments.asr), listener.calibration
+    calibration.check_fitted("misheard name, shortlist", "misheard-names --fit FOLDER")
+
+    def observed(only: str) -> dict[str, list[critical.ObservedWords]]:
+        takes, levels = read_takes(arguments.speech, "valid", only), (None, *arguments.snr_db)
+        given = takes, transcriber, arguments.cache, listener
+        return {level_name(level): list(critical.observe_critical_words(*given, snr_db=level)) for level in levels}
+
+    if arguments.fit:
+        folder = listener.student.writable_folder()  # better to find out before the work than after
+        calibration = critical.fit_critical_words(sum(observed(arguments.fit).values(), []), calibration)
+        calibration.save(folder)
+    calibration.check_fitted("critical medicine", "--fit PREFIX")
+    measured = {level: critical.measure_critical_words(calibration, words) for level, words in observed(arguments.only).items()}
+    tell(measured, arguments.json)
 
 
 def _fuse(arguments: argparse.Namespace) -> None:

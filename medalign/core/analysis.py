@@ -21,6 +21,7 @@ Status = Literal["present", "negated", "resolved", "historical", "family", "hypo
 Action = Literal["taking", "started", "stopped", "changed", "advised", "not_taking", "asked", "reacted"]
 Agreement = Literal["both", "teacher_only", "student_only"]
 Reason = Literal["mismatch", "transcription_error"]
+CriticalKind = Literal["negation", "number", "medicine"]
 
 
 @dataclass(frozen=True)
@@ -134,6 +135,18 @@ class Correction:
 
 
 @dataclass(frozen=True)
+class CriticalWord:
+    """A word that matters much and may have been misheard: a place to listen to, the transcript stays as it is."""
+
+    start_s: float
+    end_s: float
+    text: str  # as the transcript has it
+    kind: CriticalKind  # what may be wrong here: a negation, a number, or a medicine that was lost
+    probability: float  # that it is wrong, by logistic fits of their own for each kind
+    alternative: str | None  # what is easily taken for it; None where nothing in particular is
+
+
+@dataclass(frozen=True)
 class SoundEvent:
     """A sound that is heard, not said."""
 
@@ -241,6 +254,7 @@ class Analysis:
     alignment: Alignment
     warnings: tuple[str, ...]
     timings_s: Timings
+    critical_words: tuple[CriticalWord, ...] = ()  # in order of time
 
     def to_dict(self) -> dict:
         """The JSON contract: plain dicts, lists, numbers and strings, `schema_version` first."""

@@ -22,6 +22,7 @@ from medalign.core.analysis import (
     Analysis,
     ConceptFinding,
     Correction,
+    CriticalWord,
     Models,
     RecordingInfo,
     WindowAlignment,
@@ -36,6 +37,7 @@ from medalign.models.teacher import DEFAULT_TEACHER
 from medalign.models.transcription import DEFAULT_ASR, Transcriber, time_covered_s
 from medalign.pipeline.assertion import revised
 from medalign.pipeline.calibration import Calibration
+from medalign.pipeline.critical_words import find_critical_words
 from medalign.pipeline.evidence import TextEvidence, tracks
 from medalign.pipeline.explanation import explain, utterance_points
 from medalign.pipeline.hotword_rescoring import HotwordRescorer
@@ -230,12 +232,15 @@ class Analyzer:
         listener, config = self.listener, self.listener.student.config
         transcript, mentions = annotated.transcript, annotated.mentions
         rows: tuple[ConceptFinding, ...] = ()
+        critical: tuple[CriticalWord, ...] = ()
         if is_english(transcript):
             rows = listener.find_concepts(mentions, annotated.corrections, annotated.evidence, encoded)
+            critical = find_critical_words(transcript, annotated.corrections, encoded.bank, listener.calibration)
         audio, text = listener.embed_segments(transcript, encoded)
         return {
             "concepts": rows,
             "measurements": find_measurements(transcript, mentions, encoded.bank),
+            "critical_words": critical,
             "alignment": Alignment(
                 window_s=config.window_s,
                 hop_s=config.hop_s,

@@ -45,6 +45,9 @@ FEATURES: dict[str, tuple[str, ...]] = {
         *_RECOGNISER,
         *(f"{a} * {b}" for i, a in enumerate(_RECOGNISER) for b in _RECOGNISER[i:]),
     ),
+    "critical negation": ("word_log_probability", "is_negation"),
+    "critical number": ("word_log_probability", "is_number"),
+    "critical medicine": ("word_log_probability", "name_log_odds", "is_uncommon", "follows_verb"),
     "fusion": (
         *("written", "written: text_logit", "written: audio_logit", "written: log_mentions"),
         *("corrected", "corrected: name_logit", "corrected: audio_logit"),

@@ -36,7 +36,7 @@ from medalign.core.wording import clock, count
 from medalign.report.fhir_case import META, Case, markdown, plain
 from medalign.report.fhir_mention import mention
 from medalign.report.fhir_observation import observation
-from medalign.report.summary import summarize
+from medalign.report.summary import doubt_of, summarize
 
 
 def to_fhir(analysis: Analysis) -> dict:
@@ -102,7 +102,8 @@ def _outcome(case: Case, left_out: Sequence[str]) -> dict:
     n_edited = sum(is_edited(segment) for segment in case.analysis.transcript.segments)
     edited = [f"A person has changed {count(n_edited, 'segment')} of the transcript."] if n_edited else []
     issues = [(DISCLAIMER, "warning"), *((warning, "warning") for warning in case.analysis.warnings)]
-    issues += [(line, "information") for line in (*edited, *(f"Left out: {line}." for line in left_out))]
+    doubted = [f'At {clock(w.start_s)}, "{w.text}": {doubt_of(w)}.' for w in case.analysis.critical_words]
+    issues += [(line, "information") for line in (*edited, *doubted, *(f"Left out: {line}." for line in left_out))]
     return case.resource(
         "OperationOutcome",
         "\n".join(line for line, _ in issues[1:]) or "Nothing is left out.",

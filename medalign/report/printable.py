@@ -13,7 +13,7 @@ from medalign.concepts.senses import number_senses
 from medalign.core.analysis import DISCLAIMER, Analysis, ConceptFinding
 from medalign.core.editing import is_edited
 from medalign.core.wording import clock, clock_range, count, frequency
-from medalign.report.summary import SENSES, Entry, Place, is_faint, places_to_check, summarize
+from medalign.report.summary import SENSES, Entry, Place, doubt_of, is_faint, places_to_check, summarize
 
 MAX_ENTRIES = 9  # of a section of the summary
 MAX_IN_ALL = 40  # entries of all sections together
@@ -43,6 +43,7 @@ def summary_html(analysis: Analysis, figures: Mapping[str, str] = {}) -> str:
         n_hidden=n_hidden,
         two_ways=_two_ways(analysis.concepts),
         places=_places(analysis),
+        critical=sorted(analysis.critical_words, key=lambda word: -word.probability),
         hints=[c for c in analysis.concepts if c.agreement == "student_only" and c.student and not is_faint(c)],
         numbers=[(m, sense) for m, sense in numbers if m.concept_id is None],  # others stand with what they belong to
     )
@@ -90,5 +91,5 @@ _ENVIRONMENT = Environment(
     loader=PackageLoader("medalign.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
 )
 _ENVIRONMENT.filters["short"] = _short
-_ENVIRONMENT.globals |= {function.__name__: function for function in (clock, clock_range, count, frequency)}
+_ENVIRONMENT.globals |= {function.__name__: function for function in (clock, clock_range, count, doubt_of, frequency)}
 _ENVIRONMENT.globals |= {"DISCLAIMER": DISCLAIMER, "MAX_LISTED": MAX_LISTED, "SENSES": SENSES}

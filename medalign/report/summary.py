@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from medalign.core.analysis import Alignment, ConceptFinding, Evidence, Measurement, Reason, Status
+from medalign.core.analysis import Alignment, ConceptFinding, CriticalKind, CriticalWord, Evidence, Measurement, Reason, Status
 from medalign.core.wording import band
 
 Title = Literal[
@@ -114,6 +114,18 @@ REASONS: dict[Kind, str] = {
     "transcription_error": "many of these words may be wrong",
     "missed_speech": "speech is heard, and nothing is written",
 }
+
+
+DOUBTS: dict[CriticalKind, str] = {
+    "negation": "a negation may be dropped or invented here",
+    "number": "a number may be wrong here",
+    "medicine": "a medicine may be lost here",
+}
+
+
+def doubt_of(word: CriticalWord) -> str:
+    """What may be wrong with a critical word, and what it is easily taken for."""
+    return DOUBTS[word.kind] + (f"; perhaps “{word.alternative}”" if word.alternative else "")
 
 
 @dataclass(frozen=True)

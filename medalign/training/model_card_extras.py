@@ -7,7 +7,7 @@ from medalign.core.files import read_json
 from medalign.core.provenance import without_provenance
 
 FILES = """| `sound_events.safetensors` | the detector of sound events, by `medalign sound-events`; absent if not trained |
-| `fits.json` | logistic fits by their features: `calibrate`, `misheard-names`, `segment-quality` and `fuse` |"""
+| `fits.json` | logistic fits by `calibrate`, `misheard-names`, `segment-quality`, `critical-words` and `fuse` |"""
 
 
 def extras(folder: Path) -> str:

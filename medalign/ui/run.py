@@ -138,7 +138,7 @@ def finished(session: Session) -> dict[str, object]:
             analysis.measurements, number_senses(analysis.transcript, analysis.measurements), analysis.concepts
         ),
         "transcript": corrections_view(analysis.corrections)
-        + transcript_view(analysis.transcript, analysis.concepts, analysis.alignment.segments),
+        + transcript_view(analysis.transcript, analysis.concepts, analysis.alignment.segments, analysis.critical_words),
         "timeline": alignment_timeline(analysis),
         "timeline_notes": alignment_view.timeline_notes(analysis),
         "heatmap": concept_heatmap(analysis),

@@ -9,6 +9,7 @@ from medalign.core import wording
 from medalign.core.analysis import ConceptFinding, Evidence
 from medalign.core.editing import is_edited
 from medalign.core.transcript import UNKNOWN_SPEAKER
+from medalign.report.summary import doubt_of
 from medalign.ui.views.statuses import AGREEMENTS, STATUSES
 
 MIN_PLAY_S = 1.5  # a single word is over before the ear has found it
@@ -39,7 +40,7 @@ _ENVIRONMENT = Environment(
 )
 _WORDS = (
     wording.band, wording.clarity, wording.clock, wording.clock_range, wording.count, wording.fit, wording.frequency,
-    wording.likelihood, wording.remaining, wording.size, wording.tenths, evidence_of, is_edited,
+    wording.likelihood, wording.remaining, wording.size, wording.tenths, doubt_of, evidence_of, is_edited,
 )  # fmt: skip
 _ENVIRONMENT.globals |= {function.__name__: function for function in _WORDS} | {
     "ACTION_WORDS": wording.ACTION_WORDS,

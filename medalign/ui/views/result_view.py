@@ -26,7 +26,9 @@ def verdict(analysis: Analysis) -> Markup:
     found = [concept.agreement for concept in analysis.concepts if not is_faint(concept)]
     n_segments = len(analysis.alignment.segments) or len(analysis.alignment.windows)
     n_by_agreement = {agreement: found.count(agreement) for agreement in AGREEMENTS}
-    return macros("result").verdict(n_by_agreement, places_to_check(analysis.alignment), n_segments, MAX_PLACES)
+    return macros("result").verdict(n_by_agreement, places_to_check(analysis.alignment), n_segments, MAX_PLACES) + macros(
+        "result"
+    ).critical_words(analysis.critical_words)
 
 
 def corrections_view(corrections: Sequence[Correction]) -> Markup:

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 
-from medalign.core.analysis import ConceptFinding, SegmentCheck
+from medalign.core.analysis import ConceptFinding, CriticalWord, SegmentCheck
 from medalign.core.transcript import DOCTOR, PATIENT, UNKNOWN_SPEAKER, Segment, Transcript, Word
-from medalign.report.summary import REASONS
+from medalign.report.summary import REASONS, doubt_of
 from medalign.ui.views.markup import Markup, macros
 
 MAX_MENTION_WORDS = 8  # longer evidence is a segment to hear, not a term to underline
@@ -22,15 +22,18 @@ def partial_transcript(transcript: Transcript) -> Markup:
 
 
 def transcript_view(
-    transcript: Transcript, concepts: Sequence[ConceptFinding], checks: tuple[SegmentCheck, ...] = ()
+    transcript: Transcript,
+    concepts: Sequence[ConceptFinding],
+    checks: tuple[SegmentCheck, ...] = (),
+    critical_words: tuple[CriticalWord, ...] = (),
 ) -> Markup:
-    """The finished transcript with its mentions, and with marks on the segments that should be checked."""
+    """The finished transcript with its mentions, and with marks on the segments and words that should be checked."""
     if not transcript.segments:
         return NO_SPEECH
     segments = [(segment, _pieces(segment, concepts), check_of(segment, checks)) for segment in transcript.segments]
     # What the form offers: the usual roles, and whoever speaks here.
     speakers = dict.fromkeys([DOCTOR, PATIENT, *(s.speaker for s in transcript.segments), UNKNOWN_SPEAKER])
-    return macros("transcript").transcript(segments, list(speakers))
+    return macros("transcript").transcript(segments, list(speakers), {w.start_s: doubt_of(w) for w in critical_words})
 
 
 def check_of(segment: Segment, checks: tuple[SegmentCheck, ...]) -> str | None:
