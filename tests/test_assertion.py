@@ -78,6 +78,35 @@ def test_a_medicine_that_is_to_be_stopped_is_not_taken() -> None:
     assert statuses("Doctor: Please stop the naproxen for now.")["naproxen"] == "historical"
 
 
+def test_what_was_measured_is_there_whatever_is_denied_beside_it() -> None:
+    found = statuses("Doctor: I can't hear a murmur, and your blood pressure is 128 over 82.")
+    assert found["blood pressure"] == "present" and found["heart murmur"] == "negated"
+
+
+def test_what_a_medicine_did_is_over_with_it() -> None:
+    found = statuses("Patient: I used to take a statin but it made my legs ache.")
+    assert found["statin"] == "historical" and found["limb pain"] in ("historical", "resolved")
+
+
+def test_a_general_question_is_no_fact_beside_what_its_answer_names() -> None:
+    found = statuses("Doctor: Are you on any tablets? / Patient: Only amlodipine.")
+    assert found == {"amlodipine": "present"}
+    assert statuses("Doctor: Are you on any tablets? / Patient: None.") == {"regular medication": "negated"}
+    named = statuses("Doctor: Any allergies? / Patient: I'm allergic to penicillin.")
+    assert named == {"penicillin allergy": "present"}
+
+
+def test_a_medicine_that_is_stopped_stays_stopped_beside_its_use_before() -> None:
+    text = "Patient: I've been taking ibuprofen for my back. / Doctor: Soft tummy. / Doctor: Stop the ibuprofen for now."
+    assert {m.status for m in read(text) if BANK[m.concept_id].label == "ibuprofen"} == {"present", "historical"}
+
+
+def test_what_is_done_with_a_medicine_goes_with_its_status() -> None:
+    text = "Doctor: What do you take? / Patient: I take ramipril every day. / Doctor: Stop the naproxen."
+    found = {BANK[m.concept_id].label: (m.status, m.action) for m in read(text) if m.action}
+    assert found["ramipril"] == ("present", "taking") and found["naproxen"][1] == "stopped"
+
+
 def test_a_status_of_the_classifier_names_the_words_that_decide() -> None:
     (mention,) = read("Doctor: Do you have psoriasis? / Patient: My sister does.")
     assert mention.status == "family" and "sister" in str(mention.trigger)

@@ -61,6 +61,10 @@ def test_other_numbers_are_left_alone(text):
     assert measured(text) == ()
 
 
+def test_an_hour_of_the_day_is_no_number_of_times():
+    assert measured("I wake at four every morning and I can't get back to sleep.") == ()
+
+
 def test_dose_and_frequency_belong_to_the_medicine_and_a_duration_to_the_nearest_concept():
     found = measured("I've had a cough for three weeks. I take five hundred milligrams of paracetamol twice a day.")
     assert [(m.kind, m.concept_id) for m in found] == [

@@ -293,7 +293,8 @@ def _is_name(pieces: Sequence[Piece], number: Number) -> bool:
     is_long = text.isdigit() and (len(text) > 5 or len(text) > 1 and text[0] == "0")
     next_to = any(_DIGITS.fullmatch(other) and len(other) > 2 and "." not in other for other in (before, after))
     is_phone = is_long or next_to and text.isdigit() and len(text) > 2
-    is_clock = after in ("o'clock", "am", "pm") or text.count(":") == 1
+    is_hour = before == "at" and number.value <= 12 and after in ("every", "each")  # "I wake at four every morning"
+    is_clock = after in ("o'clock", "am", "pm") or text.count(":") == 1 or is_hour
     of = pieces[min(number.end + 1, len(pieces) - 1)].text if after == "of" else ""
     is_date = bool(MONTHS & {before, after, of})
     return before in NAMING or is_year or is_phone or is_clock or is_date

@@ -25,14 +25,20 @@ from medalign.models.status_classifier import (
     Reading,
     StatusClassifier,
 )
+from medalign.pipeline.companions import (
+    as_answered,
+    as_measured,
+    consistent,
+    with_harm_in_the_past,
+    without_general_questions,
+)
 
 ALLERGY = 0.9  # probability from which on a medicine is one that somebody reacted to, if words near it speak of that
 ALLERGY_WORDS, NEAR = re.compile(r"allerg|react|intoleran|hives|rash|swell|swoll|anaphyla", re.IGNORECASE), 12
 MASKED_BEFORE, MASKED_AFTER = 6, 8  # words around a mention among which those that decide are looked for
 SHARE = 0.5  # a neighbour that decides half as much belongs to the trigger
 PLAIN = 0.2  # a statement whose words each decide less than this is a plain one
-ANSWERED, ANSWERED_WITHIN = 0.9, 2  # how sure an answer is that decides for its question, and segments to it
-DOUBTFUL, CLEAR = 0.7, 0.85  # a status less sure than the first gives way to one of the same concept as sure as the second
+STARTED = 0.5  # a medicine as likely prescribed today is no mere plan
 ACTION = 0.4  # an action less likely is not told
 ACTIONS_OF: dict[Status, tuple[Action, ...]] = {
     "present": ("taking", "started", "changed", "reacted"),
@@ -43,7 +49,6 @@ ACTIONS_OF: dict[Status, tuple[Action, ...]] = {
     "hypothetical": ("advised", "started", "changed", "stopped"),
     "family": ("taking", "stopped", "not_taking", "reacted"),
 }
-CONTRADICTIONS = (("present", "negated"), ("negated", "present"))
 # Probabilities from which on the classifier overrules the rules, chosen on annotated consultations of development: the graver
 # an error, the higher. A condition or a plan never becomes a fact.
 AFFIRM, CHANGE = 0.9, 0.85  # to present; between two statuses of which neither is present
@@ -65,8 +70,10 @@ def revised(
     classifier = classifier or StatusClassifier.load()
     around = passages(transcript, mentions)
     reading = classifier.read(around)
-    statuses = _as_answered(mentions, [combine(m.status, reading, i) for i, m in enumerate(mentions)], reading)
-    statuses = _consistent(mentions, statuses, reading)
+    statuses = as_answered(mentions, [combine(m.status, reading, i) for i, m in enumerate(mentions)], reading)
+    statuses = consistent(mentions, statuses, reading)
+    statuses = as_measured(around, [bank[m.concept_id].category == "measurement" for m in mentions], statuses)
+    statuses = with_harm_in_the_past(mentions, around, statuses, bank)
     found = []
     for index, (mention, status) in enumerate(zip(mentions, statuses, strict=True)):
         if status != mention.status:
@@ -77,13 +84,14 @@ def revised(
         if is_medicine and _is_allergy(around[index], float(reading.actions[index, ACTIONS.index("reacted")])):
             mention = replace(mention, concept_id=_allergy_to(mention.concept_id, bank))
         found.append(mention)
-    return tuple(found)
+    return tuple(without_general_questions(found, bank))
 
 
 def combine(by_rules: Status, reading: Reading, index: int) -> Status:
     """One status of two."""
     own = as_status(reading, index)
-    if own == by_rules or (by_rules, own) == ("hypothetical", "present"):
+    is_plan = (by_rules, own) == ("hypothetical", "present")
+    if own == by_rules or is_plan and reading.actions[index, ACTIONS.index("started")] < STARTED:
         return by_rules
     probability = float(reading.other[index] if own == "family" else reading.statuses[index].max())
     needed = CHANGE
@@ -92,47 +100,6 @@ def combine(by_rules: Status, reading: Reading, index: int) -> Status:
     elif by_rules == "present":
         needed = WITHDRAW.get(own, WITHDRAW_OTHERS)
     return own if probability >= needed else by_rules
-
-
-def _as_answered(mentions: Sequence[Mention], statuses: list[Status], reading: Reading) -> list[Status]:
-    """An answer that names what was asked about decides: "Any nausea or vomiting?" - "Nausea yes, vomiting no"."""
-    settled = list(statuses)
-    for i, asked in enumerate(mentions):
-        for j in range(i + 1, len(mentions)):
-            distance = mentions[j].segment_index - asked.segment_index
-            if distance > ANSWERED_WITHIN:
-                break
-            pair = (statuses[i], statuses[j])
-            if distance and mentions[j].concept_id == asked.concept_id and pair in CONTRADICTIONS:
-                sure_asked, sure_answered = (
-                    reading.statuses[k, STATUSES.index(status)] for k, status in zip((i, j), pair, strict=True)
-                )
-                if sure_answered >= ANSWERED > sure_asked:
-                    settled[i] = statuses[j]
-                break
-    return settled
-
-
-def _consistent(mentions: Sequence[Mention], statuses: Sequence[Status], reading: Reading) -> list[Status]:
-    """Where one mention of a concept is read with doubt, a sure one of the same concept decides for it, the nearest first."""
-    sure = [_probability(reading, i, status) for i, status in enumerate(statuses)]
-    by_concept: dict[str, list[int]] = {}
-    for i, mention in enumerate(mentions):
-        by_concept.setdefault(mention.concept_id, []).append(i)
-    settled = list(statuses)
-    for of_one in by_concept.values():
-        clear = [i for i in of_one if sure[i] >= CLEAR]
-        for i in of_one:
-            if clear and sure[i] < DOUBTFUL:
-                settled[i] = statuses[min(clear, key=lambda other: abs(other - i))]
-    return settled
-
-
-def _probability(reading: Reading, index: int, status: Status) -> float:
-    """That the mention was said in this sense."""
-    if status == "family":
-        return float(reading.other[index])
-    return float(reading.statuses[index, STATUSES.index(status)])
 
 
 def _action(status: Status, probabilities: np.ndarray) -> Action | None:

@@ -1,0 +1,106 @@
+"""What mentions tell about each other: answers about questions, sure ones about doubtful ones, medicines about their harm."""
+
+import re
+from collections.abc import Sequence
+
+from medalign.concepts import ConceptBank, Mention
+from medalign.core.analysis import Status
+from medalign.models.status_classifier import STATUSES, Passage, Reading
+
+ANSWERED, ANSWERED_WITHIN = 0.9, 2  # how sure an answer is that decides for its question, and segments to it
+CONTRADICTIONS = (("present", "negated"), ("negated", "present"))
+DOUBTFUL, CLEAR = 0.7, 0.85  # a status less sure than the first gives way to one of the same concept as sure as the second
+REGULAR_MEDICATION = "CUSTOM:regular-medication"  # "any tablets?": every medicine is a more specific one
+NAMED_WITHIN = 3  # segments from a general question to what its answer names
+PAST: frozenset[Status] = frozenset(["resolved", "historical"])
+HARM, HARM_WITHIN = re.compile(r"(made|makes|gave|gives|giving|caused|brought)$", re.IGNORECASE), 5  # words before a complaint
+NUMBER_WITHIN = 5  # words from what is measured to its value
+
+
+def probability(reading: Reading, index: int, status: Status) -> float:
+    """That a mention was said in this sense."""
+    if status == "family":
+        return float(reading.other[index])
+    return float(reading.statuses[index, STATUSES.index(status)])
+
+
+def as_answered(mentions: Sequence[Mention], statuses: Sequence[Status], reading: Reading) -> list[Status]:
+    """An answer that names what was asked about decides: "Any nausea or vomiting?" - "Nausea yes, vomiting no"."""
+    settled = list(statuses)
+    for i, asked in enumerate(mentions):
+        for j in range(i + 1, len(mentions)):
+            distance = mentions[j].segment_index - asked.segment_index
+            if distance > ANSWERED_WITHIN:
+                break
+            pair = (statuses[i], statuses[j])
+            if distance and mentions[j].concept_id == asked.concept_id and pair in CONTRADICTIONS:
+                if probability(reading, j, pair[1]) >= ANSWERED > probability(reading, i, pair[0]):
+                    settled[i] = statuses[j]
+                break
+    return settled
+
+
+def consistent(mentions: Sequence[Mention], statuses: Sequence[Status], reading: Reading) -> list[Status]:
+    """Where one mention of a concept is read with doubt, a sure one of the same concept decides for it, the nearest first.
+
+    What the rules and the classifier agree on is not doubtful.
+    """
+    sure = [probability(reading, i, status) for i, status in enumerate(statuses)]
+    by_concept: dict[str, list[int]] = {}
+    for i, mention in enumerate(mentions):
+        by_concept.setdefault(mention.concept_id, []).append(i)
+    settled = list(statuses)
+    for of_one in by_concept.values():
+        clear = [i for i in of_one if sure[i] >= CLEAR]
+        for i in of_one:
+            agreed = STATUSES[int(reading.statuses[i].argmax())] == mentions[i].status != "present"
+            if clear and sure[i] < DOUBTFUL and not agreed:
+                settled[i] = statuses[min(clear, key=lambda other: abs(other - i))]
+    return settled
+
+
+def as_measured(passages: Sequence[Passage], is_measured: Sequence[bool], statuses: Sequence[Status]) -> list[Status]:
+    """What was measured is there, whatever is denied beside it: "I can't hear a murmur, and your oxygen level is 96 %"."""
+    return [
+        "present" if measured and status == "negated" and _has_number(p.words[p.end : p.end + NUMBER_WITHIN]) else status
+        for p, measured, status in zip(passages, is_measured, statuses, strict=True)
+    ]
+
+
+def _has_number(words: Sequence[str]) -> bool:
+    return any(c.isdigit() for word in words for c in word)
+
+
+def with_harm_in_the_past(
+    mentions: Sequence[Mention], passages: Sequence[Passage], statuses: Sequence[Status], bank: ConceptBank
+) -> list[Status]:
+    """What a medicine did that is no longer taken is over, too: "I used to take a statin, but it made my legs ache"."""
+    settled = list(statuses)
+    for i, (mention, p) in enumerate(zip(mentions, passages, strict=True)):
+        before = p.words[max(0, p.start - HARM_WITHIN) : p.start]
+        if statuses[i] != "present" or not any(HARM.match(word) for word in before):
+            continue
+        medicines = [j for j in range(i) if bank[mentions[j].concept_id].category == "medicine"]
+        is_near = medicines and mention.segment_index - mentions[medicines[-1]].segment_index <= ANSWERED_WITHIN
+        if is_near and statuses[medicines[-1]] in PAST:
+            settled[i] = statuses[medicines[-1]]
+    return settled
+
+
+def without_general_questions(mentions: Sequence[Mention], bank: ConceptBank) -> list[Mention]:
+    """ "Any allergies?" - "Penicillin": the particular that the answer names is the fact, the general word is none."""
+
+    def is_named(general: Mention) -> bool:
+        return general.status != "negated" and any(
+            0 < other.segment_index - general.segment_index <= NAMED_WITHIN and _is_one_of(other, general.concept_id, bank)
+            for other in mentions
+        )
+
+    return [mention for mention in mentions if not is_named(mention)]
+
+
+def _is_one_of(mention: Mention, general_id: str, bank: ConceptBank) -> bool:
+    concept = bank[mention.concept_id]
+    if general_id == REGULAR_MEDICATION:
+        return concept.category == "medicine" and mention.concept_id != general_id
+    return general_id in concept.broader
