@@ -40,6 +40,7 @@ def add_commands(commands: Commands) -> None:
     )
     measure.add_argument("--data", type=Path, help="folder with primock57/: its annotated consultations, too")
     measure.add_argument("--annotations", choices=("develop", "report"), default="develop")
+    measure.add_argument("--errors", action="store_true", help="list what is wrong")
     measure.add_argument("--json", metavar="OUT", type=Path, help="write the figures here")
     measure.set_defaults(command=_measure)
 
@@ -72,11 +73,11 @@ def measured(arguments: argparse.Namespace, classifier: "StatusClassifier") -> d
     from medalign.concepts import ConceptBank
     from medalign.training.data.consultations import read_consultations
     from medalign.training.data.facts import ANNOTATIONS, read_facts
-    from medalign.training.status.measure_status import measure_annotated, measure_cases
+    from medalign.training.status.measure_status import counts_only, measure_annotated, measure_cases
 
     bank = ConceptBank.default()
     figures: dict = {path.stem: measure_cases(path, bank, classifier) for path in arguments.cases}
     if arguments.data:
         facts = read_facts(ANNOTATIONS / f"{arguments.annotations}.csv")
         figures[arguments.annotations] = measure_annotated(facts, read_consultations(arguments.data), bank, classifier)
-    return figures
+    return figures if arguments.errors else counts_only(figures)

@@ -59,6 +59,17 @@ def measure_cases(path: Path, bank: ConceptBank, classifier: StatusClassifier) -
     return figures
 
 
+def counts_only(figures: Mapping) -> dict:
+    """Figures with every list of errors as its length: what is reported names no errors of consultations held back."""
+    found = {}
+    for key, value in figures.items():
+        if key in ("wrong", "dangerous"):
+            found[f"n_{key}"] = len(value)
+        else:
+            found[key] = counts_only(value) if isinstance(value, Mapping) else value
+    return found
+
+
 def _statuses(row: dict, bank: ConceptBank, read: Reader) -> list[str]:
     """Those of the concept; an unanswered question tells nothing beside an answer."""
     transcript = transcript_from_text(row["text"].replace(" / ", "\n").replace(" | ", "\n"))
