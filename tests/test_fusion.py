@@ -114,6 +114,14 @@ def test_what_was_asked_gives_way_to_the_answer_but_a_suspected_disease_stays_su
     assert {(r.label, r.status) for r in rows} == {("cough", "present"), ("pneumonia", "uncertain"), ("pneumonia", "present")}
 
 
+def test_a_condition_that_repeats_a_complaint_is_no_row_but_one_about_what_is_denied_is():
+    transcript = transcript_from_text("I have a cough. If the cough gets worse, call. I have no fever. If a fever comes, call.")
+    statuses = ("present", "hypothetical", "negated", "hypothetical")
+    mentions = [replace(m, status=s) for m, s in zip(find_mentions(transcript, BANK), statuses, strict=True)]
+    rows = findings(mentions, reading(transcript), heard(cough=(0.9, 0.9, 0.9)), BANK)
+    assert {(r.label, r.status) for r in rows} == {("cough", "present"), ("fever", "negated"), ("fever", "hypothetical")}
+
+
 def test_what_is_done_with_a_medicine_is_what_was_said_last_of_it():
     transcript = transcript_from_text("I take salbutamol. Any salbutamol? Stop the salbutamol.")
     mentions = [

@@ -16,7 +16,8 @@ MAX_EVIDENCE = 3  # windows a student may point to for one concept: the best one
 # Shown first: what the patient has; then what they don't; then what is about others, the past, or only possible.
 STATUS_ORDER = ("present", "uncertain", "negated", "resolved", "historical", "family", "hypothetical", None)
 # "Any fever?" says nothing once the fever has been confirmed or denied.
-DEFINITE = {"present", "negated"}
+DEFINITE = ("present", "negated")
+COMPLAINTS = frozenset(["finding", "diagnosis"])
 
 
 @dataclass(frozen=True)
@@ -146,17 +147,20 @@ def grouped_by_row(mentions: Sequence[Mention], bank: ConceptBank) -> dict[tuple
     """Mentions by concept and status, a row each.
 
     What was asked about is no row once it has been confirmed or denied; but a disease that is suspected stays so, though
-    somebody speaks of it elsewhere as if it were there.
+    somebody speaks of it elsewhere as if it were there. A condition that only repeats a complaint ("if the pain gets worse")
+    is no row beside the complaint.
     """
     by_row: dict[tuple[str, Status], list[Mention]] = {}
     for mention in mentions:
         by_row.setdefault((mention.concept_id, mention.status), []).append(mention)
-    stated = {concept_id for concept_id, status in by_row if status in DEFINITE}
-    return {
-        row: group
-        for row, group in by_row.items()
-        if row[1] != "uncertain" or row[0] not in stated or bank[row[0]].category == "diagnosis"
-    }
+
+    def is_said_better(concept_id: str, status: Status) -> bool:
+        category = bank[concept_id].category
+        if status == "uncertain" and category != "diagnosis":
+            return any((concept_id, definite) in by_row for definite in DEFINITE)
+        return status == "hypothetical" and category in COMPLAINTS and (concept_id, "present") in by_row
+
+    return {row: group for row, group in by_row.items() if not is_said_better(*row)}
 
 
 def alternatives(concept_id: str, bank: ConceptBank, embeddings: np.ndarray) -> tuple[Alternative, ...]:
