@@ -31,6 +31,15 @@ def test_analyze_writes_the_contract_and_exits_with_zero(tmp_path, cut):
     body = json.loads(out.read_text())
     assert body["schema_version"] == SCHEMA_VERSION and body["concepts"] and body["transcript"]["segments"]
     assert "Not a medical device" in done.stdout
+    table = done.stdout.partition("found in")[2]  # under its heading, the columns below each other
+    assert "chest pain" in table and "text and sound" in table
+
+
+@pytest.mark.parametrize("hits", ["0", "-3", "two"])
+def test_search_gives_at_least_one_place(capsys, hits):
+    with pytest.raises(SystemExit, match="2"):
+        main(["search", "consultation.wav", "a cough", "--hits", hits])
+    assert "no whole number from 1 on" in capsys.readouterr().err
 
 
 def test_transcribe_prints_what_is_said(capsys, models_at_hand, cut):

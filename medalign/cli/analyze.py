@@ -6,16 +6,28 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from medalign.cli.options import Commands, answer, check_output, json_option, model_options, write_json, write_text
-from medalign.core.analysis import DISCLAIMER, Analysis
+from medalign.cli.options import (
+    Commands,
+    answer,
+    check_output,
+    in_columns,
+    json_option,
+    model_options,
+    positive,
+    write_json,
+    write_text,
+)
+from medalign.core.analysis import DISCLAIMER, Agreement, Analysis, ConceptFinding
 from medalign.core.errors import MedAlignError
-from medalign.core.wording import clock
+from medalign.core.wording import ACTION_WORDS, clock
+from medalign.report.summary import doubt_of
 
 if TYPE_CHECKING:
     from medalign.core.audio import Recording
     from medalign.pipeline.analyzer import Analyzer
     from medalign.pipeline.listener import Listener
 
+FOUND_IN: dict[Agreement, str] = {"both": "text and sound", "teacher_only": "text", "student_only": "sound"}
 EXPORTS = {  # options of `analyze` beside --json
     "csv": "write the concepts here, one row each, for a spreadsheet",
     "vtt": "write the transcript here as WebVTT subtitles",
@@ -46,7 +58,7 @@ def add_commands(commands: Commands) -> None:
     search = commands.add_parser("search", help="where a recording sounds like a phrase, without transcribing")
     search.add_argument("audio", metavar="AUDIO")
     search.add_argument("phrase", metavar="PHRASE", help='any words, such as "trouble sleeping"')
-    search.add_argument("--hits", type=int, default=5, help="places to give")
+    search.add_argument("--hits", type=positive, default=5, help="places to give")
     json_option(search, "the places")
     model_options(search, teacher=True, student=True)
     search.set_defaults(command=_search)
@@ -145,14 +157,21 @@ def _summary(analysis: Analysis) -> list[str]:
     lines = [DISCLAIMER, f"{analysis.recording.name}: {analysis.recording.duration_s:.1f} s", ""]
     lines += [f"[{clock(s.start_s)}] {s.text}" for s in analysis.transcript.segments] or ["No speech detected."]
     lines.append("")
-    for row in analysis.concepts:
-        places = (*row.text_evidence, *row.audio_evidence)
-        first = f"{clock(places[0].start_s)} {places[0].text or ''}" if places else "no clear place"
-        status = f"{row.status} ({row.trigger})" if row.trigger else row.status or "heard only"
-        lines.append(f"{row.label:<28} {row.code:<12} {status:<28} {row.agreement:<13} {first}")
+    lines += in_columns([("concept", "code", "status", "found in", "first place"), *map(_concept_cells, analysis.concepts)])
+    if analysis.measurements:
+        lines += ["", *(f"{m.kind}: {m.value} {m.unit}  [{clock(m.start_s)}] {m.text}" for m in analysis.measurements)]
+    for word in analysis.critical_words:
+        lines += ["", f"Check at {clock(word.start_s)} “{word.text}”: {doubt_of(word)}"]
     if marked := [clock(window.start_s) for window in analysis.alignment.windows if window.is_mismatch]:
         lines += ["", f"Listen again, the audio does not fit the transcript: {', '.join(marked)}"]
     return [*lines, "", *analysis.warnings, f"{analysis.timings_s.total:.1f} s"]
+
+
+def _concept_cells(row: ConceptFinding) -> tuple[str, ...]:
+    places = (*row.text_evidence, *row.audio_evidence)
+    first = f"{clock(places[0].start_s)} {places[0].text or ''}" if places else "no clear place"
+    status = ", ".join(filter(None, (row.status or "not known", row.action and ACTION_WORDS[row.action])))
+    return row.label, row.code, status + (f" ({row.trigger})" if row.trigger else ""), FOUND_IN[row.agreement], first
 
 
 def _transcribe(arguments: argparse.Namespace) -> None:

@@ -9,7 +9,7 @@ from medalign.core.analysis import Action
 # Of a medicine: said beside its status.
 ACTION_WORDS: dict[Action, str] = {
     "taking": "being taken",
-    "started": "prescribed today",
+    "started": "new prescription",
     "stopped": "stopped",
     "changed": "dose changed",
     "advised": "advised",

@@ -61,7 +61,7 @@ def measure_cases(path: Path, bank: ConceptBank, classifier: StatusClassifier) -
 
 def counts_only(figures: Mapping) -> dict:
     """Figures with every list of errors as its length: what is reported names no errors of consultations held back."""
-    found = {}
+    found: dict = {}
     for key, value in figures.items():
         if key in ("wrong", "dangerous"):
             found[f"n_{key}"] = len(value)
