@@ -40,15 +40,16 @@ def as_answered(mentions: Sequence[Mention], statuses: Sequence[Status], reading
     return settled
 
 
-def consistent(mentions: Sequence[Mention], statuses: Sequence[Status], reading: Reading) -> list[Status]:
+def consistent(mentions: Sequence[Mention], statuses: Sequence[Status], reading: Reading, bank: ConceptBank) -> list[Status]:
     """Where one mention of a concept is read with doubt, a sure one of the same concept decides for it, the nearest first.
 
-    What the rules and the classifier agree on is not doubtful.
+    What the rules and the classifier agree on is not doubtful; and what is done with a medicine changes as people speak.
     """
     sure = [probability(reading, i, status) for i, status in enumerate(statuses)]
     by_concept: dict[str, list[int]] = {}
     for i, mention in enumerate(mentions):
-        by_concept.setdefault(mention.concept_id, []).append(i)
+        if bank[mention.concept_id].category != "medicine":
+            by_concept.setdefault(mention.concept_id, []).append(i)
     settled = list(statuses)
     for of_one in by_concept.values():
         clear = [i for i in of_one if sure[i] >= CLEAR]
