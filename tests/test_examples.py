@@ -1,7 +1,9 @@
 """The example consultations: recordings, times and truth agree, and the extractor finds the truth in the words."""
 
+import csv
 import json
 import shutil
+from pathlib import Path
 from typing import get_args
 
 import jiwer
@@ -11,7 +13,7 @@ import soundfile
 
 from medalign.concepts import ConceptBank, find_mentions_in_text
 from medalign.core import assets
-from medalign.core.analysis import Status
+from medalign.core.analysis import Analysis, Status
 from medalign.core.audio import SAMPLE_RATE_HZ
 from medalign.core.errors import DataError
 from medalign.core.examples import Example, ExpectedConcept, load_examples
@@ -174,3 +176,21 @@ def test_stored_results_are_what_the_same_models_say_today(live, analyses):
 def test_every_recording_has_a_stored_result():
     recordings = {path.stem for path in assets.EXAMPLES.glob("*.flac")}
     assert {path.stem for path in (assets.EXAMPLES / "analyses").glob("*.json")} == recordings
+
+
+def test_the_facts_of_the_examples_are_exactly_those_that_were_read_and_judged():
+    """The shop window: after a change of models, read `tests/data/example_facts.csv` anew, row by row, against what was said."""
+    judged = list(csv.DictReader((Path(__file__).parent / "data" / "example_facts.csv").read_text("utf-8").splitlines()))
+    found = []
+    paths = sorted((assets.ASSETS / "examples" / "analyses").glob("*.json"))
+    for name, analysis in ((path.stem, Analysis.from_dict(json.loads(path.read_text("utf-8")))) for path in paths):
+        numbers: dict[str | None, list[str]] = {}
+        for m in analysis.measurements:
+            numbers.setdefault(m.concept_id, []).append(f"{m.kind} {m.value} {m.unit}")
+        for c in analysis.concepts:
+            of_it = "; ".join(numbers.get(c.concept_id, []))
+            found.append((name, c.label, c.status or "heard only", c.action or "", of_it))
+        found += [(name, m.kind, "", "", f"{m.value} {m.unit}") for m in analysis.measurements if m.concept_id is None]
+    columns = ("example", "fact", "status", "action", "numbers")
+    assert sorted(found) == sorted(tuple(row[column] for column in columns) for row in judged)
+    assert sum(bool(row["wrong_because"]) for row in judged) <= 0.02 * len(judged)

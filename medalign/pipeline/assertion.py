@@ -71,7 +71,7 @@ def revised(
     around = passages(transcript, mentions)
     reading = classifier.read(around)
     statuses = as_answered(mentions, [combine(m.status, reading, i) for i, m in enumerate(mentions)], reading)
-    statuses = consistent(mentions, statuses, reading, bank)
+    statuses = consistent(mentions, statuses, reading)
     statuses = as_measured(around, [bank[m.concept_id].category == "measurement" for m in mentions], statuses)
     statuses = with_harm_in_the_past(mentions, around, statuses, bank)
     found = []

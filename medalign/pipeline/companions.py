@@ -4,14 +4,15 @@ import re
 from collections.abc import Sequence
 
 from medalign.concepts import ConceptBank, Mention
-from medalign.core.analysis import Status
-from medalign.models.status_classifier import STATUSES, Passage, Reading
+from medalign.core.analysis import Action, Status
+from medalign.models.status_classifier import ACTIONS, STATUSES, Passage, Reading
 
 ANSWERED, ANSWERED_WITHIN = 0.9, 2  # how sure an answer is that decides for its question, and segments to it
 CONTRADICTIONS = (("present", "negated"), ("negated", "present"))
 DOUBTFUL, CLEAR = 0.7, 0.85  # a status less sure than the first gives way to one of the same concept as sure as the second
 REGULAR_MEDICATION = "CUSTOM:regular-medication"  # "any tablets?": every medicine is a more specific one
 NAMED_WITHIN = 3  # segments from a general question to what its answer names
+ENDED: frozenset[Action] = frozenset(["stopped", "not_taking"])
 PAST: frozenset[Status] = frozenset(["resolved", "historical"])
 HARM, HARM_WITHIN = re.compile(r"(made|makes|gave|gives|giving|caused|brought)$", re.IGNORECASE), 5  # words before a complaint
 NUMBER_WITHIN = 5  # words from what is measured to its value
@@ -40,21 +41,22 @@ def as_answered(mentions: Sequence[Mention], statuses: Sequence[Status], reading
     return settled
 
 
-def consistent(mentions: Sequence[Mention], statuses: Sequence[Status], reading: Reading, bank: ConceptBank) -> list[Status]:
+def consistent(mentions: Sequence[Mention], statuses: Sequence[Status], reading: Reading) -> list[Status]:
     """Where one mention of a concept is read with doubt, a sure one of the same concept decides for it, the nearest first.
 
-    What the rules and the classifier agree on is not doubtful; and what is done with a medicine changes as people speak.
+    What the rules and the classifier agree on is not doubtful; and a medicine may be taken in one sentence and stopped in the
+    next.
     """
     sure = [probability(reading, i, status) for i, status in enumerate(statuses)]
     by_concept: dict[str, list[int]] = {}
     for i, mention in enumerate(mentions):
-        if bank[mention.concept_id].category != "medicine":
-            by_concept.setdefault(mention.concept_id, []).append(i)
+        by_concept.setdefault(mention.concept_id, []).append(i)
     settled = list(statuses)
     for of_one in by_concept.values():
         clear = [i for i in of_one if sure[i] >= CLEAR]
         for i in of_one:
-            agreed = STATUSES[int(reading.statuses[i].argmax())] == mentions[i].status != "present"
+            is_ended = ACTIONS[int(reading.actions[i].argmax())] in ENDED and statuses[i] in (*PAST, "negated")
+            agreed = is_ended or STATUSES[int(reading.statuses[i].argmax())] == mentions[i].status != "present"
             if clear and sure[i] < DOUBTFUL and not agreed:
                 settled[i] = statuses[min(clear, key=lambda other: abs(other - i))]
     return settled
