@@ -105,7 +105,7 @@ def test_a_medicine_is_stopped_though_it_was_taken_a_minute_before() -> None:
     talk = (
         "Patient: I've been taking ibuprofen for back pain. / Doctor: Any allergies? / Patient: Penicillin gave me a rash. / "
         "Doctor: Thank you. / Doctor: Your mouth is dry. / Doctor: It is probably gastroenteritis, and that should settle in a "
-        "few days. / Doctor: Stop the ibuprofen for now, and keep sipping water. / Doctor: If you have to travel, take a low dose."
+        "few days. / Doctor: Stop the ibuprofen for now, and keep sipping water."
     )
     found = [(m.status, m.action) for m in read(talk) if BANK[m.concept_id].label == "ibuprofen"]
     assert found == [("present", "taking"), ("historical", "stopped")]

@@ -179,7 +179,7 @@ def test_every_recording_has_a_stored_result():
 
 
 def test_the_facts_of_the_examples_are_exactly_those_that_were_read_and_judged():
-    """The shop window: after a change of models, read `tests/data/example_facts.csv` anew, row by row, against what was said."""
+    """After a change of models, read `tests/data/example_facts.csv` anew, row by row, against what was said."""
     judged = list(csv.DictReader((Path(__file__).parent / "data" / "example_facts.csv").read_text("utf-8").splitlines()))
     found = []
     paths = sorted((assets.ASSETS / "examples" / "analyses").glob("*.json"))
