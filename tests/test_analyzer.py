@@ -34,7 +34,7 @@ def test_the_json_contract_holds(analyses):
     assert list(body)[0] == "schema_version"
     assert set(body) == {
         "schema_version", "recording", "models", "transcript", "concepts", "measurements", "corrections", "sound_events",
-        "alignment", "warnings", "timings_s",
+        "alignment", "warnings", "timings_s", "critical_words",
         "disclaimer",
     }  # fmt: skip
     assert set(body["recording"]) == {"name", "duration_s", "sample_rate_hz", "channels"}
@@ -46,7 +46,7 @@ def test_the_json_contract_holds(analyses):
     assert set(body["transcript"]["segments"][0]["words"][0]) == {"start_s", "end_s", "text", "probability"}
     assert {
         "concept_id", "system", "code", "label", "category", "status", "trigger", "teacher", "student", "agreement",
-        "probability", "alternatives",
+        "probability", "alternatives", "action", "is_contradicted",
     } <= set(body["concepts"][0])  # fmt: skip
     assert {"start_s", "end_s", "score", "percentile", "transcript_text", "is_mismatch"} <= set(body["alignment"]["windows"][0])
     assert len(body["alignment"]["segments"]) == len(body["transcript"]["segments"]) == len(body["alignment"]["points"])
