@@ -11,10 +11,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import soundfile
-import torch
 
 from medalign.concepts import Concept
 from medalign.core.analysis import (
@@ -39,10 +39,10 @@ from medalign.core.audio import Recording
 from medalign.core.errors import DataError, MedAlignError
 from medalign.core.explanation import Explanation, SearchHit
 from medalign.core.transcript import Segment, Transcript, Word
-from medalign.pipeline.explanation import explain
-from medalign.pipeline.listener import EncodedRecording
-from medalign.pipeline.progress import AudioPreview
 from medalign.report.comparison import Candidate
+
+if TYPE_CHECKING:  # models take seconds to import, and every process of a test run imports this file
+    from medalign.pipeline.listener import EncodedRecording
 
 DURATION_S = 48.0
 LINES = (
@@ -260,6 +260,8 @@ class FakeEngine:
     given: list[Recording] = field(default_factory=list)
 
     def stream(self, recording: Recording, custom: Sequence[Concept] = ()) -> Iterator[object]:
+        from medalign.pipeline.progress import AudioPreview
+
         self.asked = custom
         self.given.append(recording)
         said = self.result.transcript
@@ -295,6 +297,8 @@ class FakeEngine:
         return replace(analysis, transcript=transcript, concepts=kept, corrections=())
 
     def explain(self, transcript: Transcript, heard: object, index: int) -> Explanation:
+        from medalign.pipeline.explanation import explain
+
         return explain(self.listener, transcript, heard, index)
 
     @property
@@ -323,7 +327,11 @@ class FakeListener:
         self.teacher = SimpleNamespace(encode=lambda texts: np.stack([_vector(t) for t in texts]))
         self.calibration = SimpleNamespace(distractors=np.stack([_vector(i) for i in range(200)]))
 
-    def encode(self, recording: object, custom: Sequence[Concept] = ()) -> EncodedRecording:
+    def encode(self, recording: object, custom: Sequence[Concept] = ()) -> "EncodedRecording":
+        import torch
+
+        from medalign.pipeline.listener import EncodedRecording
+
         empty = np.zeros((0, 8), np.float32)
         return EncodedRecording(torch.zeros(10, 8), [], empty, np.zeros((0, 2)), None, empty, None, ())
 

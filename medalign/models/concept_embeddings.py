@@ -43,10 +43,15 @@ def concept_embeddings(
     return sums / np.linalg.norm(sums, axis=1, keepdims=True)
 
 
-def stored_concept_embeddings(folder: Path, teacher: Teacher, concepts: Sequence[Concept]) -> Float[np.ndarray, "k dim"]:
+def stored_concept_embeddings(
+    folder: Path, teacher: Teacher, concepts: Sequence[Concept], *, cache: Path | None = None
+) -> Float[np.ndarray, "k dim"]:
     """`concept_embeddings`, read from the student's folder if they were stored for these very texts and this teacher.
 
-    Embedding a bank takes a laptop several seconds, which would be most of the start of the page.
+    Embedding a bank takes a laptop most of a minute, which would be most of the start of the page.
+
+    Args:
+        cache: for what is not stored; see `Teacher.encode`.
 
     Raises:
         CheckpointError: the file is there, but damaged.
@@ -55,7 +60,7 @@ def stored_concept_embeddings(folder: Path, teacher: Teacher, concepts: Sequence
     stored = read_tensors(path, remedy="remove it, or run `medalign calibrate` again") if path.exists() else {}
     key = _concepts_key(teacher, concepts)
     if key not in stored:
-        return concept_embeddings(teacher, concepts)
+        return concept_embeddings(teacher, concepts, cache=cache)
     if stored[key].shape != (shape := (len(concepts), teacher.embed_dim)):
         raise CheckpointError(f"{path} holds embeddings {stored[key].shape}, expected {shape}; run `medalign calibrate` again")
     return stored[key].astype(np.float32)

@@ -8,7 +8,9 @@ import numpy as np
 import torch
 
 from medalign.concepts import ConceptBank, find_mentions_in_text
-from medalign.models.concept_embeddings import concept_embeddings
+from medalign.core.assets import CHECKPOINTS
+from medalign.models.concept_embeddings import stored_concept_embeddings
+from medalign.models.student import DEFAULT_STUDENT
 from medalign.models.teacher import Teacher
 from medalign.training.data.pairs import Pair, Pairs
 from medalign.training.objective import Targets
@@ -27,7 +29,7 @@ class Vocabulary:
     def of(cls, pairs: Sequence[Pair], teacher: Teacher, bank: ConceptBank, cache: Path | None = None) -> "Vocabulary":
         """A label that is no identifier of the bank is its own text: `labels` may say "crackles"."""
         custom = sorted({label for pair in pairs for label in pair.labels or () if label not in bank.column})
-        embeddings = concept_embeddings(teacher, bank.concepts, cache=cache)
+        embeddings = stored_concept_embeddings(CHECKPOINTS / DEFAULT_STUDENT, teacher, bank.concepts, cache=cache)
         if custom:
             embeddings = np.concatenate([embeddings, teacher.encode([label.replace("_", " ") for label in custom])])
         return cls((*(concept.concept_id for concept in bank.concepts), *custom), embeddings)
