@@ -8,7 +8,6 @@ import io
 import os
 import signal
 import sys
-import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stdout
@@ -82,12 +81,14 @@ def _upload_folder() -> Iterator[bool]:
     It goes also when a supervisor stops the process: Gradio's own clean-up runs on a schedule and on Ctrl-C only. With
     `gradio app.py` the file is run again after each change, in a thread beside the server.
     """
+    from medalign.ui.own_folder import own_folder
+
     if threading.current_thread() is not threading.main_thread():
         yield False
         return
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    with tempfile.TemporaryDirectory(prefix="medalign-") as folder:
-        os.environ["GRADIO_TEMP_DIR"] = folder
+    with own_folder() as folder:
+        os.environ["GRADIO_TEMP_DIR"] = str(folder)
         yield True
 
 
