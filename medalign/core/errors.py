@@ -8,6 +8,8 @@ two places only, the command line and the page; anything else is a bug and keeps
 class MedAlignError(Exception):
     """Root of all errors that a user can act on."""
 
+    for_readers: str | None = None  # what visitors of the page are told instead, where the message is for the operator alone
+
 
 class AudioError(MedAlignError):
     """The recording can't be read, or lies outside the stated limits."""

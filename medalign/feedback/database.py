@@ -20,6 +20,7 @@ from sqlalchemy.exc import ArgumentError, DatabaseError, IntegrityError, NoSuchM
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from medalign.core.errors import FeedbackError
+from medalign.core.files import first_line
 from medalign.feedback import schema
 
 log = logging.getLogger(__name__)
@@ -27,6 +28,7 @@ log = logging.getLogger(__name__)
 DEFAULT_STORE = "runs/feedback.sqlite3"
 BUSY_TIMEOUT_S = 20  # that one writer waits for the others; a transaction takes milliseconds
 MARK = "PRAGMA user_version"  # a number that SQLite keeps for us: not 0 while deleted text may still be in the file
+BUSY = "the feedback database can't be used at the moment; nothing was changed, try again later"
 N_TRIES, PAUSE_S = 50, 0.1  # where another process is in the way
 PRAGMAS = (
     f"busy_timeout={BUSY_TIMEOUT_S * 1000}",
@@ -55,12 +57,13 @@ class Database:
         self.name = Path(database).name if self.is_sqlite else f"{self.url.drivername} database {database}"
         if self.is_sqlite:
             _prepare_file(Path(database), create)
-        self._engine = self._connected()
-        try:
-            self._open(create)
-        except FeedbackError:
-            self.close()
-            raise
+        with self._url_errors():
+            self._engine = self._connected()
+            try:
+                self._open(create)
+            except BaseException:
+                self.close()
+                raise
 
     @property
     def is_sqlite(self) -> bool:
@@ -172,6 +175,15 @@ class Database:
             return row and row[0]
 
     @contextmanager
+    def _url_errors(self) -> Iterator[None]:
+        """Parts of a URL are checked by the driver, which has many ways to say so; each becomes one sentence."""
+        try:
+            yield
+        except (ArgumentError, ProgrammingError, TypeError, ValueError) as error:
+            reason = first_line(getattr(error, "orig", None) or error)
+            raise FeedbackError(f"{self.name} can't be opened ({reason}); check its URL and the rights of its user") from error
+
+    @contextmanager
     def _errors(self) -> Iterator[None]:
         """What the database says, as one sentence, where the user can do something about it."""
         try:
@@ -181,17 +193,22 @@ class Database:
         except PoolTimeoutError as error:
             raise FeedbackError(f"{self.name} is too busy at the moment; try again") from error
         except DatabaseError as error:
-            reason = (str(error.orig).strip() or type(error.orig).__name__).splitlines()[0]
-            raise FeedbackError(
-                f"{self.name} can't be used ({reason}); check that it is a database and can be written"
-            ) from error
+            reason = first_line(error.orig or error)
+            told = FeedbackError(f"{self.name} can't be used ({reason}); check that it is a database and can be written")
+            if not self.is_sqlite:  # drivers name host, address and user
+                told.for_readers = BUSY
+            raise told from error
 
 
 def _url(where: str) -> URL:
+    if "\0" in where:
+        raise FeedbackError("the database's URL or path has a NUL byte in it; give one without")
     try:
         url = make_url(where) if "://" in where else URL.create("sqlite", database=where)
-    except ArgumentError as error:
-        raise FeedbackError(f"'{where.split('://')[0]}://...' is no database URL; give one, or the path of a file") from error
+    except (ArgumentError, ValueError) as error:  # ValueError: of the port
+        raise FeedbackError(
+            f"'{where.split('://')[0]}://...' is no database URL; check its port, or give the path of a file"
+        ) from error
     if url.get_backend_name() == "sqlite" and (not url.database or url.database.startswith((":memory:", "file:"))):
         raise FeedbackError("feedback in memory would be lost, and each thread would have its own; give the path of a file")
     return url

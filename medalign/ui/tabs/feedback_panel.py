@@ -195,8 +195,9 @@ class FeedbackPanel:
         session, terms = reader.session, reader.terms
         if session.result_id is None:
             shown = ShownResult.of(session.result, is_example=session.is_example)
-            session.result_id = self._store.register(shown, session=reader.session_hash)
-            session.receipts.append(self._store.open(session.result_id, **terms).code)
+            result_id = self._store.register(shown, session=reader.session_hash)
+            session.receipts.append(self._store.open(result_id, **terms).code)
+            session.result_id = result_id  # only with its receipt: a full disk may come between the two
         else:
             self._store.amend(session.receipts[-1], **terms)
         return session.receipts[-1]

@@ -1,0 +1,195 @@
+"""Feedback under hardship: addresses that name no database, disks that are full or read-only, readers who never stop."""
+
+import logging
+import os
+import resource
+from contextlib import closing, contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+
+import gradio
+import page_fixtures
+import pytest
+from sqlalchemy.exc import OperationalError
+
+from medalign.cli import main
+from medalign.core.errors import FeedbackError
+from medalign.feedback.database import BUSY, Database
+from medalign.feedback.records import ConceptRating, ShownResult
+from medalign.feedback.store import FeedbackStore
+from medalign.ui.audit import audited
+from medalign.ui.session import Session
+from medalign.ui.tabs.feedback_panel import FeedbackPanel
+from medalign.ui.update import PageUpdate
+
+COUGH = "HPO:HP:0012735"
+COMMENT = "c" * 900
+
+
+@pytest.fixture
+def path(tmp_path) -> Path:
+    return tmp_path / "kept" / "feedback.sqlite3"
+
+
+@pytest.fixture
+def store(path):
+    with FeedbackStore(str(path)) as opened:
+        yield opened
+
+
+def request(host: str = "192.0.2.1", session: str = "chosen by the client") -> SimpleNamespace:
+    return SimpleNamespace(session_hash=session, client=SimpleNamespace(host=host))
+
+
+def event(**data: str) -> gradio.EventData:
+    return gradio.EventData(None, data)
+
+
+PRESS = {"concept": COUGH, "rowStatus": "present", "verdict": "correct"}
+
+
+def panel(store: FeedbackStore) -> FeedbackPanel:
+    with gradio.Blocks():
+        return FeedbackPanel(store, gradio.State())
+
+
+def reader_session() -> Session:
+    session = Session("recording.wav", "recording")
+    session.finish(page_fixtures.analysis())
+    return session
+
+
+def receipt(store: FeedbackStore, n_ratings: int) -> str:
+    shown = ShownResult.of(page_fixtures.analysis(), is_example=False)
+    code = store.open(store.register(shown)).code
+    for i in range(n_ratings):
+        store.rate(code, ConceptRating("missing", label=f"thing {i}", comment=COMMENT))
+    return code
+
+
+@contextmanager
+def full_disk(n_bytes: int):
+    """No file grows beyond so many bytes."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@contextmanager
+def read_only(file: Path):
+    """Nobody writes to the file, even where the tests run as root; beside it, SQLite may."""
+    was_root = os.geteuid() == 0
+    file.chmod(0o444)
+    file.parent.chmod(0o777)
+    if was_root:
+        for parent in file.parent.parents[:3]:
+            parent.chmod(parent.stat().st_mode | 0o111)
+        os.seteuid(65534)  # nobody
+    try:
+        yield
+    finally:
+        if was_root:
+            os.seteuid(0)
+        file.chmod(0o600)
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        "postgresql://me:secret@db.internal:abc/feedback",
+        "postgresql://[::1/feedback",
+        "feedback\0.sqlite3",
+        "sqlite:///feedback\0.sqlite3",
+        "postgresql://me:secret@db.internal/feed\0back",
+        "sqlite:///{folder}/feedback.sqlite3?timeout=soon",
+        "sqlite:///{folder}",
+    ],
+)
+def test_a_database_that_cannot_be_named_is_one_sentence_and_status_two(where, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("medalign.cli.serve._load", lambda models: None)
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    monkeypatch.setenv("GRADIO_TEMP_DIR", "")  # is set anew, and must not stay
+    assert main(["serve", "--feedback", where.replace("{folder}", str(tmp_path))]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith("medalign: ") and told.count("\n") == 1 and "secret" not in told and "\0" not in told
+
+
+@pytest.mark.parametrize("n_bytes", [1, 20_000, 60_000, 100_000, 150_000])
+def test_on_a_full_disk_a_withdrawal_is_whole_or_not_at_all(store, path, n_bytes, caplog):
+    """At 100,000 bytes the deletion fits into the log, but not the file that is written anew."""
+    code, other = receipt(store, 40), receipt(store, 10)
+    store._database._asked("PRAGMA wal_checkpoint(TRUNCATE)")
+    with full_disk(n_bytes):
+        try:
+            gone = store.withdraw(code)
+        except FeedbackError as error:
+            gone = 0
+            assert "can't be used" in str(error) and "\n" not in str(error)
+    assert gone in (0, 40) and (n_bytes > 20_000 or not gone) and (n_bytes < 100_000 or gone)
+    if not gone:
+        assert len(store.ratings(code)) == 40 and store.withdraw(code) == 40, "with room again, it goes"
+    elif n_bytes < 150_000:
+        assert "traces of deleted feedback may still be in the file" in caplog.text
+    assert len(store.ratings(other)) == 10 and store._database._asked("PRAGMA integrity_check") == "ok"
+    store.close()
+    with FeedbackStore(str(path)) as again, pytest.raises(FeedbackError, match="no feedback under this receipt"):
+        again.ratings(code)
+    assert sum(file.read_bytes().count(COMMENT.encode()) for file in path.parent.iterdir()) == 10
+
+
+def test_a_read_only_database_is_read_and_a_withdrawal_loses_nothing(store, path):
+    code = receipt(store, 3)
+    store.close()
+    with read_only(path), FeedbackStore(str(path), create=False) as opened:
+        assert len(opened.ratings(code)) == 3
+        for act in (lambda: opened.withdraw(code), lambda: opened.undo(code), lambda: receipt(opened, 1)):
+            with pytest.raises(FeedbackError, match="can't be used"):
+                act()
+        assert len(opened.ratings(code)) == 3
+    with FeedbackStore(str(path)) as again:
+        assert again.withdraw(code) == 3
+
+
+def test_what_was_done_is_told_although_the_audit_log_cannot_take_it(store, monkeypatch, caplog):
+    """The last step of a withdrawal and of an analysis; its failure once hid both."""
+
+    def full(_event):
+        raise FeedbackError("the disk is full")
+
+    monkeypatch.setattr(store, "log", full)
+    session, page = reader_session(), panel(store)
+    page._rate(session, "not said", False, event(**PRESS), request())
+    with caplog.at_level(logging.WARNING):
+        done = page._withdraw(session, session.receipts[0], request())
+        updates = list(audited(store, "analyze", request(), iter([PageUpdate(session=session)])))
+    assert "Withdrawn: 1 entry deleted" in str(done.values()) and not session.receipts
+    assert len(updates) == 1 and caplog.text.count("the disk is full") == 2
+
+
+def test_a_press_that_fails_halfway_does_not_spoil_the_next(store, monkeypatch):
+    session, page, opened = reader_session(), panel(store), store.open
+
+    def full(*_, **__):
+        raise FeedbackError("the disk is full")
+
+    monkeypatch.setattr(store, "open", full)
+    with pytest.raises(FeedbackError, match="the disk is full"):
+        page._rate(session, "not said", False, event(**PRESS), request())
+    monkeypatch.setattr(store, "open", opened)
+    page._rate(session, "not said", False, event(**PRESS), request())
+    assert len(store.table("ratings")) == len(session.receipts) == 1
+
+
+def test_what_a_database_server_says_is_for_the_operator_alone(tmp_path):
+    """Drivers name host, address and user."""
+    said = 'connection to server at "db.internal" (10.0.0.5), port 5432 failed'
+    with closing(Database(str(tmp_path / "feedback.sqlite3"))) as database:
+        for kind, told in (("postgresql", BUSY), ("sqlite", None)):
+            database.url = database.url.set(drivername=kind)
+            with pytest.raises(FeedbackError, match="db.internal") as raised, database._errors():
+                raise OperationalError("SELECT 1", None, Exception(said))
+            assert raised.value.for_readers == told
