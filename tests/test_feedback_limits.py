@@ -3,7 +3,9 @@
 import logging
 import os
 import resource
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from itertools import count, repeat
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,10 +17,16 @@ from sqlalchemy.exc import OperationalError
 from medalign.cli import main
 from medalign.core.errors import FeedbackError
 from medalign.feedback.database import BUSY, Database
+from medalign.feedback.limits import MAX_KEYS, RateLimit
 from medalign.feedback.records import ConceptRating, ShownResult
 from medalign.feedback.store import FeedbackStore
+from medalign.report.comparison import BlindOrder, candidates
 from medalign.ui.audit import audited
+from medalign.ui.comparison_state import ComparisonState, Entry
+from medalign.ui.engine import Comparing
+from medalign.ui.presses import DAY_S, Presses
 from medalign.ui.session import Session
+from medalign.ui.tabs.compare_tab import CompareTab
 from medalign.ui.tabs.feedback_panel import FeedbackPanel
 from medalign.ui.update import PageUpdate
 
@@ -48,9 +56,9 @@ def event(**data: str) -> gradio.EventData:
 PRESS = {"concept": COUGH, "rowStatus": "present", "verdict": "correct"}
 
 
-def panel(store: FeedbackStore) -> FeedbackPanel:
+def panel(store: FeedbackStore, presses: Presses | None = None) -> FeedbackPanel:
     with gradio.Blocks():
-        return FeedbackPanel(store, gradio.State())
+        return FeedbackPanel(store, gradio.State(), presses or Presses())
 
 
 def reader_session() -> Session:
@@ -193,3 +201,130 @@ def test_what_a_database_server_says_is_for_the_operator_alone(tmp_path):
             with pytest.raises(FeedbackError, match="db.internal") as raised, database._errors():
                 raise OperationalError("SELECT 1", None, Exception(said))
             assert raised.value.for_readers == told
+
+
+# Readers who never stop
+
+
+class Counted(Presses):
+    """Presses that are counted here, too, at a time that stands still until it is moved on."""
+
+    def __init__(self) -> None:
+        self.now, self.n = 0.0, 0
+        super().__init__(clock=lambda: self.now)
+
+    def count(self, request, allowance="give"):
+        super().count(request, allowance)
+        self.n += 1
+
+
+def n_taken(presses: Presses, addresses: Iterator[str], n: int = 2000) -> int:
+    """Presses, each under a new session, until one is refused."""
+    for i in range(n):
+        try:
+            presses.count(request(next(addresses), session=f"forged {i}"))
+        except FeedbackError:
+            return i
+    return n
+
+
+def test_an_honest_press_counts_once_whatever_it_stores(store):
+    presses, session = Counted(), reader_session()
+    page = panel(store, presses)
+    for _ in range(2):  # the first registers the result and opens a receipt, the second does neither
+        page._rate(session, "not said", False, event(**PRESS), request())
+    page._amend(session, None, None, "why", request())
+    page._rate_whole({page._session: session, page._role: "not said", page._keep: False, page._comment: "",
+                      **dict.fromkeys(page._lines.values(), 3)}, request())  # fmt: skip
+    page._add_missing({page._session: session, page._role: "not said", page._keep: False, page._label: "rash",
+                       page._start: 1.0, page._end: 2.0, page._words: ""}, request())  # fmt: skip
+    page._undo(session, request())
+    page._withdraw(session, session.receipts[0], request())
+    assert presses.n == 7
+
+
+def test_a_vote_counts_once(store):
+    presses = Counted()
+    with gradio.Blocks():
+        tab = CompareTab(Comparing(page_fixtures.load_candidate), store, gradio.State(), presses)
+    sides = [Entry(c, page_fixtures.load_candidate(c)[0].result, 1) for c in candidates()[:2]]
+    comparison = ComparisonState(*sides, blind=True, order=BlindOrder("a", 0))
+    comparison.seen = {"left", "right"}
+    tab._casts(store, "left")(comparison, None, "", None, request())
+    assert presses.n == len(store.table("votes")) == 1
+
+
+def test_an_address_may_press_so_often_whatever_session_it_claims():
+    presses = Counted()
+    assert n_taken(presses, repeat("192.0.2.1")) == 120
+    assert n_taken(presses, repeat("192.0.2.2"), 10) == 10, "somebody else"
+    presses.count(request("192.0.2.1"), "withdraw")  # whoever has just rated a lot may still withdraw
+    with pytest.raises(FeedbackError, match="wait 60 s, then go on; nothing is lost"):
+        presses.count(request("192.0.2.1"))
+    presses.now = 60.0
+    assert n_taken(presses, (f"2001:db8::{i:x}" for i in count(1))) == 120, "a customer has 2**64 of them"
+    presses.now = 120.0
+    assert n_taken(presses, (f"::ffff:192.0.2.{i}" for i in range(1, 256)), 200) == 200
+
+
+def test_all_addresses_together_may_press_so_often():
+    presses = Counted()
+    assert n_taken(presses, (f"198.51.{i // 256}.{i % 256}" for i in count())) == 600
+    presses.now = 60.0
+    for _ in range(200):  # those that are refused take nothing from the others
+        n_taken(presses, repeat("192.0.2.1"))
+    assert n_taken(presses, repeat("192.0.2.2")) == 120
+
+
+def test_an_address_may_press_so_often_in_a_day():
+    presses, n = Counted(), 0
+    for minute in range(60):
+        presses.now = 60.0 * minute
+        n += n_taken(presses, repeat("192.0.2.1"))
+    assert n == 5000
+    with pytest.raises(FeedbackError, match="wait 1381 minutes"):
+        presses.count(request("192.0.2.1"))
+    presses.now = DAY_S
+    presses.count(request("192.0.2.1"))
+
+
+def test_an_address_is_neither_remembered_nor_stored(store, path):
+    presses, session = Presses(), reader_session()
+    panel(store, presses)._rate(session, "not said", False, event(**PRESS), request("192.0.2.77"))
+    remembered = repr([limit._times for limit in (*presses._of_address, presses._of_all)])
+    stored = b"".join(file.read_bytes() for file in path.parent.iterdir())
+    assert "192.0.2" not in remembered and b"192.0.2" not in stored and remembered.count("give ") == 2
+    assert not any(key.encode() in stored for key in presses._of_address[0]._times)
+
+
+def test_no_more_addresses_are_remembered_than_fit():
+    limit = RateLimit(1)
+    for i in range(MAX_KEYS + 1):
+        limit.count(str(i))
+    assert len(limit._times) <= MAX_KEYS
+    with pytest.raises(FeedbackError):
+        limit.count(str(MAX_KEYS))  # the newest are kept
+
+
+def test_a_database_takes_so_much_and_what_is_there_can_still_be_taken_back(path):
+    with FeedbackStore(str(path), n_rows=40) as store:
+        code, n = receipt(store, 1), 1
+        with pytest.raises(FeedbackError, match="the 40 rows of feedback that it takes, so this was not stored"):  # noqa: PT012
+            for n in range(1, 100):
+                store.rate(code, ConceptRating("missing", label=f"more {n}"))
+        assert len(store.ratings(code)) == n and 20 < n < 40
+        for act in (lambda: store.open("0" * 32), lambda: receipt(store, 0)):
+            with pytest.raises(FeedbackError, match="so this was not stored"):
+                act()
+        assert store.undo(code) is not None
+        store.rate(code, ConceptRating("missing", label="one more"))
+        store.amend(code, role="nurse", keep_span=False)
+        assert store.withdraw(code) == n and receipt(store, 1)
+
+
+def test_a_database_with_much_room_is_not_counted_at_each_press(path, monkeypatch):
+    counted = []
+    monkeypatch.setattr("medalign.feedback.results.count_rows", lambda connection: counted.append(1) or 100)
+    with FeedbackStore(str(path), n_rows=10_100) as store:
+        receipt(store, 31)  # two transactions more
+    assert len(counted) == 3

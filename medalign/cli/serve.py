@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from medalign.cli.options import Manual, model_options, models_of
+from medalign.cli.options import Manual, model_options, models_of, positive
 from medalign.core.errors import MedAlignError
 from medalign.core.model_options import ModelOptions
+from medalign.feedback.limits import N_ROWS
 
 if TYPE_CHECKING:
     from medalign.core.examples import Example
@@ -52,6 +53,8 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help=f"database of feedback: SQLAlchemy URL or SQLite file; 'off' keeps none (default: ${FEEDBACK_VARIABLE}, "
              "else runs/feedback.sqlite3)",
     )  # fmt: skip
+    rows = "rows that the database may have, some 200 bytes each; then no more feedback is taken"
+    serve.add_argument("--feedback-rows", type=positive, default=N_ROWS, metavar="N", help=rows)
     serve.add_argument("--examples-only", action="store_true", help="take no recordings from readers")
     serve.set_defaults(command=_serve)
 
@@ -68,8 +71,10 @@ def _serve(arguments: argparse.Namespace) -> None:
 
     options = launch_options()
     with _upload_folder() as is_first:
-        models, feedback = models_of(arguments), arguments.feedback
-        page = build_demo(models, feedback=feedback, examples_only=arguments.examples_only, warm=is_first)
+        page = build_demo(
+            models_of(arguments), feedback=arguments.feedback, feedback_rows=arguments.feedback_rows,
+            examples_only=arguments.examples_only, warm=is_first,
+        )  # fmt: skip
         getattr(arguments, "names", {})["demo"] = page  # of app.py, where Gradio looks for it
         _launch(page, arguments, options)
 
@@ -111,13 +116,19 @@ def _launch(page: "Page", arguments: argparse.Namespace, options: dict) -> None:
 
 
 def build_demo(
-    models: ModelOptions | None = None, *, feedback: str | None = None, examples_only: bool = False, warm: bool = False
+    models: ModelOptions | None = None,
+    *,
+    feedback: str | None = None,
+    feedback_rows: int = N_ROWS,
+    examples_only: bool = False,
+    warm: bool = False,
 ) -> "Page":
     """The page with its models, examples and feedback, unlaunched.
 
     Args:
         models: the shipped ones if None.
         feedback: the database; None is $MEDALIGN_FEEDBACK or else the usual file, 'off' is none.
+        feedback_rows: how many rows it may have.
         warm: load the models now, in the background, instead of at the first analysis.
     """
     from medalign.core.assets import CHECKPOINTS
@@ -140,7 +151,8 @@ def build_demo(
     student = CHECKPOINTS / DEFAULT_STUDENT if models.student == shipped.student else Path(models.student)
     comparing = Comparing(lambda side: _load_candidate(registry, side, models.device), models, "SPACE_ID" not in os.environ)
     return build_app(
-        engine, offers(load_examples(), is_shipped), store=None if database == "off" else FeedbackStore(database),
+        engine, offers(load_examples(), is_shipped), 
+        store=None if database == "off" else FeedbackStore(database, n_rows=feedback_rows),
         comparing=comparing, takes_recordings=not examples_only, reliability=load_reliability(student),
     )  # fmt: skip
 

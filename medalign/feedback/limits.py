@@ -1,6 +1,6 @@
 """How often feedback is taken: a few dozen times a minute is a person, more is a script.
 
-Counted in memory and not in the database, because what a session did must not stand beside what it said: it would tie one
+Counted in memory and not in the database, because what somebody did must not stand beside what they said: it would tie one
 person's submissions together. So each process counts for itself, and a restart begins anew.
 """
 
@@ -11,7 +11,9 @@ from collections import deque
 from collections.abc import Callable
 
 from medalign.core.errors import FeedbackError
+from medalign.core.wording import count
 
+N_ROWS = 500_000  # in a database, of feedback and of what it is about: some 100 MB
 MAX_KEYS = 10_000  # remembered at once
 
 
@@ -24,25 +26,28 @@ class RateLimit:
         self._lock = threading.Lock()
         self._times: dict[str, deque[float]] = {}
 
-    def count(self, *keys: str | None) -> None:
-        """Count one action for each key that is not None; the action is refused if any of them has had its share.
+    def count(self, key: str) -> None:
+        """Count one action, or refuse it.
 
         Raises:
-            FeedbackError: too many; says how many seconds to wait.
+            FeedbackError: too many; says how long to wait.
         """
         now = self._clock()
         with self._lock:
-            histories = [self._recent(key, now) for key in keys if key is not None]
-            waits = [times[0] + self.per_s - now for times in histories if len(times) >= self.n]
-            if waits:
-                raise FeedbackError(f"that was quick: wait {math.ceil(max(waits))} s, then go on; nothing is lost")
-            for times in histories:
-                times.append(now)
+            times = self._recent(key, now)
+            if len(times) >= self.n:
+                raise FeedbackError(f"that was quick: wait {_wait(times[0] + self.per_s - now)}, then go on; nothing is lost")
+            times.append(now)
 
     def _recent(self, key: str, now: float) -> deque[float]:
-        if key not in self._times and len(self._times) >= MAX_KEYS:
-            self._times = {k: times for k, times in self._times.items() if times and times[-1] > now - self.per_s}
+        if key not in self._times and len(self._times) >= MAX_KEYS:  # those that were quiet longest are forgotten
+            last = sorted(self._times, key=lambda known: self._times[known][-1])
+            self._times = {known: self._times[known] for known in last[MAX_KEYS // 2 :]}
         times = self._times.setdefault(key, deque())
         while times and times[0] <= now - self.per_s:
             times.popleft()
         return times
+
+
+def _wait(seconds: float) -> str:
+    return f"{math.ceil(seconds)} s" if seconds <= 120 else count(math.ceil(seconds / 60), "minute")

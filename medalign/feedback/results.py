@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, delete, exists, insert, or_, select
+from sqlalchemy import ColumnElement, Connection, delete, exists, func, insert, or_, select
 
 from medalign.concepts import ConceptBank
 from medalign.core.errors import FeedbackError
@@ -124,6 +124,12 @@ def _missing(rating: ConceptRating, labels: list[str]) -> Subject:
         label = label or bank[rating.concept_id].label
     what = rating.concept_id or label.casefold()
     return Subject(f"missing {what} {rating.start_s} {rating.end_s}", None, label)
+
+
+def count_rows(connection: Connection) -> int:
+    """Of all tables but the audit log, which has a bound of its own."""
+    tables = [table for table in schema.METADATA.sorted_tables if table is not schema.events]
+    return sum(connection.scalar(select(func.count()).select_from(table)) or 0 for table in tables)
 
 
 def forget_stale(connection: Connection) -> None:

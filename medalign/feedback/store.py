@@ -2,7 +2,7 @@
 
 Each method is one transaction: it is stored whole or not at all, and what was stored outlives a killed process. Whoever
 calls may be forged, so nothing is believed that can be looked up: a rating must be about a row of the registered result,
-and its seconds must lie within the recording. `session`, any key of a session, counts for the rate limit and is not stored.
+and its seconds must lie within the recording.
 """
 
 from collections.abc import Iterator
@@ -11,10 +11,11 @@ from contextlib import contextmanager
 import pandas
 from sqlalchemy import Connection, delete, func, insert, select
 
+from medalign.core.errors import FeedbackError
 from medalign.feedback import results, schema, submissions
 from medalign.feedback.checks import identifier
 from medalign.feedback.database import Database
-from medalign.feedback.limits import RateLimit
+from medalign.feedback.limits import N_ROWS, RateLimit
 from medalign.feedback.receipts import Receipt, hash_of
 from medalign.feedback.records import (
     AuditEvent,
@@ -29,18 +30,22 @@ from medalign.feedback.records import (
 from medalign.feedback.submissions import Rating, Submission
 from medalign.feedback.tables import TableName, read_table
 
+ROWS_AT_ONCE = 1000  # more than one transaction adds, in several processes at once
 N_EVENTS = 10_000  # of the audit log, the newest
 
 
 class FeedbackStore:
     """All feedback, in one database. Threads and processes may share it."""
 
-    def __init__(self, url: str, *, create: bool = True, limit: RateLimit | None = None, n_events: int = N_EVENTS):
+    def __init__(
+        self, url: str, *, create: bool = True, limit: RateLimit | None = None, n_rows: int = N_ROWS, n_events: int = N_EVENTS
+    ):
         """
         Args:
             url: SQLAlchemy URL, or path of an SQLite file.
             create: make database and tables if there are none.
-            limit: how often one receipt, and one session, may act; 60 times a minute if not given.
+            limit: how often one receipt may act; 60 times a minute if not given.
+            n_rows: how many rows the tables may have, all but the audit log's together; then no more feedback is taken.
             n_events: how many events the audit log keeps.
 
         Raises:
@@ -48,7 +53,8 @@ class FeedbackStore:
         """
         self._database = Database(url, create=create)
         self._limit = limit or RateLimit()
-        self._n_events = n_events
+        self._n_rows, self._n_events = n_rows, n_events
+        self._n_uncounted = 0  # transactions until the rows are counted again
 
     def close(self) -> None:
         self._database.close()
@@ -59,91 +65,86 @@ class FeedbackStore:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def register(self, shown: ShownResult, *, session: str | None = None) -> str:
+    def register(self, shown: ShownResult) -> str:
         """Keep what was shown, so that feedback can be checked against it; the result's identifier.
 
         What nobody gave feedback on within a day is forgotten again.
         """
-        self._limit.count(session)
-        with self._database.writing() as connection:
+        with self._growing() as connection:
             results.forget_stale(connection)
             return results.add_result(connection, shown)
 
-    def open(self, result_id: str, *, role: Role | None = None, keep_span: bool = False, session: str | None = None) -> Receipt:
+    def open(self, result_id: str, *, role: Role | None = None, keep_span: bool = False) -> Receipt:
         """Begin one person's feedback on a result.
 
         Args:
             keep_span: they agreed that the words they mark are stored; without, `span_text` is dropped.
         """
-        self._limit.count(session)
         check_role(role)
-        with self._database.writing() as connection:
+        with self._growing() as connection:
             results.check_result(connection, identifier("result_id", result_id))
             return submissions.begin(connection, result_id, role, keep_span is True)
 
-    def amend(self, code: str, *, role: Role | None, keep_span: bool, session: str | None = None) -> None:
+    def amend(self, code: str, *, role: Role | None, keep_span: bool) -> None:
         """Change role and consent of a receipt. Without consent, words that were kept are deleted."""
         check_role(role)
-        self._limit.count(session, hash_of(code))
         with self._database.erasing() if keep_span is not True else self._database.writing() as connection:
             submissions.amend(connection, submissions.act(connection, code), role, keep_span is True)
 
-    def rate(self, code: str, rating: ConceptRating, *, session: str | None = None) -> int:
+    def rate(self, code: str, rating: ConceptRating) -> int:
         """Store what a person says of one concept; a newer rating of the same row supersedes the older. Its number.
 
         Raises:
             FeedbackError: unknown receipt, no such row in the result, seconds outside the recording, or too often.
         """
-        with self._acting(code, session) as (connection, submission):
+        with self._acting(code) as (connection, submission):
             subject = results.find_subject(connection, submissions.rated_result(submission), rating)
             return submissions.add_rating(connection, submission, rating, subject)
 
-    def rate_recording(self, code: str, rating: RecordingRating, *, session: str | None = None) -> int:
+    def rate_recording(self, code: str, rating: RecordingRating) -> int:
         """Store the short form about the whole; a newer one supersedes the older. Its number."""
-        with self._acting(code, session) as (connection, submission):
+        with self._acting(code) as (connection, submission):
             submissions.rated_result(submission)
             return submissions.add_recording_rating(connection, submission, rating)
 
-    def undo(self, code: str, *, session: str | None = None) -> Rating | None:
+    def undo(self, code: str) -> Rating | None:
         """Take back the last rating under this receipt, which is returned; what it had superseded counts again.
 
         None if there is nothing left. A vote stays, because the names were revealed after it; it can be withdrawn.
         """
-        with self._acting(code, session) as (connection, submission):
-            return submissions.undo_last(connection, submission)
+        self._limit.count(hash_of(code))
+        with self._database.writing() as connection:
+            return submissions.undo_last(connection, submissions.act(connection, code))
 
     def ratings(self, code: str) -> tuple[Rating, ...]:
         """What counts under this receipt, in the order in which it was given."""
         with self._database.reading() as connection:
             return submissions.current(connection, submissions.find(connection, code))
 
-    def withdraw(self, code: str, *, session: str | None = None) -> int:
+    def withdraw(self, code: str) -> int:
         """Delete everything under this receipt; the number of ratings and votes that are gone.
 
         What was shown goes, too, unless somebody else gave feedback on it. In SQLite nothing is left in the files.
         """
-        self._limit.count(session and f"withdraw {session}")  # whoever has just rated a lot may still withdraw
         with self._database.erasing() as connection:
             return submissions.delete_all(connection, submissions.find(connection, code))
 
-    def register_comparison(self, shown: ShownComparison, *, session: str | None = None) -> str:
+    def register_comparison(self, shown: ShownComparison) -> str:
         """Keep which results stood where; the comparison's identifier. One showing is one comparison and takes one vote."""
-        self._limit.count(session)
-        with self._database.writing() as connection:
+        with self._growing() as connection:
             return results.add_comparison(connection, shown)
 
-    def vote(
-        self, comparison_id: str, vote: Vote, *, code: str | None = None, role: Role | None = None, session: str | None = None
-    ) -> Receipt:
+    def vote(self, comparison_id: str, vote: Vote, *, code: str | None = None, role: Role | None = None) -> Receipt:
         """Store a vote under the receipt `code`, or else under a new one with this role; the receipt.
 
         Raises:
             FeedbackError: unknown comparison or receipt, too often, or the comparison has its vote already.
         """
-        self._limit.count(session, code and hash_of(code))
+        if code is not None:
+            self._limit.count(hash_of(code))
         check_role(role)
         comparison_id = identifier("comparison_id", comparison_id)
-        with self._database.writing() as connection:
+        with self._growing() as connection:
             results.check_unvoted(connection, comparison_id)
             if code is None:
                 receipt = submissions.begin(connection, None, role, keep_span=False)
@@ -172,8 +173,30 @@ class FeedbackStore:
             return {row.result_id: row.duration_s for row in rows}
 
     @contextmanager
-    def _acting(self, code: str, session: str | None) -> Iterator[tuple[Connection, Submission]]:
-        """One counted action under a receipt."""
-        self._limit.count(session, hash_of(code))
-        with self._database.writing() as connection:
+    def _acting(self, code: str) -> Iterator[tuple[Connection, Submission]]:
+        """One counted action under a receipt, which adds a row."""
+        self._limit.count(hash_of(code))
+        with self._growing() as connection:
             yield connection, submissions.act(connection, code)
+
+    @contextmanager
+    def _growing(self) -> Iterator[Connection]:
+        """A transaction that adds rows. Raises FeedbackError if there are as many as there may be."""
+        with self._database.writing() as connection:
+            self._n_uncounted -= 1
+            if self._n_uncounted < 0:
+                self._check_room(connection)
+            yield connection
+
+    def _check_room(self, connection: Connection) -> None:
+        """Raises FeedbackError if there is none. Counting half a million rows takes 40 ms: not before every transaction."""
+        room = self._n_rows - results.count_rows(connection)
+        if room <= 0:
+            results.forget_stale(connection)
+            room = self._n_rows - results.count_rows(connection)
+        if room <= 0:
+            raise FeedbackError(
+                f"this server has the {self._n_rows} rows of feedback that it takes, so this was not stored; what was stored "
+                "before stays and can be withdrawn; please tell whoever runs the server"
+            )
+        self._n_uncounted = room // ROWS_AT_ONCE

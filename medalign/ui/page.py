@@ -15,6 +15,7 @@ from medalign.ui.audit import audit
 from medalign.ui.engine import Comparing, Engine
 from medalign.ui.failures import Failure, caught
 from medalign.ui.files import keep_schedule
+from medalign.ui.presses import Presses
 from medalign.ui.session import KEEP_S, forget
 from medalign.ui.tabs import compare_tab, feedback_panel
 from medalign.ui.tabs.analyse_tab import AnalyseTab, Example
@@ -46,6 +47,7 @@ def build_app(
         takes_recordings: whether readers may record and upload; else they have the examples.
         reliability: of the models' probabilities, where it was measured.
     """
+    presses = Presses()
     with gr.Blocks(title="MedAlign", analytics_enabled=False, delete_cache=(SCAN_S, KEEP_S)) as page:
         html(status_view.HEADER)
         session = gr.State(None, time_to_live=KEEP_S, delete_callback=forget)
@@ -53,12 +55,12 @@ def build_app(
             with gr.Tab("Analyse", id="analyse"):
                 AnalyseTab(load_engine, examples, session, store, takes_recordings)
                 if store is not None:
-                    feedback_panel.FeedbackPanel(store, session)
+                    feedback_panel.FeedbackPanel(store, session, presses)
                 else:
                     feedback_panel.switched_off()
             with gr.Tab("Compare", id="compare"):
                 if comparing is not None:
-                    compare_tab.CompareTab(comparing, store, session)
+                    compare_tab.CompareTab(comparing, store, session, presses)
                 else:
                     html(compare_tab.INTRO + compare_tab.OFF)
             with gr.Tab("Results", id="results") as tab:

@@ -14,6 +14,7 @@ from medalign.report.comparison import BlindOrder, candidates, parse_candidate
 from medalign.ui.audit import audit
 from medalign.ui.comparison_state import ComparisonState, Entry
 from medalign.ui.engine import Comparing
+from medalign.ui.presses import Presses
 from medalign.ui.session import KEEP_S, Session, present
 from medalign.ui.views.compare_view import INTRO, comparison_view
 from medalign.ui.views.markup import text
@@ -27,8 +28,8 @@ OFF = '<p class="hint">Comparing is switched off on this server.</p>'
 class CompareTab:
     """Built and wired inside the current tab."""
 
-    def __init__(self, comparing: Comparing, store: FeedbackStore | None, session: gr.State):
-        self._comparing, self._store = comparing, store
+    def __init__(self, comparing: Comparing, store: FeedbackStore | None, session: gr.State, presses: Presses):
+        self._comparing, self._store, self._presses = comparing, store, presses
         html(INTRO)
         choices = self._choices()
         start = gr.Button("Compare", variant="primary", elem_id="compare-go")
@@ -100,14 +101,15 @@ class CompareTab:
             comparison: ComparisonState | None, session: Session | None, why: str | None, code: str | None, request: gr.Request
         ) -> Changes:
             """Store the vote with the order shown and both results' scores; then show who was who."""
+            self._presses.count(request)
             if comparison is None:
                 raise MedAlignError("there is nothing to vote on; compare two models first")
-            choice, session_hash = comparison.choice(pressed), request.session_hash
+            choice = comparison.choice(pressed)
             if comparison.comparison_id is None:
                 is_example = session is not None and session.is_example
-                comparison.comparison_id = _register(store, comparison, is_example, session_hash)
+                comparison.comparison_id = _register(store, comparison, is_example)
             vote = Vote(cast(Choice, choice), why or "")  # which checks the choice
-            receipt = store.vote(comparison.comparison_id, vote, code=_unless_withdrawn(store, code), session=session_hash).code
+            receipt = store.vote(comparison.comparison_id, vote, code=_unless_withdrawn(store, code)).code
             comparison.receipt = receipt
             audit(store, "vote", request)
             done = f"Vote stored. To take it back later, keep this code: <code>{text(receipt)}</code>"
@@ -117,12 +119,11 @@ class CompareTab:
         return handler
 
 
-def _register(store: FeedbackStore, comparison: ComparisonState, is_example: bool, session_hash: str | None) -> str:
+def _register(store: FeedbackStore, comparison: ComparisonState, is_example: bool) -> str:
     shown = {side: ShownResult.of(entry.analysis, is_example=is_example) for side, entry in comparison.entries.items()}
-    ids = {side: store.register(result, session=session_hash) for side, result in shown.items()}
+    ids = {side: store.register(result) for side, result in shown.items()}
     order = comparison.order
-    showing = ShownComparison(ids["a"], ids["b"], order.left, comparison.blind, order.seed)
-    return store.register_comparison(showing, session=session_hash)
+    return store.register_comparison(ShownComparison(ids["a"], ids["b"], order.left, comparison.blind, order.seed))
 
 
 def _unless_withdrawn(store: FeedbackStore, code: str | None) -> str | None:

@@ -27,6 +27,7 @@ from medalign.feedback.records import (
 )
 from medalign.feedback.store import FeedbackStore
 from medalign.ui.audit import audit
+from medalign.ui.presses import Presses
 from medalign.ui.session import Session, present
 from medalign.ui.views.markup import text
 from medalign.ui.views.statuses import STATUSES
@@ -53,19 +54,18 @@ class _Reader:
     session: Session
     role: Role | None
     keeps_words: bool  # that were marked in the transcript
-    session_hash: str | None
 
     @property
     def terms(self) -> dict[str, Any]:
         """As the store takes them."""
-        return {"role": self.role, "keep_span": self.keeps_words, "session": self.session_hash}
+        return {"role": self.role, "keep_span": self.keeps_words}
 
 
 class FeedbackPanel:
     """Built and wired under the result."""
 
-    def __init__(self, store: FeedbackStore, session: gr.State):
-        self._store, self._session = store, session
+    def __init__(self, store: FeedbackStore, session: gr.State, presses: Presses):
+        self._store, self._session, self._presses = store, session, presses
         with gr.Column(elem_id="feedback"):
             html(INTRO)
             self._stored, self._alert = html(elem_id="ratings"), html(elem_id="feedback-alert")
@@ -123,13 +123,14 @@ class FeedbackPanel:
     def _rate(
         self, session: Session | None, role: str, keep: bool, event: gr.EventData, request: gr.Request
     ) -> Changes:  # of one row of the table
+        self._presses.count(request)
         session = present(session)
         concept_id, status = text_of(event, "concept", 80), text_of(event, "rowStatus", 20) or None
         verdict = text_of(event, "verdict", 20)
         rating = ConceptRating(  # which checks the words that were sent
             cast(Verdict, verdict), concept_id, cast(Status | None, status), **_place(session, concept_id, status)
         )
-        self._store.rate(self._receipt(_reader(session, role, keep, request)), rating, session=request.session_hash)
+        self._store.rate(self._receipt(_reader(session, role, keep)), rating)
         session.last_rated = (concept_id, status)
         return self._shown(session)
 
@@ -138,6 +139,7 @@ class FeedbackPanel:
         request: gr.Request,
     ) -> Changes:  # fmt: skip
         """The last rating again, with its details."""
+        self._presses.count(request)
         if session is None or session.last_rated is None or not session.receipts:
             raise FeedbackError("nothing is rated yet; press ✓, ✗ or ⇄ beside a concept first")
         current = {(r.concept_id, r.status): r for r in self._ratings(session)}
@@ -149,7 +151,7 @@ class FeedbackPanel:
             verdict, last.concept_id, last.status, right_status=status if verdict == "wrong_status" else None,
             start_s=last.start_s, end_s=last.end_s, span_text=last.span_text, severity=severity, comment=comment or "",
         )  # fmt: skip
-        self._store.rate(session.receipts[-1], again, session=request.session_hash)
+        self._store.rate(session.receipts[-1], again)
         return self._shown(session)
 
     def _take_place(self, event: gr.EventData) -> Changes:
@@ -157,29 +159,33 @@ class FeedbackPanel:
         return {self._start: start_s, self._end: end_s, self._words: text_of(event, "text")[:MAX_SPAN], self._alert: ""}
 
     def _add_missing(self, given: Changes, request: gr.Request) -> Changes:
-        reader = self._reader(given, request)
+        self._presses.count(request)
+        reader = self._reader(given)
         label, start_s, end_s = given[self._label], given[self._start], given[self._end]
         words = given[self._words] or None
         rating = ConceptRating("missing", label=label or None, start_s=start_s, end_s=end_s, span_text=words)
-        self._store.rate(self._receipt(reader), rating, session=reader.session_hash)
+        self._store.rate(self._receipt(reader), rating)
         return self._shown(reader.session)
 
     def _rate_whole(self, given: Changes, request: gr.Request) -> Changes:
-        reader = self._reader(given, request)
+        self._presses.count(request)
+        reader = self._reader(given)
         marks = {name: given[line] for name, line in self._lines.items()}
         rating = RecordingRating(**marks, comment=given[self._comment] or "")
-        self._store.rate_recording(self._receipt(reader), rating, session=reader.session_hash)
+        self._store.rate_recording(self._receipt(reader), rating)
         return self._shown(reader.session)
 
     def _undo(self, session: Session | None, request: gr.Request) -> Changes:
+        self._presses.count(request)
         receipts = session.receipts if session else []
-        if session is None or not receipts or self._store.undo(receipts[-1], session=request.session_hash) is None:
+        if session is None or not receipts or self._store.undo(receipts[-1]) is None:
             raise FeedbackError("there is nothing to undo")
         return self._shown(session)
 
     def _withdraw(self, session: Session | None, code: str | None, request: gr.Request) -> Changes:
+        self._presses.count(request, "withdraw")  # whoever has just rated a lot may still withdraw
         code = (code or "").strip()
-        n = self._store.withdraw(code, session=request.session_hash)
+        n = self._store.withdraw(code)
         if session is not None:
             session.receipts = [kept for kept in session.receipts if kept != code]
             session.result_id = None
@@ -187,15 +193,15 @@ class FeedbackPanel:
         done = f'<p class="receipt" data-rated="{{}}">Withdrawn: {count(n, "entry", "entries")} deleted.</p>'
         return {self._stored: done, self._alert: "", self._code: ""}
 
-    def _reader(self, given: Changes, request: gr.Request) -> _Reader:
-        return _reader(present(given[self._session]), given[self._role], given[self._keep], request)
+    def _reader(self, given: Changes) -> _Reader:
+        return _reader(present(given[self._session]), given[self._role], given[self._keep])
 
     def _receipt(self, reader: _Reader) -> str:
         """The receipt of this result; the first rating opens it."""
         session, terms = reader.session, reader.terms
         if session.result_id is None:
             shown = ShownResult.of(session.result, is_example=session.is_example)
-            result_id = self._store.register(shown, session=reader.session_hash)
+            result_id = self._store.register(shown)
             session.receipts.append(self._store.open(result_id, **terms).code)
             session.result_id = result_id  # only with its receipt: a full disk may come between the two
         else:
@@ -223,10 +229,10 @@ def switched_off() -> None:
         html(OFF)
 
 
-def _reader(session: Session, role: str, keep: object, request: gr.Request) -> _Reader:
+def _reader(session: Session, role: str, keep: object) -> _Reader:
     if role not in ROLES:
         raise FeedbackError("the role is not on the list; choose one, or 'not said'")
-    return _Reader(session, ROLES[role], keep is True, request.session_hash)
+    return _Reader(session, ROLES[role], keep is True)
 
 
 def _place(session: Session, concept_id: str, status: str | None) -> dict[str, Any]:
