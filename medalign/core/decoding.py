@@ -1,0 +1,210 @@
+"""From an opened file to one channel at 16 kHz: the one place that decodes, and it trusts no file.
+
+FFmpeg sees an object without a name, never a path: it can open no second file and no address, whatever the first one asks
+for. It may use the formats that recorders write, and takes neither more time nor more memory than a recording needs.
+"""
+
+import io
+import re
+import time
+from collections.abc import Iterator
+from typing import BinaryIO
+
+import av
+
+from medalign.core.errors import AudioError
+from medalign.core.mixing import mix_down, too_long
+from medalign.core.recording import Recording
+
+DEADLINE_S = 120.0  # an hour takes ten seconds on one core
+MAX_PACKET_BYTES = 4 * 2**20  # of encoded sound; a second of any recorder's is less
+FORMATS = "wav, mp3, m4a, mp4, ogg, webm or flac"
+# How recordings begin, in formats whose joined files FFmpeg does not read as it should; of ogg, each page and its flags.
+PART_STARTS = [
+    re.compile(start, re.DOTALL)
+    for start in (
+        rb"fLaC\x00\x00\x00\x22",
+        rb"RIFF....WAVE(?:fmt |bext|JUNK|LIST)",
+        rb"FORM....AIF[FC]",
+        rb"#!AMR(?:-WB)?\n",
+        rb"\x1a\x45\xdf\xa3.{1,64}?\x42\x82.(?:webm|matroska)",
+        rb"OggS\x00([\x00-\x07])",
+    )
+]
+CHUNK_BYTES, OVERLAP_BYTES, MAX_PARTS = 2**20, 100, 100
+# What browsers, phones and recorders write, by FFmpeg's names. None of these reads other files than its own: no playlists,
+# no lists of files, no streams from a network.
+DEMUXERS = "wav,w64,aiff,au,caf,flac,ogg,mp3,aac,amr,mov,matroska,asf,dss"
+STATES_ITS_LENGTH = {"wav", "w64", "aiff", "au", "caf", "flac", "ogg", "mov", "matroska"}  # elsewhere FFmpeg may only estimate
+
+
+class GuardedFile:
+    """All that FFmpeg may touch: one opened file, without its name, until the deadline; from then on it seems to end."""
+
+    def __init__(self, file: BinaryIO, name: str):
+        self._file, self._name, self._size = file, name, file.seek(0, io.SEEK_END)
+        self._until = time.monotonic() + DEADLINE_S
+        self._asked_for_another = False
+        self.show(0, None)
+
+    def show(self, start: int, end: int | None) -> None:
+        """Only the bytes [start, end) of it from now on, or all from `start` on."""
+        self._start, self._end = start, self._size if end is None else end
+        self.seek(0)
+
+    def read(self, n_bytes: int) -> bytes:
+        if time.monotonic() > self._until:
+            return b""
+        return self._file.read(max(0, min(n_bytes, self._end - self._file.tell())))
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        origin = {io.SEEK_SET: self._start, io.SEEK_CUR: self._file.tell(), io.SEEK_END: self._end}[whence]
+        return self._file.seek(max(self._start, origin + offset)) - self._start
+
+    def tell(self) -> int:
+        return self._file.tell() - self._start
+
+    def open_another(self, url: str, flags: int, options: dict) -> BinaryIO:
+        """What FFmpeg calls to open a file that a file names: it gets nothing."""
+        self._asked_for_another = True
+        return io.BytesIO()
+
+    def check(self) -> None:
+        """Raises AudioError if the file took too long, or asked for another one."""
+        if time.monotonic() > self._until:
+            raise AudioError(f"'{self._name}' could not be read within {DEADLINE_S:.0f} s; save it as {FORMATS} and try again")
+        if self._asked_for_another:
+            raise AudioError(f"'{self._name}' refers to another file; give the one file that holds the sound ({FORMATS})")
+
+
+def decode_file(file: BinaryIO, name: str, max_duration_s: float, *, turn_over: bool = False) -> tuple[Recording, float | None]:
+    """A file's first track with sound, as `mix_down` makes it, and the duration that the file announces, if it does.
+
+    Raises:
+        AudioError: not a recording, or damaged, too long, without sound, or took too long to decode.
+    """
+    guarded, announced_s = GuardedFile(file, name), []
+
+    def frames() -> Iterator[av.AudioFrame]:
+        for part in _parts(guarded, name):
+            guarded.show(*part)
+            with _opened(guarded) as container:
+                stream = _audio_stream(container, name)
+                announced_s.append(_announced_duration_s(container, stream, guarded))
+                if (so_far_s := sum(s or 0.0 for s in announced_s)) > max_duration_s:
+                    raise too_long(name, f"lasts {so_far_s / 60:.0f} minutes", max_duration_s)
+                yield from _decoded(container, stream, guarded, name)
+
+    try:
+        recording = mix_down(frames(), name, max_duration_s, turn_over=turn_over)
+        guarded.check()
+    except av.error.FFmpegError as error:
+        guarded.check()
+        reason = str(error.strerror or error)
+        if isinstance(error, av.error.ArgumentError) and not announced_s:
+            reason = "it is no recording, or has a format that is not known here"
+        elif isinstance(error, av.error.PatchWelcomeError):
+            reason = "a variant of its format that is not known here"
+        raise AudioError(f"'{name}' can't be read as audio ({reason}); give an undamaged {FORMATS} file") from error
+    except OSError as error:
+        raise AudioError(f"'{name}' can't be read ({error.strerror or error}); check where it is stored") from error
+    return recording, None if None in announced_s else sum(s or 0.0 for s in announced_s)
+
+
+def _parts(file: GuardedFile, name: str) -> list[tuple[int, int | None]]:
+    """From where to where each recording goes, where several were joined to one file; else one for all.
+
+    FFmpeg reads only the first of joined wav files, repeats a second at the seam of flac files, and keeps an opus decoder
+    that has heard the end of another recording. mp3 and raw aac go on as they are.
+    """
+    chunk = file.read(CHUNK_BYTES)
+    pattern = next((p for p in PART_STARTS if p.match(chunk)), None)
+    starts, position, seen, in_header = [0], 0, 0, True
+    while pattern is not None and chunk:
+        for found in pattern.finditer(chunk):
+            at = position + found.start()
+            if at <= seen:
+                continue
+            seen = at
+            # Of ogg each page is found; the first page of several tracks stands beside the others'.
+            is_header = found.lastindex is None or bool(found.group(1)[0] & 2)
+            if is_header and not (in_header and found.lastindex):
+                starts.append(at)
+            in_header = is_header
+        if len(starts) > MAX_PARTS:
+            raise AudioError(f"'{name}' was joined from more than {MAX_PARTS} recordings; give them one by one")
+        position += max(1, len(chunk) - OVERLAP_BYTES)
+        file.seek(position)
+        chunk = file.read(CHUNK_BYTES)
+    return list(zip(starts, [*starts[1:], None], strict=True))
+
+
+def _opened(file: GuardedFile) -> av.container.InputContainer:
+    return av.open(
+        file,
+        "r",
+        metadata_errors="ignore",
+        container_options={"format_whitelist": DEMUXERS, "protocol_whitelist": "none"},
+        io_open=file.open_another,
+    )
+
+
+def _audio_stream(container: av.container.InputContainer, name: str) -> av.AudioStream:
+    """The first track with sound. Raises AudioError if there is none, or none that can be decoded."""
+    if not container.streams.audio:
+        raise AudioError(f"'{name}' has no audio track; give a recording with sound ({FORMATS})")
+    stream = container.streams.audio[0]
+    if stream.codec_context is None:
+        raise AudioError(f"'{name}' is encoded in a way that can't be decoded here; save it as {FORMATS}")
+    return stream
+
+
+def _announced_duration_s(container: av.container.InputContainer, stream: av.AudioStream, file: GuardedFile) -> float | None:
+    """What the file says about itself; None where it says nothing, as a browser's webm, or where FFmpeg only estimates."""
+    demuxer = container.format.name.split(",")[0]
+    if demuxer == "mp3":
+        return _counted_mp3_s(file, stream.codec_context.sample_rate)
+    if demuxer not in STATES_ITS_LENGTH:
+        return None
+    if stream.duration is not None and stream.time_base is not None:
+        return float(stream.duration * stream.time_base)
+    return container.duration / av.time_base if container.duration is not None else None
+
+
+def _counted_mp3_s(file: GuardedFile, sample_rate_hz: int) -> float | None:
+    """By the header that counts an mp3's frames (Xing's, LAME's "Info" or Fraunhofer's "VBRI"); None without one."""
+    position = file.tell()
+    file.seek(0)
+    start, tag = 0, file.read(10)
+    if tag[:3] == b"ID3" and len(tag) == 10:
+        start = 10 + sum((byte & 0x7F) << 7 * i for i, byte in enumerate(reversed(tag[6:])))
+    file.seek(start)
+    head = file.read(4096)
+    file.seek(position)
+    # The header lies where the first frame's sound would: after its four bytes and up to 32 more.
+    found = re.search(
+        rb"\xff[\xe0-\xff].{2,36}?(?:(?:Xing|Info)...[\x01\x03\x05\x07\x09\x0b\x0d\x0f]|VBRI.{10})(.{4})", head, re.DOTALL
+    )
+    if found is None or sample_rate_hz <= 0:
+        return None
+    return int.from_bytes(found.group(1), "big") * (1152 if sample_rate_hz >= 32_000 else 576) / sample_rate_hz
+
+
+def _decoded(
+    container: av.container.InputContainer, stream: av.AudioStream, file: GuardedFile, name: str
+) -> Iterator[av.AudioFrame]:
+    """The track's frames in order. Raises AudioError where it is damaged or takes too long."""
+    position_s = 0.0
+    try:
+        for packet in container.demux(stream):
+            file.check()
+            if packet.size > MAX_PACKET_BYTES:
+                raise av.error.InvalidDataError(0, "one packet holds minutes")
+            if packet.size and bytes(packet).startswith(b"ID3"):
+                continue  # the tag of the next recording, where mp3s were joined
+            for frame in packet.decode():
+                yield frame
+                position_s += frame.samples / frame.sample_rate
+    except av.error.InvalidDataError as error:
+        file.check()
+        raise AudioError(f"'{name}' is damaged after {position_s:.1f} s; give the complete file") from error
