@@ -165,11 +165,11 @@ def fake_server(engine, examples=(), root_path: str | None = None, **options) ->
 
 
 @contextlib.contextmanager
-def running(app: "Blocks", root_path: str | None = None) -> Iterator[str]:
+def running(app: "Blocks", root_path: str | None = None, hosts: Sequence[str] = ("*",)) -> Iterator[str]:
     from medalign.ui.page import launch_options
 
     port = free_port()
-    app.launch(server_port=port, prevent_thread_lock=True, quiet=True, root_path=root_path, **launch_options())
+    app.launch(server_port=port, prevent_thread_lock=True, quiet=True, root_path=root_path, **launch_options(hosts))
     try:
         yield f"http://127.0.0.1:{port}"
     finally:

@@ -56,7 +56,7 @@ def shared_server(folder: Path, audio: Path) -> Iterator[SharedServer]:
     examples = [Example(LIVE, "By the engine", audio), Example(STORED, "Made beforehand", audio, stored)]
     with FeedbackStore(str(database)) as store:
         server = SharedServer(store, database, stored)
-        comparing = Comparing(lambda candidate: server.load_candidate(candidate))
+        comparing = Comparing(lambda candidate: server.load_candidate(candidate), any_model=True)
         with mock.patch.object(page, "SCAN_S", SCAN_S):
             app = page.build_app(lambda: server.engine, examples, store=store, comparing=comparing)
         server.reset()

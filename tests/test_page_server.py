@@ -132,7 +132,7 @@ def public(gradio_folder, tone, tmp_path_factory):
     with (
         FeedbackStore(str(tmp_path_factory.mktemp("public") / "feedback.sqlite3")) as store,
         fake_server(FakeEngine(page_fixtures.analysis()), [stored], store=store, takes_recordings=False,
-                    comparing=Comparing(asked.append, any_model=False)) as url,
+                    comparing=Comparing(asked.append)) as url,
     ):  # fmt: skip
         yield url, asked
 

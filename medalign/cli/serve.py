@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from medalign.cli import reach
 from medalign.cli.options import Manual, model_options, models_of, positive
 from medalign.core.errors import MedAlignError
 from medalign.core.model_options import ModelOptions
@@ -56,6 +57,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     rows = "rows that the database may have, some 200 bytes each; then no more feedback is taken"
     serve.add_argument("--feedback-rows", type=positive, default=N_ROWS, metavar="N", help=rows)
     serve.add_argument("--examples-only", action="store_true", help="take no recordings from readers")
+    reach.add_options(serve)
     serve.set_defaults(command=_serve)
 
 
@@ -69,11 +71,11 @@ def _port(value: str) -> int:
 def _serve(arguments: argparse.Namespace) -> None:
     from medalign.ui.page import launch_options
 
-    options = launch_options()
+    options = launch_options(reach.hosts(arguments))
     with _upload_folder() as is_first:
         page = build_demo(
             models_of(arguments), feedback=arguments.feedback, feedback_rows=arguments.feedback_rows,
-            examples_only=arguments.examples_only, warm=is_first,
+            examples_only=arguments.examples_only, any_model=arguments.any_model or reach.is_private(arguments), warm=is_first,
         )  # fmt: skip
         getattr(arguments, "names", {})["demo"] = page  # of app.py, where Gradio looks for it
         _launch(page, arguments, options)
@@ -121,6 +123,7 @@ def build_demo(
     feedback: str | None = None,
     feedback_rows: int = N_ROWS,
     examples_only: bool = False,
+    any_model: bool = False,
     warm: bool = False,
 ) -> "Page":
     """The page with its models, examples and feedback, unlaunched.
@@ -129,6 +132,7 @@ def build_demo(
         models: the shipped ones if None.
         feedback: the database; None is $MEDALIGN_FEEDBACK or else the usual file, 'off' is none.
         feedback_rows: how many rows it may have.
+        any_model: readers may compare models that they name, folders and Hub models; else those on the list.
         warm: load the models now, in the background, instead of at the first analysis.
     """
     from medalign.core.assets import CHECKPOINTS
@@ -149,7 +153,7 @@ def build_demo(
     shipped = ModelOptions()
     is_shipped = (models.asr, models.teacher, models.student) == (shipped.asr, shipped.teacher, shipped.student)
     student = CHECKPOINTS / DEFAULT_STUDENT if models.student == shipped.student else Path(models.student)
-    comparing = Comparing(lambda side: _load_candidate(registry, side, models.device), models, "SPACE_ID" not in os.environ)
+    comparing = Comparing(lambda side: _load_candidate(registry, side, models.device), models, any_model)
     return build_app(
         engine, offers(load_examples(), is_shipped), 
         store=None if database == "off" else FeedbackStore(database, n_rows=feedback_rows),

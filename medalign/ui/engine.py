@@ -102,6 +102,6 @@ class Comparing:
 
     load: "Callable[[Candidate], tuple[Engine, int]]"  # the engine of a candidate, and the bytes of its weights
     in_use: ModelOptions = field(default_factory=ModelOptions)  # what a candidate has where it names no model of its own
-    # Whether readers may name folders and Hub models, or only candidates on the list: a public server should not fetch
-    # whatever a stranger types.
-    any_model: bool = True
+    # Whether readers may name folders and Hub models, or only candidates on the list: a public server should neither fetch
+    # whatever a stranger types nor tell them which folders it has.
+    any_model: bool = False

@@ -3,12 +3,17 @@
 import io
 import secrets
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import gradio as gr
 import numpy as np
 import soundfile
+from gradio import route_utils, routes
+from gradio.utils import get_upload_folder
+from starlette.requests import Request
 
 from medalign.core.audio import SAMPLE_RATE_HZ
 
@@ -24,6 +29,29 @@ def keep(place: gr.HTML, data: bytes, name: str) -> Path:
     path.write_bytes(data)
     place.temp_files.add(str(path))  # what `delete_cache` looks through
     return path
+
+
+def discard(path: Path) -> None:
+    """Delete a reader's file, and the folders that it had for itself: a folder may be named by what was in it."""
+    path.unlink(missing_ok=True)
+    with suppress(OSError):  # something else is in the folder
+        for folder in path.parents:
+            if Path(get_upload_folder()) not in folder.parents:
+                return
+            folder.rmdir()
+
+
+def own_uploads() -> None:
+    """Have Gradio keep each upload in a folder of its own.
+
+    It names folders by content alone: two readers who upload the same recording would share the file, and one of them
+    would delete it for both. With a random name above, nobody can guess the path of somebody else's, either.
+    """
+
+    async def upload(request: Request, upload_dir: str, *rest: Any, **options: Any) -> Any:
+        return await route_utils.upload_fn(request, Path(upload_dir) / secrets.token_hex(16), *rest, **options)
+
+    routes.upload_fn = upload
 
 
 class _TempFiles(set[str]):

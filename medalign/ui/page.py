@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import gradio as gr
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from medalign.core.audio import MAX_BYTES, load_recording
 from medalign.core.errors import MedAlignError
@@ -14,7 +16,7 @@ from medalign.ui import consent
 from medalign.ui.audit import audit
 from medalign.ui.engine import Comparing, Engine
 from medalign.ui.failures import Failure, caught
-from medalign.ui.files import keep_schedule
+from medalign.ui.files import keep_schedule, own_uploads
 from medalign.ui.presses import Presses
 from medalign.ui.session import KEEP_S, forget
 from medalign.ui.tabs import compare_tab, feedback_panel
@@ -69,13 +71,19 @@ def build_app(
         if takes_recordings:
             _api(load_engine, store)
     keep_schedule(page)
+    own_uploads()
     return page.queue(default_concurrency_limit=2, max_size=16)
 
 
-def launch_options() -> dict:
-    """Everything `launch()` needs besides the address. Nothing here makes the browser ask another host."""
+def launch_options(hosts: Sequence[str] = ("*",)) -> dict:
+    """Everything `launch()` needs besides the address. Nothing here makes the browser ask another host.
+
+    Args:
+        hosts: names under which the page answers; `*.` stands for anything before a name, `*` for any name.
+    """
     scripts = "\n".join((STATIC / name).read_text(encoding="utf-8") for name in SCRIPTS)
     return {
+        "app_kwargs": {"middleware": [Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts), www_redirect=False)]},
         "run_history": False,  # Gradio would keep inputs and results in the browser's storage
         "max_file_size": MAX_BYTES,
         "footer_links": [],

@@ -12,6 +12,7 @@ from medalign.concepts import Concept
 from medalign.core.analysis import Analysis
 from medalign.core.audio import load_recording
 from medalign.core.errors import MedAlignError
+from medalign.ui.files import discard
 
 if TYPE_CHECKING:  # importing it would load torch before the page is up
     from medalign.pipeline.listener import EncodedRecording, Listener
@@ -66,7 +67,7 @@ class Session:
     def forget(self) -> None:
         """Delete the recording, unless it is an example, and all that was made of it."""
         for file in [*self.files, *([] if self.is_example else [Path(self.path)])]:
-            file.unlink(missing_ok=True)
+            discard(file)
         self.files, self._encoded = [], None
 
 

@@ -13,6 +13,7 @@ from medalign.feedback.store import FeedbackStore
 from medalign.ui import consent
 from medalign.ui.audit import audited
 from medalign.ui.engine import Engine
+from medalign.ui.files import discard
 from medalign.ui.run import Run, show
 from medalign.ui.session import Session
 from medalign.ui.tabs.questions import Questions
@@ -121,7 +122,7 @@ class AnalyseTab:
             session.forget()
         for file in (microphone, upload):
             if file:
-                Path(file).unlink(missing_ok=True)
+                discard(Path(file))
         emptied = dict.fromkeys([*self._places.all, self._inputs.microphone, self._inputs.upload])
         return {**emptied, **self._stopped(status_view.DELETED)}
 
