@@ -49,9 +49,9 @@ def spoken(text: str) -> Analysis:
     concepts = []
     for (concept_id, status, trigger), places in rows.items():
         c = bank[concept_id]
-        witness = Source(0.9, 0.4, tuple(places))
+        source = Source(0.9, 0.4, tuple(places))
         concepts.append(
-            ConceptFinding(concept_id, c.system, c.code, c.label, c.category, status, trigger, witness, None, "teacher_only")
+            ConceptFinding(concept_id, c.system, c.code, c.label, c.category, status, trigger, source, None, "teacher_only")
         )
     found = find_measurements(transcript, mentions, bank)
     return replace(silent_analysis(), transcript=transcript, concepts=tuple(concepts), measurements=found)

@@ -14,13 +14,13 @@ from medalign.models.status_classifier import (
     MARKS,
     MAX_TOKENS,
     STATUSES,
-    Passage,
-    Reading,
+    MentionContext,
     StatusClassifier,
     StatusConfig,
+    StatusPrediction,
     from_teacher,
 )
-from medalign.pipeline.assertion import combine, passages
+from medalign.pipeline.assertion import combine, mention_contexts
 from medalign.training.status.grammar import Grammar
 from medalign.training.status.train_status import draw
 
@@ -41,60 +41,60 @@ def grammar() -> Grammar:
 # --- combination ------------------------------------------------------------------------------------------------------
 
 
-def reading(status: str, probability: float, other: float = 0.0) -> Reading:
+def predicted(status: str, probability: float, other: float = 0.0) -> StatusPrediction:
     row = np.full(len(STATUSES), (1 - probability) / (len(STATUSES) - 1), np.float32)
     row[STATUSES.index(status)] = probability
-    return Reading(row[None], np.array([other], np.float32), np.zeros((1, len(ACTIONS)), np.float32))
+    return StatusPrediction(row[None], np.array([other], np.float32), np.zeros((1, len(ACTIONS)), np.float32))
 
 
 def test_a_condition_or_plan_of_the_rules_never_becomes_a_fact() -> None:
-    assert combine("hypothetical", reading("present", 1.0), 0) == "hypothetical"
+    assert combine("hypothetical", predicted("present", 1.0), 0) == "hypothetical"
 
 
 def test_the_classifier_overrules_only_where_it_is_sure() -> None:
-    assert combine("negated", reading("present", 0.97), 0) == "present"
-    assert combine("negated", reading("present", 0.9), 0) == "negated"
-    assert combine("present", reading("hypothetical", 0.6), 0) == "hypothetical"
+    assert combine("negated", predicted("present", 0.97), 0) == "present"
+    assert combine("negated", predicted("present", 0.9), 0) == "negated"
+    assert combine("present", predicted("hypothetical", 0.6), 0) == "hypothetical"
 
 
 def test_another_persons_is_family_and_what_nobody_has_is_negated() -> None:
-    assert combine("present", reading("present", 0.99, other=0.99), 0) == "family"
-    assert combine("present", reading("negated", 0.99, other=0.99), 0) == "negated"
+    assert combine("present", predicted("present", 0.99, other=0.99), 0) == "family"
+    assert combine("present", predicted("negated", 0.99, other=0.99), 0) == "negated"
 
 
-# --- passages and tokens ----------------------------------------------------------------------------------------------
+# --- contexts and tokens -----------------------------------------------------------------------------------------------------
 
 
 def test_a_passage_holds_the_mention_and_who_speaks() -> None:
     transcript = transcript_from_text("Doctor: Any chest pain?\nPatient: No.")
-    (passage,) = passages(transcript, find_mentions(transcript, BANK))
-    assert passage.words[passage.start : passage.end] == ("chest", "pain?")
-    assert passage.speakers == ("doctor",) * 3 + ("patient",) and passage.breaks == {0, 3}
+    (context,) = mention_contexts(transcript, find_mentions(transcript, BANK))
+    assert context.words[context.start : context.end] == ("chest", "pain?")
+    assert context.speakers == ("doctor",) * 3 + ("patient",) and context.breaks == {0, 3}
 
 
 def test_a_mention_between_words_takes_the_nearest() -> None:
     transcript = transcript_from_text("Doctor: Any chest pain?\nPatient: No.")
     (mention,) = find_mentions(transcript, BANK)
     between = replace(mention, start_s=mention.start_s + 0.01, end_s=mention.start_s + 0.02)
-    (passage,) = passages(transcript, [between])
-    assert passage.end == passage.start + 1
+    (context,) = mention_contexts(transcript, [between])
+    assert context.end == context.start + 1
 
 
 @pytest.mark.models
 def test_long_words_never_push_the_mention_out(classifier: StatusClassifier) -> None:
     words = ("pneumonoultramicroscopicsilicovolcanoconiosis",) * 40
-    passage = Passage((*words, "cough", *words), ("unknown",) * 81, frozenset({0}), 40, 41)
-    ids = classifier.tokens(passage)
+    context = MentionContext((*words, "cough", *words), ("unknown",) * 81, frozenset({0}), 40, 41)
+    ids = classifier.tokens(context)
     assert len(ids) <= MAX_TOKENS and all(ids.count(mark) == 1 for mark in MARKS)
 
 
 @pytest.mark.models
 def test_what_is_read_does_not_depend_on_the_company(classifier: StatusClassifier, grammar: Grammar) -> None:
-    some = [example.passage for example in draw(grammar, 70, random.Random(1))]
-    together = classifier.read(some)
-    alone = classifier.read(some[3:4])
+    some = [example.context for example in draw(grammar, 70, random.Random(1))]
+    together = classifier.predict(some)
+    alone = classifier.predict(some[3:4])
     np.testing.assert_allclose(together.statuses[3], alone.statuses[0], atol=1e-4)
-    assert classifier.read([]).statuses.shape == (0, len(STATUSES))
+    assert classifier.predict([]).statuses.shape == (0, len(STATUSES))
 
 
 @pytest.mark.models
@@ -109,10 +109,10 @@ def test_weights_of_another_network_are_refused(tmp_path, classifier: StatusClas
 @pytest.mark.models
 @pytest.mark.slow
 def test_a_mention_takes_ten_milliseconds_at_most(classifier: StatusClassifier, grammar: Grammar) -> None:
-    some = [example.passage for example in draw(grammar, 200, random.Random(0))]
-    classifier.read(some[:20])
+    some = [example.context for example in draw(grammar, 200, random.Random(0))]
+    classifier.predict(some[:20])
     started = time.process_time()
-    classifier.read(some)
+    classifier.predict(some)
     assert (time.process_time() - started) / len(some) < 0.01
 
 
@@ -125,10 +125,10 @@ def test_every_construction_gives_mentions_with_their_places(grammar: Grammar) -
         examples = grammar.draw(kind, template, rng)
         assert examples or ":" not in template.replace("D:", "").replace("P:", ""), template
         for example in examples:
-            passage = example.passage
-            assert 0 <= passage.start < passage.end <= len(passage.words) == len(passage.speakers), template
+            context = example.context
+            assert 0 <= context.start < context.end <= len(context.words) == len(context.speakers), template
             assert example.status in STATUSES and example.action in ("", *ACTIONS)
-            assert not {"{", "}", "[", "]"} & set(" ".join(passage.words)), template
+            assert not {"{", "}", "[", "]"} & set(" ".join(context.words)), template
 
 
 def test_a_seed_draws_the_same_again(grammar: Grammar) -> None:

@@ -36,13 +36,13 @@ def test_each_row_is_an_example_with_its_place_and_its_surroundings(tmp_path: Pa
         "elsewhere,0,0,4,fever,present,patient,",
     )
     pain, cough, ibuprofen = labelled_mentions([TALK], path)["talk"]
-    p = pain.passage
+    p = pain.context
     assert p.words[p.start : p.end] == ("chest", "pain.") and p.words[:2] == ("Any", "chest")
     assert p.speakers[0] == "doctor" and p.speakers[p.start] == "patient"
     assert (pain.status, pain.is_other) == ("negated", False)
     assert (cough.status, cough.is_other) == ("historical", True)
     assert (ibuprofen.status, ibuprofen.action) == ("resolved", "stopped")
-    assert ibuprofen.passage.words[ibuprofen.passage.start : ibuprofen.passage.end] == ("ibuprofen;",)
+    assert ibuprofen.context.words[ibuprofen.context.start : ibuprofen.context.end] == ("ibuprofen;",)
 
 
 def test_what_is_held_back_is_never_learnt(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ BATCH = 64
 
 
 @dataclass(frozen=True)
-class Passage:
+class MentionContext:
     """Words of a conversation around a mention, which is words [start, end)."""
 
     words: tuple[str, ...]
@@ -51,9 +51,11 @@ class Passage:
     start: int
     end: int
 
-    def without(self, at: int) -> "Passage":
+    def without(self, at: int) -> "MentionContext":
         """The same with one word hidden."""
-        return Passage((*self.words[:at], "[MASK]", *self.words[at + 1 :]), self.speakers, self.breaks, self.start, self.end)
+        return MentionContext(
+            (*self.words[:at], "[MASK]", *self.words[at + 1 :]), self.speakers, self.breaks, self.start, self.end
+        )
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ class StatusConfig:
 
 
 @dataclass(frozen=True)
-class Reading:
+class StatusPrediction:
     """What the classifier makes of mentions: probabilities, a row each."""
 
     statuses: Float[np.ndarray, "n statuses"]
@@ -156,9 +158,9 @@ class StatusClassifier:
         text = json.dumps(self.config.__dict__, indent=2) + "\n"
         (folder / "config.json").write_text(text, encoding="utf-8")
 
-    def read(self, passages: Sequence[Passage]) -> Reading:
-        """Probabilities for each passage's mention; in batches of similar length."""
-        rows = [self.tokens(passage) for passage in passages]
+    def predict(self, contexts: Sequence[MentionContext]) -> StatusPrediction:
+        """Probabilities for each context's mention; in batches of similar length."""
+        rows = [self.tokens(context) for context in contexts]
         order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
         parts: list[list[np.ndarray]] = [[], [], []]
         with torch.inference_mode():
@@ -172,7 +174,7 @@ class StatusClassifier:
         statuses, owners, actions = (
             np.concatenate([np.zeros((0, width), np.float32), *part])[back] for part, width in zip(parts, widths, strict=True)
         )
-        return Reading(statuses, owners[:, 1], actions)
+        return StatusPrediction(statuses, owners[:, 1], actions)
 
     def logits(self, rows: Sequence[Sequence[int]]) -> tuple[Tensor, ...]:
         """The heads' logits for rows of token ids."""
@@ -182,18 +184,18 @@ class StatusClassifier:
         ids = ids.to(self.device)
         return self.network(ids, self._embeddings[ids])
 
-    def tokens(self, passage: Passage) -> list[int]:
+    def tokens(self, context: MentionContext) -> list[int]:
         """[CLS], then each segment behind its speaker's token, the mention between its marks, [SEP]; cut around the mention."""
-        first, last = max(0, passage.start - WORDS_BEFORE), min(len(passage.words), passage.end + WORDS_AFTER)
+        first, last = max(0, context.start - WORDS_BEFORE), min(len(context.words), context.end + WORDS_AFTER)
         ids, mark_at = [CLS], 1
         for at in range(first, last):
-            if at == first or at in passage.breaks:
-                ids.append(SPEAKER_TOKEN.get(passage.speakers[at], SPEAKER_TOKEN[UNKNOWN_SPEAKER]))
-            if at == passage.start:
+            if at == first or at in context.breaks:
+                ids.append(SPEAKER_TOKEN.get(context.speakers[at], SPEAKER_TOKEN[UNKNOWN_SPEAKER]))
+            if at == context.start:
                 mark_at = len(ids)
                 ids.append(MARKS[0])
-            ids += self._pieces(passage.words[at])
-            if at == passage.end - 1:
+            ids += self._pieces(context.words[at])
+            if at == context.end - 1:
                 ids.append(MARKS[1])
         if (excess := len(ids) + 1 - MAX_TOKENS) > 0:  # words of many pieces: first from the end, then from the beginning
             behind = max(0, len(ids) - ids.index(MARKS[1]) - 1)

@@ -21,9 +21,9 @@ from medalign.models.status_classifier import (
     STATUSES,
     WORDS_AFTER,
     WORDS_BEFORE,
-    Passage,
-    Reading,
+    MentionContext,
     StatusClassifier,
+    StatusPrediction,
 )
 from medalign.pipeline.companions import (
     as_answered,
@@ -68,10 +68,10 @@ def revised(
     if not mentions:
         return ()
     classifier = classifier or StatusClassifier.load()
-    around = passages(transcript, mentions)
-    reading = classifier.read(around)
-    statuses = as_answered(mentions, [combine(m.status, reading, i) for i, m in enumerate(mentions)], reading)
-    statuses = consistent(mentions, statuses, reading)
+    around = mention_contexts(transcript, mentions)
+    predicted = classifier.predict(around)
+    statuses = as_answered(mentions, [combine(m.status, predicted, i) for i, m in enumerate(mentions)], predicted)
+    statuses = consistent(mentions, statuses, predicted)
     statuses = as_measured(around, [bank[m.concept_id].category == "measurement" for m in mentions], statuses)
     statuses = with_harm_in_the_past(mentions, around, statuses, bank)
     found = []
@@ -80,20 +80,20 @@ def revised(
             mention = replace(mention, status=status, trigger=_trigger(around[index], status, classifier))
         is_medicine = bank[mention.concept_id].category == "medicine"
         if is_medicine:
-            mention = replace(mention, action=_action(status, reading.actions[index]))
-        if is_medicine and _is_allergy(around[index], float(reading.actions[index, ACTIONS.index("reacted")])):
+            mention = replace(mention, action=_action(status, predicted.actions[index]))
+        if is_medicine and _is_allergy(around[index], float(predicted.actions[index, ACTIONS.index("reacted")])):
             mention = replace(mention, concept_id=_allergy_to(mention.concept_id, bank))
         found.append(mention)
     return tuple(without_general_questions(found, bank))
 
 
-def combine(by_rules: Status, reading: Reading, index: int) -> Status:
+def combine(by_rules: Status, predicted: StatusPrediction, index: int) -> Status:
     """One status of two."""
-    own = as_status(reading, index)
+    own = as_status(predicted, index)
     is_plan = (by_rules, own) == ("hypothetical", "present")
-    if own == by_rules or is_plan and reading.actions[index, ACTIONS.index("started")] < STARTED:
+    if own == by_rules or is_plan and predicted.actions[index, ACTIONS.index("started")] < STARTED:
         return by_rules
-    probability = float(reading.other[index] if own == "family" else reading.statuses[index].max())
+    probability = float(predicted.other[index] if own == "family" else predicted.statuses[index].max())
     needed = CHANGE
     if own == "present":
         needed = AFFIRM
@@ -108,13 +108,13 @@ def _action(status: Status, probabilities: np.ndarray) -> Action | None:
     return action if probabilities[ACTIONS.index(action)] >= ACTION else None
 
 
-def as_status(reading: Reading, index: int) -> Status:
+def as_status(predicted: StatusPrediction, index: int) -> Status:
     """What the classifier alone says of a mention: another person's is "family", unless it is denied."""
-    status = STATUSES[int(reading.statuses[index].argmax())]
-    return "family" if reading.other[index] >= 0.5 and status != "negated" else status
+    status = STATUSES[int(predicted.statuses[index].argmax())]
+    return "family" if predicted.other[index] >= 0.5 and status != "negated" else status
 
 
-def passages(transcript: Transcript, mentions: Sequence[Mention]) -> list[Passage]:
+def mention_contexts(transcript: Transcript, mentions: Sequence[Mention]) -> list[MentionContext]:
     """The words around each mention, with who says them."""
     middles_s = np.array([(word.start_s + word.end_s) / 2 for word in transcript.words])
     starts = _segment_starts(transcript)
@@ -123,10 +123,10 @@ def passages(transcript: Transcript, mentions: Sequence[Mention]) -> list[Passag
         first = starts[mention.segment_index]
         start, end = _place(middles_s[first:], mention)
         places.append((first + start, first + end))
-    return passages_at(transcript, places)
+    return contexts_at(transcript, places)
 
 
-def passages_at(transcript: Transcript, places: Iterable[tuple[int, int]]) -> list[Passage]:
+def contexts_at(transcript: Transcript, places: Iterable[tuple[int, int]]) -> list[MentionContext]:
     """The words around those that are words [start, end) of the transcript, with who says them."""
     words, starts = transcript.words, _segment_starts(transcript)
     speakers = [segment.speaker for segment in transcript.segments for _ in segment.words]
@@ -134,7 +134,7 @@ def passages_at(transcript: Transcript, places: Iterable[tuple[int, int]]) -> li
     for start, end in places:
         first, last = max(0, start - WORDS_BEFORE), min(len(words), end + WORDS_AFTER)
         found.append(
-            Passage(
+            MentionContext(
                 tuple(word.text for word in words[first:last]),
                 tuple(speakers[first:last]),
                 frozenset(at - first for at in starts if first <= at < last),
@@ -163,14 +163,14 @@ def _place(middles_s: np.ndarray, mention: Mention) -> tuple[int, int]:
     return start, end
 
 
-def _trigger(passage: Passage, status: Status, classifier: StatusClassifier) -> str | None:
+def _trigger(context: MentionContext, status: Status, classifier: StatusClassifier) -> str | None:
     """The words without which the classifier would be least sure; None for a plain statement."""
-    first, last = max(0, passage.start - MASKED_BEFORE), min(len(passage.words), passage.end + MASKED_AFTER)
-    candidates = [at for at in range(first, last) if not passage.start <= at < passage.end]
+    first, last = max(0, context.start - MASKED_BEFORE), min(len(context.words), context.end + MASKED_AFTER)
+    candidates = [at for at in range(first, last) if not context.start <= at < context.end]
     if not candidates:
-        return None if status == "present" else passage.words[passage.start].strip(".,?!;:")
-    reading = classifier.read([passage, *(passage.without(at) for at in candidates)])
-    sure = reading.other if status == "family" else reading.statuses[:, STATUSES.index(status)]
+        return None if status == "present" else context.words[context.start].strip(".,?!;:")
+    predicted = classifier.predict([context, *(context.without(at) for at in candidates)])
+    sure = predicted.other if status == "family" else predicted.statuses[:, STATUSES.index(status)]
     drop = dict(zip(candidates, (sure[0] - sure[1:]).tolist(), strict=True))
     best = max(candidates, key=lambda at: drop[at])
     if status == "present" and drop[best] < PLAIN:
@@ -180,11 +180,11 @@ def _trigger(passage: Passage, status: Status, classifier: StatusClassifier) -> 
         start -= 1
     while drop.get(end, 0.0) > 0 and drop[end] >= SHARE * drop[best]:
         end += 1
-    return " ".join(passage.words[start:end]).strip(".,?!;:")
+    return " ".join(context.words[start:end]).strip(".,?!;:")
 
 
-def _is_allergy(passage: Passage, reacted: float) -> bool:
-    near = passage.words[max(0, passage.start - NEAR) : passage.end + NEAR]
+def _is_allergy(context: MentionContext, reacted: float) -> bool:
+    near = context.words[max(0, context.start - NEAR) : context.end + NEAR]
     return reacted >= ALLERGY and any(ALLERGY_WORDS.search(word) for word in near)
 
 

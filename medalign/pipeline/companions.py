@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from medalign.concepts import ConceptBank, Mention
 from medalign.core.analysis import Action, Status
-from medalign.models.status_classifier import ACTIONS, STATUSES, Passage, Reading
+from medalign.models.status_classifier import ACTIONS, STATUSES, MentionContext, StatusPrediction
 
 ANSWERED, ANSWERED_WITHIN = 0.9, 2  # how sure an answer is that decides for its question, and segments to it
 CONTRADICTIONS = (("present", "negated"), ("negated", "present"))
@@ -18,14 +18,14 @@ HARM, HARM_WITHIN = re.compile(r"(made|makes|gave|gives|giving|caused|brought)$"
 NUMBER_WITHIN = 5  # words from what is measured to its value
 
 
-def probability(reading: Reading, index: int, status: Status) -> float:
+def probability(predicted: StatusPrediction, index: int, status: Status) -> float:
     """That a mention was said in this sense."""
     if status == "family":
-        return float(reading.other[index])
-    return float(reading.statuses[index, STATUSES.index(status)])
+        return float(predicted.other[index])
+    return float(predicted.statuses[index, STATUSES.index(status)])
 
 
-def as_answered(mentions: Sequence[Mention], statuses: Sequence[Status], reading: Reading) -> list[Status]:
+def as_answered(mentions: Sequence[Mention], statuses: Sequence[Status], predicted: StatusPrediction) -> list[Status]:
     """An answer that names what was asked about decides: "Any nausea or vomiting?" - "Nausea yes, vomiting no"."""
     settled = list(statuses)
     for i, asked in enumerate(mentions):
@@ -35,19 +35,19 @@ def as_answered(mentions: Sequence[Mention], statuses: Sequence[Status], reading
                 break
             pair = (statuses[i], statuses[j])
             if distance and mentions[j].concept_id == asked.concept_id and pair in CONTRADICTIONS:
-                if probability(reading, j, pair[1]) >= ANSWERED > probability(reading, i, pair[0]):
+                if probability(predicted, j, pair[1]) >= ANSWERED > probability(predicted, i, pair[0]):
                     settled[i] = statuses[j]
                 break
     return settled
 
 
-def consistent(mentions: Sequence[Mention], statuses: Sequence[Status], reading: Reading) -> list[Status]:
+def consistent(mentions: Sequence[Mention], statuses: Sequence[Status], predicted: StatusPrediction) -> list[Status]:
     """Where one mention of a concept is read with doubt, a sure one of the same concept decides for it, the nearest first.
 
     What the rules and the classifier agree on is not doubtful; and a medicine may be taken in one sentence and stopped in the
     next.
     """
-    sure = [probability(reading, i, status) for i, status in enumerate(statuses)]
+    sure = [probability(predicted, i, status) for i, status in enumerate(statuses)]
     by_concept: dict[str, list[int]] = {}
     for i, mention in enumerate(mentions):
         by_concept.setdefault(mention.concept_id, []).append(i)
@@ -55,18 +55,18 @@ def consistent(mentions: Sequence[Mention], statuses: Sequence[Status], reading:
     for of_one in by_concept.values():
         clear = [i for i in of_one if sure[i] >= CLEAR]
         for i in of_one:
-            is_ended = ACTIONS[int(reading.actions[i].argmax())] in ENDED and statuses[i] in (*PAST, "negated")
-            agreed = is_ended or STATUSES[int(reading.statuses[i].argmax())] == mentions[i].status != "present"
+            is_ended = ACTIONS[int(predicted.actions[i].argmax())] in ENDED and statuses[i] in (*PAST, "negated")
+            agreed = is_ended or STATUSES[int(predicted.statuses[i].argmax())] == mentions[i].status != "present"
             if clear and sure[i] < DOUBTFUL and not agreed:
                 settled[i] = statuses[min(clear, key=lambda other: abs(other - i))]
     return settled
 
 
-def as_measured(passages: Sequence[Passage], is_measured: Sequence[bool], statuses: Sequence[Status]) -> list[Status]:
+def as_measured(contexts: Sequence[MentionContext], is_measured: Sequence[bool], statuses: Sequence[Status]) -> list[Status]:
     """What was measured is there, whatever is denied beside it: "I can't hear a murmur, and your oxygen level is 96 %"."""
     return [
         "present" if measured and status == "negated" and _has_number(p.words[p.end : p.end + NUMBER_WITHIN]) else status
-        for p, measured, status in zip(passages, is_measured, statuses, strict=True)
+        for p, measured, status in zip(contexts, is_measured, statuses, strict=True)
     ]
 
 
@@ -75,11 +75,11 @@ def _has_number(words: Sequence[str]) -> bool:
 
 
 def with_harm_in_the_past(
-    mentions: Sequence[Mention], passages: Sequence[Passage], statuses: Sequence[Status], bank: ConceptBank
+    mentions: Sequence[Mention], contexts: Sequence[MentionContext], statuses: Sequence[Status], bank: ConceptBank
 ) -> list[Status]:
     """What a medicine did that is no longer taken is over, too: "I used to take a statin, but it made my legs ache"."""
     settled = list(statuses)
-    for i, (mention, p) in enumerate(zip(mentions, passages, strict=True)):
+    for i, (mention, p) in enumerate(zip(mentions, contexts, strict=True)):
         before = p.words[max(0, p.start - HARM_WITHIN) : p.start]
         if statuses[i] != "present" or not any(HARM.match(word) for word in before):
             continue

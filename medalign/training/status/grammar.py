@@ -14,7 +14,7 @@ from importlib.resources import files
 from medalign.concepts import ConceptBank
 from medalign.concepts.tokens import words_of
 from medalign.core.transcript import DOCTOR, PATIENT, UNKNOWN_SPEAKER
-from medalign.models.status_classifier import Passage
+from medalign.models.status_classifier import MentionContext
 
 STATUS_OF = {"p": "present", "n": "negated", "r": "resolved", "h": "historical", "u": "uncertain", "y": "hypothetical"}
 CATEGORY_OF = {  # slots that the bank's names may fill
@@ -31,7 +31,7 @@ LOST = words_of("a the of and to my is it so just really that this well okay")  
 class Example:
     """A mention to learn from."""
 
-    passage: Passage
+    context: MentionContext
     status: str
     is_other: bool  # another person's
     action: str  # of a medicine; empty if not known, or no medicine
@@ -75,18 +75,22 @@ class Grammar:
         if self.talk:
             words, speakers, breaks, mentions = self._amid_talk(words, speakers, breaks, mentions, kind, rng)
         return [
-            Example(Passage(tuple(words), tuple(speakers), frozenset(breaks), m.start, m.end), m.status, m.is_other, m.action)
+            Example(
+                MentionContext(tuple(words), tuple(speakers), frozenset(breaks), m.start, m.end), m.status, m.is_other, m.action
+            )
             for m in mentions
         ]
 
     def as_heard(self, example: Example, rng: random.Random) -> Example:
         """The same mention as a recogniser might have written it, often without knowing who speaks."""
-        p = example.passage
+        p = example.context
         by_segment = [p.speakers[at] for at in sorted(p.breaks | {0})]
         mention = _Mention(p.start, p.end, example.status, example.is_other, example.action)
         words, (mention,), breaks = self._as_heard(list(p.words), [mention], set(p.breaks | {0}), rng)
         speakers = _speakers(len(words), breaks, by_segment, rng)
-        return replace(example, passage=Passage(tuple(words), tuple(speakers), frozenset(breaks), mention.start, mention.end))
+        return replace(
+            example, context=MentionContext(tuple(words), tuple(speakers), frozenset(breaks), mention.start, mention.end)
+        )
 
     def _fill(self, text: str, rng: random.Random) -> tuple[list[str], list[str], set[int], list[_Mention]]:
         """Words, the speaker of each segment, where segments begin, and the mentions."""

@@ -14,8 +14,8 @@ from medalign.concepts import transcript_from_text
 from medalign.core.analysis import Action
 from medalign.core.errors import DataError
 from medalign.core.transcript import Segment
-from medalign.models.status_classifier import STATUSES, Passage
-from medalign.pipeline.assertion import passages_at
+from medalign.models.status_classifier import STATUSES, MentionContext
+from medalign.pipeline.assertion import contexts_at
 from medalign.training.data.consultations import Consultation
 from medalign.training.data.facts import ANNOTATIONS, REMEDY
 from medalign.training.data.tables import numbered_rows
@@ -55,9 +55,9 @@ def labelled_mentions(consultations: Iterable[Consultation], path: Path = MENTIO
                 raise DataError(f"{where}: {consultation.consultation_id} has no utterance {at}; {REMEDY}")
             start, end = _words_at(transcript.segments[at], int(row["start"]), int(row["end"]), where)
             places.append((n_before[at] + start, n_before[at] + end))
-        around = passages_at(transcript, places)
+        around = contexts_at(transcript, places)
         collection = re.split("[-_]", consultation.consultation_id)[0].rstrip("0123456789")
-        found.setdefault(collection, []).extend(_example(passage, row) for passage, (_, row) in zip(around, rows, strict=True))
+        found.setdefault(collection, []).extend(_example(context, row) for context, (_, row) in zip(around, rows, strict=True))
     return found
 
 
@@ -74,5 +74,5 @@ def _words_at(segment: Segment, start: int, end: int, where: str) -> tuple[int, 
     return inside[0], inside[-1] + 1
 
 
-def _example(passage: Passage, row: dict) -> Example:
-    return Example(passage, row["status"], row["whose"] == "other", row["action"])
+def _example(context: MentionContext, row: dict) -> Example:
+    return Example(context, row["status"], row["whose"] == "other", row["action"])

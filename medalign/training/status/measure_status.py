@@ -8,7 +8,7 @@ from pathlib import Path
 from medalign.concepts import ConceptBank, Mention, find_mentions, transcript_from_text
 from medalign.core.transcript import Transcript
 from medalign.models.status_classifier import ACTIONS, StatusClassifier
-from medalign.pipeline.assertion import as_status, passages, revised
+from medalign.pipeline.assertion import as_status, mention_contexts, revised
 from medalign.training.data.consultations import Consultation
 from medalign.training.data.facts import OF_STATUS, Fact, FactNames
 from medalign.training.data.tables import read_rows
@@ -22,8 +22,8 @@ def readers(classifier: StatusClassifier) -> dict[str, Reader]:
     """The three ways, by name: each gives mentions their statuses."""
 
     def alone(transcript: Transcript, mentions: Sequence[Mention]) -> tuple[Mention, ...]:
-        reading = classifier.read(passages(transcript, mentions))
-        return tuple(replace(m, status=as_status(reading, i)) for i, m in enumerate(mentions))
+        predicted = classifier.predict(mention_contexts(transcript, mentions))
+        return tuple(replace(m, status=as_status(predicted, i)) for i, m in enumerate(mentions))
 
     return {
         "rules": lambda _, mentions: tuple(mentions),
@@ -125,7 +125,7 @@ def _measure_actions(
     for key, transcript in said.items():
         of_one = [fact for fact in facts if fact.consultation_id == key and fact.action]
         mentions = find_mentions(transcript, bank)
-        actions = classifier.read(passages(transcript, mentions)).actions.argmax(1) if mentions else ()
+        actions = classifier.predict(mention_contexts(transcript, mentions)).actions.argmax(1) if mentions else ()
         for mention, action in zip(mentions, actions, strict=True):
             wanted = {fact.action for fact in of_one if _is_at(mention, fact, names)}
             if wanted and ACTIONS[action] in wanted:

@@ -125,7 +125,7 @@ def _batches(
     """In random order, rows of similar length together."""
     rng.shuffle(examples)
     for at in range(0, len(examples), size * CHUNK):
-        chunk = [(classifier.tokens(example.passage), example) for example in examples[at : at + size * CHUNK]]
+        chunk = [(classifier.tokens(example.context), example) for example in examples[at : at + size * CHUNK]]
         chunk.sort(key=lambda pair: len(pair[0]))
         batches = [chunk[i : i + size] for i in range(0, len(chunk) - size + 1, size)]
         rng.shuffle(batches)
