@@ -6,19 +6,26 @@ cd "$(dirname "$0")/.."
 
 as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
 
+# Imported modules are compiled once, not by each of the processes that tests start.
+unset PYTHONDONTWRITEBYTECODE
+
 # The page is tested in a real browser; voices are tested with real engines.
 missing=()
 command -v chromium >/dev/null || missing+=(chromium)
 command -v flite >/dev/null || missing+=(flite)
 command -v espeak-ng >/dev/null || missing+=(espeak-ng)
-if [ "${#missing[@]}" -gt 0 ]; then
+programs() {
   as_root apt-get update -qq
   as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
-fi
+}
+[ "${#missing[@]}" = 0 ] || programs & # beside the packages below: one waits for the disk while the other computes
+installing=$!
 
 venv=${MEDALIGN_TEST_VENV:-.venv-test}
 [ -x "$venv/bin/python" ] || python3 -m venv "$venv"
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check -r requirements.txt -r requirements/dev.txt
+# What nothing imports need not be compiled, which is most of it.
+"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-compile -r requirements.txt -r requirements/dev.txt
+wait "$installing"
 "$venv/bin/python" -m ruff check .
 "$venv/bin/python" -m ruff format --check .
 if [ "$#" = 0 ]; then

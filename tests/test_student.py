@@ -50,7 +50,7 @@ def test_the_log_mel_is_the_one_faster_whisper_computes(waveform):
     assert np.abs(ours - theirs[:, : ours.shape[1]]).max() < 1e-3
 
 
-def test_the_same_file_twice_and_in_a_batch_gives_the_same_embedding(student, waveform):
+def test_the_same_file_twice_and_in_a_batch_gives_the_same_embedding(student, waveform, forgetful):
     clips = [waveform[: n * SAMPLE_RATE_HZ] for n in (5, 3, 40)]  # the last one is more than a chunk
     alone = np.concatenate([student.encode([clip]) for clip in clips])
     again = np.concatenate([student.encode([clip]) for clip in clips])
@@ -154,7 +154,9 @@ def test_a_stretch_does_not_depend_on_its_batch(student, waveform):
     assert np.abs(student.embed(frames, [short, long])[0] - student.embed(frames, [short])[0]).max() < 1e-5
 
 
-def test_frames_cover_the_whole_recording_at_fifty_a_second(student, waveform):
+def test_frames_cover_the_whole_recording_at_fifty_a_second(student, waveform, monkeypatch):
+    nothing = torch.zeros(1, 1500, student.encoder.dim)  # how many there are does not depend on what they are
+    monkeypatch.setattr(student.encoder, "forward", lambda features: nothing.expand(len(features.values), -1, -1))
     for duration_s in (0.5, 29.9, 30.0, 31.0, 54.0, 55.0, 75.0):
         clip = waveform[: int(duration_s * SAMPLE_RATE_HZ)]
         assert len(student.frames(clip)) == pytest.approx(len(clip) / SAMPLE_RATE_HZ * 50, abs=1)
