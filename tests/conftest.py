@@ -75,6 +75,19 @@ def pytest_xdist_node_collection_finished(node, ids: list[str]) -> None:
         pytest.exit("pytest-xdist sees no groups of tests; see the bound of pytest in requirements/dev.txt", returncode=1)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item):
+    """What tests of the page reach is not measured: they would take half as long again."""
+    measured = getattr(item.config.pluginmanager.get_plugin("_cov"), "cov_controller", None)
+    if measured is None or item.get_closest_marker("browser") is None:
+        return (yield)
+    measured.pause()
+    try:
+        return (yield)
+    finally:
+        measured.resume()
+
+
 @pytest.fixture(scope="session")
 def examples():
     return {example.slug: example for example in load_examples()}
