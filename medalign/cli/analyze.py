@@ -134,7 +134,11 @@ def _preview(arguments: argparse.Namespace) -> None:
 def _search(arguments: argparse.Namespace) -> None:
     listener, recording = _load_listener(arguments)
     hits = listener.search(recording, arguments.phrase, arguments.hits)
-    lines = [f"{clock(h.start_s)}-{clock(h.end_s)}  fits better than {h.percentile:.0f} % of other texts" for h in hits]
+    lines = [
+        f"{clock(h.start_s)}-{clock(h.end_s)}  fits better than {h.percentile:.0f} % of other texts"
+        + ("" if h.is_likely else "; probably not said here")
+        for h in hits
+    ]
     answer([asdict(hit) for hit in hits], arguments.json, lines)
 
 

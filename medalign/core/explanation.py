@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from medalign.core.transcript import Word
 
+SAID_FROM = 99.0  # percentile; below it, more than one text in a hundred fits better by chance
+
 
 @dataclass(frozen=True)
 class SearchHit:
@@ -13,6 +15,11 @@ class SearchHit:
     end_s: float
     score: float  # cosine
     percentile: float
+
+    @property
+    def is_likely(self) -> bool:
+        """Whether the phrase was probably said here; somewhere it always fits best, said or not."""
+        return self.percentile >= SAID_FROM
 
 
 @dataclass(frozen=True)

@@ -224,7 +224,9 @@ class Listener:
         return self.find(self.encode(recording_of(source)), phrase, n_hits)
 
     def find(self, encoded: EncodedRecording, phrase: str, n_hits: int = N_HITS) -> tuple[SearchHit, ...]:
-        """Where it sounds most like a phrase, the best place first; places don't overlap.
+        """Where it sounds most like a phrase, the best place first, by percentile; places don't overlap.
+
+        Some place is always the best: `SearchHit.is_likely` tells whether the phrase was probably said there.
 
         Raises:
             DataError: the phrase is empty or too long.
@@ -232,15 +234,14 @@ class Listener:
         text = np.repeat(self.teacher.encode([_checked(phrase)]), len(encoded.windows_s), axis=0)
         scores = (encoded.audio * text).sum(1)
         scores[_silent(encoded.windows_s, encoded.speech_s)] = -1.0
-        percentiles = self.calibration.percentile(encoded.audio, text)
+        percentiles = self.calibration.percentile(encoded.audio, text).round(1)
         hits: list[SearchHit] = []
-        for i in np.argsort(-scores, kind="stable"):
+        for i in np.lexsort((-scores, -percentiles)):
             start_s, end_s = encoded.windows_s[i]
-            if len(hits) == n_hits or scores[i] == -1.0:
+            if len(hits) == n_hits:
                 break
-            if all(end_s <= hit.start_s or start_s >= hit.end_s for hit in hits):
-                score, percentile = round(float(scores[i]), 4), round(float(percentiles[i]), 1)
-                hits.append(SearchHit(round(start_s, 3), round(end_s, 3), score, percentile))
+            if scores[i] > -1.0 and all(end_s <= hit.start_s or start_s >= hit.end_s for hit in hits):
+                hits.append(SearchHit(round(start_s, 3), round(end_s, 3), round(float(scores[i]), 4), float(percentiles[i])))
         return tuple(hits)
 
 

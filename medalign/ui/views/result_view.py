@@ -12,7 +12,6 @@ SEARCH_HEADING = (
     '<h2>Search in the sound</h2><p class="hint">Any words, such as “trouble sleeping”: the places that sound closest in '
     "meaning, whether or not the transcript has these words.</p>"
 )
-GOOD_FROM = 99.0  # percentile; below it, one text in a hundred would fit better by chance
 MAX_PLACES = 6
 
 
@@ -46,7 +45,7 @@ def measurements_view(
 
 def hits_view(phrase: str, hits: Sequence[SearchHit]) -> Markup:
     """Places that sound like a phrase."""
-    return macros("result").hits(phrase, hits, GOOD_FROM)
+    return macros("result").hits(phrase, hits)
 
 
 def details_view(analysis: Analysis) -> Markup:
