@@ -14,6 +14,7 @@ import numpy as np
 
 from medalign.concepts import ConceptBank, Mention
 from medalign.concepts.mentions import DRUG_ALLERGY
+from medalign.concepts.tokens import words_of
 from medalign.core.analysis import Action, Status
 from medalign.core.transcript import Transcript
 from medalign.models.status_classifier import (
@@ -37,6 +38,9 @@ ALLERGY = 0.9  # probability from which on a medicine is one that somebody react
 ALLERGY_WORDS, NEAR = re.compile(r"allerg|react|intoleran|hives|rash|swell|swoll|anaphyla", re.IGNORECASE), 12
 MASKED_BEFORE, MASKED_AFTER = 6, 8  # words around a mention among which those that decide are looked for
 SHARE = 0.5  # a neighbour that decides half as much belongs to the trigger
+PUNCTUATION = ".,?!;:"
+# Words that mean nothing alone: hidden, they move the classifier at times, but shown they would explain nothing.
+EMPTY_WORDS = words_of("a an the my your his her our their this that these those it its of to and is are be with for")
 PLAIN = 0.2  # a statement whose words each decide less than this is a plain one
 STARTED = 0.5  # a medicine as likely prescribed today is no mere plan
 ACTION = 0.4  # an action less likely is not told
@@ -168,11 +172,11 @@ def _trigger(context: MentionContext, status: Status, classifier: StatusClassifi
     first, last = max(0, context.start - MASKED_BEFORE), min(len(context.words), context.end + MASKED_AFTER)
     candidates = [at for at in range(first, last) if not context.start <= at < context.end]
     if not candidates:
-        return None if status == "present" else context.words[context.start].strip(".,?!;:")
+        return None if status == "present" else context.words[context.start].strip(PUNCTUATION)
     predicted = classifier.predict([context, *(context.without(at) for at in candidates)])
     sure = predicted.other if status == "family" else predicted.statuses[:, STATUSES.index(status)]
     drop = dict(zip(candidates, (sure[0] - sure[1:]).tolist(), strict=True))
-    best = max(candidates, key=lambda at: drop[at])
+    best = max(candidates, key=lambda at: (context.words[at].strip(PUNCTUATION).lower() not in EMPTY_WORDS, drop[at]))
     if status == "present" and drop[best] < PLAIN:
         return None
     start, end = best, best + 1
@@ -180,7 +184,7 @@ def _trigger(context: MentionContext, status: Status, classifier: StatusClassifi
         start -= 1
     while drop.get(end, 0.0) > 0 and drop[end] >= SHARE * drop[best]:
         end += 1
-    return " ".join(context.words[start:end]).strip(".,?!;:")
+    return " ".join(context.words[start:end]).strip(PUNCTUATION)
 
 
 def _is_allergy(context: MentionContext, reacted: float) -> bool:
