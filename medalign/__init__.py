@@ -3,6 +3,7 @@
 The names below are imported when they are first used, so that `import medalign` loads no model library.
 """
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
     from medalign.models.student import Student
     from medalign.models.teacher import Teacher
     from medalign.pipeline.analyzer import Analyzer
+
+# onnxruntime, which faster-whisper detects speech with, asks this when it is first imported; a call afterwards comes too late
+# for the host that it looks up and for the files that it writes in the home folder.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 __version__ = "0.1.0"
 __all__ = [

@@ -9,11 +9,12 @@ as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
 # Imported modules are compiled once, not by each of the processes that tests start.
 unset PYTHONDONTWRITEBYTECODE
 
-# The page is tested in a real browser; voices are tested with real engines.
+# The page is tested in a real browser, voices with real engines, and what leaves the process is seen by strace.
 missing=()
 command -v chromium >/dev/null || missing+=(chromium)
 command -v flite >/dev/null || missing+=(flite)
 command -v espeak-ng >/dev/null || missing+=(espeak-ng)
+command -v strace >/dev/null || missing+=(strace)
 programs() {
   as_root apt-get update -qq
   as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"

@@ -39,12 +39,10 @@ class Transcriber:
         Raises:
             WeightsError: unknown name, missing or altered files, or not a CTranslate2 Whisper.
         """
-        import onnxruntime
         from faster_whisper import WhisperModel
 
         from medalign.models.log_mel import PiecewiseFeatureExtractor
 
-        onnxruntime.disable_telemetry_events()  # on by default in its voice-activity detector's runtime
         weights = resolve(name, weight_files=("model.bin",))
         with reading(f"'{name}' can't be loaded as a faster-whisper model", error=WeightsError, remedy="give another --asr"):
             self._model = WhisperModel(
