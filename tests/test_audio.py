@@ -173,3 +173,86 @@ def test_a_fifo_or_a_device_is_refused_without_waiting_for_it(tmp_path):
     for path in (tmp_path / "fifo.wav", "/dev/null"):
         with pytest.raises(AudioError, match="is not a file"):
             load_recording(path)
+
+
+def inverted(duration_s: float = TONE_S) -> np.ndarray:
+    """One sound on both channels, with opposite signs, and a little noise of each."""
+    noise = np.random.default_rng(0).normal(0, 0.01, (int(duration_s * SAMPLE_RATE_HZ), 2))
+    return tone(SAMPLE_RATE_HZ, duration_s)[:, None] * [0.9, -0.7] + noise
+
+
+def test_channels_that_would_cancel_each_other_out_are_noticed(write_wav):
+    expected = tone(SAMPLE_RATE_HZ) * 0.8
+    for recording in (
+        load_recording(write_wav("inverted.wav", inverted())),
+        load_recording(inverted(), sample_rate_hz=SAMPLE_RATE_HZ),
+    ):
+        assert recording.is_inverted and recording.channel_power is None and recording.source_channels == 2
+        assert np.abs(recording.waveform - expected).max() < 0.05
+
+
+def test_a_mono_part_beside_inverted_channels_is_kept(write_wav):
+    mono = tone(SAMPLE_RATE_HZ, 0.5)
+    parts = [Path(write_wav(f"{i}.wav", part)).read_bytes() for i, part in enumerate((inverted(), mono))]
+    recording = load_recording(b"".join(parts))
+    assert recording.is_inverted and np.abs(recording.waveform[-len(mono) :] - mono).max() < 1e-3
+
+
+@pytest.mark.parametrize(
+    "right",
+    [
+        pytest.param(np.random.default_rng(1).normal(0, 0.2, 48_000), id="another sound"),
+        pytest.param(tone(SAMPLE_RATE_HZ), id="the same sound"),
+        pytest.param(np.zeros(48_000), id="silence"),
+        pytest.param(-0.2 * tone(SAMPLE_RATE_HZ) + 0.5 * np.random.default_rng(1).normal(0, 1, 48_000), id="crosstalk"),
+    ],
+)
+def test_channels_that_differ_are_not_turned_over(right):
+    left = tone(SAMPLE_RATE_HZ)
+    recording = load_recording(np.stack([left, right], 1) * 0.5, sample_rate_hz=SAMPLE_RATE_HZ)
+    assert not recording.is_inverted
+    assert np.abs(recording.waveform - np.clip((left + right) / 4, -1, 1)).max() < 1e-3
+
+
+def test_opposite_constants_are_not_an_inverted_sound():
+    samples = np.stack([0.1 * tone(SAMPLE_RATE_HZ) + 0.4, 0.1 * tone(SAMPLE_RATE_HZ) - 0.4], 1)
+    assert not load_recording(samples, sample_rate_hz=SAMPLE_RATE_HZ).is_inverted
+
+
+@pytest.mark.parametrize("n_channels", [1, 2])
+def test_the_share_of_clipped_samples_is_known(write_wav, n_channels):
+    """40 dB too loud on one channel, the other as it should be."""
+    loud = np.clip(tone(48_000) * 100, -1, 1)
+    samples = loud if n_channels == 1 else np.stack([0.1 * tone(48_000), loud], 1)
+    assert load_recording(write_wav("loud.wav", samples, 48_000)).clipped_share > 0.4
+    assert load_recording(write_wav("fine.wav", tone(48_000), 48_000)).clipped_share == 0
+
+
+def speech_like(peak: float, duration_s: float = 4.0) -> np.ndarray:
+    """Noise in syllables, and a door of full scale for 30 ms."""
+    rng = np.random.default_rng(0)
+    times_s = np.arange(int(duration_s * SAMPLE_RATE_HZ)) / SAMPLE_RATE_HZ
+    samples = rng.normal(0, 0.3, len(times_s)) * (np.sin(2 * np.pi * 3 * times_s) > 0)
+    samples = peak * samples / np.abs(samples).max()
+    samples[1_000:1_480] = 0.9 * rng.choice([-1, 1], 480)
+    return samples
+
+
+def test_a_very_quiet_recording_is_raised_for_the_models_and_nothing_else_is():
+    quiet, usual = (load_recording(speech_like(peak), sample_rate_hz=SAMPLE_RATE_HZ) for peak in (0.001, 0.3))
+    assert quiet.is_quiet and np.abs(quiet.waveform[2_000:]).max() == pytest.approx(0.001, rel=0.01)
+    assert 0.1 < np.abs(quiet.levelled[2_000:]).max() <= 1 and np.abs(quiet.levelled).max() <= 1
+    assert not usual.is_quiet and usual.levelled is usual.waveform
+
+
+@pytest.mark.parametrize("magnitude", [0.0, 3e-5, 1e-4])
+def test_a_muted_microphone_is_silent_and_not_quiet(magnitude):
+    samples = magnitude * np.random.default_rng(0).choice([-1.0, 0.0, 1.0], 2 * SAMPLE_RATE_HZ)
+    recording = load_recording(samples, sample_rate_hz=SAMPLE_RATE_HZ)
+    assert not recording.is_quiet and recording.levelled is recording.waveform
+
+
+def test_one_loud_second_in_a_long_silence_is_not_quiet():
+    samples = 1e-3 * np.random.default_rng(0).normal(0, 1, 300 * SAMPLE_RATE_HZ)
+    samples[SAMPLE_RATE_HZ : 2 * SAMPLE_RATE_HZ] += tone(SAMPLE_RATE_HZ, 1.0)
+    assert not load_recording(samples, sample_rate_hz=SAMPLE_RATE_HZ).is_quiet

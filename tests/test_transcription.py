@@ -21,7 +21,7 @@ from medalign.core.audio import SAMPLE_RATE_HZ, Recording, load_recording
 from medalign.core.transcript import Word
 from medalign.evaluation.word_errors import normalize
 from medalign.models.log_mel import PiecewiseFeatureExtractor
-from medalign.models.transcription import FRAMES_PER_S, _finished
+from medalign.models.transcription import FRAMES_PER_S, _finished, speech_stretches
 from medalign.training.data.voices import speak
 
 DATA = Path(os.environ.get("MEDALIGN_DATA", Path(__file__).parents[2] / "shared" / "data"))
@@ -74,6 +74,14 @@ def test_ten_seconds_of_leading_silence_move_every_word_by_ten_seconds(transcrib
     assert late_words[0].start_s == pytest.approx(plain_words[0].start_s + 10, abs=0.5)
     assert late_words[-1].end_s <= 30
     assert all(a.start_s <= b.start_s for a, b in zip(late_words, late_words[1:], strict=False))
+
+
+def test_speech_fifty_decibels_below_the_usual_is_heard_and_written(transcriber, examples):
+    waveform = load_recording(examples["chest-pain"].audio_path).waveform[: 8 * SAMPLE_RATE_HZ]
+    quiet = (np.round(waveform * 10 ** (-50 / 20) * 32_768) / 32_768).astype(np.float32)  # in 16 bits
+    recording = Recording("quiet", quiet, SAMPLE_RATE_HZ, 1)
+    assert np.diff(speech_stretches(recording)).sum() > 6
+    assert "i hear you have had some chest pain" in transcriber.transcribe(recording).text.lower()
 
 
 def test_no_word_is_invented_where_nobody_speaks(analyzer, not_speech, write_wav):

@@ -62,7 +62,7 @@ class Transcriber:
         an error can't feed itself. Segments without words are dropped.
         """
         segments, info = self._model.transcribe(
-            recording.waveform,
+            recording.levelled,
             beam_size=5,
             vad_filter=True,
             word_timestamps=True,
@@ -118,7 +118,7 @@ def speech_stretches(recording: Recording) -> Float[np.ndarray, "n 2"]:
     """Stretches with a voice in them: start and end in seconds, by the recogniser's own detector (Silero)."""
     from faster_whisper.vad import get_speech_timestamps
 
-    stretches = get_speech_timestamps(recording.waveform)
+    stretches = get_speech_timestamps(recording.levelled)
     return np.array([(s["start"], s["end"]) for s in stretches], float).reshape(-1, 2) / SAMPLE_RATE_HZ
 
 

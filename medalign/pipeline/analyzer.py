@@ -46,6 +46,7 @@ from medalign.pipeline.listener import EncodedRecording, Listener, overlap_s
 from medalign.pipeline.misheard_names import find_corrected_mentions, find_corrections
 from medalign.pipeline.progress import AudioPreview, Clock, Progress
 from medalign.pipeline.speakers import name_speakers
+from medalign.pipeline.warnings_about import warnings_about
 
 TRANSCRIBING, ENCODING = "Writing down what is said", "Listening to the audio itself"
 NICE = 10
@@ -128,7 +129,7 @@ class Analyzer:
             transcript=transcript,
             corrections=annotated.corrections,
             sound_events=encoded.sound_events,
-            warnings=_warnings(recording, transcript),
+            warnings=warnings_about(recording, transcript),
             timings_s=clock.timings(),
             **parts,
         )
@@ -271,18 +272,3 @@ def _align_windows(
             is_mismatch = overlap_s((start_s, end_s), encoded.speech_s) >= DROPPED_SPEECH_S
         rows.append(WindowAlignment(round(start_s, 3), round(end_s, 3), score, percentile, text, is_mismatch))
     return tuple(rows)
-
-
-def _warnings(recording: Recording, transcript: Transcript) -> tuple[str, ...]:
-    warnings = []
-    if not transcript.segments:
-        warnings.append("No speech detected. Check the microphone or the file, and record again.")
-    if not is_english(transcript):
-        named = f" ('{transcript.language}')" if transcript.language not in (None, "en") else ""
-        warnings.append(
-            f"This does not seem to be English{named}. MedAlign knows English only: no concepts are shown, and the words and "
-            "their fit should not be relied on."
-        )
-    if recording.channel_power is not None:
-        warnings.append("Stereo: each channel was taken for one speaker; words and concepts come from both mixed together.")
-    return tuple(warnings)

@@ -49,7 +49,7 @@ class HotwordRescorer:
         chunk = max(0, round(((start_s + end_s) / 2 - CHUNK_S / 2) / STEP_S))
         if chunk not in self._chunks:
             begin = round(chunk * STEP_S * SAMPLE_RATE_HZ)
-            waveform = self.recording.waveform[begin : begin + round(CHUNK_S * SAMPLE_RATE_HZ)]
+            waveform = self.recording.levelled[begin : begin + round(CHUNK_S * SAMPLE_RATE_HZ)]
             self._chunks[chunk] = self.transcriber.encode(waveform)
         offset_s = chunk * STEP_S
         first, last = round((start_s - offset_s) * FRAMES_PER_S), round((end_s - offset_s) * FRAMES_PER_S)

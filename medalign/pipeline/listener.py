@@ -131,7 +131,7 @@ class Listener:
         rate = self.student.encoder.frames_per_s
         threshold = self.calibration.fits["concept in audio"].threshold
         audio = np.zeros((0, concepts.shape[1]), np.float32)
-        for so_far in self.student.frames_so_far(recording.waveform) if frames is None else (frames,):
+        for so_far in self.student.frames_so_far(recording.levelled) if frames is None else (frames,):
             complete = [window for window in windows_s if round(window[1] * rate) <= len(so_far)]
             is_whole = len(complete) == len(windows_s)
             if not is_whole and len(complete) <= len(audio) * MORE:

@@ -59,7 +59,7 @@ def name_speakers(transcript: Transcript, recording: Recording) -> Transcript:
     if recording.channel_power is not None:
         voices = _by_channel(pieces, recording.channel_power)
     else:
-        voices = _by_voice(pieces, recording.waveform)
+        voices = _by_voice(pieces, recording.levelled)
     if len(set(voices.tolist()) - {-1}) < 2:
         return transcript
     return _cut(transcript, pieces, voices, _roles(transcript, pieces, voices))

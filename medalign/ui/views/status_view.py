@@ -7,6 +7,7 @@ import numpy as np
 from medalign import __version__
 from medalign.core.analysis import DISCLAIMER
 from medalign.core.audio import FORMATS, MAX_BYTES, MAX_DURATION_S
+from medalign.core.recording import SILENT_BELOW
 from medalign.ui.files import address
 from medalign.ui.views.markup import Markup, macros
 
@@ -25,7 +26,6 @@ OWN_RECORDING = "<h2>Your own recording</h2>"
 EXAMPLES = """<h2>Try an example</h2><p class="hint">Invented consultations in synthetic voices, analysed beforehand: one press
 shows the result.</p>"""
 BEFOREHAND = '<p class="hint">Analysed beforehand, by the models named under “Details for researchers”.</p>'
-SILENT_BELOW = 1e-3  # of full scale, -60 dB: a muted microphone, not a quiet room
 KEYS = (
     ("j, k", "next, previous concept"),
     ("Enter", "hear the evidence of the concept in focus"),

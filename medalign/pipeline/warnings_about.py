@@ -1,0 +1,37 @@
+"""What a reader has to know of a recording before they rely on its result."""
+
+from medalign.concepts.language import is_english
+from medalign.core.audio import Recording
+from medalign.core.transcript import Transcript
+
+OVERDRIVEN = 0.01  # of the samples at full scale: speech 10 dB too loud, in any format
+
+
+def warnings_about(recording: Recording, transcript: Transcript) -> tuple[str, ...]:
+    """One sentence or two for each thing that is wrong, in the order in which it matters."""
+    warnings = []
+    if not transcript.segments:
+        warnings.append("No speech detected. Check the microphone or the file, and record again.")
+    if not is_english(transcript):
+        named = f" ('{transcript.language}')" if transcript.language not in (None, "en") else ""
+        warnings.append(
+            f"This does not seem to be English{named}. MedAlign knows English only: no concepts are shown, and the words and "
+            "their fit should not be relied on."
+        )
+    if recording.is_quiet:
+        warnings.append(
+            "This recording is very quiet. It was made louder before it was listened to; faint words may be missing. Move the "
+            "microphone closer, or raise its level."
+        )
+    if recording.clipped_share >= OVERDRIVEN:
+        warnings.append(
+            f"This recording is overdriven: {recording.clipped_share:.0%} of it is cut off at full scale; words may be wrong. "
+            "Lower the microphone's level."
+        )
+    if recording.is_inverted:
+        warnings.append(
+            "The stereo channels hold the same sound with opposite signs and would silence each other; one was turned over."
+        )
+    if recording.channel_power is not None:
+        warnings.append("Stereo: each channel was taken for one speaker; words and concepts come from both mixed together.")
+    return tuple(warnings)
