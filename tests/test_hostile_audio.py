@@ -73,8 +73,8 @@ def nothing_opened_in(folder: Path):
 def secret(tmp_path):
     """A recording in a folder of its own that nobody was given."""
     (tmp_path / "secret").mkdir()
-    path = tmp_path / "secret" / "secret.wav"
-    path.write_bytes(wav(tone(SAMPLE_RATE_HZ)))
+    path = tmp_path / "secret" / "secret.ts"  # which every kind of playlist may name
+    path.write_bytes(encode("mpegts", "aac", 44_100, tone(44_100)))
     return path
 
 
@@ -101,8 +101,8 @@ def test_a_playlist_is_refused_at_once_and_nothing_it_names_is_read(tmp_path, se
     path = tmp_path / name
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.setblocking(False)
-        address = f"http://127.0.0.1:{server.getsockname()[1]}/secret.wav"
-        for other in (str(secret), f"file:{secret}", "secret/secret.wav", address, name):
+        address = f"http://127.0.0.1:{server.getsockname()[1]}/secret.ts"
+        for other in (str(secret), f"file:{secret}", "secret/secret.ts", address, name):
             path.write_text(PLAYLISTS[name].format(other=other))
             started = time.monotonic()
             with nothing_opened_in(secret.parent):

@@ -16,7 +16,7 @@ from medalign.core.errors import AudioError
 from medalign.core.mixing import mix_down, too_long
 from medalign.core.recording import Recording
 
-DEADLINE_S = 120.0  # an hour takes ten seconds on one core
+DEADLINE_S = 120.0  # an hour takes 6 to 18 s on one core, by its format
 MAX_PACKET_BYTES = 4 * 2**20  # of encoded sound; a second of any recorder's is less
 FORMATS = "wav, mp3, m4a, mp4, ogg, webm or flac"
 # How recordings begin, in formats whose joined files FFmpeg does not read as it should; of ogg, each page and its flags.
