@@ -712,3 +712,12 @@ def test_an_export_that_cannot_be_written_is_found_out_before_the_work(options, 
     assert main(["analyze", str(examples["chest-pain"].audio_path), *options]) == 2
     message = capsys.readouterr().err
     assert problem in message and message.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "read"),
+    [("1", "tablets", "1 tablet"), ("1", "glasses a day", "1 glass a day"), ("2", "tablets", "2 tablets"),
+     ("1", "glass", "1 glass"), ("1", "mmol/l", "1 mmol/l"), ("1", "a day", "1 a day"), ("1", "inches", "1 inch")],
+)  # fmt: skip
+def test_one_is_no_plural(value, unit, read):
+    assert Measurement("dose", value, unit, "one", 0.0, 1.0).amount == read

@@ -163,7 +163,7 @@ def _summary(analysis: Analysis) -> list[str]:
     lines.append("")
     lines += in_columns([("concept", "code", "status", "found in", "first place"), *map(_concept_cells, analysis.concepts)])
     if analysis.measurements:
-        lines += ["", *(f"{m.kind}: {m.value} {m.unit}  [{clock(m.start_s)}] {m.text}" for m in analysis.measurements)]
+        lines += ["", *(f"{m.kind}: {m.amount}  [{clock(m.start_s)}] {m.text}" for m in analysis.measurements)]
     for word in analysis.critical_words:
         lines += ["", f"Check at {clock(word.start_s)} “{word.text}”: {doubt_of(word)}"]
     if marked := [clock(window.start_s) for window in analysis.alignment.windows if window.is_mismatch]:

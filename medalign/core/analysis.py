@@ -1,10 +1,10 @@
 """The result of listening to one recording: frozen values, and `to_dict()` for the JSON contract.
 
-Each concept is looked for twice, independently: the *teacher* reads the transcript, the *student* hears the audio. Both give a
-probability calibrated on held-out consultations; the raw cosine is kept as `raw_score` for researchers and is not
-comparable between concepts, models or sources.
+Each concept is looked for twice, independently: the *teacher* reads the transcript, the *student* hears the audio. Both give
+a calibrated probability; the raw cosine, `raw_score`, is not comparable between concepts, models or sources.
 """
 
+import re
 from dataclasses import asdict, dataclass
 from typing import Literal
 
@@ -114,6 +114,12 @@ class Measurement:
     end_s: float
     concept_id: str | None = None  # the medicine of a dose, what a duration is about; None where the words don't tell
     is_plausible: bool = True  # False: no person has such a value; to be checked
+
+    @property
+    def amount(self) -> str:
+        """Value and unit as one reads them: "1 tablet", "2 tablets"."""
+        one = re.sub(r"^([a-z]+(?:ss|ch))es\b|^([a-z]+[a-rt-z])s\b", r"\1\2", self.unit)
+        return f"{self.value} {one if self.value == '1' else self.unit}"
 
 
 @dataclass(frozen=True)
@@ -289,7 +295,6 @@ class Analysis:
                 if found != written:
                     raise ValueError(f"{place} is {found!r:.60}, expected {written!r:.60}")
         except (TypeError, ValueError) as error:
-            raise DataError(
-                f"not an analysis as MedAlign writes it ({error}); give it the JSON of `medalign analyze`"
-            ) from error
+            told = f"not an analysis as MedAlign writes it ({error}); give it the JSON of `medalign analyze`"
+            raise DataError(told) from error
         return analysis

@@ -73,7 +73,7 @@ def _clinical(case: Case) -> tuple[list[dict], list[str]]:
         narrative = f'{measurement.kind}, said: "{measurement.text}" at {clock(measurement.start_s)}'
         elements = observation(measurement)
         if elements is not None and not measurement.is_plausible:
-            left_out.append(f"{narrative}: {measurement.value} {measurement.unit} can't be true of a person; to be checked")
+            left_out.append(f"{narrative}: {measurement.amount} can't be true of a person; to be checked")
         elif elements is not None and sense == "present":
             note = [{"text": markdown(narrative)}]
             resources.append(case.resource("Observation", narrative, **elements, subject=case.subject, note=note))

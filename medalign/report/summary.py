@@ -80,7 +80,7 @@ def summarize(concepts: Sequence[ConceptFinding], measurements: Sequence[Measure
                 concept.label,
                 concept.concept_id,
                 len(concept.text_evidence),
-                tuple(dict.fromkeys(f"{m.value} {m.unit}" + CHECK * (not m.is_plausible) for m in numbers)),
+                tuple(dict.fromkeys(m.amount + CHECK * (not m.is_plausible) for m in numbers)),
                 concept.text_evidence[0],
             )
         )
