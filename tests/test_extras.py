@@ -1,14 +1,17 @@
 """What is installed: requirements, extras, and what works or what is said without one of them."""
 
+import json
 import os
 import re
 import subprocess
 import sys
 import sysconfig
-from importlib.metadata import distribution, packages_distributions
+from importlib.metadata import Distribution, PackageNotFoundError, distribution, packages_distributions
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from medalign import __version__
 from medalign.cli import EXTRAS
@@ -18,6 +21,20 @@ ROOT = Path(__file__).parents[1]
 TRAIN = ["train", EXAMPLES / "manifest.csv", "--out", "x"]
 pytestmark = pytest.mark.models
 SITE = Path(sysconfig.get_paths()["purelib"])
+# Distributions that ask for their source under the GPL or LGPL, or hold a library that does, and why they are needed. No other
+# may come in unseen; NOTICE credits each.
+GPL = {
+    "av": "FFmpeg decodes every format, and faster-whisper needs it; its wheel has libx264 and libx265, which only encode",
+    "piper-tts": "speaks training's validation voice; the extra `data` alone installs it",
+}
+LGPL = {
+    "av": "FFmpeg itself",
+    "numpy": "libquadmath, the compiler's own",
+    "scipy": "libquadmath, the compiler's own",
+    "soundfile": "libsndfile",
+}
+GPL_LIBRARY = re.compile(r"(?:lib)?(?:(?:x26[45]|xvidcore|postproc|vidstab|rubberband|fftw3|gsl|readline)(?![a-z])|espeak)")
+LGPL_LIBRARY = re.compile(r"(?:lib)?(?:avcodec|sndfile|quadmath|gnutls|gmp|mp3lame|fribidi|asound)(?![a-z])")
 
 
 def lines(name: str) -> list[str]:
@@ -45,6 +62,76 @@ def test_the_extras_that_messages_name_are_those_of_the_requirements():
             found = modules_of.get(name.lower().replace("_", "-"))
             assert found is None or found & set(modules), f"{extra}: {name} (not installed here if None)"
         assert len(modules) == len(lines(f"requirements/{extra}.txt"))
+
+
+def closure(*parts: str) -> dict[str, Distribution]:
+    """What the requirements of extras (or of `core`) lead to, all the way down, by name; what is not installed is left out."""
+    waiting = [Requirement(line.partition("#")[0]) for part in parts for line in lines(f"requirements/{part}.txt")]
+    found: dict[str, Distribution] = {}
+    seen: set[str] = set()
+    while waiting:
+        wanted = waiting.pop()
+        if (key := f"{canonicalize_name(wanted.name)} {sorted(wanted.extras)}") in seen:
+            continue
+        seen.add(key)
+        try:
+            found[canonicalize_name(wanted.name)] = got = distribution(wanted.name)
+        except PackageNotFoundError:
+            continue
+        for needed in map(Requirement, got.requires or ()):
+            if needed.marker is None or any(needed.marker.evaluate({"extra": extra}) for extra in (*wanted.extras, "")):
+                waiting.append(needed)
+    return found
+
+
+def licence(found: Distribution) -> str:
+    """As its metadata say it, in their newer and older fields; of a whole text, the title."""
+    said = found.metadata
+    title = (said.get("License") or "").strip().partition("\n")[0]
+    classifiers = [line for line in said.get_all("Classifier", []) if line.startswith("License ::")]
+    return "; ".join(filter(None, [said.get("License-Expression"), title, *classifiers]))
+
+
+def holds(found: Distribution, library: re.Pattern) -> bool:
+    """Whether a compiled library of that name was packed into it."""
+    return any(re.search(r"\.(so|dylib|dll|pyd)\b", file.name) and library.match(file.name) for file in found.files or ())
+
+
+def test_no_licence_of_what_is_installed_asks_for_the_source_but_for_those_that_are_known():
+    found = closure("core", *EXTRAS)
+    missing = {
+        canonicalize_name(name) for part in ("core", *(set(EXTRAS) - {"data"})) for name in names(f"requirements/{part}.txt")
+    }
+    assert not missing - found.keys(), "not installed, so not looked at"
+    said = {name: licence(each) for name, each in found.items()}
+    assert not [name for name, words in said.items() if not words], "without any licence"
+    lesser = re.compile(r"LGPL\S*|(?:Lesser|Library)(?: or Lesser)? General Public", re.I)
+    greater = {name for name, words in said.items() if re.search(r"GPL|General Public|Affero", lesser.sub("", words), re.I)}
+    assert greater | {name for name, each in found.items() if holds(each, GPL_LIBRARY)} <= GPL.keys()
+    weaker = {name for name, words in said.items() if lesser.search(words)}
+    assert weaker | {name for name, each in found.items() if holds(each, LGPL_LIBRARY)} <= LGPL.keys() | GPL.keys()
+
+
+def test_what_speaks_is_installed_for_making_training_data_only():
+    assert "piper-tts" in names("requirements/data.txt")
+    assert "piper-tts" not in closure("core", *(set(EXTRAS) - {"data"}))
+
+
+def test_the_credits_name_what_is_under_the_gpl_and_the_edition_of_each_ontology():
+    credits = (ROOT / "NOTICE").read_text(encoding="utf-8")
+    assert not [name for name in GPL.keys() | LGPL.keys() if not re.search(rf"^- {name}\b.*\n?.*GPL", credits, re.MULTILINE)]
+    sources = json.loads((ROOT / "medalign/concepts/data/bank.json").read_text(encoding="utf-8"))["sources"].values()
+    assert not [part for source in sources for part in source.split(", ") if part not in credits]
+
+
+def test_the_threat_model_is_a_page_that_points_to_what_is_there():
+    text = (ROOT / ".github" / "SECURITY.md").read_text(encoding="utf-8")
+    assert text.count("\n") <= 90
+    shown = re.findall(r"`([\w/]+\.py)(?:::(\w+))?`", text)
+    assert len(shown) > 30
+    for file, test in shown:
+        path = ROOT / ("tests" if file.startswith("test_") else "medalign") / file
+        assert path.is_file() and f"def {test}(" in path.read_text(encoding="utf-8") if test else path.is_file(), (file, test)
 
 
 def test_the_citation_has_the_version_of_the_package():
