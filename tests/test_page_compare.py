@@ -19,6 +19,7 @@ from medalign.feedback.reliability import Bin, Reliability
 from medalign.report.comparison import BlindOrder, candidates
 from medalign.ui.comparison_state import ComparisonState, Entry
 from medalign.ui.engine import Comparing
+from medalign.ui.model_queue import ModelQueue
 from medalign.ui.presses import Presses
 from medalign.ui.tabs.compare_tab import CompareTab
 
@@ -91,7 +92,7 @@ def test_votes_are_locked_until_both_sides_were_looked_at(tab, server, store):
 
 def test_votes_open_in_whatever_order_the_answers_to_two_looks_arrive(store):
     with gradio.Blocks():
-        tab = CompareTab(Comparing(page_fixtures.load_candidate), store, gradio.State(), Presses())
+        tab = CompareTab(Comparing(page_fixtures.load_candidate), ModelQueue(), store, gradio.State(), Presses())
     sides = [Entry(c, page_fixtures.load_candidate(c)[0].result, 1) for c in candidates()[:2]]
     comparison = ComparisonState(*sides, blind=True, order=BlindOrder("a", 0))
     looks = [gradio.EventData(None, {"side": side}) for side in ("left", "right")]

@@ -14,6 +14,7 @@ import pytest
 import soundfile
 from browser import (
     acknowledge,
+    another_tab,
     assert_fits,
     fake_server,
     reverse_proxy,
@@ -32,7 +33,8 @@ from shared_page import LIVE, STORED
 from medalign.core.audio import Recording, load_recording
 from medalign.core.errors import FeedbackError
 from medalign.feedback.store import FeedbackStore
-from medalign.ui.engine import Comparing
+from medalign.ui.engine import Comparing, Models
+from medalign.ui.model_queue import ModelQueue
 from medalign.ui.page import build_app
 
 ARTEFACTS = Path(__file__).parent / "artefacts"
@@ -101,6 +103,53 @@ def test_a_stored_result_that_cannot_be_read_is_one_sentence(page, server):
     page.get_by_role("button", name=STORED).click()
     page.locator("#alert", has_text=server.stored.name).wait_for()
     wait_until_free(page)
+
+
+def test_a_stored_result_waits_for_nobody_and_who_waits_knows_their_place(page, server, tone):
+    server.engine = held = FakeEngine(page_fixtures.analysis(), hold_at="transcribe")
+    page.get_by_role("button", name=LIVE).click()
+    page.locator("#status", has_text="Writing down").wait_for()
+    other = another_tab(page)
+    with visit(other, server.url):
+        show_example(other, STORED)
+        other.locator("#phrase").get_by_role("textbox").fill("chest pain")
+        other.locator("#search-go").click()
+        other.locator("#hits [data-start]").first.wait_for()
+        other.get_by_role("tab", name="Compare").click()
+        other.locator("#compare-go").click()
+        other.locator("#compare-status[role=status]", has_text="Waiting: 1 before you, less than a minute.").wait_for()
+        other.get_by_role("tab", name="Analyse").click()
+        upload(other, tone)
+        other.get_by_role("button", name="Analyse", exact=True).click()
+        other.locator("#status[role=status]", has_text="Waiting: 2 before you").wait_for()
+        server.engine = FakeEngine(page_fixtures.analysis())
+        held.let_go()
+        wait_for_result(other)
+        assert "tone.wav" in other.locator("#heading").inner_text()
+        other.locator("#comparison .sides").wait_for(state="attached")
+    other.close()
+    page.locator("#status", has_text="Finished").wait_for()
+
+
+def test_a_client_that_has_gone_waits_no_more(gradio_folder, tone, monkeypatch):
+    queue, engine = ModelQueue(), FakeEngine(page_fixtures.analysis(), hold_at="decode")
+    monkeypatch.setattr("medalign.ui.page.Models", lambda load: Models(load, analyses=queue))
+    with fake_server(engine) as url:
+        first = Client(url, verbose=False).submit(handle_file(tone), True, api_name="/analyse")
+        uploaded = httpx.post(f"{url}/gradio_api/upload", files={"files": tone.read_bytes()}).json()[0]
+        data = [{"path": uploaded, "meta": {"_type": "gradio.FileData"}}, True]
+        while not engine.given:
+            time.sleep(0.05)
+        call = f"{url}/gradio_api/call/analyse"
+        asked = httpx.post(call, json={"data": data}).json()["event_id"]
+        with httpx.stream("GET", f"{call}/{asked}", timeout=30) as events:
+            assert "generating" in next(events.iter_lines()), "it waits"
+        deadline = time.monotonic() + 30
+        while (n_places := len(queue._places)) > 1 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert n_places == 1
+        engine.let_go()
+        assert first.result()["schema_version"] and len(engine.given) == 1
 
 
 def test_the_page_works_behind_a_proxy_that_serves_it_under_a_path(tab, stored_example, store, tone):

@@ -99,6 +99,11 @@ def remaining(seconds: float | None) -> str:
     return f"about {round(seconds / 60)} min left"
 
 
+def about(seconds: float) -> str:
+    """`less than a minute`, `about 3 minutes`: how long somebody has to wait, no finer than anybody knows."""
+    return "less than a minute" if seconds < 50 else f"about {count(max(1, round(seconds / 60)), 'minute')}"
+
+
 def size(n_bytes: float) -> str:
     """`400 MB`."""
     return f"{n_bytes / 2**20:.0f} MB"

@@ -8,6 +8,7 @@ module, so no `train()` call can reach it.
 import hashlib
 import logging
 import os
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -67,6 +68,7 @@ class Teacher:
             else:
                 self._model = _CausalLanguageModel(weights, layer, prompt, max_tokens, device)
         self.info = ModelInfo(weights.name, weights.revision)
+        self._one_at_a_time = threading.Lock()  # a tokenizer is told where to cut just before it reads, for all threads
 
     @property
     def embed_dim(self) -> int:
@@ -92,7 +94,8 @@ class Teacher:
         """
         if not texts:
             return np.zeros((0, self.embed_dim), np.float32)
-        embedded = self._model.encode(list(texts)) if cache is None else self._encode_kept(list(texts), cache)
+        with self._one_at_a_time:
+            embedded = self._model.encode(list(texts)) if cache is None else self._encode_kept(list(texts), cache)
         if len(bad := np.flatnonzero(~np.isfinite(embedded).all(1))):
             raise MedAlignError(f"{self.info.name} gave no finite embedding for text {bad[0]}; give another --teacher or layer")
         return embedded

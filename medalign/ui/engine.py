@@ -14,6 +14,7 @@ from medalign.core.errors import MedAlignError
 from medalign.core.explanation import Explanation
 from medalign.core.model_options import ModelOptions
 from medalign.core.transcript import Transcript
+from medalign.ui.model_queue import ModelQueue
 
 if TYPE_CHECKING:  # importing these would load torch before the page is up
     from medalign.pipeline.listener import EncodedRecording, Listener
@@ -94,6 +95,18 @@ class ModelRegistry:
                 self._held[models] = self._load(models)
             self._held.move_to_end(models)
             return self._held[models]
+
+
+@dataclass(frozen=True)
+class Models:
+    """The page's engine, and who waits for it.
+
+    What is asked of a finished result takes seconds, needs no recogniser, and never waits behind somebody's recording.
+    """
+
+    engine: Callable[[], Engine]  # loads at the first call
+    analyses: ModelQueue = field(default_factory=ModelQueue)
+    questions: ModelQueue = field(default_factory=lambda: ModelQueue(max_waiting=8))
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """The page: what stands where, and which press calls what."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -14,7 +14,7 @@ from medalign.feedback.reliability import Reliability
 from medalign.feedback.store import FeedbackStore
 from medalign.ui import consent
 from medalign.ui.audit import audit
-from medalign.ui.engine import Comparing, Engine
+from medalign.ui.engine import Comparing, Engine, Models
 from medalign.ui.failures import Failure, caught
 from medalign.ui.files import keep_schedule, own_uploads
 from medalign.ui.presses import Presses
@@ -23,11 +23,12 @@ from medalign.ui.tabs import compare_tab, feedback_panel
 from medalign.ui.tabs.analyse_tab import AnalyseTab, Example
 from medalign.ui.tabs.results_tab import ResultsTab
 from medalign.ui.views import status_view
-from medalign.ui.wiring import MODEL_QUEUE, html
+from medalign.ui.wiring import OWN_QUEUE, html
 
 STATIC = Path(__file__).parent / "static"
 SCRIPTS = ("player.js", "page.js", "microphone.js", "shortcuts.js")
 Page = gr.Blocks
+MAX_PRESSES = 256  # that Gradio holds; none of them waits for a model, so only a flood gets there
 SCAN_S = 600  # uploads vanish within KEEP_S + SCAN_S
 
 
@@ -49,30 +50,30 @@ def build_app(
         takes_recordings: whether readers may record and upload; else they have the examples.
         reliability: of the models' probabilities, where it was measured.
     """
-    presses = Presses()
+    models, presses = Models(load_engine), Presses()
     with gr.Blocks(title="MedAlign", analytics_enabled=False, delete_cache=(SCAN_S, KEEP_S)) as page:
         html(status_view.HEADER)
         session = gr.State(None, time_to_live=KEEP_S, delete_callback=forget)
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab("Analyse", id="analyse"):
-                AnalyseTab(load_engine, examples, session, store, takes_recordings)
+                AnalyseTab(models, examples, session, store, takes_recordings)
                 if store is not None:
                     feedback_panel.FeedbackPanel(store, session, presses)
                 else:
                     feedback_panel.switched_off()
             with gr.Tab("Compare", id="compare"):
                 if comparing is not None:
-                    compare_tab.CompareTab(comparing, store, session, presses)
+                    compare_tab.CompareTab(comparing, models.analyses, store, session, presses)
                 else:
                     html(compare_tab.INTRO + compare_tab.OFF)
             with gr.Tab("Results", id="results") as tab:
                 ResultsTab(store, tab, reliability)
         html(status_view.HELP)
         if takes_recordings:
-            _api(load_engine, store)
+            _api(models, store)
     keep_schedule(page)
     own_uploads()
-    return page.queue(default_concurrency_limit=2, max_size=16)
+    return page.queue(default_concurrency_limit=2, max_size=MAX_PRESSES)
 
 
 def launch_options(hosts: Sequence[str] = ("*",)) -> dict:
@@ -113,26 +114,30 @@ def _theme() -> gr.themes.Base:
     )  # fmt: skip
 
 
-def _api(load_engine: Callable[[], Engine], store: FeedbackStore | None) -> None:
+def _api(models: Models, store: FeedbackStore | None) -> None:
     """`/analyse`: a file in, the JSON contract out. Not gr.api: that takes any path on the server."""
 
-    def analyse(audio: str | None, request: gr.Request, acknowledged: bool = False) -> dict:
+    def analyse(audio: str | None, request: gr.Request, acknowledged: bool = False) -> Iterator[dict]:
         """Analyse one recording; returns the JSON of `medalign analyze`. `acknowledged`: the data notice of the page."""
 
-        def answer() -> dict:
+        def answer() -> Iterator[dict]:
             if audio is None:
                 raise MedAlignError("no recording given; send an audio file")
             consent.check(acknowledged)
-            analysis = load_engine().analyze(load_recording(audio))
+            with models.analyses.join() as place:
+                recording, engine = load_recording(audio), models.engine()
+                for _ in place.wait(recording.duration_s):
+                    yield gr.skip()  # by which Gradio notices a client that has gone
+                analysis = engine.analyze(recording)
             audit(store, "api", request, analysis=analysis)
-            return analysis.to_dict()
+            yield analysis.to_dict()
 
         def refuse(failure: Failure) -> NoReturn:
             audit(store, "api", request, failure.outcome)
             raise gr.Error(failure.sentence, print_exception=False)
 
-        return caught(answer, refuse)()
+        yield from caught(answer, refuse)()
 
     source, acknowledged = gr.File(visible=False), gr.Checkbox(visible=False, label="acknowledged")
     target = gr.JSON(visible=False)
-    gr.Button(visible=False).click(analyse, [source, acknowledged], target, api_name="analyse", **MODEL_QUEUE)
+    gr.Button(visible=False).click(analyse, [source, acknowledged], target, api_name="analyse", **OWN_QUEUE)

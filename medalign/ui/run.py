@@ -1,7 +1,7 @@
 """One analysis as a stream of page updates. A later stage that fails leaves what earlier stages brought."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +17,9 @@ from medalign.core.files import read_json
 from medalign.report.explanation_figures import shared_space
 from medalign.report.figures import alignment_timeline, concept_heatmap
 from medalign.ui import consent
-from medalign.ui.engine import Engine
+from medalign.ui.engine import Models
 from medalign.ui.failures import Failure, caught
+from medalign.ui.model_queue import Place
 from medalign.ui.session import Session
 from medalign.ui.update import PageUpdate
 from medalign.ui.views import alignment_view, status_view, why_view
@@ -43,7 +44,7 @@ CLEARED = PageUpdate(
 class Run:
     """One press of a button, to the result or to one clear sentence."""
 
-    load_engine: Callable[[], Engine]
+    models: Models
     path: str | None
     title: str | None = None  # the recording's name if None
     custom: str = ""  # concepts that the user typed, see `parse_concepts`
@@ -68,12 +69,18 @@ class Run:
             raise MedAlignError(status_view.NO_RECORDING)
         if not self.is_example:
             consent.check(self.acknowledged)
-        recording = load_recording(self.path)  # refuses bad input at once, even while the models are still loading
+        with self.models.analyses.join() as place:
+            yield from self._in_turn(self.path, place)
+
+    def _in_turn(self, path: str, place: Place) -> Iterator[PageUpdate]:
+        recording = load_recording(path)  # refuses bad input at once, even while others are before it
         title = self.title or recording.name
         concepts = parse_concepts(self.custom, ConceptBank.default()) if self.custom.strip() else ()
         yield PageUpdate({"status": "Preparing the models; the first time takes a little longer."})
-        engine = self.load_engine()
-        session = Session(self.path, title, concepts, self.is_example)
+        engine = self.models.engine()
+        for ahead in place.wait(recording.duration_s):
+            yield PageUpdate({"status": status_view.waiting(ahead)})
+        session = Session(path, title, concepts, self.is_example)
         heading = status_view.heading(title, recording.duration_s, partial=True) + status_view.silence(recording.waveform)
         parts = {"heading": heading, "table": WAITING, "transcript": ""}
         yield PageUpdate(parts, session, waveform=recording.waveform)
@@ -85,6 +92,7 @@ class Run:
                     yield PageUpdate(finished(session), session)
                     return
                 self.stage = item.stage
+                place.tell(item.remaining_s)
                 encoded = item.encoded or encoded
                 now = time.monotonic()
                 if item.stage == last_stage and now - shown_at < MIN_UPDATE_S:

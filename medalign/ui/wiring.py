@@ -11,7 +11,7 @@ from medalign.core.errors import MedAlignError
 from medalign.ui.failures import Failure, caught
 from medalign.ui.views import status_view
 
-MODEL_QUEUE: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 1}  # one device, one queue
+OWN_QUEUE: dict[str, Any] = {"concurrency_limit": None}  # Gradio lets it through; it waits in a `ModelQueue`, if it waits
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 EVERY_PRESS: dict[str, Any] = {"trigger_mode": "multiple"}  # a second press counts while the first is under way
 MAX_CHARACTERS = 4000

@@ -133,7 +133,7 @@
   }
 
   /* Gradio redraws the inside of these places; the places themselves stay, so the roles belong on them. */
-  const ROLES = { "#status": "status", "#alert": "alert" };
+  const ROLES = { "#status": "status", "#alert": "alert", "#compare-status": "status", "#compare-alert": "alert" };
   new MutationObserver(() => {
     showWork();
     for (const [place, role] of Object.entries(ROLES)) {

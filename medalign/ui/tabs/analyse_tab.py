@@ -12,7 +12,7 @@ from gradio.events import Dependency
 from medalign.feedback.store import FeedbackStore
 from medalign.ui import consent
 from medalign.ui.audit import audited
-from medalign.ui.engine import Engine
+from medalign.ui.engine import Models
 from medalign.ui.files import discard
 from medalign.ui.run import Run, show
 from medalign.ui.session import Session
@@ -20,7 +20,7 @@ from medalign.ui.tabs.questions import Questions
 from medalign.ui.tabs.result_places import result_places
 from medalign.ui.update import PageUpdate
 from medalign.ui.views import status_view
-from medalign.ui.wiring import EVERY_PRESS, MODEL_QUEUE, QUIET, Changes, bridge, connect, html
+from medalign.ui.wiring import EVERY_PRESS, OWN_QUEUE, QUIET, Changes, bridge, connect, html
 
 
 class Example(Protocol):
@@ -61,7 +61,7 @@ class AnalyseTab:
 
     def __init__(
         self,
-        load_engine: Callable[[], Engine],
+        models: Models,
         examples: Sequence[Example],
         session: gr.State,
         store: FeedbackStore | None,
@@ -72,7 +72,7 @@ class AnalyseTab:
             store: its audit log gets every analysis.
             takes_recordings: whether recordings of the reader's own are taken, or examples only.
         """
-        self._load_engine, self._store = load_engine, store
+        self._models, self._store = models, store
         self._inputs = inputs = _build_inputs(examples, takes_recordings)
         self._places = places = result_places(session)
         runs = []
@@ -85,7 +85,7 @@ class AnalyseTab:
         progress = [places.parts["status"], places.parts["progress"]]
         ending: dict[str, Any] = {"cancels": runs, "queue": False}
         connect(inputs.cancel.click, self._cancelled, [], [*locked, *progress], places.alert, **ending)
-        Questions(load_engine, places)
+        Questions(models, places)
         recorders: list[Component] = [inputs.microphone, inputs.upload]
         everything = [*places.all, *recorders]
         deletion = bridge("delete")
@@ -96,15 +96,14 @@ class AnalyseTab:
         alert, status, cancel = self._places.alert, self._places.parts["status"], self._inputs.cancel
         locked = [*self._inputs.starters, cancel]
         begun = connect(button.click, self._busy, [], [*locked, status], alert, queue=False)
-        running = connect(begun.then, handler, given, self._places.all, alert, **MODEL_QUEUE)
+        running = connect(begun.then, handler, given, self._places.all, alert, **OWN_QUEUE)
         connect(running.then, self._free, [], locked, alert, queue=False)
         return running
 
     def _busy(self) -> Changes:
-        waiting = "Starting; if another recording is being analysed, yours comes next."
         locked = {button: gr.update(interactive=False) for button in self._inputs.starters}
-        shown = {self._inputs.cancel: gr.update(visible=True), self._places.parts["status"]: waiting, self._places.alert: ""}
-        return {**locked, **shown}
+        begun = {self._places.parts["status"]: "Starting.", self._places.alert: ""}
+        return {**locked, self._inputs.cancel: gr.update(visible=True), **begun}
 
     def _free(self) -> Changes:
         free = {button: gr.update(interactive=True) for button in self._inputs.starters}
@@ -131,7 +130,7 @@ class AnalyseTab:
     ) -> Iterator[Changes]:
         """The reader's own recording."""
         title = None if upload else "your recording"
-        run = Run(self._load_engine, upload or microphone, title, custom or "", acknowledged=acknowledged)
+        run = Run(self._models, upload or microphone, title, custom or "", acknowledged=acknowledged)
         yield from self._audited("analyze", request, run.updates())
 
     def _shows(self, example: Example) -> Callable:
@@ -141,7 +140,7 @@ class AnalyseTab:
         def handler(custom: str | None, request: gr.Request) -> Iterator[Changes]:
             custom = custom or ""  # an untouched textbox in a closed accordion gives None
             if example.analysis_path is None or custom.strip():
-                updates = Run(self._load_engine, str(example.audio_path), title, custom, is_example=True).updates()
+                updates = Run(self._models, str(example.audio_path), title, custom, is_example=True).updates()
             else:
                 updates = show(example.audio_path, title, example.analysis_path)
             yield from self._audited("example", request, updates)

@@ -14,11 +14,13 @@ from medalign.report.comparison import BlindOrder, candidates, parse_candidate
 from medalign.ui.audit import audit
 from medalign.ui.comparison_state import ComparisonState, Entry
 from medalign.ui.engine import Comparing
+from medalign.ui.model_queue import ModelQueue
 from medalign.ui.presses import Presses
 from medalign.ui.session import KEEP_S, Session, present
+from medalign.ui.views import status_view
 from medalign.ui.views.compare_view import INTRO, comparison_view
 from medalign.ui.views.markup import text
-from medalign.ui.wiring import EVERY_PRESS, MODEL_QUEUE, Changes, bridge, connect, html, text_of
+from medalign.ui.wiring import EVERY_PRESS, OWN_QUEUE, Changes, bridge, connect, html, text_of
 
 BUTTONS = {"left": ("a", "Left is better (a)"), "right": ("b", "Right is better (b)"), "tie": ("tie", "Tie (t)"),
            "both_bad": ("both_bad", "Neither is good (n)")}  # fmt: skip
@@ -28,8 +30,10 @@ OFF = '<p class="hint">Comparing is switched off on this server.</p>'
 class CompareTab:
     """Built and wired inside the current tab."""
 
-    def __init__(self, comparing: Comparing, store: FeedbackStore | None, session: gr.State, presses: Presses):
-        self._comparing, self._store, self._presses = comparing, store, presses
+    def __init__(
+        self, comparing: Comparing, queue: ModelQueue, store: FeedbackStore | None, session: gr.State, presses: Presses
+    ):
+        self._comparing, self._queue, self._store, self._presses = comparing, queue, store, presses
         html(INTRO)
         choices = self._choices()
         start = gr.Button("Compare", variant="primary", elem_id="compare-go")
@@ -46,7 +50,7 @@ class CompareTab:
             given = [self._comparison, session, self._why, self._receipt]
             for name, button in self._votes.items():
                 connect(button.click, self._casts(store, name), given, [*out, self._receipt], self._alert)
-        connect(start.click, self._compare, [session, *choices], out, self._alert, if_failed={self._status: ""}, **MODEL_QUEUE)
+        connect(start.click, self._compare, [session, *choices], out, self._alert, if_failed={self._status: ""}, **OWN_QUEUE)
 
     def _choices(self) -> list[Component]:
         """The two models, and whether their names are hidden; without votes, nothing can be blind."""
@@ -75,11 +79,15 @@ class CompareTab:
         sides = [parse_candidate(name or "", self._comparing.in_use) for name in (a, b)]
         if sides[0] == sides[1]:
             raise MedAlignError("both models are the same; choose two different ones")
-        recording, entries = load_recording(session.path), []
-        for which, side in zip(("first", "second"), sides, strict=True):
-            yield {status: f"Analysing with the {which} model."}
-            engine, n_bytes = self._comparing.load(side)
-            entries.append(Entry(side, engine.analyze(recording, session.custom), n_bytes))
+        entries = []
+        with self._queue.join() as place:
+            recording = load_recording(session.path)
+            for ahead in place.wait(2 * recording.duration_s):
+                yield {status: status_view.waiting(ahead)}
+            for which, side in zip(("first", "second"), sides, strict=True):
+                yield {status: f"Analysing with the {which} model."}
+                engine, n_bytes = self._comparing.load(side)
+                entries.append(Entry(side, engine.analyze(recording, session.custom), n_bytes))
         blind = hidden is True and bool(self._votes)
         # Without blindness the order stays as chosen; with it, by lot.
         comparison = ComparisonState(*entries, blind=blind, order=BlindOrder.draw() if blind else BlindOrder("a", 0))

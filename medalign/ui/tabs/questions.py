@@ -1,6 +1,7 @@
 """What a reader asks of a finished result, each one call downwards: other words, why, where."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import wraps
 
 import gradio as gr
 
@@ -8,26 +9,44 @@ from medalign.core.editing import edit_segment, rename_speaker, with_correction
 from medalign.core.errors import MedAlignError
 from medalign.core.transcript import Transcript
 from medalign.report.explanation_figures import among_others, word_support, words_over_time
-from medalign.ui.engine import Engine
+from medalign.ui.engine import Models
 from medalign.ui.run import finished
 from medalign.ui.session import Session, present
 from medalign.ui.update import PageUpdate, ResultPlaces
-from medalign.ui.views import result_view, why_view
-from medalign.ui.wiring import EVERY_PRESS, MODEL_QUEUE, Changes, bridge, connect, number_of, text_of
+from medalign.ui.views import result_view, status_view, why_view
+from medalign.ui.wiring import EVERY_PRESS, OWN_QUEUE, Changes, bridge, connect, number_of, text_of
 
 
 class Questions:
     """All of them, wired."""
 
-    def __init__(self, load_engine: Callable[[], Engine], places: ResultPlaces):
-        self._load_engine, self._places = load_engine, places
+    def __init__(self, models: Models, places: ResultPlaces):
+        self._models, self._places = models, places
         session, alert, parts = places.session, places.alert, places.parts
-        connect(bridge("edit"), self._edit, [session], places.all, alert, **MODEL_QUEUE)
-        connect(bridge("accept"), self._accept, [session], places.all, alert, **MODEL_QUEUE)
+        for name, change in (("edit", self._edit), ("accept", self._accept)):
+            connect(bridge(name), self._in_turn("status", change), [session], places.all, alert, **OWN_QUEUE)
         explained = [parts[name] for name in ("why", "words_time", "words_support", "others")]
-        connect(bridge("why"), self._explain, [session], explained, alert, **MODEL_QUEUE, **EVERY_PRESS)
+        explain, find = self._in_turn("why", self._explain), self._in_turn("hits", self._find)
+        connect(bridge("why"), explain, [session], explained, alert, **OWN_QUEUE, **EVERY_PRESS)
         for event in (places.search.click, places.phrase.submit):
-            connect(event, self._find, [session, places.phrase], [parts["hits"]], alert, **MODEL_QUEUE)
+            connect(event, find, [session, places.phrase], [parts["hits"]], alert, **OWN_QUEUE)
+
+    def _in_turn(self, place: str, answer: Callable[..., Changes]) -> Callable[..., Iterator[Changes]]:
+        """Answers one at a time; the place where the answer will stand says how long it takes."""
+        shown = self._places.parts[place]
+
+        @wraps(answer)
+        def handler(*given: object) -> Iterator[Changes]:
+            waited = False
+            with self._models.questions.join() as turn:
+                for ahead in turn.wait(1.0):
+                    waited = True
+                    yield {shown: status_view.waiting(ahead)}
+                if waited:
+                    yield {shown: ""}
+                yield answer(*given)
+
+        return handler
 
     def _edit(self, session: Session | None, event: gr.EventData) -> Changes:
         """Other words or another speaker: concepts are read again."""
@@ -48,12 +67,12 @@ class Questions:
         return self._reread(session, with_correction(analysis.transcript, analysis.corrections[index]))
 
     def _reread(self, session: Session, transcript: Transcript) -> Changes:
-        engine = self._load_engine()
+        engine = self._models.engine()
         session.change(engine.reread(session.result, transcript, session.encoded(engine.listener)))
         return self._places.changes(PageUpdate({**finished(session), "status": "Read again with your words."}, session))
 
     def _explain(self, session: Session | None, event: gr.EventData) -> Changes:
-        session, engine, parts = present(session), self._load_engine(), self._places.parts
+        session, engine, parts = present(session), self._models.engine(), self._places.parts
         index, transcript = int(number_of(event, "index")), session.result.transcript
         explanation = engine.explain(transcript, session.encoded(engine.listener), index)
         figures = {"words_time": words_over_time, "words_support": word_support, "others": among_others}
@@ -61,7 +80,7 @@ class Questions:
         return {parts["why"]: why_view.explanation_view(explanation), **drawn, parts["alert"]: ""}
 
     def _find(self, session: Session | None, phrase: str | None) -> Changes:
-        session, engine = present(session), self._load_engine()
+        session, engine = present(session), self._models.engine()
         phrase = " ".join((phrase or "").split())
         hits = engine.listener.find(session.encoded(engine.listener), phrase)
         return {self._places.parts["hits"]: result_view.hits_view(phrase, hits), self._places.alert: ""}

@@ -8,7 +8,9 @@ from medalign import __version__
 from medalign.core.analysis import DISCLAIMER
 from medalign.core.audio import FORMATS, MAX_BYTES, MAX_DURATION_S
 from medalign.core.recording import SILENT_BELOW
+from medalign.core.wording import about
 from medalign.ui.files import address
+from medalign.ui.model_queue import Ahead
 from medalign.ui.views.markup import Markup, macros
 
 STAGES = {
@@ -53,6 +55,11 @@ def alert(sentence: str, kept: bool = False) -> Markup:
 
 def stage_words(stage: str) -> str:
     return STAGES.get(stage, stage)
+
+
+def waiting(ahead: Ahead) -> str:
+    """How many come first, and how long that takes: `Waiting: 2 before you, about 3 minutes.`"""
+    return f"Waiting: {ahead.n} before you{'' if ahead.seconds is None else f', {about(ahead.seconds)}'}."
 
 
 def progress_bar(fraction: float, remaining_s: float | None) -> Markup:
