@@ -118,7 +118,7 @@ def test_what_speaks_is_installed_for_making_training_data_only():
 
 
 def test_the_credits_name_what_is_under_the_gpl_and_the_edition_of_each_ontology():
-    credits = (ROOT / "NOTICE").read_text(encoding="utf-8")
+    credits = (ROOT / "assets" / "NOTICE").read_text(encoding="utf-8")
     assert not [name for name in GPL.keys() | LGPL.keys() if not re.search(rf"^- {name}\b.*\n?.*GPL", credits, re.MULTILINE)]
     sources = json.loads((ROOT / "medalign/concepts/data/bank.json").read_text(encoding="utf-8"))["sources"].values()
     assert not [part for source in sources for part in source.split(", ") if part not in credits]

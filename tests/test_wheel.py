@@ -29,7 +29,7 @@ def wheel(tmp_path_factory):
     folder = tmp_path_factory.mktemp("wheel")
     source = folder / "source"  # links to what is packed, so that no build folder is left in the checkout
     source.mkdir()
-    for name in ("medalign", "assets", "pyproject.toml", "README.md", "LICENSE", "NOTICE", "requirements"):
+    for name in ("medalign", "assets", "pyproject.toml", "README.md", "LICENSE", "requirements"):
         (source / name).symlink_to(ROOT / name)
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", folder, source]
     subprocess.run(command, check=True, capture_output=True)
