@@ -24,6 +24,7 @@ from medalign.report.comparison import BlindOrder, candidates
 from medalign.ui.audit import audited
 from medalign.ui.comparison_state import ComparisonState, Entry
 from medalign.ui.engine import Comparing
+from medalign.ui.model_queue import ModelQueue
 from medalign.ui.presses import DAY_S, Presses
 from medalign.ui.session import Session
 from medalign.ui.tabs.compare_tab import CompareTab
@@ -246,7 +247,7 @@ def test_an_honest_press_counts_once_whatever_it_stores(store):
 def test_a_vote_counts_once(store):
     presses = Counted()
     with gradio.Blocks():
-        tab = CompareTab(Comparing(page_fixtures.load_candidate), store, gradio.State(), presses)
+        tab = CompareTab(Comparing(page_fixtures.load_candidate), ModelQueue(), store, gradio.State(), presses)
     sides = [Entry(c, page_fixtures.load_candidate(c)[0].result, 1) for c in candidates()[:2]]
     comparison = ComparisonState(*sides, blind=True, order=BlindOrder("a", 0))
     comparison.seen = {"left", "right"}
