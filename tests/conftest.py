@@ -40,14 +40,10 @@ MODEL_FILES = {  # they load shipped models, train, or run whole commands
 }  # fmt: skip
 MEASURED_PAGE_FILES = ("test_page", "test_page_compare")  # the first of their group: a server's threads can't be measured later
 SLOW_FIRST = (
-    "browser",
-    "models",
-    "test_page_end_to_end",
-    "test_train_command",
-    "test_student_metrics",
-    "test_encoders",
+    "browser", "models", "test_page_end_to_end", "test_student_metrics", "test_train_command", "wheel", "test_extras",
+    "test_isolation", "test_student", "test_transcription", "test_cli", "test_encoders", "test_sound_events", "test_serve",
     "test_distributed",
-)
+)  # fmt: skip
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
@@ -193,6 +189,23 @@ def training_cache(tmp_path_factory):
 
         patch.setattr(align, "Teacher", functools.cache(align.Teacher))  # nobody changes a teacher
         yield tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="session")
+def untrained_whisper(tmp_path_factory):
+    """A folder with a tiny Whisper that has learnt nothing."""
+    import torch
+    import transformers
+
+    config = transformers.WhisperConfig(
+        d_model=32, encoder_layers=2, decoder_layers=1, encoder_attention_heads=2, decoder_attention_heads=2,
+        encoder_ffn_dim=48, decoder_ffn_dim=48, vocab_size=8, pad_token_id=0, bos_token_id=1, eos_token_id=2,
+        decoder_start_token_id=3,
+    )  # fmt: skip
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("whisper")
+    transformers.AutoModel.from_config(config).save_pretrained(folder)
+    return folder
 
 
 @pytest.fixture(scope="session")

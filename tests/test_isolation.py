@@ -10,8 +10,6 @@ import subprocess
 import sys
 
 import pytest
-import torch
-import transformers
 
 EVERYTHING = """
 import sys, urllib.request
@@ -39,23 +37,16 @@ def is_write(line: str) -> bool:
 
 
 @pytest.fixture(scope="module")
-def trace(cut, tmp_path_factory):
+def trace(cut, untrained_whisper, tmp_path_factory):
     """The system calls of an analysis, a training step and a page that answers, in a folder of their own; and that folder."""
     folder = tmp_path_factory.mktemp("isolated").resolve()
-    config = transformers.WhisperConfig(
-        d_model=32, encoder_layers=2, decoder_layers=1, encoder_attention_heads=2, decoder_attention_heads=2,
-        encoder_ffn_dim=48, decoder_ffn_dim=48, vocab_size=8, pad_token_id=0, bos_token_id=1, eos_token_id=2,
-        decoder_start_token_id=3,
-    )  # fmt: skip
-    torch.manual_seed(0)
-    transformers.AutoModel.from_config(config).save_pretrained(folder / "encoder")
     with open(folder / "manifest.csv", "w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["path", "text", "split", "group"])
         for i in range(20):
             split, slug = ("train", "chest-pain") if i < 12 else ("valid", "upset-stomach")
             writer.writerow([cut(slug, 3.0 * i, 3.0 * i + 3.0), f"a cough for {i + 2} days", split, slug])
-    for name in ("home", "tmp", "work"):
+    for name in ("home", "tmp", "here"):
         (folder / name).mkdir()
     ours = ("GRADIO", "HF_", "MEDALIGN", "ORT_", "PYTEST", "TORCH", "XDG")  # set by these tests, or by a library in them
     environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
@@ -74,8 +65,8 @@ def trace(cut, tmp_path_factory):
         folder / "calls",
         sys.executable,
     ]
-    arguments = ["-c", EVERYTHING, cut("upset-stomach", 0.0, 13.8), folder / "manifest.csv", folder / "encoder"]
-    done = subprocess.run([*command, *arguments], cwd=folder / "work", env=environment, capture_output=True, text=True)
+    arguments = ["-c", EVERYTHING, cut("upset-stomach", 0.0, 13.8), folder / "manifest.csv", untrained_whisper]
+    done = subprocess.run([*command, *arguments], cwd=folder / "here", env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
     return (folder / "calls").read_text(encoding="utf-8", errors="replace").splitlines(), folder
 
@@ -91,5 +82,5 @@ def test_nothing_is_written_outside_the_folders_it_was_given(trace):
     lines, folder = trace
     written = [match["path"] for line in lines if is_write(line) and (match := WRITES.search(line))]
     assert any(path.endswith("analysis.json") for path in written)
-    allowed = (f"{folder}/tmp/", f"{folder}/work/", "/dev/", "/proc/")
+    allowed = (f"{folder}/tmp/", f"{folder}/here/", "/dev/", "/proc/")
     assert not {path for path in written if path.startswith("/") and not path.startswith(allowed)}

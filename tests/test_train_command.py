@@ -10,8 +10,6 @@ import shutil
 import numpy as np
 import pytest
 import soundfile
-import torch
-import transformers
 from accelerate.state import AcceleratorState
 
 from medalign.cli import main
@@ -27,20 +25,6 @@ TINY = {"steps": 8, "batch-size": 12, "validate-every": 4, "renderings": "clean"
 MANIFEST = EXAMPLES / "manifest.csv"
 
 
-@pytest.fixture(scope="module")
-def encoder(tmp_path_factory):
-    """A folder with a tiny Whisper that has learnt nothing."""
-    config = transformers.WhisperConfig(
-        d_model=32, encoder_layers=2, decoder_layers=1, encoder_attention_heads=2, decoder_attention_heads=2,
-        encoder_ffn_dim=48, decoder_ffn_dim=48, vocab_size=8, pad_token_id=0, bos_token_id=1, eos_token_id=2,
-        decoder_start_token_id=3,
-    )  # fmt: skip
-    torch.manual_seed(0)
-    folder = tmp_path_factory.mktemp("encoder")
-    transformers.AutoModel.from_config(config).save_pretrained(folder)
-    return folder
-
-
 @pytest.fixture(scope="module", autouse=True)
 def small_bank():
     """The concepts of the examples: embedding the whole bank would take longer than all these runs."""
@@ -53,11 +37,11 @@ def small_bank():
 
 
 @pytest.fixture(scope="module")
-def train(encoder, training_cache):
+def train(untrained_whisper, training_cache):
     """Runs `medalign train` and gives its exit code; options as in TINY."""
 
     def run(out, manifest=MANIFEST, *flags, **options):
-        named = TINY | {"encoder": encoder, "cache": training_cache, "out": out}
+        named = TINY | {"encoder": untrained_whisper, "cache": training_cache, "out": out}
         named |= {name.replace("_", "-"): value for name, value in options.items()}
         options = (str(part) for name, value in named.items() for part in (f"--{name}", value))
         return main(["train", str(manifest), *flags, *options])
@@ -192,11 +176,11 @@ def test_runs_join_into_one_student_with_their_weights(trained, second, tmp_path
 
 
 @pytest.mark.parametrize("adapter", ["lora", "last-k"])
-def test_an_encoder_can_be_trained_too(adapter, encoder, train, tmp_path):
+def test_an_encoder_can_be_trained_too(adapter, untrained_whisper, train, tmp_path):
     out = tmp_path / adapter
     assert train(out, steps=2, batch_size=8, adapter=adapter, rank=4, last_k=1) == 0
     assert (out / "encoder.safetensors").is_file()
-    frozen, tuned = Student.untrained(str(encoder), ModelInfo("teacher", "0"), 12), Student.from_pretrained(str(out))
+    frozen, tuned = Student.untrained(str(untrained_whisper), ModelInfo("teacher", "0"), 12), Student.from_pretrained(str(out))
     assert not np.allclose(frozen.frames(noise(2)).numpy(), tuned.frames(noise(2)).numpy(), atol=1e-4)
 
 
