@@ -222,6 +222,18 @@ def stop_recording(page: Page) -> None:
     page.wait_for_timeout(500)  # the page's own state follows the upload
 
 
+def stored_files(folder: Path) -> set[Path]:
+    """Files with content below the folder, while a server in this process writes there and deletes."""
+    paths = {Path(root) / name for root, _, names in os.walk(folder) for name in names}  # passes over what vanishes
+    return {path for path in paths if _size(path)}
+
+
+def _size(path: Path) -> int:
+    with contextlib.suppress(FileNotFoundError):
+        return path.stat().st_size
+    return 0
+
+
 def upload(page: Page, path: Path) -> None:
     """Acknowledge the notice and choose a file; returns once the page shows it."""
     acknowledge(page)

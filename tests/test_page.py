@@ -20,6 +20,7 @@ from browser import (
     assert_fits,
     show_example,
     stop_recording,
+    stored_files,
     upload,
     visit,
     wait_for_result,
@@ -269,15 +270,11 @@ def test_two_readers_never_see_each_others_result(page, server, tone, tmp_path):
 
 def test_uploads_and_recordings_are_deleted_on_schedule(page, tone, gradio_folder, shown_result, monkeypatch):
     """An hour later by Gradio's clock, at its next look."""
-
-    def files() -> set[Path]:
-        return {path for path in gradio_folder.rglob("*") if path.is_file() and path.stat().st_size}
-
-    before = files()
+    before = stored_files(gradio_folder)
     upload(page, tone)
     page.get_by_role("button", name="Analyse").click()
     wait_for_result(page)
-    assert {path.suffix for path in files() - before} >= {".wav", ".json"}
+    assert {path.suffix for path in stored_files(gradio_folder) - before} >= {".wav", ".json"}
     shown_result.discard()  # goes with them
 
     class Later(datetime):
@@ -288,9 +285,9 @@ def test_uploads_and_recordings_are_deleted_on_schedule(page, tone, gradio_folde
     monkeypatch.setattr("gradio.route_utils.datetime", Later)
     monkeypatch.setattr("gradio.state_holder.datetime", SimpleNamespace(datetime=Later))
     deadline = time.monotonic() + 30
-    while files() and time.monotonic() < deadline:
+    while stored_files(gradio_folder) and time.monotonic() < deadline:
         time.sleep(0.2)
-    assert not files()
+    assert not stored_files(gradio_folder)
 
 
 @pytest.mark.parametrize(("suffix", "codec"), [(".mp4", "aac"), (".webm", "libopus")])

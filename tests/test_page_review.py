@@ -9,6 +9,7 @@ from browser import (
     acknowledge,
     another_tab,
     assert_accessible,
+    stored_files,
     upload,
     visit,
     wait_for_result,
@@ -270,20 +271,17 @@ def test_own_recordings_need_the_notice_on_the_page(page, tone):
 
 
 def test_delete_now_leaves_nothing_on_the_disk(page, tmp_path, gradio_folder):
-    def sounds() -> set[Path]:
-        return {path for path in gradio_folder.rglob("*") if path.is_file() and path.stat().st_size}
-
     own = page_fixtures.write_tone(tmp_path / "own.wav", 50.0)  # Gradio stores equal uploads once
-    before = sounds()
+    before = stored_files(gradio_folder)
     upload(page, own)
     page.get_by_role("button", name="Analyse").click()
     wait_for_result(page)
-    written = {path.name for path in sounds() - before}
+    written = {path.name for path in stored_files(gradio_folder) - before}
     assert "own.wav" in written and "consultation.medalign.json" in written and "recording.wav" in written
     page.get_by_role("button", name="Delete now").click()
     page.locator("#status", has_text="Deleted").wait_for()
     assert page.locator("#result-title").count() == 0 and page.locator("#player audio").count() == 0
-    assert sounds() == before
+    assert not stored_files(gradio_folder) - before
 
 
 def test_delete_now_stops_a_run_that_is_under_way(page, server, tmp_path, gradio_folder):
@@ -298,7 +296,7 @@ def test_delete_now_stops_a_run_that_is_under_way(page, server, tmp_path, gradio
     server.engine.let_go()
     page.wait_for_timeout(1000)
     assert page.locator("#result-title").count() == 0, "nothing of the old run arrives later"
-    assert not list(gradio_folder.rglob("slow.wav"))
+    assert not {path for path in stored_files(gradio_folder) if path.name == "slow.wav"}
     assert page.locator("#search-go").text_content().strip() == "Search", "the page keeps its own words"
 
 
