@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from medalign.ui import own_folder as module
-from medalign.ui.own_folder import PREFIX, own_folder
+from medalign.core import own_folder as module
+from medalign.core.own_folder import PREFIX, own_folder
 
 SERVER = """
 import os, subprocess, sys, time
 from pathlib import Path
-from medalign.ui.own_folder import own_folder
+from medalign.core.own_folder import own_folder
 with own_folder() as folder:
     (folder / "upload").mkdir()
     (folder / "upload" / "recording.wav").write_bytes(b"said")

@@ -126,7 +126,7 @@ def test_a_folder_that_holds_more_stays(local):
 @pytest.mark.parametrize(
     ("said", "told"),
     [
-        ("'{tmp}/medalign-page-x/0123/recording one.wav' can't be read as audio", "'recording one.wav' can't be read as audio"),
+        ("'{tmp}/medalign-own-x/0123/recording one.wav' can't be read as audio", "'recording one.wav' can't be read as audio"),
         ("{tmp}/a.wav is empty; give another", "a.wav is empty; give another"),
         ("{cwd}/runs/first/config.json is missing; check it", "config.json is missing; check it"),
         ("{home}/ward 7/config.json is missing", "ward 7/config.json is missing"),

@@ -88,7 +88,7 @@ def _upload_folder() -> Iterator[bool]:
     It goes also when a supervisor stops the process: Gradio's own clean-up runs on a schedule and on Ctrl-C only. With
     `gradio app.py` the file is run again after each change, in a thread beside the server.
     """
-    from medalign.ui.own_folder import own_folder
+    from medalign.core.own_folder import own_folder
 
     if threading.current_thread() is not threading.main_thread():
         yield False

@@ -15,6 +15,7 @@ import torch
 from medalign.concepts import ConceptBank
 from medalign.core.errors import DataError, TrainingError
 from medalign.core.files import read_json
+from medalign.core.identity import Identity
 from medalign.core.weights import sha256_of
 from medalign.evaluation.concept_detection import mean_over_concepts, per_concept
 from medalign.evaluation.retrieval import recall_at_k
@@ -26,7 +27,7 @@ from medalign.training.data.augmentation import NoiseClips
 from medalign.training.data.manifest import Row, read_manifest
 from medalign.training.data.pairs import Augmentation, Pairs, build_pairs
 from medalign.training.data.targets import Vocabulary, make_targets
-from medalign.training.identity import Identity, data_identity
+from medalign.training.identity import data_identity
 from medalign.training.losses import effective_rank
 from medalign.training.model_card import STORY_FILE, write_card
 from medalign.training.recipe import Recipe

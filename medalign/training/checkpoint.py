@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from medalign import __version__
 from medalign.core.errors import TrainingError
 from medalign.core.files import check_regular, read_text, reading
-from medalign.training.identity import STEPS, Identity, check_resumed, flat
+from medalign.core.identity import Identity, flat
+from medalign.training.identity import STEPS, check_resumed
 
 STATE_FILE, LOG_FILE = "state.pt", "log.jsonl"
 REMEDY = "remove it to start anew"

@@ -6,15 +6,13 @@ model card would name another.
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 from medalign.core.errors import TrainingError
+from medalign.core.identity import Identity, check_same_run, flat
 from medalign.core.weights import sha256_of
 from medalign.training.data.manifest import Row
-
-Identity = dict[str, Any]  # what JSON can hold
 
 STEPS = "recipe.train.n_steps"
 # What a resumed run may have otherwise. Beside these: device, processes and versions, which are recorded a session each, and
@@ -54,30 +52,9 @@ def check_resumed(stored: Identity, wanted: Identity, folder: Path) -> None:
     Raises:
         TrainingError: they differ in more than `MAY_CHANGE`; every such field is named with its old and its new value.
     """
-    old, new = flat(stored), flat(wanted)
-    differ = [name for name in dict.fromkeys([*old, *new]) if old.get(name) != new.get(name) and name not in MAY_CHANGE]
-    if STEPS in old and new.get(STEPS, 0) < old[STEPS]:
-        differ.append(STEPS)
-    if differ:
-        listed = "; ".join(f"{name} {_shown(old, name)} -> {_shown(new, name)}" for name in differ)
-        raise TrainingError(
-            f"{folder} holds a run that differs from the one asked for: {listed}; give what it began with, or another --out"
-        )
-
-
-def flat(identity: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Dotted names and their values."""
-    found: dict[str, Any] = {}
-    for name, value in identity.items():
-        found |= flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {f"{prefix}{name}": value}
-    return found
-
-
-def _shown(values: Mapping[str, Any], name: str) -> str:
-    if name not in values:
-        return "nothing"
-    value = values[name]
-    return value[:12] if isinstance(value, str) and len(value) == 64 else json.dumps(value, ensure_ascii=False)
+    steps = flat(stored).get(STEPS)
+    may_change = {*MAY_CHANGE} if steps is None or flat(wanted).get(STEPS, 0) >= steps else {*MAY_CHANGE} - {STEPS}
+    check_same_run(stored, wanted, folder, may_change=may_change, error=TrainingError)
 
 
 def _digest(values: Iterable[object]) -> str:

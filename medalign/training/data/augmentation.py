@@ -18,8 +18,8 @@ from scipy.signal import butter, fftconvolve, resample_poly, sosfilt
 
 from medalign.core.audio import SAMPLE_RATE_HZ
 from medalign.core.errors import DataError
+from medalign.core.tables import read_rows
 from medalign.core.weights import sha256_of
-from medalign.training.data.tables import read_rows
 
 SNR_DB = (0.0, 20.0)
 SECTION_S = 20.0  # conditions change this often, so that one consultation teaches several

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from medalign.core.errors import DataError
-from medalign.training.data.tables import read_rows
+from medalign.core.tables import read_rows
 
 Split = Literal["train", "valid"]
 Role = Literal["doctor", "patient"]  # "patient" is everyone who is no clinician

@@ -14,7 +14,7 @@ from medalign.concepts.bank import SKIPPABLE
 from medalign.concepts.tokens import phrase_tokens
 from medalign.core.assets import ASSETS
 from medalign.core.errors import DataError
-from medalign.training.data.tables import numbered_rows
+from medalign.core.tables import numbered_rows
 
 Kind = Literal["symptom", "finding", "diagnosis", "medicine", "allergy", "procedure", "measurement", "habit"]
 # "past" joins resolved and historical; "family" is anybody but the patient; "uncertain" has unanswered questions, too.

@@ -26,9 +26,9 @@ import pandas
 from medalign.concepts import ConceptBank, find_mentions_in_text
 from medalign.core.audio import SAMPLE_RATE_HZ
 from medalign.core.errors import FeedbackError
+from medalign.core.tables import numbered_rows
 from medalign.feedback.store import FeedbackStore
 from medalign.training.data.manifest import MIN_DURATION_S, VALID_SHARE, load_waveform, read_manifest
-from medalign.training.data.tables import numbered_rows
 
 COLUMNS = ("path", "text", "group", "split", "start_s", "end_s", "labels")
 SAID = ("correct", "wrong_status", "missing")  # verdicts of what was said

@@ -27,7 +27,7 @@ import soundfile
 
 from medalign.core.audio import SAMPLE_RATE_HZ, load_recording
 from medalign.core.errors import AudioError, DataError
-from medalign.training.data.tables import numbered_rows
+from medalign.core.tables import numbered_rows
 
 REQUIRED, OPTIONAL = ("path", "text"), ("group", "split", "start_s", "end_s", "labels")
 IGNORED = ("status", "note")  # `medalign reports` writes the one, and earlier versions of `medalign synthesize` the other

@@ -19,9 +19,9 @@ import numpy as np
 
 from medalign.core.errors import DataError, WeightsError
 from medalign.core.files import reading
+from medalign.core.tables import read_rows
 from medalign.core.weights import resolve
 from medalign.models.pretrained import load_whole
-from medalign.training.data.tables import read_rows
 
 COLUMNS = ("path", "text", "group", "split", "labels", "status")
 GROUPS = ("patient_id", "participant_id", "subject_id", "recording_id")  # the first that a table has; the last is no person

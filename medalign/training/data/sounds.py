@@ -18,9 +18,9 @@ import numpy as np
 
 from medalign.core.audio import SAMPLE_RATE_HZ, load_recording
 from medalign.core.errors import AudioError, DataError
+from medalign.core.tables import read_rows
 from medalign.models.sound_events import LABELS, STEP_S, STEPS_PER_S
 from medalign.training.data.synthesis import RMS, Take
-from medalign.training.data.tables import read_rows
 
 log = logging.getLogger(__name__)
 

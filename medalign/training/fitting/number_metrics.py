@@ -24,8 +24,8 @@ from medalign.concepts.tokens import stem
 from medalign.concepts.units import LABORATORY, SCORES
 from medalign.core.analysis import Measurement
 from medalign.core.errors import DataError
+from medalign.core.tables import numbered_rows
 from medalign.evaluation.bootstrap import bootstrap_over_groups
-from medalign.training.data.tables import numbered_rows
 
 OF_TREATMENT = ("dose", "frequency", "duration")  # of the patient in any sense: what is advised has its dose, too
 TURN = " / "

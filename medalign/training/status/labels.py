@@ -13,12 +13,12 @@ from typing import get_args
 from medalign.concepts import transcript_from_text
 from medalign.core.analysis import Action
 from medalign.core.errors import DataError
+from medalign.core.tables import numbered_rows
 from medalign.core.transcript import Segment
 from medalign.models.status_classifier import STATUSES, MentionContext
 from medalign.pipeline.assertion import contexts_at
 from medalign.training.data.consultations import Consultation
 from medalign.training.data.facts import ANNOTATIONS, REMEDY
-from medalign.training.data.tables import numbered_rows
 from medalign.training.status.grammar import Example
 
 MENTIONS_FILE = ANNOTATIONS / "mentions.csv"

@@ -1,4 +1,4 @@
-"""The one temporary folder in which a server keeps recordings, transcripts and exports; it does not outlive its process.
+"""The one temporary folder of a process: where a server keeps recordings, transcripts and exports. It does not outlive it.
 
 A process that is killed can't clean up, so the next start does. Which folders belong to nobody any more is asked of the
 kernel: each process holds a lock on its own, and the lock ends with the process, however it ends.
@@ -16,7 +16,7 @@ from pathlib import Path
 
 log = logging.getLogger(__name__)
 
-PREFIX = "medalign-page-"
+PREFIX = "medalign-own-"
 
 
 @contextmanager
@@ -50,7 +50,7 @@ def _locked_folder() -> tuple[Path, int]:
     """A new folder, and its lock: a descriptor that no program started from here inherits."""
     while True:
         folder = Path(tempfile.mkdtemp(prefix=PREFIX))
-        with suppress(FileNotFoundError):  # a server that started at the same moment swept it before it was locked
+        with suppress(FileNotFoundError):  # another that started at the same moment swept it before it was locked
             lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX)
