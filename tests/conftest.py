@@ -23,6 +23,7 @@ import page_fixtures
 import pytest
 import soundfile
 from browser import VIEWPORT, chromium, hearing, new_context, show_example, visit
+from databases import OwnDatabase, PostgreSQL
 from playwright.sync_api import sync_playwright
 from shared_page import STORED, ShownResult, shared_server
 
@@ -33,6 +34,7 @@ from medalign.core.model_options import ModelOptions
 
 FAILED = pytest.StashKey[bool]()
 BROWSER_FIXTURES = {"browser", "gradio_folder"}
+DATABASE_FIXTURES = {"database", "postgresql"}
 MODEL_FIXTURES = {"analyzer", "live", "streamed", "transcriber", "student"}
 MODEL_FILES = {  # they load shipped models, train, or run whole commands
     "test_cli", "test_fit_misheard_names", "test_page_end_to_end", "test_distributed", "test_encoders", "test_student_metrics",
@@ -42,7 +44,7 @@ MEASURED_PAGE_FILES = ("test_page", "test_page_compare")  # the first of their g
 SLOW_FIRST = (
     "browser", "models", "test_page_end_to_end", "test_student_metrics", "test_train_command", "wheel", "test_extras",
     "test_isolation", "test_student", "test_transcription", "test_cli", "test_encoders", "test_sound_events", "test_serve",
-    "test_distributed",
+    "test_distributed", "databases",
 )  # fmt: skip
 
 
@@ -55,6 +57,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             kind, group = "browser", "browser" if file != "test_page_end_to_end" else file
         elif used & MODEL_FIXTURES:
             kind, group = "models", "models"
+        elif used & DATABASE_FIXTURES:
+            kind, group = "unit", "databases"
         else:
             kind, group = "models" if file in MODEL_FILES else "unit", file
         if item.get_closest_marker("xdist_group") is None:
@@ -265,6 +269,23 @@ def closed_folder(tmp_path):
         if was_root:
             os.seteuid(0)
         folder.chmod(0o700)
+
+
+# For the tests of feedback, which run on both kinds of databases.
+
+
+@pytest.fixture(scope="session")
+def postgresql():
+    with PostgreSQL() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request, tmp_path) -> OwnDatabase:
+    if request.param == "postgresql":
+        return request.getfixturevalue("postgresql").new_database()
+    path = tmp_path / "kept" / "feedback.sqlite3"
+    return OwnDatabase(str(path), path)
 
 
 # For the page's tests. All share one server, one browser and two of its tabs (see `shared_page`); a test that needs a server

@@ -9,13 +9,21 @@ as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
 # Imported modules are compiled once, not by each of the processes that tests start.
 unset PYTHONDONTWRITEBYTECODE
 
-# The page is tested in a real browser, voices with real engines, and what leaves the process is seen by strace.
+# The page is tested in a real browser, voices with real engines, feedback on a real PostgreSQL server; strace sees what
+# leaves the process.
 missing=()
 command -v chromium >/dev/null || missing+=(chromium)
 command -v flite >/dev/null || missing+=(flite)
 command -v espeak-ng >/dev/null || missing+=(espeak-ng)
 command -v strace >/dev/null || missing+=(strace)
+compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || missing+=(postgresql)
 programs() {
+  # The tests start a server of their own; Debian's package would start another for the machine, unless told not to.
+  local clusters=/etc/postgresql-common/createcluster.conf
+  if [ ! -e "$clusters" ]; then
+    as_root mkdir -p "${clusters%/*}"
+    echo 'create_main_cluster = false' | as_root tee "$clusters" >/dev/null
+  fi
   as_root apt-get update -qq
   as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
 }

@@ -2,19 +2,16 @@
 
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from dataclasses import replace
-from pathlib import Path
 
 import pandas
 import pytest
+from databases import OwnDatabase
 from page_fixtures import analysis
-from sqlalchemy import NullPool, create_engine, inspect
 
 from medalign.core.analysis import ModelInfo
 from medalign.core.errors import FeedbackError
@@ -30,25 +27,17 @@ COUGH, DYSPNEA, WHEEZE = "HPO:HP:0012735", "HPO:HP:0002094", "HPO:HP:0030828"
 SESSION = salted_id("a session", b"salt")
 
 
-@pytest.fixture
-def path(tmp_path) -> Path:
-    return tmp_path / "kept" / "feedback.sqlite3"
+IN_A_FILE = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 
 
 @pytest.fixture
-def store(path):
-    with FeedbackStore(str(path), limit=RateLimit(10_000)) as opened:
+def store(database):
+    with FeedbackStore(database.url, limit=RateLimit(10_000)) as opened:
         yield opened
 
 
 def shown(**changes) -> ShownResult:
     return replace(ShownResult.of(analysis(), is_example=False), **changes)
-
-
-def sql(path: Path, statement: str) -> list:
-    """What SQLite answers, past the store."""
-    with closing(sqlite3.connect(path)) as connection, connection:
-        return connection.execute(statement).fetchall()
 
 
 def receipt(store: FeedbackStore, **options) -> str:
@@ -125,7 +114,7 @@ def test_scores_are_kept_to_the_last_digit(store):
     assert row.span_text is pandas.NA
 
 
-def test_words_of_the_recording_are_kept_only_with_consent(store, path):
+def test_words_of_the_recording_are_kept_only_with_consent(store, database):
     said = ConceptRating("correct", COUGH, "present", start_s=6, end_s=7, span_text="quite a nasty cough")
     store.rate(receipt(store), said)
     asked = receipt(store, keep_span=True)
@@ -133,19 +122,14 @@ def test_words_of_the_recording_are_kept_only_with_consent(store, path):
     assert list(store.table("ratings").span_text.fillna("")) == ["", said.span_text]
     store.amend(asked, role="nurse", keep_span=False)
     assert store.ratings(asked) == (replace(said, span_text=None),) and set(store.table("ratings").role.dropna()) == {"nurse"}
-    assert traces(path, b"quite a nasty cough") == 0
+    assert database.traces("quite a nasty cough") == 0
 
 
-def test_no_column_could_hold_audio_a_file_an_address_or_a_person(store, path):
-    database = inspect(create_engine(f"sqlite:///{path}", poolclass=NullPool))
-    columns = [
-        (column["name"], str(column["type"]))
-        for table in database.get_table_names()
-        if table.startswith("feedback_")
-        for column in database.get_columns(table)
-    ]
+def test_no_column_could_hold_audio_a_file_an_address_or_a_person(store, database):
+    tables = [columns for name, (columns, _) in database.layout().items() if name.startswith("feedback_")]
+    columns = [(name, kind.split("(")[0].split()[0]) for table in tables for name, kind, _ in table]
     assert len(columns) > 60
-    assert {kind.split("(")[0] for _, kind in columns} <= {"VARCHAR", "TEXT", "INTEGER", "BIGINT", "BOOLEAN", "DOUBLE"}
+    assert {kind for _, kind in columns} <= {"VARCHAR", "TEXT", "INTEGER", "BIGINT", "BOOLEAN", "DOUBLE"}
     parts = {part for name, _ in columns for part in name.split("_")}
     assert not parts & {"audio", "file", "filename", "path", "ip", "address", "user", "name", "email", "session", "waveform"}
 
@@ -249,16 +233,16 @@ def test_a_forged_receipt_opens_nothing(store):
     assert store.ratings(f" {code.lower().replace('-', ' ')} ") == ()
 
 
-def test_the_code_is_not_in_the_database_nor_in_a_log(store, path):
+def test_the_code_is_not_in_the_database_nor_in_a_log(store, database):
     opened = store.open(store.register(shown()))
     store.rate(opened.code, ConceptRating("correct", COUGH, "present"))
     assert opened.code not in repr(opened) and len(opened.code) == 14
-    assert traces(path, opened.code.encode()) == traces(path, opened.code.replace("-", "").encode()) == 0
+    assert database.traces(opened.code) == database.traces(opened.code.replace("-", "")) == 0
 
 
-def test_a_receipt_may_act_so_often_and_then_waits(path):
+def test_a_receipt_may_act_so_often_and_then_waits(database):
     at = [0.0]
-    with FeedbackStore(str(path), limit=RateLimit(5, 60, clock=lambda: at[0])) as store:
+    with FeedbackStore(database.url, limit=RateLimit(5, 60, clock=lambda: at[0])) as store:
         code = receipt(store)
         rating = ConceptRating("correct", COUGH, "present")
         for _ in range(5):
@@ -316,12 +300,7 @@ def test_a_missing_concept_may_be_missing_at_two_places_and_gets_its_label_from_
     assert store.ratings(code)[0] == replace(known, label="headache")
 
 
-def traces(path: Path, text: bytes) -> int:
-    """How often the bytes stand in the database or in what lies beside it."""
-    return sum(file.read_bytes().count(text) for file in path.parent.iterdir())
-
-
-def test_withdrawing_leaves_no_byte_of_what_was_written(store, path):
+def test_withdrawing_leaves_no_byte_of_what_was_written(store, database):
     codes = []
     for i in range(60):  # enough for SQLite to move rows between pages
         code = receipt(store, keep_span=True)
@@ -333,11 +312,11 @@ def test_withdrawing_leaves_no_byte_of_what_was_written(store, path):
             store.rate(code, ConceptRating("missing", label=words[:100]))
         store.undo(code)
         codes.append(code)
-    assert traces(path, b"person007said") > 0
+    assert database.traces("person007said") > 0
     for i in range(0, 60, 3):
         assert store.withdraw(codes[i]) == 5
-        assert traces(path, f"person{i:03d}said".encode()) == 0
-    assert traces(path, b"person001said") > 0 and store.table("ratings").submission_id.nunique() == 40
+        assert database.traces(f"person{i:03d}said") == 0
+    assert database.traces("person001said") > 0 and store.table("ratings").submission_id.nunique() == 40
     with pytest.raises(FeedbackError, match="withdrawn already"):
         store.withdraw(codes[0])
 
@@ -353,15 +332,16 @@ def test_withdrawing_takes_what_was_shown_along_unless_somebody_else_rated_it(st
     assert store.durations_s() == {} and len(store.table("shown")) == 0
 
 
-def test_a_withdrawal_that_was_cut_short_is_finished_by_whoever_opens_next(store, path, monkeypatch):
+@IN_A_FILE
+def test_a_withdrawal_that_was_cut_short_is_finished_by_whoever_opens_next(store, database, monkeypatch):
     code = receipt(store)
     store.rate(code, ConceptRating("wrong", COUGH, "present", comment="please forget this"))
     monkeypatch.setattr("medalign.feedback.database.Database._rewrite", lambda self: None)  # as if killed right after
     store.withdraw(code)
     monkeypatch.undo()
-    assert traces(path, b"please forget this") > 0  # the log still has it
-    with FeedbackStore(str(path)):
-        assert traces(path, b"please forget this") == 0
+    assert database.traces("please forget this") > 0  # the log still has it
+    with FeedbackStore(database.url):
+        assert database.traces("please forget this") == 0
 
 
 def test_withdrawing_a_vote_takes_the_comparison_and_its_results_along(store):
@@ -371,13 +351,13 @@ def test_withdrawing_a_vote_takes_the_comparison_and_its_results_along(store):
     assert store.withdraw(kept.code) == 1 and store.durations_s() == {}
 
 
-def test_what_nobody_rated_is_forgotten_after_a_day(store, path):
+def test_what_nobody_rated_is_forgotten_after_a_day(store, database):
     old, rated, voted = store.register(shown(n_segments=1)), store.register(shown(n_segments=2)), comparison(store)
     stale = comparison(store)
     store.open(rated)
     store.vote(voted, Vote("tie"))
     for table in ("feedback_results", "feedback_comparisons"):
-        sql(path, f"UPDATE {table} SET created_at = '2020-01-01T00:00:00.000+00:00'")
+        database.sql(f"UPDATE {table} SET created_at = '2020-01-01T00:00:00.000+00:00'")
     new = store.register(shown())
     left = store.durations_s()
     assert old not in left and {rated, new} < set(left) and len(left) == 4
@@ -417,8 +397,8 @@ def test_a_vote_may_stand_under_the_receipt_of_ratings_and_goes_with_it(store):
 # The audit log
 
 
-def test_the_audit_log_says_what_happened_without_saying_to_whom(path):
-    with FeedbackStore(str(path), n_events=3) as store:
+def test_the_audit_log_says_what_happened_without_saying_to_whom(database):
+    with FeedbackStore(database.url, n_events=3) as store:
         for event in ("analyze", "rate", "vote", "withdraw"):
             store.log(AuditEvent(event, SESSION, "ok", analysis().models, duration_s=48.0))
         table = store.table("events")
@@ -441,16 +421,12 @@ for i in range(int(sys.argv[3])):
 """
 
 
-def writer(path: Path, code: str, n: int, name: str) -> subprocess.Popen:
-    command = [sys.executable, "-c", WRITER, str(path), code, str(n), name]
+def writer(database: OwnDatabase, code: str, n: int, name: str) -> subprocess.Popen:
+    command = [sys.executable, "-c", WRITER, database.url, code, str(n), name]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
-def is_sound(path: Path) -> bool:
-    return sql(path, "PRAGMA integrity_check") == [("ok",)]
-
-
-def test_fifty_votes_and_ratings_from_eight_threads_are_fifty_records(store, path):
+def test_fifty_votes_and_ratings_from_eight_threads_are_fifty_records(store, database):
     comparisons = [comparison(store) for _ in range(25)]
     code = receipt(store)
 
@@ -463,7 +439,7 @@ def test_fifty_votes_and_ratings_from_eight_threads_are_fifty_records(store, pat
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(act, range(50)))
     assert len(store.table("votes")) == 25 and store.table("votes").comparison_id.nunique() == 25
-    assert sorted(store.table("ratings").label) == sorted(f"thing {i}" for i in range(1, 50, 2)) and is_sound(path)
+    assert sorted(store.table("ratings").label) == sorted(f"thing {i}" for i in range(1, 50, 2)) and database.is_sound()
 
 
 def test_of_eight_votes_at_once_on_one_comparison_one_counts(store):
@@ -481,25 +457,25 @@ def test_of_eight_votes_at_once_on_one_comparison_one_counts(store):
     assert len(store.table("votes")) == 1
 
 
-def test_two_processes_write_fifty_records_into_one_database(store, path):
+def test_two_processes_write_fifty_records_into_one_database(store, database):
     code = receipt(store)
-    both = [writer(path, code, 25, name) for name in ("left", "right")]
+    both = [writer(database, code, 25, name) for name in ("left", "right")]
     for process in both:
         process.communicate(timeout=60)
     assert [process.returncode for process in both] == [0, 0]
     labels = set(store.table("ratings").label)
-    assert labels == {f"{name} {i}" for name in ("left", "right") for i in range(25)} and is_sound(path)
+    assert labels == {f"{name} {i}" for name in ("left", "right") for i in range(25)} and database.is_sound()
 
 
-def test_a_killed_process_loses_nothing_that_it_had_stored(store, path):
+def test_a_killed_process_loses_nothing_that_it_had_stored(store, database):
     code = receipt(store)
-    process = writer(path, code, 100_000, "n")
+    process = writer(database, code, 100_000, "n")
     stored = [int(process.stdout.readline()) for _ in range(40)][-1]
     os.kill(process.pid, signal.SIGKILL)
     assert process.wait(10) == -signal.SIGKILL
     process.stdout.close()
-    assert is_sound(path)
-    with FeedbackStore(str(path)) as again:
+    assert database.is_sound()
+    with FeedbackStore(database.url) as again:
         table = again.table("ratings")
         assert {f"n {i}" for i in range(stored + 1)} <= set(table.label) and set(table.comment.str.len()) == {200}
         again.rate(code, ConceptRating("correct", COUGH, "present"))
@@ -508,34 +484,30 @@ def test_a_killed_process_loses_nothing_that_it_had_stored(store, path):
 # The database itself
 
 
-def layout(path: Path) -> dict:
-    database = inspect(create_engine(f"sqlite:///{path}", poolclass=NullPool))
-    return {
-        table: (
-            [(c["name"], str(c["type"]), c["nullable"]) for c in database.get_columns(table)],
-            sorted(index["name"] for index in database.get_indexes(table)),
-        )
-        for table in database.get_table_names()
-    }
-
-
 @pytest.mark.parametrize("version", [1, 99])
-def test_a_database_of_another_version_is_refused_and_left_alone(store, path, version):
-    sql(path, f"UPDATE feedback_schema SET version = {version}")
-    before = layout(path)
+def test_a_database_of_another_version_is_refused_and_left_alone(store, database, version):
+    database.sql(f"UPDATE feedback_schema SET version = {version}")
+    before = database.layout()
     with pytest.raises(FeedbackError, match=f"has version {version} of the feedback tables, this MedAlign knows {VERSION}"):
-        FeedbackStore(str(path))
-    assert layout(path) == before
+        FeedbackStore(database.url)
+    assert database.layout() == before
+
+
+def test_a_database_of_something_else_holds_no_feedback_and_is_left_alone(database):
+    if database.path:
+        database.path.parent.mkdir()
+    database.sql("CREATE TABLE patients (a INTEGER)")
+    with pytest.raises(FeedbackError, match="holds no feedback"):
+        FeedbackStore(database.url, create=False)
+    assert database.layout() == {"patients": ([("a", "INTEGER", True)], [])}
 
 
 def test_what_is_no_feedback_database_is_one_sentence(tmp_path):
-    text, other = tmp_path / "notes.txt", tmp_path / "other.sqlite3"
+    text = tmp_path / "notes.txt"
     text.write_text("this is a text and no database at all, " * 50)
-    sql(other, "CREATE TABLE patients (a)")
     for where, message in (
         (str(tmp_path / "none.sqlite3"), "none.sqlite3 not found"),
         (str(text), "file is not a database"),
-        (str(other), "holds no feedback"),
         ("sqlite://", "feedback in memory would be lost"),
         (":memory:", "feedback in memory would be lost"),
         ("nosuch://host/db", "knows no such database"),
@@ -545,7 +517,7 @@ def test_what_is_no_feedback_database_is_one_sentence(tmp_path):
         with pytest.raises(FeedbackError, match=message) as caught:
             FeedbackStore(where, create=False)
         assert "\n" not in str(caught.value) and "secret" not in str(caught.value)
-    assert not (tmp_path / "none.sqlite3").exists() and layout(other) == {"patients": ([("a", "NULL", True)], [])}
+    assert not (tmp_path / "none.sqlite3").exists()
 
 
 @pytest.mark.parametrize("create", [True, False])
@@ -554,5 +526,6 @@ def test_a_folder_that_may_not_be_entered_is_one_sentence(closed_folder, create)
         FeedbackStore(str(closed_folder / "a.sqlite3"), create=create)
 
 
-def test_the_file_is_for_its_owner_alone(store, path):
-    assert {file.stat().st_mode & 0o077 for file in path.parent.iterdir()} == {0}
+@IN_A_FILE
+def test_the_file_is_for_its_owner_alone(store, database):
+    assert {file.stat().st_mode & 0o077 for file in database.path.parent.iterdir()} == {0}

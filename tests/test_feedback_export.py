@@ -2,8 +2,6 @@
 
 import itertools
 import json
-import sqlite3
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -50,13 +48,8 @@ def shown(duration_s: float = SECONDS) -> ShownResult:
 
 
 @pytest.fixture
-def database(tmp_path) -> Path:
-    return tmp_path / "feedback.sqlite3"
-
-
-@pytest.fixture
 def store(database):
-    with FeedbackStore(str(database), limit=RateLimit(10_000)) as opened:
+    with FeedbackStore(database.url, limit=RateLimit(10_000)) as opened:
         yield opened
 
 
@@ -297,7 +290,7 @@ def fails(capsys, *arguments: str) -> str:
 
 
 def test_the_commands_do_what_the_functions_do(filled, database, record, tmp_path, capsys, monkeypatch):
-    monkeypatch.setenv("MEDALIGN_FEEDBACK", str(database))
+    monkeypatch.setenv("MEDALIGN_FEEDBACK", database.url)
     assert main(["feedback", "export", "--out", str(tmp_path / "out"), "--format", "csv"]) == 0
     assert capsys.readouterr().out.split() == [str(tmp_path / "out" / f"{name}.csv") for name in FEEDBACK] + [
         str(tmp_path / "out" / "README.md")
@@ -327,11 +320,10 @@ def test_bad_input_is_one_line_and_status_two(capsys, tmp_path, database, filled
     for action in (["export", "--out", "x"], ["events"], ["withdraw", "K7QM-3FDA-9XPT"], ["push", "a/b"]):
         assert "typo.sqlite3 not found" in fails(capsys, *action, "--store", missing)
     assert not Path(missing).exists() and "runs/feedback.sqlite3 not found" in fails(capsys, "events")
-    good = ["--store", str(database)]
+    good = ["--store", database.url]
     assert "is no receipt code" in fails(capsys, "withdraw", "hello", *good)
     assert "no.csv is missing" in fails(capsys, "manifest", "--recordings", "no.csv", "--out", "m.csv", *good)
     assert "end it with one of .jsonl, .csv, .parquet" in fails(capsys, "events", "--out", "log.txt", *good)
     assert "only if all who gave it agreed" in fails(capsys, "push", "a/b", "--public", *good)
-    with closing(sqlite3.connect(database)) as opened, opened:
-        opened.execute("UPDATE feedback_schema SET version = 99")
+    database.sql("UPDATE feedback_schema SET version = 99")
     assert "use the MedAlign that wrote it" in fails(capsys, "events", *good)
