@@ -38,13 +38,13 @@ DATABASE_FIXTURES = {"database", "postgresql"}
 MODEL_FIXTURES = {"analyzer", "live", "streamed", "transcriber", "student"}
 MODEL_FILES = {  # they load shipped models, train, or run whole commands
     "test_cli", "test_fit_misheard_names", "test_page_end_to_end", "test_distributed", "test_encoders", "test_student_metrics",
-    "test_readme", "test_student", "test_teacher", "test_train_command", "test_training",
+    "test_readme", "test_student", "test_teacher", "test_train_command", "test_training", "test_batch",
 }  # fmt: skip
 MEASURED_PAGE_FILES = ("test_page", "test_page_compare")  # the first of their group: a server's threads can't be measured later
 SLOW_FIRST = (
-    "browser", "models", "test_page_end_to_end", "test_student_metrics", "test_train_command", "wheel", "test_extras",
-    "test_isolation", "test_student", "test_transcription", "test_cli", "test_encoders", "test_sound_events", "test_serve",
-    "test_distributed", "databases",
+    "browser", "models", "test_page_end_to_end", "test_student_metrics", "test_train_command", "test_batch", "wheel",
+    "test_extras", "test_isolation", "test_student", "test_transcription", "test_cli", "test_encoders", "test_sound_events",
+    "test_serve", "test_distributed", "databases",
 )  # fmt: skip
 
 

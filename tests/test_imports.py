@@ -7,9 +7,10 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1] / "medalign"
 
-# core < concepts, evaluation < models, feedback < pipeline, report < training; the doors import what they open.
+# core < concepts, evaluation < models, feedback < pipeline, report < training, batch; the doors import what they open.
 LEFT_TO_RIGHT = (
-    {"core"}, {"concepts", "evaluation"}, {"models", "feedback"}, {"pipeline", "report"}, {"training"}, {"ui"}, {"cli"},
+    {"core"}, {"concepts", "evaluation"}, {"models", "feedback"}, {"pipeline", "report"}, {"training", "batch"},
+    {"ui"}, {"cli"},
 )  # fmt: skip
 RANK = {wing: rank for rank, wings in enumerate(LEFT_TO_RIGHT) for wing in wings}
 LIBRARIES = {  # library -> wings that may import it
@@ -27,6 +28,7 @@ LIBRARIES = {  # library -> wings that may import it
     "av": {"core", "training"},
     "accelerate": {"training"},
     "jiwer": {"evaluation"},
+    "ray": {"batch"},
 }
 
 

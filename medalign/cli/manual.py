@@ -11,6 +11,31 @@ never occur in the collections, and a concept without training speech is not rec
   medalign train runs/speech/manifest.csv --out runs/student
 """
 
+BATCH = """\
+MANIFEST is a CSV file with a header, or JSON lines (.jsonl), with a row per recording. Other columns are ignored.
+
+    audio     file, relative to the manifest
+    id        names it in the results; no two rows may have one id (default: what stands in audio)
+
+WHAT COMES OUT, in the folder --out
+  rows/           one Parquet file per recording; together a table, pandas.read_parquet("OUT/rows"), with the columns id, path,
+                  status, seconds, reason, sha256 (of the file), duration_s, asr, teacher, student (name and revision),
+                  transcript, concepts and analysis (JSON, see `medalign schema`)
+  rejected.csv    recordings that were set aside, and why: "rejected" can't be used as they are, "failed" met a fault, or
+                  three workers died of them. --retry takes both once more, after you have corrected what is wrong
+  It holds what was said in the recordings: keep it as safe as them.
+
+RESUMING
+  The same command goes on where it stopped or was killed: nothing that has a row is done again, and nothing is lost. MANIFEST
+  may have grown. Other models, or another version of MedAlign, are refused by name.
+
+WHERE IT RUNS
+  On Ray Data (extra `batch`). Each worker loads the models, about 1.5 GB. Without --address, Ray is started for this run: it
+  listens on the loopback address alone, sends nothing to its makers, shows no dashboard, and its temporary folder is deleted.
+  On a cluster, each machine needs this version of MedAlign, the recordings and --out under the same paths; the operator of
+  the cluster decides who may reach it, and RAY_USAGE_STATS_ENABLED=0 there is for him to set.
+"""
+
 TRAIN = """\
 WHAT IT DOES
   The teacher, a frozen language model, embeds the text of each row. The student, an audio encoder with a small head, is

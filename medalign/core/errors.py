@@ -31,5 +31,9 @@ class TrainingError(MedAlignError):
     """A training run can't start or go on: batch too small, loss not finite, embeddings collapsed, foreign state."""
 
 
+class BatchError(MedAlignError):
+    """A batch can't start or go on: another run's folder, models that are not to be had, Ray out of reach."""
+
+
 class FeedbackError(MedAlignError):
     """Feedback can't be taken, found or stored: out of bounds, unknown receipt, too often, database out of reach."""

@@ -88,6 +88,11 @@ class Analyzer:
         device = choose_device(device)
         return cls(Transcriber(asr, device=device), Listener.default(teacher=teacher, student=student, device=device))
 
+    @property
+    def models(self) -> Models:
+        """Which they are, exactly."""
+        return Models(self.transcriber.info, self.listener.teacher.info, self.listener.student.info)
+
     def analyze(self, source: Source | Recording, custom: Sequence[Concept] = ()) -> Analysis:
         """Listen to one recording.
 
@@ -125,7 +130,7 @@ class Analyzer:
                 recording.source_sample_rate_hz,
                 recording.source_channels,
             ),
-            models=Models(self.transcriber.info, self.listener.teacher.info, self.listener.student.info),
+            models=self.models,
             transcript=transcript,
             corrections=annotated.corrections,
             sound_events=encoded.sound_events,

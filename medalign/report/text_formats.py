@@ -45,7 +45,7 @@ def to_csv(analysis: Analysis) -> str:
     out = io.StringIO()
     writer = csv.DictWriter(out, COLUMNS)
     writer.writeheader()
-    writer.writerows({name: _safe(value) for name, value in row.items()} for row in rows)
+    writer.writerows({name: safe_cell(value) for name, value in row.items()} for row in rows)
     return _BOM + out.getvalue()
 
 
@@ -70,7 +70,7 @@ def _place(evidence: Evidence) -> str:
     return f'{clock(evidence.start_s)} "{evidence.text}"'
 
 
-def _safe(value: Cell) -> Cell:
+def safe_cell(value: Cell) -> Cell:
     return _FORMULA.sub(r"\g<0>'", value) if isinstance(value, str) else value
 
 

@@ -1,0 +1,67 @@
+"""The command for many recordings: batch."""
+
+import argparse
+import math
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from medalign.cli.manual import BATCH
+from medalign.cli.options import Commands, Manual, model_options, models_of, positive
+
+if TYPE_CHECKING:
+    from medalign.batch.run import Progress
+
+TOLD_EVERY_S = 10.0
+
+
+def add_commands(commands: Commands) -> None:
+    """Add it to the subparsers of the command line."""
+    batch = commands.add_parser(
+        "batch", help="analyse many recordings, on all cores or on a cluster", formatter_class=Manual, epilog=BATCH
+    )
+    batch.add_argument("manifest", metavar="MANIFEST", type=Path, help="CSV or JSON lines with a row per recording; see below")
+    batch.add_argument("--out", type=Path, required=True, help="folder of the results; an unfinished run in it is resumed")
+    batch.add_argument(
+        "--workers", type=positive, metavar="N", help="each with models of its own (default: one per GPU, or core)"
+    )
+    batch.add_argument("--cpus", type=positive, default=1, metavar="N", help="cores of each worker")
+    batch.add_argument("--address", help="of a Ray cluster (default: Ray is started on this machine, for this run)")
+    batch.add_argument("--retry", action="store_true", help="also what was set aside")
+    model_options(batch, asr=True, teacher=True, student=True)
+    batch.set_defaults(command=_batch)
+
+
+def _batch(arguments: argparse.Namespace) -> None:
+    from medalign.batch.cluster import Cluster
+    from medalign.batch.run import run_batch
+
+    cluster = Cluster(arguments.address, arguments.workers, arguments.cpus)
+    n_set_aside = run_batch(
+        arguments.manifest, arguments.out, models_of(arguments), cluster, retry=arguments.retry, on_progress=_Teller()
+    )
+    aside = f"; {n_set_aside} set aside, see {arguments.out / 'rejected.csv'}" if n_set_aside else ""
+    print(f"done: one row per recording in {arguments.out / 'rows'}{aside}")
+
+
+class _Teller:
+    """Prints how far it is: at the beginning, every ten seconds, and at the end."""
+
+    def __init__(self) -> None:
+        self.told_at = -math.inf
+
+    def __call__(self, progress: "Progress") -> None:
+        now = time.monotonic()
+        if now - self.told_at < TOLD_EVERY_S and progress.n_done < progress.n:
+            return
+        self.told_at = now
+        left = "" if progress.left_s is None else f", about {_duration(progress.left_s)} left"
+        aside = f", {progress.n_set_aside} set aside" if progress.n_set_aside else ""
+        print(f"{progress.n_done} of {progress.n} done{aside}{left}", flush=True)
+
+
+def _duration(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    if minutes < 2:
+        return f"{seconds:.0f} s"
+    return f"{minutes} min" if minutes < 120 else f"{minutes / 60:.1f} h"
