@@ -55,7 +55,7 @@ def test_own_concepts_come_from_a_csv(capsys, tmp_path, models_at_hand, cut):
     assert row["concept_id"] == "CUSTOM:cold-chicken" and row["teacher"]["evidence"]
     own.write_text("label\ncough\n")
     assert "line 2: 'cough' is taken" in fails(capsys, "analyze", audio, "--concepts", str(own))
-    assert "can't be read" in fails(capsys, "analyze", audio, "--concepts", str(tmp_path / "none.csv"))
+    assert "none.csv is missing" in fails(capsys, "analyze", audio, "--concepts", str(tmp_path / "none.csv"))
 
 
 def test_preview_and_search_need_no_transcript(capsys, models_at_hand, examples, monkeypatch):

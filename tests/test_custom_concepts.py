@@ -44,7 +44,7 @@ def test_a_csv_may_give_codes_and_categories(tmp_path):
         ("label\n???\n", "no word in Latin letters"),
         ("label\n" + 90 * "a" + "\n", "at most 80"),
         ("label,category\nodd thing,bird\n", "category 'bird'"),
-        ("name\nodd thing\n", "no column 'label'"),
+        ("name\nodd thing\n", "lacks the column label"),
         ("label\n", "there is no concept"),
         ("label\n" + "".join(f"thing number {i}\n" for i in range(10_000)), f"10000 concepts are more than {MAX_CONCEPTS}"),
     ],

@@ -15,36 +15,13 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from sounds import encode, tone, wav
 
 from medalign.core import decoding
 from medalign.core.audio import SAMPLE_RATE_HZ, load_recording
 from medalign.core.errors import AudioError
 
 IN_ACCESS, IN_OPEN = 0x1, 0x20
-
-
-def encode(
-    container: str, codec: str, sample_rate_hz: int, samples: np.ndarray, options: dict | None = None, **container_options: str
-) -> bytes:
-    """Samples (n,) or (n, 2) in a container, as bytes."""
-    file = io.BytesIO()
-    layout = "mono" if samples.ndim == 1 else "stereo"
-    columns = np.ascontiguousarray(samples.reshape(len(samples), -1).T, np.float32)
-    with av.open(file, "w", format=container, container_options=container_options) as output:
-        stream = output.add_stream(codec, rate=sample_rate_hz, layout=layout, options=options or {})
-        frame = av.AudioFrame.from_ndarray(columns, format="fltp", layout=layout)
-        frame.sample_rate = sample_rate_hz
-        for packet in [*stream.encode(frame), *stream.encode(None)]:
-            output.mux(packet)
-    return file.getvalue()
-
-
-def tone(sample_rate_hz: int, duration_s: float = 1.0, hertz: float = 300.0) -> np.ndarray:
-    return 0.3 * np.sin(2 * np.pi * hertz * np.arange(int(duration_s * sample_rate_hz)) / sample_rate_hz)
-
-
-def wav(samples: np.ndarray, sample_rate_hz: int = SAMPLE_RATE_HZ) -> bytes:
-    return encode("wav", "pcm_s16le", sample_rate_hz, samples)
 
 
 def refusal(source, **options) -> str:
@@ -169,6 +146,19 @@ def test_a_matroska_file_does_not_go_on_in_the_one_that_it_links_to(tmp_path, se
         assert load_recording(content).duration_s == pytest.approx(1.0, abs=0.05)
 
 
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [("\x1b[31mred.wav", "\ufffd[31mred.wav"), ("old-\udcfc.wav", "old-\ufffd.wav"), ("a\nb.wav", "a\ufffdb.wav")],
+)
+def test_a_name_that_can_not_be_printed_is_shown_so_that_it_can(tmp_path, name, shown):
+    """In old encodings, with lines of its own, or meant for the terminal."""
+    (tmp_path / name).write_bytes(wav(tone(SAMPLE_RATE_HZ)))
+    assert load_recording(tmp_path / name).name == shown
+    (tmp_path / name).write_bytes(b"text")
+    assert refusal(tmp_path / name).startswith(f"'{shown}' can't be read")
+    assert refusal(tmp_path / "none" / name).endswith("does not exist; check the path")
+
+
 @pytest.mark.parametrize("name", ["10:30.wav", "http:x.wav", "concat:a.wav", "a%03d.wav", "-"])
 def test_a_name_is_only_a_name(tmp_path, monkeypatch, name):
     (tmp_path / name).write_bytes(wav(tone(SAMPLE_RATE_HZ)))
@@ -263,6 +253,7 @@ def test_a_packet_of_minutes_is_refused(monkeypatch):
     assert "damaged after 0.0 s" in refusal(wav(tone(SAMPLE_RATE_HZ)))
 
 
+PHONE = (8_000, "mono")
 A, B, LOW, HIGH = (44_100, "stereo"), (22_050, "mono"), 300.0, 800.0
 
 
@@ -281,6 +272,9 @@ def joined(container: str, codec: str, first: tuple[int, str], second: tuple[int
         ("flac", "flac", A, B), ("flac", "flac", B, A), ("wav", "pcm_s16le", A, B), ("aiff", "pcm_s16be", B, A),
         ("mp3", "libmp3lame", A, B), ("mp3", "libmp3lame", B, A), ("adts", "aac", A, B),
         ("ogg", "libopus", (48_000, "mono"), (48_000, "stereo")), ("webm", "libopus", (48_000, "stereo"), (48_000, "mono")),
+        ("mp4", "aac", A, B), ("ipod", "alac", B, A), ("mov", "pcm_s16le", A, B), ("3gp", "libopencore_amrnb", PHONE, PHONE),
+        ("w64", "pcm_s16le", A, B), ("caf", "pcm_s16be", B, A), ("au", "pcm_s16be", A, B),
+        ("amr", "libopencore_amrnb", PHONE, PHONE),
     ],
 )  # fmt: skip
 def test_joined_recordings_are_decoded_one_after_the_other(container, codec, first, second):
@@ -291,6 +285,43 @@ def test_joined_recordings_are_decoded_one_after_the_other(container, codec, fir
     for start_s, hertz in ((0.3, LOW), (2.0, HIGH)):
         piece = recording.waveform[int(start_s * SAMPLE_RATE_HZ) :][: SAMPLE_RATE_HZ // 2]
         assert np.abs(np.fft.rfft(piece)).argmax() * 2 == pytest.approx(hertz, abs=5)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (("wav", "pcm_s16le"), ("ipod", "aac")),
+        (("mp4", "aac"), ("ogg", "libopus")),
+        (("ogg", "libopus"), ("mp4", "aac")),
+        (("adts", "aac"), ("wav", "pcm_s16le")),
+    ],
+)
+def test_joined_recordings_of_two_formats_are_decoded_one_after_the_other(first, second):
+    content = [encode(*kind, 48_000, tone(48_000, 2.0)) for kind in (first, second)]
+    assert load_recording(b"".join(content)).duration_s == pytest.approx(4.0, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("container", "codec", "options"),
+    [
+        ("wav", "pcm_s16le", {}), ("wav", "pcm_s24le", {}), ("wav", "pcm_mulaw", {}),
+        ("wav", "pcm_s16le", {"rf64": "always"}), ("w64", "pcm_s16le", {}), ("caf", "pcm_s16be", {}), ("aiff", "pcm_s16be", {}),
+        ("au", "pcm_s16be", {}),
+    ],
+)  # fmt: skip
+def test_a_file_that_holds_less_than_its_header_promises_is_cut_off(container, codec, options):
+    """Of PCM in wav, w64 and caf, FFmpeg counts what is there and not what was promised."""
+    content = encode(container, codec, SAMPLE_RATE_HZ, tone(SAMPLE_RATE_HZ, 4.0), **options)
+    assert "announces 4.0 s, only 2.0 s" in refusal(content[: len(content) // 2])
+    assert "announces 8.0 s, only 6.0 s" in refusal(content + content[: len(content) // 2])
+    assert load_recording(content[:-50]).duration_s == pytest.approx(4.0, abs=0.05)
+
+
+@pytest.mark.parametrize("size", [0, 0x7FFFFFFF, 0x7FFFF000, 0xFFFFFFFF])
+def test_a_recorder_that_could_not_go_back_to_its_header_promised_nothing(size):
+    content = wav(tone(SAMPLE_RATE_HZ, 3.0))
+    at = content.index(b"data") + 4
+    assert load_recording(content[:at] + struct.pack("<I", size) + content[at + 4 :]).duration_s == 3.0
 
 
 def test_more_joined_recordings_than_anybody_joins_are_refused():

@@ -7,7 +7,8 @@ import pytest
 
 from medalign.core import weights
 from medalign.core.errors import CheckpointError, WeightsError
-from medalign.models.whisper_encoder import load_encoder, read_ctranslate2
+from medalign.models.ctranslate2_file import read_ctranslate2
+from medalign.models.whisper_encoder import load_encoder
 
 WHISPER = ("model.bin",)
 

@@ -4,9 +4,7 @@ Both sources need nothing but words: in the transcript the phrases are looked fo
 a concept that nobody trained for counts at once.
 """
 
-import csv
 import gzip
-import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
@@ -16,6 +14,7 @@ from pathlib import Path
 from medalign.concepts.bank import CATEGORIES, Category, Concept, ConceptBank, phrase_keys
 from medalign.core.analysis import System
 from medalign.core.errors import DataError
+from medalign.core.tables import numbered_rows
 
 CODES_FILE = "codes.txt.gz"
 MAX_CONCEPTS = 1000  # embedding them takes a laptop some ten seconds
@@ -30,14 +29,8 @@ def read_concepts(path: Path, bank: ConceptBank) -> tuple[Concept, ...]:
     Raises:
         DataError: the file can't be read, or rows can't be used; all of them are listed by line.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path.name} can't be read ({error}); save it as CSV in UTF-8") from error
-    reader = csv.DictReader(io.StringIO(text))
-    if "label" not in (reader.fieldnames or ()):
-        raise DataError(f"{path.name} has no column 'label'; its first line is to be: label,synonyms,code,category")
-    return _checked([(f"line {reader.line_num}", row) for row in reader], bank)
+    rows = numbered_rows(path, ["label"], remedy="save it as CSV in UTF-8 whose first line is label,synonyms,code,category")
+    return _checked([(f"line {line}", row) for line, row in rows], bank)
 
 
 def parse_concepts(text: str, bank: ConceptBank) -> tuple[Concept, ...]:

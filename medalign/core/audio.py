@@ -14,7 +14,7 @@ from typing import BinaryIO
 import numpy as np
 
 from medalign.core.decoding import FORMATS, decode_file
-from medalign.core.errors import AudioError
+from medalign.core.errors import AudioError, printable
 from medalign.core.mixing import check_source, mix_down, sample_frames
 from medalign.core.recording import POWER_FRAMES_PER_S, SAMPLE_RATE_HZ, Recording
 
@@ -62,9 +62,9 @@ def load_recording(
     if isinstance(source, (str, os.PathLike)):
         path = Path(source)
         with _opened(path, max_bytes) as file:
-            return _from_file(file, name or path.name, max_duration_s)
+            return _from_file(file, printable(name or path.name), max_duration_s)
     file = io.BytesIO(source) if isinstance(source, bytes) else source
-    name = name or Path(str(getattr(file, "name", "recording"))).name
+    name = printable(name or Path(str(getattr(file, "name", "recording"))).name)
     try:
         n_bytes = file.seek(0, io.SEEK_END)
         file.seek(0)
@@ -116,17 +116,18 @@ def _upright(decode: Callable[[bool], Recording]) -> Recording:
 
 def _opened(path: Path, max_bytes: int) -> BinaryIO:
     """The file, checked before it is opened: opening a fifo would wait for a writer."""
+    shown = printable(str(path))
     try:
         if not path.is_file() and path.exists():
-            raise AudioError(f"'{path}' is not a file; give the path of one recording ({FORMATS})")
+            raise AudioError(f"'{shown}' is not a file; give the path of one recording ({FORMATS})")
         n_bytes = path.stat().st_size
-        _check_size(path.name, n_bytes, max_bytes)
+        _check_size(printable(path.name), n_bytes, max_bytes)
         return open(path, "rb")
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise AudioError(f"'{path}' does not exist; check the path") from error
+        raise AudioError(f"'{shown}' does not exist; check the path") from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise AudioError(f"'{path}' can't be read ({reason}); check its permissions and its folder's") from error
+        raise AudioError(f"'{shown}' can't be read ({reason}); check its permissions and its folder's") from error
 
 
 def _check_size(name: str, n_bytes: int, max_bytes: int) -> None:

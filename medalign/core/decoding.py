@@ -5,13 +5,13 @@ for. It may use the formats that recorders write, and takes neither more time no
 """
 
 import io
-import re
 import time
 from collections.abc import Iterator
 from typing import BinaryIO
 
 import av
 
+from medalign.core.container import counted_mp3_s, parts, promised_bytes
 from medalign.core.errors import AudioError
 from medalign.core.mixing import mix_down, too_long
 from medalign.core.recording import Recording
@@ -19,19 +19,6 @@ from medalign.core.recording import Recording
 DEADLINE_S = 120.0  # an hour takes 6 to 18 s on one core, by its format
 MAX_PACKET_BYTES = 4 * 2**20  # of encoded sound; a second of any recorder's is less
 FORMATS = "wav, mp3, m4a, mp4, ogg, webm or flac"
-# How recordings begin, in formats whose joined files FFmpeg does not read as it should; of ogg, each page and its flags.
-PART_STARTS = [
-    re.compile(start, re.DOTALL)
-    for start in (
-        rb"fLaC\x00\x00\x00\x22",
-        rb"RIFF....WAVE(?:fmt |bext|JUNK|LIST)",
-        rb"FORM....AIF[FC]",
-        rb"#!AMR(?:-WB)?\n",
-        rb"\x1a\x45\xdf\xa3.{1,64}?\x42\x82.(?:webm|matroska)",
-        rb"OggS\x00([\x00-\x07])",
-    )
-]
-CHUNK_BYTES, OVERLAP_BYTES, MAX_PARTS = 2**20, 100, 100
 # What browsers, phones and recorders write, by FFmpeg's names. None of these reads other files than its own: no playlists,
 # no lists of files, no streams from a network.
 DEMUXERS = "wav,w64,aiff,au,caf,flac,ogg,mp3,aac,amr,mov,matroska,asf,dss"
@@ -86,7 +73,7 @@ def decode_file(file: BinaryIO, name: str, max_duration_s: float, *, turn_over: 
     guarded, announced_s = GuardedFile(file, name), []
 
     def frames() -> Iterator[av.AudioFrame]:
-        for part in _parts(guarded, name):
+        for part in parts(guarded, name):
             guarded.show(*part)
             with _opened(guarded) as container:
                 stream = _audio_stream(container, name)
@@ -109,34 +96,6 @@ def decode_file(file: BinaryIO, name: str, max_duration_s: float, *, turn_over: 
     except OSError as error:
         raise AudioError(f"'{name}' can't be read ({error.strerror or error}); check where it is stored") from error
     return recording, None if None in announced_s else sum(s or 0.0 for s in announced_s)
-
-
-def _parts(file: GuardedFile, name: str) -> list[tuple[int, int | None]]:
-    """From where to where each recording goes, where several were joined to one file; else one for all.
-
-    FFmpeg reads only the first of joined wav files, repeats a second at the seam of flac files, and keeps an opus decoder
-    that has heard the end of another recording. mp3 and raw aac go on as they are.
-    """
-    chunk = file.read(CHUNK_BYTES)
-    pattern = next((p for p in PART_STARTS if p.match(chunk)), None)
-    starts, position, seen, in_header = [0], 0, 0, True
-    while pattern is not None and chunk:
-        for found in pattern.finditer(chunk):
-            at = position + found.start()
-            if at <= seen:
-                continue
-            seen = at
-            # Of ogg each page is found; the first page of several tracks stands beside the others'.
-            is_header = found.lastindex is None or bool(found.group(1)[0] & 2)
-            if is_header and not (in_header and found.lastindex):
-                starts.append(at)
-            in_header = is_header
-        if len(starts) > MAX_PARTS:
-            raise AudioError(f"'{name}' was joined from more than {MAX_PARTS} recordings; give them one by one")
-        position += max(1, len(chunk) - OVERLAP_BYTES)
-        file.seek(position)
-        chunk = file.read(CHUNK_BYTES)
-    return list(zip(starts, [*starts[1:], None], strict=True))
 
 
 def _opened(file: GuardedFile) -> av.container.InputContainer:
@@ -163,31 +122,15 @@ def _announced_duration_s(container: av.container.InputContainer, stream: av.Aud
     """What the file says about itself; None where it says nothing, as a browser's webm, or where FFmpeg only estimates."""
     demuxer = container.format.name.split(",")[0]
     if demuxer == "mp3":
-        return _counted_mp3_s(file, stream.codec_context.sample_rate)
+        return counted_mp3_s(file, stream.codec_context.sample_rate)
     if demuxer not in STATES_ITS_LENGTH:
         return None
+    codec = stream.codec_context
+    if codec.name.startswith("pcm_") and codec.bit_rate and (n_bytes := promised_bytes(file)) is not None:
+        return 8 * n_bytes / codec.bit_rate
     if stream.duration is not None and stream.time_base is not None:
         return float(stream.duration * stream.time_base)
     return container.duration / av.time_base if container.duration is not None else None
-
-
-def _counted_mp3_s(file: GuardedFile, sample_rate_hz: int) -> float | None:
-    """By the header that counts an mp3's frames (Xing's, LAME's "Info" or Fraunhofer's "VBRI"); None without one."""
-    position = file.tell()
-    file.seek(0)
-    start, tag = 0, file.read(10)
-    if tag[:3] == b"ID3" and len(tag) == 10:
-        start = 10 + sum((byte & 0x7F) << 7 * i for i, byte in enumerate(reversed(tag[6:])))
-    file.seek(start)
-    head = file.read(4096)
-    file.seek(position)
-    # The header lies where the first frame's sound would: after its four bytes and up to 32 more.
-    found = re.search(
-        rb"\xff[\xe0-\xff].{2,36}?(?:(?:Xing|Info)...[\x01\x03\x05\x07\x09\x0b\x0d\x0f]|VBRI.{10})(.{4})", head, re.DOTALL
-    )
-    if found is None or sample_rate_hz <= 0:
-        return None
-    return int.from_bytes(found.group(1), "big") * (1152 if sample_rate_hz >= 32_000 else 576) / sample_rate_hz
 
 
 def _decoded(

@@ -5,10 +5,18 @@ two places only, the command line and the page; anything else is a bug and keeps
 """
 
 
+def printable(text: str) -> str:
+    """One line that neither steers a terminal nor fails to be written as UTF-8, as names of files may."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
 class MedAlignError(Exception):
-    """Root of all errors that a user can act on."""
+    """Root of all errors that a user can act on. What a message quotes of a file or its name can be printed anywhere."""
 
     for_readers: str | None = None  # what visitors of the page are told instead, where the message is for the operator alone
+
+    def __init__(self, message: str = ""):
+        super().__init__("\n".join(map(printable, message.split("\n"))))
 
 
 class AudioError(MedAlignError):

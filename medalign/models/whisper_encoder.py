@@ -1,13 +1,10 @@
 """Whisper's audio encoder in PyTorch, read from the very file that faster-whisper runs.
 
-faster-whisper's `model.bin` is CTranslate2's format: a header and a plain list of named arrays. Reading it here means one
-download, one revision, and a student that hears exactly what the recogniser hears.
+faster-whisper's `model.bin` read here means one download, one revision, and a student that hears what the recogniser hears.
 
 Conventions: waveforms are float32 at 16 kHz; a chunk is 30 s, 3000 log-mel frames and 1500 encoder frames (50 a second).
-Source of the file layout: OpenNMT/CTranslate2 `python/ctranslate2/specs/model_spec.py` (binary version 6).
 """
 
-import struct
 from pathlib import Path
 
 import numpy as np
@@ -16,61 +13,12 @@ from jaxtyping import Float
 from transformers import WhisperConfig, WhisperFeatureExtractor, WhisperModel
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
-from medalign.core.errors import CheckpointError
+from medalign.core.files import reading
+from medalign.models.ctranslate2_file import read_ctranslate2
 from medalign.models.pretrained import load_whole
 
 CHUNK_S = 30
 FRAMES_PER_S = 50  # encoder frames: 100 log-mel frames a second, halved by the second convolution
-
-_DTYPES = {0: np.float32, 1: np.int8, 2: np.int16, 3: np.int32, 4: np.float16}  # 5 is bfloat16: no NumPy type
-_BINARY_VERSION = 6
-
-
-def read_ctranslate2(path: Path) -> dict[str, np.ndarray]:
-    """All arrays of a CTranslate2 model file, by name.
-
-    Raises:
-        CheckpointError: not such a file, or one whose arrays are in a type that NumPy lacks.
-    """
-    data = path.read_bytes()
-    offset = 0
-
-    def read(fmt: str) -> int:
-        nonlocal offset
-        (value,) = struct.unpack_from("<" + fmt, data, offset)
-        offset += struct.calcsize(fmt)
-        return value
-
-    def read_bytes(n_bytes: int) -> bytes:
-        nonlocal offset
-        offset += n_bytes
-        if offset > len(data):
-            raise struct.error("file ends early")
-        return data[offset - n_bytes : offset]
-
-    def read_string() -> str:
-        return read_bytes(read("H"))[:-1].decode()  # stored with a closing NUL
-
-    try:
-        version = read("I")
-        if version != _BINARY_VERSION:
-            raise CheckpointError(
-                f"{path} is not a CTranslate2 model of binary version {_BINARY_VERSION} (got {version}); "
-                "convert the model again with ct2-transformers-converter"
-            )
-        read_string(), read("I")  # specification name and revision
-        arrays = {}
-        for _ in range(read("I")):
-            name = read_string()
-            shape = tuple(read("I") for _ in range(read("B")))
-            dtype = _DTYPES.get(read("B"))
-            raw = read_bytes(read("I"))
-            if dtype is None:
-                raise CheckpointError(f"{path}: array '{name}' has a type that can't be read; use a float16 model")
-            arrays[name] = np.frombuffer(raw, dtype=dtype).reshape(shape)
-    except (struct.error, UnicodeDecodeError, ValueError) as error:
-        raise CheckpointError(f"{path} is not a readable CTranslate2 model ({error}); download it again") from error
-    return arrays
 
 
 def _encoder_state(arrays: dict[str, np.ndarray], n_layers: int) -> dict[str, torch.Tensor]:
@@ -111,7 +59,7 @@ def load_encoder(folder: Path) -> WhisperEncoder:
         encoder = load_whole(WhisperModel, folder, part="encoder.").encoder
         return encoder.float().eval().requires_grad_(False)
     arrays = read_ctranslate2(folder / "model.bin")
-    try:
+    with reading(f"{folder / 'model.bin'} is not a Whisper model", remedy="download it again"):
         n_layers = sum(name.startswith("encoder/") and name.endswith("/ffn/linear_0/weight") for name in arrays)
         width, n_mels, _ = arrays["encoder/conv1/weight"].shape
         config = WhisperConfig(
@@ -123,8 +71,6 @@ def load_encoder(folder: Path) -> WhisperEncoder:
         )
         encoder = WhisperEncoder(config)
         encoder.load_state_dict(_encoder_state(arrays, n_layers), strict=True)
-    except (KeyError, RuntimeError) as error:
-        raise CheckpointError(f"{folder / 'model.bin'} is not a Whisper model: {error}") from error
     return encoder.eval().requires_grad_(False)
 
 

@@ -1,6 +1,5 @@
 """What an analysis costs and how well it reads: each bundled example, analysed and, in the same run, only transcribed."""
 
-import csv
 import os
 import resource
 import statistics
@@ -10,9 +9,9 @@ from pathlib import Path
 
 from medalign.core.analysis import Analysis
 from medalign.core.audio import load_recording
-from medalign.core.errors import DataError
 from medalign.core.examples import load_examples
 from medalign.core.provenance import PROVENANCE, provenance
+from medalign.core.tables import read_rows
 from medalign.evaluation.word_errors import word_error_rate
 from medalign.pipeline.analyzer import Analyzer
 from medalign.pipeline.progress import Progress
@@ -85,11 +84,8 @@ def _error_rate(texts: list[str], hypotheses: list[str]) -> float:
 
 def _read_manifest(folder: Path) -> list[tuple[Path, str]]:
     """Each recording of the folder and what is said in it."""
-    try:
-        with open(folder / "manifest.csv", newline="", encoding="utf-8") as file:
-            return [(folder / row["path"], row["text"]) for row in csv.DictReader(file)]
-    except (OSError, KeyError) as error:
-        raise DataError(f"{folder} holds no manifest.csv with the columns path and text ({error})") from error
+    rows = read_rows(folder / "manifest.csv", ["path", "text"], remedy="give a folder with recordings and such a table")
+    return [(folder / (row["path"] or ""), row["text"] or "") for row in rows]
 
 
 def _read_aloud(analyzer: Analyzer, rows: list[tuple[Path, str]]) -> dict:

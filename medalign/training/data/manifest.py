@@ -130,13 +130,13 @@ def _row(record: dict[str, str], folder: Path, problems: list[str]) -> Row | Non
         if not 0 <= start_s < end_s:
             problems.append(f"start_s {start_s:g} is not before end_s {end_s:g}")
     except ValueError:
-        problems.append(f"start_s '{times[0]}' or end_s '{times[1]}' is no number of seconds")
+        problems.append(f"start_s '{times[0]:.40}' or end_s '{times[1]:.40}' is no number of seconds")
     if not name:
         problems.append("path is empty")
     if not any(c.isalnum() for c in text):
         problems.append("text is empty")
     if split not in SPLITS:
-        problems.append(f"split '{split}' is not one of {', '.join(SPLITS)}")
+        problems.append(f"split '{split:.40}' is not one of {', '.join(SPLITS)}")
     if problems:
         return None
     labels = tuple(record["labels"].split()) if record.get("labels") is not None else None
