@@ -4,6 +4,7 @@ import csv
 import fcntl
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -18,7 +19,7 @@ import pytest
 import soundfile
 from pyarrow import parquet
 
-from medalign.batch.cluster import Cluster, connected, plan
+from medalign.batch.cluster import OWN, QUIET, Cluster, plan
 from medalign.batch.folder import BatchFolder
 from medalign.batch.manifest import read_entries
 from medalign.batch.run import Progress, run_batch
@@ -33,7 +34,16 @@ from medalign.core.own_folder import PREFIX
 from medalign.core.weights import sha256_of
 
 HELD = ["held-1.wav", "held-2.wav"]
+LOCAL = re.compile(r'inet_addr\("127\.|inet_pton\(AF_INET6, "(?:::1|::ffff:127\.0\.0\.1)"')
 SOUND = ["a.wav", "deadly.wav", "b.wav", "c.wav", *HELD, "d.wav", "e.wav"]
+OWN_RAY = """
+import os, sys
+from medalign.batch.cluster import Cluster, connected
+with connected(Cluster(workers=2)):
+    import ray
+    print(ray.get_runtime_context().gcs_address, os.getpid(), flush=True)
+    sys.stdin.read()
+"""
 KILLED = """
 import sys
 from pathlib import Path
@@ -86,21 +96,37 @@ def wait_for(condition, what, timeout_s: float = 100) -> None:
         time.sleep(0.02)
 
 
+class OwnRay:
+    """A Ray of two workers as a batch starts it, in a process whose calls the kernel tells; its processes find the fakes."""
+
+    def __init__(self, folder: Path):
+        self.home, self.calls = folder / "home", folder / "calls"
+        self.home.mkdir()
+        strace = ["strace", "--seccomp-bpf", "-f", "-qq", "-e", "trace=connect", "-o", self.calls]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        environment = os.environ | {"HOME": str(self.home)}
+        self.process = subprocess.Popen([*strace, sys.executable, "-c", OWN_RAY], **pipes, text=True, env=environment)
+        self.address, pid = self.process.stdout.readline().split()
+        (session,) = Path(tempfile.gettempdir()).glob(f"{PREFIX}*/ray/session_*_{pid}")
+        self.folder = session.parents[1]
+
+    def end(self) -> None:
+        self.process.communicate("", timeout=60)
+
+
 @pytest.fixture(scope="module")
 def own_ray(tmp_path_factory):
-    """A Ray of our own, of two workers, whose processes find the fakes; and its temporary folder and home."""
     with pytest.MonkeyPatch.context() as patch:
+        for name, value in (QUIET | OWN | {"RAY_AUTH_TOKEN": "0" * 64}).items():  # as those who come to this Ray have them
+            patch.setenv(name, value)
         patch.setenv("PYTHONPATH", os.pathsep.join([str(Path(__file__).parent), *sys.path]))
-        patch.setenv("HOME", str(home := tmp_path_factory.mktemp("home")))
-        before = set(Path(tempfile.gettempdir()).glob(f"{PREFIX}*"))
-        with connected(Cluster(workers=2)):
-            (folder,) = set(Path(tempfile.gettempdir()).glob(f"{PREFIX}*")) - before
-            yield folder, home
-    assert not folder.exists()
+        started = OwnRay(tmp_path_factory.mktemp("ray"))
+        yield started
+        started.end()
 
 
-def listening() -> dict[str, str]:
-    """Where this process and those below it listen: address and port -> command; addresses as the kernel writes them."""
+def listening(process: int) -> dict[str, str]:
+    """Where those below a process listen: address and port, as the kernel writes them -> command."""
     parents, commands = {}, {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):  # gone meanwhile
@@ -109,10 +135,10 @@ def listening() -> dict[str, str]:
     sockets = {}
     for pid in parents:
         above = pid
-        while above in parents and above != str(os.getpid()):
+        while above in parents and above != str(process):
             above = parents[above]
         with suppress(OSError):
-            for file in Path("/proc", pid, "fd").iterdir() if above == str(os.getpid()) else ():
+            for file in Path("/proc", pid, "fd").iterdir() if above == str(process) else ():
                 with suppress(OSError):
                     sockets[str(file.readlink())] = commands[pid]
     rows = [line.split() for table in ("tcp", "tcp6") for line in Path("/proc/net", table).read_text().splitlines()[1:]]
@@ -120,22 +146,17 @@ def listening() -> dict[str, str]:
     return {address: sockets[inode] for inode, address in inodes.items() if inode in sockets}
 
 
-def test_ray_listens_on_loopback_alone_and_leaves_the_home_folder_as_it_is(own_ray):
-    folder, home = own_ray
-    found = listening()
+def test_ray_listens_on_loopback_alone(own_ray):
+    found = listening(own_ray.process.pid)
     assert {"gcs_server", "raylet"} <= set(found.values())
     loopback = ("0100007F:", "0000000000000000FFFF00000100007F:")
     assert not {address: command for address, command in found.items() if not address.startswith(loopback)}
-    assert not list(home.iterdir()) and folder.stat().st_mode & 0o777 == 0o700
-    assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0"
+    assert own_ray.folder.stat().st_mode & 0o777 == 0o700
 
 
 def test_what_is_killed_goes_on_and_every_recording_is_a_row_once(own_ray, manifest, out, notes):
-    import ray
-
-    address = ray.get_runtime_context().gcs_address
     load = batch_fakes.Load(notes.folder)
-    driver = subprocess.Popen([sys.executable, "-c", KILLED, manifest, out, notes.folder, address])
+    driver = subprocess.Popen([sys.executable, "-c", KILLED, manifest, out, notes.folder, own_ray.address])
     try:
         wait_for(lambda: set(HELD) <= set(notes.begun()) or driver.poll() is not None, notes.begun)
     finally:
@@ -145,7 +166,7 @@ def test_what_is_killed_goes_on_and_every_recording_is_a_row_once(own_ray, manif
     assert 0 < len(before) < len(SOUND)
     (notes.folder / "go").touch()
     told: list[Progress] = []
-    assert run_batch(manifest, out, ModelOptions(), Cluster(workers=2), load=load, on_progress=told.append) == 2
+    assert run_batch(manifest, out, ModelOptions(), Cluster(own_ray.address, 2), load=load, on_progress=told.append) == 2
     rows = table(out)
     ok = {row["path"] for row in rows.values() if row["status"] == "ok"}
     assert ok == {f"audio/{name}" for name in SOUND} and {rows[name]["status"] for name in ("=bad", "empty")} == {"rejected"}
@@ -153,6 +174,14 @@ def test_what_is_killed_goes_on_and_every_recording_is_a_row_once(own_ray, manif
     assert begun.count("deadly.wav") == 2
     assert all(begun.count(name) == 1 for name in SOUND if name not in ("deadly.wav", *HELD))
     assert told[0].n_done == len(before) and told[-1].n_done == told[-1].n == len(rows) == 10
+
+
+def test_ray_asks_nobody_and_leaves_nothing_behind(own_ray):
+    """Ray would ask clouds' metadata services where it is, its makers' statistics switched off or not."""
+    own_ray.end()
+    asked = [line for line in own_ray.calls.read_text().splitlines() if "sa_family=AF_INET" in line]
+    assert asked and not [line for line in asked if not LOCAL.search(line)]
+    assert not own_ray.folder.exists() and not list(own_ray.home.iterdir())
 
 
 @pytest.fixture

@@ -63,20 +63,47 @@ def connected(cluster: Cluster) -> Iterator[None]:
         return
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     with ExitStack() as ending:
+        home = None
         if cluster.address is None:
-            # Ray opens its folder to all users, so it is one inside a folder that is closed to them.
-            folder = ending.enter_context(own_folder()) / "ray"
-            ending.callback(_remove, folder)
-            options |= {"include_dashboard": False, "object_store_memory": OBJECTS_BYTES, "_temp_dir": str(folder)}
-            options["num_cpus"] = cluster.workers and cluster.workers * cluster.cpus
+            home = ending.enter_context(own_folder())
+            ending.callback(_remove, home)
+            options |= _own_options(cluster, home)
         ending.callback(ray.shutdown)
-        with _reaching():
-            ray.init(address=cluster.address or "local", **options)
+        with _reaching(), _home(home):
+            ray.init(cluster.address or "local", **options)
         yield
 
 
+def _own_options(cluster: Cluster, folder: Path) -> dict[str, Any]:
+    """What a Ray of our own is started with; `folder` is the home of its servers, workers have the user's."""
+    # Without this file, Ray asks the metadata services of three clouds where it is, also with its statistics switched off.
+    (folder / "ray_bootstrap_config.yaml").write_text("{}", encoding="utf-8")
+    return {
+        "num_cpus": cluster.workers and cluster.workers * cluster.cpus,
+        "include_dashboard": False,
+        "object_store_memory": OBJECTS_BYTES,
+        "_temp_dir": str(folder / "ray"),  # Ray opens this one to all users; `folder` is closed to them
+        "runtime_env": {"env_vars": {"HOME": str(Path.home())}},
+    }
+
+
+@contextmanager
+def _home(folder: Path | None) -> Iterator[None]:
+    """The home folder of what is started meanwhile, if one is given."""
+    before = os.environ.get("HOME")
+    if folder is not None:
+        os.environ["HOME"] = str(folder)
+    try:
+        yield
+    finally:
+        if folder is not None:
+            os.environ.pop("HOME")
+        if before is not None:
+            os.environ["HOME"] = before
+
+
 def _remove(folder: Path) -> None:
-    """Also what Ray's last processes still write there while they end."""
+    """All in it, also what Ray's last processes still write while they end."""
     for _ in range(N_REMOVALS):
         shutil.rmtree(folder, ignore_errors=True)
         if not folder.exists():
@@ -89,7 +116,8 @@ def _reaching() -> Iterator[None]:
     try:
         yield
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
-        raise BatchError(f"Ray can't be started or reached ({first_line(error)}); check --address and TMPDIR") from error
+        told = f"Ray can't be started or reached ({first_line(error)}); check --address, and whether TMPDIR is a short path"
+        raise BatchError(told) from error
 
 
 def plan(cluster: Cluster, options: ModelOptions, resources: Mapping[str, float]) -> Plan:
