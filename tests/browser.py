@@ -131,7 +131,14 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def real_server(temporary: Path) -> Iterator[str]:
-    """`python app.py`, as a user starts it; it keeps its temporary files in the given folder."""
+    """The address of `python app.py`, as a user starts it."""
+    with real_process(temporary) as (url, _):
+        yield url
+
+
+@contextlib.contextmanager
+def real_process(temporary: Path) -> Iterator[tuple[str, subprocess.Popen]]:
+    """`python app.py`: address and process; it keeps its temporary files in the given folder."""
     port = free_port()
     command = [sys.executable, "app.py", "--port", str(port), "--feedback", str(temporary / "feedback.sqlite3")]
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "TMPDIR": str(temporary)}
@@ -139,7 +146,7 @@ def real_server(temporary: Path) -> Iterator[str]:
         url = f"http://127.0.0.1:{port}"
         try:
             _wait_until_up(url, server)
-            yield url
+            yield url, server
         finally:
             server.terminate()
 

@@ -9,13 +9,18 @@ as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
 # Imported modules are compiled once, not by each of the processes that tests start.
 unset PYTHONDONTWRITEBYTECODE
 
-# The page is tested in a real browser, voices with real engines, feedback on a real PostgreSQL server; strace sees what
-# leaves the process.
+venv=${MEDALIGN_TEST_VENV:-.venv-test}
+unpacked=$(realpath -m "$venv")/debian
+export PATH="$PATH:/usr/sbin:$unpacked/usr/sbin"
+
+# The page is tested in a real browser and behind nginx, voices with real engines, feedback on a real PostgreSQL server; strace
+# sees what leaves the process.
 missing=()
 command -v chromium >/dev/null || missing+=(chromium)
 command -v flite >/dev/null || missing+=(flite)
 command -v espeak-ng >/dev/null || missing+=(espeak-ng)
 command -v strace >/dev/null || missing+=(strace)
+command -v openssl >/dev/null || missing+=(openssl)
 compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || missing+=(postgresql)
 programs() {
   # The tests start a server of their own; Debian's package would start another for the machine, unless told not to.
@@ -25,12 +30,13 @@ programs() {
     echo 'create_main_cluster = false' | as_root tee "$clusters" >/dev/null
   fi
   as_root apt-get update -qq
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends ${missing[@]+"${missing[@]}"}
+  # Not installed, but unpacked: else it would serve this machine from then on.
+  command -v nginx >/dev/null || { mkdir -p "$unpacked" && cd "$unpacked" && apt-get download -qq nginx && dpkg -x nginx_*.deb .; }
 }
-[ "${#missing[@]}" = 0 ] || programs & # beside the packages below: one waits for the disk while the other computes
+{ [ "${#missing[@]}" = 0 ] && command -v nginx >/dev/null; } || programs & # beside the packages below: one waits for the disk while the other computes
 installing=$!
 
-venv=${MEDALIGN_TEST_VENV:-.venv-test}
 [ -x "$venv/bin/python" ] || python3 -m venv "$venv"
 # What nothing imports need not be compiled, which is most of it.
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-compile -r requirements.txt -r requirements/dev.txt

@@ -250,6 +250,16 @@ def test_a_reload_in_the_middle_leaves_a_page_that_works(page, server):
     show_example(page, LIVE)
 
 
+def test_an_upload_that_another_process_took_is_told_in_words(page, tone, tmp_path, monkeypatch):
+    """As after a restart, or after a replica's end."""
+    upload(page, tone)
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    page.get_by_role("button", name="Analyse", exact=True).click()
+    page.get_by_text("no longer on this server").wait_for()
+    page.locator("#status", has_text="Not begun").wait_for()
+    wait_until_free(page)
+
+
 def test_an_hour_is_shown_and_sends_little(page, server):
     """Figures of at most 3 MB; the whole page of an hour, gzip aside, stays below 8 MB."""
     server.stored.write_text(json.dumps(page_fixtures.long_analysis().to_dict()))

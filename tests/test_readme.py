@@ -47,7 +47,9 @@ def test_the_front_matter_pins_what_requirements_pin():
     assert "app_file: app.py" in front and (ROOT / "app.py").is_file()
 
 
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", ".github/SECURITY.md", "assets/results/README.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "CONTRIBUTING.md", ".github/OPERATORS.md", ".github/SECURITY.md", "assets/results/README.md"]
+)
 def test_links_inside_the_repository_lead_somewhere(page):
     links = re.findall(r"\]\(([^)#]+)\)", (ROOT / page).read_text(encoding="utf-8"))
     assert not [link for link in links if "://" not in link and not (ROOT / page).parent.joinpath(link).exists()]

@@ -11,11 +11,18 @@ from urllib.parse import quote
 import gradio as gr
 import numpy as np
 import soundfile
-from gradio import route_utils, routes
+from gradio import processing_utils, route_utils, routes
+from gradio.exceptions import InvalidPathError
 from gradio.utils import get_upload_folder
 from starlette.requests import Request
 
 from medalign.core.audio import SAMPLE_RATE_HZ
+
+GONE = (
+    "That recording is no longer on this server: it was deleted, or the server was started anew. Remove it from the page, and "
+    "record or choose it once more."
+)
+_check_allowed = processing_utils._check_allowed
 
 
 def keep(place: gr.HTML, data: bytes, name: str) -> Path:
@@ -42,16 +49,25 @@ def discard(path: Path) -> None:
 
 
 def own_uploads() -> None:
-    """Have Gradio keep each upload in a folder of its own.
+    """Have Gradio keep each upload in a folder of its own, and say in words that a file is none.
 
     It names folders by content alone: two readers who upload the same recording would share the file, and one of them
-    would delete it for both. With a random name above, nobody can guess the path of somebody else's, either.
+    would delete it for both. With a random name above, nobody can guess the path of somebody else's, either. An upload that
+    another process took, before a restart or as another replica, ended in nothing but "Error".
     """
 
     async def upload(request: Request, upload_dir: str, *rest: Any, **options: Any) -> Any:
         return await route_utils.upload_fn(request, Path(upload_dir) / secrets.token_hex(16), *rest, **options)
 
-    routes.upload_fn = upload
+    def check(path: str | Path, check_in_upload_folder: bool) -> None:
+        try:
+            _check_allowed(path, check_in_upload_folder)
+        except InvalidPathError as error:
+            if check_in_upload_folder:  # a reader's, not one of ours
+                raise gr.Error(GONE, print_exception=False) from error
+            raise
+
+    routes.upload_fn, processing_utils._check_allowed = upload, check
 
 
 class _TempFiles(set[str]):

@@ -92,12 +92,18 @@ class AnalyseTab:
         connect(deletion, self._delete, [session, *recorders], [*everything, *locked], places.alert, **ending, **EVERY_PRESS)
 
     def _starts(self, button: gr.Button, handler: Callable, given: list[Component]) -> Dependency:
-        """Press: lock the buttons, stream, unlock. The last step runs however the stream ends."""
+        """Press: lock the buttons, stream, unlock.
+
+        What a handler raises is a sentence, and no failure; that is left to Gradio, which did not take what was sent. In 6.31
+        its browser calls `then` only after what did not fail.
+        """
         alert, status, cancel = self._places.alert, self._places.parts["status"], self._inputs.cancel
         locked = [*self._inputs.starters, cancel]
+        stopped = [*locked, status, self._places.parts["progress"]]
         begun = connect(button.click, self._busy, [], [*locked, status], alert, queue=False)
         running = connect(begun.then, handler, given, self._places.all, alert, **OWN_QUEUE)
         connect(running.then, self._free, [], locked, alert, queue=False)
+        connect(running.failure, self._not_begun, [], stopped, alert, queue=False)
         return running
 
     def _busy(self) -> Changes:
@@ -111,6 +117,9 @@ class AnalyseTab:
 
     def _stopped(self, words: str) -> Changes:
         return {**self._free(), self._places.parts["status"]: words, self._places.parts["progress"]: ""}
+
+    def _not_begun(self) -> Changes:
+        return self._stopped("Not begun.")
 
     def _cancelled(self) -> Changes:
         return self._stopped("Cancelled.")
