@@ -94,7 +94,7 @@ class PostgreSQL:
 
     def __exit__(self, *_: object) -> None:
         with contextlib.suppress(AttributeError):
-            self.stop()
+            self.stop("immediate")  # nothing is to be kept
         shutil.rmtree(self.folder)
 
     def _make(self) -> None:

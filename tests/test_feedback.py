@@ -301,8 +301,8 @@ def test_a_missing_concept_may_be_missing_at_two_places_and_gets_its_label_from_
 
 
 def test_withdrawing_leaves_no_byte_of_what_was_written(store, database):
-    codes = []
-    for i in range(60):  # enough for SQLite to move rows between pages
+    codes, n = [], 60 if database.path else 9  # enough for SQLite to move rows between pages
+    for i in range(n):
         code = receipt(store, keep_span=True)
         for k in range(1, 4):
             words = f"person{i:03d}said" * k * (20 if i % 7 == 0 else 1)
@@ -313,10 +313,10 @@ def test_withdrawing_leaves_no_byte_of_what_was_written(store, database):
         store.undo(code)
         codes.append(code)
     assert database.traces("person007said") > 0
-    for i in range(0, 60, 3):
+    for i in range(0, n, 3):
         assert store.withdraw(codes[i]) == 5
         assert database.traces(f"person{i:03d}said") == 0
-    assert database.traces("person001said") > 0 and store.table("ratings").submission_id.nunique() == 40
+    assert database.traces("person001said") > 0 and store.table("ratings").submission_id.nunique() == n * 2 // 3
     with pytest.raises(FeedbackError, match="withdrawn already"):
         store.withdraw(codes[0])
 
@@ -415,6 +415,8 @@ from medalign.feedback.limits import RateLimit
 from medalign.feedback.records import ConceptRating
 from medalign.feedback.store import FeedbackStore
 store = FeedbackStore(sys.argv[1], limit=RateLimit(10**6))
+print("ready", flush=True)
+sys.stdin.readline()
 for i in range(int(sys.argv[3])):
     store.rate(sys.argv[2], ConceptRating("missing", label=f"{sys.argv[4]} {i}", comment="c" * 200))
     print(i, flush=True)
@@ -423,7 +425,7 @@ for i in range(int(sys.argv[3])):
 
 def writer(database: OwnDatabase, code: str, n: int, name: str) -> subprocess.Popen:
     command = [sys.executable, "-c", WRITER, database.url, code, str(n), name]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
 def test_fifty_votes_and_ratings_from_eight_threads_are_fifty_records(store, database):
@@ -457,27 +459,23 @@ def test_of_eight_votes_at_once_on_one_comparison_one_counts(store):
     assert len(store.table("votes")) == 1
 
 
-def test_two_processes_write_fifty_records_into_one_database(store, database):
+def test_of_two_processes_that_write_at_once_nothing_is_lost_although_one_is_killed(store, database):
     code = receipt(store)
-    both = [writer(database, code, 25, name) for name in ("left", "right")]
-    for process in both:
-        process.communicate(timeout=60)
-    assert [process.returncode for process in both] == [0, 0]
-    labels = set(store.table("ratings").label)
-    assert labels == {f"{name} {i}" for name in ("left", "right") for i in range(25)} and database.is_sound()
-
-
-def test_a_killed_process_loses_nothing_that_it_had_stored(store, database):
-    code = receipt(store)
-    process = writer(database, code, 100_000, "n")
-    stored = [int(process.stdout.readline()) for _ in range(40)][-1]
-    os.kill(process.pid, signal.SIGKILL)
-    assert process.wait(10) == -signal.SIGKILL
-    process.stdout.close()
+    with writer(database, code, 25, "left") as left, writer(database, code, 100_000, "right") as right:
+        assert [process.stdout.readline() for process in (left, right)] == ["ready\n"] * 2
+        for process in (left, right):
+            process.stdin.write("go\n")
+            process.stdin.flush()
+        stored = [int(right.stdout.readline()) for _ in range(40)]
+        os.kill(right.pid, signal.SIGKILL)
+        assert left.stdout.read().split() == [str(i) for i in range(25)]
+    assert (left.returncode, right.returncode, stored) == (0, -signal.SIGKILL, list(range(40)))
     assert database.is_sound()
     with FeedbackStore(database.url) as again:
         table = again.table("ratings")
-        assert {f"n {i}" for i in range(stored + 1)} <= set(table.label) and set(table.comment.str.len()) == {200}
+        n = len(table) - 25
+        assert n >= 40 and set(table.comment.str.len()) == {200}
+        assert set(table.label) == {f"left {i}" for i in range(25)} | {f"right {i}" for i in range(n)}
         again.rate(code, ConceptRating("correct", COUGH, "present"))
 
 
@@ -502,7 +500,8 @@ def test_a_database_of_something_else_holds_no_feedback_and_is_left_alone(databa
     assert database.layout() == {"patients": ([("a", "INTEGER", True)], [])}
 
 
-def test_what_is_no_feedback_database_is_one_sentence(tmp_path):
+def test_what_is_no_feedback_database_is_one_sentence(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "psycopg", None)  # as if it were not installed
     text = tmp_path / "notes.txt"
     text.write_text("this is a text and no database at all, " * 50)
     for where, message in (
@@ -512,6 +511,7 @@ def test_what_is_no_feedback_database_is_one_sentence(tmp_path):
         (":memory:", "feedback in memory would be lost"),
         ("nosuch://host/db", "knows no such database"),
         ("oracle+cx_oracle://me:secret@host/db", "needs the package cx_Oracle"),
+        ("postgresql+psycopg://me:secret@host/db", r"run `pip install 'psycopg\[binary\]'`"),
         ("://", "no database URL"),
     ):
         with pytest.raises(FeedbackError, match=message) as caught:

@@ -1,9 +1,10 @@
 """The database behind the feedback: opened, set up, and used one short transaction at a time.
 
-SQLite is the default and holds up with several threads and processes: readers and one writer go side by side (write-ahead
-log), a writer waits for its turn instead of failing, and what was committed outlives a killed process. Deleted text is
-overwritten, in the file and in its log. Other databases work by their SQLAlchemy URL; there, deleting for good (logs,
-backups) is up to whoever runs them.
+Threads, processes and, with a server, machines may share it. Readers see one state each and wait for nobody. Writers take
+turns, so that what one of them has looked up still holds when it writes; a transaction takes milliseconds. What was committed
+outlives a killed process. SQLite is the default; there, deleted text is overwritten, in the file and in its log. Other
+databases work by their SQLAlchemy URL, PostgreSQL is tested; there, deleting for good (logs, backups) is up to whoever runs
+them.
 """
 
 import logging
@@ -26,7 +27,9 @@ from medalign.feedback import schema
 log = logging.getLogger(__name__)
 
 DEFAULT_STORE = "runs/feedback.sqlite3"
-BUSY_TIMEOUT_S = 20  # that one writer waits for the others; a transaction takes milliseconds
+BUSY_TIMEOUT_S = 20  # that one writer waits for the others
+TURN = select(schema.schema_version.c.version).with_for_update()  # one writer at a time has the lock of this row
+NO_RIGHTS = "42501"  # SQLSTATE
 MARK = "PRAGMA user_version"  # a number that SQLite keeps for us: not 0 while deleted text may still be in the file
 BUSY = "the feedback database can't be used at the moment; nothing was changed, try again later"
 N_TRIES, PAUSE_S = 50, 0.1  # where another process is in the way
@@ -72,16 +75,19 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A transaction that sees one state of the database."""
-        with self._errors(), self._engine.connect() as connection, connection.begin():
-            yield connection
+        with self._errors(), self._engine.connect() as connection:
+            if self.url.get_backend_name() == "postgresql":  # where each statement would see its own
+                connection.execution_options(isolation_level="REPEATABLE READ")
+            with connection.begin():
+                yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """A transaction that may write: all of it is stored, or nothing."""
-        with self._errors(), self._engine.connect() as connection:
-            connection.execution_options(writes=True)
-            with connection.begin():
-                yield connection
+        """A transaction that may write: all of it is stored, or nothing. It waits for those before it."""
+        with self._begun() as connection:
+            if not self.is_sqlite:
+                connection.execute(TURN)
+            yield connection
 
     @contextmanager
     def erasing(self) -> Iterator[Connection]:
@@ -99,14 +105,23 @@ class Database:
     def close(self) -> None:
         self._engine.dispose()
 
+    @contextmanager
+    def _begun(self) -> Iterator[Connection]:
+        with self._errors(), self._engine.connect() as connection:
+            connection.execution_options(writes=True)
+            with connection.begin():
+                yield connection
+
     def _connected(self) -> Engine:
         try:
             # One connection per thread at work; Gradio has 40.
             engine = create_engine(self.url, pool_size=10, max_overflow=40, pool_pre_ping=not self.is_sqlite)
         except NoSuchModuleError as error:
             raise FeedbackError(f"{self.name}: SQLAlchemy knows no such database ({error}); check the URL") from error
-        except ModuleNotFoundError as error:
-            raise FeedbackError(f"{self.name} needs the package {error.name}; run `pip install {error.name}`") from error
+        except ImportError as error:  # of the driver, or of a library that it needs
+            driver = self.url.get_driver_name()
+            wanted = "psycopg[binary]" if driver == "psycopg" else error.name or driver
+            raise FeedbackError(f"{self.name} needs the package {wanted}; run `pip install '{wanted}'`") from error
         if self.is_sqlite:
             event.listen(engine, "connect", _set_up)
             event.listen(engine, "begin", _begin)
@@ -139,7 +154,7 @@ class Database:
         return version
 
     def _create(self) -> None:
-        with self.writing() as connection:
+        with self._begun() as connection:
             if self._version_in(connection) == 0:
                 schema.METADATA.create_all(connection, checkfirst=False)
                 connection.execute(schema.schema_version.insert().values(version=schema.VERSION))
@@ -188,11 +203,11 @@ class Database:
         """What the database says, as one sentence, where the user can do something about it."""
         try:
             yield
-        except (IntegrityError, ProgrammingError):
-            raise
         except PoolTimeoutError as error:
             raise FeedbackError(f"{self.name} is too busy at the moment; try again") from error
         except DatabaseError as error:
+            if isinstance(error, IntegrityError | ProgrammingError) and getattr(error.orig, "sqlstate", None) != NO_RIGHTS:
+                raise  # a fault of ours
             reason = first_line(error.orig or error)
             told = FeedbackError(f"{self.name} can't be used ({reason}); check that it is a database and can be written")
             if not self.is_sqlite:  # drivers name host, address and user

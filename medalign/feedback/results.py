@@ -80,10 +80,9 @@ def check_result(connection: Connection, result_id: str) -> None:
 
 
 def check_unvoted(connection: Connection, comparison_id: str) -> None:
-    """Raises FeedbackError unless the comparison exists and has no vote. Whoever asks next waits for this transaction."""
+    """Raises FeedbackError unless the comparison exists and has no vote."""
     comparison, vote = schema.comparisons.c, schema.votes.c
-    asked = select(comparison.comparison_id).where(comparison.comparison_id == comparison_id).with_for_update()
-    if connection.scalar(asked) is None:
+    if connection.scalar(select(comparison.comparison_id).where(comparison.comparison_id == comparison_id)) is None:
         raise FeedbackError(f"comparison {quoted(comparison_id)} isn't known, or was forgotten after a day; compare again")
     if connection.scalar(select(vote.vote_id).where(vote.comparison_id == comparison_id)) is not None:
         raise FeedbackError("this comparison has its vote already; compare again to vote again")

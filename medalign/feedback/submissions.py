@@ -53,7 +53,7 @@ def find(connection: Connection, code: str) -> Submission:
 
 
 def act(connection: Connection, code: str) -> Submission:
-    """The same, with one more action counted; two at once wait for each other here."""
+    """The same, with one more action counted."""
     table = schema.submissions
     counted = update(table).where(table.c.code_hash == hash_of(code)).values(n_actions=table.c.n_actions + 1)
     connection.execute(counted)
