@@ -45,6 +45,7 @@ from medalign.pipeline.interleave import END, interleave
 from medalign.pipeline.listener import EncodedRecording, Listener, overlap_s
 from medalign.pipeline.misheard_names import find_corrected_mentions, find_corrections
 from medalign.pipeline.progress import AudioPreview, Clock, Progress
+from medalign.pipeline.repetitions import without_repetitions
 from medalign.pipeline.speakers import name_speakers
 from medalign.pipeline.warnings_about import warnings_about
 
@@ -118,6 +119,7 @@ class Analyzer:
         recording = recording_of(source)
         clock.lap("decode")
         transcript, encoded = yield from self._transcribe_and_encode(recording, custom, clock)
+        transcript, repetitions = without_repetitions(transcript)
         yield clock.progress("teacher", "Finding clinical concepts in the text", transcript, encoded=encoded)
         annotated = self.annotate(transcript, recording, encoded)
         parts = self._text_parts(annotated, encoded)
@@ -134,7 +136,7 @@ class Analyzer:
             transcript=transcript,
             corrections=annotated.corrections,
             sound_events=encoded.sound_events,
-            warnings=warnings_about(recording, transcript),
+            warnings=warnings_about(recording, transcript, repetitions),
             timings_s=clock.timings(),
             **parts,
         )

@@ -1,14 +1,22 @@
 """What a reader has to know of a recording before they rely on its result."""
 
+from collections.abc import Sequence
+
 from medalign.concepts.language import is_english
 from medalign.core.audio import Recording
 from medalign.core.transcript import Transcript
+from medalign.core.wording import count
+from medalign.pipeline.repetitions import Repetition
 
 OVERDRIVEN = 0.01  # of the samples at full scale: speech 10 dB too loud, in any format
 
 
-def warnings_about(recording: Recording, transcript: Transcript) -> tuple[str, ...]:
-    """One sentence or two for each thing that is wrong, in the order in which it matters."""
+def warnings_about(recording: Recording, transcript: Transcript, repetitions: Sequence[Repetition] = ()) -> tuple[str, ...]:
+    """One sentence or two for each thing that is wrong, in the order in which it matters.
+
+    Args:
+        repetitions: what was cut from the transcript.
+    """
     warnings = []
     if not transcript.segments:
         warnings.append("No speech detected. Check the microphone or the file, and record again.")
@@ -17,6 +25,11 @@ def warnings_about(recording: Recording, transcript: Transcript) -> tuple[str, .
         warnings.append(
             f"This does not seem to be English{named}. MedAlign knows English only: no concepts are shown, and the words and "
             "their fit should not be relied on."
+        )
+    for cut in repetitions:
+        warnings.append(
+            f"From {cut.start_s:.1f} to {cut.end_s:.1f} s the recogniser wrote “{cut.phrase}” over and over, faster than "
+            f"anybody speaks: {count(cut.n_cut, 'repetition was', 'repetitions were')} left out."
         )
     if recording.is_quiet:
         warnings.append(
