@@ -10,12 +10,13 @@ import multiprocessing
 import os
 import re
 import resource
+import shutil
 import sys
 import tempfile
 import time
-import traceback
 from collections import Counter
 from contextlib import suppress
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -25,7 +26,18 @@ sys.path[:0] = [str(REPOSITORY), str(Path(__file__).parent)]
 DEADLINE_S = 30.0  # of one file, in wall time; each has a second or two of sound
 MAX_MEMORY_MIB = 2048
 ADDRESS_SPACE = 16 * 2**30  # of the child, so that a fault harms nobody else on the machine
-FAULTS = ("traceback", "hang", "crash", "over 2 GB", "left a file", "left a descriptor open")
+FAULTS = ("traceback", "hang", "crash", "over 2 GB", "left a file", "left a descriptor open", "wrote to the log")
+
+
+@dataclass
+class Outcome:
+    """What became of a file."""
+
+    kind: str  # decoded, read, refused, or of those of the faults that end everything
+    told: str = ""  # the sentence, or the traceback
+    faults: tuple[str, ...] = ()
+    peak_mib: int = 0
+    seconds: float = 0.0  # of the processor
 
 
 def work(pipe: Connection, seed: int, scratch: str) -> None:
@@ -33,32 +45,35 @@ def work(pipe: Connection, seed: int, scratch: str) -> None:
     os.environ["HF_HUB_OFFLINE"] = "1"
     os.environ["TMPDIR"] = tempfile.tempdir = str(Path(scratch) / "temporary")
     resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, ADDRESS_SPACE))
-    import numpy as np
-    from fuzz_doors import DECODED, READ, check
-
-    folder, temporary = Path(scratch) / "given", Path(tempfile.tempdir)
+    folder, temporary, log = (Path(scratch) / name for name in ("given", "temporary", "log"))
     for made in (folder, temporary):
-        made.mkdir(exist_ok=True)
+        shutil.rmtree(made, ignore_errors=True)
+        made.mkdir()
+    from fuzz_doors import check
+
     of_libraries = {*temporary.iterdir()}  # torch makes itself an empty folder
+    with log.open("ab") as file:
+        os.dup2(file.fileno(), 2)  # libraries say there what they do not raise
     pipe.send(None)
     while (index := pipe.recv()) is not None:
         before, started = _open_descriptors(), time.process_time()
         Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
-        try:
-            outcome = check(index, np.random.default_rng([seed, index]), folder)
-        except Exception:
-            outcome = f"traceback: {traceback.format_exc()}"
-        faults = []
-        if (peak_mib := _memory_mib("VmHWM")) > MAX_MEMORY_MIB:
-            faults.append("over 2 GB")
-        if left := {*temporary.iterdir()} - of_libraries:
-            faults.append("left a file")
-        if _open_descriptors() - before:
-            faults.append("left a descriptor open")
+        kind, told = check(index, seed, folder)
+        outcome = Outcome(kind, told, (), _memory_mib("VmHWM"), time.process_time() - started)
+        left, written = {*temporary.iterdir()} - of_libraries, log.read_text(errors="replace")
+        found = {
+            "traceback": kind == "traceback",
+            "over 2 GB": outcome.peak_mib > MAX_MEMORY_MIB,
+            "left a file": bool(left),
+            "left a descriptor open": bool(_open_descriptors() - before),
+            "wrote to the log": bool(written),
+        }
+        outcome.faults = tuple(name for name, is_so in found.items() if is_so)
+        outcome.told += written
+        pipe.send(outcome)
+        os.truncate(log, 0)
         for file in (*left, *folder.iterdir()):
             file.unlink()
-        assert outcome.startswith(("traceback: ", "refused: ")) or outcome in (DECODED, READ)
-        pipe.send((outcome, faults, peak_mib, time.process_time() - started))
     pipe.send(_memory_mib("VmRSS"))
 
 
@@ -86,56 +101,51 @@ class Child:
         theirs.close()
         self.pipe.recv()
 
-    def check(self, index: int) -> tuple[str, list[str], int, float]:
+    def check(self, index: int) -> Outcome:
         self.pipe.send(index)
         try:
             if self.pipe.poll(DEADLINE_S):
                 return self.pipe.recv()
-            outcome = "hang: "
+            kind, told = "hang", ""
         except EOFError:
             self._process.join()
-            outcome = f"crash: exit code {self._process.exitcode}"
+            kind, told = "crash", f"exit code {self._process.exitcode}"
         self._process.kill()
         self._process.join()
-        return outcome, [], 0, DEADLINE_S
+        return Outcome(kind, told, (kind,))
 
 
 def fuzz(n_files: int, seed: int, first: int = 0) -> dict:
     """Counts of what became of `n_files` files."""
-    kinds: Counter[str] = Counter()
-    faults: list[dict] = []
-    found: Counter[str] = Counter()
-    peak_mib, slowest_s, started = 0, 0.0, time.monotonic()
+    outcomes, faults, started = [], [], time.monotonic()
     with tempfile.TemporaryDirectory() as scratch:
         child = Child(seed, scratch)
         for index in range(first, first + n_files):
-            outcome, wrong, file_mib, file_s = child.check(index)
-            kind, _, told = outcome.partition(": ")
-            wrong = [*wrong, kind] if kind in FAULTS else wrong
-            if kind in ("hang", "crash"):
+            outcomes.append(outcome := child.check(index))
+            if outcome.kind in ("hang", "crash"):
                 child = Child(seed, scratch)
-            found.update(wrong)
-            if wrong:
-                faults.append({"file": index, "what": wrong, "told": told})
-                sys.stderr.write(f"file {index}: {', '.join(wrong)}\n{told}\n")
-            kinds[_kind(told) if kind == "refused" else kind] += 1
-            peak_mib, slowest_s = max(peak_mib, file_mib), max(slowest_s, file_s)
+            if outcome.faults:
+                faults.append({"file": index, "faults": outcome.faults, "told": outcome.told})
+                sys.stderr.write(f"file {index}: {', '.join(outcome.faults)}\n{outcome.told}\n")
         child.pipe.send(None)
         at_end_mib = child.pipe.recv()
-    refused = {kind: n for kind, n in kinds.most_common() if kind not in ("decoded", "read", *FAULTS)}
+    kinds = Counter(outcome.kind for outcome in outcomes)
+    found = Counter(fault for outcome in outcomes for fault in outcome.faults)
+    refused = Counter(_sentence(outcome.told) for outcome in outcomes if outcome.kind == "refused")
     return {
-        "files": n_files, "seed": seed, "decoded": kinds["decoded"], "read": kinds["read"], "refused": sum(refused.values()),
-        **{fault: found[fault] for fault in FAULTS}, "peak_memory_mib": peak_mib, "memory_at_the_end_mib": at_end_mib,
-        "slowest_file_cpu_s": round(slowest_s, 2), "seconds": round(time.monotonic() - started), "refused_by_kind": refused,
-        "faults": faults,
+        "files": n_files, "seed": seed, **{kind: kinds[kind] for kind in ("decoded", "read", "refused")},
+        **{fault: found[fault] for fault in FAULTS},
+        "peak_memory_mib": max(outcome.peak_mib for outcome in outcomes), "memory_at_the_end_mib": at_end_mib,
+        "slowest_file_cpu_s": round(max(outcome.seconds for outcome in outcomes), 2),
+        "seconds": round(time.monotonic() - started), "refused_by_sentence": dict(refused.most_common()), "details": faults,
     }  # fmt: skip
 
 
-def _kind(told: str) -> str:
-    """A sentence without what is of one file: names, numbers, and what FFmpeg or Python say."""
+def _sentence(told: str) -> str:
+    """Without what is of one file: names, numbers, what to do, and what FFmpeg or Python say."""
     told = re.sub(r"/\S*/[\w.-]+", "FILE", told.splitlines()[0])
-    told = re.sub(r"'.*?'(?= (?:can|is|has|lasts|holds|was|could|refers|does))", "FILE", told, count=1)
-    return re.sub(r"\(.*\)", "(...)", re.sub(r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?", "N", told.partition(";")[0]))
+    told = re.sub(r"(?<!\w)'.*?'(?= (?:can|is|has|lasts|holds|was|could|refers|does))", "FILE", told, count=1)
+    return re.sub(r"\(.*\)", "(...)", re.sub(r"(?<![\w-])-?\d+(?:\.\d+)?(?:e[+-]?\d+)?", "N", told.partition(";")[0]))
 
 
 def main() -> int:
@@ -151,7 +161,7 @@ def main() -> int:
         from medalign.core.provenance import PROVENANCE, provenance
 
         arguments.json.write_text(json.dumps({PROVENANCE: provenance(), **figures}, indent=1) + "\n", encoding="utf-8")
-    return 1 if figures["faults"] else 0
+    return 1 if figures["details"] else 0
 
 
 if __name__ == "__main__":

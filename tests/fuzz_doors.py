@@ -1,13 +1,10 @@
-"""What a stranger's file may lead to: a value that can be used, or one sentence. `check` feeds a file to its door.
-
-Each door returns a word for what it made of the file, raises MedAlignError with the sentence, or raises anything else, which
-is a fault.
-"""
+"""What a stranger's file may lead to: a value that can be used, or one sentence. `check` feeds a file to its door."""
 
 import copy
 import io
 import json
 import struct
+import traceback
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
@@ -34,34 +31,35 @@ from medalign.training.checkpoint import Run
 from medalign.training.data.manifest import read_manifest
 
 STUDENT = Path(__file__).parents[1] / "assets" / "checkpoints" / "whisper-tiny.en-minilm"
-DECODED = "decoded"
-READ = "read"
+DECODED, READ, REFUSED, TRACEBACK = "decoded", "read", "refused", "traceback"
 OTHER_EVERY = 8  # every eighth file is for another door than that of recordings
 
 
-def check(index: int, rng: np.random.Generator, folder: Path) -> str:
-    """Make file number `index` in the folder, feed it to its door, and check what comes of it.
+def check(index: int, seed: int, folder: Path) -> tuple[str, str]:
+    """Make file number `index` in the folder and feed it to its door.
 
     Returns:
-        DECODED or READ, or "refused: " and the sentence.
-
-    Raises:
-        AssertionError: what came of it can't be used, or the sentence is none.
-        Exception: the door let it through.
+        DECODED or READ; REFUSED and the sentence; or TRACEBACK and what is wrong: the door raised anything else, or what came
+        of the file can't be used, or the sentence is none.
     """
     door = recording if index % OTHER_EVERY else list(DOORS)[index // OTHER_EVERY % len(DOORS)]
     try:
-        return door(rng, folder)
-    except MedAlignError as error:
-        told = str(error)
-    # A manifest's faults are listed by line.
+        try:
+            return door(np.random.default_rng([seed, index]), folder), ""
+        except MedAlignError as error:
+            _check_sentence(str(error), door, folder)
+            return REFUSED, str(error)
+    except Exception:
+        return TRACEBACK, traceback.format_exc()
+
+
+def _check_sentence(told: str, door: Callable, folder: Path) -> None:
     lines = told.splitlines()
     assert lines and all(line.isprintable() for line in lines), f"not printable: {told!r}"
-    assert len(lines) == 1 or door is _manifest, f"not one sentence: {told!r}"
+    assert len(lines) == 1 or door is _manifest, f"not one sentence: {told!r}"  # a manifest's faults are listed by line
     assert len(told) < 600 or door in (_manifest, _concepts), f"long: {told!r}"
     assert "Traceback" not in told and '.py"' not in told and " object at 0x" not in told, told
     assert door is not recording or str(folder) not in told, f"tells where the file lies: {told}"
-    return f"refused: {told}"
 
 
 def recording(rng: np.random.Generator, folder: Path) -> str:

@@ -11,6 +11,6 @@ def test_damaged_files_become_a_value_or_one_sentence_and_leave_nothing(tmp_path
     command = [sys.executable, program, "--files", "230", "--seed", "2", "--json", report]
     done = subprocess.run(command, capture_output=True, text=True)
     figures = json.loads(report.read_text())
-    assert figures["faults"] == [] and done.returncode == 0, done.stderr
+    assert figures["details"] == [] and done.returncode == 0, done.stderr
     assert figures["decoded"] > 50 and figures["read"] > 0 and figures["refused"] > 100, "not all of it should be rubbish"
     assert figures["decoded"] + figures["read"] + figures["refused"] == 230

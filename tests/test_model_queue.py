@@ -2,12 +2,13 @@
 
 import contextlib
 import threading
+import time
 
 import pytest
 
 from medalign.core.errors import MedAlignError
 from medalign.ui import model_queue
-from medalign.ui.model_queue import MAX_AUDIO_S, Ahead, ModelQueue
+from medalign.ui.model_queue import MAX_AUDIO_S, MAX_DECODING, Ahead, ModelQueue
 from medalign.ui.views.status_view import waiting
 
 
@@ -68,6 +69,44 @@ def test_a_full_queue_is_one_sentence_and_has_room_again_when_somebody_leaves(qu
             assert next(short.wait(60.0)).n == 2
     with queue.join() as alone:
         assert list(alone.wait(MAX_AUDIO_S)) == []
+
+
+def test_a_few_recordings_are_decoded_at_once_in_the_order_of_arrival_whoever_uses_the_models(queue):
+    order, going_on = [], threading.Event()
+
+    def load(number: int) -> int:
+        order.append(number)
+        if number < MAX_DECODING:
+            assert going_on.wait(10)
+        return number
+
+    with contextlib.ExitStack() as places:
+        crowd = ModelQueue()
+        steps = [places.enter_context(crowd.join()).decode(lambda n=n: load(n), waiting) for n in range(MAX_DECODING + 3)]
+        at_it = [threading.Thread(target=list, args=[step], daemon=True) for step in steps[:MAX_DECODING]]
+        for n, thread in enumerate(at_it, start=1):
+            thread.start()
+            wait_until(lambda n=n: len(order) == n)
+        assert [next(step) for step in steps[MAX_DECODING:]] == [f"Waiting: {n} before you." for n in (1, 2, 3)]
+        steps[-3].close()  # its reader has left
+        assert next(steps[-2]) == "Waiting: 1 before you."
+        going_on.set()
+        for thread in at_it:
+            thread.join(10)
+        assert list(steps[-1]) == [] and list(steps[-2]) == []
+    assert sorted(order[:MAX_DECODING]) == list(range(MAX_DECODING)) and order[MAX_DECODING:] == [6, 5]
+
+
+def wait_until(is_so) -> None:
+    """For a thread that is sure to do it."""
+    while not is_so():
+        time.sleep(0.001)
+
+
+def test_a_recording_that_can_not_be_decoded_makes_room(queue):
+    for _ in range(MAX_DECODING + 1):
+        with pytest.raises(ZeroDivisionError), queue.join() as place:
+            list(place.decode(lambda: 1 / 0, waiting))
 
 
 def test_a_turn_comes_as_soon_as_the_one_before_ends_even_in_an_error(queue, monkeypatch):

@@ -46,7 +46,8 @@ class GuardedFile:
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         origin = {io.SEEK_SET: self._start, io.SEEK_CUR: self._file.tell(), io.SEEK_END: self._end}[whence]
-        return self._file.seek(max(self._start, origin + offset)) - self._start
+        # A damaged header may ask for a place that no file could have.
+        return self._file.seek(min(max(self._start, origin + offset), self._end)) - self._start
 
     def tell(self) -> int:
         return self._file.tell() - self._start

@@ -8,17 +8,22 @@ on average, whether the recording has a minute or an hour.
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
 from medalign.core.errors import MedAlignError
 from medalign.core.wording import about
 
 MAX_WAITING = 16
+MAX_DECODING = 4  # recordings at once; a stranger's file may take a core and hundreds of megabytes until it is refused
 MAX_AUDIO_S = 4 * 3600.0  # decoded, and so in memory: 230 MB an hour
 LOOK_S = 1.0  # between two looks of a reader who waits; who has left is noticed by then
 REMEMBERED = 20  # the durations that an estimate rests on
+
+T = TypeVar("T")
+S = TypeVar("S")
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,16 @@ class Place:
         self.size: float | None = None  # None: not ready, so others may go first
         self.began_at: float | None = None  # None: waiting
         self.ends_at: float | None = None  # as far as it was told
+
+    def decode(self, load: Callable[[], T], told: Callable[[Ahead], S]) -> Generator[S, None, T]:
+        """What `load` returns, once fewer than `MAX_DECODING` others are before it; until then, what `told` makes of them.
+
+        It does not wait for the models: what can't be read is refused at once.
+        """
+        with self._queue.decoding(self):
+            while (n := self._queue.before_decoding(self)) > 0:
+                yield told(Ahead(n, None))
+            return load()
 
     def wait(self, size: float) -> Iterator[Ahead]:
         """Until it is this place's turn; gives what is before it, every `LOOK_S`, and nothing where nothing is.
@@ -66,6 +81,7 @@ class ModelQueue:
         self.clock, self._max_waiting, self._max_size = clock, max_waiting, max_size
         self._changed = threading.Condition()
         self._places: list[Place] = []
+        self._decoding: list[Place] = []  # the first `MAX_DECODING` are at it
         self._done: deque[tuple[float, float]] = deque(maxlen=REMEMBERED)  # size and seconds
 
     @contextmanager
@@ -88,6 +104,27 @@ class ModelQueue:
             with self._changed:
                 self._places.remove(place)
                 self._changed.notify_all()
+
+    @contextmanager
+    def decoding(self, place: Place) -> Iterator[None]:
+        with self._changed:
+            self._decoding.append(place)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._decoding.remove(place)
+                self._changed.notify_all()
+
+    def before_decoding(self, place: Place) -> int:
+        """How many have to finish first; if any has to, after a look at them for `LOOK_S` at most."""
+
+        def n_before() -> int:
+            return max(0, self._decoding.index(place) - MAX_DECODING + 1)
+
+        with self._changed:
+            self._changed.wait_for(lambda: n_before() == 0, LOOK_S)
+            return n_before()
 
     def ready(self, place: Place, size: float) -> None:
         with self._changed:

@@ -125,7 +125,8 @@ def _api(models: Models, store: FeedbackStore | None) -> None:
                 raise MedAlignError("no recording given; send an audio file")
             consent.check(acknowledged)
             with models.analyses.join() as place:
-                recording, engine = load_recording(audio), models.engine()
+                recording = yield from place.decode(lambda: load_recording(audio), lambda ahead: gr.skip())
+                engine = models.engine()
                 for _ in place.wait(recording.duration_s):
                     yield gr.skip()  # by which Gradio notices a client that has gone
                 analysis = engine.analyze(recording)

@@ -19,7 +19,7 @@ from medalign.report.figures import alignment_timeline, concept_heatmap
 from medalign.ui import consent
 from medalign.ui.engine import Models
 from medalign.ui.failures import Failure, caught
-from medalign.ui.model_queue import Place
+from medalign.ui.model_queue import Ahead, Place
 from medalign.ui.session import Session
 from medalign.ui.update import PageUpdate
 from medalign.ui.views import alignment_view, status_view, why_view
@@ -73,13 +73,12 @@ class Run:
             yield from self._in_turn(self.path, place)
 
     def _in_turn(self, path: str, place: Place) -> Iterator[PageUpdate]:
-        recording = load_recording(path)  # refuses bad input at once, even while others are before it
+        recording = yield from place.decode(lambda: load_recording(path), _waiting)
         title = self.title or recording.name
         concepts = parse_concepts(self.custom, ConceptBank.default()) if self.custom.strip() else ()
         yield PageUpdate({"status": "Preparing the models; the first time takes a little longer."})
         engine = self.models.engine()
-        for ahead in place.wait(recording.duration_s):
-            yield PageUpdate({"status": status_view.waiting(ahead)})
+        yield from map(_waiting, place.wait(recording.duration_s))
         session = Session(path, title, concepts, self.is_example)
         heading = status_view.heading(title, recording.duration_s, partial=True) + status_view.silence(recording.waveform)
         parts = {"heading": heading, "table": WAITING, "transcript": ""}
@@ -117,6 +116,10 @@ def show(path: Path, title: str, analysis_path: Path) -> Iterator[PageUpdate]:
 
     yield CLEARED
     yield from caught(stored, failed)()
+
+
+def _waiting(ahead: Ahead) -> PageUpdate:
+    return PageUpdate({"status": status_view.waiting(ahead)})
 
 
 def _progress(item: "Progress") -> dict[str, object]:

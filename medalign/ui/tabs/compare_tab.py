@@ -14,7 +14,7 @@ from medalign.report.comparison import BlindOrder, candidates, parse_candidate
 from medalign.ui.audit import audit
 from medalign.ui.comparison_state import ComparisonState, Entry
 from medalign.ui.engine import Comparing
-from medalign.ui.model_queue import ModelQueue
+from medalign.ui.model_queue import Ahead, ModelQueue
 from medalign.ui.presses import Presses
 from medalign.ui.session import KEEP_S, Session, present
 from medalign.ui.views import status_view
@@ -81,9 +81,12 @@ class CompareTab:
             raise MedAlignError("both models are the same; choose two different ones")
         entries = []
         with self._queue.join() as place:
-            recording = load_recording(session.path)
-            for ahead in place.wait(2 * recording.duration_s):
-                yield {status: status_view.waiting(ahead)}
+
+            def waiting(ahead: Ahead) -> Changes:
+                return {status: status_view.waiting(ahead)}
+
+            recording = yield from place.decode(lambda: load_recording(session.path), waiting)
+            yield from map(waiting, place.wait(2 * recording.duration_s))
             for which, side in zip(("first", "second"), sides, strict=True):
                 yield {status: f"Analysing with the {which} model."}
                 engine, n_bytes = self._comparing.load(side)
