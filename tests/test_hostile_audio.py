@@ -214,6 +214,23 @@ def test_what_a_frame_becomes_is_known_before_it_is_resampled(tmp_path):
     path = tmp_path / "a.flac"
     path.write_bytes(long_frames(10, 8))  # two hours a frame; 1,600 times as many samples after it
     assert path.stat().st_size < 10_000
+    message, peak_kb = refused_apart(path)
+    assert "10 samples a second" in message and peak_kb < 100_000
+    assert "limit is 1 minutes" in refusal(long_frames(1_000, 1), max_duration_s=60)
+
+
+def test_a_count_in_a_header_takes_no_memory(tmp_path):
+    """Of samples that take no byte in the file, and FFmpeg keeps 24 bytes of each: 2.9 GB."""
+    content = bytearray(encode("mp4", "aac", 44_100, tone(44_100), movflags="frag_keyframe+empty_moov", frag_duration="300000"))
+    at = content.index(b"trun")
+    content[at + 4 : at + 12] = bytes(4) + struct.pack(">I", 80_000_000)
+    (tmp_path / "a.mp4").write_bytes(content)
+    message, peak_kb = refused_apart(tmp_path / "a.mp4")
+    assert "can't be read as audio" in message and peak_kb < 150_000
+
+
+def refused_apart(path: Path) -> tuple[str, int]:
+    """What the sentence says, and the most memory that a process of its own took, in kilobytes."""
     program = (
         "import sys\nfrom medalign.core.audio import load_recording\nfrom medalign.core.errors import AudioError\n"
         "try: load_recording(sys.argv[1])\nexcept AudioError as error: print(error)\n"
@@ -221,8 +238,7 @@ def test_what_a_frame_becomes_is_known_before_it_is_resampled(tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", program, str(path)], capture_output=True, text=True, check=True)
     message, peak_kb = done.stdout.splitlines()
-    assert "10 samples a second" in message and int(peak_kb) < 100_000
-    assert "limit is 1 minutes" in refusal(long_frames(1_000, 1), max_duration_s=60)
+    return message, int(peak_kb)
 
 
 @pytest.mark.parametrize("value", [np.nan, -np.inf, 1e30, 1e300])

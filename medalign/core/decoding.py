@@ -4,12 +4,15 @@ FFmpeg sees an object without a name, never a path: it can open no second file a
 for. It may use the formats that recorders write, and takes neither more time nor more memory than a recording needs.
 """
 
+import ctypes
 import io
+import sys
 import time
 from collections.abc import Iterator
 from typing import BinaryIO
 
 import av
+import av.buffer
 
 from medalign.core.container import counted_mp3_s, parts, promised_bytes
 from medalign.core.errors import AudioError
@@ -23,6 +26,10 @@ FORMATS = "wav, mp3, m4a, mp4, ogg, webm or flac"
 # no lists of files, no streams from a network.
 DEMUXERS = "wav,w64,aiff,au,caf,flac,ogg,mp3,aac,amr,mov,matroska,asf,dss"
 STATES_ITS_LENGTH = {"wav", "w64", "aiff", "au", "caf", "flac", "ogg", "mov", "matroska"}  # elsewhere FFmpeg may only estimate
+# A count in a header may ask for an index of gigabytes; that of an hour has five megabytes.
+MAX_ALLOCATION_BYTES = 128 * 2**20
+if sys.platform != "win32":  # which looks a name up in the library itself, and not in those that it was linked to
+    ctypes.CDLL(av.buffer.__file__).av_max_alloc(ctypes.c_size_t(MAX_ALLOCATION_BYTES))
 
 
 class GuardedFile:
