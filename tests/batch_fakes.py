@@ -46,5 +46,5 @@ class Load:
     revision: str = "1"
 
     def __call__(self, options: ModelOptions) -> FakeAnalyzer:
-        names = options.asr, options.teacher, options.student
+        names = options.asr, options.teacher, options.student, "status"
         return FakeAnalyzer(self.folder, Models(*(ModelInfo(name, self.revision, options.device) for name in names)))

@@ -140,7 +140,12 @@ def analysis() -> Analysis:
     )
     return Analysis(
         RecordingInfo("consultation.wav", DURATION_S, 44_100, 1),
-        Models(ModelInfo("tiny.en", "a1b2c3d4"), ModelInfo("all-MiniLM-L6-v2", "e5f6"), ModelInfo("default", "0718")),
+        Models(
+            ModelInfo("tiny.en", "a1b2c3d4"),
+            ModelInfo("all-MiniLM-L6-v2", "e5f6"),
+            ModelInfo("default", "0718"),
+            ModelInfo("status", "2929"),
+        ),
         said,
         found,
         _measured(found[0].concept_id),

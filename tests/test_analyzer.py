@@ -38,7 +38,7 @@ def test_the_json_contract_holds(analyses):
         "disclaimer",
     }  # fmt: skip
     assert set(body["recording"]) == {"name", "duration_s", "sample_rate_hz", "channels"}
-    assert set(body["models"]) == {"asr", "teacher", "student"}
+    assert set(body["models"]) == {"asr", "teacher", "student", "status_classifier"}
     assert set(body["transcript"]["segments"][0]) == {
         "start_s", "end_s", "speaker", "text", "words", "mean_log_probability", "no_speech_probability",
         "original_text", "original_speaker",

@@ -43,6 +43,7 @@ class Row:
     asr: str | None = None  # name, revision and what ran it
     teacher: str | None = None
     student: str | None = None
+    status_classifier: str | None = None
     transcript: str | None = None
     concepts: tuple[dict[str, str | None], ...] | None = None  # system, code, label, status
     analysis: str | None = None  # the whole, JSON by `medalign schema`

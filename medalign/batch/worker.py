@@ -93,8 +93,8 @@ class Worker:
 
     def _row(self, analyzer: BatchAnalyzer, entry: Entry, n_begun: int) -> Row:
         started = time.perf_counter()
-        asr, teacher, student = (_told(info) for info in vars(analyzer.models).values())
-        row = Row(entry.id, entry.audio, "ok", 0.0, asr=asr, teacher=teacher, student=student)
+        models = {role: _told(info) for role, info in vars(analyzer.models).items()}
+        row = Row(entry.id, entry.audio, "ok", 0.0, **models)
         try:
             if n_begun > MAX_ATTEMPTS:
                 return replace(row, status="failed", reason=f"{MAX_ATTEMPTS} workers died of it")

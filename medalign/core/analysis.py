@@ -12,7 +12,7 @@ from medalign.core.errors import DataError
 from medalign.core.files import typed
 from medalign.core.transcript import Transcript
 
-SCHEMA_VERSION = "2.1"
+SCHEMA_VERSION = "2.2"
 DISCLAIMER = "Research software. Not a medical device. Do not use for patient care."
 
 System = Literal["HPO", "ICD-10-CM", "DRUG", "CUSTOM"]
@@ -244,6 +244,7 @@ class Models:
     asr: ModelInfo
     teacher: ModelInfo
     student: ModelInfo
+    status_classifier: ModelInfo
 
 
 @dataclass(frozen=True)

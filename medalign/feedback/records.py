@@ -229,7 +229,7 @@ def check_role(role: object) -> None:
 
 def public_models(models: Models) -> Models:
     """The models without the folders they lie in: a path may hold the name of a person or a ward."""
-    return Models(*(replace(model, name=_public_name(model)) for model in (models.asr, models.teacher, models.student)))
+    return Models(**{role: replace(model, name=_public_name(model)) for role, model in vars(models).items()})
 
 
 def _public_name(model: ModelInfo) -> str:

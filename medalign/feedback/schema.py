@@ -7,7 +7,7 @@ carry a prefix because a database by URL may hold other tables. Scores are doubl
 from sqlalchemy import BigInteger, Boolean, Column, Double, ForeignKey, Integer, MetaData, String, Table, Text
 
 METADATA = MetaData()
-VERSION = 3  # of these tables; a database with another version is refused
+VERSION = 4  # of these tables; a database with another version is refused
 ID = String(32)  # uuid4 as hex digits
 TIME = String(32)  # UTC in ISO 8601: sorts as it reads, in every database
 MODELS = {
@@ -17,6 +17,8 @@ MODELS = {
     "teacher_revision": "its weights",
     "student": "audio encoder that hears the sound",
     "student_revision": "its weights",
+    "status_classifier": "network that reads the status of what was said",
+    "status_classifier_revision": "its weights",
 }
 
 

@@ -18,7 +18,7 @@ from medalign.feedback.schema import VERSION
 TableName = Literal["ratings", "votes", "recordings", "shown", "events"]
 FEEDBACK: tuple[TableName, ...] = ("ratings", "votes", "recordings", "shown")  # without the audit log
 
-_MODELS = ("asr", "asr_revision", "teacher", "teacher_revision", "student", "student_revision", "app_version")
+_MODELS = (*schema.MODELS, "app_version")
 # Identifiers of the ratings that no newer one of the same person, about the same, supersedes.
 CURRENT_RATINGS = select(func.max(schema.ratings.c.rating_id)).group_by(
     schema.ratings.c.submission_id, schema.ratings.c.subject

@@ -17,12 +17,12 @@ from jaxtyping import Float, Int
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from medalign.core.analysis import Action, Status
+from medalign.core.analysis import Action, ModelInfo, Status
 from medalign.core.assets import shipped
 from medalign.core.errors import CheckpointError
 from medalign.core.files import read_json, reading
 from medalign.core.transcript import DOCTOR, PATIENT, UNKNOWN_SPEAKER
-from medalign.core.weights import resolve
+from medalign.core.weights import REVISION_LENGTH, resolve, sha256_of
 from medalign.models.device import choose_device
 from medalign.models.pretrained import load_state, read_state
 
@@ -120,7 +120,7 @@ class StatusNetwork(nn.Module):
 class StatusClassifier:
     """The network with the teacher's vocabulary and embeddings."""
 
-    def __init__(self, network: StatusNetwork, config: StatusConfig, *, device: str = "cpu"):
+    def __init__(self, network: StatusNetwork, config: StatusConfig, *, revision: str = "untrained", device: str = "cpu"):
         """Raises WeightsError, CheckpointError: the teacher's files are missing, or are another release."""
         from transformers import PreTrainedTokenizerFast
 
@@ -139,6 +139,7 @@ class StatusClassifier:
         token_type = state["embeddings.token_type_embeddings.weight"][0]  # the same for all: BERT adds it to each
         self._embeddings = (state["embeddings.word_embeddings.weight"].float() + token_type).to(device)
         self.network, self.config, self.device = network.to(device), config, device
+        self.info = ModelInfo(CHECKPOINT, revision)
         self._pieces = lru_cache(50_000)(self._pieces_of)
 
     @classmethod
@@ -218,7 +219,8 @@ def _loaded(folder: Path, device: str) -> StatusClassifier:
     network = StatusNetwork(config)
     state = {name: tensor.float() for name, tensor in read_state(folder / "model.safetensors", remedy=REMEDY).items()}
     load_state(network, state, str(folder), remedy=REMEDY)
-    return StatusClassifier(network.eval(), config, device=device)
+    revision = sha256_of(folder / "model.safetensors")[:REVISION_LENGTH]
+    return StatusClassifier(network.eval(), config, revision=revision, device=device)
 
 
 def from_teacher(config: StatusConfig) -> StatusNetwork:

@@ -32,6 +32,7 @@ from medalign.core.editing import kept_corrections
 from medalign.core.explanation import Explanation
 from medalign.core.transcript import Transcript
 from medalign.models.device import choose_device
+from medalign.models.status_classifier import StatusClassifier
 from medalign.models.student import DEFAULT_STUDENT
 from medalign.models.teacher import DEFAULT_TEACHER
 from medalign.models.transcription import DEFAULT_ASR, Transcriber, time_covered_s
@@ -92,7 +93,8 @@ class Analyzer:
     @property
     def models(self) -> Models:
         """Which they are, exactly."""
-        return Models(self.transcriber.info, self.listener.teacher.info, self.listener.student.info)
+        listener = self.listener
+        return Models(self.transcriber.info, listener.teacher.info, listener.student.info, StatusClassifier.load().info)
 
     def analyze(self, source: Source | Recording, custom: Sequence[Concept] = ()) -> Analysis:
         """Listen to one recording.

@@ -85,7 +85,8 @@ def _clinical(case: Case) -> tuple[list[dict], list[str]]:
 def _device(case: Case) -> dict:
     models = case.analysis.models
     versions = [("MedAlign, which wrote this bundle", __version__)]
-    for part, model in (("speech recogniser", models.asr), ("teacher", models.teacher), ("student", models.student)):
+    roles = ("speech recogniser", models.asr), ("teacher", models.teacher), ("student", models.student)
+    for part, model in (*roles, ("status classifier", models.status_classifier)):
         versions.append((part, f"{model.name}, revision {model.revision}"))
     narrative = "\n".join(f"{part}: {version}" for part, version in versions)
     return case.resource(

@@ -18,7 +18,7 @@ COLUMNS = (
     "label", "system", "code", "category", "status", "action", "trigger", "agreement",
     "teacher_probability", "student_probability", "fused_probability",
     "evidence_start_s", "evidence_end_s", "evidence_words", "all_evidence",
-    "recording", "asr", "teacher", "student", "disclaimer",
+    "recording", "asr", "teacher", "student", "status_classifier", "disclaimer",
 )  # fmt: skip
 # A spreadsheet may take a cell for a formula if it begins so; the last four are what some keyboards of East Asia type.
 FORMULA_STARTS = "=+\\-@\t\r\n＝＋－＠"
