@@ -1,7 +1,7 @@
 """Many readers at once, and what an analysis costs: `python tests/load.py [OUT.json]`. Some 12 minutes on two cores.
 
 Not a test: its figures belong to one machine. `python app.py` runs with the real models, as a user starts it. First one reader
-comes after another, and the server's memory must stay where it was; then one sends ten minutes of consultation; then
+comes after another, and the server's memory must stay where it was; then one sends five minutes of consultation; then
 `N_READERS` come at once, each with a recording of their own, which nobody else may ever see. It fails with exit status 1 if
 any of that does not hold.
 """
@@ -36,7 +36,7 @@ from medalign.core.provenance import PROVENANCE, provenance
 N_READERS, LOAD_S = 20, 300
 WARM_UP, N_ANALYSES = 10, 50
 MAX_GROWTH_MB = 50
-CONSULTATION_S = 600
+CONSULTATION_S = 300
 STORED_SHARE = 0.3  # of the presses under load: the others send a recording
 PATIENCE_S = 5.0  # until a reader who was refused comes back
 FULL = "the models are busy"
@@ -146,6 +146,8 @@ def one_after_another(readers: Readers, server: Server) -> dict:
         name = names[i % len(names)]
         seen = readers.visit(name)
         assert seen == readers.alone.setdefault(name, seen), f"{name}: {seen}, earlier {readers.alone[name]}"
+        if i % 10 == 9:
+            sys.stderr.write(f"{i + 1} analyses, {server.memory_mb} MB\n")
     for name, (heading, transcript) in readers.alone.items():
         assert name in heading and Path(name).stem in transcript.lower(), f"{name}: {heading}, {transcript}"
     assert len(set(readers.alone.values())) == len(names)
@@ -230,12 +232,12 @@ def faults(figures: dict) -> list[str]:
 
 if __name__ == "__main__":
     load_before = round(os.getloadavg()[0], 1)  # of other work, which the waiting times are to be read with
+    body: dict = {PROVENANCE: provenance(), "load_before": load_before, "threads": os.environ.get("OMP_NUM_THREADS")}
     with tempfile.TemporaryDirectory() as folder:
-        figures = measure(Path(folder))
-    body = {PROVENANCE: provenance(), "load_before": load_before, "threads": os.environ.get("OMP_NUM_THREADS"), **figures}
+        body |= measure(Path(folder))
     text = json.dumps(body, indent=2)
     sys.stdout.write(text + "\n")
     if len(sys.argv) > 1:
         Path(sys.argv[1]).write_text(text + "\n")
-    if found := faults(figures):
+    if found := faults(body):
         sys.exit("; ".join(found))
