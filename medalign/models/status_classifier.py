@@ -4,6 +4,7 @@ It sees the words before and after a mention with who speaks, and the mention be
 layers of the teacher all-MiniLM-L6-v2, tuned; the embeddings of words are the teacher's own, so they are not shipped again.
 """
 
+import copy
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from medalign.core.errors import CheckpointError
 from medalign.core.files import read_json, reading
 from medalign.core.transcript import DOCTOR, PATIENT, UNKNOWN_SPEAKER
 from medalign.core.weights import REVISION_LENGTH, resolve, sha256_of
-from medalign.models.device import choose_device
+from medalign.models.device import choose_device, copy_to_cpu, run_in_batches
 from medalign.models.pretrained import load_state, read_state
 
 CHECKPOINT = "status-minilm"
@@ -164,11 +165,12 @@ class StatusClassifier:
         rows = [self.tokens(context) for context in contexts]
         order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
         parts: list[list[np.ndarray]] = [[], [], []]
-        with torch.inference_mode():
-            for at in range(0, len(order), BATCH):
-                logits = self.logits([rows[i] for i in order[at : at + BATCH]])
-                for part, head in zip(parts, logits, strict=True):
-                    part.append(head.float().softmax(-1).cpu().numpy())
+        in_order = [rows[i] for i in order]
+        for heads in run_in_batches(
+            "the status classifier", in_order, BATCH, StatusClassifier._probabilities, self, self._on_cpu
+        ):
+            for part, head in zip(parts, heads, strict=True):
+                part.append(head)
         back = np.argsort(order)
         config = self.config
         widths = (len(config.statuses), len(config.owners), len(config.actions))
@@ -176,6 +178,15 @@ class StatusClassifier:
             np.concatenate([np.zeros((0, width), np.float32), *part])[back] for part, width in zip(parts, widths, strict=True)
         )
         return StatusPrediction(statuses, owners[:, 1], actions)
+
+    @torch.inference_mode()
+    def _probabilities(self, rows: Sequence[Sequence[int]]) -> list[np.ndarray]:
+        return [head.float().softmax(-1).cpu().numpy() for head in self.logits(rows)]
+
+    def _on_cpu(self) -> "StatusClassifier":
+        other = copy.copy(self)
+        other.network, other._embeddings, other.device = copy_to_cpu(self.network), self._embeddings.cpu(), "cpu"
+        return other
 
     def logits(self, rows: Sequence[Sequence[int]]) -> tuple[Tensor, ...]:
         """The heads' logits for rows of token ids."""

@@ -26,8 +26,10 @@ from medalign.core.errors import CheckpointError
 from medalign.core.similarity import similarity
 from medalign.core.weights import DEFAULT_STUDENT, REVISION_LENGTH, resolve, sha256_of, upload_folder
 from medalign.models.adapters import AdapterConfig, adapt, load_trained_state, trained_state
+from medalign.models.device import half_precision
 from medalign.models.encoders import AudioEncoder, load_audio_encoder
-from medalign.models.head import AlignmentHead, HeadConfig, HeadEnsemble, pad_stretches
+from medalign.models.frames import embedded, frame_slice, frames_so_far, hidden_states, n_frames_of
+from medalign.models.head import AlignmentHead, HeadConfig, HeadEnsemble
 from medalign.models.pretrained import load_state, read_state
 from medalign.models.student_config import (
     CONFIG_FILE,
@@ -38,10 +40,7 @@ from medalign.models.student_config import (
     read_config,
 )  # fmt: skip
 
-MARGIN_S = 3.0  # frames this close to an inner edge of a chunk lack context; the neighbouring chunk has it
-MARGIN_SHARE = 0.1  # of the chunk, where that is less
-GPU_BATCH = 4  # chunks at once; on a CPU one after the other is a tenth faster
-HEAD_BATCH = 64  # stretches
+GPU_BATCH = 16  # chunks at once; on a CPU one after the other is a tenth faster
 
 UNALIGNED = "unaligned"  # the shipped student before its alignment, see `Student.unaligned`
 UNALIGNED_SEED = 0  # of its head
@@ -103,7 +102,7 @@ class Student:
         revision = sha256_of(path)[:REVISION_LENGTH]
         student = cls(config, head, encoder, name=Path(name).name, revision=revision)
         student.folder = student.fitted_in = weights.folder
-        return student.to(device)
+        return student._listening_on(device)
 
     @classmethod
     def unaligned(cls, *, device: str = "cpu") -> "Student":
@@ -123,7 +122,7 @@ class Student:
         digest = hashlib.sha256(save(head.state_dict())).hexdigest()[:REVISION_LENGTH]
         student = cls(config, head, encoder, name=UNALIGNED, revision=f"{UNALIGNED}-{digest}")
         student.fitted_in = weights.folder
-        return student.to(device)
+        return student._listening_on(device)
 
     @classmethod
     def untrained(
@@ -199,36 +198,21 @@ class Student:
         self.encoder.to(device)
         return self
 
+    def _listening_on(self, device: str) -> "Student":
+        """On a GPU with its encoder in half precision; the head is small, and what is fitted rests on it."""
+        if device != "cpu":
+            self.encoder.to(half_precision())
+        return self.to(device)
+
     @torch.inference_mode()
     def frames(self, waveform: Float[np.ndarray, " samples"]) -> Float[Tensor, "frames encoder_dim"]:
-        """Encoder hidden states of the whole recording, (n_frames, encoder_dim), float32, `encoder.frames_per_s` of them."""
+        """Encoder hidden states of the whole recording, float32 on the CPU, `encoder.frames_per_s` of them."""
         *_, frames = self.frames_so_far(waveform)
         return frames
 
-    @torch.inference_mode()
-    def frames_so_far(self, waveform: np.ndarray) -> Iterator[Tensor]:
-        """The first of those frames, then more and more of them; the last time all. Each is a view of the same memory.
-
-        Chunks as long as the encoder takes overlap; each frame is taken from the chunk that gives it the more context.
-        """
-        encoder = self.encoder
-        samples_per_frame = SAMPLE_RATE_HZ / encoder.frames_per_s
-        n_frames = self._n_frames(waveform)
-        width = round(encoder.chunk_s * encoder.frames_per_s)  # of a chunk; this and the next two are in frames
-        margin = round(min(MARGIN_S, MARGIN_SHARE * encoder.chunk_s) * encoder.frames_per_s)
-        stride = width - 2 * margin
-        n_chunks = 1 + max(0, math.ceil((n_frames - width) / stride))
-        frames, n_done = torch.empty(n_frames, encoder.dim, device=next(encoder.parameters()).device), 0
-        for first in range(0, n_chunks, self._n_at_once):
-            batch = range(first, min(first + self._n_at_once, n_chunks))
-            starts = [round(i * stride * samples_per_frame) for i in batch]
-            chunks = [waveform[start : start + round(width * samples_per_frame)] for start in starts]
-            for i, hidden in zip(batch, encoder(encoder.features(chunks)), strict=True):
-                piece = hidden[0 if i == 0 else margin : None if i == n_chunks - 1 else margin + stride]
-                piece = piece[: n_frames - n_done]
-                frames[n_done : n_done + len(piece)] = piece
-                n_done += len(piece)
-            yield frames[:n_done]
+    def frames_so_far(self, waveform: Float[np.ndarray, " samples"]) -> Iterator[Tensor]:
+        """The first of those frames, then more and more of them; the last time all. Each is a view of the same memory."""
+        return frames_so_far(self.encoder, waveform, self._n_at_once)
 
     @torch.inference_mode()
     def embed(
@@ -237,8 +221,7 @@ class Student:
         """Embeddings (n, embed_dim) of stretches (start_s, end_s) of a recording, from its `frames`."""
         rate = self.encoder.frames_per_s
         stretches = [frames[frame_slice(start_s, end_s, len(frames), rate)] for start_s, end_s in stretches_s]
-        out = [self.head(*pad_stretches(stretches[i : i + HEAD_BATCH])) for i in range(0, len(stretches), HEAD_BATCH)]
-        return torch.cat(out).cpu().numpy()
+        return embedded(self.head, stretches).numpy()
 
     def windows(self, duration_s: float) -> list[tuple[float, float]]:
         """Equal windows that cover a recording; the last one ends with it and may be shorter."""
@@ -279,18 +262,10 @@ class Student:
         longest = self.encoder.chunk_s * SAMPLE_RATE_HZ
         if len(waveforms) == 1 or max(map(len, waveforms)) > longest:
             return [self.frames(waveform) for waveform in waveforms]
-        hidden = self.encoder(self.encoder.features(list(waveforms))).float()
-        return [h[: self._n_frames(waveform)] for h, waveform in zip(hidden, waveforms, strict=True)]
-
-    def _n_frames(self, waveform: np.ndarray) -> int:
-        return max(1, math.ceil(len(waveform) / SAMPLE_RATE_HZ * self.encoder.frames_per_s))
+        hidden = [h for batch in hidden_states(self.encoder, waveforms, self._n_at_once) for h in batch]
+        rate = self.encoder.frames_per_s
+        return [h[: n_frames_of(waveform, rate)] for h, waveform in zip(hidden, waveforms, strict=True)]
 
     @property
     def _n_at_once(self) -> int:
         return 1 if next(self.encoder.parameters()).device.type == "cpu" else GPU_BATCH
-
-
-def frame_slice(start_s: float, end_s: float, n_frames: int, frames_per_s: float = 50) -> slice:
-    """The frames of a stretch: at least one, inside the recording."""
-    start = min(max(0, round(start_s * frames_per_s)), n_frames - 1)
-    return slice(start, max(start + 1, min(round(end_s * frames_per_s), n_frames)))

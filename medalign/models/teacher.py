@@ -5,6 +5,7 @@ of transformers, whose hidden states of one layer are averaged over the real tok
 module, so no `train()` call can reach it.
 """
 
+import copy
 import hashlib
 import logging
 import os
@@ -13,6 +14,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,6 +27,7 @@ from medalign.core.errors import MedAlignError, WeightsError
 from medalign.core.files import read_json, read_tensors, reading
 from medalign.core.model_options import ModelOptions
 from medalign.core.weights import Weights, resolve
+from medalign.models.device import copy_to_cpu, run_in_batches
 from medalign.models.pretrained import load_whole, quiet
 
 log = logging.getLogger(__name__)
@@ -95,10 +98,16 @@ class Teacher:
         if not texts:
             return np.zeros((0, self.embed_dim), np.float32)
         with self._one_at_a_time:
-            embedded = self._model.encode(list(texts)) if cache is None else self._encode_kept(list(texts), cache)
+            embedded = self._embed(list(texts)) if cache is None else self._encode_kept(list(texts), cache)
         if len(bad := np.flatnonzero(~np.isfinite(embedded).all(1))):
             raise MedAlignError(f"{self.info.name} gave no finite embedding for text {bad[0]}; give another --teacher or layer")
         return embedded
+
+    def _embed(self, texts: list[str]) -> np.ndarray:
+        def run(model: _TextModel, batch: Sequence[str]) -> np.ndarray:
+            return model.encode(list(batch))
+
+        return np.concatenate(list(run_in_batches("the teacher", texts, len(texts), run, self._model, self._model.on_cpu)))
 
     def _encode_kept(self, texts: list[str], cache: Path) -> np.ndarray:
         """One file per teacher and setting: rows by the hash of their text; no text is written."""
@@ -108,7 +117,7 @@ class Teacher:
         keys = [bytes.fromhex(_digest(text)) for text in texts]
         new = {key: text for key, text in zip(keys, texts, strict=True) if key not in row}
         if new:
-            embedded = self._model.encode(list(new.values()))
+            embedded = self._embed(list(new.values()))
             stored = np.concatenate([kept["embeddings"], embedded]) if len(row) else embedded
             new_keys = np.array([list(key) for key in new], np.uint8)
             kept = {"keys": np.concatenate([kept["keys"], new_keys]), "embeddings": stored}
@@ -129,6 +138,12 @@ class _TextModel(ABC):
 
     embed_dim: int
     pooling: str
+    _model: Any
+
+    def on_cpu(self) -> "_TextModel":
+        other = copy.copy(self)
+        other._model = copy_to_cpu(self._model)
+        return other
 
     @abstractmethod
     def encode(self, texts: list[str]) -> Float[np.ndarray, "n dim"]: ...

@@ -2,8 +2,10 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from importlib.metadata import version
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float
@@ -15,7 +17,12 @@ from medalign.core.files import reading
 from medalign.core.model_options import ModelOptions
 from medalign.core.transcript import Segment, Transcript, Word
 from medalign.core.weights import resolve
+from medalign.models.device import run_in_batches
 
+if TYPE_CHECKING:
+    from faster_whisper import WhisperModel
+
+WHAT = "the recogniser"
 DEFAULT_ASR = ModelOptions.asr
 FRAMES_PER_S = 50  # of Whisper's encoder
 # Whisper writes fluent sentences over noise. A segment that it doubts is speech, and whose words it doubts too, is dropped;
@@ -27,7 +34,10 @@ MIN_MEAN_LOG_PROBABILITY = -1.0
 COMPUTE_TYPE = {"cpu": "float32", "cuda": "float16"}
 # Greedy or beam search only. faster-whisper would fall back to sampling for a segment that it doubts, from a random
 # generator that can't be seeded once it has begun: the same recording would be written differently each time.
-TEMPERATURE = 0.0
+# No segment is conditioned on the one before, so an error can't feed itself.
+DECODING = {"beam_size": 5, "word_timestamps": True, "condition_on_previous_text": False, "temperature": 0.0}
+GPU_BATCH = 8  # stretches of at most STRETCH_S at once; on a CPU the recogniser reads on from word to word instead
+STRETCH_S, PAUSE_S = 30.0, 2.0  # stretches are cut where nobody speaks, and at every pause as long as this
 
 
 class Transcriber:
@@ -39,44 +49,55 @@ class Transcriber:
         Raises:
             WeightsError: unknown name, missing or altered files, or not a CTranslate2 Whisper.
         """
-        from faster_whisper import WhisperModel
-
-        from medalign.models.log_mel import PiecewiseFeatureExtractor
-
         weights = resolve(name, weight_files=("model.bin",))
+        self._folder, self._device = weights.folder, device
         with reading(f"'{name}' can't be loaded as a faster-whisper model", error=WeightsError, remedy="give another --asr"):
-            self._model = WhisperModel(
-                str(weights.folder),
-                device=device,
-                compute_type=COMPUTE_TYPE[device],
-                local_files_only=True,
-            )
-            self._model.feature_extractor = PiecewiseFeatureExtractor(**self._model.feat_kwargs)
+            self._model = _load(weights.folder, device)
         runtime = f"CTranslate2 {version('ctranslate2')}, {COMPUTE_TYPE[device]}, {device}"
         self.info = ModelInfo(weights.name, weights.revision, runtime)
 
     def stream(self, recording: Recording) -> Iterator[Transcript]:
         """The transcript so far, after each segment; at least one value, and the last one is complete.
 
-        Voice activity is detected first, so silence is never decoded, and no segment is conditioned on the one before, so
-        an error can't feed itself. Segments without words are dropped.
+        Voice activity is detected first, so silence is never decoded. Segments without words are dropped.
         """
-        segments, info = self._model.transcribe(
-            recording.levelled,
-            beam_size=5,
-            vad_filter=True,
-            word_timestamps=True,
-            condition_on_previous_text=False,
-            temperature=TEMPERATURE,
-        )
+        written = self._read_on(recording) if self._device == "cpu" else self._read_in_batches(recording)
         done: tuple[Segment, ...] = ()
-        for found in segments:
+        language = None
+        for found, language in written:
             doubtful = found.no_speech_prob > NO_SPEECH_PROBABILITY and found.avg_logprob < MIN_MEAN_LOG_PROBABILITY
             earliest_s = done[-1].end_s if done else 0.0
             if segment := None if doubtful else _finished(found, earliest_s, recording.duration_s):
                 done = (*done, segment)
-                yield Transcript(done, info.language)
-        yield Transcript(done, info.language if done else None)
+                yield Transcript(done, language)
+        yield Transcript(done, language if done else None)
+
+    def _read_on(self, recording: Recording) -> Iterator[tuple[Any, str]]:
+        """faster-whisper's segments, one after the other, with the language."""
+        segments, info = self._model.transcribe(recording.levelled, vad_filter=True, **DECODING)
+        for found in segments:
+            yield found, info.language
+
+    def _read_in_batches(self, recording: Recording) -> Iterator[tuple[Any, str]]:
+        """The same of several stretches at a time, cut into sentences."""
+        from faster_whisper import BatchedInferencePipeline
+
+        language: str | None = None
+
+        def read(model: "WhisperModel", stretches: Sequence[dict]) -> tuple[list[Any], str]:
+            given = {"clip_timestamps": list(stretches), "batch_size": len(stretches), "language": language}
+            segments, info = BatchedInferencePipeline(model).transcribe(recording.levelled, **given, **DECODING)
+            return list(segments), info.language
+
+        for segments, language in run_in_batches(
+            WHAT, stretches_to_read(recording), GPU_BATCH, read, self._model, self._on_cpu
+        ):
+            for found in segments:
+                for sentence in _sentences(found):
+                    yield sentence, language
+
+    def _on_cpu(self) -> "WhisperModel":
+        return _load(self._folder, "cpu")
 
     def transcribe(self, recording: Recording) -> Transcript:
         """The complete transcript; without segments if there is no speech."""
@@ -86,8 +107,14 @@ class Transcriber:
     def encode(self, waveform: Float[np.ndarray, " samples"]) -> Float[np.ndarray, "frames dim"]:
         """The recogniser's own hidden states, at `FRAMES_PER_S`, of a waveform of at most 30 s at 16 kHz."""
         from faster_whisper.audio import pad_or_trim
+        from faster_whisper.transcribe import get_ctranslate2_storage
 
-        encoded = np.array(self._model.encode(pad_or_trim(self._model.feature_extractor(waveform))))[0]
+        def read(model: "WhisperModel", waveforms: Sequence[np.ndarray]) -> np.ndarray:
+            (waveform,) = waveforms
+            log_mel = get_ctranslate2_storage(pad_or_trim(model.feature_extractor(waveform))[None])
+            return np.array(model.model.encode(log_mel, to_cpu=True), np.float32)[0]
+
+        (encoded,) = run_in_batches(WHAT, [waveform], 1, read, self._model, self._on_cpu)
         return encoded[: math.ceil(len(waveform) / SAMPLE_RATE_HZ * FRAMES_PER_S)]
 
     def log_likelihoods(
@@ -105,13 +132,24 @@ class Transcriber:
         tokens = Tokenizer(self._model.hf_tokenizer, self._model.model.is_multilingual, task="transcribe", language="en")
         before = [tokens.sot_prev, *tokens.encode(f" {hotwords}")] if hotwords else []
         sound = StorageView.from_array(np.ascontiguousarray(hidden_states[None]))
-        totals = []
-        for text in texts:
-            (aligned,) = self._model.model.align(
-                sound, [*before, *tokens.sot_sequence], [tokens.encode(f" {text}")], 2 * len(hidden_states)
-            )
-            totals.append(np.log(np.maximum(aligned.text_token_probs, 1e-9)).sum())
-        return np.array(totals)
+
+        def read(model: "WhisperModel", batch: Sequence[str]) -> float:
+            (text,) = batch
+            given = [*before, *tokens.sot_sequence], [tokens.encode(f" {text}")], 2 * len(hidden_states)
+            (aligned,) = model.model.align(sound, *given)
+            return np.log(np.maximum(aligned.text_token_probs, 1e-9)).sum()
+
+        return np.array(list(run_in_batches(WHAT, texts, 1, read, self._model, self._on_cpu)))
+
+
+def _load(folder: Path, device: str) -> "WhisperModel":
+    from faster_whisper import WhisperModel
+
+    from medalign.models.log_mel import PiecewiseFeatureExtractor
+
+    model = WhisperModel(str(folder), device=device, compute_type=COMPUTE_TYPE[device], local_files_only=True)
+    model.feature_extractor = PiecewiseFeatureExtractor(**model.feat_kwargs)
+    return model
 
 
 def speech_stretches(recording: Recording) -> Float[np.ndarray, "n 2"]:
@@ -120,6 +158,35 @@ def speech_stretches(recording: Recording) -> Float[np.ndarray, "n 2"]:
 
     stretches = get_speech_timestamps(recording.levelled)
     return np.array([(s["start"], s["end"]) for s in stretches], float).reshape(-1, 2) / SAMPLE_RATE_HZ
+
+
+def stretches_to_read(recording: Recording) -> list[dict[str, float]]:
+    """Start and end, in seconds, of stretches with a voice that the recogniser takes whole, as faster-whisper wants them.
+
+    Pauses shorter than PAUSE_S stay in, as they do where it reads on.
+    """
+    from faster_whisper.vad import VadOptions, get_speech_timestamps
+
+    stretches: list[dict[str, float]] = []
+    options = VadOptions(max_speech_duration_s=STRETCH_S, min_silence_duration_ms=160)  # as its own batches have it
+    for found in get_speech_timestamps(recording.levelled, options):
+        start_s, end_s = found["start"] / SAMPLE_RATE_HZ, found["end"] / SAMPLE_RATE_HZ
+        if stretches and start_s - stretches[-1]["end"] < PAUSE_S and end_s - stretches[-1]["start"] <= STRETCH_S:
+            stretches[-1]["end"] = end_s
+        else:
+            stretches.append({"start": start_s, "end": end_s})
+    return stretches
+
+
+def _sentences(found: Any) -> Iterator[Any]:
+    """A stretch as the recogniser wrote it, cut behind the ends of sentences and at pauses."""
+    words, first = found.words or [], 0
+    for i, (word, following) in enumerate(zip(words, words[1:], strict=False), 1):
+        is_end = word.word.rstrip().endswith((".", "?", "!")) and following.word[:1].isspace()
+        if is_end or following.start - word.end >= PAUSE_S:
+            yield replace(found, words=words[first:i])
+            first = i
+    yield replace(found, words=words[first:])
 
 
 def _finished(found: Any, earliest_s: float, duration_s: float) -> Segment | None:

@@ -31,7 +31,7 @@ from medalign.core.audio import Recording, Source, recording_of
 from medalign.core.editing import kept_corrections
 from medalign.core.explanation import Explanation
 from medalign.core.transcript import Transcript
-from medalign.models.device import choose_device
+from medalign.models.device import choose_device, noting
 from medalign.models.status_classifier import StatusClassifier
 from medalign.models.student import DEFAULT_STUDENT
 from medalign.models.teacher import DEFAULT_TEACHER
@@ -87,8 +87,8 @@ class Analyzer:
         Raises:
             WeightsError, CheckpointError: a name is unknown, or files are missing, altered or don't belong together.
         """
-        device = choose_device(device)
-        return cls(Transcriber(asr, device=device), Listener.default(teacher=teacher, student=student, device=device))
+        transcriber = Transcriber(asr, device=choose_device(device))
+        return cls(transcriber, Listener.default(teacher=teacher, student=student, device=device))
 
     @property
     def models(self) -> Models:
@@ -120,11 +120,13 @@ class Analyzer:
         yield clock.progress("decode", "Reading the recording")
         recording = recording_of(source)
         clock.lap("decode")
-        transcript, encoded = yield from self._transcribe_and_encode(recording, custom, clock)
+        notices: list[str] = []
+        transcript, encoded = yield from self._transcribe_and_encode(recording, custom, clock, notices)
         transcript, repetitions = without_repetitions(transcript)
         yield clock.progress("teacher", "Finding clinical concepts in the text", transcript, encoded=encoded)
-        annotated = self.annotate(transcript, recording, encoded)
-        parts = self._text_parts(annotated, encoded)
+        with noting(notices):
+            annotated = self.annotate(transcript, recording, encoded)
+            parts = self._text_parts(annotated, encoded)
         clock.lap("teacher")
         transcript = annotated.transcript
         yield Analysis(
@@ -138,13 +140,13 @@ class Analyzer:
             transcript=transcript,
             corrections=annotated.corrections,
             sound_events=encoded.sound_events,
-            warnings=warnings_about(recording, transcript, repetitions),
+            warnings=(*warnings_about(recording, transcript, repetitions), *notices),
             timings_s=clock.timings(),
             **parts,
         )
 
     def _transcribe_and_encode(
-        self, recording: Recording, custom: Sequence[Concept], clock: Clock
+        self, recording: Recording, custom: Sequence[Concept], clock: Clock, notices: list[str]
     ) -> Generator[Progress, None, tuple[Transcript, EncodedRecording]]:
         """Recogniser and student side by side; the transcript, and the recording as the student encoded it."""
         transcript: Transcript | None = None
@@ -153,7 +155,9 @@ class Analyzer:
         yield clock.progress("transcribe", TRANSCRIBING)
         sources = {"audio": self._encode(recording, custom), "text": self.transcriber.stream(recording)}
         unfinished = set(sources)
-        for source, item in interleave(sources):
+        with noting(notices):
+            items = interleave(sources)
+        for source, item in items:
             if item is END:
                 unfinished.discard(source)
                 if source == "text":

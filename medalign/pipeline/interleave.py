@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator, Mapping
+from contextvars import copy_context
 from queue import SimpleQueue
 from typing import Any
 
@@ -12,7 +13,8 @@ def interleave(sources: Mapping[str, Iterator[Any]]) -> Iterator[tuple[str, Any]
     """(name, item) for each item of each source, and (name, END) when one has none left.
 
     An error of a source is raised here, as if it were this iterator's own. Whoever closes this iterator early does not
-    wait: each source is asked for nothing more once its next item is there.
+    wait: each source is asked for nothing more once its next item is there. The sources begin at once, each in a copy of the
+    caller's context: who asks (a GPU is lent to a reader of a Space) and where notices go.
     """
     arrived: SimpleQueue[tuple[str, Any, BaseException | None]] = SimpleQueue()
     closed = threading.Event()
@@ -28,14 +30,19 @@ def interleave(sources: Mapping[str, Iterator[Any]]) -> Iterator[tuple[str, Any]
             arrived.put((name, None, error))
 
     for name, source in sources.items():
-        threading.Thread(target=draw, args=(name, source), name=f"draw-{name}", daemon=True).start()
-    left = len(sources)
-    try:
-        while left:
-            name, item, error = arrived.get()
-            if error is not None:
-                raise error
-            left -= item is END
-            yield name, item
-    finally:
-        closed.set()
+        target = copy_context().run
+        threading.Thread(target=target, args=(draw, name, source), name=f"draw-{name}", daemon=True).start()
+
+    def items() -> Iterator[tuple[str, Any]]:
+        left = len(sources)
+        try:
+            while left:
+                name, item, error = arrived.get()
+                if error is not None:
+                    raise error
+                left -= item is END
+                yield name, item
+        finally:
+            closed.set()
+
+    return items()

@@ -22,8 +22,9 @@ from torch import Tensor
 
 from medalign.core.audio import SAMPLE_RATE_HZ
 from medalign.core.errors import DataError
+from medalign.models.frames import frame_slice
 from medalign.models.head import STACK, pad_stretches
-from medalign.models.student import Student, frame_slice
+from medalign.models.student import Student
 from medalign.models.whisper_encoder import CHUNK_S, log_mel_of
 from medalign.training.data.augmentation import NoiseClips, add_noise, degrade, pink_noise
 from medalign.training.data.manifest import Row, load_waveform
