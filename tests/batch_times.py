@@ -77,7 +77,7 @@ def figures(audio_s: float, started: float, first: float, last: float, ended: fl
 
 def run(*arguments: object) -> str:
     environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
-    environment["PYTHONPATH"] = str(REPOSITORY)
+    environment |= {"PYTHONPATH": str(REPOSITORY), "RAY_worker_niceness": "0"}  # a loop gives way to nobody, either
     command = [sys.executable, *map(str, arguments)]
     return subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True, text=True).stdout
 

@@ -104,7 +104,7 @@ class OwnRay:
         self.home.mkdir()
         strace = ["strace", "--seccomp-bpf", "-f", "-qq", "-e", "trace=connect", "-o", self.calls]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-        environment = os.environ | {"HOME": str(self.home)}
+        environment = os.environ | {"HOME": str(self.home), "RAY_worker_niceness": "0"}  # else they give way to other tests
         self.process = subprocess.Popen([*strace, sys.executable, "-c", OWN_RAY], **pipes, text=True, env=environment)
         self.address, pid = self.process.stdout.readline().split()
         (session,) = Path(tempfile.gettempdir()).glob(f"{PREFIX}*/ray/session_*_{pid}")
