@@ -27,6 +27,7 @@ if TYPE_CHECKING:  # it takes seconds to import, and most tests need no page
 REPOSITORY = Path(__file__).parents[1]
 SEEK_TOLERANCE_S = 0.2
 VIEWPORT = {"width": 1440, "height": 900}
+COMPARED = ("#comparison .sides", "#compare-alert .alert")
 START_S = 120  # the page is up in seconds; the models may take longer on a busy machine
 
 # Console messages of Gradio's own components, each seen with an empty page of Gradio 6.31 as well.
@@ -272,6 +273,28 @@ def wait_for_result(page: Page, timeout_s: float = 180) -> None:
     page.wait_for_function(
         "document.querySelector('#timeline .scatterlayer .trace') && document.querySelector('#heatmap .xaxislayer-above')"
     )
+
+
+def compare(page: Page, first: str, second: str, blind: bool = True) -> None:
+    """On the tab that is open; returns once the comparison, or why there is none, is there."""
+    ask_to_compare(page, first, second, blind)
+    page.locator(", ".join(f"{new}:not([data-old])" for new in COMPARED)).first.wait_for()
+
+
+def ask_to_compare(page: Page, first: str, second: str, blind: bool = True) -> None:
+    for i, name in enumerate((first, second)):
+        field = page.locator(f"#candidate-{i}").get_by_role("combobox")
+        field.fill(name)
+        field.press("Enter")
+    page.locator("#blind input").set_checked(blind)
+    # By an earlier comparison, perhaps.
+    page.evaluate("shown => document.querySelectorAll(shown).forEach(old => old.dataset.old = 'yes')", ", ".join(COMPARED))
+    page.locator("#compare-go").click()
+
+
+def wait_until_votes_are_open(page: Page) -> None:
+    page.locator("#comparison .side").first.scroll_into_view_if_needed()
+    page.wait_for_function("!document.querySelector('#vote-tie').disabled", timeout=15_000)
 
 
 def assert_accessible(page: Page, *more_rules: str, impacts: Sequence[str] = ("serious", "critical")) -> None:

@@ -1,11 +1,8 @@
 """The page in a real browser, with a fake engine: every state it can be in. `test_page_end_to_end.py` has the real one."""
 
 import json
-import shutil
 import time
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from pathlib import Path
 from types import SimpleNamespace
 
 import av
@@ -15,7 +12,6 @@ import page_fixtures
 import pytest
 from browser import (
     acknowledge,
-    another_tab,
     assert_accessible,
     assert_fits,
     show_example,
@@ -243,29 +239,6 @@ def test_own_concepts_reach_the_engine_or_are_refused_in_words(page, server, ton
     wait_for_result(page)
     assert [c.label for c in server.engine.asked] == ["dawn phenomenon", "<b>odd</b>"]
     assert server.engine.asked[0].synonyms == ("high morning sugar",)
-
-
-def test_two_readers_never_see_each_others_result(page, server, tone, tmp_path):
-    @dataclass
-    class NamesItsFile(FakeEngine):
-        def stream(self, recording, custom=()):
-            info = replace(self.result.recording, name=recording.name)
-            yield from FakeEngine(replace(self.result, recording=info, warnings=(recording.name,))).stream(recording)
-
-    server.engine = NamesItsFile(page_fixtures.analysis())
-    files = [Path(shutil.copy(tone, tmp_path / name)) for name in ("first.wav", "second.wav")]
-    with visit(another_tab(page), server.url) as second:
-        for reader, file in zip((page, second), files, strict=True):
-            reader.bring_to_front()
-            upload(reader, file)
-        for reader in (page, second):
-            reader.bring_to_front()
-            reader.get_by_role("button", name="Analyse").click()
-        for reader, file, other in ((page, *files), (second, *files[::-1])):
-            wait_for_result(reader)
-            assert file.name in reader.locator("#heading").inner_text()
-            assert other.name not in reader.locator("#result").inner_text()
-    second.close()
 
 
 def test_uploads_and_recordings_are_deleted_on_schedule(page, tone, gradio_folder, shown_result, monkeypatch):

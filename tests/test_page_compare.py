@@ -7,10 +7,12 @@ import page_fixtures
 import pytest
 from browser import (
     assert_accessible,
+    compare,
     fake_server,
     show_example,
     visit,
     wait_until_playing_from,
+    wait_until_votes_are_open,
 )
 from page_fixtures import Example, FakeEngine
 from shared_page import STORED
@@ -34,25 +36,8 @@ def ready(shown):
     shown.get_by_role("tab", name="Analyse").click()
 
 
-def compare(page, first: str = NAMES[0], second: str = NAMES[1], blind: bool = True) -> None:
-    for i, name in enumerate((first, second)):
-        field = page.locator(f"#candidate-{i}").get_by_role("combobox")
-        field.fill(name)
-        field.press("Enter")
-    page.locator("#blind input").set_checked(blind)
-    shown = ("#comparison .sides", "#compare-alert .alert")  # by an earlier comparison, perhaps
-    page.evaluate("shown => document.querySelectorAll(shown).forEach(old => old.dataset.old = 'yes')", ", ".join(shown))
-    page.locator("#compare-go").click()
-    page.locator(", ".join(f"{new}:not([data-old])" for new in shown)).first.wait_for()
-
-
-def wait_until_votes_are_open(page) -> None:
-    page.locator("#comparison .side").first.scroll_into_view_if_needed()
-    page.wait_for_function("!document.querySelector('#vote-tie').disabled", timeout=15_000)
-
-
 def test_blind_names_appear_only_after_the_vote_which_is_stored_with_the_order(ready, store):
-    compare(ready)
+    compare(ready, *NAMES[:2])
     shown = ready.locator("#comparison").inner_text()
     assert "Model on the left" in shown and not any(name in shown for name in NAMES)
     assert "MB" not in shown, "size and time would give it away"
@@ -75,7 +60,7 @@ def test_votes_are_locked_until_both_sides_were_looked_at(tab, server, store):
     with visit(tab, server.url) as page:
         show_example(page, STORED)
         page.get_by_role("tab", name="Compare").click()
-        compare(page)
+        compare(page, *NAMES[:2])
         page.locator(".side[data-side=left]").scroll_into_view_if_needed()
         page.locator(".side[data-side=left][data-reported]").wait_for()
         page.wait_for_timeout(1000)
@@ -106,7 +91,7 @@ def test_votes_open_in_whatever_order_the_answers_to_two_looks_arrive(store):
 
 
 def test_differences_are_marked_in_words_and_can_be_heard(ready):
-    compare(ready, blind=False)
+    compare(ready, *NAMES[:2], blind=False)
     left, right = ready.locator(".side[data-side=left]"), ready.locator(".side[data-side=right]")
     assert "only here" in left.locator("li", has_text="Cough").inner_text()
     assert right.locator("li", has_text="Cough").count() == 0
@@ -139,7 +124,7 @@ def test_what_cannot_be_compared_is_refused_in_words(ready, first, second, words
 
 def test_without_a_recording_the_tab_says_where_to_begin(page):
     page.get_by_role("tab", name="Compare").click()
-    compare(page)
+    compare(page, *NAMES[:2])
     page.locator("#compare-alert", has_text="analyse one, or an example, in the first tab").wait_for()
 
 
@@ -147,7 +132,7 @@ def test_the_team_sees_votes_and_agreement_with_their_n(result, store):
     result.get_by_role("tab", name="Results").click()
     result.locator("#results-votes", has_text="No blind vote yet").wait_for()
     result.get_by_role("tab", name="Compare").click()
-    compare(result)
+    compare(result, *NAMES[:2])
     wait_until_votes_are_open(result)
     result.locator("#vote-a").click()
     result.locator("#compare-status", has_text="keep this code").wait_for()
