@@ -64,20 +64,8 @@ NAMES = (
     "录音.mp3",
 )  # fmt: skip
 EXTREMES = (
-    0,
-    1,
-    0x7F,
-    0xFF,
-    0x7FFF,
-    0x8000,
-    0xFFFF,
-    0x7FFFFFFF,
-    0x80000000,
-    0xFFFFFFFE,
-    0xFFFFFFFF,
-    2**40,
-    2**63 - 1,
-    2**64 - 1,
+    *(0, 1, 0x7F, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 10**6, 8 * 10**7, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFE, 0xFFFFFFFF),
+    *(2**40, 2**63 - 1, 2**64 - 1),
 )
 
 
