@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
 
 import av
@@ -17,7 +18,8 @@ import numpy as np
 import pytest
 from sounds import encode, tone, wav
 
-from medalign.core import decoding
+from medalign.core import apart, decoding
+from medalign.core.apart import load_apart
 from medalign.core.audio import SAMPLE_RATE_HZ, load_recording
 from medalign.core.errors import AudioError
 
@@ -239,6 +241,43 @@ def refused_apart(path: Path) -> tuple[str, int]:
     done = subprocess.run([sys.executable, "-c", program, str(path)], capture_output=True, text=True, check=True)
     message, peak_kb = done.stdout.splitlines()
     return message, int(peak_kb)
+
+
+@pytest.mark.parametrize("factor", [None, 0.1, -1.0])
+def test_a_recording_decoded_apart_is_the_same(tmp_path, factor):
+    mono = tone(SAMPLE_RATE_HZ)
+    path = tmp_path / "10:30 \udcfc.wav"
+    path.write_bytes(wav(mono if factor is None else np.stack([mono, factor * mono], 1)))
+    here, there = load_recording(path), load_apart(path)
+    for field in fields(here):
+        np.testing.assert_array_equal(getattr(there, field.name), getattr(here, field.name))
+    there.waveform[0] = 0.5  # it can be written to, as torch expects
+
+
+def test_what_is_refused_apart_is_refused_in_the_same_words(tmp_path):
+    (tmp_path / "a.wav").write_bytes(b"text")
+    for path in (tmp_path / "a.wav", tmp_path / "none.wav"):
+        with pytest.raises(AudioError) as caught:
+            load_apart(path)
+        assert str(caught.value) == refusal(path)
+
+
+@pytest.mark.parametrize(
+    ("program", "told"),
+    [
+        ("import os; os.abort()", "is damaged in a way that no decoder survives"),
+        ("print('{\"facts\": {}, \"shapes\": {\"waveform\": [9]}}')", "is damaged in a way that no decoder survives"),
+        ("import time; time.sleep(60)", "could not be read within 0 s"),
+        ("import sys; from medalign.core import apart; apart.load_recording = lambda path: bytes(2**31);"
+         "sys.stderr = open('/dev/null', 'w'); apart.main('', None)", "is damaged in a way that no decoder survives"),
+    ],
+)  # fmt: skip
+def test_a_decoder_that_crashes_hangs_or_grows_harms_nobody_else(monkeypatch, tmp_path, program, told):
+    monkeypatch.setattr(apart, "COMMAND", [sys.executable, "-c", program])
+    if "sleep" in program:
+        monkeypatch.setattr(apart, "KILL_AFTER_S", 0.3)
+    with pytest.raises(AudioError, match=told):
+        load_apart(tmp_path / "a.wav")
 
 
 @pytest.mark.parametrize("value", [np.nan, -np.inf, 1e30, 1e300])

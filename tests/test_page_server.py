@@ -347,7 +347,9 @@ def test_a_recording_is_decoded_once_on_its_way_through_the_page(page, server, t
         decoded.append(Path(source).name)
         return load_recording(source, **options)
 
-    for module in ("ui.run", "ui.tabs.compare_tab", "ui.page", "ui.session", "core.audio"):
+    for module in ("ui.run", "ui.tabs.compare_tab", "ui.page", "ui.session"):
+        monkeypatch.setattr(f"medalign.{module}.load_apart", counting)
+    for module in ("ui.run", "core.audio"):
         monkeypatch.setattr(f"medalign.{module}.load_recording", counting)
     engine = server.engine
     server.load_candidate = lambda candidate: (engine, 1)

@@ -171,6 +171,7 @@ def test_a_malformed_state_or_log_is_one_sentence(tmp_path):
         "random": [1],
         "optimizer": {},
         "objective": {"x": torch.ones(1)},
+        "identity": {"seed": torch.ones(1)},
     }
     for name, odd in odd_values.items():
         torch.save(state | {name: odd}, path)

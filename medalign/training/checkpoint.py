@@ -61,6 +61,7 @@ class Run:
             stored = torch.load(path, weights_only=True, map_location="cpu")
             if odd := [name for name, kind in KINDS.items() if not isinstance(stored[name], kind)]:
                 raise TypeError(f"{odd[0]} is a {type(stored[odd[0]]).__name__}")
+            json.dumps(stored["identity"], allow_nan=False)
         return stored
 
     def _reading(self) -> AbstractContextManager[None]:

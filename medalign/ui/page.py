@@ -8,7 +8,8 @@ import gradio as gr
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-from medalign.core.audio import MAX_BYTES, load_recording
+from medalign.core.apart import load_apart
+from medalign.core.audio import MAX_BYTES
 from medalign.core.errors import MedAlignError
 from medalign.feedback.reliability import Reliability
 from medalign.feedback.store import FeedbackStore
@@ -125,7 +126,7 @@ def _api(models: Models, store: FeedbackStore | None) -> None:
                 raise MedAlignError("no recording given; send an audio file")
             consent.check(acknowledged)
             with models.analyses.join() as place:
-                recording = yield from place.decode(lambda: load_recording(audio), lambda ahead: gr.skip())
+                recording = yield from place.decode(lambda: load_apart(audio), lambda ahead: gr.skip())
                 engine = models.engine()
                 for _ in place.wait(recording.duration_s):
                     yield gr.skip()  # by which Gradio notices a client that has gone

@@ -11,6 +11,7 @@ from medalign.concepts import ConceptBank
 from medalign.concepts.custom import parse_concepts
 from medalign.concepts.senses import number_senses
 from medalign.core.analysis import Analysis
+from medalign.core.apart import load_apart
 from medalign.core.audio import load_recording
 from medalign.core.errors import DataError, MedAlignError
 from medalign.core.files import read_json
@@ -73,7 +74,8 @@ class Run:
             yield from self._in_turn(self.path, place)
 
     def _in_turn(self, path: str, place: Place) -> Iterator[PageUpdate]:
-        recording = yield from place.decode(lambda: load_recording(path), _waiting)
+        load = load_recording if self.is_example else load_apart
+        recording = yield from place.decode(lambda: load(path), _waiting)
         title = self.title or recording.name
         concepts = parse_concepts(self.custom, ConceptBank.default()) if self.custom.strip() else ()
         yield PageUpdate({"status": "Preparing the models; the first time takes a little longer."})

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from medalign.concepts import Concept
 from medalign.core.analysis import Analysis
-from medalign.core.audio import load_recording
+from medalign.core.apart import load_apart
 from medalign.core.errors import MedAlignError
 from medalign.ui.files import discard
 
@@ -61,7 +61,7 @@ class Session:
     def encoded(self, listener: "Listener") -> "EncodedRecording":
         """The recording as the student encodes it. Raises AudioError if it has been deleted meanwhile."""
         if self._encoded is None:
-            self._encoded = _lean(listener.encode(load_recording(self.path), self.custom))
+            self._encoded = _lean(listener.encode(load_apart(self.path), self.custom))
         return replace(self._encoded, frames=self._encoded.frames.float())
 
     def forget(self) -> None:

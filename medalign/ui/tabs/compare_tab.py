@@ -6,7 +6,7 @@ from typing import cast
 import gradio as gr
 from gradio.components import Component
 
-from medalign.core.audio import load_recording
+from medalign.core.apart import load_apart
 from medalign.core.errors import FeedbackError, MedAlignError
 from medalign.feedback.records import MAX_COMMENT, Choice, ShownComparison, ShownResult, Vote
 from medalign.feedback.store import FeedbackStore
@@ -85,7 +85,7 @@ class CompareTab:
             def waiting(ahead: Ahead) -> Changes:
                 return {status: status_view.waiting(ahead)}
 
-            recording = yield from place.decode(lambda: load_recording(session.path), waiting)
+            recording = yield from place.decode(lambda: load_apart(session.path), waiting)
             yield from map(waiting, place.wait(2 * recording.duration_s))
             for which, side in zip(("first", "second"), sides, strict=True):
                 yield {status: f"Analysing with the {which} model."}
