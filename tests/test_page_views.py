@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 import page_fixtures
 import pytest
 
+from medalign.concepts import ConceptBank
 from medalign.core.analysis import Measurement
 from medalign.core.explanation import Explanation, SearchHit, WordSupport
 from medalign.report.comparison import BlindOrder, Candidate
@@ -92,3 +93,10 @@ def test_a_number_that_no_person_has_is_to_be_checked_and_never_bold():
 def test_a_number_says_in_which_sense_it_was_said_and_is_bold_only_if_it_is_so_now(sense, words):
     shown = Tags(result_view.measurements_view([Measurement("pulse", "88", "/min", "88", 1.0, 2.0)], [sense], []))
     assert "strong" not in shown.seen and words in shown.text and "88" in shown.text
+
+
+def test_the_ontologies_are_credited_with_their_versions():
+    """HPO's licence asks for both, wherever it is used."""
+    said = Tags(result_view.details_view(page_fixtures.analysis())).text
+    assert "this product uses the Human Phenotype Ontology" in " ".join(said.split())
+    assert ConceptBank.default().sources and all(version in said for version in ConceptBank.default().sources.values())

@@ -273,6 +273,16 @@ def test_a_loss_that_is_not_finite_stops_the_run_with_its_parts(tmp_path):
         run(tmp_path, data=(pairs, targets))
 
 
+def test_pairs_too_alike_for_cka_are_told_so_and_not_blamed_on_the_learning_rate(tmp_path):
+    pairs, targets = toy_pairs()
+    one = targets.text[:1] + 1e-7 * torch.randn_like(targets.text)
+    targets.text[:] = one
+    with pytest.raises(
+        TrainingError, match=r"cka (nan|inf|-inf), concept \S+\); its clips or its texts are too few, or too alike"
+    ):
+        run(tmp_path, data=(pairs, targets))
+
+
 def test_a_batch_of_equal_texts_is_refused_before_the_first_step(tmp_path):
     pairs, targets = toy_pairs(n=24)
     for n_equal, weights, told in [

@@ -42,7 +42,8 @@ def debiased_cka(audio: Tensor, text: Tensor) -> Tensor:
         text: (n, d_text), same order; the width may differ.
 
     Returns:
-        A scalar, differentiable in both; NaN if all rows of one side are equal.
+        A scalar, differentiable in both; NaN if the rows of one side are equal, or so alike that the estimate of their
+        own HSIC is not positive.
 
     Source: Kornblith et al. 2019 (arXiv 1905.00414) with HSIC of Song et al. 2012.
     """

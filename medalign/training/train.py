@@ -166,7 +166,7 @@ class Trainer:
         loss, parts = self._backward(step)
         if not loss.isfinite():
             listed = ", ".join(f"{name} {part.item():.4g}" for name, part in parts.items())
-            raise TrainingError(f"step {step}: the loss is {loss.item()} ({listed}); lower --lr, or give --no-bf16")
+            raise TrainingError(f"step {step}: the loss is {loss.item()} ({listed}); {_remedy(parts)}")
         grad_norm = self.accelerator.clip_grad_norm_(self.parameters, config.max_grad_norm)
         self.optimizer.step()
         entry = {"step": step, "loss": loss.item(), "lr": learning_rate(step, config, config.peak_lr)}
@@ -193,6 +193,14 @@ class Trainer:
         share = self.config.batch_size // self.accelerator.num_processes
         chunks = [slice(i, min(i + size, share)) for i in range(0, share, size)]
         return backward_in_chunks(forward, chunks, loss_of, lambda: self.accelerator.no_sync(self.model))
+
+
+def _remedy(parts: dict[str, Tensor]) -> str:
+    """What helps against a loss that is not finite."""
+    if [name for name, part in parts.items() if not part.isfinite()] == ["cka"]:
+        # An unbiased estimate of a variance near 0 may be negative, and then there is no root of it.
+        return "its clips or its texts are too few, or too alike, to be compared: give a larger --batch-size, or cka no weight"
+    return "lower --lr, or give --no-bf16"
 
 
 def _check_rank(step: int, figures: dict[str, float], least: float) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from medalign.concepts import ConceptBank
 from medalign.core.analysis import Analysis, ConceptFinding, Correction, Measurement, Status
 from medalign.core.explanation import SearchHit
 from medalign.report.summary import SENSES, is_faint, places_to_check, summarize
@@ -50,4 +51,4 @@ def hits_view(phrase: str, hits: Sequence[SearchHit]) -> Markup:
 
 def details_view(analysis: Analysis) -> Markup:
     """For researchers: models, times, raw scores, and the words of the trade."""
-    return macros("details").details(analysis)
+    return macros("details").details(analysis, ConceptBank.default().sources)
