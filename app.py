@@ -3,7 +3,11 @@
 On a Hugging Face Space this file is the entry point. `gradio app.py` runs it again on every change, and serves its `demo`.
 """
 
+import contextlib
 import sys
+
+with contextlib.suppress(ModuleNotFoundError):
+    import spaces  # noqa: F401  on Hugging Face Spaces; before PyTorch and Gradio, which it adapts to ZeroGPU
 
 from medalign.cli import main
 from medalign.cli.serve import build_demo

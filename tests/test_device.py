@@ -158,7 +158,7 @@ def test_an_analysis_with_little_memory_says_so_and_hears_the_same(analyzer, cut
     monkeypatch.setattr(transcriber, "_device", "cuda")
     monkeypatch.setattr(transcriber._model, "encode", encode_one)
     monkeypatch.setattr(transcription, "STRETCH_S", 4.0)
-    refusing(teacher._model, "encode", 0, TORCH, monkeypatch)
+    refusing(teacher.model, "encode", 0, TORCH, monkeypatch)
     refusing(StatusClassifier.load(), "logits", 0, TORCH, monkeypatch)
     analysis = analyzer.analyze(recording)
     recogniser, *others = analysis.warnings[len(plain.warnings) :]

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from medalign.cli import _parser, main
 from medalign.core.errors import DataError
@@ -45,6 +46,19 @@ def test_the_front_matter_pins_what_requirements_pin():
     assert f"gradio=={sdk_version} " in (ROOT / "requirements.txt").read_text()
     assert re.search(r'^python_version: "3\.\d+"$', front, re.MULTILINE)
     assert "app_file: app.py" in front and (ROOT / "app.py").is_file()
+
+
+def test_zero_gpus_pytorch_is_one_that_the_requirements_allow():
+    """Spaces install `pre-requirements.txt` first, and pip leaves what satisfies the rest as it is."""
+    (pinned,) = (Requirement(line) for line in read_lines("pre-requirements.txt"))
+    (allowed,) = (wanted for line in read_lines("requirements.txt") if (wanted := Requirement(line)).name == pinned.name)
+    (version,) = (specifier.version for specifier in pinned.specifier)
+    assert version in ("2.8.0", "2.9.1", "2.10.0", "2.11.0") and version in allowed.specifier
+
+
+def read_lines(name: str) -> list[str]:
+    lines = [line.partition("#")[0].strip() for line in (ROOT / name).read_text(encoding="utf-8").splitlines()]
+    return [line for line in lines if line]
 
 
 @pytest.mark.parametrize(

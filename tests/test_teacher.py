@@ -42,7 +42,7 @@ def folder(tmp_path_factory):
 
 def test_a_causal_model_is_the_mean_over_real_tokens_of_one_layer(folder):
     teacher = Teacher(str(folder), layer=2)
-    model, ids = GPT2Model.from_pretrained(folder).eval(), teacher._model._tokenizer(TEXTS[0], return_tensors="pt")
+    model, ids = GPT2Model.from_pretrained(folder).eval(), teacher.model._tokenizer(TEXTS[0], return_tensors="pt")
     with torch.inference_mode():
         hidden = model(**ids, output_hidden_states=True).hidden_states[2][0].mean(0)
     expected = (hidden / hidden.norm()).numpy()

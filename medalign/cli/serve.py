@@ -141,6 +141,7 @@ def build_demo(
     from medalign.feedback.database import DEFAULT_STORE
     from medalign.feedback.reliability import load_reliability
     from medalign.feedback.store import FeedbackStore
+    from medalign.models import zero_gpu  # noqa: F401  ZeroGPU looks for its functions when the page is launched
     from medalign.ui.engine import Comparing, LazyEngine, ModelRegistry
     from medalign.ui.page import build_app
 

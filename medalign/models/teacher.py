@@ -67,20 +67,20 @@ class Teacher:
             raise WeightsError(f"prompt '{prompt}' needs exactly one {{}}, the place of the text")
         with reading(f"'{name}' can't be loaded as a text model", error=WeightsError, remedy="give another --teacher"):
             if is_sentence_encoder:
-                self._model: _TextModel = _SentenceEncoder(weights, device)
+                self.model: _TextModel = _SentenceEncoder(weights, device)
             else:
-                self._model = _CausalLanguageModel(weights, layer, prompt, max_tokens, device)
+                self.model = _CausalLanguageModel(weights, layer, prompt, max_tokens, device)
         self.info = ModelInfo(weights.name, weights.revision)
         self._one_at_a_time = threading.Lock()  # a tokenizer is told where to cut just before it reads, for all threads
 
     @property
     def embed_dim(self) -> int:
-        return self._model.embed_dim
+        return self.model.embed_dim
 
     @property
     def description(self) -> str:
         """Name, revision and pooling: all that an embedding depends on, beside its text."""
-        return f"{self.info.name} ({self.info.revision}), {self._model.pooling}"
+        return f"{self.info.name} ({self.info.revision}), {self.model.pooling}"
 
     def encode(self, texts: Sequence[str], *, cache: Path | None = None) -> Float[np.ndarray, "n dim"]:
         """Embeddings (n, embed_dim), float32, unit length; row i belongs to texts[i].
@@ -99,6 +99,10 @@ class Teacher:
             return np.zeros((0, self.embed_dim), np.float32)
         with self._one_at_a_time:
             embedded = self._embed(list(texts)) if cache is None else self._encode_kept(list(texts), cache)
+        return self.checked(embedded)
+
+    def checked(self, embedded: Float[np.ndarray, "n dim"]) -> Float[np.ndarray, "n dim"]:
+        """Raises MedAlignError if an embedding is not finite."""
         if len(bad := np.flatnonzero(~np.isfinite(embedded).all(1))):
             raise MedAlignError(f"{self.info.name} gave no finite embedding for text {bad[0]}; give another --teacher or layer")
         return embedded
@@ -107,7 +111,7 @@ class Teacher:
         def run(model: _TextModel, batch: Sequence[str]) -> np.ndarray:
             return model.encode(list(batch))
 
-        return np.concatenate(list(run_in_batches("the teacher", texts, len(texts), run, self._model, self._model.on_cpu)))
+        return np.concatenate(list(run_in_batches("the teacher", texts, len(texts), run, self.model, self.model.on_cpu)))
 
     def _encode_kept(self, texts: list[str], cache: Path) -> np.ndarray:
         """One file per teacher and setting: rows by the hash of their text; no text is written."""
@@ -139,6 +143,14 @@ class _TextModel(ABC):
     embed_dim: int
     pooling: str
     _model: Any
+
+    @property
+    def n_parameters(self) -> int:
+        return sum(parameter.numel() for parameter in self._model.parameters())
+
+    def to(self, device: str) -> "_TextModel":
+        self._model.to(device)
+        return self
 
     def on_cpu(self) -> "_TextModel":
         other = copy.copy(self)

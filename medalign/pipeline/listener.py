@@ -19,8 +19,9 @@ from medalign.core.audio import Recording, Source, recording_of
 from medalign.core.errors import CheckpointError, DataError, WeightsError
 from medalign.core.explanation import SearchHit
 from medalign.core.transcript import Segment, Transcript
+from medalign.models.borrowing import BorrowingStudent, BorrowingTeacher
 from medalign.models.concept_embeddings import concept_embeddings, stored_concept_embeddings
-from medalign.models.device import choose_device
+from medalign.models.device import choose_device, on_zero_gpu
 from medalign.models.sound_events import SoundEventDetector
 from medalign.models.student import DEFAULT_STUDENT, Student
 from medalign.models.teacher import DEFAULT_TEACHER, Teacher
@@ -87,10 +88,14 @@ class Listener:
         Raises:
             WeightsError, CheckpointError: a name is unknown, or files are missing, altered or don't belong together.
         """
-        device = choose_device(device)
-        loaded = Student.from_pretrained(student, device=device)
+        if on_zero_gpu() and device != "cpu":
+            loaded: Student = BorrowingStudent.from_pretrained(student)
+            reader: Teacher = BorrowingTeacher(teacher)
+        else:
+            device = choose_device(device)
+            loaded, reader = Student.from_pretrained(student, device=device), Teacher(teacher, device=device)
         return cls(
-            Teacher(teacher, device=device),
+            reader,
             loaded,
             Calibration.load(_fitted_in(loaded)),
             ConceptBank.default(),
