@@ -91,7 +91,7 @@ def _concept(row: Mapping[str, str | None]) -> Concept:
             raise DataError(f"'{phrase}' has no word in Latin letters that could be looked for")
     known: dict[str, Category] = {name: name for name in CATEGORIES}
     if category and category not in known:
-        raise DataError(f"category '{category}' is none of {', '.join(CATEGORIES)}")
+        raise DataError(f"category '{category:.40}' is none of {', '.join(CATEGORIES)}")
     if code:
         system, concept_id = _coded(code)
     else:
@@ -113,7 +113,9 @@ def _coded(code: str) -> tuple[System, str]:
     concept_id = "ICD10CM:" + code.upper().removeprefix("ICD10CM:")
     if concept_id in known_codes():
         return "ICD-10-CM", concept_id
-    raise DataError(f"code '{code}' is neither in HPO (HP:0002014) nor in ICD-10-CM (J45.909); correct it or leave it empty")
+    raise DataError(
+        f"code '{code:.40}' is neither in HPO (HP:0002014) nor in ICD-10-CM (J45.909); correct it or leave it empty"
+    )
 
 
 @cache

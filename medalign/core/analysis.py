@@ -280,7 +280,7 @@ class Analysis:
         version = body.get("schema_version") if isinstance(body, dict) else None
         if str(version).split(".")[:2] != SCHEMA_VERSION.split("."):
             raise DataError(
-                f"schema_version is {version!r}, this MedAlign reads {SCHEMA_VERSION!r}; "
+                f"schema_version is {repr(version):.40}, this MedAlign reads {SCHEMA_VERSION!r}; "
                 "write the JSON anew with `medalign analyze AUDIO --json OUT`"
             )
         plain = {name: value for name, value in body.items() if name not in ("schema_version", "disclaimer")}

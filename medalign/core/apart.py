@@ -20,7 +20,7 @@ from medalign.core.decoding import DEADLINE_S, FORMATS
 from medalign.core.errors import AudioError, MedAlignError, printable
 from medalign.core.recording import Recording
 
-ADDRESS_SPACE = 2 * 2**30  # bytes; an hour in stereo takes a third
+ADDRESS_SPACE = 3 * 2**29  # bytes; an hour in stereo takes half of it
 KILL_AFTER_S = DEADLINE_S + 15  # the decoder ends itself, unless it hangs in one call
 COMMAND = [sys.executable, "-m", "medalign.core.apart"]
 

@@ -114,7 +114,7 @@ def _records(path: Path) -> list[tuple[int, dict[str, str]]]:
     if not records:
         raise DataError(f"{path} has a header and no rows")
     if unknown := set(records[0][1]) - {*REQUIRED, *OPTIONAL, *IGNORED, None}:
-        listed = ", ".join(sorted(map(str, unknown)))
+        listed = ", ".join(f"{name:.40}" for name in sorted(map(str, unknown))[:5])
         raise DataError(f"{path} has the unknown column {listed}; known ones are {', '.join((*REQUIRED, *OPTIONAL))}")
     return records
 
