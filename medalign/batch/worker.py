@@ -93,8 +93,11 @@ class Worker:
 
     def _row(self, analyzer: BatchAnalyzer, entry: Entry, n_begun: int) -> Row:
         started = time.perf_counter()
-        models = {role: _told(info) for role, info in vars(analyzer.models).items()}
-        row = Row(entry.id, entry.audio, "ok", 0.0, **models)
+        models = analyzer.models
+        row = Row(
+            entry.id, entry.audio, "ok", 0.0, asr=_told(models.asr), teacher=_told(models.teacher),
+            student=_told(models.student), status_classifier=_told(models.status_classifier),
+        )  # fmt: skip
         try:
             if n_begun > MAX_ATTEMPTS:
                 return replace(row, status="failed", reason=f"{MAX_ATTEMPTS} workers died of it")
