@@ -125,3 +125,13 @@ def test_a_turn_comes_as_soon_as_the_one_before_ends_even_in_an_error(queue, mon
         assert waits.wait(10)
         raise ZeroDivisionError
     assert done.wait(10)
+
+
+def test_what_an_analysis_freed_goes_back_to_the_system_however_it_ends(queue, monkeypatch):
+    given_back = []
+    monkeypatch.setattr(model_queue, "_give_back", given_back.append)
+    with queue.join() as place:
+        assert list(place.wait(60.0)) == [] and not given_back
+    with pytest.raises(KeyError), queue.join():
+        raise KeyError
+    assert given_back == [0, 0]
