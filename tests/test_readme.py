@@ -114,6 +114,18 @@ def test_a_new_figure_reaches_both_pages(repository, capsys):
     assert not write_results(repository)
 
 
+def test_a_gpu_is_not_measured_until_there_are_figures_of_one(repository):
+    page = repository / "assets" / "results" / "README.md"
+    assert "No GPU was at hand: **not measured**." in page.read_text()
+    figures = {"device": "NVIDIA X1", "audio_s_per_s": 9000.5, "training_pairs_per_s": 70.5, "batch_size": 256}
+    body = figures | {"gpu_peak_memory_mib": 512, PROVENANCE: provenance()}
+    (repository / "assets" / "results" / "gpu.json").write_text(json.dumps(body))
+    write_results(repository)
+    told = page.read_text()
+    assert "| NVIDIA X1 | 9000.5 s a second | 70.5 pairs a second, 256 a batch | 512 MiB |" in told
+    assert "No GPU was at hand" not in told
+
+
 def test_a_missing_figure_is_one_sentence(repository, tmp_path, capsys):
     (repository / "assets" / "results" / "coverage.json").unlink()
     with pytest.raises(DataError, match="coverage"):

@@ -78,6 +78,10 @@ def add_commands(commands: Commands) -> None:
         "--speech", type=Path, action="append", default=[],
         help="folder with manifest.csv (path, text): its word error rate is added; may be given again",
     )  # fmt: skip
+    bench.add_argument(
+        "--throughput", action="store_true",
+        help="instead: seconds of sound that the student hears in a second, pairs that it learns from in a second, and memory",
+    )  # fmt: skip
     json_option(bench, "the figures")
     bench.set_defaults(command=_bench)
 
@@ -203,7 +207,16 @@ def _precompute(arguments: argparse.Namespace) -> None:
 
 
 def _bench(arguments: argparse.Namespace) -> None:
-    from medalign.pipeline.benchmark import benchmark
+    check_output(arguments.json)
+    if arguments.throughput:
+        from medalign.models.device import choose_device
+        from medalign.models.student import Student
+        from medalign.training.throughput import measure_throughput
 
-    figures = benchmark(_load_analyzer(arguments), arguments.speech)
+        device = choose_device(arguments.device)
+        figures = measure_throughput(Student.from_pretrained(arguments.student, device=device), device)
+    else:
+        from medalign.pipeline.benchmark import benchmark
+
+        figures = benchmark(_load_analyzer(arguments), arguments.speech)
     answer(figures, arguments.json, [json.dumps(figures, indent=2)])
