@@ -146,9 +146,9 @@ def refusing(model: object, method: str, n_held: int, error: RuntimeError, monke
     monkeypatch.setattr(type(model), method, refuse)
 
 
-def test_an_analysis_with_little_memory_says_so_and_hears_the_same(analyzer, cut, monkeypatch):
-    recording = load_recording(cut("chest-pain", 0, 9))
-    plain = analyzer.analyze(recording)
+def test_an_analysis_with_little_memory_says_so_and_hears_the_same(analyzer, streamed, cut, monkeypatch):
+    path = cut("chest-pain", 0, 9)
+    plain = streamed(path)[-1]
     transcriber, teacher = analyzer.transcriber, analyzer.listener.teacher
     encode = transcriber._model.encode
 
@@ -162,7 +162,7 @@ def test_an_analysis_with_little_memory_says_so_and_hears_the_same(analyzer, cut
     monkeypatch.setattr(transcription, "STRETCH_S", 4.0)
     refusing(teacher.model, "encode", 0, TORCH, monkeypatch)
     refusing(StatusClassifier.load(), "logits", 0, TORCH, monkeypatch)
-    analysis = analyzer.analyze(recording)
+    analysis = analyzer.analyze(path)
     recogniser, *others = analysis.warnings[len(plain.warnings) :]
     assert "the recogniser to take 8 pieces at once; it took 1" in recogniser
     assert {name for name in ("the teacher", "the status classifier") if name in " ".join(others)} and len(others) == 2

@@ -90,14 +90,17 @@ def test_the_page_keeps_its_models_on_the_cpu_and_borrows_a_gpu_by_the_length_of
     assert [zero_gpu.seconds_for_texts("x", [""] * n) for n in (0, 1000, 10**6)] == [10, 20, 120]
 
 
-def test_a_recording_is_heard_and_read_on_a_lent_gpu_and_on_the_cpu_if_none_is_lent(lender, analyzer, cut, monkeypatch):
+def test_a_recording_is_heard_and_read_on_a_lent_gpu_and_on_the_cpu_if_none_is_lent(
+    lender, analyzer, streamed, cut, monkeypatch
+):
     monkeypatch.setattr("medalign.models.borrowing.WORTH_IT", 1)
     listener = Listener.default()
     assert isinstance(listener.student, BorrowingStudent) and isinstance(listener.teacher, BorrowingTeacher)
     monkeypatch.setattr("medalign.models.student.Student.from_pretrained", None)  # the fork has the model already
-    recording = load_recording(cut("chest-pain", 0, 3))
+    path = cut("chest-pain", 0, 9)
+    recording, plain = load_recording(path), streamed(path)[-1]
     reader.set("one reader")
-    plain, lent = analyzer.analyze(recording), Analyzer(analyzer.transcriber, listener).analyze(recording)
+    lent = Analyzer(analyzer.transcriber, listener).analyze(recording)
     sound, *texts = lender.calls
     assert sound == ("frames_on_gpu", 11, "one reader") and {name for name, *_ in texts} == {"embeddings_on_gpu"}
     assert lent.warnings == plain.warnings and lent.transcript == plain.transcript
