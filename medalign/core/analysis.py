@@ -296,6 +296,5 @@ class Analysis:
                 if found != written:
                     raise ValueError(f"{place} is {found!r:.60}, expected {written!r:.60}")
         except (TypeError, ValueError) as error:
-            told = f"not an analysis as MedAlign writes it ({error}); give it the JSON of `medalign analyze`"
-            raise DataError(told) from error
+            raise DataError(f"not an analysis as MedAlign writes it ({error}); give the JSON of `medalign analyze`") from error
         return analysis
