@@ -17,8 +17,7 @@ DISCLAIMER = "Research software. Not a medical device. Do not use for patient ca
 
 System = Literal["HPO", "ICD-10-CM", "DRUG", "CUSTOM"]
 Status = Literal["present", "negated", "resolved", "historical", "family", "hypothetical", "uncertain"]
-# What is done with a medicine; "started" is prescribed or given today, "reacted" that it did harm.
-Action = Literal["taking", "started", "stopped", "changed", "advised", "not_taking", "asked", "reacted"]
+Action = Literal["taking", "started", "stopped", "changed", "advised", "not_taking", "asked", "reacted"]  # started: today
 Agreement = Literal["both", "teacher_only", "student_only"]
 Reason = Literal["mismatch", "transcription_error"]
 CriticalKind = Literal["negation", "number", "medicine"]
