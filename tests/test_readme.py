@@ -97,21 +97,31 @@ def repository(tmp_path):
     shutil.copytree(ROOT / "assets" / "results", tmp_path / "assets" / "results")
     student = Path("assets", "checkpoints", "whisper-tiny.en-minilm")
     shutil.copytree(ROOT / student, tmp_path / student, ignore=shutil.ignore_patterns("*.safetensors"))
-    shutil.copy(ROOT / "README.md", tmp_path)
+    (tmp_path / ".github").mkdir()
+    for page in ("README.md", ".github/OPERATORS.md"):
+        shutil.copy(ROOT / page, tmp_path / page)
     return tmp_path
 
 
-def test_a_new_figure_reaches_both_pages(repository, capsys):
+def test_a_new_figure_reaches_all_pages(repository, capsys):
     assert main(["results", "--repository", str(repository)]) == 0
     assert capsys.readouterr().out == ""
-    path = repository / "assets" / "results" / "coverage.json"
-    figures = json.loads(path.read_text())
-    figures["human words"]["found"][0] = 0.4242
-    path.write_text(json.dumps(figures))
+    for name, keys, value in (
+        ("coverage", ("human words", "found", 0), 0.4242),
+        ("load", ("one consultation", "cpu_s"), 424242),
+    ):
+        path = repository / "assets" / "results" / f"{name}.json"
+        figures = told = json.loads(path.read_text())
+        for key in keys[:-1]:
+            told = told[key]
+        told[keys[-1]] = value
+        path.write_text(json.dumps(figures))
     assert main(["results", "--repository", str(repository)]) == 0
     for page in ("README.md", "assets/results/README.md"):
         assert "42 %" in (repository / page).read_text()
-    assert capsys.readouterr().out.count("wrote") == 2
+    for page in (".github/OPERATORS.md", "assets/results/README.md"):
+        assert "424242 s" in (repository / page).read_text()
+    assert capsys.readouterr().out.count("wrote") == 3
     assert not write_results(repository)
 
 

@@ -1,6 +1,6 @@
-"""The figures of the repository as tables: `assets/results/README.md`, and the one table of `README.md`.
+"""The figures of the repository as tables: `assets/results/README.md`, and a part of `README.md` and of the operators' page.
 
-Both are templates beside the figures, filled in from the JSON files that the commands wrote; no figure is typed by hand.
+All are templates beside the figures, filled in from the JSON files that the commands wrote; no figure is typed by hand.
 """
 
 import json
@@ -14,35 +14,40 @@ from medalign.feedback.ranking import wilson
 
 STUDENT = "whisper-tiny.en-minilm"
 BEGIN, END = "<!-- results -->\n", "<!-- end of results -->"
+PARTS = {"README.md": "summary.md.jinja", ".github/OPERATORS.md": "scale.md.jinja"}  # what stands between these lines
 NOT_RECORDED = "not recorded"
 
 
 def write_results(repository: Path) -> list[Path]:
-    """Fill in both pages; the files that changed by it.
+    """Fill in all pages; the files that changed by it.
 
     Raises:
         DataError: this is no checkout of the repository, or a results file lacks a figure that a table needs.
     """
-    changed = [path for path, text in results_pages(repository).items() if path.read_text(encoding="utf-8") != text]
+    pages = results_pages(repository)
+    changed = [path for path, text in pages.items() if path.read_text(encoding="utf-8") != text]
     for path in changed:
-        path.write_text(results_pages(repository)[path], encoding="utf-8")
+        path.write_text(pages[path], encoding="utf-8")
     return changed
 
 
 def results_pages(repository: Path) -> dict[Path, str]:
-    """What both pages say by the JSON files: path -> text."""
-    readme, folder = repository / "README.md", repository / "assets" / "results"
-    if not (readme.is_file() and folder.is_dir()):
-        raise DataError(f"{repository} holds no README.md with assets/results; run this in a checkout of MedAlign")
+    """What the pages say by the JSON files: path -> text."""
+    folder = repository / "assets" / "results"
+    if not (folder.is_dir() and all((repository / page).is_file() for page in PARTS)):
+        raise DataError(f"{repository} lacks assets/results, {' or '.join(PARTS)}; run this in a checkout of MedAlign")
     figures = load_figures(repository / "assets")
-    before, begin, rest = readme.read_text(encoding="utf-8").partition(BEGIN)
+    pages = {repository / page: _with_part(repository / page, _fill(folder / name, figures)) for page, name in PARTS.items()}
+    return pages | {folder / "README.md": _fill(folder / "README.md.jinja", figures)}
+
+
+def _with_part(page: Path, part: str) -> str:
+    """The page with this between its two lines."""
+    before, begin, rest = page.read_text(encoding="utf-8").partition(BEGIN)
     _, end, after = rest.partition(END)
     if not (begin and end):
-        raise DataError(f"{readme} lacks the lines {BEGIN.strip()} and {END}, between which the table of results stands")
-    return {
-        readme: before + begin + _fill(folder / "summary.md.jinja", figures) + end + after,
-        folder / "README.md": _fill(folder / "README.md.jinja", figures),
-    }
+        raise DataError(f"{page} lacks the lines {BEGIN.strip()} and {END}, between which the table of results stands")
+    return before + begin + part + end + after
 
 
 def load_figures(assets: Path) -> dict[str, dict]:
