@@ -211,6 +211,7 @@ def test_a_word_that_the_recogniser_tears_is_whole(parts, whole):
 def test_the_first_word_needs_no_blank_and_an_empty_segment_is_dropped():
     assert finished(("Good", 0.0, 0.2, 0.9), (" day", 0.2, 0.4, 0.9)).text == "Good day"
     assert finished((" ", 0.0, 0.2, 0.9)) is None and finished() is None
+    assert finished((" .", 0.0, 0.2, 0.9), (" -", 0.2, 0.3, 0.9)) is None, "over a breath"
 
 
 def test_a_part_that_ends_before_its_word_or_after_the_recording_keeps_times_in_order():

@@ -6,8 +6,9 @@ from medalign.core.transcript import Transcript
 
 MIN_WORDS = 12  # fewer say too little
 # Share of words that an English dictionary has: at least 0.88 in 45 English consultations, at most 0.28 in sentences of
-# five other languages.
-MIN_KNOWN = 0.5
+# five other languages, and 0.5 in real Spanish as an English-only recogniser spells it.
+MIN_KNOWN = 0.7
+UNDETERMINED = "und"  # the code of ISO 639-2 for a language that nobody could tell
 
 
 def is_english(transcript: Transcript) -> bool:

@@ -119,6 +119,10 @@ class SoundEventDetector:
             return np.zeros((0, len(LABELS)))
         return smoothed(self.head.to(frames.device)(frames[None])[0].double().cpu().numpy())
 
+    def lead(self, frames: Float[Tensor, "frames encoder_dim"]) -> Float[np.ndarray, "steps k"]:
+        """How far each kind is over its threshold."""
+        return self.logits(frames) - self.thresholds
+
     def detect(self, frames: Tensor) -> tuple[SoundEvent, ...]:
         """The events in a recording, in order of time."""
         events = find_events(self.logits(frames), self.thresholds)

@@ -209,7 +209,7 @@ def _finished(found: Any, earliest_s: float, duration_s: float) -> Segment | Non
             start_s, end_s = begun.start_s, max(begun.end_s, end_s)
         words.append(Word(round(start_s, 3), end_s, text, probability))
         earliest_s = start_s
-    if not words:
+    if not any(character.isalnum() for word in words for character in word.text):  # "." over a breath
         return None
     return Segment(
         words[0].start_s,

@@ -41,6 +41,7 @@ from medalign.pipeline.calibration import Calibration
 from medalign.pipeline.critical_words import find_critical_words
 from medalign.pipeline.evidence import TextEvidence, tracks
 from medalign.pipeline.explanation import explain, utterance_points
+from medalign.pipeline.heard_language import with_heard_language
 from medalign.pipeline.hotword_rescoring import HotwordRescorer
 from medalign.pipeline.interleave import END, interleave
 from medalign.pipeline.listener import EncodedRecording, Listener, overlap_s
@@ -123,6 +124,9 @@ class Analyzer:
         notices: list[str] = []
         transcript, encoded = yield from self._transcribe_and_encode(recording, custom, clock, notices)
         transcript, repetitions = without_repetitions(transcript)
+        with noting(notices):
+            transcript, invented = self.listener.without_invented(transcript, encoded, self.transcriber.info.revision)
+            transcript = with_heard_language(transcript, encoded, self.listener)
         yield clock.progress("teacher", "Finding clinical concepts in the text", transcript, encoded=encoded)
         with noting(notices):
             annotated = self.annotate(transcript, recording, encoded)
@@ -140,7 +144,7 @@ class Analyzer:
             transcript=transcript,
             corrections=annotated.corrections,
             sound_events=encoded.sound_events,
-            warnings=(*warnings_about(recording, transcript, repetitions), *notices),
+            warnings=(*warnings_about(recording, transcript, repetitions, invented), *notices),
             timings_s=clock.timings(),
             **parts,
         )

@@ -45,6 +45,7 @@ FEATURES: dict[str, tuple[str, ...]] = {
         *_RECOGNISER,
         *(f"{a} * {b}" for i, a in enumerate(_RECOGNISER) for b in _RECOGNISER[i:]),
     ),
+    "invented words": ("mean_log_probability", "no_speech_probability", "sound_event_lead"),
     "critical negation": ("word_log_probability", "is_negation"),
     "critical number": ("word_log_probability", "is_number"),
     "critical medicine": ("word_log_probability", "name_log_odds", "is_uncommon", "follows_verb"),
@@ -112,12 +113,13 @@ class Calibration:
         """
         return self.fits["mention in text"].probability(np.stack([cosines, word_probability], -1))
 
-    def misheard_threshold(self, asr_revision: str) -> float:
-        """The probability from which on a name is suggested; higher for a recogniser that nothing was fitted on.
+    def threshold(self, name: str, asr_revision: str) -> float:
+        """The probability from which on a fit on a recogniser's figures says yes; higher for one that nothing was fitted on.
 
-        With another one's likelihoods the fit is too sure of itself: base's precision fell by nine points, by four with this.
+        With another one's likelihoods a fit is too sure of itself: base's precision in "misheard name" fell by nine points,
+        by four with this.
         """
-        threshold = self.fits["misheard name"].threshold
+        threshold = self.fits[name].threshold
         return threshold if asr_revision == self.asr_revision else max(threshold, OTHER_ASR_THRESHOLD)
 
     def save(self, folder: Path) -> None:

@@ -29,6 +29,7 @@ from medalign.models.transcription import speech_stretches
 from medalign.pipeline.calibration import Calibration
 from medalign.pipeline.evidence import AudioEvidence, FusedProbabilities, TextEvidence, alternatives, findings
 from medalign.pipeline.fusion import candidate_concepts, fusion_features
+from medalign.pipeline.invented_words import InventedWords, without_invented
 from medalign.pipeline.segment_quality import MIN_SEGMENT_S, mismatch_features, transcription_error_features
 
 MIN_SPEECH_S = 0.5  # a window with less voice in it says nothing about concepts
@@ -178,6 +179,15 @@ class Listener:
             return np.zeros((0, self.teacher.embed_dim), np.float32), np.zeros((0, self.teacher.embed_dim), np.float32)
         stretches = [(s.start_s, max(s.end_s, s.start_s + MIN_SEGMENT_S)) for s in segments]
         return self.student.embed(encoded.frames, stretches), self.teacher.encode([segment.text for segment in segments])
+
+    def without_invented(
+        self, transcript: Transcript, encoded: EncodedRecording, asr_revision: str
+    ) -> tuple[Transcript, tuple[InventedWords, ...]]:
+        """The transcript without what was written over coughs and the like, and that; unchanged if nobody fitted it."""
+        if self.detector is None or (fit := self.calibration.fits.get("invented words")) is None:
+            return transcript, ()
+        threshold = self.calibration.threshold("invented words", asr_revision)
+        return without_invented(transcript, self.detector.lead(encoded.frames), fit, threshold)
 
     def check_segments(self, segments: Sequence[Segment], audio: np.ndarray, text: np.ndarray) -> tuple[SegmentCheck, ...]:
         """Each segment of a transcript against its sound, in order; empty if the student has no such fits.

@@ -122,7 +122,7 @@ def corrections_of(
     if not listed:
         return ()
     probabilities = calibration.fits["misheard name"].probability(features)
-    threshold = calibration.misheard_threshold(asr_revision)
+    threshold = calibration.threshold("misheard name", asr_revision)
     chosen: list[int] = []
     for i in np.argsort(-probabilities, kind="stable"):
         if probabilities[i] < threshold:

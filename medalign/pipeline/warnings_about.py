@@ -2,30 +2,38 @@
 
 from collections.abc import Sequence
 
-from medalign.concepts.language import is_english
+from medalign.concepts.language import UNDETERMINED, is_english
 from medalign.core.audio import Recording
 from medalign.core.transcript import Transcript
 from medalign.core.wording import count
+from medalign.pipeline.invented_words import InventedWords
 from medalign.pipeline.repetitions import Repetition
 
 OVERDRIVEN = 0.01  # of the samples at full scale: speech 10 dB too loud, in any format
 
 
-def warnings_about(recording: Recording, transcript: Transcript, repetitions: Sequence[Repetition] = ()) -> tuple[str, ...]:
+def warnings_about(
+    recording: Recording, transcript: Transcript, repetitions: Sequence[Repetition] = (), invented: Sequence[InventedWords] = ()
+) -> tuple[str, ...]:
     """One sentence or two for each thing that is wrong, in the order in which it matters.
 
     Args:
-        repetitions: what was cut from the transcript.
+        repetitions, invented: what was cut from the transcript.
     """
     warnings = []
     if not transcript.segments:
         warnings.append("No speech detected. Check the microphone or the file, and record again.")
     if not is_english(transcript):
-        named = f" ('{transcript.language}')" if transcript.language not in (None, "en") else ""
+        named = f" ('{transcript.language}')" if transcript.language not in (None, "en", UNDETERMINED) else ""
+        seen = f"This does not seem to be English{named}."
+        if transcript.language == UNDETERMINED:
+            seen = "This does not sound like English: the words that the recogniser wrote don't fit the sound."
         warnings.append(
-            f"This does not seem to be English{named}. MedAlign knows English only: no concepts are shown, and the words and "
-            "their fit should not be relied on."
+            f"{seen} MedAlign knows English only: no concepts are shown, and the words and their fit should not be relied on."
         )
+    if invented:
+        places = "; ".join(f"{cut.start_s:.1f} to {cut.end_s:.1f} s, {cut.sound} (“{cut.text}”)" for cut in invented)
+        warnings.append(f"No words were taken where a sound is heard that is probably no speech: {places}. Listen there.")
     for cut in repetitions:
         warnings.append(
             f"From {cut.start_s:.1f} to {cut.end_s:.1f} s the recogniser wrote “{cut.phrase}” over and over, faster than "
