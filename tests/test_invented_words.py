@@ -9,6 +9,7 @@ from medalign.core.assets import CHECKPOINTS
 from medalign.core.audio import SAMPLE_RATE_HZ, Recording
 from medalign.core.transcript import Segment, Transcript, Word
 from medalign.models.sound_events import LABELS
+from medalign.pipeline.analyzer import Analyzer
 from medalign.pipeline.calibration import OTHER_ASR_THRESHOLD, Calibration
 from medalign.pipeline.invented_words import InventedWords, invented_features, without_invented
 from medalign.pipeline.warnings_about import warnings_about
@@ -78,3 +79,16 @@ def test_the_reader_is_told_where_words_were_withheld_and_which(fit):
     told = warnings_about(Recording("a.wav", np.full(SAMPLE_RATE_HZ, 0.1, np.float32), SAMPLE_RATE_HZ, 1), kept, (), withheld)
     assert kept.segments == () and kept.language is None
     assert any("0.0 to 0.9 s, cough (“Thank you for watching!”)" in warning for warning in told)
+
+
+def test_an_analysis_leaves_them_out_and_says_so(analyzer, cut, monkeypatch):
+    class Polite:
+        info = analyzer.transcriber.info
+
+        def stream(self, recording):
+            yield transcript_of(OVER_A_COUGH, SHORT_ANSWER)
+
+    monkeypatch.setattr(analyzer.listener.detector, "lead", lambda frames: lead_of(COUGH, None))
+    analysis = Analyzer(Polite(), analyzer.listener).analyze(cut("low-mood", 0, 2))
+    assert analysis.transcript.text == SHORT_ANSWER[0]
+    assert any("Thank you for watching!" in warning for warning in analysis.warnings)

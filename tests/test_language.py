@@ -1,12 +1,16 @@
 """Another language is recognised as such, by its name or by its words, and no concept is made of it."""
 
+import subprocess
 from dataclasses import replace
 
 import pytest
 
 from medalign.concepts import transcript_from_text
 from medalign.concepts.language import MIN_WORDS, is_english
+from medalign.core.audio import load_recording
 from medalign.pipeline.analyzer import Analyzer
+from medalign.pipeline.heard_language import with_heard_language
+from medalign.pipeline.warnings_about import warnings_about
 
 FOREIGN = {
     "de": "Ich habe seit drei Tagen Husten und Fieber, und die Brust tut weh, wenn ich tief einatme. Haben Sie Allergien?",
@@ -27,6 +31,36 @@ def test_english_with_garbled_names_is_english_and_a_few_words_are_given_the_ben
     assert is_english(transcript_from_text(ENGLISH))
     assert is_english(transcript_from_text(" ".join(FOREIGN["de"].split()[: MIN_WORDS - 1])))
     assert is_english(transcript_from_text(""))
+
+
+def test_german_that_an_english_only_recogniser_writes_as_english_is_told_by_its_sound(analyzer, tmp_path):
+    """The words are those that tiny.en writes of this voice; to write them again would take ten seconds."""
+    path = tmp_path / "german.wav"
+    command = ["espeak-ng", "-v", "de+m3", "-s", "150", "-w", str(path), FOREIGN["de"]]
+    subprocess.run(command, check=True, timeout=60)
+    recording = load_recording(path)
+    encoded, listener = analyzer.listener.encode(recording), analyzer.listener
+    written = replace(
+        transcript_from_text("This is the first time I've been in the first time I've been in the first time."), language="en"
+    )
+    (segment,) = written.segments
+    written = replace(written, segments=(replace(segment, end_s=recording.duration_s),))
+    heard = with_heard_language(written, encoded, listener)
+    assert is_english(written) and not is_english(heard)
+    (told,) = warnings_about(recording, heard)
+    assert told.startswith("This does not sound like English: ")
+    few = replace(written, segments=(replace(written.segments[0], words=segment.words[: MIN_WORDS - 1]),))
+    assert with_heard_language(few, encoded, listener) == few
+
+
+def test_english_that_belongs_to_its_sound_is_english(analyzer, examples, cut):
+    turn = max(examples["low-mood"].turns, key=lambda turn: len(turn.text))
+    encoded = analyzer.listener.encode(load_recording(cut("low-mood", turn.start_s, turn.end_s)))
+    spoken = replace(transcript_from_text(turn.text), language="en")
+    (segment,) = spoken.segments
+    spoken = replace(spoken, segments=(replace(segment, end_s=turn.end_s - turn.start_s),))
+    assert len(spoken.words) >= MIN_WORDS
+    assert with_heard_language(spoken, encoded, analyzer.listener) == spoken
 
 
 def test_the_recognisers_word_for_another_language_is_taken():
