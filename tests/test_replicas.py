@@ -116,9 +116,9 @@ def site(postgresql, tmp_path_factory) -> Iterator[Site]:
             stack.callback(started.join)
             stack.callback(started.terminate)
             replicas[f"http://127.0.0.1:{own}/config"] = port, started
-        url = stack.enter_context(nginx(conf))
         for address, (_, started) in replicas.items():
             wait_until_up(address, started.is_alive)
+        url = stack.enter_context(nginx(conf))  # not before: a replica that did not answer gets no readers for 10 s
         store = stack.enter_context(FeedbackStore(database.url))
         yield Site(url, dict(replicas.values()), store, stack)
 
