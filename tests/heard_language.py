@@ -19,7 +19,7 @@ from medalign.core.errors import AudioError
 from medalign.core.provenance import PROVENANCE, provenance
 from medalign.feedback.ranking import wilson
 from medalign.pipeline.analyzer import Analyzer
-from medalign.pipeline.heard_language import heard_fit, with_heard_language
+from medalign.pipeline.heard_language import belongs_to_its_sound, heard_fit
 from medalign.pipeline.repetitions import without_repetitions
 from medalign.training.data.pairs import in_pink_noise
 from medalign.training.data.sounds import listed
@@ -41,6 +41,7 @@ ACCENTS = ("en-gb", "en-us", "en-gb-scotland", "en-029", "en-gb-x-rp", "en-gb-x-
 LIKE_A_FOREIGNER = ("de", "fr", "hi")  # voices of these languages, which read English
 MALE, FEMALE, TWO_VOICES = "+m3", "+f3", ("de", "fr", "es")
 NOISY = ("2033", "2414", "3080")  # speakers, once more in noise
+USUAL_FIT = 99.4  # of the default student
 N_UTTERANCES, PROMPTS_S, N_PROMPTS = 4, 15.0, 2
 PAUSE = np.zeros(SAMPLE_RATE_HZ // 3, np.float32)
 
@@ -112,16 +113,12 @@ def observe(speech: Speech, analyzer: Analyzer) -> dict:
     encoded = analyzer.listener.encode(recording)
     transcript, _ = analyzer.listener.without_invented(transcript, encoded, analyzer.transcriber.info.revision)
     fit = heard_fit(transcript, encoded, analyzer.listener) if transcript.segments else None
-    return {
-        "text": transcript.text,
-        "fit": fit,
-        "language": with_heard_language(transcript, encoded, analyzer.listener).language,
-    }
+    return {"text": transcript.text, "fit": fit}
 
 
 def main(data: Path, cache: Path, prompts: Path | None) -> None:
     from medalign.concepts import transcript_from_text
-    from medalign.concepts.language import MIN_WORDS, UNDETERMINED, is_english
+    from medalign.concepts.language import MIN_WORDS, is_english
 
     file, analyzer = cache / "heard-language.json", None
     kept = json.loads(file.read_text()) if file.exists() else {}
@@ -135,11 +132,12 @@ def main(data: Path, cache: Path, prompts: Path | None) -> None:
         row = figures.setdefault(speech.kind, {"n": 0, "too_few_words": 0, "by_words": 0, "by_sound": 0, "fits": []})
         row["n"] += 1
         written = transcript_from_text(seen["text"])
-        row["too_few_words"] += len(written.words) < MIN_WORDS
-        by_words = not is_english(written)
-        row["by_words"] += by_words
-        row["by_sound"] += seen["language"] == UNDETERMINED and not by_words
-        if len(written.words) >= MIN_WORDS and not by_words:
+        if len(written.words) < MIN_WORDS:
+            row["too_few_words"] += 1
+        elif not is_english(written):
+            row["by_words"] += 1
+        else:
+            row["by_sound"] += not belongs_to_its_sound(written, seen["fit"], USUAL_FIT)
             row["fits"].append(seen["fit"])
     for row in figures.values():
         fits = row.pop("fits")

@@ -9,7 +9,7 @@ from medalign.concepts import transcript_from_text
 from medalign.concepts.language import MIN_WORDS, is_english
 from medalign.core.audio import load_recording
 from medalign.pipeline.analyzer import Analyzer
-from medalign.pipeline.heard_language import with_heard_language
+from medalign.pipeline.heard_language import belongs_to_its_sound, with_heard_language
 from medalign.pipeline.warnings_about import warnings_about
 
 FOREIGN = {
@@ -78,3 +78,21 @@ def test_an_analysis_of_another_language_says_so_and_shows_no_concept(analyzer, 
     assert analysis.concepts == () and analysis.corrections == () and analysis.measurements == ()
     assert any("not seem to be English ('de')" in warning for warning in analysis.warnings)
     assert analysis.transcript.segments
+
+
+@pytest.mark.parametrize(
+    ("text", "fit", "belongs"),
+    [
+        (ENGLISH, 99.0, True),
+        (ENGLISH, 88.0, True),  # a hard recording
+        (ENGLISH, 40.0, False),
+        ("I don't know what to do. " * 5, 93.0, False),
+        ("No. " * 12 + "It does not hurt. It does not hurt at all.", 99.0, True),
+    ],
+)
+def test_words_belong_to_their_sound_by_their_fit_and_less_is_borne_where_they_go_round_in_circles(text, fit, belongs):
+    assert belongs_to_its_sound(transcript_from_text(text), fit, 99.4) == belongs
+
+
+def test_a_weaker_student_is_asked_for_no_more_than_it_can():
+    assert belongs_to_its_sound(transcript_from_text(ENGLISH), 55.0, 50.0)
