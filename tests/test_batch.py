@@ -342,7 +342,7 @@ def test_a_gpu_that_nobody_has_is_one_sentence():
 
 def test_the_command_tells_how_far_it_is_and_how_long_it_will_take(manifest, out, monkeypatch, capsys):
     clock = iter([0.0, 3.0, 11.0, 12.0])
-    monkeypatch.setattr(command.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(command, "monotonic", lambda: next(clock))
 
     def run(manifest_given, out_given, options, cluster, *, retry, on_progress):
         assert (manifest_given, out_given, options) == (manifest, out, ModelOptions(asr="base"))

@@ -63,8 +63,8 @@ def test_kept_embeddings_are_the_same_and_hold_no_text(minilm, tmp_path, monkeyp
     fresh = minilm.encode(TEXTS)
     assert np.array_equal(minilm.encode(TEXTS[:2], cache=tmp_path), minilm.encode(TEXTS[:2]))
     seen = []
-    original = minilm._model.encode
-    monkeypatch.setattr(minilm._model, "encode", lambda texts: seen.append(texts) or original(texts))
+    original = minilm.model.encode
+    monkeypatch.setattr(minilm.model, "encode", lambda texts: seen.append(texts) or original(texts))
     assert np.abs(minilm.encode([*TEXTS, TEXTS[0]], cache=tmp_path) - fresh[[0, 1, 2, 0]]).max() < 1e-6
     assert seen == [["no"]]  # only what was new
     minilm.encode(TEXTS, cache=tmp_path)
@@ -81,7 +81,7 @@ def test_other_settings_have_embeddings_of_their_own(folder, tmp_path):
 def test_an_embedding_that_is_not_finite_is_an_error_with_its_row(minilm, monkeypatch):
     bad = np.ones((3, 384), np.float32)
     bad[1] = np.nan
-    monkeypatch.setattr(minilm._model, "encode", lambda texts: bad)
+    monkeypatch.setattr(minilm.model, "encode", lambda texts: bad)
     with pytest.raises(MedAlignError, match="text 1"):
         minilm.encode(TEXTS)
 
@@ -192,12 +192,9 @@ def test_a_malformed_file_is_one_sentence(sentence_encoder, capfd, file, content
 
 
 def test_every_call_that_loads_a_model_refuses_its_code():
+    ours = ("Student.from_pretrained", "super().from_pretrained")  # of a kind of Student
     for path in Path(medalign.__file__).parent.rglob("*.py"):
         for call in (node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)):
             called = ast.unparse(call.func)
-            if called == "SentenceTransformer" or (called.endswith(".from_pretrained") and called != "Student.from_pretrained"):
+            if called == "SentenceTransformer" or (called.endswith(".from_pretrained") and not called.endswith(ours)):
                 assert "trust_remote_code=False" in ast.unparse(call), f"{path.name}, line {call.lineno}"
-
-
-def test_no_text_gives_no_rows(minilm):
-    assert minilm.encode([]).shape == (0, 384)

@@ -2,8 +2,8 @@
 
 import argparse
 import math
-import time
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from medalign.cli.manual import BATCH
@@ -51,7 +51,7 @@ class _Teller:
         self.told_at = -math.inf
 
     def __call__(self, progress: "Progress") -> None:
-        now = time.monotonic()
+        now = monotonic()
         if now - self.told_at < TOLD_EVERY_S and progress.n_done < progress.n:
             return
         self.told_at = now

@@ -103,7 +103,7 @@ class AnalyseTab:
         begun = connect(button.click, self._busy, [], [*locked, status], alert, queue=False)
         running = connect(begun.then, handler, given, self._places.all, alert, **OWN_QUEUE)
         connect(running.then, self._free, [], locked, alert, queue=False)
-        connect(running.failure, self._not_begun, [], stopped, alert, queue=False)
+        connect(running.failure, self._not_begun, [status], stopped, alert, queue=False)
         return running
 
     def _busy(self) -> Changes:
@@ -118,11 +118,12 @@ class AnalyseTab:
     def _stopped(self, words: str) -> Changes:
         return {**self._free(), self._places.parts["status"]: words, self._places.parts["progress"]: ""}
 
-    def _not_begun(self) -> Changes:
-        return self._stopped("Not begun.")
+    def _not_begun(self, status: str | None) -> Changes:
+        """A run that a reader stopped fails, too; what they were told of that stays."""
+        return self._stopped(status if status in (status_view.CANCELLED, status_view.DELETED) else "Not begun.")
 
     def _cancelled(self) -> Changes:
-        return self._stopped("Cancelled.")
+        return self._stopped(status_view.CANCELLED)
 
     def _delete(self, session: Session | None, microphone: str | None, upload: str | None) -> Changes:
         """Recording, exports and result are gone from the server and from the page; a run that is under way is stopped."""

@@ -19,6 +19,7 @@ STAGES = {
     "transcribe": "Writing down what is said",
     "teacher": "Reading the transcript for clinical concepts",
 }
+CANCELLED = "Cancelled."
 DELETED = "Deleted: recording, transcript and exports are gone from this server."
 NO_RECORDING = (
     "There is no recording yet: record and press Stop, upload a file, or press an example. "
