@@ -198,3 +198,7 @@ def test_every_call_that_loads_a_model_refuses_its_code():
             called = ast.unparse(call.func)
             if called == "SentenceTransformer" or (called.endswith(".from_pretrained") and not called.endswith(ours)):
                 assert "trust_remote_code=False" in ast.unparse(call), f"{path.name}, line {call.lineno}"
+
+
+def test_no_text_gives_no_rows(minilm):
+    assert minilm.encode([]).shape == (0, 384)
