@@ -303,6 +303,8 @@ def test_what_stops_one_worker_stops_the_run(manifest, out, notes, monkeypatch):
         ("m.jsonl", '{"audio": "x.wav"}\n{"audio": 7}\n', "line 2, is no JSON object"),
         ("m.jsonl", "[" * 100_000, "line 1, is no JSON object"),
         ("m.jsonl", "\n", "has no rows"),
+        ("m.jsonl", '{"audio": "x.wav", "id": "\\ud800"}', "line 1, holds a character that stands for nothing"),
+        ("m.jsonl", '{"audio": "x\\u0000.wav"}', "line 1, holds a character that stands for nothing"),
     ],
 )
 def test_a_bad_manifest_is_one_sentence(name, content, told, tmp_path):

@@ -6,6 +6,7 @@ is what stands in `audio`. Other columns are ignored.
 
 import hashlib
 import json
+import re
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from medalign.core.tables import numbered_rows
 
 REMEDY = "see `medalign batch --help` for what a manifest is"
 JSON_LINES = (".jsonl", ".ndjson")
+NO_TEXT = re.compile("[\0\ud800-\udfff]")  # neither a file's name nor UTF-8 can hold them
 N_LISTED = 5
 
 
@@ -37,7 +39,8 @@ def read_entries(manifest: Path) -> list[Entry]:
     """All recordings, in order.
 
     Raises:
-        DataError: it can't be read, has no row or no column `audio`, or two rows have one identifier.
+        DataError: it can't be read, has no row or no column `audio`, holds a character that no file could, or two rows
+            have one identifier.
     """
     records = (
         _json_lines(manifest) if manifest.suffix.lower() in JSON_LINES else numbered_rows(manifest, ["audio"], remedy=REMEDY)
@@ -47,6 +50,8 @@ def read_entries(manifest: Path) -> list[Entry]:
     entries = []
     for line, record in records:
         audio, name = (str(value if (value := record.get(column)) is not None else "").strip() for column in ("audio", "id"))
+        if NO_TEXT.search(audio + name):
+            raise DataError(f"{manifest}, line {line}, holds a character that stands for nothing; {REMEDY}")
         entries.append(Entry(name or audio or f"line {line}", audio, str(manifest.absolute().parent / audio)))
     if twice := [name for name, n in Counter(entry.id for entry in entries).items() if n > 1]:
         listed = ", ".join(f"'{name}'" for name in twice[:N_LISTED]) + (" ..." if len(twice) > N_LISTED else "")
