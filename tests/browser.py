@@ -1,6 +1,7 @@
 """A real Chromium and real servers for the page's tests. A missing browser is a failure, not a skip."""
 
 import contextlib
+import faulthandler
 import http.client
 import os
 import re
@@ -27,7 +28,8 @@ if TYPE_CHECKING:  # it takes seconds to import, and most tests need no page
 REPOSITORY = Path(__file__).parents[1]
 SEEK_TOLERANCE_S = 0.2
 VIEWPORT = {"width": 1440, "height": 900}
-COMPARED = ("#comparison .sides", "#compare-alert .alert")
+FOLDS = ("concepts", "depth", "numbers", "details", "feedback")  # below the first screen
+COMPARED = ("#comparison .compared", "#compare-alert .alert")
 START_S = 120  # the page is up in seconds; the models may take longer on a busy machine
 
 # Console messages of Gradio's own components, each seen with an empty page of Gradio 6.31 as well.
@@ -43,6 +45,17 @@ NOTE_SEEKS = """
 window.seeks = [];
 document.addEventListener("seeking", event => window.seeks.push(event.target.currentTime), true);
 """
+
+
+# What a page shows, and asked its server, when a result never came.
+STATE = """() => ({
+    status: document.querySelector("#status")?.textContent,
+    heading: document.querySelector("#result-title")?.outerHTML,
+    disabled: [...document.querySelectorAll("button[disabled]")].map(button => button.textContent.trim()),
+    visibility: document.visibilityState,
+    asked: performance.getEntriesByType("resource").filter(entry => /queue|run\\//.test(entry.name))
+        .map(entry => `${entry.name.split("gradio_api")[1]} ${entry.startTime | 0}-${entry.responseEnd | 0}`),
+})"""
 
 
 @contextlib.contextmanager
@@ -75,7 +88,7 @@ def another_tab(tab: Page) -> Page:
 
 
 @contextlib.contextmanager
-def watched_page(browser: Browser, url: str, waits_for: str = "#analyse", **options) -> Iterator[Page]:
+def watched_page(browser: Browser, url: str, waits_for: str = "#start", **options) -> Iterator[Page]:
     """`visit` in a context of its own."""
     context = new_context(browser, **options)
     with visit(context.new_page(), url, waits_for) as page:
@@ -84,14 +97,18 @@ def watched_page(browser: Browser, url: str, waits_for: str = "#analyse", **opti
 
 
 @contextlib.contextmanager
-def visit(page: Page, url: str, waits_for: str = "#analyse") -> Iterator[Page]:
+def visit(page: Page, url: str, waits_for: str = "#start") -> Iterator[Page]:
     """Opens an address anew; fails its test on leaving if the page logged an error or asked another host for anything."""
     page.bring_to_front()  # a tab behind another draws seldom, and Playwright waits for that
     with complaints_of(page, url) as complaints:
         page.goto(url)
         page.locator(waits_for).wait_for()
         page.locator("#status[role=status]").wait_for(state="attached")  # the page's own script has run
-        yield page
+        page.wait_for_function("![...document.querySelectorAll('button.example')].some(button => button.disabled)")
+        try:
+            yield page
+        finally:  # what a test has chosen is gone with it, even if it failed
+            page.evaluate("localStorage.clear()")
         page.goto("about:blank")
     assert not complaints, complaints
 
@@ -216,8 +233,33 @@ def reverse_proxy(url: str, prefix: str) -> Iterator[str]:
         server.shutdown()
 
 
-def acknowledge(page: Page) -> None:
+def open_panel(page: Page, mode: str = "record") -> None:
+    """For a recording of one's own, with the recorder, or for an "upload"."""
+    if page.locator("#own").get_attribute("data-mode") != mode:
+        page.locator(f"[data-panel={mode}]").click()
+    page.locator("#analyse").wait_for()
+
+
+def open_pane(page: Page, name: str) -> None:
+    """Where a phone shows one part of the result at a time, show this one."""
+    button = page.locator(f".panes [data-open={name}]")
+    if button.is_visible():
+        button.click()
+
+
+def unfold(page: Page, *names: str) -> None:
+    open_pane(page, "more")
+    """Open some of `FOLDS`."""
+    for name in names:
+        label = page.locator(f"#fold-{name} > button.label-wrap")
+        if "open" not in (label.get_attribute("class") or "").split():
+            label.click()
+        page.locator(f"#fold-{name} > button.label-wrap.open").wait_for()
+
+
+def acknowledge(page: Page, mode: str = "record") -> None:
     """Tick the data notice; until then recorder and upload are locked."""
+    open_panel(page, mode)
     page.locator("#consent input").check()
     page.wait_for_function("!document.querySelector('#inputs').inert")
 
@@ -244,9 +286,21 @@ def _size(path: Path) -> int:
 
 def upload(page: Page, path: Path) -> None:
     """Acknowledge the notice and choose a file; returns once the page shows it."""
-    acknowledge(page)
+    acknowledge(page, "upload")
     page.locator("#upload input[type=file]").set_input_files(path)
     page.locator("#upload").get_by_text(path.suffix).wait_for()
+
+
+def take_home(page: Page, name: str) -> None:
+    """Press a link of the menu of exports."""
+    if not page.locator("#exports details[open]").count():
+        page.locator("#exports summary").first.click()
+    page.locator("#exports").get_by_role("link", name=name).click()
+
+
+def delete_now(page: Page) -> None:
+    page.locator("#exports summary", has_text="Delete").click()
+    page.get_by_role("button", name="Delete now").click()
 
 
 def wait_until_playing_from(page: Page, start_s: float) -> None:
@@ -256,8 +310,12 @@ def wait_until_playing_from(page: Page, start_s: float) -> None:
     assert abs(sought - start_s) <= SEEK_TOLERANCE_S, f"sought {sought} s, expected {start_s} s"
 
 
+def press_example(page: Page, title: str) -> None:
+    page.locator("#examples").get_by_role("button", name=title, exact=True).click()
+
+
 def show_example(page: Page, title: str) -> None:
-    page.get_by_role("button", name=title).click()
+    press_example(page, title)
     wait_for_result(page)
 
 
@@ -266,10 +324,20 @@ def wait_until_free(page: Page) -> None:
 
 
 def wait_for_result(page: Page, timeout_s: float = 180) -> None:
-    finished, alert = page.locator("#status", has_text="Finished"), page.locator("#alert .alert")
-    finished.or_(alert).first.wait_for(timeout=timeout_s * 1000)
+    """Of the last press: what was on the page before is marked as old."""
+    finished, alert = page.locator("#result-title[data-state=finished]:not([data-old])"), page.locator("#alert .alert")
+    try:
+        finished.or_(alert).first.wait_for(timeout=timeout_s * 1000)
+    except PlaywrightTimeout as error:
+        faulthandler.dump_traceback()  # a server may be in this process
+        raise AssertionError(f"no result within {timeout_s} s: {page.evaluate(STATE)}") from error
     assert not alert.count(), alert.inner_text()
-    page.wait_for_function("document.querySelector('#player audio').readyState >= 1")
+    page.wait_for_function("document.querySelector('#player audio')?.readyState >= 1")
+
+
+def wait_for_figures(page: Page) -> None:
+    """Opens their fold; returns once they are drawn."""
+    unfold(page, "depth")
     page.wait_for_function(
         "document.querySelector('#timeline .scatterlayer .trace') && document.querySelector('#heatmap .xaxislayer-above')"
     )

@@ -22,7 +22,7 @@ import numpy as np
 import page_fixtures
 import pytest
 import soundfile
-from browser import VIEWPORT, chromium, hearing, new_context, show_example, visit
+from browser import FOLDS, VIEWPORT, chromium, hearing, new_context, show_example, unfold, visit
 from databases import OwnDatabase, PostgreSQL
 from playwright.sync_api import sync_playwright
 from shared_page import STORED, ShownResult, shared_server
@@ -38,7 +38,7 @@ DATABASE_FIXTURES = {"database", "postgresql"}
 MODEL_FIXTURES = {"analyzer", "live", "streamed", "transcriber", "student"}
 MODEL_FILES = {  # they load shipped models, train, or run whole commands
     "test_cli", "test_fit_misheard_names", "test_page_end_to_end", "test_distributed", "test_encoders", "test_student_metrics",
-    "test_readme", "test_student", "test_teacher", "test_train_command", "test_training", "test_batch",
+    "test_readme", "test_speech_models", "test_student", "test_teacher", "test_train_command", "test_training", "test_batch",
 }  # fmt: skip
 MEASURED_PAGE_FILES = ("test_page", "test_page_compare")  # the first of their group: a server's threads can't be measured later
 SLOW_FIRST = (
@@ -182,7 +182,7 @@ def models_at_hand(analyzer, streamed, monkeypatch):
 
     instead(Analyzer, "default", kept)
     instead(Listener, "default", analyzer.listener)
-    instead(transcription, "Transcriber", analyzer.transcriber)
+    instead(transcription, "load_transcriber", analyzer.transcriber)
 
 
 @pytest.fixture(scope="session")
@@ -379,8 +379,9 @@ def microphone(context, server):
 
 @pytest.fixture
 def result(page):
-    """The page after a press on the example that was analysed beforehand, to do with as one likes."""
+    """The page after a press on the example that was analysed beforehand, all of it open, to do with as one likes."""
     show_example(page, STORED)
+    unfold(page, *FOLDS)
     return page
 
 

@@ -106,7 +106,7 @@ class Readers:
             assert FULL in answer["alert"], answer["alert"]
             return "refused politely"
         heading, _ = seen = _words(answer)
-        is_own = f"Result: example, {title}" in heading if title else seen == self.alone[name]
+        is_own = re.match(f"{re.escape(title)} · .* example", heading) is not None if title else seen == self.alone[name]
         kind = "stored examples" if title else "recordings"
         with self._lock:
             self.seconds[kind].append(took)

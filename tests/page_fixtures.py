@@ -37,6 +37,7 @@ from medalign.core.analysis import (
 )
 from medalign.core.audio import Recording
 from medalign.core.errors import DataError, MedAlignError
+from medalign.core.examples import unaligned_path
 from medalign.core.explanation import Explanation, SearchHit
 from medalign.core.transcript import Segment, Transcript, Word
 from medalign.report.comparison import Candidate
@@ -356,6 +357,26 @@ def write_tone(path: Path, duration_s: float = DURATION_S) -> Path:
     t = np.arange(int(duration_s * 16_000)) / 16_000
     soundfile.write(path, (0.1 * np.sin(2 * np.pi * (200 + 20 * (t // 4)) * t)).astype(np.float32), 16_000)
     return path
+
+
+def unaligned() -> Analysis:
+    """The same as a model finds it to whose ear no words fit."""
+    full = analysis()
+    read = tuple(
+        replace(c, student=None, agreement="teacher_only", probability=0.9)
+        for c in full.concepts
+        if c.agreement != "student_only"
+    )
+    windows = tuple(replace(w, is_mismatch=True) for w in full.alignment.windows)
+    checks = tuple(replace(segment, reason="mismatch") for segment in full.alignment.segments)
+    return replace(full, concepts=read, alignment=replace(full.alignment, windows=windows, segments=checks))
+
+
+def write_unaligned(audio: Path) -> None:
+    """Beside an example's recording, so that the page shows its stored result twice."""
+    path = unaligned_path(audio)
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(unaligned().to_dict()))
 
 
 def write_stored(folder: Path, audio: Path) -> Example:

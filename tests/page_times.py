@@ -18,13 +18,13 @@ sys.path[:0] = [str(REPOSITORY), str(Path(__file__).parent)]
 
 import page_fixtures
 import soundfile
-from browser import chromium, real_server, upload, wait_for_result, watched_page
+from browser import chromium, press_example, real_server, upload, wait_for_result, watched_page
 from playwright.sync_api import sync_playwright
 
 from medalign.core.audio import load_recording
 from medalign.core.examples import load_examples
 from medalign.core.provenance import PROVENANCE, provenance
-from medalign.models.transcription import Transcriber
+from medalign.models.transcription import load_transcriber
 from medalign.report.explanation_figures import shared_space
 from medalign.report.figures import alignment_timeline, concept_heatmap
 
@@ -32,7 +32,7 @@ N_RUNS = 3
 CLIP_S = 60
 PAINTED = """() => { window.painted = undefined; document.addEventListener("click", () => {
     const started = performance.now();
-    const wait = () => document.querySelector("#timeline .scatterlayer .point") && document.querySelector("tr.row")
+    const wait = () => document.querySelector("#result-title:not([data-old])") && document.querySelector(".segment")
         ? (window.painted = performance.now() - started) : requestAnimationFrame(wait);
     wait();
 }, { capture: true, once: true }); }"""
@@ -52,7 +52,7 @@ def measure(folder: Path) -> dict:
                 page.wait_for_timeout(2000)  # an open event stream never lets the network be idle
                 weight = page.evaluate("performance.getEntries().reduce((sum, e) => sum + (e.transferSize ?? 0), 0)")
                 page.evaluate(PAINTED)
-                page.get_by_role("button", name=example.title).click()
+                press_example(page, example.title)
                 page.wait_for_function("window.painted !== undefined")
                 painted_ms.append(page.evaluate("window.painted"))
         with watched_page(browser, url) as page:  # models are loaded by the first analysis
@@ -84,7 +84,7 @@ def measure(folder: Path) -> dict:
 
 
 def recogniser_s(clip: Path) -> float:
-    transcriber, recording = Transcriber("tiny.en"), load_recording(clip)
+    transcriber, recording = load_transcriber("tiny.en"), load_recording(clip)
     times = []
     for _ in range(N_RUNS + 1):
         started = time.perf_counter()

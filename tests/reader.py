@@ -39,11 +39,11 @@ class Reader:
 
     def show(self, title: str) -> Answer:
         """The answer to a press on an example."""
-        (button,) = [i for i, props in self._places.items() if str(props.get("value")).startswith(f"{title}\n")]
-        return self.press(self._run_of(button), [""])
+        examples = {props["value"]: i for i, props in self._places.items() if "example" in (props.get("elem_classes") or ())}
+        return self.press(self._run_of(examples[title]), ["", None])
 
     def analyse(self, uploaded: dict, acknowledged: bool = True) -> Answer:
-        return self.press(self._run_of(self._place("analyse")), [acknowledged, None, uploaded, ""])
+        return self.press(self._run_of(self._place("analyse")), [acknowledged, None, uploaded, "", None])
 
     def rate(self, shown: Answer) -> Answer:
         """The answer to a press on ✓ beside the first concept."""

@@ -43,10 +43,19 @@ installing=$!
 wait "$installing"
 "$venv/bin/python" -m ruff check .
 "$venv/bin/python" -m ruff format --check .
+types=0
 if [ "$#" = 0 ]; then
-  "$venv/bin/python" -m mypy medalign
+  # Types are checked beside the tests, by what these leave of the processor while a browser waits.
+  nice -n 19 "$venv/bin/python" -m mypy medalign >"$venv/mypy.log" 2>&1 &
+  checking=$!
   # Groups (tests/conftest.py): what shares a model or the browser stays on one worker; the longest groups begin. Three workers
   # on two cores, since a browser's tests wait as often as they compute: 11 minutes, with two workers 12.6.
   set -- -n 3 --dist loadgroup --no-loadscope-reorder --durations=15 --cov=medalign --cov-branch --cov-report=term
 fi
-exec "$venv/bin/python" -m pytest "$@"
+tests=0
+"$venv/bin/python" -m pytest "$@" || tests=$?
+if [ -n "${checking:-}" ]; then
+  wait "$checking" || types=$?
+  cat "$venv/mypy.log"
+fi
+exit $((tests > 0 ? tests : types))

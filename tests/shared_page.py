@@ -10,7 +10,7 @@ from pathlib import Path
 from unittest import mock
 
 import page_fixtures
-from browser import another_tab, complaints_of, running, show_example
+from browser import FOLDS, another_tab, complaints_of, running, show_example, unfold, wait_for_figures
 from page_fixtures import Example, FakeEngine
 from playwright.sync_api import Page
 
@@ -54,12 +54,13 @@ def shared_server(folder: Path, audio: Path) -> Iterator[SharedServer]:
 
     database, stored = folder / "feedback.sqlite3", folder / "stored.analysis.json"
     examples = [Example(LIVE, "By the engine", audio), Example(STORED, "Made beforehand", audio, stored)]
+    page_fixtures.write_unaligned(audio)
     with FeedbackStore(str(database)) as store:
         server = SharedServer(store, database, stored)
         comparing = Comparing(lambda candidate: server.load_candidate(candidate), any_model=True)
         with mock.patch.object(page, "SCAN_S", SCAN_S):
+            server.reset()
             app = page.build_app(lambda: server.engine, examples, store=store, comparing=comparing)
-        server.reset()
         with running(app) as server.url:
             yield server
 
@@ -76,7 +77,7 @@ class ShownResult:
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Page]:
-        """The page with the result, at its top, the player silent.
+        """The page with the result, all of it open, at its top, the player silent.
 
         Fails on leaving if the page logged an error or asked another host for anything.
         """
@@ -87,6 +88,8 @@ class ShownResult:
                 page.goto("about:blank")
                 page.goto(self._url)
                 show_example(page, LIVE)
+                unfold(page, *FOLDS)
+                wait_for_figures(page)
                 self._is_shown = True
             page.evaluate("document.querySelector('#player audio').pause(); window.seeks = []; window.scrollTo(0, 0)")
             yield page

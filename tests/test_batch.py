@@ -22,7 +22,7 @@ from pyarrow import parquet
 from medalign.batch.cluster import OWN, QUIET, Cluster, plan
 from medalign.batch.folder import BatchFolder
 from medalign.batch.manifest import read_entries
-from medalign.batch.run import Progress, run_batch
+from medalign.batch.run import Pace, Progress, run_batch
 from medalign.batch.worker import MAX_ATTEMPTS, Task, Worker
 from medalign.cli import batch as command
 from medalign.cli import main
@@ -246,6 +246,12 @@ def test_a_recording_that_workers_die_of_is_set_aside(worker, manifest, out, not
     assert table(out)["deadly"]["reason"] == "3 workers died of it" and not notes.begun()
 
 
+def test_a_file_that_no_decoder_survives_costs_no_worker(worker, manifest, out, notes, monkeypatch):
+    monkeypatch.setattr("medalign.core.apart.COMMAND", [sys.executable, "-c", "import os; os.abort()"])
+    assert worker(items(manifest)["a"])["status"] == "rejected"
+    assert "damaged in a way that no decoder survives" in table(out)["a"]["reason"] and not notes.begun()
+
+
 def test_what_is_finished_is_not_done_again(worker, manifest, out, notes):
     item = items(manifest)["a"]
     assert [worker(item)["status"] for _ in range(2)] == ["ok", ""]
@@ -335,6 +341,20 @@ def test_json_lines_say_the_same_as_csv(tmp_path):
 def test_workers_get_a_share_of_what_there_is(asked, device, resources, workers, gpus, chosen):
     found = plan(Cluster(**asked), ModelOptions(device=device), resources)
     assert (found.n_workers, found.gpus, found.options.device) == (workers, gpus, chosen)
+
+
+def test_a_model_that_nobody_has_is_told_before_any_worker_starts(manifest, out, monkeypatch):
+    monkeypatch.setattr("medalign.batch.run.connected", lambda cluster: pytest.fail("Ray was started"))
+    for options in (ModelOptions(asr="no such"), ModelOptions(teacher="no such")):
+        with pytest.raises(WeightsError, match="'no such' is neither a folder nor a known name"):
+            run_batch(manifest, out, options, Cluster())
+
+
+def test_loading_models_does_not_count_as_time_for_a_recording():
+    """Two workers, 30 s to load, a recording every 10 s of each."""
+    pace = Pace(n_workers=2)
+    told = [pace.left_s(n_done, 12, now_s) for n_done, now_s in enumerate((40.0, 40.0, 50.0, 50.0, 60.0), 1)]
+    assert told == [None, None, 90.0, 40.0, pytest.approx(20.0 / 3 * 7)]
 
 
 def test_a_gpu_that_nobody_has_is_one_sentence():

@@ -59,7 +59,7 @@ def test_own_concepts_come_from_a_csv(capsys, tmp_path, models_at_hand, cut):
 
 
 def test_preview_and_search_need_no_transcript(capsys, models_at_hand, examples, monkeypatch):
-    monkeypatch.setattr("medalign.models.transcription.Transcriber", None)
+    monkeypatch.setattr("medalign.models.transcription.load_transcriber", None)
     monkeypatch.setattr("medalign.pipeline.analyzer.Analyzer.default", None)
     audio = str(examples["upset-stomach"].audio_path)
     assert main(["preview", audio, "--json", "-"]) == 0

@@ -161,6 +161,45 @@ def test_complaint_and_body_part_join_in_either_order(said: str, bank: ConceptBa
 @pytest.mark.parametrize(
     ("said", "expected"),
     [
+        ("I have a sharp pain in my chest.", "chest pain"),
+        ("There is tenderness to palpation of the right knee.", "knee pain"),
+        ("My middle finger is broken.", "finger fracture"),  # the complaints of a finger
+        ("My ankle joint is swollen.", "ankle swelling"),  # and of an ankle
+    ],
+)
+def test_a_complaint_and_a_body_part_may_be_described(said: str, expected: str, bank: ConceptBank) -> None:
+    assert labels(said, bank) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("Any pain or swelling in your legs?", ["limb pain", "ankle swelling"]),
+        ("My skin is sore and red.", ["sore skin", "skin redness"]),
+        ("Any pain in your legs or numbness?", ["limb pain", "numbness"]),
+        ("Any discharge from, from down below?", ["vaginal discharge"]),
+    ],
+)
+def test_a_list_of_complaints_shares_its_body_part(said: str, expected: list[str], bank: ConceptBank) -> None:
+    assert labels(said, bank) == expected
+
+
+@pytest.mark.parametrize(
+    ("said", "label"),
+    [
+        ("My knee doesn't hurt.", "knee pain"),
+        ("The light doesn't seem to bother me.", "light sensitivity"),
+        ("My weight hasn't gone up.", "weight gain"),
+    ],
+)
+def test_a_denial_inside_a_wording_denies_it(said: str, label: str, bank: ConceptBank) -> None:
+    found = {bank[mention.concept_id].label: mention for mention in find_mentions_in_text(said, bank)}
+    assert (found[label].status, found[label].trigger) == ("negated", said.split("n't")[0].split()[-1] + "n't")
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
         ("type two diabetes", ["type 2 diabetes"]),
         ("lower back pain", ["low back pain"]),
         ("coughing up blood", ["coughing up blood"]),

@@ -13,6 +13,7 @@ from medalign.core.transcript import Segment, Transcript, Word
 from medalign.pipeline.calibration import FEATURES, Calibration
 from medalign.pipeline.critical_words import FITS, Candidate, candidates, find_critical_words, ranked
 from medalign.pipeline.logistic_fit import LogisticFit
+from medalign.report.ear import doubts
 from medalign.report.fhir import to_fhir
 from medalign.report.printable import summary_html
 from medalign.training.fitting.fit_critical_words import (
@@ -22,7 +23,7 @@ from medalign.training.fitting.fit_critical_words import (
     fit_critical_words,
     measure_critical_words,
 )
-from medalign.ui.views.result_view import verdict
+from medalign.ui.views.strip_view import ear
 from medalign.ui.views.transcript_view import transcript_view
 
 BANK = ConceptBank.default()
@@ -145,9 +146,8 @@ def test_marks_are_shown_on_the_page_in_print_and_in_fhir_and_travel_through_jso
     first = analysis.transcript.segments[3].words[0]
     marked = replace(analysis, critical_words=(CriticalWord(first.start_s, first.end_s, "No", "negation", 0.3, "know"),))
     said = "a negation may be dropped or invented here; perhaps “know”"
-    assert said in verdict(marked) and said not in verdict(analysis)
-    words = marked.transcript, marked.concepts, marked.alignment.segments
-    assert said in transcript_view(*words, marked.critical_words) and said not in transcript_view(*words)
+    assert said in ear(doubts(marked), marked.alignment) and said not in ear(doubts(analysis), analysis.alignment)
+    assert said in transcript_view(marked) and said not in transcript_view(analysis)
     assert said in summary_html(marked) and said not in summary_html(analysis)
     assert said in str(to_fhir(marked)) and said not in str(to_fhir(analysis))
     assert Analysis.from_dict(marked.to_dict()) == marked

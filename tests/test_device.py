@@ -11,7 +11,7 @@ from torch import nn
 from medalign.core.audio import SAMPLE_RATE_HZ, load_recording
 from medalign.core.provenance import PROVENANCE
 from medalign.evaluation.word_errors import word_error_rate
-from medalign.models import transcription
+from medalign.models import faster_whisper, transcription
 from medalign.models.device import copy_to_cpu, note, noting, run_in_batches
 from medalign.models.frames import embedded, frames_so_far
 from medalign.models.head import AlignmentHead, HeadConfig
@@ -183,14 +183,14 @@ def test_a_recogniser_that_does_not_fit_at_all_writes_on_the_cpu(transcriber, cu
     monkeypatch.setattr(transcriber, "_device", "cuda")
     on_gpu = SimpleNamespace(feature_extractor=loaded.feature_extractor, model=SimpleNamespace(encode=full))
     monkeypatch.setattr(transcriber, "_model", on_gpu)
-    monkeypatch.setattr(transcription, "_load", lambda folder, device: loaded if device == "cpu" else None)
+    monkeypatch.setattr(faster_whisper, "_load", lambda folder, device: loaded if device == "cpu" else None)
     with noting(notices := []):
         assert np.array_equal(transcriber.encode(recording.waveform), wanted)
     assert "the recogniser" in notices[0] and "on the CPU" in notices[0]
 
 
 def test_throughput_is_measured_where_the_student_is(student):
-    figures = measure_throughput(student, "cpu", sound_s=3.0, batch_size=8, n_steps=3)
+    figures = measure_throughput(student, "cpu", sound_s=3.0, batch_size=32, n_steps=10)
     assert figures["device"] == "cpu" and figures["student"] == student.info.name and not figures["notices"]
     assert min(figures[name] for name in ("audio_s_per_s", "training_pairs_per_s", "peak_memory_mib")) > 0
     assert {"date", "commit", "hardware"} <= figures[PROVENANCE].keys()

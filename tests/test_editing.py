@@ -49,9 +49,10 @@ def test_undoing_an_edit_by_hand_leaves_no_mark():
 def test_a_speaker_is_renamed_everywhere_and_the_guess_is_kept():
     named = replace(transcript(), segments=tuple(replace(s, speaker=s.speaker.lower()) for s in transcript().segments))
     after = rename_speaker(named, "patient", "Mrs  Invented")
-    changed = [s for s in after.segments if s.speaker == "mrs invented"]
+    changed = [s for s in after.segments if s.speaker == "Mrs Invented"]
     assert len(changed) == 3 and all(s.original_speaker == "patient" for s in changed)
     assert not any(is_edited(s) for s in after.segments if s.speaker == "doctor")
+    assert rename_speaker(named, "patient", " DOCTOR ").segments[1].speaker == "doctor", "a role is one, however it is typed"
 
 
 @pytest.mark.parametrize(

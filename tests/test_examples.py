@@ -1,9 +1,11 @@
 """The example consultations: recordings, times and truth agree, and the extractor finds the truth in the words."""
 
+import copy
 import csv
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import get_args
 
 import jiwer
@@ -16,7 +18,10 @@ from medalign.core import assets
 from medalign.core.analysis import Analysis, Status
 from medalign.core.audio import SAMPLE_RATE_HZ
 from medalign.core.errors import DataError
-from medalign.core.examples import Example, ExpectedConcept, load_examples
+from medalign.core.examples import COMPARED, Example, ExpectedConcept, load_examples, unaligned_path
+from medalign.models.student import Student
+from medalign.pipeline.analyzer import Analyzer
+from medalign.report.ear import doubts
 from medalign.training.data import example_recordings as examples
 from medalign.training.data.voices import VOICES
 
@@ -171,6 +176,28 @@ def test_stored_results_are_what_the_same_models_say_today(live, analyses):
         {(slug, row.concept_id, row.status) for slug in analyses for row in a[slug].concepts} for a in (analyses, today)
     )
     assert len(then & now) / len(then | now) >= 0.95
+
+
+def test_the_stored_result_without_alignment_is_what_that_model_says_today(analyzer, live, examples):
+    """Of the recording on which the page shows what the alignment adds; written by the same command."""
+    example = examples[COMPARED]
+    written = live(COMPARED).transcript
+    student = Student.unaligned()
+    student.encoder = analyzer.listener.student.encoder  # the same, which has heard it already
+    listener = copy.copy(analyzer.listener)
+    listener.student = student
+    transcriber = SimpleNamespace(info=analyzer.transcriber.info, scorer=None, stream=lambda recording: iter([written]))
+    today = Analyzer(transcriber, listener).analyze(example.audio_path)
+    stored = Analysis.from_dict(json.loads(unaligned_path(example.audio_path).read_text("utf-8")))
+    assert stored.models == today.models, "run `medalign precompute` after changing a model"
+    assert [s.text for s in stored.transcript.segments] == [s.text for s in written.segments]
+    corrected = {c.concept_id for c in stored.corrections}
+    then, now = ({(c.concept_id, c.status) for c in a.concepts if c.concept_id not in corrected} for a in (stored, today))
+    assert len(then & now) / len(then | now) >= 0.95
+    assert {c.agreement for a in (stored, today) for c in a.concepts} == {"teacher_only"}, "it hears nothing"
+    assert [w.is_mismatch for w in stored.alignment.windows] == [w.is_mismatch for w in today.alignment.windows]
+    aligned = live(COMPARED)
+    assert sum(c.agreement == "both" for c in aligned.concepts) >= 10 and len(doubts(stored)) > 2 * len(doubts(aligned))
 
 
 def test_every_recording_has_a_stored_result():

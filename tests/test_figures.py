@@ -1,6 +1,7 @@
 """The figures say what the analysis says: trace by trace, on a hand-made analysis."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import page_fixtures
@@ -93,10 +94,17 @@ def test_both_figures_share_the_players_seconds(analysis):
     assert figures[0].layout.margin == figures[1].layout.margin
 
 
-def test_no_words_and_no_concepts_still_draw_an_empty_frame():
+def test_what_has_nothing_to_show_is_no_figure():
     silent = page_fixtures.silent_analysis()
-    assert [t.name for t in concept_heatmap(silent).data] == ["read in the text"]
-    assert len(trace(alignment_timeline(silent), "no words here").x) == len(silent.alignment.windows)
+    assert alignment_timeline(silent) is concept_heatmap(silent) is shared_space(silent) is None
+    wordless = Explanation(1.0, 2.0, "?", 0.4, 90.0, (0.1, 0.2), (), ((1.0, 3.0),), ())
+    assert words_over_time(wordless) is word_support(wordless) is None
+
+
+def test_a_cough_without_a_word_is_shown_over_windows_without_words(analysis):
+    coughing = replace(page_fixtures.silent_analysis(), sound_events=analysis.sound_events)
+    assert len(trace(alignment_timeline(coughing), "no words here").x) == len(coughing.alignment.windows)
+    assert len(trace(alignment_timeline(coughing), "heard, not said").x) == 1
 
 
 def test_speech_is_never_markup_in_a_hover_text():

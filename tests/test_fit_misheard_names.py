@@ -116,6 +116,7 @@ def test_a_dialogue_is_observed_utterance_by_utterance_and_transcribed_once(tmp_
     class Transcriber:
         info = SimpleNamespace(revision="r", runtime="float32")
         calls = 0
+        scorer = property(lambda self: self)
 
         def transcribe(self, recording):
             self.calls += 1

@@ -370,6 +370,8 @@ def test_a_file_that_holds_less_than_its_header_promises_is_cut_off(container, c
     assert "announces 4.0 s, only 2.0 s" in refusal(content[: len(content) // 2])
     assert "announces 8.0 s, only 6.0 s" in refusal(content + content[: len(content) // 2])
     assert load_recording(content[:-50]).duration_s == pytest.approx(4.0, abs=0.05)
+    short = encode(container, codec, SAMPLE_RATE_HZ, tone(SAMPLE_RATE_HZ, 1.5), **options)
+    assert "announces 1.5 s, only 0.8 s" in refusal(short[: len(short) // 2 + 100]), "less than a second is missing, and half"
 
 
 @pytest.mark.parametrize("size", [0, 0x7FFFFFFF, 0x7FFFF000, 0xFFFFFFFF])

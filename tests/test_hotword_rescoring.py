@@ -5,7 +5,7 @@ import numpy as np
 from medalign.core.analysis import ModelInfo
 from medalign.core.audio import SAMPLE_RATE_HZ, Recording
 from medalign.core.transcript import Segment, Transcript, Word
-from medalign.models.transcription import FRAMES_PER_S
+from medalign.models.faster_whisper import FRAMES_PER_S
 from medalign.pipeline.hotword_rescoring import CONTEXT_S, HotwordRescorer
 
 

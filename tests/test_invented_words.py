@@ -83,7 +83,7 @@ def test_the_reader_is_told_where_words_were_withheld_and_which(fit):
 
 def test_an_analysis_leaves_them_out_and_says_so(analyzer, cut, monkeypatch):
     class Polite:
-        info = analyzer.transcriber.info
+        info, scorer = analyzer.transcriber.info, analyzer.transcriber.scorer
 
         def stream(self, recording):
             yield transcript_of(OVER_A_COUGH, SHORT_ANSWER)

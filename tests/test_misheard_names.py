@@ -101,6 +101,12 @@ def test_a_doubted_everyday_word_may_be_a_name_and_a_sure_one_not():
     assert "baclofen" in [bank()[s.concept_id].label for s in suggest(sentence, [1, 1, 0.4, 0.3], [], bank())]
 
 
+def test_a_clipped_name_is_not_suggested():
+    """Clipped to "atorva", it resembles "a tour of a" more than the whole name does, and is no evidence of it."""
+    found = {c.suggestion.name for c in suggested("I used to take atourofa, and then atorvastatine.")}
+    assert "atorvastatin" in found and "atorva" not in found
+
+
 def test_frequency_knows_english_and_takes_numbers_for_common():
     assert frequency("station") > 1_000_000 > frequency("salbutamol") == 0
     assert frequency("500") > frequency("the")

@@ -87,9 +87,9 @@ def test_a_few_recordings_are_decoded_at_once_in_the_order_of_arrival_whoever_us
         for n, thread in enumerate(at_it, start=1):
             thread.start()
             wait_until(lambda n=n: len(order) == n)
-        assert [next(step) for step in steps[MAX_DECODING:]] == [f"Waiting: {n} before you." for n in (1, 2, 3)]
+        assert [next(step) for step in steps[MAX_DECODING:]] == [f"Waiting: {n} before you." for n in (4, 5, 6)]
         steps[-3].close()  # its reader has left
-        assert next(steps[-2]) == "Waiting: 1 before you."
+        assert next(steps[-2]) == "Waiting: 5 before you."
         going_on.set()
         for thread in at_it:
             thread.join(10)

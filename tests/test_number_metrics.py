@@ -1,5 +1,7 @@
 """Figures of how numbers are read: what counts, and what counts against it."""
 
+import json
+
 import pytest
 
 from medalign.cli import main
@@ -77,3 +79,13 @@ def test_the_command_prints_the_figures(tmp_path, capsys):
     (tmp_path / "expressions.csv").write_text(TABLE, encoding="utf-8")
     main(["numbers", str(tmp_path / "expressions.csv")])
     assert '"tied wrongly"' in capsys.readouterr().out
+
+
+def test_several_tables_are_counted_together_and_each_alone(tmp_path, capsys):
+    header, *rows = TABLE.splitlines()
+    for name, part in (("first", rows[:2]), ("second", rows[2:])):
+        (tmp_path / f"{name}.csv").write_text("\n".join([header, *part]) + "\n", encoding="utf-8")
+    main(["numbers", str(tmp_path / "first.csv"), str(tmp_path / "second.csv"), "--json", str(tmp_path / "figures.json")])
+    told = json.loads((tmp_path / "figures.json").read_text("utf-8"))
+    assert told["n_expressions"] == len(rows)
+    assert {name: figures["n_expressions"] for name, figures in told["tables"].items()} == {"first": 2, "second": len(rows) - 2}

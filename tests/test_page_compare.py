@@ -1,13 +1,16 @@
 """Comparing on the page: blind until the vote, locked until both sides were looked at, and the team's results."""
 
+import re
 from pathlib import Path
 
 import gradio
 import page_fixtures
 import pytest
 from browser import (
+    ask_to_compare,
     assert_accessible,
     compare,
+    delete_now,
     fake_server,
     show_example,
     visit,
@@ -41,12 +44,14 @@ def test_blind_names_appear_only_after_the_vote_which_is_stored_with_the_order(r
     shown = ready.locator("#comparison").inner_text()
     assert "Model on the left" in shown and not any(name in shown for name in NAMES)
     assert "MB" not in shown, "size and time would give it away"
+    assert not ready.locator("#pair").is_visible() and ready.locator("#pair-hidden").is_visible(), "it names two models"
     wait_until_votes_are_open(ready)
     ready.locator("#vote-why").get_by_role("textbox").fill("it has the cough")
     ready.locator("#vote-a").click()  # the left one
     ready.locator("#compare-status", has_text="keep this code").wait_for()
     shown = ready.locator("#comparison").inner_text()
     assert NAMES[0] in shown and NAMES[1] in shown and "100 MB" in shown
+    assert ready.locator("#pair").is_visible() and not ready.locator("#pair-hidden").is_visible()
     (vote,) = store.table("votes").to_dict("records")
     assert vote["blind"] and vote["choice"] == vote["left"] and vote["comment"] == "it has the cough"
     left = ready.locator(".side[data-side=left] h3").inner_text()
@@ -56,7 +61,7 @@ def test_blind_names_appear_only_after_the_vote_which_is_stored_with_the_order(r
 
 def test_votes_are_locked_until_both_sides_were_looked_at(tab, server, store):
     """On a phone the sides stand below each other, so that the second is looked at only when one gets there."""
-    tab.set_viewport_size({"width": 390, "height": 700})
+    tab.set_viewport_size({"width": 390, "height": 400})
     with visit(tab, server.url) as page:
         show_example(page, STORED)
         page.get_by_role("tab", name="Compare").click()
@@ -93,8 +98,11 @@ def test_votes_open_in_whatever_order_the_answers_to_two_looks_arrive(store):
 def test_differences_are_marked_in_words_and_can_be_heard(ready):
     compare(ready, *NAMES[:2], blind=False)
     left, right = ready.locator(".side[data-side=left]"), ready.locator(".side[data-side=right]")
-    assert "only here" in left.locator("li", has_text="Cough").inner_text()
-    assert right.locator("li", has_text="Cough").count() == 0
+    cough = ready.locator("#comparison .side-by-side tr", has_text="Cough").first
+    assert "only on the left" in cough.locator("th").inner_text(), "what differs comes first"
+    mine, theirs = cough.locator("td").all_inner_texts()
+    assert mine.startswith("Present") and theirs == "not found"
+    assert "on which both agree" in ready.locator("#comparison details", has_text="both agree").inner_text()
     assert left.locator("mark").inner_text().strip() == "Monday." and right.locator("mark").inner_text().strip() == "Sunday."
     assert_accessible(ready)
     mark = left.locator("mark")
@@ -103,9 +111,71 @@ def test_differences_are_marked_in_words_and_can_be_heard(ready):
     assert NAMES[1] in ready.locator("#comparison table").first.inner_text()
 
 
+def test_the_tab_opens_with_the_same_recording_heard_by_both_and_plays_only_what_the_player_has(ready, store):
+    assert "Stored, 0:" in ready.locator("#pair-title").inner_text()
+    said = ready.locator("#pair .answer").inner_text()
+    n, more = re.search(r"3 of 6 against 0 of 6. To check: (\d+) places against (\d+).", said).groups()
+    assert ready.locator("#ear-title").text_content() == f"Use your ear ({n})" and int(n) < int(more)
+    ready.wait_for_function("[...document.querySelectorAll('#pair canvas')].every(canvas => canvas.width > 600)")
+    second = ready.locator("#pair canvas").nth(1)
+    second.click(position={"x": 500, "y": 60})
+    second.hover(position={"x": 500, "y": 60})
+    assert "show “Stored” in the first tab" in ready.locator("#pair .tip:visible").inner_text(), "another recording is there"
+    assert ready.evaluate("document.querySelector('#player audio').paused && !window.seeks.length")
+    ready.locator("#pair summary").first.click()
+    rows = ready.locator("#pair .side-by-side").first.locator("tbody tr").all_inner_texts()
+    assert len(rows) >= 3 and all("≠" in row for row in rows)
+    assert_accessible(ready)
+    ready.locator("#pair summary").first.click()
+
+
+def test_a_press_on_the_stored_pair_plays_it_while_the_player_has_it(page):
+    page.get_by_role("tab", name="Compare").click()
+    canvas = page.locator("#pair canvas").first
+    assert not page.locator("#votes").is_visible(), "nothing to vote on yet"
+    page.wait_for_function("document.querySelector('#pair canvas').width > 600")
+    place = page.evaluate(
+        "(() => { const c = document.querySelector('#pair canvas'); return [c.clientWidth, c.clientHeight]; })()"
+    )
+    canvas.click(position={"x": place[0] - 1, "y": place[1] - 3})
+    page.wait_for_function("window.seeks.length && !document.querySelector('#player audio').paused")
+
+
+def test_a_comparison_says_how_far_it_is_and_ends_at_once(ready, server):
+    held = FakeEngine(page_fixtures.analysis(), hold_at="transcribe")
+    server.load_candidate = lambda candidate: (held, 1)
+    ask_to_compare(ready, NAMES[0], NAMES[2])
+    ready.locator("#compare-status", has_text="First model: writing down what is said.").wait_for()
+    bar = ready.locator("#compare-progress")
+    bar.locator("progress").wait_for()
+    assert "left" in bar.inner_text()
+    ready.locator("#compare-cancel").click()
+    ready.locator("#compare-status", has_text="Cancelled.").wait_for()
+    ready.wait_for_function("!document.querySelector('#compare-go').disabled")
+    held.let_go()
+    assert not ready.locator("#compare-cancel").is_visible() and bar.inner_text() == ""
+    server.load_candidate = page_fixtures.load_candidate
+    compare(ready, *NAMES[:2])
+    assert "Model on the left" in ready.locator("#comparison").inner_text(), "another one can begin"
+
+
+def test_after_the_vote_the_view_goes_to_who_was_who(ready, store):
+    compare(ready, *NAMES[:2])
+    wait_until_votes_are_open(ready)
+    ready.locator("#vote-tie").click()
+    ready.locator("#reveal:focus").wait_for()
+    ready.wait_for_function("""() => {
+        const top = document.querySelector("#reveal").getBoundingClientRect().top;
+        return top >= 0 && top < innerHeight / 2;
+    }""")
+    told = ready.locator("#reveal").inner_text()
+    assert told in {f"Left was {a}, right was {b}" for a, b in (NAMES[:2], NAMES[1::-1])}
+
+
 def test_equal_results_are_not_offered_for_a_vote(ready, store):
     compare(ready, NAMES[0], NAMES[2])
     assert "nothing to vote on" in ready.locator("#comparison").inner_text()
+    assert_accessible(ready)
     ready.locator("#comparison .side").first.scroll_into_view_if_needed()
     for side in ("left", "right"):
         ready.locator(f".side[data-side={side}][data-reported]").wait_for()
@@ -120,9 +190,12 @@ def test_equal_results_are_not_offered_for_a_vote(ready, store):
 def test_what_cannot_be_compared_is_refused_in_words(ready, first, second, words):
     compare(ready, first, second)
     ready.locator("#compare-alert", has_text=words).wait_for()
+    ready.wait_for_function("document.querySelector('#compare-alert').getBoundingClientRect().bottom <= innerHeight")
 
 
 def test_without_a_recording_the_tab_says_where_to_begin(page):
+    delete_now(page)  # the example with which the page opens
+    page.locator("#status", has_text="Deleted").wait_for()
     page.get_by_role("tab", name="Compare").click()
     compare(page, *NAMES[:2])
     page.locator("#compare-alert", has_text="analyse one, or an example, in the first tab").wait_for()
@@ -144,7 +217,10 @@ def test_the_team_sees_votes_and_agreement_with_their_n(result, store):
     result.locator("#results-concepts", has_text="Cough").wait_for()
     row = result.locator("#results-concepts tr", has_text="Cough").inner_text()
     assert "100 % (21–100)" in row, "one rating says little, and the interval shows it"
-    result.locator("#results-votes-plot .scatterlayer .point").first.wait_for(state="attached")
+    votes = result.get_by_role("region", name="Ranking").locator("tbody tr").all_inner_texts()
+    assert len(votes) == 2 and sorted(vote.split("\t")[1] for vote in votes) == ["1", "1"]
+    assert not result.locator("#results-votes-plot .js-plotly-plot").count(), "one vote makes no bar"
+    assert not result.get_by_role("heading", name="Over time").count()
     assert_accessible(result)
 
 
@@ -165,7 +241,7 @@ def test_without_a_store_nothing_is_asked_for(tab, gradio_folder, tone):
         page.get_by_role("tab", name="Compare").click()
         compare_without_vote = page.locator("#compare-go")
         compare_without_vote.click()
-        page.locator("#comparison .sides").wait_for()
+        page.locator("#comparison .compared").wait_for()
         assert NAMES[0] in page.locator("#comparison").inner_text() and page.locator("#votes").count() == 0
         page.get_by_role("tab", name="Results").click()
         page.locator("#results-reliability-plot .scatterlayer .point").first.wait_for(state="attached")

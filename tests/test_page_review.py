@@ -1,6 +1,8 @@
 """Reviewing on the page: edit, filter, explain, search, export, rate, take back, delete. Real browser, fake engine."""
 
 import re
+import threading
+from dataclasses import replace
 from pathlib import Path
 
 import page_fixtures
@@ -9,7 +11,13 @@ from browser import (
     acknowledge,
     another_tab,
     assert_accessible,
+    delete_now,
+    open_panel,
+    press_example,
+    show_example,
     stored_files,
+    take_home,
+    unfold,
     upload,
     visit,
     wait_for_result,
@@ -17,6 +25,10 @@ from browser import (
     wait_until_playing_from,
 )
 from page_fixtures import FakeEngine
+from shared_page import STORED
+
+from medalign.core.spelling import reworded
+from medalign.report.plain_summary import to_text
 
 VISIBLE = "tr.row:visible"
 
@@ -57,7 +69,163 @@ def test_escape_leaves_the_words_alone(shown):
 def test_a_suggested_name_is_written_on_request(result):
     result.get_by_role("button", name="Write amoxicillin into the transcript").click()
     result.locator(".segment", has_text="a fever on amoxicillin").wait_for()
-    assert result.locator("#transcript .corrections").count() == 0
+    assert result.locator("[data-send=accept]").count() == 0
+    result.get_by_role("button", name="Undo", exact=True).click()
+    result.locator(".segment", has_text="a fever on Monday").wait_for()
+    result.get_by_role("button", name="Write amoxicillin into the transcript").wait_for()
+    result.locator("#status", has_text="As it was before").wait_for()
+    assert result.locator(".badge", has_text="edited").count() == 0
+
+
+def test_what_is_taken_from_a_card_is_seen_to_be_read_again_and_the_cards_follow(result, server, store):
+    """Cards of before stayed, with the buttons that rate what they told of."""
+    go_on = threading.Event()
+
+    def reread(analysis, transcript, heard):
+        assert go_on.wait(page_fixtures.HOLD_S)
+        return replace(analysis, transcript=transcript, concepts=analysis.concepts[1:], corrections=())
+
+    server.engine.reread = reread
+    result.locator(".word", has_text="Monday.").click()
+    result.locator("#card").get_by_role("button", name="amoxicillin").click()
+    for place in (result.locator(".segment", has_text="Monday."), result.locator(".ear li", has_text="amoxicillin")):
+        place.locator(".reread").wait_for()
+    result.locator("#status", has_text="Reading again with your words").wait_for()
+    assert result.locator("#card").count() == 0, "taken, so it is done with"
+    result.locator(".mention", has_text="cough").first.click()
+    result.get_by_role("dialog", name="Cough").wait_for()
+    go_on.set()
+    result.locator("#status", has_text="Read again with your words.").wait_for()
+    result.locator("#card, .reread").wait_for(state="detached")
+    result.locator(".mention", has_text="shortness").first.click()
+    result.get_by_role("dialog", name="Dyspnoea").locator("[data-verdict=correct]").click()
+    result.locator("#ratings", has_text="Dyspnoea").wait_for()
+    assert store.table("ratings")["concept_id"].tolist() == ["HPO:HP:0002094"]
+
+
+def test_what_plays_and_what_is_ticked_is_seen(shown):
+    """A stretch that has ended leaves its own row lit, words that are heard can be read, and a form is no row to play."""
+    doubtful = shown.locator(".word", has_text="Monday.")
+    looks = """word => { word.classList.add("is-heard"); const { color, backgroundColor } = getComputedStyle(word);
+        word.classList.remove("is-heard"); return [color, backgroundColor]; }"""
+    assert doubtful.evaluate(looks) == shown.locator(".word", has_text="asthma").evaluate(looks), "no band of a doubt"
+    assert {box.evaluate("box => getComputedStyle(box).appearance") for box in shown.locator(".filter input").all()} == {"auto"}
+    shown.locator("[data-edit]").nth(1).click()
+    shown.locator(".edit-form textarea").click()
+    assert shown.evaluate("window.seeks.length") == 0, "typing plays nothing"
+    shown.keyboard.press("Escape")
+    shown.evaluate("window.medalignPlay(20.5, 20.8)")  # to the end of its segment; the player stops when it has passed it
+    shown.wait_for_function("document.querySelector('#player audio').paused")
+    shown.evaluate("""() => { const audio = document.querySelector("#player audio");
+        Object.defineProperty(audio, "currentTime", { get: () => 20.9, configurable: true });
+        audio.dispatchEvent(new Event("timeupdate")); delete audio.currentTime; }""")
+    assert "Monday" in shown.locator(".segment.is-current").inner_text(timeout=2000)
+    try:
+        shown.set_viewport_size({"width": 320, "height": 800})
+        shown.wait_for_function("document.documentElement.scrollWidth <= 320")
+        widths = (
+            "() => ['.toggle-play', '.rate'].map(place => document.querySelector(`#player ${place}`).getBoundingClientRect())"
+        )
+        play, speed = shown.evaluate(widths)
+        assert play["width"] == 44 and speed["right"] <= 320 - 16, "the player has room"
+        shown.emulate_media(media="print")
+        hidden = ("#start", "#panes", "#player", ".exports", ".ear [data-send]", ".segment .tools")
+        assert not [place for place in hidden if shown.locator(place).first.is_visible()], "paper cannot be pressed"
+        whole = "list => list.scrollHeight <= list.clientHeight + 1"
+        assert shown.locator("ol.segments").evaluate(whole) and shown.locator(".ear ol").is_visible()
+    finally:
+        shown.emulate_media(media="screen")
+        shown.set_viewport_size({"width": 1440, "height": 900})
+
+
+def test_who_leaves_with_words_that_are_not_kept_is_asked(result):
+    asks = """() => { const leaving = new Event("beforeunload", { cancelable: true });
+        window.dispatchEvent(leaving); return leaving.defaultPrevented; }"""
+    result.locator("[data-edit]").first.click()
+    assert not result.evaluate(asks)
+    result.locator(".edit-form textarea").fill("Good day.")
+    assert result.evaluate(asks), "typed, and not saved"
+    result.keyboard.press("Escape")
+    assert not result.evaluate(asks)
+    result.locator(".word", has_text="Monday.").click()
+    result.locator("#card").get_by_label("Written").fill("Tuesday")
+    result.keyboard.press("Enter")
+    result.locator(".segment", has_text="on Tuesday.").wait_for()
+    assert result.evaluate(asks), "changed, and not taken home"
+    with result.expect_download():
+        take_home(result, "JSON")
+    assert not result.evaluate(asks)
+    result.get_by_role("button", name="Write amoxicillin").wait_for(state="detached")
+    result.locator(".segment", has_text="three weeks").locator("[data-edit]").click()
+    result.locator(".edit-form textarea").fill("I have had a cough for two weeks.")
+    result.get_by_role("button", name="Save, and read again").click()
+    result.locator(".segment", has_text="two weeks").wait_for()
+    assert result.evaluate(asks), "changed once more"
+    press_example(result, STORED)
+    question = result.get_by_role("dialog", name="Replace the result on the page?")
+    assert "not exported" in question.inner_text() and "typed" not in question.inner_text()
+    question.get_by_role("button", name="Keep it").click()
+    assert result.evaluate("document.activeElement.matches('.example')") and not question.count()
+    assert result.locator(".segment", has_text="two weeks").count() and not result.locator("[data-old]").count()
+    for _ in range(2):
+        result.locator("#status").get_by_role("button", name="Undo").click()
+        result.locator("#status", has_text="As it was before").wait_for()
+    result.locator(".original").wait_for(state="detached")
+    assert not result.evaluate(asks), "all of it is taken back"
+    result.locator("[data-edit]").first.click()
+    result.locator(".edit-form textarea").fill("Good day.")
+    press_example(result, STORED)
+    assert "typed" in question.inner_text()
+    question.get_by_role("button", name="Replace it").click()
+    wait_for_result(result)
+    assert STORED in result.locator("#result-title").inner_text()
+
+
+def test_a_card_tells_of_a_mention_and_goes_on_by_the_keyboard(shown):
+    mention = shown.locator(".mention", has_text="shortness").first
+    mention.focus()
+    shown.keyboard.press("Enter")
+    card = shown.get_by_role("dialog", name="Dyspnoea")
+    assert "said no" in card.inner_text() and "9 in 10" in card.inner_text()
+    assert card.locator(".rating").all_inner_texts() == ["Right", "Not said", "Other status"]
+    assert all(button.bounding_box()["height"] >= 24 for button in card.locator(".rating").all())
+    assert mention.get_attribute("aria-expanded") == "true"
+    assert_accessible(shown)
+    shown.keyboard.press("ArrowLeft")
+    shown.get_by_role("dialog", name="Fever").wait_for(timeout=5000)
+    for _ in range(9):  # round and round, never out of it
+        shown.keyboard.press("Tab")
+    assert shown.evaluate("document.activeElement.closest('#card') !== null")
+    shown.keyboard.press("Escape")
+    assert shown.locator("#card").count() == 0
+    assert "fever" in shown.locator(".mention:focus").inner_text(), "the focus is where the reader was"
+
+
+def test_the_list_for_the_ear_leads_to_the_words(shown):
+    shown.get_by_role("button", name="Change what is written at place 1").click()
+    assert "sounds like amoxicillin" in shown.locator("#card").inner_text()
+    shown.keyboard.press("Escape")
+    shown.get_by_role("button", name="Change what is written at place 2").click()
+    assert shown.locator(".edit-form textarea").input_value() == page_fixtures.LINES[1][2], "of a segment, all its words"
+    shown.keyboard.press("Escape")
+
+
+def test_a_doubtful_word_is_changed_where_it_stands(result):
+    word = result.locator(".word", has_text="Monday.")
+    word.click()
+    card = result.locator("#card")
+    assert "sounds like amoxicillin; right about 9 in 10 times" in card.inner_text()
+    assert card.get_by_role("button", name="amoxicillin").count() == 1
+    card.get_by_label("Written").fill("Tuesday")
+    result.keyboard.press("Enter")
+    result.locator(".segment", has_text="had a fever on Tuesday.").locator(".badge", has_text="edited").wait_for()
+    assert result.locator("#card, .reread").count() == 0
+    assert result.evaluate("document.activeElement.matches('.segment .time')"), "the reader stays where they were"
+    awake = result.locator(".word", has_text="awake.")
+    awake.click()
+    result.locator("#card").get_by_label("Written").press("Enter")
+    result.wait_for_timeout(300)
+    assert result.locator(".badge", has_text="edited").count() == 1, "what is as it was is not read again"
 
 
 def test_filters_narrow_the_table_and_say_so(shown):
@@ -99,17 +267,18 @@ def test_the_heard_signs_have_a_lane_on_the_timeline(shown):
 
 
 def test_a_phrase_is_searched_for_and_doubt_is_said(shown):
-    shown.locator("#phrase").get_by_role("textbox").fill("  trouble   sleeping ")
+    shown.locator("#phrase").get_by_role("textbox").fill("  three   week ")
     shown.keyboard.press("Enter")
-    hits = shown.locator("#hits li")
+    written, hits = (shown.locator(".found > div > div").nth(i).locator("li") for i in range(2))
     hits.first.wait_for()
-    assert "Closest to trouble sleeping" in shown.locator("#hits").inner_text()
+    assert written.count() == 1 and "cough for three weeks" in written.inner_text()
     assert "probably not said here" in hits.nth(1).inner_text() and "probably not" not in hits.nth(0).inner_text()
     hits.first.locator("button").click()
     wait_until_playing_from(shown, 15.0)
     shown.locator("#phrase").get_by_role("textbox").fill(" ")
     shown.locator("#search-go").click()
-    shown.locator("#alert", has_text="can't be searched for").wait_for()
+    shown.locator(".found").wait_for(state="detached")
+    assert not shown.locator("#alert .alert").count()
 
 
 @pytest.mark.parametrize(
@@ -117,19 +286,29 @@ def test_a_phrase_is_searched_for_and_doubt_is_said(shown):
     [
         ("JSON", "json", '"schema_version"'),
         ("CSV", "csv", "Dyspnea"),
-        ("WebVTT", "vtt", "WEBVTT"),
+        ("Captions", "vtt", "WEBVTT"),
         ("FHIR R4", "fhir.json", '"resourceType": "Bundle"'),
+        ("Text", "txt", "USE YOUR EAR"),
     ],
 )
 def test_the_result_can_be_taken_home(shown, name, ending, within):
     with shown.expect_download() as download:
-        shown.locator("#exports").get_by_role("link", name=name).click()
+        take_home(shown, name)
     assert download.value.suggested_filename == f"consultation.medalign.{ending}"
     body = Path(download.value.path()).read_text(encoding="utf-8-sig")
     assert within in body and "Not a medical device" in body
 
 
-def test_the_summary_prints_on_one_page_with_the_pictures(shown):
+def test_the_summary_is_copied_as_plain_text(shown):
+    shown.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    shown.locator("#exports summary", has_text="Export").click()
+    shown.get_by_role("button", name="Copy summary").click()
+    shown.get_by_role("button", name="Copied").wait_for()
+    assert shown.evaluate("navigator.clipboard.readText()") == to_text(reworded(page_fixtures.analysis(), "UK"))
+    shown.context.clear_permissions()
+
+
+def test_the_summary_prints_on_one_page_with_the_picture(shown):
     shown.evaluate("window.printed = 0")
     shown.evaluate(
         """() => new MutationObserver(() => {
@@ -140,10 +319,13 @@ def test_the_summary_prints_on_one_page_with_the_pictures(shown):
             }
         }).observe(document.body, { childList: true })"""
     )
-    shown.get_by_role("button", name="Print a summary").click()
+    shown.get_by_role("button", name="Print", exact=True).click()
     shown.wait_for_function("window.printed === 1")
     inside = shown.frame_locator("#print-frame")
-    assert inside.locator("figure svg").count() == 2
+    picture = inside.locator("figure img")
+    assert picture.count() == 1 and picture.evaluate("image => image.naturalWidth") == 3000
+    n = shown.locator(".ear li").count()
+    assert f"use your ear ({n})" in inside.locator("figcaption").inner_text()
     html = shown.evaluate("document.querySelector('#print-frame').contentDocument.documentElement.outerHTML")
     assert "Not a medical device" in html and "Cough" in html
     paper = shown.context.new_page()
@@ -169,7 +351,10 @@ def code_of(page) -> str:
 
 
 def test_ratings_are_stored_with_the_scores_shown_changed_undone_and_withdrawn(result, store):
-    rate(result, "Cough", "correct")
+    result.locator(".mention", has_text="cough").first.click()
+    result.locator("#card").get_by_role("button", name="Cough: Right").click()
+    result.locator("#card [role=status]", has_text="stored").wait_for()
+    result.keyboard.press("Escape")
     rate(result, "Fever", "wrong")
     code = code_of(result)
     assert re.fullmatch(r"[A-Z0-9]{4}-[A-Z0-9]{4}-[A-Z0-9]{4}", code)
@@ -183,13 +368,20 @@ def test_ratings_are_stored_with_the_scores_shown_changed_undone_and_withdrawn(r
     assert store.table("ratings").set_index("label").loc["Fever", "verdict"] == "wrong"
     result.locator("#code").get_by_role("textbox").fill(code.lower())
     result.locator("#withdraw").click()
-    result.locator("#ratings", has_text="Withdrawn").wait_for()
+    result.locator("#answer-back", has_text="Withdrawn").wait_for()
     assert store.table("ratings").empty
     assert result.locator("button.rating[aria-pressed=true]").count() == 0
+    rate(result, "Cough", "correct")
+    code = code_of(result)
+    show_example(result, STORED)
+    unfold(result, "concepts")
+    result.locator("tr button.rating").first.wait_for()
+    assert not result.locator("button.rating[aria-pressed=true]").count(), "rated was the other result"
+    store.withdraw(code)
 
 
 def test_details_go_to_the_last_rating(result, store):
-    rate(result, "Dyspnea", "wrong_status")
+    rate(result, "Dyspnoea", "wrong_status")
     result.locator("#more").get_by_role("button").first.click()
     result.get_by_text("Could change what is done").click()
     result.locator("#right-status").get_by_role("combobox").click()
@@ -218,6 +410,8 @@ def test_a_missing_concept_is_marked_by_its_words(result, store):
     result.locator("#missing-add").click()
     result.locator("#ratings", has_text="Insomnia").wait_for()
     row = store.table("ratings").set_index("label").loc["Insomnia"]
+    result.locator("#answer-added", has_text=code_of(result)).wait_for()
+    assert result.locator("#missing-label").get_by_role("textbox").input_value() == "" and not result.evaluate(said)
     assert row["verdict"] == "missing" and row["span_text"] == "keeps me awake." and 5 < row["start_s"] < row["end_s"] < 13
     store.withdraw(code_of(result))
 
@@ -225,10 +419,16 @@ def test_a_missing_concept_is_marked_by_its_words(result, store):
 def test_the_whole_is_rated_and_an_empty_form_is_refused(result, store):
     result.locator("#whole").get_by_role("button").first.click()
     result.locator("#whole-send").click()
-    result.locator("#feedback-alert", has_text="nothing is rated yet").wait_for()
+    result.locator("#answer-sent[role=status]", has_text="nothing is rated yet").wait_for()
     result.locator("#whole-useful").get_by_text("4", exact=True).click()
+    result.locator("#whole-comment").get_by_role("textbox").fill("A clear picture.")
     result.locator("#whole-send").click()
     result.locator("#ratings", has_text="useful 4").wait_for()
+    result.locator("#answer-sent", has_text=code_of(result)).wait_for()
+    press, answer = (result.locator(place).bounding_box() for place in ("#whole-send", "#answer-sent"))
+    assert 0 <= answer["y"] - press["y"] - press["height"] < 40, "where the press was made"
+    assert result.locator("#whole-comment").get_by_role("textbox").input_value() == ""
+    assert not result.locator("#whole-useful input:checked").get_attribute("value")
     assert store.table("recordings")["useful"].tolist() == [4]
     store.withdraw(code_of(result))
 
@@ -257,14 +457,33 @@ def test_keys_rate_and_move_but_never_while_somebody_types(result, store):
     store.withdraw(code_of(result))
 
 
+def test_keys_open_the_folds_in_which_they_act(page):
+    page.locator("body").press("j")
+    page.locator("tr.row:focus", has_text="Cough").wait_for()
+    page.evaluate("getSelection().selectAllChildren(document.querySelector('.segment .mention'))")
+    page.keyboard.press("m")
+    said = "document.querySelector('#missing-text textarea, #missing-text input')?.value"
+    page.wait_for_function(f"{said} === 'cough'")
+    field = page.locator("#missing-label :is(textarea, input)")
+    page.wait_for_function("document.activeElement.closest('#missing-label')")
+    box = field.bounding_box()
+    assert box and 0 < box["y"] < 900, "what is to be filled in is in sight"
+    page.keyboard.type("itch")
+    assert field.input_value() == "itch" and field.is_visible()
+    field.blur()
+    page.keyboard.press("u")
+    page.locator("#answer-back", has_text="there is nothing to undo").wait_for()
+
+
 def test_own_recordings_need_the_notice_on_the_page(page, tone):
+    open_panel(page, "upload")
     assert page.evaluate("document.querySelector('#inputs').inert")
     page.locator("#upload input[type=file]").set_input_files(tone)
     page.locator("#upload").get_by_text(".wav").wait_for()
     page.get_by_role("button", name="Analyse").click()
     page.locator("#alert", has_text="Confirm the data notice first").wait_for()
-    assert page.locator("#result-title").count() == 0
-    acknowledge(page)
+    assert page.locator("#result-title").inner_text().startswith(STORED), "nothing is shown of it"
+    acknowledge(page, "upload")
     page.get_by_role("button", name="Analyse").click()
     page.locator("#alert .alert").wait_for(state="detached")
     wait_for_result(page)
@@ -278,7 +497,7 @@ def test_delete_now_leaves_nothing_on_the_disk(page, tmp_path, gradio_folder):
     wait_for_result(page)
     written = {path.name for path in stored_files(gradio_folder) - before}
     assert "own.wav" in written and "consultation.medalign.json" in written and "recording.wav" in written
-    page.get_by_role("button", name="Delete now").click()
+    delete_now(page)
     page.locator("#status", has_text="Deleted").wait_for()
     assert page.locator("#result-title").count() == 0 and page.locator("#player audio").count() == 0
     assert not stored_files(gradio_folder) - before
@@ -290,7 +509,7 @@ def test_delete_now_stops_a_run_that_is_under_way(page, server, tmp_path, gradio
     upload(page, own)
     page.get_by_role("button", name="Analyse").click()
     page.locator("#status", has_text="Writing down").wait_for()
-    page.get_by_role("button", name="Delete now").click()
+    delete_now(page)
     page.locator("#status", has_text="Deleted").wait_for()
     wait_until_free(page)
     server.engine.let_go()

@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import threading
 import time
 import uuid
 from pathlib import Path
@@ -14,12 +15,18 @@ import page_fixtures
 import pytest
 import soundfile
 from browser import (
+    FOLDS,
     acknowledge,
     another_tab,
     assert_fits,
     fake_server,
+    open_pane,
+    open_panel,
+    press_example,
     reverse_proxy,
     show_example,
+    take_home,
+    unfold,
     upload,
     visit,
     wait_for_result,
@@ -31,14 +38,17 @@ from gradio_client.exceptions import AppError
 from page_fixtures import FakeEngine
 from shared_page import LIVE, STORED
 
+from medalign.core.analysis import Analysis
 from medalign.core.audio import Recording, load_recording
 from medalign.core.errors import FeedbackError
 from medalign.feedback.store import FeedbackStore
+from medalign.ui.door import GONE, NO_UPLOAD, UNFIT
 from medalign.ui.engine import Comparing, Models
 from medalign.ui.model_queue import ModelQueue
 from medalign.ui.page import build_app
 
 WIDTHS = (1440, 768, 390)
+PANES = ("ear", "summary", "transcript", "more")
 
 
 def send(url: str, target: str, data: list) -> str:
@@ -77,6 +87,115 @@ def test_whatever_a_handler_raises_becomes_one_sentence_on_the_page(server, stor
     assert answer["success"] and words in str(answer["output"]) and 'class="alert"' in str(answer["output"])
 
 
+def upload_of(path: object, **more: object) -> dict:
+    return {"path": path, "meta": {"_type": "gradio.FileData"}, **more}
+
+
+FORGED_FILES = {
+    "a path": "/etc/passwd", "a number": 5, "true": True, "a list": ["/etc/passwd"], "nothing in it": {},
+    "a number as path": upload_of(5), "no path": upload_of(None), "an address": upload_of("http://example.org/a.wav"),
+    "an address only": {"url": "http://example.org/a.wav"}, "an address deep inside": [[upload_of("https://example.org/a.wav")]],
+    "no meta": {"path": "/etc/passwd"}, "a string as meta": {"path": "/etc/passwd", "meta": "gradio.FileData"},
+    "a list as meta": {"path": "/etc/passwd", "meta": [1]}, "a file of the server": upload_of("/etc/passwd"),
+    "a stream": upload_of("/etc/passwd", is_stream=True), "a NUL": upload_of("/tmp/a\0.wav"),
+    "a long name": upload_of("x" * 99_999), "half a character": upload_of("\ud800"),
+    "a word as size": upload_of("/etc/passwd", size="big"),
+}  # fmt: skip
+
+
+@pytest.fixture
+def fetched(monkeypatch):
+    """Addresses that the server asked for."""
+    asked = []
+
+    async def fetch(url: str, **_: object) -> str:
+        asked.append(url)
+        raise OSError("no network")
+
+    monkeypatch.setattr("gradio.processing_utils.async_ssrf_protected_download", fetch)
+    return asked
+
+
+@pytest.fixture
+def quiet_log(caplog, capsys):
+    """Fails on leaving if a traceback went to the log or to the terminal."""
+    yield caplog
+    assert not [record for record in caplog.records if record.exc_info]
+    assert "Traceback" not in "".join(capsys.readouterr())
+
+
+class Slow(FakeEngine):
+    """Begins a new step every fifth of a second, until nobody asks for another."""
+
+    def stream(self, recording, custom=()):
+        try:
+            for self.last in super().stream(recording, custom):
+                yield self.last
+                time.sleep(0.2)
+        finally:
+            self.ended.set()
+
+
+def test_a_client_that_leaves_ends_its_analysis(server, tone):
+    server.engine = engine = Slow(page_fixtures.analysis(), hold_at="student")
+    engine.ended = threading.Event()
+    with httpx.Client(base_url=server.url) as client:
+        path = client.post("/gradio_api/upload", files={"files": ("tone.wav", tone.read_bytes())}).json()[0]
+        asked = client.post("/gradio_api/call/analyse", json={"data": [upload_of(path), True]}).json()["event_id"]
+        with client.stream("GET", f"/gradio_api/call/analyse/{asked}"):
+            pass
+    engine.go_on.set()
+    assert engine.ended.wait(60) and not isinstance(engine.last, Analysis)
+
+
+def test_a_forged_file_is_refused_in_one_sentence_and_nothing_is_read_or_fetched(server, fetched, quiet_log, gradio_folder):
+    files = {**FORGED_FILES, "the folder of all uploads": upload_of(str(gradio_folder))}
+    with httpx.Client(base_url=server.url, headers={"content-type": "application/json"}) as client:
+        for name, file in files.items():
+            quiet_log.clear()
+            asked = client.post("/gradio_api/call/analyse", content=json.dumps({"data": [file, True]})).json()["event_id"]
+            answer = client.get(f"/gradio_api/call/analyse/{asked}").text
+            assert json.loads(answer.partition("data: ")[2])["error"] in (NO_UPLOAD, GONE), name
+            (line,) = [record.getMessage() for record in quiet_log.records if record.name == "medalign.ui.door"]
+            assert "passwd" not in line and "\n" not in line
+    assert not fetched and not server.engine.given
+
+
+def test_no_event_of_the_page_takes_what_no_page_sends(server, fetched, quiet_log):
+    """Every event that the page has, listed or not: forged values in the place of each of its own, or none."""
+    refused = []
+    with httpx.Client(base_url=server.url) as client:
+        for event in client.get("/config").json()["dependencies"]:
+            n = len(event["inputs"])
+            names = ("an address", "a string as meta", "a file of the server")
+            for values, sent in [([FORGED_FILES[name]] * n, FORGED_FILES[name]) for name in names] + [([], None)]:
+                body = {"data": values, "fn_index": event["id"], "session_hash": "forged", "event_data": sent}
+                answer = client.post("/gradio_api/run/any", json=body).json()  # without the queue, which takes its time
+                refused += [answer["error"]] if "error" in answer else []
+    assert len(refused) > 80 and set(refused) == {UNFIT, NO_UPLOAD, GONE}
+    assert not fetched and server.store.table("ratings").empty
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "says"),
+    [
+        ("queue/join", {"data": [], "session_hash": "s", "fn_index": 9999}, UNFIT),
+        ("call/nothing", {"data": []}, UNFIT),
+        ("call/v2/analyse", {"audio": 5, "x": 1}, UNFIT),
+        ("component_server", {"component_id": 10**6, "session_hash": "s", "fn_name": "x", "data": 1}, UNFIT),
+        ("call/analyse", {"data": "x"}, "valid list"),
+    ],
+    ids=["no such event", "no such name", "no such parameter", "no such component", "no list of values"],
+)
+def test_a_call_of_what_is_not_there_is_refused_in_one_line(server, quiet_log, path, body, says):
+    answer = httpx.post(f"{server.url}/gradio_api/{path}", json=body)
+    assert 400 <= answer.status_code < 500 and says in str(answer.json()["detail"])
+
+
+def test_who_asks_for_an_unknown_session_is_answered_to_the_end(server, quiet_log):
+    assert "404" in httpx.get(f"{server.url}/gradio_api/call/analyse/unknown").text
+
+
 def test_what_is_uploaded_during_a_deletion_does_not_end_the_schedule(monkeypatch, tmp_path):
     page = build_app(lambda: FakeEngine(page_fixtures.analysis()))
     files = [tmp_path / f"{i}.wav" for i in range(4)]
@@ -100,14 +219,14 @@ def test_what_is_uploaded_during_a_deletion_does_not_end_the_schedule(monkeypatc
 
 def test_a_stored_result_that_cannot_be_read_is_one_sentence(page, server):
     server.stored.write_text("{")
-    page.get_by_role("button", name=STORED).click()
+    press_example(page, STORED)
     page.locator("#alert", has_text=server.stored.name).wait_for()
     wait_until_free(page)
 
 
 def test_a_stored_result_waits_for_nobody_and_who_waits_knows_their_place(page, server, tone):
     server.engine = held = FakeEngine(page_fixtures.analysis(), hold_at="transcribe")
-    page.get_by_role("button", name=LIVE).click()
+    press_example(page, LIVE)
     page.locator("#status", has_text="Writing down").wait_for()
     other = another_tab(page)
     with visit(other, server.url):
@@ -126,9 +245,9 @@ def test_a_stored_result_waits_for_nobody_and_who_waits_knows_their_place(page, 
         held.let_go()
         wait_for_result(other)
         assert "tone.wav" in other.locator("#heading").inner_text()
-        other.locator("#comparison .sides").wait_for(state="attached")
+        other.locator("#comparison .compared").wait_for(state="attached")
     other.close()
-    page.locator("#status", has_text="Finished").wait_for()
+    page.locator("#status .unseen", has_text="Finished").wait_for()
 
 
 def test_a_client_that_has_gone_waits_no_more(gradio_folder, tone, monkeypatch):
@@ -160,10 +279,11 @@ def test_the_page_works_behind_a_proxy_that_serves_it_under_a_path(tab, stored_e
         visit(tab, f"{url}/") as page,
     ):
         show_example(page, "Cough")
+        unfold(page, "concepts")
         page.locator("tr.row button.play").first.click()
         page.wait_for_function("!document.querySelector('#player audio').paused")
         with page.expect_download() as download:
-            page.locator("#exports").get_by_role("link", name="CSV").click()
+            take_home(page, "CSV")
         assert "Dyspnea" in Path(download.value.path()).read_text(encoding="utf-8-sig")
         upload(page, tone)
         page.get_by_role("button", name="Analyse", exact=True).click()
@@ -219,7 +339,7 @@ def test_the_audit_log_tells_what_was_done_and_nothing_of_what_was_said(result, 
 def test_no_log_holds_what_was_said(page, server, caplog):
     server.engine = FakeEngine(page_fixtures.analysis(), fail_at="teacher", error=KeyError("x"))
     with caplog.at_level(logging.DEBUG):
-        page.get_by_role("button", name=LIVE).click()
+        press_example(page, LIVE)
         page.locator("#alert .alert").wait_for()
     assert "failed while reading the transcript for clinical concepts" in caplog.text
     assert "Monday" not in caplog.text and "asthma" not in caplog.text
@@ -240,14 +360,16 @@ def test_digital_silence_is_told_before_any_model_runs(page, server, tmp_path):
 
 def test_a_reload_in_the_middle_leaves_a_page_that_works(page, server):
     server.engine = interrupted = FakeEngine(page_fixtures.analysis(), hold_at="transcribe")
-    page.get_by_role("button", name=LIVE).click()
+    press_example(page, LIVE)
     page.locator("#status", has_text="Writing down").wait_for()
     page.reload()
-    page.locator("#analyse").wait_for()
+    page.locator("#player audio").wait_for(state="attached")
     server.engine = FakeEngine(page_fixtures.analysis())
+    press_example(page, LIVE)
+    page.locator("#status", has_text="Waiting: 1 before you, less than a minute.").wait_for()
+    assert page.locator("#result-title").inner_text().startswith(STORED), "nothing of the old run comes back"
     interrupted.let_go()
-    assert page.locator("#result-title").count() == 0, "nothing of the old run comes back"
-    show_example(page, LIVE)
+    wait_for_result(page)
 
 
 def test_an_upload_that_another_process_took_is_told_in_words(page, tone, tmp_path, monkeypatch):
@@ -264,8 +386,9 @@ def test_an_hour_is_shown_and_sends_little(page, server):
     """Figures of at most 3 MB; the whole page of an hour, gzip aside, stays below 8 MB."""
     server.stored.write_text(json.dumps(page_fixtures.long_analysis().to_dict()))
     with page.expect_response(lambda response: "queue/data" in response.url):
-        page.get_by_role("button", name=STORED).click()
+        press_example(page, STORED)
     wait_for_result(page, timeout_s=60)
+    unfold(page, *FOLDS)
     assert page.locator(".segment").count() == 600
     page.locator("#heatmap .heatmaplayer image").wait_for(state="attached")
     assert page.evaluate("document.documentElement.outerHTML.length") < 8_000_000
@@ -279,16 +402,20 @@ def test_nothing_is_wider_than_the_window(tab, server, theme, widths):
     tab.set_viewport_size({"width": widths[0], "height": 900})
     with visit(tab, f"{server.url}/?__theme={theme}") as page:
         show_example(page, STORED)
+        unfold(page, *FOLDS)
+        open_pane(page, "transcript")
         page.locator(".segment").nth(1).locator("[data-send=why]").click()
         page.locator("#words-time .heatmaplayer image").wait_for(state="attached")
         for name in ("Analyse", "Compare", "Results"):
             page.get_by_role("tab", name=name).click()
             if name == "Compare":
                 page.locator("#compare-go").click()
-                page.locator("#comparison .sides").wait_for()
+                page.locator("#comparison .compared").wait_for()
             for width in widths:
                 page.set_viewport_size({"width": width, "height": 900})
-                assert_fits(page, where := f"{name.lower()}-{width}-{theme}")
+                for pane in PANES if name == "Analyse" else PANES[:1]:
+                    open_pane(page, pane)
+                    assert_fits(page, where := f"{name.lower()}-{width}-{theme}")
                 if pictures:
                     page.screenshot(path=Path(pictures) / f"{where}.png", full_page=True)
 
@@ -306,13 +433,20 @@ def test_the_keyboard_alone_reviews_a_result(page):
     tab_to("button.example")
     page.keyboard.press("Enter")
     wait_for_result(page)
-    tab_to("#exports a")
+    tab_to("#exports summary")
+    page.keyboard.press("Enter")
+    tab_to("#exports [data-copy]", 1)
+    tab_to("#exports a", 1)
+    tab_to("#fold-concepts > button")
+    page.keyboard.press("Enter")
+    page.locator("tr.row").first.wait_for()
     tab_to("[data-filter]")
     tab_to("tr.row")
     page.keyboard.press("w")
     page.locator("#ratings", has_text="Cough").wait_for()
     page.keyboard.press("u")
     page.locator("#ratings .rated li").wait_for(state="detached")
+    page.locator("#result-title").focus()
     tab_to("[data-edit]")
     page.keyboard.press("Enter")
     page.keyboard.press("End")
@@ -327,6 +461,7 @@ def test_the_keyboard_alone_reviews_a_result(page):
 
 
 def test_the_notice_locks_the_recorder_for_the_keyboard_too(page):
+    open_panel(page)
     for _ in range(40):
         page.keyboard.press("Tab")
         assert not page.evaluate("document.activeElement.closest('#inputs') !== null")
@@ -349,7 +484,7 @@ def test_a_recording_is_decoded_once_on_its_way_through_the_page(page, server, t
 
     for module in ("ui.run", "ui.tabs.compare_tab", "ui.page", "ui.session"):
         monkeypatch.setattr(f"medalign.{module}.load_apart", counting)
-    for module in ("ui.run", "core.audio"):
+    for module in ("ui.run", "ui.stored", "core.audio"):
         monkeypatch.setattr(f"medalign.{module}.load_recording", counting)
     engine = server.engine
     server.load_candidate = lambda candidate: (engine, 1)
@@ -359,7 +494,7 @@ def test_a_recording_is_decoded_once_on_its_way_through_the_page(page, server, t
     assert decoded == ["tone.wav"]
     page.get_by_role("tab", name="Compare").click()
     page.locator("#compare-go").click()
-    page.locator("#comparison .sides").wait_for()
+    page.locator("#comparison .compared").wait_for()
     assert decoded == ["tone.wav"] * 2
     Client(server.url, verbose=False).predict(handle_file(tone), True, api_name="/analyse")
     assert decoded == ["tone.wav"] * 3

@@ -1,5 +1,6 @@
 """The HTML of the page without a browser: whole, and no text from outside becomes markup."""
 
+import re
 from dataclasses import replace
 from html.parser import HTMLParser
 
@@ -7,13 +8,14 @@ import page_fixtures
 import pytest
 
 from medalign.concepts import ConceptBank
-from medalign.core.analysis import Measurement
-from medalign.core.explanation import Explanation, SearchHit, WordSupport
+from medalign.core.analysis import CriticalWord, Measurement
+from medalign.core.explanation import Explanation, SearchHit, WordSupport, written
 from medalign.report.comparison import BlindOrder, Candidate
 from medalign.ui.comparison_state import ComparisonState, Entry
 from medalign.ui.run import finished
 from medalign.ui.session import Session
-from medalign.ui.views import compare_view, concept_table, result_view, status_view, transcript_view, why_view
+from medalign.ui.views import alignment_view, compare_view, concept_table, result_view, status_view, transcript_view, why_view
+from medalign.ui.views.export_view import FORMATS
 
 ANALYSES = {
     "usual": page_fixtures.analysis, "hour": page_fixtures.long_analysis, "silent": page_fixtures.silent_analysis,
@@ -61,7 +63,9 @@ def pieces(name: str) -> dict[str, str]:
         "preview": concept_table.preview_concepts(analysis.concepts, 10.0),
         "partial": transcript_view.partial_transcript(analysis.transcript),
         "why": why_view.explanation_view(Explanation(1.0, 2.0, said, 0.4, 99.0, (), words, (), ())),
-        "hits": result_view.hits_view(said, (SearchHit(1.0, 2.0, 0.4, 98.0),)),
+        "hits": result_view.hits_view(
+            analysis.transcript, said, written(analysis.transcript, said), (SearchHit(1.0, 2.0, 0.4, 98.0),)
+        ),
         "comparison": compare_view.comparison_view(ComparisonState(*sides, blind=False, order=BlindOrder("b", 0))),
     }
 
@@ -79,6 +83,70 @@ def test_what_was_said_is_all_there():
     transcript = Tags(pieces("usual")["transcript"]).text
     assert all(word.text in transcript for word in said.transcript.words)
     assert "<img" in Tags(pieces("hostile")["transcript"]).text, "shown as it was said"
+
+
+def test_a_words_text_is_the_word_alone_since_the_form_edits_it():
+    """A tag inside it became part of the words: "twentycheck"."""
+    usual = page_fixtures.analysis()
+    doubted = CriticalWord(12.0, 12.4, "Any", "negation", 0.6, "many")
+    html = transcript_view.transcript_view(replace(usual, critical_words=(doubted,)))
+    words = re.findall(r'<span class="word[^>]*>(.*?)</span>', html.split("<ol")[1])
+    assert words == [word.text for word in usual.transcript.words] and '<span class="tag">check</span>' in html
+    assert (
+        'data-note="a negation may be dropped or invented here; perhaps “many”; wrong about 6 in 10 times" data-name="many"'
+        in html
+    )
+
+
+def test_each_mention_has_its_card_and_a_suggested_name_can_be_taken_there():
+    usual = page_fixtures.analysis()
+    html = transcript_view.transcript_view(usual, {("HP:0012735", "present"): 2})
+    mentions = set(re.findall(r'data-mention="(\d+)"', html))
+    cards = dict(re.findall(r'<div hidden data-card="(\d+)">(.*?)</div>\s*(?=<div hidden|</div>\s*$)', html, re.DOTALL))
+    assert mentions == set(cards) and len(cards) == sum(bool(c.text_evidence) for c in usual.concepts)
+    index = next(str(i) for i, c in enumerate(usual.concepts) if c.label == "Dyspnea")
+    assert all(told in Tags(cards[index]).text for told in ("Dyspnea", "Denied", "said no", "HPO HP:0002094", "9 in 10"))
+    assert cards[index].count("data-verdict") == 3 and cards[index].count("v-") == len(usual.alignment.windows)
+    assert 'data-name="amoxicillin" data-accept="0">Monday.</span>' in html
+
+
+def test_a_card_of_an_hour_is_small():
+    hour = page_fixtures.long_analysis()
+    bars = re.findall(r'class="sound" d="([^"]*)"', transcript_view.transcript_view(hour))
+    assert {path.count("M") for path in bars} == {40} and len(bars) == len(hour.concepts)
+
+
+def test_a_concept_has_one_probability_and_both_sources_have_theirs_for_researchers_only():
+    cough = replace(page_fixtures.analysis().concepts[0], probability=0.31)
+    assert cough.teacher and cough.student, "0.96 and 0.83"
+    said = replace(page_fixtures.analysis(), concepts=(cough,), sound_events=())
+    table = Tags(concept_table.concept_table(said, {})).text
+    assert "about 3 in 10" in table and "about 8 in 10" not in table and "19 in 20" not in table
+    assert "HPO HP:0012735" in table
+    assert all(f"<td>{p}</td>" in result_view.details_view(said) for p in ("0.310", "0.960", "0.830"))
+
+
+def test_what_is_only_heard_so_far_is_not_said_to_be_missing_in_words_nobody_has_read():
+    heard = [c for c in page_fixtures.analysis().concepts if c.agreement == "student_only"]
+    shown = concept_table.preview_concepts(heard, 10.0)
+    assert "not read yet" in shown and "not in the words" not in shown and "data-verdict" not in shown
+
+
+JARGON = (
+    "teacher", "student", "witness", "webvtt", "unrelated text", "percentile", "cosine", "embedding", "calibrated", "logit",
+    "recogniser", "window", "mismatch",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["usual", "silent"])
+def test_a_clinician_reads_no_word_of_the_trade(name):
+    """Everywhere but under the fold for researchers and in the comparison of models."""
+    headings = (alignment_view.TIMELINE_HEADING, alignment_view.HEATMAP_HEADING, why_view.HEADING, why_view.MAP_HEADING)
+    fixed = {"headings": "".join(headings), "exports": " ".join(map(" ".join, FORMATS))}
+    for part, html in (pieces(name) | fixed).items():
+        if part not in ("details", "comparison"):
+            told = Tags(html).text.lower()
+            assert not [word for word in JARGON if word in told], part
 
 
 def test_a_number_that_no_person_has_is_to_be_checked_and_never_bold():

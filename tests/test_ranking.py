@@ -291,8 +291,18 @@ def test_empty_tables_give_empty_results():
     bias, between = position_bias(votes), between_raters(ratings)
     assert (bias.n, bias.share_left, bias.p_value) == (0, None, None)
     assert (between.n_rows, between.n_pairs, between.share, between.alpha) == (0, 0, None, None)
-    for figure in (ranking_figure(()), agreement_figure(()), agreement_over_time_figure(())):
-        assert "yet" in figure.layout.annotations[0].text
+    undecided = ranking(votes_between("x", "y", ["both_bad"]))
+    figures = ranking_figure(()), ranking_figure(undecided), agreement_figure(()), agreement_over_time_figure(())
+    assert figures == (None,) * 4, "an empty frame says nothing"
+
+
+def test_few_votes_and_judgements_make_no_figure():
+    one = ranking(votes_between("x", "y", ["a"]))
+    assert [row.n for row in one] == [1, 1] and ranking_figure(one) is None
+    assert ranking_figure(ranking(votes_between("x", "y", ["a"] * 4))) is None
+    assert ranking_figure(ranking(votes_between("x", "y", ["a"] * 5))) is not None
+    four = rated([("p1", f"r{i}", "cough", "correct") for i in range(4)])
+    assert agreement_figure(concept_agreement(four)) is None and agreement_over_time_figure(over_time(four)) is None
 
 
 def test_the_figure_of_the_ranking_shows_rate_interval_and_n():
@@ -309,11 +319,12 @@ def test_the_figure_of_the_ranking_shows_rate_interval_and_n():
 
 
 def test_the_figures_of_agreement_show_each_model_apart_and_escape_labels():
+    later = "2026-12-30T10:00:00+00:00"
     ratings = rated(
         [
             ("p1", "r1", "<b>cough", "correct"),
             ("p2", "r1", "<b>cough", "wrong", {"severity": "minor"}),
-            ("p1", "r2", "<b>cough", "correct", {"asr": "base"}),
+            *(("p1", result, "<b>cough", "correct", {"asr": "base", "created_at": later}) for result in ("r2", "r3", "r4")),
         ]
     )
     rows = concept_agreement(ratings)

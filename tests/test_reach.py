@@ -78,8 +78,8 @@ def test_what_the_command_is_told_reaches_the_page(flags, any_model, monkeypatch
     monkeypatch.setenv("GRADIO_TEMP_DIR", "")  # is set anew, and must not stay
     assert main(["serve", "--feedback", "off", "--port", str(free_port()), *flags]) == 0
     assert seen["comparing"].any_model is any_model
-    (middleware,) = seen["app_kwargs"]["middleware"]
-    assert middleware.kwargs["allowed_hosts"] == [*HERE, "127.0.0.1"]
+    allowed = [middleware.kwargs.get("allowed_hosts") for middleware in seen["app_kwargs"]["middleware"]]
+    assert allowed[0] == [*HERE, "127.0.0.1"] and not any(allowed[1:]), "first of all: nothing answers to another name"
 
 
 def test_a_page_for_this_machine_answers_to_this_machines_names_alone(local):
@@ -121,6 +121,14 @@ def test_a_folder_that_holds_more_stays(local):
     beside.touch()
     Session(str(path), "first").forget()
     assert not path.exists() and beside.exists()
+
+
+def test_what_is_made_of_a_recording_while_it_is_deleted_goes_with_it(tmp_path):
+    session, late = Session(str(tmp_path / "recording.wav"), "first"), tmp_path / "late.json"
+    session.forget()
+    late.touch()
+    session.own(late)
+    assert not late.exists()
 
 
 @pytest.mark.parametrize(

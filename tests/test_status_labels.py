@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from medalign.core.errors import DataError
+from medalign.models.status_classifier import STATUSES
 from medalign.training.data.consultations import Consultation, Utterance
 from medalign.training.status.labels import COLUMNS, MENTIONS_FILE, NO_FACT, labelled_mentions
 
@@ -35,13 +36,14 @@ def test_each_row_is_an_example_with_its_place_and_its_surroundings(tmp_path: Pa
         "talk-1,2,27,31,rash,wrong,patient,",
         "elsewhere,0,0,4,fever,present,patient,",
     )
-    pain, cough, ibuprofen = labelled_mentions([TALK], path)["talk"]
+    pain, cough, ibuprofen, rash = labelled_mentions([TALK], path)["talk"]
     p = pain.context
     assert p.words[p.start : p.end] == ("chest", "pain.") and p.words[:2] == ("Any", "chest")
     assert p.speakers[0] == "doctor" and p.speakers[p.start] == "patient"
     assert (pain.status, pain.is_other) == ("negated", False)
     assert (cough.status, cough.is_other) == ("historical", True)
     assert (ibuprofen.status, ibuprofen.action) == ("resolved", "stopped")
+    assert rash.status in NO_FACT and rash.status not in STATUSES
     assert ibuprofen.context.words[ibuprofen.context.start : ibuprofen.context.end] == ("ibuprofen;",)
 
 

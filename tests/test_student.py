@@ -132,7 +132,7 @@ concepts = concept_embeddings.concept_embeddings(reader, ConceptBank.default().c
 per_concept(audio @ concepts.T, np.eye(3, dtype=bool), min_mentions=1)
 sound_events.SoundEventDetector.load(listener.folder, frames.shape[1]).detect(frames)
 voice_encoder.VoiceEncoder.load().embed(recording.waveform, [(0.0, 2.0), (2.0, 3.0)])
-recogniser = transcription.Transcriber()
+recogniser = transcription.load_transcriber()
 recogniser.log_likelihoods(recogniser.encode(recording.waveform[:48_000]), ["hello", "good day"])
 try:
     listener.embed(frames[0], [(0.0, 1.0)])

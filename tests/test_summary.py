@@ -2,10 +2,14 @@
 
 from dataclasses import replace
 
+import pytest
 from page_fixtures import analysis, hostile_analysis
 
 from medalign.core.analysis import Evidence, Measurement, Source
-from medalign.report.summary import ORDER, summarize
+from medalign.core.transcript import Segment, Transcript, Word
+from medalign.report.summary import ORDER, at_a_glance, summarize
+from medalign.ui.views.compare_view import side_by_side
+from medalign.ui.views.concept_table import concept_table
 from medalign.ui.views.result_view import summary_view
 
 
@@ -56,6 +60,60 @@ def test_counts_lead_and_numbers_stand_with_what_the_patient_has():
     assert [e.label for e in sections["Allergies"]] == ["Penicillin allergy"]
     assert [e.label for e in sections["Habits"]] == ["Smoking"]
     assert [(e.label, e.numbers) for e in sections["Family"]] == [("Insulin", ())]
+
+
+@pytest.mark.parametrize(
+    ("action", "status", "trigger", "told"),
+    [
+        ("taking", "present", None, "taking"),
+        ("stopped", "historical", "used to", "stopped"),
+        ("started", "hypothetical", "I'll give you", "to start"),
+        ("started", "hypothetical", "if", "perhaps to start"),
+        ("changed", "present", None, "dose changed"),
+        ("reacted", "present", None, "reacted to"),
+    ],
+)
+def test_medicines_stand_together_and_say_what_is_done_with_them(action, status, trigger, told):
+    row = replace(analysis().concepts[5], label="Statin", action=action, status=status, trigger=trigger)
+    (section,) = summarize((row,), ())
+    assert section.title == "Medicines" and section.entries[0].action == told
+    assert f'<span class="action">{told}</span>' in summary_view(replace(analysis(), concepts=(row,)))
+    assert f'<span class="action">{told}</span>' in concept_table(replace(analysis(), concepts=(row,)), {}), "the same words"
+    (of_mother,) = summarize((replace(row, status="family"),), ())
+    assert of_mother.title == "Family"
+
+
+def test_side_by_side_a_concept_is_as_likely_as_in_its_table():
+    full = analysis()
+    row = replace(full.concepts[5], probability=0.41)
+    place = row.text_evidence[0]
+    named = replace(full.corrections[0], concept_id=row.concept_id, start_s=place.start_s, end_s=place.end_s, probability=0.93)
+    suggested = replace(full, concepts=(row,), corrections=(named,))
+    (pair,) = side_by_side({"a": suggested, "b": replace(suggested, corrections=())})
+    assert [cell["probability"] for cell in pair["cells"]] == [0.93, 0.41]
+
+
+def said(text: str) -> Transcript:
+    words = tuple(Word(i * 0.4, i * 0.4 + 0.4, w, 0.97) for i, w in enumerate(text.split()))
+    return Transcript((Segment(0.0, words[-1].end_s, text, words, "doctor"),), "en")
+
+
+def test_what_was_measured_of_the_patient_stands_in_the_glance():
+    named = replace(analysis().concepts[0], label="blood pressure", category="measurement", concept_id="X:bp")
+    text = "Your blood pressure is 150 over 90."
+    pressure = Measurement("blood pressure", "150/90", "mmHg", "150 over 90.", 1.6, 2.8)
+    full = replace(analysis(), concepts=(named,), transcript=said(text), measurements=(pressure,))
+    (section,) = at_a_glance(full)
+    assert (section.title, [(e.label, e.numbers) for e in section.entries]) == (
+        "Measured",
+        [("blood pressure", ("150/90 mmHg",))],
+    )
+    assert [s.title for s in at_a_glance(replace(full, measurements=()))] == ["Tests and procedures"], "the name alone"
+    mothers = said("My mother's blood pressure is 150 over 90.")
+    of_mother = replace(pressure, start_s=2.0, end_s=3.2)
+    assert [s.title for s in at_a_glance(replace(full, transcript=mothers, measurements=(of_mother,)))] == [
+        "Tests and procedures"
+    ]
 
 
 def test_the_view_plays_each_entry_and_escapes_what_was_said():

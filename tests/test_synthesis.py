@@ -18,6 +18,8 @@ from medalign.training.data.consultations import (
 )
 from medalign.training.data.manifest import read_manifest
 from medalign.training.data.synthesis import (
+    HELD_OUT_VOICES,
+    TRAIN_VOICES,
     SpokenUtterance,
     Take,
     _window_rows,
@@ -103,7 +105,7 @@ def test_a_folder_without_any_collection_is_refused(tmp_path):
 def test_synthesis_writes_a_manifest_that_training_accepts(data, tmp_path):
     out = tmp_path / "speech"
     consultations = read_primock57(data / "primock57")
-    voices = {"train_voices": ("flite-slt", "flite-rms"), "valid_voices": ("flite-kal16",)}
+    voices = {"train_voices": ("flite-slt", "flite-rms"), "valid_voices": ("flite-kal16", "flite-awb")}
     rows = synthesize(consultations, out, **voices)
     stored = read_manifest(out / "manifest.csv")
     assert [(r.path, r.text, r.group, r.split, r.labels) for r in stored] == [
@@ -129,8 +131,8 @@ def test_synthesis_writes_a_manifest_that_training_accepts(data, tmp_path):
 
 
 def test_a_take_of_other_words_or_voices_is_not_taken_for_this_one(tmp_path):
-    said = Consultation("c", "valid", (Utterance("doctor", "Good morning."), Utterance("patient", "Good morning, doctor.")))
-    voices = {"doctor": "flite-kal16", "patient": "flite-kal16"}
+    said = Consultation("c", "valid", (Utterance("patient", "Good morning."), Utterance("patient", "I have a cough.")))
+    voices = {"patient": "flite-kal16"}
     spoken = tuple(SpokenUtterance(i, i + 1.0, u.role, u.text) for i, u in enumerate(said.utterances))
     take = Take("c", "valid", "c-seed0-take0.flac", voices, spoken, tmp_path)
     take.write()
@@ -140,6 +142,18 @@ def test_a_take_of_other_words_or_voices_is_not_taken_for_this_one(tmp_path):
         speak_takes([said], tmp_path, n_takes=1, voices=("flite-slt",))
     with pytest.raises(DataError, match="spoken with other words; remove it"):
         speak_takes([replace(said, utterances=said.utterances[:1])], tmp_path, n_takes=1, voices=("flite-kal16",))
+
+
+def test_doctor_and_patient_never_get_one_voice(tmp_path):
+    said = Consultation("c", "valid", (Utterance("doctor", "Good morning."), Utterance("patient", "Good morning, doctor.")))
+    for voices in (("flite-kal16",), ("flite-kal16", "flite-kal16")):
+        with pytest.raises(DataError, match="'flite-kal16' alone can't be told apart; give a second voice"):
+            speak_takes([said], tmp_path, n_takes=1, voices=voices)
+    assert not list(tmp_path.glob("*.json"))
+    one_speaker = replace(said, utterances=said.utterances[1:])
+    (take,) = speak_takes([one_speaker], tmp_path, n_takes=1, voices=("flite-kal16",))
+    assert take.voices == {"patient": "flite-kal16"}
+    assert len(HELD_OUT_VOICES) > 1 and not set(HELD_OUT_VOICES) & set(TRAIN_VOICES)
 
 
 def test_a_validation_voice_that_training_hears_is_refused(tmp_path):

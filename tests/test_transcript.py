@@ -2,6 +2,10 @@
 
 import random
 
+import pytest
+
+from medalign.core.analysis import Correction
+from medalign.core.explanation import found_in_words, written
 from medalign.core.transcript import Segment, Transcript, Word
 
 
@@ -50,3 +54,33 @@ def test_times_are_read_once_however_many_stretches_are_asked_for():
 def test_a_transcript_that_was_asked_is_equal_to_one_that_was_not():
     assert spoken(3) == (asked := spoken(3)) and asked.text_between(0, 60)
     assert spoken(3) == asked and hash(spoken(3)) == hash(asked)
+
+
+@pytest.mark.parametrize(
+    ("phrase", "found"),
+    [
+        ("chest pain", [(1.0, 2.0)]),
+        ("Chest PAIN!", [(1.0, 2.0)]),
+        ("pai", [(1.5, 2.0), (5.5, 6.0)]),  # the last word may be a beginning
+        ("che pain", []),
+        ("pain tonight", []),  # of two segments
+        ("?", []),
+        ("", []),
+    ],
+)
+def test_a_phrase_is_found_where_it_is_written(phrase, found):
+    def segment(start_s: float, text: str) -> Segment:
+        words = tuple(Word(start_s + i / 2, start_s + (i + 1) / 2, word, 0.9) for i, word in enumerate(text.split()))
+        return Segment(start_s, words[-1].end_s, text, words)
+
+    transcript = Transcript((segment(0.0, "I have chest pain."), segment(4.0, "Tonight the - pain came back.")))
+    places = written(transcript, phrase)
+    assert [(place.start_s, place.end_s) for place in places] == found
+    assert all("pain" in place.text for place in places)
+
+
+def test_a_name_is_found_where_words_stand_that_sound_like_it():
+    transcript = Transcript(())
+    suggested = Correction(0, 0, "Remipreal", "ramipril", "DRUG:ramipril", 0.9, 4.0, 5.0)
+    assert [place.text for place in found_in_words(transcript, (suggested,), "Rami")] == ["Remipreal → ramipril?"]
+    assert not found_in_words(transcript, (suggested,), "pril") and not found_in_words(transcript, (suggested,), "")

@@ -21,8 +21,9 @@ from medalign.core.assets import EXAMPLES
 from medalign.core.audio import SAMPLE_RATE_HZ, Recording, load_recording
 from medalign.core.transcript import Word
 from medalign.evaluation.word_errors import normalize
+from medalign.models.faster_whisper import FRAMES_PER_S, _finished
 from medalign.models.log_mel import PiecewiseFeatureExtractor
-from medalign.models.transcription import FRAMES_PER_S, _finished, speech_stretches
+from medalign.models.transcription import speech_stretches
 from medalign.training.data.voices import speak
 
 DATA = Path(os.environ.get("MEDALIGN_DATA", Path(__file__).parents[2] / "shared" / "data"))
@@ -142,10 +143,10 @@ def by_backend():
     """What each backend writes of the first 20 s of these examples. A process has one backend, from its start."""
     code = (
         "import json, sys; from dataclasses import replace; from medalign import load_recording; "
-        "from medalign.models.transcription import Transcriber; "
+        "from medalign.models.transcription import load_transcriber; "
         "recordings = map(load_recording, sys.argv[1:]); "
         "parts = [replace(recording, waveform=recording.waveform[: 20 * 16000]) for recording in recordings]; "
-        "recogniser = Transcriber(); found = [recogniser.transcribe(part).words for part in parts]; "
+        "recogniser = load_transcriber(); found = [recogniser.transcribe(part).words for part in parts]; "
         "print(json.dumps([[[w.text for w in ws], [w.probability for w in ws], recogniser.info.runtime] for ws in found]))"
     )
     written = []

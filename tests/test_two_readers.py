@@ -7,7 +7,9 @@ from pathlib import Path
 
 import page_fixtures
 import pytest
-from browser import ask_to_compare, upload, wait_for_result, wait_until_votes_are_open, watched_page
+from browser import FOLDS, ask_to_compare, unfold, upload, wait_for_result, wait_until_votes_are_open, watched_page
+from browser import delete_now as press_delete
+from browser import take_home as press_export
 from page_fixtures import FakeEngine
 from playwright.sync_api import Page
 
@@ -15,7 +17,7 @@ from medalign.core.errors import FeedbackError
 from medalign.feedback.store import FeedbackStore
 from medalign.report.comparison import candidates
 
-EXPORTS = ("JSON", "CSV", "WebVTT", "FHIR R4")
+EXPORTS = ("JSON", "CSV", "Captions", "FHIR R4")
 CANDIDATES = [candidate.name for candidate in candidates()]
 
 
@@ -62,7 +64,7 @@ def both(page, browser, server, tone, tmp_path) -> Iterator[tuple[Reader, Reader
         yield (
             Reader(page, files[0], "Monday.", "sweats", {"Cough": "correct", "Asthma": "wrong"},
                    "It was his mother.", (CANDIDATES[0], CANDIDATES[1]), "vote-a", "it has the cough"),
-            Reader(other, files[1], "Sunday.", "chills", {"Asthma": "correct", "Dyspnea": "wrong"},
+            Reader(other, files[1], "Sunday.", "chills", {"Asthma": "correct", "Pneumonia": "wrong"},
                    "She can breathe.", (CANDIDATES[1], CANDIDATES[2]), "vote-tie", "both will do"),
         )  # fmt: skip
 
@@ -94,6 +96,7 @@ def analyse(both: tuple[Reader, Reader], engine: TwoConsultations) -> None:
     engine.of_file[both[0].file.name].let_go()
     for reader, other in (both, both[::-1]):
         wait_for_result(reader.page)
+        unfold(reader.page, *FOLDS)
         assert reader.file.name in reader.page.locator("#heading").inner_text()
         transcript, result = (reader.page.locator(part).inner_text() for part in ("#transcript", "#result"))
         assert reader.said in transcript and other.said not in transcript and other.file.name not in result
@@ -143,10 +146,10 @@ def take_home(both: tuple[Reader, Reader]) -> None:
     for reader, other in (both, both[::-1]):
         for kind in EXPORTS:
             with reader.page.expect_download() as download:
-                reader.page.locator("#exports").get_by_role("link", name=kind).click()
+                press_export(reader.page, kind)
             body = Path(download.value.path()).read_text(encoding="utf-8-sig")
             assert not [words for words in other.own if words in body], kind
-            assert f"Any {reader.word} or" in body or kind not in ("JSON", "WebVTT"), "the others hold no transcript"
+            assert f"Any {reader.word} or" in body or kind not in ("JSON", "Captions"), "the others hold no transcript"
 
 
 def compare_and_vote(both: tuple[Reader, Reader], store: FeedbackStore) -> None:
@@ -154,7 +157,7 @@ def compare_and_vote(both: tuple[Reader, Reader], store: FeedbackStore) -> None:
         reader.page.get_by_role("tab", name="Compare").click()
         ask_to_compare(reader.page, *reader.models)
     for reader in both:
-        reader.page.locator("#comparison .sides").wait_for()
+        reader.page.locator("#comparison .compared").wait_for()
         wait_until_votes_are_open(reader.page)
         reader.page.locator("#vote-why").get_by_role("textbox").fill(reader.why)
     for reader in both:
@@ -197,7 +200,7 @@ def withdraw_and_undo(first: Reader, second: Reader, store: FeedbackStore) -> No
 def delete_now(first: Reader, second: Reader, uploads: Path) -> None:
     """What one deletes is gone, and the other's is all there."""
     audio = {reader.file: reader.page.locator("#player audio").evaluate("player => player.src") for reader in (first, second)}
-    first.page.get_by_role("button", name="Delete now").click()
+    press_delete(first.page)
     first.page.locator("#status", has_text="Deleted").wait_for()
     assert first.page.locator("#result-title").count() == 0 and not list(uploads.rglob(first.file.name))
     assert list(uploads.rglob(second.file.name))

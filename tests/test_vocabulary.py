@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from medalign.concepts import ConceptBank, find_mentions_in_text
-from medalign.training.data.vocabulary import CONDITION, TURNS, practice_dialogues
+from medalign.training.data.vocabulary import CONDITION, TURNS, practice_dialogues, term_dialogues
 
 
 @pytest.fixture(scope="module")
@@ -45,3 +45,9 @@ def test_sentences_that_need_a_noun_say_a_label(dialogues):
     said = [text[len(start) : -len(end)] for text in texts if text.startswith(start) and text.endswith(end)]
     assert len(said) > 5
     assert set(said) <= labels
+
+
+def test_names_said_once_are_one_speakers_who_needs_one_voice():
+    assert {utterance.role for dialogue in term_dialogues(ConceptBank.default()) for utterance in dialogue.utterances} == {
+        "patient"
+    }

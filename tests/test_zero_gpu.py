@@ -147,8 +147,9 @@ atexit.register(tell)
 """
 
 
-def test_the_page_starts_on_a_space_with_zero_gpu(tmp_path):
-    """`python app.py` with what Spaces sets, and nothing else."""
+@pytest.mark.parametrize("lends_gpus", [True, False])
+def test_the_page_starts_on_a_space(lends_gpus, tmp_path):
+    """`python app.py` with what Spaces sets, and nothing else; one of CPUs has the package `spaces`, too, but lends nothing."""
     files = {
         "spaces/__init__.py": SPACES,
         "spaces/reloading.py": "def start_reload_server(**_): pass",  # Gradio watches the Space's files by it
@@ -160,7 +161,8 @@ def test_the_page_starts_on_a_space_with_zero_gpu(tmp_path):
         path.write_text(text)
     port = free_port()
     on_space = {
-        "SYSTEM": "spaces", "SPACE_ID": "owner/medalign", "SPACE_HOST": "owner-medalign.hf.space", "SPACES_ZERO_GPU": "true",
+        "SYSTEM": "spaces", "SPACE_ID": "owner/medalign", "SPACE_HOST": "owner-medalign.hf.space",
+        **({"SPACES_ZERO_GPU": "true"} if lends_gpus else {}),
         "GRADIO_SERVER_NAME": "0.0.0.0", "GRADIO_SERVER_PORT": str(port), "MEDALIGN_FEEDBACK": "off",
     }  # fmt: skip
     paths = os.pathsep.join([str(tmp_path), str(ROOT)])

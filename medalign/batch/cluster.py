@@ -45,8 +45,8 @@ class Plan:
 
 
 @contextmanager
-def connected(cluster: Cluster) -> Iterator[None]:
-    """A Ray that `ray` means inside; one that the process has already is used as it is.
+def connected(cluster: Cluster) -> Iterator[Mapping[str, float]]:
+    """A Ray that `ray` means inside, and what it has; one that the process has already is used as it is.
 
     Nothing is sent to Ray's makers, no dashboard is served. A Ray of one's own listens on the loopback address alone, and its
     folder and processes go with it, or with this process.
@@ -59,7 +59,7 @@ def connected(cluster: Cluster) -> Iterator[None]:
     import ray
 
     if ray.is_initialized():
-        yield
+        yield ray.cluster_resources()
         return
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     with ExitStack() as ending:
@@ -71,7 +71,7 @@ def connected(cluster: Cluster) -> Iterator[None]:
         ending.callback(ray.shutdown)
         with _reaching(), _home(home):
             ray.init(cluster.address or "local", **options)
-        yield
+        yield ray.cluster_resources()
 
 
 def _own_options(cluster: Cluster, folder: Path) -> dict[str, Any]:

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Protocol
 from medalign.batch.folder import MODELS, BatchFolder, Row
 from medalign.batch.manifest import Entry
 from medalign.core.analysis import Analysis, ModelInfo, Models
-from medalign.core.audio import Recording, load_recording
+from medalign.core.apart import load_apart
+from medalign.core.audio import Recording
 from medalign.core.errors import AudioError, MedAlignError
 from medalign.core.files import first_line
 from medalign.core.model_options import ModelOptions
-from medalign.core.weights import sha256_of
+from medalign.core.weights import DEFAULT_STUDENT, resolve, sha256_of
 
 if TYPE_CHECKING:
     from medalign.pipeline.analyzer import Analyzer
@@ -39,6 +40,18 @@ def load_analyzer(options: ModelOptions) -> "Analyzer":
     from medalign.pipeline.analyzer import Analyzer
 
     return Analyzer.default(**asdict(options))
+
+
+def find_models(options: ModelOptions) -> None:
+    """Raises WeightsError, before any is loaded, if a model is not to be had under its name."""
+    from medalign.models.student import HEAD_FILE, UNALIGNED
+    from medalign.models.transcription import ASR_FILES
+    from medalign.pipeline.footprint import TEACHER_FILES
+
+    resolve(options.asr, weight_files=ASR_FILES)
+    resolve(options.teacher, weight_files=TEACHER_FILES)
+    if options.student not in ("default", DEFAULT_STUDENT, UNALIGNED):  # these come with MedAlign
+        resolve(options.student, weight_files=(HEAD_FILE,))
 
 
 @dataclass(frozen=True)
@@ -115,7 +128,7 @@ class Worker:
 def _analyzed(row: Row, analyzer: BatchAnalyzer, entry: Entry) -> Row:
     if not entry.audio:
         raise AudioError("the manifest names no file for it; fill in the column audio")
-    recording = load_recording(entry.path)
+    recording = load_apart(entry.path)  # a file that a decoder does not survive would cost the models of a worker, three times
     row = replace(row, sha256=sha256_of(Path(entry.path)), duration_s=round(recording.duration_s, 3))
     analysis = analyzer.analyze(recording)
     concepts = tuple({name: getattr(c, name) for name in ("system", "code", "label", "status")} for c in analysis.concepts)

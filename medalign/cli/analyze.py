@@ -33,6 +33,7 @@ EXPORTS = {  # options of `analyze` beside --json
     "vtt": "write the transcript here as WebVTT subtitles",
     "fhir": "write the mentions here as a FHIR R4 Bundle, for review",
     "html": "write a page here to print",
+    "text": "write a summary here as plain text, for notes",
 }
 
 
@@ -114,10 +115,12 @@ def _check_outputs(arguments: argparse.Namespace) -> None:
 
 def _write_exports(analysis: Analysis, arguments: argparse.Namespace) -> None:
     from medalign.report.fhir import to_fhir
+    from medalign.report.plain_summary import to_text
     from medalign.report.printable import summary_html
     from medalign.report.text_formats import to_csv, to_vtt
 
-    for path, make in ((arguments.csv, to_csv), (arguments.vtt, to_vtt), (arguments.html, summary_html)):
+    for name, make in (("csv", to_csv), ("vtt", to_vtt), ("html", summary_html), ("text", to_text)):
+        path = getattr(arguments, name)
         if path is not None:
             write_text(make(analysis), path)
     if arguments.fhir is not None:
@@ -129,10 +132,14 @@ def _preview(arguments: argparse.Namespace) -> None:
     listener, recording = _load_listener(arguments)
     rows = listener.preview(recording)
     lines = [DISCLAIMER]
-    for row in rows:
+    if rows is None:
+        lines.append(
+            "This sounds more like another language than English, which MedAlign does not know: no concepts are shown."
+        )
+    for row in rows or ():
         places = ", ".join(clock(e.start_s) for e in row.audio_evidence) or "no clear place"
         lines.append(f"{row.label:30} {row.student.probability if row.student else 0:.2f}  {places}")
-    answer([asdict(row) for row in rows], arguments.json, lines)
+    answer([asdict(row) for row in rows or ()], arguments.json, lines)
 
 
 def _search(arguments: argparse.Namespace) -> None:
@@ -185,18 +192,20 @@ def _concept_cells(row: ConceptFinding) -> tuple[str, ...]:
 def _transcribe(arguments: argparse.Namespace) -> None:
     from medalign.core.audio import load_recording
     from medalign.models.device import choose_device
-    from medalign.models.transcription import Transcriber
+    from medalign.models.transcription import load_transcriber
 
     recording = load_recording(arguments.audio)
-    transcript = Transcriber(arguments.asr, device=choose_device(arguments.device)).transcribe(recording)
+    transcript = load_transcriber(arguments.asr, device=choose_device(arguments.device)).transcribe(recording)
     body = {"language": transcript.language, "text": transcript.text, **asdict(transcript), "disclaimer": DISCLAIMER}
     lines = [f"[{clock(s.start_s)}] {s.text}" for s in transcript.segments] or ["No speech detected."]
     answer(body, arguments.json, lines)
 
 
 def _precompute(arguments: argparse.Namespace) -> None:
-    from medalign.core.examples import analysis_path, load_examples
+    from medalign.core.examples import COMPARED, analysis_path, load_examples, unaligned_path
+    from medalign.models.student import UNALIGNED
     from medalign.pipeline.analyzer import Analyzer
+    from medalign.pipeline.listener import Listener
 
     analyzer = Analyzer.default()
     for example in load_examples():
@@ -204,6 +213,11 @@ def _precompute(arguments: argparse.Namespace) -> None:
             if path is not None:
                 write_json(analyzer.analyze(path).to_dict(), analysis_path(path), indent=None)
                 print(analysis_path(path).name)
+        if example.slug == COMPARED:
+            unaligned = Analyzer(analyzer.transcriber, Listener.default(student=UNALIGNED))
+            path = unaligned_path(example.audio_path)
+            write_json(unaligned.analyze(example.audio_path).to_dict(), path, indent=None)
+            print(path.relative_to(example.audio_path.parent))
 
 
 def _bench(arguments: argparse.Namespace) -> None:

@@ -142,14 +142,14 @@ def _segment_quality(arguments: argparse.Namespace) -> None:
 
 
 def _critical_words(arguments: argparse.Namespace) -> None:
-    from medalign.models.transcription import Transcriber
+    from medalign.models.transcription import load_transcriber
     from medalign.pipeline.listener import Listener
     from medalign.training.data.synthesis import read_takes
     from medalign.training.fitting import fit_critical_words as critical
 
     check_output(arguments.json)
     listener = Listener.default(student=arguments.student, device=arguments.device)
-    transcriber, calibration = Transcriber(arguments.asr), listener.calibration
+    transcriber, calibration = load_transcriber(arguments.asr), listener.calibration
     calibration.check_fitted("misheard name, shortlist", "misheard-names --fit FOLDER")
 
     def observed(only: str) -> dict[str, list[critical.ObservedWords]]:

@@ -2,7 +2,7 @@
 
 SYNTHESIZE = """\
 Synthesizes training speech from the text of consultations. Doctor and patient get different voices with rates and
-pitches of their own; the validation voice is never used for training. The manifest has a row for every utterance and, for
+pitches of their own; the validation voices are never used for training. The manifest has a row for every utterance and, for
 training, for every 6 s window, with what was said and the concepts in it. Texts of the validation split are left out of
 training. --practice 12 adds dialogues, written from templates, that mention every concept of the bank: most of them
 never occur in the collections, and a concept without training speech is not recognised.

@@ -63,7 +63,7 @@ def add_commands(commands: Commands) -> None:
 def _add_numbers(commands: Commands) -> None:
     numbers = commands.add_parser("numbers", help="how well spoken numbers are read, by a table of expressions")
     numbers.add_argument(
-        "expressions", metavar="EXPRESSIONS", type=Path, help="CSV: text, expected (kind|value|unit|about; ...)"
+        "expressions", metavar="EXPRESSIONS", type=Path, nargs="+", help="CSV: text, expected (kind|value|unit|about; ...)"
     )
     numbers.add_argument("--errors", action="store_true", help="list what is wrong, text by text")
     numbers.add_argument("--json", metavar="OUT", type=Path, help="write the figures here")
@@ -75,8 +75,12 @@ def _numbers(arguments: argparse.Namespace) -> None:
     from medalign.training.fitting.number_metrics import measure_numbers, read_expressions
 
     check_output(arguments.json)
-    expressions = read_expressions(arguments.expressions)
-    tell(measure_numbers(expressions, ConceptBank.default(), with_errors=arguments.errors), arguments.json)
+    tables = {path.stem: read_expressions(path) for path in arguments.expressions}
+    bank = ConceptBank.default()
+    figures = measure_numbers([row for rows in tables.values() for row in rows], bank, with_errors=arguments.errors)
+    if len(tables) > 1:
+        figures["tables"] = {name: measure_numbers(rows, bank) for name, rows in tables.items()}
+    tell(figures, arguments.json)
 
 
 def _coverage(arguments: argparse.Namespace) -> None:
@@ -84,17 +88,21 @@ def _coverage(arguments: argparse.Namespace) -> None:
     from medalign.training.data.consultations import read_consultations
     from medalign.training.data.facts import ANNOTATIONS, read_facts
     from medalign.training.fitting.fact_metrics import measure_facts, observed_rows
+    from medalign.training.fitting.speaker_metrics import measure_speakers
 
     check_output(arguments.json)
     facts = read_facts(ANNOTATIONS / f"{arguments.annotations}.csv")
-    observed = {}
+    observed, speakers = {}, {}
     if arguments.speech:
         analyzer, observe = observer(arguments, corrections=True)
         ids = tuple(sorted({fact.consultation_id for fact in facts}))
         split: Split = "valid" if arguments.annotations == "report" else "train"
         for snr_db in (None, *arguments.snr_db):
-            observed[level_name(snr_db)] = observed_rows(observe(ids, snr_db, split=split), analyzer.listener)
-    tell(measure_facts(facts, read_consultations(arguments.data), ConceptBank.default(), observed), arguments.json)
+            observations = list(observe(ids, snr_db, split=split))
+            observed[level_name(snr_db)] = observed_rows(observations, analyzer.listener)
+            speakers[level_name(snr_db)] = {"speakers": measure_speakers([(o.take, o.transcript) for o in observations])}
+    figures = measure_facts(facts, read_consultations(arguments.data), ConceptBank.default(), observed)
+    tell(figures | {level: figures[level] | of_level for level, of_level in speakers.items()}, arguments.json)
 
 
 def _evaluate(arguments: argparse.Namespace) -> None:

@@ -19,7 +19,7 @@ def observer(
     Args:
         corrections: whether misheard names are looked for: rescoring takes time that only a fusion needs.
     """
-    from medalign.models.transcription import Transcriber
+    from medalign.models.transcription import load_transcriber
     from medalign.pipeline.analyzer import Analyzer
     from medalign.pipeline.listener import Listener
     from medalign.training.data.synthesis import read_takes
@@ -28,7 +28,7 @@ def observer(
     listener = Listener.default(student=arguments.student, device=arguments.device)
     if getattr(arguments, "fit", None):
         listener.student.writable_folder()  # better to find out before hours of work than after
-    transcriber = Transcriber(arguments.asr)
+    transcriber = load_transcriber(arguments.asr)
     calibration = listener.calibration if corrections else listener.calibration.without("misheard name")
     observer = Analyzer(transcriber, listener.with_calibration(calibration))
 

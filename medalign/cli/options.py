@@ -60,7 +60,10 @@ def fields_of(of: type[T], arguments: argparse.Namespace, **others: object) -> T
 def model_options(command: argparse.ArgumentParser, *, asr: bool = False, teacher: bool = False, student: bool = False) -> None:
     if asr:
         command.add_argument(
-            "--asr", default=_MODELS.asr, help=f"faster-whisper size, folder or Hub name (default: {_MODELS.asr})"
+            "--asr",
+            default=_MODELS.asr,
+            help="faster-whisper size, or folder or Hub name of one for faster-whisper or of a speech model of transformers: "
+            f"CTC or encoder-decoder (default: {_MODELS.asr})",
         )
     if teacher:
         command.add_argument("--teacher", default=_MODELS.teacher, help="text model: name, folder or Hub name")

@@ -154,7 +154,7 @@ def build_demo(
     shipped = ModelOptions()
     is_shipped = (models.asr, models.teacher, models.student) == (shipped.asr, shipped.teacher, shipped.student)
     student = CHECKPOINTS / DEFAULT_STUDENT if models.student == shipped.student else Path(models.student)
-    comparing = Comparing(lambda side: _load_candidate(registry, side, models.device), models, any_model)
+    comparing = Comparing(lambda side: _load_candidate(registry, side, models.device), models, any_model, _find_candidate)
     return build_app(
         engine, offers(load_examples(), is_shipped), 
         store=None if database == "off" else FeedbackStore(database, n_rows=feedback_rows),
@@ -166,6 +166,12 @@ def _load(models: ModelOptions) -> "Engine":
     from medalign.pipeline.analyzer import Analyzer  # imports torch: seconds that the page need not wait for
 
     return Analyzer.default(asr=models.asr, teacher=models.teacher, student=models.student, device=models.device)
+
+
+def _find_candidate(candidate: "Candidate") -> None:
+    from medalign.batch.worker import find_models
+
+    find_models(ModelOptions(candidate.asr, candidate.teacher, candidate.student))
 
 
 def _load_candidate(registry: "ModelRegistry", candidate: "Candidate", device: str) -> "tuple[Engine, int]":

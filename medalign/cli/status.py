@@ -29,6 +29,8 @@ def add_commands(commands: Commands) -> None:
         seed="draws examples and weights",
         learning_rate="at its highest",
         n_layers=("--layers", "of the teacher"),
+        tutor="a larger text model, a folder or a name on the Hub, that learns first and is then learnt from",
+        tutor_learning_rate="the tutor's, at its highest",
     )
     train.add_argument("--device", default=ModelOptions.device, help="auto, cpu or cuda")
     train.set_defaults(command=_train)

@@ -150,7 +150,7 @@ def _weights(text: str) -> LossWeights:
 def _synthesize(arguments: argparse.Namespace) -> None:
     from medalign.concepts import ConceptBank
     from medalign.training.data.consultations import read_consultations
-    from medalign.training.data.synthesis import HELD_OUT_VOICE, TRAIN_VOICES, synthesize
+    from medalign.training.data.synthesis import HELD_OUT_VOICES, TRAIN_VOICES, synthesize
     from medalign.training.data.vocabulary import practice_dialogues, term_dialogues
 
     if arguments.practice < 0:
@@ -171,7 +171,7 @@ def _synthesize(arguments: argparse.Namespace) -> None:
         arguments.out,
         n_takes=arguments.takes,
         train_voices=arguments.voices or TRAIN_VOICES,
-        valid_voices=arguments.valid_voices or (HELD_OUT_VOICE,),
+        valid_voices=arguments.valid_voices or HELD_OUT_VOICES,
         seed=arguments.seed,
     )
     print(f"{arguments.out / 'manifest.csv'}: {len(rows)} rows of {len(consultations)} consultations")

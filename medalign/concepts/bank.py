@@ -49,6 +49,9 @@ class Concept:
     broader: tuple[str, ...] = ()  # ids of concepts that say the same less exactly: of low back pain, back pain
 
 
+OF_A_PART = frozenset(stem(word) for word in ("joint", "area", "region", "muscle", "bone"))
+
+
 class ConceptBank:
     """All concepts, found by id and by the words that mean them."""
 
@@ -114,13 +117,21 @@ class ConceptBank:
 
     @cached_property
     def places(self) -> PhraseTree[dict[str, str]]:
-        """Body part -> {complaint: concept id}, by stems."""
+        """Body part -> {complaint: concept id}, by stems.
+
+        A part that is named exactly has the complaints of the part that it belongs to, too: what can be wrong with a
+        finger, can be wrong with the middle finger and with the finger joints.
+        """
         by_place: dict[tuple[str, ...], dict[str, str]] = {}
         for concept in self.concepts:
             for pattern in concept.places:
                 complaint, _, place = pattern.partition("@")
                 key = tuple(stem(text) for text in phrase_tokens(place))
                 by_place.setdefault(key, {})[complaint] = concept.concept_id
+        for key in sorted(by_place, key=len):
+            for size in range(len(key) - 1, 0, -1):
+                for shorter in (key[:size] if key[-1] in OF_A_PART else (), key[-size:]):
+                    by_place[key] = by_place.get(shorter, {}) | by_place[key]
         tree = PhraseTree[dict[str, str]]()
         for key, complaints in by_place.items():
             tree.add(key, complaints)

@@ -7,6 +7,8 @@ from medalign.concepts.tokens import words_of
 from medalign.concepts.units import HEIGHT, POUNDS, UNITS
 
 IN_FEET = words_of("foot feet tall")
+TALL = 140  # cm; no other length of a person reaches it
+ANSWER_REACH = 4  # pieces before a height that answers
 BY_WEIGHT = words_of("pounds lbs stone kilos kg")
 THINGS = words_of("box boxes dog cat bag bags suitcase lifted lifting lift carry carrying carried dumbbell weights")
 PERSONS = words_of("i'm you're he she he's she's am is about i was now")
@@ -42,14 +44,25 @@ def height(sentence: Sentence, amount: Amount, made: Quantity) -> Quantity | Non
     is_person = (amount.high >= 120 or made.unit == "m" and 1.2 <= amount.high <= 2.3) and sentence.text(
         amount.start - 1
     ) in PERSONS
+    is_person = is_person or made.unit == "cm" and amount.high >= TALL and not sentence.names
     return made if sentence.says(HEIGHT) or is_person and made.unit in ("cm", "m") else None
 
 
 def height_alone(sentence: Sentence, amount: Amount) -> Quantity | None:
-    """ "212 pounds and five eleven": feet and inches, where the weight or the height of a person is spoken of."""
+    """ "212 pounds and five eleven", "I'm six two": feet and inches, where weight or height of a person is spoken of."""
+    before, asked = sentence.text(amount.start - 1), bool(HEIGHT & set(sentence.asked)) and amount.start < ANSWER_REACH
+    is_body = sentence.says(HEIGHT | POUNDS | BY_WEIGHT) and before in PERSONS | {"and", "about"}
+    feet, inches, end = _feet(sentence, amount)
+    is_height = amount.low == amount.high and feet in (4, 5, 6) and inches < 12 and not amount.vague
+    is_plain = UNITS.longest(sentence.texts, end) is None and not sentence.text(amount.start).isdigit()
+    made = Quantity("height", f"{feet} {inches}", "ft", amount.start, end)
+    return made if (is_body or asked) and is_height and is_plain else None
+
+
+def _feet(sentence: Sentence, amount: Amount) -> tuple[int, int, int]:
+    """Feet, inches and the end of "five eleven", which is read as 511, or of "six two", which is two numbers or a list."""
     feet, inches = divmod(int(amount.high), 100)
-    is_body = sentence.says(HEIGHT | POUNDS | BY_WEIGHT) and sentence.text(amount.start - 1) in PERSONS | {"and", "about"}
-    is_height = amount.low == amount.high and feet in (4, 5, 6) and inches in (10, 11) and not amount.vague
-    is_plain = UNITS.longest(sentence.texts, amount.end) is None and not sentence.text(amount.start).isdigit()
-    made = Quantity("height", f"{feet} {inches}", "ft", amount.start, amount.end)
-    return made if is_body and is_height and is_plain else None
+    rest = sentence.amount_at(amount.end)
+    if rest and amount.high < 10 and rest.low == rest.high and not sentence.pieces[amount.end - 1].pause:
+        return int(amount.high), int(rest.high), rest.end
+    return feet, inches if inches > 9 else 12, amount.end

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from medalign.concepts.bank import ConceptBank
 from medalign.concepts.mentions import Mention
-from medalign.concepts.numbers import DOTTED, pieces_of
+from medalign.concepts.pieces import DOTTED, pieces_of
 from medalign.concepts.quantities import find_quantities
 from medalign.concepts.relations import PLAN, TIED, Place, is_of_life, is_plan, tie
 from medalign.concepts.sentence import CHANGE, Quantity, Sentence
@@ -43,6 +43,7 @@ def find_measurements(transcript: Transcript, mentions: Sequence[Mention], bank:
     """All measurements in order of time, each with the concept that it belongs to, if the words say so."""
     found: list[Measurement] = []
     before: tuple[_Said, list[Place], list[str]] | None = None
+    told: list[Measurement] = []  # in the sentence before
     scale_left, habit = 0, None
     for number, said in enumerate(_sentences(transcript)):
         pieces = pieces_of(said.words)
@@ -57,7 +58,11 @@ def find_measurements(transcript: Transcript, mentions: Sequence[Mention], bank:
         asked_medicine = next((bank[p.concept_id].label for p in before[1] if p.is_medicine), "") if before and asked else ""
         if {"many", "much"} & set(asked) and habit and number - habit[0] <= HABIT_REACH:
             asked = [*asked, *habit[1]]  # "Do you smoke?" - "Yes." - "How many a day?" - "Fifteen."
-        sentence = Sentence(pieces, medicines, asked, before_dose, asked_medicine, scale_left > 0, others)
+        question = told[-1] if asked and before and told and _others(before[0].speaker, said.speaker) else None
+        asked_value = (
+            Quantity(question.kind, question.value, question.unit, 0, 0) if question and question.kind != PLAN else None
+        )
+        sentence = Sentence(pieces, medicines, asked, before_dose, asked_medicine, scale_left > 0, asked_value, others)
         if (SMOKING | DRINKING) & set(sentence.texts):
             habit = number, [text for text in sentence.texts if text in SMOKING | DRINKING]
         scale_left = SCALE_REACH if any(f" {scale} " in f" {' '.join(sentence.texts)} " for scale in SCALES) else scale_left - 1
@@ -72,7 +77,10 @@ def find_measurements(transcript: Transcript, mentions: Sequence[Mention], bank:
             ties.append(dose.concept_id if dose and is_changed else tie(sentence, quantities, at, places, ties))
             if ties[at] is None and before and not places and quantities[at].start <= ANSWER_REACH:
                 ties[at] = _of_question(sentence, quantities[at], before[1], asked)
-        found += [_measurement(said.words, sentence, q, about) for q, about in zip(quantities, ties, strict=True)]
+        if question and _is_corrected(question, sentence, quantities):
+            found.remove(question)
+        told = [_measurement(said.words, sentence, q, about) for q, about in zip(quantities, ties, strict=True)]
+        found += told
         tied = [about for about in ties if about]
         if before and not places and len(pieces) <= SHORT and said.asks:  # "How long?" asks about what was said before
             places = before[1]
@@ -80,6 +88,17 @@ def find_measurements(transcript: Transcript, mentions: Sequence[Mention], bank:
             places = [place for place in places if place.concept_id == tied[-1]] or places
         before = said, places, sentence.texts
     return tuple(found)
+
+
+def _is_corrected(question: Measurement, sentence: Sentence, answers: Sequence[Quantity]) -> bool:
+    """Whether an answer has another number: "Five weeks of diarrhoea?" - "No, five days."."""
+    answer = answers[0] if answers else None
+    if answer is None or answer.kind != question.kind or answer.start > ANSWER_REACH or sentence.texts[0] in ("yes", "yeah"):
+        return False
+    is_same = question.unit.startswith("every") == answer.unit.startswith("every") and question.unit.endswith(
+        " ago"
+    ) == answer.unit.endswith(" ago")
+    return is_same and (answer.value, answer.unit) != (question.value, question.unit) and not sentence.medicines
 
 
 def _asks(before: _Said, said: _Said, texts: Sequence[str]) -> bool:

@@ -12,7 +12,7 @@ from itertools import count
 from medalign.concepts.answers import statuses
 from medalign.concepts.bank import ConceptBank
 from medalign.concepts.context import Context
-from medalign.concepts.numbers import pieces_of
+from medalign.concepts.pieces import pieces_of
 from medalign.concepts.quantities import find_quantities
 from medalign.concepts.readings import is_normal_temperature
 from medalign.concepts.sentence import Sentence as NumberSentence

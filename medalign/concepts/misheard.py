@@ -20,11 +20,12 @@ import numpy as np
 from rapidfuzz.distance import JaroWinkler, Levenshtein
 from rapidfuzz.process import cdist
 
-from medalign.concepts.bank import ConceptBank
+from medalign.concepts.bank import Concept, ConceptBank
 from medalign.concepts.tokens import Token, phrase_tokens
 
 CATEGORIES = ("medicine", "diagnosis")
 MAX_WORDS = 4
+MAX_NAME_WORDS = 3  # of a name; longer wordings describe
 MIN_LETTERS, MAX_LETTERS = 5, 26  # of a name; shorter ones sound like too much else
 DOUBTED = 0.5  # the recogniser's probability of a word below which it counts as odd
 COMMON = 200_000  # count in the dictionary from which on a word is an everyday word
@@ -156,11 +157,21 @@ def _names_of(bank: ConceptBank) -> _Names:
         for concept in bank.concepts
         if concept.category in CATEGORIES
         for name in (concept.label, *concept.synonyms)
+        if name == concept.label or not _is_loose(name, concept)
         if _is_unusual(name) and not (concept.system == "CUSTOM" and " " in name)  # "travel vaccination" is a kind, no name
     ]
     rows = [row for row in rows if MIN_LETTERS <= len(row[2]) <= MAX_LETTERS]
     concept_ids, names, letters = zip(*rows, strict=True)
     return _Names(concept_ids, names, letters, tuple(_code(row[2]) for row in rows))
+
+
+def _is_loose(name: str, concept: Concept) -> bool:
+    """Whether it describes rather than names ("clobbered my head on it"), or is clipped: "atorva" resembles too much else."""
+    is_clipped = any(
+        len(other) > len(name) and other.startswith(name) and other[len(name)].isalpha()
+        for other in (concept.label, *concept.synonyms)
+    )
+    return is_clipped or len(name.split()) > MAX_NAME_WORDS
 
 
 def _is_unusual(name: str) -> bool:

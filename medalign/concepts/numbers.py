@@ -1,38 +1,21 @@
-"""Numbers as they are said: digits, words, decimals, halves, "one fifty", "a couple"; and the pieces that words are read in.
+"""Numbers as they are said: digits, words, decimals, halves, "one fifty", "a couple".
 
-A word of the transcript gives one piece or several: "500mg" is "500" and "mg", "140/90" is "140 over 90". What only looks like
-a number (a date, a time of day, "4th", "T4") stays one piece and is no number. Runs of number words are read by text2num
+Runs of number words are read by text2num
 (https://pypi.org/project/text2num/); how people shorten them ("one fifty", "thirty seven two") is read here.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from text_to_num import text2num
 
+from medalign.concepts.pieces import DIGITS, FRACTIONS, Piece
 from medalign.concepts.tokens import words_of
-from medalign.core.transcript import Word
 
-_AROUND = re.compile(r"^[\"'(\[~]+|[\"')\],;:.?!…–—-]+$")
-_PAUSE = re.compile(r"[,;:.?!…–—-]+[\"')\]]*$")
-_DIGITS = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d*\.\d+|\d+")
-_D = r"(\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d*\.\d+|\d+)"
-_WITH_UNIT = re.compile(rf"{_D}([a-zµ°%][a-zµ°%/0-9^]*)")
-_RANGE = re.compile(rf"{_D}[-–—]{_D}(.*)")
-_STRENGTH = re.compile(rf"{_D}(mg|mcg|µg|g)/{_D}?(ml|mls)")
-_BARE_STRENGTH = re.compile(rf"(mg|mcg|µg|g)/{_D}(?:ml|mls)")  # "125 mg/5ml"
-DOTTED = re.compile(r"(?:[a-z]\.)+[a-z]?\.?")  # "b.d."
-_OVER = re.compile(r"(\d{2,3})/(\d{2,3})")
-_OF_TEN = re.compile(r"(\d+(?:\.\d)?)/10")
-_EVERY = re.compile(r"q(\d{1,2})h")
-FRACTIONS = {"1/2": 0.5, "1/4": 0.25, "3/4": 0.75, "½": 0.5, "¼": 0.25, "¾": 0.75}
-_NO_UNIT = re.compile(r"(?:st|nd|rd|th|s|am|pm|d|x)")
 CARDINALS = words_of(
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen "
     "nineteen twenty thirty forty fifty sixty seventy eighty ninety hundred thousand million"
 )
-FILLERS = words_of("um uh er erm ah eh hm hmm mm")
 NOUGHT = words_of("oh o nought naught zero")
 LARGE = words_of("hundred thousand million")
 AT_THIS = words_of("this that some the a no which any one's")  # "at this point five of us": no decimal
@@ -40,23 +23,16 @@ BEFORE_ONE = words_of(  # "the other one", "a big one": a pronoun
     "other the this that each every any no bottom top first last next old new big small little another which blue brown red "
     "white pink yellow long short strong wrong right left bad good worse worst best"
 )
+NO_ADJECTIVE = words_of("is was at of to on for it and or score has been were be scored got only just about now")
 PARTS = {"half": 0.5, "quarter": 0.25}
 VAGUE = {"a": 1.0, "an": 1.0, "couple": 2.0, "dozen": 12.0}
 OFTEN = {"once": 1.0, "twice": 2.0, "thrice": 3.0}
 NAMING = words_of(  # "type 2", "room 6"
     "type stage grade class room ward bed number no bay floor page step day question form section level phase group factor "
-    "aged age omega covid vitamin route junction flat channel option chapter category tier score-sheet extension"
+    "aged age omega vitamin route junction flat channel option chapter category tier score-sheet extension"
 )
+SOME_DAY = words_of("good bad normal usual busy same next other that this every per a each worst best")  # "on a bad day nine"
 MONTHS = words_of("january february march april june july august september october november december")
-
-
-@dataclass(frozen=True)
-class Piece:
-    """A part of a word as it is compared."""
-
-    text: str  # lower case, without punctuation
-    word: int  # index into the words that were read
-    pause: str = ""  # the punctuation after it
 
 
 @dataclass(frozen=True)
@@ -72,51 +48,6 @@ class Number:
     @property
     def text(self) -> str:
         return f"{self.value:.10g}"
-
-
-def pieces_of(words: Sequence[Word]) -> list[Piece]:
-    """The words in the pieces that numbers and units are read from."""
-    pieces: list[Piece] = []
-    for i, word in enumerate(words):
-        lowered = word.text.lower().replace("’", "'").replace("μ", "µ")
-        bare = _AROUND.sub("", lowered)
-        end = _PAUSE.search(lowered)
-        pause = end.group().strip("\"')]") if end and not DOTTED.fullmatch(lowered) else ""
-        if not bare:
-            if pieces and pause:
-                pieces[-1] = replace(pieces[-1], pause=pause)
-            continue
-        if bare in FILLERS:
-            if pieces and pause and not pieces[-1].pause:
-                pieces[-1] = replace(pieces[-1], pause=pause)
-            continue
-        parts = [part for part in _parts(bare) if part != "ish"] or [bare]
-        pieces += [Piece(part, i) for part in parts[:-1]] + [Piece(parts[-1], i, pause)]
-    return pieces
-
-
-def _parts(bare: str) -> list[str]:
-    if every := _EVERY.fullmatch(bare):
-        return ["every", every[1], "hours"]
-    if bare in FRACTIONS or not (bare[0].isdigit() or bare[0] == "."):
-        bare = bare.removesuffix("'s") if len(bare) > 3 and bare != "one's" else bare
-        if strength := _BARE_STRENGTH.fullmatch(bare):
-            return [strength[1], "in", strength[2], "ml"]
-        without_dots = bare.replace(".", "") if DOTTED.fullmatch(bare) else bare
-        return without_dots.split("-") if re.fullmatch(r"[a-z]+(?:-[a-z]+)+", without_dots) else [without_dots]
-    if strength := _STRENGTH.fullmatch(bare):
-        return [strength[1], strength[2], "in", strength[3], "ml"] if strength[3] else [strength[1], f"{strength[2]}/ml"]
-    if (over := _OVER.fullmatch(bare)) and bare != "24/7":
-        return [over[1], "over", over[2]]
-    if out_of := _OF_TEN.fullmatch(bare):
-        return [out_of[1], "out", "of", "10"]
-    if (spread := _RANGE.fullmatch(bare)) and (not spread[3] or _DIGITS.sub("", spread[3]) == spread[3]):
-        return [spread[1], "to", spread[2], *spread[3].strip("-").split("-")] if spread[3] else [spread[1], "to", spread[2]]
-    head, *rest = bare.split("-")
-    if rest and _DIGITS.fullmatch(head) and all(part.isalpha() for part in rest):  # "43-year-old", "4-hourly"
-        return [head, *rest]
-    glued = _WITH_UNIT.fullmatch(bare)
-    return [glued[1], glued[2]] if glued and not _NO_UNIT.fullmatch(glued[2]) else [bare]
 
 
 def find_numbers(pieces: Sequence[Piece]) -> list[Number]:
@@ -139,7 +70,7 @@ def _in_digits(pieces: Sequence[Piece], at: int) -> Number | None:
     text = pieces[at].text
     if text in FRACTIONS:
         return Number(FRACTIONS[text], at, at + 1)
-    if not _DIGITS.fullmatch(text):
+    if not DIGITS.fullmatch(text):
         return None
     value, end = float(text.replace(",", "")), at + 1
     if "." not in text and not pieces[at].pause and (decimals := _decimals(pieces, end)):
@@ -153,7 +84,8 @@ def _in_words(pieces: Sequence[Piece], at: int) -> Number | None:
     if said == "point" and (at == 0 or pieces[at - 1].text not in AT_THIS) and (decimals := _decimals(pieces, at)):
         return Number(decimals[0], at, decimals[1], in_words=True)
     first = _cardinal(pieces, at)
-    if first is None or said == "one" and at and pieces[at - 1].text in BEFORE_ONE:
+    is_pronoun = said == "one" and at > 0 and (pieces[at - 1].text in BEFORE_ONE or _is_this_one(pieces, at))
+    if first is None or is_pronoun and not (pieces[at - 1].pause and _cardinal(pieces, at + 1)):
         return None
     value, end = first
     if decimals := _decimals(pieces, end):
@@ -168,6 +100,18 @@ def _in_words(pieces: Sequence[Piece], at: int) -> Number | None:
         if decimals := _decimals(pieces, end):
             return Number(value + decimals[0], at, decimals[1], in_words=True)
     return Number(value, at, end, in_words=True)
+
+
+def _is_this_one(pieces: Sequence[Piece], at: int) -> bool:
+    """ "The slow release one,": a determiner, words that are no verb, "one", and a pause or the end."""
+    if not pieces[at].pause and at + 1 < len(pieces):
+        return False
+    for place in range(at - 1, max(-1, at - 4), -1):
+        if pieces[place].pause or pieces[place].text in NO_ADJECTIVE or pieces[place].text in CARDINALS:
+            return False
+        if pieces[place].text in ("the", "this", "that", "those", "these"):
+            return True
+    return False
 
 
 def _joined(run: Sequence[float], following: str) -> tuple[float, int] | None:
@@ -291,10 +235,13 @@ def _is_name(pieces: Sequence[Piece], number: Number) -> bool:
     text = pieces[number.start].text
     is_year = text.isdigit() and len(text) == 4 and 1900 <= number.value <= 2099 and before in ("in", "since", "of", *MONTHS)
     is_long = text.isdigit() and (len(text) > 5 or len(text) > 1 and text[0] == "0")
-    next_to = any(_DIGITS.fullmatch(other) and len(other) > 2 and "." not in other for other in (before, after))
+    next_to = any(DIGITS.fullmatch(other) and len(other) > 2 and "." not in other for other in (before, after))
     is_phone = is_long or next_to and text.isdigit() and len(text) > 2
     is_hour = before == "at" and number.value <= 12 and after in ("every", "each")  # "I wake at four every morning"
     is_clock = after in ("o'clock", "am", "pm") or text.count(":") == 1 or is_hour
     of = pieces[min(number.end + 1, len(pieces) - 1)].text if after == "of" else ""
     is_date = bool(MONTHS & {before, after, of})
-    return before in NAMING or is_year or is_phone or is_clock or is_date
+    is_covid = before == "covid" and number.value == 19
+    is_slip = before == "no" and pieces[max(0, number.start - 2)].text in CARDINALS  # "fourteen, no, forty"
+    is_slip = is_slip or before in ("day", "week", "number") and pieces[max(0, number.start - 2)].text in SOME_DAY
+    return before in NAMING and not is_slip or is_covid or is_year or is_phone or is_clock or is_date

@@ -7,17 +7,19 @@ A number counts only with a unit behind it, a name before it ("the CRP came back
 from collections.abc import Sequence
 from dataclasses import replace
 
+from medalign.concepts.bare_doses import dose_alone
 from medalign.concepts.body import height_alone
 from medalign.concepts.numbers import OFTEN
 from medalign.concepts.readings import NAME_REACH, before_name, by_name, temperature_alone
-from medalign.concepts.said_again import asked_for, corrects, said_again
+from medalign.concepts.said_again import another_value, asked_for, corrects, said_again
 from medalign.concepts.sentence import CHANGE, CHANGE_REACH, CHANGING, Amount, Quantity, Sentence, counted_from, stands_alone
 from medalign.concepts.tokens import words_of
-from medalign.concepts.unit_kinds import FORMS, dose_alone, with_unit
+from medalign.concepts.unit_kinds import FORMS, with_unit
 from medalign.concepts.units import DRINKING, SMOKING, UNITS, abbreviated, frequency, in_span, rate
 
 OF_MANY = words_of("people patients women men times cases children adults of it's they it")
 ROUTES = words_of("iv im subcut sc po orally topically inhaled subcutaneously intramuscularly intravenously thinly")
+GOING = words_of("go going goes went come coming move moving step take put put push bring drop")
 PRONOUNS = words_of("that it this them")
 KINDS_OF = words_of("more bad big full further separate or so of these those different small proper")
 VITAL_TIMES = {"breathing": "respiratory rate", "breathes": "respiratory rate", "heart": "pulse", "pulse": "pulse"}
@@ -45,6 +47,7 @@ def find_quantities(sentence: Sentence) -> list[Quantity]:
             or by_name(sentence, amount)
             or with_unit(sentence, amount)
             or before_name(sentence, amount)
+            or another_value(sentence, amount)
             or asked_for(sentence, amount)
             or temperature_alone(sentence, amount)
             or (said_again(sentence, found, amount) if found and found[-1].unit in FORMS else None)
@@ -56,7 +59,17 @@ def find_quantities(sentence: Sentence) -> list[Quantity]:
                 found.pop()
             found.append(quantity)
             reached = quantity.end
+    found = [quantity for quantity in found if not _is_window(sentence, quantity, found)]
     return _changes(sentence, sorted([*found, *_abbreviations(sentence, found)], key=lambda quantity: quantity.start))
+
+
+def _is_window(sentence: Sentence, quantity: Quantity, found: Sequence[Quantity]) -> bool:
+    """ "Three infections in the past six months": a time in which something was counted has not lasted."""
+    before = sentence.texts[max(0, quantity.start - 3) : quantity.start]
+    is_past = before[-1:] in (["past"], ["last"]) and bool({"in", "over", "within", "during"} & set(before))
+    read = {at for other in found for at in range(other.start, other.end)}
+    counts = [a for a in sentence.amounts if a.end < quantity.start and not a.vague and a.start not in read]
+    return quantity.kind == "duration" and is_past and bool(counts)
 
 
 def _blood_pressure(sentence: Sentence, amount: Amount, following: Amount | None) -> Quantity | None:
@@ -151,7 +164,8 @@ def _changed_dose(sentence: Sentence, amount: Amount) -> Quantity | None:
     match = UNITS.longest(sentence.texts, amount.end)
     units = {unit.unit for unit in match[1]} if match else {sentence.dose[1]}
     is_same = sentence.dose[1] in units and amount.value != sentence.dose[0]
-    if not (is_same and CHANGING & set(before) and PRONOUNS & set(before)):
+    goes = before[-2:-1] in (["up"], ["down"]) and GOING & set(before) and stands_alone(sentence, amount)
+    if not (is_same and (goes or CHANGING & set(before) and PRONOUNS & set(before))):
         return None
     value = f"{sentence.dose[0]}{CHANGE}{amount.value}"
     return Quantity("dose", value, sentence.dose[1], amount.start, match[0] if match else amount.end)
@@ -162,12 +176,13 @@ def _abbreviations(sentence: Sentence, found: Sequence[Quantity]) -> list[Quanti
     taken = {at for quantity in found for at in range(quantity.start, quantity.end)}
     doses = {quantity.end for quantity in found if quantity.kind == "dose" and "/" not in quantity.unit}
     doses |= {end + 1 for end in doses if sentence.text(end) in ROUTES}
+    doses |= {end for start, end, _ in sentence.medicines if start in doses}  # "six codeine a day"
     behind = doses | {end for _, end, _ in sentence.medicines}
     made: list[Quantity] = []
     if "how" in sentence.texts and {"often", "many", "much"} & set(sentence.texts):
         return made  # "How often each day?" asks
     for at, text in enumerate(sentence.texts):
-        period = rate(sentence.texts, at) if at in behind else None
+        period = rate(sentence.texts, at) if at in behind and text != "at" else None
         read = ("1", *period) if period and (at in doses or text.endswith("ly")) else abbreviated(sentence.texts, at)
         if at not in taken and read and (behind or read[0] == "every 2" or read[1] == "an hour"):
             made.append(Quantity("frequency", read[0], read[1], at, read[2]))
@@ -181,11 +196,13 @@ def _changes(sentence: Sentence, found: list[Quantity]) -> list[Quantity]:
         if quantity.kind in SPREAD:  # "going six to eight times a day"
             quantity = replace(quantity, value=quantity.value.replace(CHANGE, "-"))
         last = made[-1] if made else None
+        if last and last.kind == quantity.kind == "frequency" and quantity.start == last.end and quantity.value == "1":
+            continue  # "four times a day, every day"
         if last and (last.kind, last.unit) == (quantity.kind, quantity.unit) and last.value != quantity.value:
             between = sentence.texts[last.end : quantity.start]
             sign = "-" if quantity.kind in SPREAD else CHANGE
             is_plain = CHANGE not in last.value + quantity.value and "-" not in last.value + quantity.value
-            if is_plain and sign == CHANGE and between in (["down", "from"], ["up", "from"]):
+            if is_plain and sign == CHANGE and between in (["down", "from"], ["up", "from"], ["from"]):
                 made[-1] = replace(last, value=f"{quantity.value}{sign}{last.value}", end=quantity.end)
                 continue
             if is_plain and between in (["to"], ["down", "to"], ["up", "to"]):

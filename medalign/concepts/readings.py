@@ -1,13 +1,14 @@
 """Numbers with the name of what is measured: "the CRP came back at 112", "38.4 on the thermometer"."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 
 from medalign.concepts.body import THINGS
 from medalign.concepts.numbers import OFTEN
 from medalign.concepts.sentence import Amount, Quantity, Sentence, stands_alone
 from medalign.concepts.tokens import words_of
-from medalign.concepts.units import LINKS, PER, TIMES, UNITS, Name
+from medalign.concepts.units import LINKS, PER, PERIODS, TIMES, UNITS, Name
 
 FEVER_FROM = {"°C": 37.5, "°F": 99.5}
 NAME_REACH = 8  # pieces between a name ("my temperature was about") and its number
@@ -17,11 +18,20 @@ AGAIN = words_of(
     "hour minutes minute used be been from before up down again a gone come went came second this morning earlier year on air "
     "room percent per cent normally usually you're he's she's i'm your usual"
 )
+GUESSED = 5  # where the unit is said, values count that would be taken for another unit otherwise: "sugar 52 mg/dl"
 BEYOND = {"less": "<", "under": "<", "below": "<", "more": ">", "greater": ">", "over": ">", "above": ">"}
 AIMS = words_of(
     "keep keeping aim aiming target want like should get getting need stay stays ideal ideally goal if normal would unless "
     "until when usually people most treat bring"
 )
+TELLING = words_of(
+    "is was says said say got get gets it that at to been be were now then showed shows read reads made makes had getting "
+    "measured recorded managed hit reached dropped fell rose only and blew manage"
+)
+NEARLY = words_of("about around roughly only nearly almost just")
+COUNTED = words_of("steps calories miles kilometres reps lengths flights people patients children kids stitches")
+MOST_WHOLE = 40  # before a point that is left out
+ALIKE = 3.0  # two values of one thing differ by no more than this factor
 TAKEN_UP = (
     "it been",
     "it now",
@@ -57,16 +67,43 @@ def by_name(sentence: Sentence, amount: Amount) -> Quantity | None:
     between = sentence.texts[end : amount.start]
     others = [other.end for other in sentence.amounts if end <= other.start < amount.start]
     since = " ".join(sentence.texts[others[-1] : amount.start]) if others else ""
-    if others and (since.endswith("on") or not (set(since.split()) <= AGAIN or since.endswith(TAKEN_UP))):
+    is_again = set(since.split()) <= AGAIN or since.endswith(TAKEN_UP) or _is_again(sentence, amount, name, others)
+    if others and (since.endswith("on") or not is_again):
         return None
     if len(between) > (AGAIN_REACH if others else NAME_REACH):
         return None
     if any(p.pause and p.pause[-1] in ".?!;" for p in sentence.pieces[end - 1 : amount.start - 1]):
         return None
+    if sentence.text(amount.end) in COUNTED:
+        return None
     is_near = set(between) <= LINKS | BEYOND.keys() | {"than"}
     if not (is_near or others or stands_alone(sentence, amount) or UNITS.longest(sentence.texts, amount.end)):
         return None
-    return reading(sentence, amount, name, is_near=not others and is_near)
+    return reading(sentence, _spoken_decimal(sentence, amount, name), name, is_near=not others and is_near)
+
+
+def _is_again(sentence: Sentence, amount: Amount, name: Name, others: Sequence[int]) -> bool:
+    """Whether a number that stands alone is one more value of what was named: "but mum says thirty nine at home"."""
+    first = next((other for other in sentence.amounts if others and other.end == others[0]), amount)
+    holds = next((r for r in name.readings if r.low <= first.low and first.high <= r.high), None)
+    is_alike = holds and holds.low <= amount.low and amount.high <= holds.high and amount.value != first.value
+    is_alike = is_alike and 1 / ALIKE < amount.high / first.high < ALIKE if is_alike and first.high > 0 else False
+    said = sentence.texts[max(0, amount.start - 2) : amount.start]
+    parted = {"after", "before", "then"} & set(sentence.texts[max(others, default=0) : amount.start])
+    is_told = bool(parted) or bool(said) and (said[-1] in TELLING or said[-1] in NEARLY and said[0] in TELLING)
+    return name.group != "score" and is_alike and is_told and stands_alone(sentence, amount)
+
+
+def _spoken_decimal(sentence: Sentence, amount: Amount, name: Name) -> Amount:
+    """ "Potassium's four eight": the point is left out, where the value then is one of the test's."""
+    rest = sentence.amount_at(amount.end)
+    is_pair = rest and rest.low == rest.high < 10 and amount.low == amount.high <= MOST_WHOLE and rest.high.is_integer()
+    if not (rest and is_pair and amount.low.is_integer()) or sentence.pieces[amount.end - 1].pause or rest.vague:
+        return amount
+    value = amount.low + rest.low / 10
+    is_true = name.group == "laboratory" and name.readings[0].low <= value <= name.readings[0].high
+    is_plain = UNITS.longest(sentence.texts, rest.end) is None and sentence.text(rest.end) != "times"
+    return Amount(f"{value:g}", value, value, amount.start, rest.end) if is_true and is_plain else amount
 
 
 def before_name(sentence: Sentence, amount: Amount) -> Quantity | None:
@@ -86,11 +123,18 @@ def reading(sentence: Sentence, amount: Amount, name: Name, is_near: bool) -> Qu
     """The number as a value of what is named; None if its unit is another's or its value too odd to be meant."""
     match = UNITS.longest(sentence.texts, amount.end)
     end, units = match or (amount.end, [])
+    if name.kind == "height" and match and sentence.amount_at(end):
+        return None  # "one metre sixty two"
     said = {unit.unit for unit in units}
     is_span = sentence.text(amount.end) == "over" and sentence.text(amount.end + 2) in TIMES  # "over three days"
+    is_rate = (
+        sentence.text(amount.end) in PER
+        and not sentence.pieces[amount.end - 1].pause
+        and sentence.text(amount.end + 1) in PERIODS.keys() | TIMES.keys() | {"minute", "bit"}
+    )
     if (
         not is_span
-        and sentence.text(amount.end) in PER | words_of("times over out percent")
+        and (is_rate or sentence.text(amount.end) in words_of("times over out percent"))
         and not match
         and name.group != "score"
     ):
@@ -109,9 +153,11 @@ def reading(sentence: Sentence, amount: Amount, name: Name, is_near: bool) -> Qu
     if name.group == "laboratory":
         amount = _with_limit(sentence, amount)
     for reading in readings:
-        if reading.low <= amount.low and amount.high <= reading.high:
+        low = reading.low / GUESSED if reading.unit in said and reading.low > 0 and name.group == "laboratory" else reading.low
+        if low <= amount.low and amount.high <= reading.high:
             return Quantity(name.kind, amount.value, reading.unit, amount.start, end)
-    odd = is_near and amount.high > 0 and not amount.is_change and name.kind != "blood pressure"
+    is_medicine = any(start < amount.start and sentence.texts[start:end] for start, end, _ in sentence.medicines)
+    odd = is_near and not is_medicine and amount.high > 0 and not amount.is_change and name.kind != "blood pressure"
     return Quantity(name.kind, amount.value, readings[0].unit, amount.start, end, False) if odd else None
 
 
@@ -141,9 +187,11 @@ def temperature_alone(sentence: Sentence, amount: Amount) -> Quantity | None:
     if not (is_alone and len(decimals) == 1 and amount.low == amount.high) or sentence.medicines:
         return None
     is_answer = amount.start <= 2 and bool(sentence.asked)
+    is_read_off = amount.start > 0 and bool(sentence.pieces[amount.start - 1].pause) and amount.end == len(sentence.texts)
+    is_answer = is_answer or is_read_off  # "Right, let's see, thirty seven point one."
     before = sentence.texts[max(0, amount.start - 3) : amount.start]
     if not is_answer and not set(before) & words_of(
-        "was is it's it he she that reading reads hit up to at got been says running has had of"
+        "was is it's it he she that reading reads hit up to at got been says running has had of get gets as about around only"
     ):
         return None
     unit = "°C" if 35 <= float(whole) < 43 else "°F" if 96 <= float(whole) < 108 else None

@@ -29,7 +29,7 @@ LIFE = words_of(
     "worked work works working lived live living retired moved job school university anniversary holiday spain france abroad "
     "walk appointment doctor consultant saw gym swim swimming pilates yoga football golf carer carers nurse daughter visit "
     "visits shift shifts church shop shopping class classes lesson lessons meeting meetings cooking tv screen "
-    "supply worth prescription here sign note college prison army"
+    "check readings diary supply worth prescription here sign note college prison army"
 )
 # What is said of anybody, or of what is to come: it has not lasted, unless a medicine is taken so long.
 GENERAL = words_of(
@@ -40,14 +40,19 @@ COMING = words_of(
     "won't aim fast wait leave takes tends need needs allow avoid keep rest"
 )
 MODAL = words_of("must may might could would can can't")
-STAYING = words_of("sit upright stand lie wait avoid fast")  # what is told to do
+STAYING = words_of("easy sit upright stand lie wait avoid fast")  # what is told to do
 NOT_TO_DO = words_of("drink drive eat lift swim fly alcohol drinking driving")
+PERSONS_WEIGHT = words_of("i'm he's she's you're was is were weigh weighs weighed at to now from am")  # no loss, no gain
 FIRST_PERSON = words_of("i i've i'm i'd my me we've")
 AGED = words_of("he's she's i'm he she")
 HAPPENED = words_of("loss gain lost gained put dropped gone went grew grown been had was were happened came")
+PRONOUNS = words_of("it they them")
+DETERMINERS = words_of("the this that these those my")
 BEFORE_OTHER = words_of("after within before until by next")
 IF_REACH = 24  # pieces between a condition and its time; a medicine ends it: "if it hurts, take X for three days"
 MAX_BETWEEN = 14  # pieces between a medicine and its dose
+TAKING = words_of("take double increase reduce stop stopping reduced drop halve go come")
+OF_COUNTED = words_of("of the my your those these his her")
 NEW_MEDICINE = words_of("start starting started add adding give giving try use switch prescribe swap instead")
 OF_MEDICINE = words_of(
     "of the a an my your her his their our oral tablet tablets capsule capsules dose doses liquid solution suspension some "
@@ -82,7 +87,8 @@ def is_plan(sentence: Sentence, quantity: Quantity) -> bool:
     clause = set(texts[first:last])
     if "be" in texts[max(0, quantity.start - 2) : quantity.start]:  # "it must be six months"
         clause -= MODAL
-    if clause & STAYING and not FIRST_PERSON & clause or "don't" in clause and clause & NOT_TO_DO:
+    told = clause & STAYING or "stay" in clause and not sentence.medicines
+    if told and not FIRST_PERSON & clause or "don't" in clause and clause & NOT_TO_DO:
         return True
     is_treated = sentence.medicines or sentence.dose or DOSE_WORDS & set(texts)
     if not is_treated and (GENERAL | COMING) & clause and not FIRST_PERSON & clause and not {"been", "had"} & clause:
@@ -94,6 +100,8 @@ def is_plan(sentence: Sentence, quantity: Quantity) -> bool:
     opened = before[-1:] if before[-1:] != ["about"] else before[-2:-1]
     in_time = opened in (["in"], ["within"]) or before[-2:] == ["in", "another"]
     in_time = in_time and not HAPPENED & {*texts[first : quantity.start], *sentence.asked}
+    is_then = opened == ["after"] and quantity.end < len(texts) and sentence.text(quantity.end) != "of"
+    in_time = in_time or opened == ["after"] and not is_then and bool(NEW_MEDICINE & clause or TAKING & clause)
     in_time = in_time or before[-2:] == ["the", "next"] and before[:1] != ["for"]
     since = max([quantity.start - IF_REACH, 0, *(end for _, end, _ in sentence.medicines if end <= quantity.start)])
     conditional = bool({"if", "unless"} & set(texts[since : quantity.start]))
@@ -142,7 +150,8 @@ def tie(
     with_last = at > 0 and _goes_with(sentence, quantities[at - 1], quantity, places, ties[at - 1])
     if quantity.kind == "dose":
         following = quantities[at + 1] if at + 1 < len(quantities) else quantity
-        is_counted = following.start == quantity.end  # "two 5 mg tablets of X"
+        of = set(sentence.texts[quantity.end : following.start])  # "two 5 mg tablets of X", "six of the 5 mg tablets"
+        is_counted = following.kind == "dose" and following.start - quantity.end <= 3 and of <= OF_COUNTED
         return _of_dose(sentence, quantity, following.end if is_counted else quantity.end, places)
     if quantity.kind == "frequency":
         counted = [p for p in places if p.start in (quantity.end, quantity.end + 1) and not p.is_medicine]
@@ -150,6 +159,8 @@ def tie(
             return counted[0].concept_id
         return ties[at - 1] if with_last else _in_clause(sentence, quantities, at, places)
     if quantity.kind == "weight":
+        if sentence.text(quantity.start - 1) in PERSONS_WEIGHT:
+            return None
         places = [place for place in places if place.concept_id in ("HP:0001824", "HP:0004324")]  # loss and gain
         return next((place.concept_id for place in places), None)
     if quantity.kind == "pain score":
@@ -185,8 +196,18 @@ def _of_dose(sentence: Sentence, quantity: Quantity, end: int, places: Sequence[
     if not near or quantity.start - near[-1].end > MAX_BETWEEN:
         return None
     between = texts[near[-1].end : quantity.start]
-    is_other = set(between) & NEW_MEDICINE and set(between) & CLAUSE
+    clauses = [at for at, text in enumerate(between) if text in CLAUSE]
+    is_other = bool(clauses) and bool(NEW_MEDICINE & set(between[clauses[0] :]))  # "X stops and we start 5 mg"
     return None if is_other else near[-1].concept_id
+
+
+def _topic(sentence: Sentence, quantity: Quantity, places: Sequence[Place]) -> Place | None:
+    """ "It wakes me twice a night, the cough": what "it" was."""
+    last = places[-1] if places else None
+    if last is None or last.end != len(sentence.texts) or last.start <= quantity.end or not PRONOUNS & set(sentence.texts):
+        return None
+    is_set_off = sentence.text(last.start - 1) in DETERMINERS and bool(sentence.pieces[last.start - 2].pause)
+    return last if is_set_off else None
 
 
 def _in_clause(sentence: Sentence, quantities: Sequence[Quantity], at: int, places: Sequence[Place]) -> str | None:
@@ -195,6 +216,8 @@ def _in_clause(sentence: Sentence, quantities: Sequence[Quantity], at: int, plac
     first, last = clause_of(sentence, quantity)
     if sentence.text(quantity.start - 1) in BEFORE_OTHER:
         return None
+    if topic := _topic(sentence, quantity, places):
+        return topic.concept_id
     inside = [place for place in places if first <= place.start and place.end <= last]
     earlier = [place for place in inside if place.end <= quantity.start]
     if earlier:

@@ -4,21 +4,22 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
+from medalign.concepts.bare_doses import MOST_TABLETS, bare_unit
 from medalign.concepts.numbers import OFTEN
 from medalign.concepts.readings import NAME_REACH, reading
-from medalign.concepts.sentence import CHANGE, Amount, Quantity, Sentence, named, stands_alone
+from medalign.concepts.sentence import CHANGE, CORRECTING, WITH_CORRECTION, Amount, Quantity, Sentence, named, stands_alone
 from medalign.concepts.tokens import words_of
-from medalign.concepts.unit_kinds import MOST_TABLETS, bare_unit
 from medalign.concepts.units import DRINKING, LABORATORY, SMOKING, TIMES, UNITS, rate
 
-CORRECTING = words_of("sorry no actually rather correction well wait mean lie oops")
-WITH_CORRECTION = words_of("i i'm of or that make that's it's a tell it is should be maybe let me say more like oh the my")
-GOES_ON = words_of("and then to on another of or is was up maybe but now usually be been nearer usual")
+GOES_ON = words_of(
+    "and then to on another of or is was up maybe but now usually be been nearer usual sometimes even perhaps possibly"
+)
 MAYBE = words_of("maybe or perhaps possibly sometimes even occasionally probably")
 OF = words_of("of the my your his her oral")
 MEASURED = LABORATORY | {"temperature", "pulse", "respiratory rate", "oxygen saturation", "peak flow"}
 MEASURED_FACTOR = 3.0
 WHEN = ("long", "when", "often", "times", "many")  # questions for no dose
+BRIEF_ANSWER = 6  # the same, with a "no" or "more like" before it
 SHORT_ANSWER = 4  # pieces of an answer that is little more than a number
 FACTOR = 12.0  # doses of one medicine in one sentence seldom differ by more
 
@@ -52,7 +53,11 @@ def said_again(sentence: Sentence, found: Sequence[Quantity], amount: Amount) ->
     if "maximum" in texts[max(0, amount.start - 2) : amount.start]:
         return None
     if (
-        last.kind == "dose" and before not in ("by", "than") and amount.high <= 12 and (period := rate(texts, amount.end))
+        last.kind == "dose"
+        and before not in ("by", "than")
+        and amount.high <= 12
+        and (period := rate(texts, amount.end))
+        and texts[amount.end] not in ("on", "at")
     ):  # "one sachet, but I have three a day"
         return Quantity("frequency", amount.value, period[0], amount.start, period[1])
     if last.kind in ("alcohol", "tobacco") and (period := rate(texts, amount.end)):  # "two beers a night, three at the weekend"
@@ -66,23 +71,34 @@ def said_again(sentence: Sentence, found: Sequence[Quantity], amount: Amount) ->
         return again
     if last.kind in ("dose", "tobacco", "alcohol") and between and between[-1] == "from" and len(between) <= 2:
         return replace(last, value=f"{amount.value}{CHANGE}{last.value}", end=amount.end)
+    if between == ["to"] and sentence.text(last.start - 1) == "from" and amount.value != last.value:
+        return replace(last, value=f"{last.value}{CHANGE}{amount.value}", end=amount.end)
     opened = before in GOES_ON or amount.start > 0 and bool(sentence.pieces[amount.start - 1].pause)
     if last.kind == "pain score":
         return again if amount.high <= 10 and opened else None
-    is_body = last.kind == "weight" and before in ("i'm", "he's", "she's", "now", "down", "up")
+    near = texts[amount.start - 2] if before in ("nearer", "about", "nearly", "over", "under", "more") else before
+    is_now = texts[amount.end : amount.end + 1] in (["now"], ["today"]) or not amount.low.is_integer()
+    is_body = near in ("he", "she") and is_now or texts[amount.start - 2 : amount.start] in (["you", "were"], ["i", "was"])
+    is_body = last.kind == "weight" and (is_body or near in ("i'm", "you're", "he's", "she's", "now", "down", "up"))
     if is_body or last.kind in MEASURED and before in ("and", "then"):
         first = float(re.split(f"[-{CHANGE} ]", last.value.lstrip("<>"))[0])
         is_alike = 1 / MEASURED_FACTOR < amount.high / first < MEASURED_FACTOR or before in ("down", "up")
         return again if is_alike else None
+    return _dose_again(sentence, last, again, amount) if last.kind == "dose" and opened else None
+
+
+def _dose_again(sentence: Sentence, last: Quantity, again: Quantity, amount: Amount) -> Quantity | None:
+    """ "12 units in the morning and 16 at night", "40 mg, two in the morning", "it was 5 mg, put it up to 10"."""
+    texts, before, between = sentence.texts, sentence.text(amount.start - 1), sentence.texts[last.end : amount.start]
     others = any(last.end <= at and not set(texts[last.end : at]) <= OF for at, _, _ in sentence.medicines)
     is_count = (
         last.unit in ("mg", "mcg") and amount.high <= 4 and texts[amount.end : amount.end + 1] in (["in"], ["at"], ["with"])
     )
-    if last.kind == "dose" and opened and is_count and not others and amount.high * FACTOR < float(last.value.split("-")[0]):
+    if is_count and not others and amount.high * FACTOR < float(last.value.split("-")[0]):
         return replace(again, unit="tablets")  # "40 mg, two in the morning"
     low, high = amount.low * FACTOR, amount.high / FACTOR
     size = max(float(part) for part in last.value.replace(CHANGE, "-").split("-") if part)
-    if last.kind != "dose" or others or not opened or not high <= size <= low or sentence.names or before in ("at", "by"):
+    if others or not high <= size <= low or sentence.names or before in ("at", "by"):
         return None
     is_raised = before == "to" and {"it", "that", "this"} & set(between) and last.value.replace(".", "").isdigit()
     return replace(last, value=f"{last.value}{CHANGE}{amount.value}", end=amount.end) if is_raised else again
@@ -98,6 +114,18 @@ def _or_more(sentence: Sentence, last: Quantity, amount: Amount) -> Quantity | N
     end = amount.end + is_times
     is_last = end == len(sentence.texts) or bool(sentence.pieces[end - 1].pause)
     return replace(last, value=f"{last.value}-{amount.value}", end=end) if is_last else None
+
+
+def another_value(sentence: Sentence, amount: Amount) -> Quantity | None:
+    """ "Four times a day?" - "No, three.": a number alone in place of the one that was asked about."""
+    last = sentence.asked_value
+    is_brief = len(sentence.texts) <= BRIEF_ANSWER and amount.end == len(sentence.texts)
+    if last is None or not is_brief or amount.vague or sentence.medicines or sentence.names or "/" in last.value:
+        return None
+    if sentence.texts[amount.start] in OFTEN and (last.kind != "frequency" or amount.low == 1):  # "just the once"
+        return None
+    value = f"every {amount.value}" if last.value.startswith("every ") else amount.value
+    return replace(last, value=value, start=amount.start, end=amount.end)
 
 
 def asked_for(sentence: Sentence, amount: Amount) -> Quantity | None:

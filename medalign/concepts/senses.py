@@ -15,10 +15,12 @@ from medalign.core.transcript import Transcript
 
 ROUNDING_S = 0.005  # times may have been through a file
 # A limit or an aim, where it stands right before a number: "stay under 130 over 80", "the target is 120 over 80".
-LIMITS = words_of("under below above over least most target goal aim aiming should ideally ideal range limit recommended")
+LIMITS = words_of("target goal aim aiming should ideally ideal range limit recommended")
 LIMIT_PHRASES = (
     "less than",
     "more than",
+    "a normal",
+    "a healthy",
     "normal is",
     "normal would be",
     "normal range",
@@ -37,9 +39,16 @@ LIMIT_PHRASES = (
     "the cut off",
     "the limit",
 )
+QUESTIONS = words_of("are is do does did have has any how what when where who why which can could would shall was were have")
 HEDGES = words_of("maybe probably perhaps likely possibly most more not sure i think guess suppose")
 PERSONS_OWN = words_of("i'm you're he's she's my your his her")
+WISHES = words_of(
+    "want wants wanted hope hoping trying try like aiming plan need needs"
+)  # "I want to get down to eleven stone"
+BEYOND = words_of("under below above over least most")  # right before a number only: not "all over the place, 4.6"
+BEYOND_REACH = 2  # words
 LIMIT_REACH = 5  # words
+WISH_REACH = 9  # words
 
 
 def number_senses(transcript: Transcript, measurements: Sequence[Measurement]) -> tuple[Status, ...]:
@@ -67,6 +76,8 @@ def _sense(said: list[list[Token]], place: tuple[int, int, int], context: Contex
         is_parted = any(token.pause for token in sentence[trigger[2] - 1 : start])
         if context.status == "uncertain" and words <= HEDGES or context.status == "negated" and is_parted:
             return "present"  # "maybe ten a day", "you have no temperature, 36.5"
+    if context.status in ("asked", "uncertain") and _is_told_first(sentence, place):
+        return "present"  # "Your pulse is 52, are you a runner?"
     if (
         context.status == "negated"
         and trigger
@@ -78,6 +89,14 @@ def _sense(said: list[list[Token]], place: tuple[int, int, int], context: Contex
     return "uncertain" if context.status == "present" and _is_limit(sentence, start) else context.status
 
 
+def _is_told_first(sentence: list[Token], place: tuple[int, int, int]) -> bool:
+    """Whether the question starts only after the number, behind a comma: "ten a day, is that right?" still asks about it."""
+    rest = [token.text for token in sentence[place[2] :]]
+    is_parted = bool(sentence[place[2] - 1].pause)
+    opens = {token.text for token in sentence[: min(2, place[1])]} & (QUESTIONS | {"if"})
+    return is_parted and not opens and bool(rest) and rest[0] in QUESTIONS and not {"that", "right", "it"} & set(rest[1:3])
+
+
 def _is_limit(sentence: list[Token], start: int) -> bool:
     before = [token.text for token in sentence[max(0, start - LIMIT_REACH) : start]]
     numbers = [at for at, text in enumerate(before) if text.isdigit() or text in CARDINALS]
@@ -85,6 +104,11 @@ def _is_limit(sentence: list[Token], start: int) -> bool:
     said = f" {' '.join(before)} "
     if PERSONS_OWN & set(before):  # "normally you're 400"
         said = said.replace(" normally ", " ")
+    wished = {token.text for token in sentence[max(0, start - WISH_REACH) : start]} & WISHES
+    if wished and set(before) & {"get", "be", "getting", "reach", "lose"} and "to" in before:
+        return True
+    if BEYOND & set(before[-BEYOND_REACH:]):
+        return True
     return any(text in LIMITS for text in before) or any(f" {phrase} " in said for phrase in LIMIT_PHRASES)
 
 

@@ -1,11 +1,12 @@
 """What numbers are read from, a sentence of one speaker, and what is read: a quantity at its pieces."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from medalign.concepts.numbers import CARDINALS, OFTEN, Number, Piece, find_numbers
+from medalign.concepts.numbers import CARDINALS, OFTEN, Number, find_numbers
+from medalign.concepts.pieces import Piece
 from medalign.concepts.tokens import words_of
-from medalign.concepts.units import NAMES, TIMES, UNITS, Name
+from medalign.concepts.units import NAMES, PERIODS, TIMES, UNITS, Name
 
 BEFORE_UNIT = words_of("of or so more good whole solid full odd long ish extra further straight")
 
@@ -41,6 +42,9 @@ CHANGING = words_of(
     "push made"
 )
 RANGING = words_of("anywhere anything somewhere ranging range ranges ranged vary varies varied run running runs fluctuating")
+CORRECTING = words_of("sorry no actually rather correction well wait mean lie oops")
+WITH_CORRECTION = words_of("i i'm of or that make that's it's a tell it is should be maybe let me say more like oh the my")
+COMPOUND = words_of("foot feet stone pounds metre")  # "five foot six, nine stone": no list
 STREETS = words_of("road street lane avenue crescent terrace rd st ave")
 TIMED = words_of("seconds minutes hours days weeks months years times a per or")
 CHANGE_REACH = 8  # pieces before a number in which a word may say that it changes
@@ -63,9 +67,13 @@ class Amount:
         return CHANGE in self.value
 
 
-def find_amounts(pieces: Sequence[Piece]) -> list[Amount]:
-    """All numbers of a sentence in order, those that belong together as one."""
-    read = find_numbers(pieces)
+def find_amounts(pieces: Sequence[Piece], names: Sequence[tuple[int, int]] = ()) -> list[Amount]:
+    """All numbers of a sentence in order, those that belong together as one; none is a part of a name ("PHQ-9")."""
+    ends = {end - 1 for _, end in names}
+    parted = [replace(piece, pause=piece.pause or "," * (at in ends)) for at, piece in enumerate(pieces)]
+    inside = {at for start, end in names for at in range(start, end)}
+    read = [number for number in find_numbers(parted) if not inside & set(range(number.start, number.end))]
+    read = [a for a, b in zip(read, [*read[1:], None], strict=False) if not (b and _is_repaired(pieces, a, b))]
     starts = {number.start for number in read if not number.vague}
     numbers = [number for number in read if not (number.vague and number.value == 1 and number.end in starts)]  # "an eight"
     found: list[Amount] = []
@@ -83,6 +91,12 @@ def find_amounts(pieces: Sequence[Piece]) -> list[Amount]:
     return found
 
 
+def _is_repaired(pieces: Sequence[Piece], a: Number, b: Number) -> bool:
+    """Whether a number was a slip of the tongue: "fourteen, no, forty"."""
+    between = {piece.text for piece in pieces[a.end : b.start]}
+    return bool(between & CORRECTING) and between <= CORRECTING | WITH_CORRECTION and not a.vague
+
+
 def _between(pieces: Sequence[Piece], a: Number, b: Number) -> str | None:
     """The sign between two numbers that belong together; None if they don't."""
     words = [piece.text for piece in pieces[a.end : b.start]]
@@ -97,6 +111,8 @@ def _between(pieces: Sequence[Piece], a: Number, b: Number) -> str | None:
     if (pieces[a.start].text in OFTEN) != (pieces[b.start].text in OFTEN) and "to" not in words and "or" not in words:
         return None
     before = [piece.text for piece in pieces[max(0, a.start - CHANGE_REACH) : a.start]]
+    if words[:1] == ["up"] and after[0] == "times" or before[-1:] and before[-1] in COMPOUND:
+        return None  # "two, up to four times a day"
     if RANGING & set(before[-3:]) and words in (["to"], ["and"], ["up", "to"]) and a.value < b.value:
         return "-"  # "anywhere from 180 to 250"
     if words == ["and"]:
@@ -136,6 +152,7 @@ class Sentence:
     dose: tuple[str, str] | None = None  # value and unit of the dose that "double that to a hundred" may change
     asked_medicine: str = ""  # "And the amlodipine?"
     scale: bool = False  # how bad something is, out of ten, has been asked for
+    asked_value: Quantity | None = None  # the number in the question: "Four times?" - "No, three."
     complaints: Sequence[tuple[int, int]] = ()  # pieces [start, end) of what is no medicine and no habit
     texts: list[str] = field(init=False)
     names: list[tuple[int, int, Name]] = field(init=False)
@@ -144,11 +161,10 @@ class Sentence:
     def __post_init__(self) -> None:
         texts = [piece.text for piece in self.pieces]
         names = named(texts)
-        inside = {at for start, end, _ in names for at in range(start, end)}
         amounts = [
             amount
-            for amount in find_amounts(self.pieces)
-            if not inside & set(range(amount.start, amount.end))
+            for amount in find_amounts(self.pieces, [(start, end) for start, end, _ in names])
+            if texts[amount.end : amount.end + 1] != ["something"]  # "eight something" is no value
             and not STREETS & set(texts[amount.end + 1 : amount.end + 2])
             and (not amount.vague or counted_from(texts, amount.end) is not None or _is_part_of(texts, amount, self.medicines))
         ]
@@ -175,7 +191,8 @@ class Sentence:
 def stands_alone(sentence: Sentence, amount: Amount) -> bool:
     """Whether nothing is counted by a number: the sentence or clause ends there, or goes on with a function word."""
     is_end = amount.end >= len(sentence.texts) or bool(sentence.pieces[amount.end - 1].pause)
-    return is_end or sentence.text(amount.end) in FOLLOWING
+    after = sentence.text(amount.end)
+    return is_end or after in FOLLOWING or after.endswith(("ing", "ly")) and after not in PERIODS
 
 
 def counted_from(texts: Sequence[str], at: int) -> int | None:

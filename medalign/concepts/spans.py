@@ -22,13 +22,17 @@ COMPLAINTS = {
 PLACE_FIRST = SKIPPABLE | words_of(
     "'s is are was were has have had been being be feel feels felt feeling get gets getting got gotten start "
     "started starts starting do does did to too still all pretty lot quite area region side muscles which going "
-    "go keeps became become both now been badly terribly bad seems and looks look looking"
+    "go goes gone went keep kept keeps became become both now been badly terribly bad seems and looks look looking"
 )
 COMPLAINT_FIRST = SKIPPABLE | words_of(
     "'s in on around across at to down up of behind under underneath inside into over with from both lower "
     "upper left right side sides top back bottom middle centre center front part area region near one hand all "
-    "whole same here is are was going through between towards mainly mostly wee"
+    "whole same here is are was going through between towards mainly mostly wee palpation palpate palpating touch "
+    "outside outer inner medial lateral anterior posterior aspect edge entire just you your here's when press pressing"
 )
+AND_OR = words_of("and or")
+# Inside a wording they deny it: of "my knee doesn't hurt", the mention begins after "doesn't", which then is its trigger.
+DENYING = words_of("not never non isn't aren't wasn't weren't hasn't haven't hadn't doesn't don't didn't")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +47,8 @@ class Span:
 
 def find_spans(sentence: list[Token], bank: ConceptBank) -> list[Span]:
     """The concepts in the words of one sentence, in order: the heaviest wording wins, and none overlap."""
-    found = _phrases(sentence, bank.phrases)
-    found += _complaints_at_places(sentence, bank.places)
+    phrases = _phrases(sentence, bank.phrases)
+    found = phrases + _as_described(_complaints_at_places(sentence, bank.places), phrases, bank)
     found.sort(key=lambda span: (-span.weight, span.end - span.start, span.start))
     free = [True] * len(sentence)
     chosen = []
@@ -62,9 +66,9 @@ def _phrases(sentence: list[Token], tree: PhraseTree[str]) -> list[Span]:
     for start, first in enumerate(sentence):
         if first.stem not in root and "=" + first.text not in root:
             continue
-        paths = [(root, start, 0, 0, 0)]  # node, next token, tokens taken, tokens skipped, tokens left in the gap
+        paths = [(root, start, 0, 0, 0, start)]  # node, next token, tokens taken, skipped and left in the gap, first token
         while paths:
-            node, at, taken, skipped, gap = paths.pop()
+            node, at, taken, skipped, gap, first_at = paths.pop()
             token = sentence[at]
             for key in (token.stem, "=" + token.text):
                 branch = node.get(key)
@@ -72,23 +76,24 @@ def _phrases(sentence: list[Token], tree: PhraseTree[str]) -> list[Span]:
                     continue
                 if value_key in branch:
                     concept_id = branch[value_key]
-                    found.append(Span(start, at + 1, concept_id, taken + (0.5 if concept_id == BLOCKED else 1)))
+                    found.append(Span(first_at, at + 1, concept_id, taken + (0.5 if concept_id == BLOCKED else 1)))
                 if at + 1 < len(sentence) and _may_go_on(sentence, at, taken + 1):
-                    paths.append((branch, at + 1, taken + 1, skipped, 0))
+                    paths.append((branch, at + 1, taken + 1, skipped, 0, first_at))
                     if GAP in branch:
-                        paths.append((branch[GAP], at + 1, taken + 1, skipped, MAX_GAP))
+                        paths.append((branch[GAP], at + 1, taken + 1, skipped, MAX_GAP, first_at))
             if at + 1 == len(sentence):
                 continue
             if gap and _may_go_on(sentence, at, taken):
-                paths.append((node, at + 1, taken, skipped, gap - 1))
-            elif taken and skipped < MAX_SKIPPED and token.text in SKIPPABLE:
-                paths.append((node, at + 1, taken, skipped + 1, gap))
+                paths.append((node, at + 1, taken, skipped, gap - 1, at + 1 if token.text in DENYING else first_at))
+            elif taken and skipped < MAX_SKIPPED and (token.text in SKIPPABLE or token.text == sentence[at - 1].text):
+                paths.append((node, at + 1, taken, skipped + 1, gap, first_at))
     return found
 
 
 def _may_go_on(sentence: list[Token], at: int, taken: int) -> bool:
-    """Commas end a wording, except around a filler ("chest, um, pain") and in long names ("hand, foot and mouth")."""
-    return not sentence[at].pause or sentence[at + 1].text in FILLERS or taken == 1 and sentence[at].text == "hand"
+    """Commas end a wording, except at a filler or a stutter ("chest, um, pain") and in "hand, foot and mouth"."""
+    goes_on = sentence[at + 1].text in FILLERS | {sentence[at].text}
+    return not sentence[at].pause or goes_on or taken == 1 and sentence[at].text == "hand"
 
 
 def _complaints_at_places(sentence: list[Token], tree: PhraseTree[dict[str, str]]) -> list[Span]:
@@ -113,12 +118,29 @@ def _complaints_at_places(sentence: list[Token], tree: PhraseTree[dict[str, str]
             concept_id = next((by_complaint[name] for name in names if name in by_complaint), None)
             if concept_id is None:
                 continue
-            if end <= at and _bridged(sentence, end, at, PLACE_FIRST):
-                options.append((at - end, 0, Span(start, at + 1, concept_id, end - start + 1)))
+            if end <= at and _bridged(sentence, end, at, PLACE_FIRST | DENYING):
+                first = max((n + 1 for n in range(end, at) if sentence[n].text in DENYING), default=start)
+                first = at if _complains(sentence, end, at) else first
+                options.append((at - end, 0, Span(first, at + 1, concept_id, end - start + 1)))
             elif start > at and _bridged(sentence, at + 1, start, COMPLAINT_FIRST):
-                options.append((start - at - 1, 1, Span(at, end, concept_id, end - start + 1)))
+                last = at + 1 if _complains(sentence, at + 1, start) else end
+                options.append((start - at - 1, 1, Span(at, last, concept_id, end - start + 1)))
         if options:
             found.append(min(options, key=lambda option: option[:2])[2])
+    return found
+
+
+def _as_described(joined: list[Span], phrases: list[Span], bank: ConceptBank) -> list[Span]:
+    """A complaint at a body part with the words that describe it: of "sharp pain in my chest", all is the chest pain."""
+    found = []
+    for span in joined:
+        general = bank[span.concept_id].broader
+        for phrase in phrases:
+            overlaps = phrase.start < span.end and span.start < phrase.end
+            if overlaps and phrase.concept_id in general:
+                weight = span.weight + phrase.weight - 1  # they share the complaint
+                span = Span(min(span.start, phrase.start), max(span.end, phrase.end), span.concept_id, weight)
+        found.append(span)
     return found
 
 
@@ -131,4 +153,11 @@ def _bridged(sentence: list[Token], start: int, end: int, allowed: frozenset[str
         not token.pause or token.text in FILLERS or follower.text in FILLERS
         for token, follower in zip(between, sentence[start : end + 1], strict=False)
     )
+    if _complains(sentence, start, end):  # a list of complaints at one body part: "pain or swelling in my knee"
+        return commas_ok and all(token.text in allowed | AND_OR or token.stem in COMPLAINTS for token in sentence[start:end])
     return commas_ok and all(token.text in allowed for token in sentence[start:end])
+
+
+def _complains(sentence: list[Token], start: int, end: int) -> bool:
+    """Whether another complaint stands in [start, end): it gets the body part's words, and this one its own alone."""
+    return any(token.stem in COMPLAINTS for token in sentence[start:end])

@@ -1,16 +1,14 @@
-"""A number with its unit as a quantity of some kind, where the words around allow it; and doses said without a unit."""
+"""A number with its unit as a quantity of some kind, where the words around allow it."""
 
 from dataclasses import replace
 
 from medalign.concepts.body import height, weight
 from medalign.concepts.numbers import OFTEN, half_after
-from medalign.concepts.sentence import CHANGING, Amount, Quantity, Sentence, counted_from
+from medalign.concepts.sentence import Amount, Quantity, Sentence, counted_from
 from medalign.concepts.tokens import words_of
 from medalign.concepts.units import (
     ALCOHOL,
-    BARE_UNITS,
     DRINKING,
-    LINKS,
     NOT_ALCOHOL,
     SMOKING,
     SOFT_FORMS,
@@ -21,22 +19,15 @@ from medalign.concepts.units import (
 )  # fmt: skip
 
 FORMS = words_of("tablet tablets capsule capsules puff puffs patch patches sachet sachets pill pills")
-AFTER_BARE = words_of(
-    "od bd tds qds bid tid qid mane nocte once twice three four at in daily a per every for and each with but then or prn "
-    "nightly weekly when as so up now by since on if before after nocte until instead still loading stat initially"
-)
 DOSED = words_of("od bd tds qds bid tid qid daily once twice eye eyes ear nostril nostrils tongue nose nightly spacer inhaler")
 FLUIDS = words_of("saline hartmann's hartmanns iv bolus drip dextrose crystalloid intravenous")
 AIR = words_of("air litres litre oxygen")
 OXYGEN = words_of("rebreathe rebreather non-rebreathe mask nasally oxygen o2 nasal prongs concentrator venturi specs")
 BOXES = words_of("box boxes pack packet bottle strip pot")
-BEGUN = words_of("start started starting stay stays commence begin")
 DETERMINERS = words_of("the my your those these his her")
 SERVED = words_of("pints drinks beers gins whiskies vodkas ciders lagers ales stouts sherries brandies rums cocktails") | {
     "gin and tonics"
 }
-MOST_TABLETS = 8  # "two paracetamol"
-HALVING = words_of("day days week weeks hour hours month months year years minute minutes pack packs bottle tablet pint")
 
 
 def with_unit(sentence: Sentence, amount: Amount) -> Quantity | None:
@@ -45,7 +36,9 @@ def with_unit(sentence: Sentence, amount: Amount) -> Quantity | None:
     if match is None:
         return _counted_strength(sentence, amount)
     end, units = match
-    if sentence.text(end - 1) in HALVING and (half := half_after(sentence.pieces, end)) and amount.low == amount.high:
+    if sentence.text(end) in ("before", "after") and units[0].unit.endswith("/hour"):  # "two milligrams an hour before bed"
+        end, units = UNITS.longest(sentence.texts[: end - 2], amount.end) or match
+    if (half := half_after(sentence.pieces, end)) and amount.low == amount.high:
         value = amount.low + half[0]  # "a week and a half"
         amount, end = replace(amount, value=f"{value:g}", low=value, high=value), half[1]
     for unit in sorted(units, key=lambda unit: unit.kind == "dose"):
@@ -56,7 +49,10 @@ def with_unit(sentence: Sentence, amount: Amount) -> Quantity | None:
 
 def _counted_strength(sentence: Sentence, amount: Amount) -> Quantity | None:
     """ "one or two 5 mg tablets": the first number counts the tablets."""
-    strength = sentence.amount_at(amount.end)
+    at = amount.end
+    while sentence.text(at) in DETERMINERS | {"of", "them"} and at - amount.end < 3:  # "six of the five milligram tablets"
+        at += 1
+    strength = sentence.amount_at(at)
     match = UNITS.longest(sentence.texts, strength.end) if strength else None
     end = next((end for start, end, _ in sentence.medicines if match and start == match[0]), match[0] if match else 0)
     form = UNITS.longest(sentence.texts, end) if match and sentence.text(end) in FORMS else None
@@ -105,7 +101,7 @@ def _alcohol(sentence: Sentence, amount: Amount, made: Quantity) -> Quantity | N
     if NOT_ALCOHOL & set(thing) and not of_alcohol or thing and not (of_alcohol or brand):
         return None
     of_alcohol = of_alcohol or brand > 0
-    end = made.end + (known or brand)
+    end = made.end + (known or brand) + 2 * (texts[made.end : made.end + 2] == ["or", "so"])
     if half := half_after(sentence.pieces, made.end):
         end = half[1]
     period = rate(texts, end)
@@ -138,7 +134,11 @@ def _dose(sentence: Sentence, amount: Amount, made: Quantity) -> Quantity | None
         match = UNITS.longest(texts, volume.end)
         if match and match[1][0].unit == "ml":
             return replace(made, value=f"{made.value}/{volume.value}", unit=f"{made.unit}/ml", end=match[0])
-    if texts[end : end + 2] == ["in", "size"]:
+    if (
+        texts[end : end + 2] == ["in", "size"]
+        or sentence.text(end) == "refill"
+        or sentence.text(end) in ("left", "remaining", "spare")
+    ):
         return None
     if sentence.text(end) == "in" and BOXES & set(texts[end + 1 : end + 3]):  # "28 tablets in a box"
         return None
@@ -155,6 +155,7 @@ def _dose(sentence: Sentence, amount: Amount, made: Quantity) -> Quantity | None
         if FLUIDS & set(texts) and made.unit == "litres":
             return made
         is_oxygen = bool(OXYGEN & set(texts)) or any(name.kind == "oxygen saturation" for _, _, name in sentence.names)
+        is_oxygen = is_oxygen or sentence.text(amount.start - 1) == "on" and bool({"percent", "%"} & set(texts))
         return replace(made, unit="l/min") if is_oxygen and made.is_plausible else None
     counts = has_medicine or (bool(DOSED & set(texts)) or "times" in texts)
     is_close = any(0 <= amount.start - last < 4 or first == end for first, last, _ in sentence.medicines)
@@ -183,16 +184,24 @@ def _duration(sentence: Sentence, amount: Amount, made: Quantity) -> Quantity | 
         is_ago = sentence.text(end + 2) == "ago"
         unit = f"{made.unit.rstrip('s')}s" + " ago" * is_ago
         return replace(made, value="1-2", unit=unit, end=end + 2 + is_ago)
+    if amount.start == 0 and amount.low == amount.high == 1 and after in SUBJECTS:  # "one minute I'm fine"
+        return None
     if before[-2:] == ["lasts", "me"] or before[-1:] in (["at"], ["until"], ["till"]):
         return None
-    if after in ("old", "olds") or texts[end : end + 2] == ["of", "age"]:
+    if after in ("old", "olds", "later", "apart", "beforehand", "afterwards") or texts[end : end + 2] == ["of", "age"]:
         return None
+    if after in ("on", "off") and made.unit in ("days", "weeks") and end + 1 == len(texts):
+        return None  # of shifts
+    if before[-1:] == ["after"] and after != "of" and not is_ago:
+        return None  # "then fifty after a fortnight"
+    if after in ("after", "before", "into") and before[-1:] != ["for"] and not is_ago:
+        return None  # "two days after I started it"
     is_sleep = made.unit in ("hours", "minutes") and sentence.says(SLEEP)
     if after in ("a", "per") and rate(texts, end) and not is_sleep:  # "seven days a week"
         return None
     if amount.vague and amount.low == 1 and made.unit != "fortnights":
         is_rate = bool(before) and (before[-1] in TIMES or before[-1] in OFTEN or UNITS.longest(texts, amount.start - 1))
-        opened = bool(set(before[-2:]) & OPENERS) or is_ago
+        opened = bool(set(before[-2:]) & OPENERS) or is_ago or texts[end : end + 2] == ["or", "so"]
         is_rate = is_rate or "how" in texts and bool({"many", "much", "often"} & set(texts))  # "how many in a week?"
         is_rate = is_rate or any(other.end == amount.start - 1 for other in sentence.amounts)  # "eight cups a day"
         if not opened or before[-1:] == ["times"] or is_rate or any(a.end == amount.start for a in sentence.amounts):
@@ -201,6 +210,7 @@ def _duration(sentence: Sentence, amount: Amount, made: Quantity) -> Quantity | 
     return replace(made, unit=unit + " ago" * is_ago, end=end + is_past, is_plausible=True) if made.is_plausible else None
 
 
+SUBJECTS = words_of("i'm i you he she it they we you're")
 SLEEP = words_of("sleep sleeps sleeping slept asleep")
 BEGINNING = words_of("started start began begun this that it came")
 ROLLING = words_of("roll rolling baccy")
@@ -215,53 +225,3 @@ def _is_when(sentence: Sentence, amount: Amount, end: int) -> bool:
         : amount.start
     ]
     return asked or "been" in sentence.texts[: amount.start] and bool(since) and not BEGINNING & set(since)
-
-
-def bare_unit(medicine: str) -> str:
-    """The unit of a dose that is said without one."""
-    return next((unit for unit, names in BARE_UNITS.items() if set(medicine.split()) & names), "mg")
-
-
-def dose_alone(sentence: Sentence, amount: Amount) -> Quantity | None:
-    """A number right behind a medicine: "naproxen stays at 250 bd", "sertraline, I think it's 50"."""
-    near = [(start, end, name) for start, end, name in sentence.medicines if end <= amount.start]
-    is_behind = bool(near) and near[-1][1] == amount.start and not sentence.pieces[amount.start - 1].pause
-    if amount.vague and any(start == amount.end for start, _, _ in sentence.medicines):  # "half of the sertraline"
-        return Quantity("dose", amount.value, "tablets", amount.start, amount.end) if amount.low < 1 else None
-    if amount.vague or sentence.texts[amount.start] in OFTEN or amount.high > 2000:
-        return None
-    after = sentence.text(amount.end)
-    following = next((other for other in sentence.amounts if other.start >= amount.end), None)
-    form = UNITS.longest(sentence.texts, following.end) if is_behind and following else None
-    if form and form[1][0].unit == "puffs":
-        return None  # "Seretide 125, two puffs": 125 belongs to the name
-    behind = next((end for start, end, _ in sentence.medicines if start == amount.end and not is_behind), None)
-    if behind and (amount.high >= 50 or not amount.low.is_integer()) and not sentence.pieces[amount.end - 1].pause:
-        return Quantity("dose", amount.value, "mg", amount.start, amount.end)  # "the five hundred metformin"
-    if behind and amount.high <= MOST_TABLETS and not sentence.pieces[amount.end - 1].pause:  # "two paracetamol"
-        form = UNITS.longest(sentence.texts, behind)
-        unit = next((unit.unit for unit in form[1] if unit.kind == "dose"), "tablets") if form else "tablets"
-        return Quantity("dose", amount.value, unit, amount.start, amount.end)
-    starts = [start for start, _, _ in sentence.medicines if after in ("of", "on") and start - amount.end in (1, 2)]
-    of = next((name for start, _, name in sentence.medicines if start in starts), "")
-    if not (near or of):
-        return None
-    start, end, name = near[-1] if not of else (0, amount.start, of)
-    if not of and sentence.text(start - 1) == "of" and any(other.end < start for other in sentence.amounts):
-        return None  # "10 ml of X at six": it has its dose
-    earlier = [other.end for other in sentence.amounts if end <= other.start < amount.start]
-    if earlier and "and" in sentence.texts[earlier[-1] : amount.start]:  # "X 40 in the morning and 20 at lunchtime"
-        end = earlier[-1]
-    between = sentence.texts[end : amount.start]
-    is_last = amount.end == len(sentence.texts) or bool(sentence.pieces[amount.end - 1].pause)
-    is_next = is_behind and any(start == amount.end for start, _, _ in sentence.medicines)  # "amlodipine five bisoprolol ten"
-    if len(between) > 8 or not set(between) <= LINKS | CHANGING or not (is_last or of or is_next or after in AFTER_BARE):
-        return None
-    is_clock = between == ["at"] and amount.high <= 12 and amount.low.is_integer() and not BEGUN & set(sentence.texts)
-    if is_clock or {"years", "aged"} & set(between):
-        return None
-    others = [other.low for other in sentence.amounts if other.high >= 50]
-    is_count = bool(others) and amount.high <= 4 and amount.low.is_integer() and not of  # "metformin 500, two with breakfast"
-    is_count = is_count or bool(of) and amount.high <= 4 and sentence.text(amount.end + 1) in DETERMINERS
-    unit = "tablets" if is_count else bare_unit(name)
-    return Quantity("dose", amount.value, unit, amount.start, amount.end)

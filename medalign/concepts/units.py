@@ -41,6 +41,9 @@ class Name:
     readings: tuple[Reading, ...]
 
 
+NO_PLURAL = words_of("weight weigh weighing heavy tall act cat fast chol mag")
+
+
 def _units() -> PhraseTree[list[Unit]]:
     rows = data_rows("units.csv")
     words_by_unit = {"@per": ["per", "a", "an", "each", "for each", "for every"]}
@@ -65,7 +68,10 @@ def _names() -> PhraseTree[Name]:
         readings = tuple(Reading("" if unit == "-" else unit, float(low), float(high)) for unit, low, high in parts)
         for words in row["words"].split("|"):
             for form in (words, re.sub("(?<=[a-z])-(?=[a-z])", " ", words)):  # hyphens between letters part pieces
-                tree.add(form.split(), Name(row["group"], row["kind"], readings))
+                name = Name(row["group"], row["kind"], readings)
+                tree.add(form.split(), name)
+                if form[-2:].isalpha() and len(form) > 2 and form not in NO_PLURAL and not form.endswith("s"):
+                    tree.add(f"{form}s".split(), name)  # "heart rates eighty eight": recognisers leave out the apostrophe
     return tree
 
 
@@ -114,6 +120,11 @@ BARE_UNITS = {
     "mcg": words_of("levothyroxine digoxin fentanyl fludrocortisone liothyronine clonidine"),
     "units": words_of("insulin lantus novorapid humalog glargine humulin levemir tresiba"),
 }
+# Medicines whose tablets hold so much that a small number counts them: "co-codamol, two up to four times a day".
+COUNTED_MEDICINES = words_of(
+    "co-codamol co-dydramol co-amoxiclav paracetamol ibuprofen metformin amoxicillin flucloxacillin naproxen nurofen panadol "
+    "aspirin co-beneldopa co-careldopa gabapentin erythromycin clarithromycin penicillin senna loperamide"
+)
 # What may stand between a name and its number.
 LINKS = words_of(
     "is at on of to the stays stay was it's it i think dose currently now about up from goes go remains down a that's be "
@@ -138,6 +149,8 @@ def frequency(texts: Sequence[str], value: str, start: int, end: int) -> Read | 
     after = list(texts[end : end + 4])
     if "every" in texts[max(0, start - 1) : start] and after[:1] and after[0] in TIMES:
         return f"every {value}", TIMES[after[0]], end + 1
+    if after[:1] and after[0] in TIMES and after[1:2] == ["apart"]:
+        return f"every {value}", TIMES[after[0]], end + 2
     if after[:1] and after[0] in EVERY and texts[start] not in OFTEN and value != "1":
         return f"every {value}", EVERY[after[0]], end + 1
     while after[:1] and after[0] in BETWEEN and "times" in after[:3]:  # "four or so times", "a couple of times"

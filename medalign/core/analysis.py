@@ -19,7 +19,7 @@ System = Literal["HPO", "ICD-10-CM", "DRUG", "CUSTOM"]
 Status = Literal["present", "negated", "resolved", "historical", "family", "hypothetical", "uncertain"]
 Action = Literal["taking", "started", "stopped", "changed", "advised", "not_taking", "asked", "reacted"]  # started: today
 Agreement = Literal["both", "teacher_only", "student_only"]
-Reason = Literal["mismatch", "transcription_error"]
+Reason = Literal["mismatch", "transcription_error", "other_language"]
 CriticalKind = Literal["negation", "number", "medicine"]
 
 

@@ -26,8 +26,8 @@ __all__ = [
 MAX_DURATION_S = 60 * 60.0
 MIN_DURATION_S = 0.5  # shorter than any word that could be checked
 MAX_BYTES = 400 * 1024 * 1024
-# A file whose header promises this much more than it holds was cut off; encoders pad by less.
-TRUNCATION_TOLERANCE_S = 1.0
+# A file whose header promises this much more than it holds was cut off; encoders pad by less. Of a short file, a share.
+TRUNCATION_TOLERANCE_S, TRUNCATION_TOLERANCE, LEAST_TOLERANCE_S = 1.0, 0.25, 0.3
 
 
 Source = str | os.PathLike | bytes | BinaryIO | np.ndarray
@@ -142,7 +142,9 @@ def _check_size(name: str, n_bytes: int, max_bytes: int) -> None:
 
 def _check_duration(recording: Recording, announced_s: float | None) -> None:
     name, duration_s = recording.name, recording.duration_s
-    if announced_s is not None and duration_s < announced_s - TRUNCATION_TOLERANCE_S:
+    promised_s = announced_s or 0.0
+    tolerance_s = min(TRUNCATION_TOLERANCE_S, max(LEAST_TOLERANCE_S, TRUNCATION_TOLERANCE * promised_s))
+    if duration_s < promised_s - tolerance_s:
         raise AudioError(
             f"'{name}' is cut off: its header announces {announced_s:.1f} s, only {duration_s:.1f} s are there; "
             "give the complete file"

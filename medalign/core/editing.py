@@ -12,10 +12,11 @@ import numpy as np
 
 from medalign.core.analysis import Correction
 from medalign.core.errors import DataError
-from medalign.core.transcript import UNKNOWN_SPEAKER, Segment, Transcript, Word
+from medalign.core.transcript import DOCTOR, PATIENT, UNKNOWN_SPEAKER, Segment, Transcript, Word
 
 MAX_TEXT = 2000  # characters of a segment
 MAX_SPEAKER = 40
+ROLES = frozenset([DOCTOR, PATIENT, UNKNOWN_SPEAKER])  # are one, however they are typed; names keep their capitals
 
 
 def edit_segment(transcript: Transcript, index: int, text: str, speaker: str) -> Transcript:
@@ -84,7 +85,9 @@ def _segment(transcript: Transcript, index: int) -> Segment:
 
 
 def _named(speaker: str) -> str:
-    name = " ".join(speaker.split()).lower() or UNKNOWN_SPEAKER
+    name = " ".join(speaker.split()) or UNKNOWN_SPEAKER
+    if name.lower() in ROLES:
+        name = name.lower()
     if len(name) > MAX_SPEAKER:
         raise DataError(f"a speaker's name of {len(name)} characters is too long; use up to {MAX_SPEAKER}")
     return name

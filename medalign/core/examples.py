@@ -13,6 +13,7 @@ from medalign.core.assets import EXAMPLES
 from medalign.core.errors import DataError
 from medalign.core.files import read_json, reading, typed
 
+COMPARED = "chest-pain"  # the example on which the page shows what the alignment adds
 _REMEDY = "write it anew with: python -m medalign.training.data.example_recordings"
 
 
@@ -79,6 +80,11 @@ def load_examples(folder: Path = EXAMPLES) -> tuple[Example, ...]:
 def analysis_path(audio_path: Path) -> Path:
     """Where `medalign precompute` keeps the result of an example's recording."""
     return audio_path.parent / "analyses" / f"{audio_path.stem}.json"
+
+
+def unaligned_path(audio_path: Path) -> Path:
+    """Where it keeps what the encoder hears there before its alignment; of `COMPARED` alone."""
+    return audio_path.parent / "unaligned" / f"{audio_path.stem}.json"
 
 
 def _load_example(script_path: Path) -> Example:

@@ -1,10 +1,43 @@
 """Answers to a question about a recording that is analysed: where a phrase is said, and why a segment is doubted."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from medalign.core.transcript import Word
+from medalign.core.analysis import Correction, Evidence
+from medalign.core.transcript import Transcript, Word
 
 SAID_FROM = 99.0  # percentile; below it, more than one text in a hundred fits better by chance
+CONTEXT = 4  # words of the same segment before and after those that were looked for
+
+
+def written(transcript: Transcript, phrase: str) -> tuple[Evidence, ...]:
+    """Where the transcript has a phrase, whatever its punctuation and capitals; its last word may be the beginning of one.
+
+    Returns:
+        In order of time; the times are those of the phrase, the text is what stands around it.
+    """
+    wanted, found = [key for word in phrase.split() if (key := _key(word))], []
+    for segment in transcript.segments:
+        words = [word for word in segment.words if _key(word.text)]
+        for i in range(len(words) - len(wanted) + 1 if wanted else 0):
+            here = words[i : i + len(wanted)]
+            keys = [_key(word.text) for word in here]
+            if keys[:-1] == wanted[:-1] and keys[-1].startswith(wanted[-1]):
+                around = words[max(0, i - CONTEXT) : i + len(wanted) + CONTEXT]
+                found.append(Evidence(here[0].start_s, here[-1].end_s, " ".join(word.text for word in around)))
+    return tuple(found)
+
+
+def found_in_words(transcript: Transcript, corrections: Sequence[Correction], phrase: str) -> tuple[Evidence, ...]:
+    """Where a phrase is written, and where words stand that sound like a name which begins so; in order of time."""
+    wanted = phrase.casefold()
+    suggested = [c for c in corrections if wanted and c.name.casefold().startswith(wanted)]
+    places = [Evidence(c.start_s, c.end_s, f"{c.said} → {c.name}?") for c in suggested]
+    return tuple(sorted([*written(transcript, phrase), *places], key=lambda place: place.start_s))
+
+
+def _key(word: str) -> str:
+    return "".join(character for character in word.casefold() if character.isalnum())
 
 
 @dataclass(frozen=True)

@@ -115,7 +115,8 @@ def resolve(name: str, *, weight_files: tuple[str, ...]) -> Weights:
 
     Args:
         name: a folder, a pinned name (`PINNED`), a faster-whisper size or `owner/repository` on the Hub.
-        weight_files: file names of which a folder must hold at least one to be this kind of model.
+        weight_files: file names of which a folder must hold at least one to be this kind of model; by the first, pinned
+            names are known to be of the kind.
 
     Raises:
         WeightsError: unknown name, unreadable folder, missing file, failed SHA-256 check, or Hub out of reach.
@@ -126,11 +127,11 @@ def resolve(name: str, *, weight_files: tuple[str, ...]) -> Weights:
         raise WeightsError(f"model folder {name} can't be read ({error.strerror}); check its permissions") from error
     if is_folder:
         return _from_folder(name, weight_files)
-    if name in PINNED and PINNED[name].weight_file in weight_files:
+    if name in PINNED and PINNED[name].weight_file == weight_files[0]:
         return _from_pin(name)
     hub_id = WHISPER_ON_HUB.get(name, name) if "model.bin" in weight_files else name
     if hub_id.count("/") != 1 or hub_id.startswith(("/", "./", "../", "~")):
-        known = sorted(n for n, pin in PINNED.items() if pin.weight_file in weight_files)
+        known = sorted(n for n, pin in PINNED.items() if pin.weight_file == weight_files[0])
         raise WeightsError(
             f"model '{name}' is neither a folder nor a known name; use one of {', '.join(known)}, "
             "an existing folder, or 'owner/name' from the Hub"

@@ -4,24 +4,36 @@ Probabilities are calibrated, so a frequency is the honest reading: of the segme
 consultations, about that many in ten were right. Tenths are as fine as that calibration supports.
 """
 
-from medalign.core.analysis import Action
+from medalign.core.analysis import Action, ConceptFinding
 
 # Of a medicine: said beside its status.
 ACTION_WORDS: dict[Action, str] = {
-    "taking": "being taken",
-    "started": "new prescription",
+    "taking": "taking",
+    "started": "started",
     "stopped": "stopped",
     "changed": "dose changed",
     "advised": "advised",
     "not_taking": "not taken",
     "asked": "asked about",
-    "reacted": "did harm",
+    "reacted": "reacted to",
 }
+TO_DO: dict[Action, str] = {"started": "to start", "stopped": "to stop", "changed": "dose to change"}  # if, or planned
 LIKELY_FROM_TENTHS = 7
 POSSIBLE_FROM_TENTHS = 4
 RAREST_PERCENT = 0.1  # the result rounds percentiles to a tenth
+FITS_FROM, FITS_LESS_FROM = 99.5, 90  # percentiles; what does not fit is below the first
 UNCLEAR_BELOW = 0.5  # the recogniser itself gives the word less than even odds
 LESS_CLEAR_BELOW = 0.8
+
+
+def done_with(concept: ConceptFinding) -> str:
+    """`taking`, `to start`, `perhaps to start`: of a medicine, where the words tell."""
+    if concept.action is None:
+        return ""
+    if concept.status != "hypothetical":
+        return ACTION_WORDS[concept.action]
+    hangs_on_something = (concept.trigger or "").lower().startswith(("if", "unless"))
+    return "perhaps " * hangs_on_something + TO_DO.get(concept.action, ACTION_WORDS[concept.action])
 
 
 def clock(seconds: float) -> str:
@@ -62,23 +74,17 @@ def likelihood(probability: float) -> str:
     return f"{frequency(probability)} ({band(probability)})"
 
 
-def better_fits(percentile: float) -> str:
-    """How many unrelated texts fit the sound better than the transcript does: `1 in 120`.
-
-    Percentiles of matching words crowd at 99.9, where a reader takes 98 for good; counted from this end, they differ.
-    """
-    percent_better = 100 - percentile
-    if percent_better < RAREST_PERCENT:
-        return "fewer than 1 in 1000"
-    if percent_better > 50:
-        return "most"
-    n = 100 / percent_better
-    return f"1 in {round(n) if n < 20 else round(n, -1) if n < 200 else round(n, -2):.0f}"
-
-
 def fit(percentile: float | None) -> str:
-    """How well sound and words fit, against texts that have nothing to do with the recording."""
-    return "no words to compare" if percentile is None else f"{better_fits(percentile)} unrelated texts would fit better"
+    """How well sound and words fit, beside texts that have nothing to do with the recording.
+
+    Args:
+        percentile: the share of them that fit worse. Those of matching words crowd at 99.9.
+    """
+    if percentile is None:
+        return "no words to compare"
+    if percentile < 50:
+        return "does not fit"
+    return "fits well" if percentile >= FITS_FROM else "fits less well" if percentile >= FITS_LESS_FROM else "fits poorly"
 
 
 def clarity(word_probability: float) -> str:
@@ -86,6 +92,11 @@ def clarity(word_probability: float) -> str:
     if word_probability < UNCLEAR_BELOW:
         return "unclear"
     return "less clear" if word_probability < LESS_CLEAR_BELOW else "clear"
+
+
+def as_name(speaker: str) -> str:
+    """`Doctor`, `Mrs Invented`."""
+    return speaker[:1].upper() + speaker[1:]
 
 
 def remaining(seconds: float | None) -> str:

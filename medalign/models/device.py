@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, TypeVar
 
+from medalign.core.abandoned import go_on
 from medalign.core.errors import WeightsError
 
 if TYPE_CHECKING:
@@ -82,7 +83,8 @@ def run_in_batches(
     """The result of each batch of items, in order.
 
     A batch that the GPU's memory doesn't hold is halved; if it doesn't hold a single item, the CPU does the rest. Either is
-    noted, and the next call begins anew: somebody else may have used that memory.
+    noted, and the next call begins anew: somebody else may have used that memory. Once nobody waits for the result any more,
+    no further batch is taken.
 
     Args:
         what: does the work, for the notice: "the student".
@@ -90,6 +92,7 @@ def run_in_batches(
     """
     first, size, is_on_cpu = 0, n_at_once, False
     while first < len(items):
+        go_on()
         batch = items[first : first + size]
         try:
             result = run(model, batch)

@@ -1,4 +1,4 @@
-"""In which sense a mention was said, whose it is, and what is done with a medicine: a small text model that reads around it.
+"""In which sense a mention was said, if in any, whose it is, and what is done with a medicine: a small text model around it.
 
 It sees the words before and after a mention with who speaks, and the mention between two marks. The network is the first
 layers of the teacher all-MiniLM-L6-v2, tuned; the embeddings of words are the teacher's own, so they are not shipped again.
@@ -6,7 +6,7 @@ layers of the teacher all-MiniLM-L6-v2, tuned; the embeddings of words are the t
 
 import copy
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
@@ -52,11 +52,16 @@ class MentionContext:
     start: int
     end: int
 
-    def without(self, at: int) -> "MentionContext":
-        """The same with one word hidden."""
-        return MentionContext(
-            (*self.words[:at], "[MASK]", *self.words[at + 1 :]), self.speakers, self.breaks, self.start, self.end
-        )
+    def cut(self, before: int, after: int) -> "MentionContext":
+        """Fewer of the words around the mention."""
+        first, last = max(0, self.start - before), min(len(self.words), self.end + after)
+        breaks = frozenset(at - first for at in self.breaks if first <= at < last)
+        return MentionContext(self.words[first:last], self.speakers[first:last], breaks, self.start - first, self.end - first)
+
+    def without(self, places: Collection[int]) -> "MentionContext":
+        """The same with some words hidden."""
+        words = tuple("[MASK]" if at in places else word for at, word in enumerate(self.words))
+        return MentionContext(words, self.speakers, self.breaks, self.start, self.end)
 
 
 @dataclass(frozen=True)
@@ -65,13 +70,17 @@ class StatusConfig:
 
     teacher: str = "all-MiniLM-L6-v2"
     teacher_revision: str = ""
-    n_layers: int = 3
+    n_layers: int = 6
     dim: int = 384
     n_heads: int = 12
     hidden_dim: int = 1536
     statuses: tuple[str, ...] = STATUSES
     owners: tuple[str, ...] = OWNERS
     actions: tuple[str, ...] = ACTIONS
+
+
+# Logits: statuses, owners, actions, and whether it is a fact.
+Heads = tuple[Float[Tensor, "n statuses"], Float[Tensor, "n owners"], Float[Tensor, "n actions"], Float[Tensor, "n 2"]]
 
 
 @dataclass(frozen=True)
@@ -81,10 +90,16 @@ class StatusPrediction:
     statuses: Float[np.ndarray, "n statuses"]
     other: Float[np.ndarray, " n"]  # that it is another person's
     actions: Float[np.ndarray, "n actions"]
+    facts: Float[np.ndarray, " n"]  # that it tells anything of a person: no general talk, and the concept is meant
+
+    def at(self, rows: Sequence[int]) -> "StatusPrediction":
+        """Of some of the mentions."""
+        chosen = np.array(rows, int)
+        return StatusPrediction(self.statuses[chosen], self.other[chosen], self.actions[chosen], self.facts[chosen])
 
 
 class StatusNetwork(nn.Module):
-    """Transformer layers as BERT has them, over given word embeddings; three heads on the states of both marks."""
+    """Transformer layers as BERT has them, over given word embeddings; four heads on the states of both marks."""
 
     def __init__(self, config: StatusConfig):
         super().__init__()
@@ -99,11 +114,10 @@ class StatusNetwork(nn.Module):
         self.status = nn.Linear(2 * config.dim, len(config.statuses))
         self.owner = nn.Linear(2 * config.dim, len(config.owners))
         self.action = nn.Linear(2 * config.dim, len(config.actions))
+        self.fact = nn.Linear(2 * config.dim, 2)
 
-    def forward(
-        self, ids: Int[Tensor, "n tokens"], words: Float[Tensor, "n tokens dim"]
-    ) -> tuple[Float[Tensor, "n statuses"], Float[Tensor, "n owners"], Float[Tensor, "n actions"]]:
-        """Logits of the three heads.
+    def forward(self, ids: Int[Tensor, "n tokens"], words: Float[Tensor, "n tokens dim"]) -> Heads:
+        """Logits of the four heads.
 
         Args:
             words: the teacher's embedding of each token.
@@ -112,10 +126,22 @@ class StatusNetwork(nn.Module):
         embedded = torch.where(is_own[..., None], self.own(ids.clamp(max=N_OWN - 1)), words)
         hidden = self.dropout(self.norm(embedded + self.position.weight[: ids.shape[1]]))
         hidden = self.layers(hidden, src_key_padding_mask=ids == PAD)
-        rows = torch.arange(len(ids), device=ids.device)
-        marked = torch.cat([hidden[rows, (ids == mark).int().argmax(1)] for mark in MARKS], 1)
-        marked = self.dropout(marked)
-        return self.status(marked), self.owner(marked), self.action(marked)
+        marked = self.dropout(states_at_marks(hidden, ids))
+        return self.status(marked), self.owner(marked), self.action(marked), self.fact(marked)
+
+
+def states_at_marks(hidden: Float[Tensor, "n tokens dim"], ids: Int[Tensor, "n tokens"]) -> Float[Tensor, "n twice_dim"]:
+    """The states of both marks, side by side."""
+    rows = torch.arange(len(ids), device=ids.device)
+    return torch.cat([hidden[rows, (ids == mark).int().argmax(1)] for mark in MARKS], 1)
+
+
+def padded(rows: Sequence[Sequence[int]]) -> Int[Tensor, "n tokens"]:
+    """Rows of token ids as one tensor."""
+    ids = torch.full((len(rows), max(map(len, rows))), PAD)
+    for i, row in enumerate(rows):
+        ids[i, : len(row)] = torch.tensor(row)
+    return ids
 
 
 class StatusClassifier:
@@ -164,7 +190,7 @@ class StatusClassifier:
         """Probabilities for each context's mention; in batches of similar length."""
         rows = [self.tokens(context) for context in contexts]
         order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
-        parts: list[list[np.ndarray]] = [[], [], []]
+        parts: list[list[np.ndarray]] = [[], [], [], []]
         in_order = [rows[i] for i in order]
         for heads in run_in_batches(
             "the status classifier", in_order, BATCH, StatusClassifier._probabilities, self, self._on_cpu
@@ -173,11 +199,11 @@ class StatusClassifier:
                 part.append(head)
         back = np.argsort(order)
         config = self.config
-        widths = (len(config.statuses), len(config.owners), len(config.actions))
-        statuses, owners, actions = (
+        widths = (len(config.statuses), len(config.owners), len(config.actions), 2)
+        statuses, owners, actions, facts = (
             np.concatenate([np.zeros((0, width), np.float32), *part])[back] for part, width in zip(parts, widths, strict=True)
         )
-        return StatusPrediction(statuses, owners[:, 1], actions)
+        return StatusPrediction(statuses, owners[:, 1], actions, facts[:, 1])
 
     @torch.inference_mode()
     def _probabilities(self, rows: Sequence[Sequence[int]]) -> list[np.ndarray]:
@@ -188,12 +214,9 @@ class StatusClassifier:
         other.network, other._embeddings, other.device = copy_to_cpu(self.network), self._embeddings.cpu(), "cpu"
         return other
 
-    def logits(self, rows: Sequence[Sequence[int]]) -> tuple[Tensor, ...]:
+    def logits(self, rows: Sequence[Sequence[int]]) -> Heads:
         """The heads' logits for rows of token ids."""
-        ids = torch.full((len(rows), max(map(len, rows))), PAD)
-        for i, row in enumerate(rows):
-            ids[i, : len(row)] = torch.tensor(row)
-        ids = ids.to(self.device)
+        ids = padded(rows).to(self.device)
         return self.network(ids, self._embeddings[ids])
 
     def tokens(self, context: MentionContext) -> list[int]:
@@ -215,6 +238,11 @@ class StatusClassifier:
             if (excess := len(ids) + 1 - MAX_TOKENS) > 0:
                 ids = [CLS, *ids[1 + min(excess, mark_at - 1) :]]
         return [*ids[: MAX_TOKENS - 1], SEP]
+
+    def vocabulary(self) -> list[str]:
+        """The token of each id."""
+        by_id = {at: word for word, at in self._tokenizer.get_vocab().items()}
+        return [by_id[at] for at in range(len(by_id))]
 
     def _pieces_of(self, word: str) -> list[int]:
         if word == "[MASK]":

@@ -65,6 +65,7 @@ class Student:
         self, config: StudentConfig, head: AlignmentHead | HeadEnsemble, encoder: AudioEncoder, *, name: str, revision: str
     ):
         self.config = config
+        self.is_aligned = True  # whether its embeddings are to mean anything in the teacher's space
         self.folder: Path | None = None  # where it was loaded from
         self.fitted_in: Path | None = None  # where its calibration, segment quality and the like lie: that folder, mostly
         self.saved_to: Path | None = None
@@ -121,7 +122,7 @@ class Student:
         config = replace(config, n_members=1, member_weights=(), adapter=AdapterConfig())
         digest = hashlib.sha256(save(head.state_dict())).hexdigest()[:REVISION_LENGTH]
         student = cls(config, head, encoder, name=UNALIGNED, revision=f"{UNALIGNED}-{digest}")
-        student.fitted_in = weights.folder
+        student.fitted_in, student.is_aligned = weights.folder, False
         return student._listening_on(device)
 
     @classmethod

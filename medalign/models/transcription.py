@@ -1,155 +1,84 @@
-"""Speech to text. The door to faster-whisper; it hands on finished values, never its own lazy ones."""
+"""Speech to text: what a recogniser is to everybody else, and which stretches of a recording it reads.
 
-import math
+Two kinds are built in: faster-whisper, and the speech models of transformers. A folder tells by its files which it holds.
+"""
+
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from importlib.metadata import version
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
 
 from medalign.core.analysis import ModelInfo
 from medalign.core.audio import SAMPLE_RATE_HZ, Recording
-from medalign.core.errors import WeightsError
-from medalign.core.files import reading
 from medalign.core.model_options import ModelOptions
-from medalign.core.transcript import Segment, Transcript, Word
-from medalign.core.weights import resolve
-from medalign.models.device import run_in_batches
+from medalign.core.transcript import Transcript
+from medalign.core.weights import INDEX_ENDING, resolve
 
-if TYPE_CHECKING:
-    from faster_whisper import WhisperModel
-
-WHAT = "the recogniser"
 DEFAULT_ASR = ModelOptions.asr
-FRAMES_PER_S = 50  # of Whisper's encoder
-# Whisper writes fluent sentences over noise. A segment that it doubts is speech, and whose words it doubts too, is dropped;
-# both bounds are the recogniser's own defaults (openai/whisper, transcribe.py), applied here to what the VAD let through.
-NO_SPEECH_PROBABILITY = 0.6
-MIN_MEAN_LOG_PROBABILITY = -1.0
-# What is written must not depend on the processor. CTranslate2 multiplies int8 by MKL on Intel and by oneDNN elsewhere, and
-# the words differ: in 41 of 221 recordings with tiny.en (assets/results/recogniser-backends.json), in none with float32.
-COMPUTE_TYPE = {"cpu": "float32", "cuda": "float16"}
-# Greedy or beam search only. faster-whisper would fall back to sampling for a segment that it doubts, from a random
-# generator that can't be seeded once it has begun: the same recording would be written differently each time.
-# No segment is conditioned on the one before, so an error can't feed itself.
-DECODING = {"beam_size": 5, "word_timestamps": True, "condition_on_previous_text": False, "temperature": 0.0}
-GPU_BATCH = 8  # stretches of at most STRETCH_S at once; on a CPU the recogniser reads on from word to word instead
+FASTER_WHISPER_FILE = "model.bin"
+# A folder must hold at least one of these; the first is faster-whisper's, the others are transformers'.
+ASR_FILES = (FASTER_WHISPER_FILE, "model.safetensors", f"model{INDEX_ENDING}", "pytorch_model.bin")
 STRETCH_S, PAUSE_S = 30.0, 2.0  # stretches are cut where nobody speaks, and at every pause as long as this
+SHORT_PAUSE_MS = 500
+SENTENCE_END = (".", "?", "!")
 
 
-class Transcriber:
-    """faster-whisper with a fixed model, device and precision."""
+@runtime_checkable
+class Scorer(Protocol):
+    """A recogniser that tells how likely it finds a text for a few seconds of sound."""
 
-    def __init__(self, name: str = DEFAULT_ASR, *, device: str = "cpu"):
-        """Load a recogniser by pinned name, faster-whisper size, folder or Hub name; float32 on CPU, float16 on GPU.
+    info: ModelInfo
 
-        Raises:
-            WeightsError: unknown name, missing or altered files, or not a CTranslate2 Whisper.
-        """
-        weights = resolve(name, weight_files=("model.bin",))
-        self._folder, self._device = weights.folder, device
-        with reading(f"'{name}' can't be loaded as a faster-whisper model", error=WeightsError, remedy="give another --asr"):
-            self._model = _load(weights.folder, device)
-        runtime = f"CTranslate2 {version('ctranslate2')}, {COMPUTE_TYPE[device]}, {device}"
-        self.info = ModelInfo(weights.name, weights.revision, runtime)
+    def encode(self, waveform: Float[np.ndarray, " samples"]) -> Float[np.ndarray, "frames dim"]: ...
 
+    def log_likelihoods(
+        self, hidden_states: Float[np.ndarray, "frames dim"], texts: Sequence[str], hotwords: str = ""
+    ) -> Float[np.ndarray, " texts"]: ...
+
+
+class Transcriber(ABC):
+    """A recogniser with a fixed model, device and precision. It holds no state between recordings.
+
+    Words have times and the recogniser's own probability. A segment has its mean log-probability where it is that of text
+    that was written token by token, as Whisper does: what was fitted on it holds for no other kind of figure.
+    """
+
+    info: ModelInfo
+
+    @abstractmethod
     def stream(self, recording: Recording) -> Iterator[Transcript]:
         """The transcript so far, after each segment; at least one value, and the last one is complete.
 
         Voice activity is detected first, so silence is never decoded. Segments without words are dropped.
         """
-        written = self._read_on(recording) if self._device == "cpu" else self._read_in_batches(recording)
-        done: tuple[Segment, ...] = ()
-        language = None
-        for found, language in written:
-            doubtful = found.no_speech_prob > NO_SPEECH_PROBABILITY and found.avg_logprob < MIN_MEAN_LOG_PROBABILITY
-            earliest_s = done[-1].end_s if done else 0.0
-            if segment := None if doubtful else _finished(found, earliest_s, recording.duration_s):
-                done = (*done, segment)
-                yield Transcript(done, language)
-        yield Transcript(done, language if done else None)
-
-    def _read_on(self, recording: Recording) -> Iterator[tuple[Any, str]]:
-        """faster-whisper's segments, one after the other, with the language."""
-        segments, info = self._model.transcribe(recording.levelled, vad_filter=True, **DECODING)
-        for found in segments:
-            yield found, info.language
-
-    def _read_in_batches(self, recording: Recording) -> Iterator[tuple[Any, str]]:
-        """The same of several stretches at a time, cut into sentences."""
-        from faster_whisper import BatchedInferencePipeline
-
-        language: str | None = None
-
-        def read(model: "WhisperModel", stretches: Sequence[dict]) -> tuple[list[Any], str]:
-            given = {"clip_timestamps": list(stretches), "batch_size": len(stretches), "language": language}
-            segments, info = BatchedInferencePipeline(model).transcribe(recording.levelled, **given, **DECODING)
-            return list(segments), info.language
-
-        for segments, language in run_in_batches(
-            WHAT, stretches_to_read(recording), GPU_BATCH, read, self._model, self._on_cpu
-        ):
-            for found in segments:
-                for sentence in _sentences(found):
-                    yield sentence, language
-
-    def _on_cpu(self) -> "WhisperModel":
-        return _load(self._folder, "cpu")
 
     def transcribe(self, recording: Recording) -> Transcript:
         """The complete transcript; without segments if there is no speech."""
         *_, transcript = self.stream(recording)
         return transcript
 
-    def encode(self, waveform: Float[np.ndarray, " samples"]) -> Float[np.ndarray, "frames dim"]:
-        """The recogniser's own hidden states, at `FRAMES_PER_S`, of a waveform of at most 30 s at 16 kHz."""
-        from faster_whisper.audio import pad_or_trim
-        from faster_whisper.transcribe import get_ctranslate2_storage
-
-        def read(model: "WhisperModel", waveforms: Sequence[np.ndarray]) -> np.ndarray:
-            (waveform,) = waveforms
-            log_mel = get_ctranslate2_storage(pad_or_trim(model.feature_extractor(waveform))[None])
-            return np.array(model.model.encode(log_mel, to_cpu=True), np.float32)[0]
-
-        (encoded,) = run_in_batches(WHAT, [waveform], 1, read, self._model, self._on_cpu)
-        return encoded[: math.ceil(len(waveform) / SAMPLE_RATE_HZ * FRAMES_PER_S)]
-
-    def log_likelihoods(
-        self, hidden_states: Float[np.ndarray, "frames dim"], texts: Sequence[str], hotwords: str = ""
-    ) -> Float[np.ndarray, " texts"]:
-        """How likely the recogniser finds each text for a few seconds of sound, natural logarithm.
-
-        Args:
-            hidden_states: a stretch of what `encode` gives.
-            hotwords: put where faster-whisper puts them: in the place of the text before.
-        """
-        from ctranslate2 import StorageView
-        from faster_whisper.tokenizer import Tokenizer
-
-        tokens = Tokenizer(self._model.hf_tokenizer, self._model.model.is_multilingual, task="transcribe", language="en")
-        before = [tokens.sot_prev, *tokens.encode(f" {hotwords}")] if hotwords else []
-        sound = StorageView.from_array(np.ascontiguousarray(hidden_states[None]))
-
-        def read(model: "WhisperModel", batch: Sequence[str]) -> float:
-            (text,) = batch
-            given = [*before, *tokens.sot_sequence], [tokens.encode(f" {text}")], 2 * len(hidden_states)
-            (aligned,) = model.model.align(sound, *given)
-            return np.log(np.maximum(aligned.text_token_probs, 1e-9)).sum()
-
-        return np.array(list(run_in_batches(WHAT, texts, 1, read, self._model, self._on_cpu)))
+    @property
+    def scorer(self) -> Scorer | None:
+        """The same, where it can weigh a name against what it wrote; without it, no name is taken for misheard."""
+        return None
 
 
-def _load(folder: Path, device: str) -> "WhisperModel":
-    from faster_whisper import WhisperModel
+def load_transcriber(name: str = DEFAULT_ASR, *, device: str = "cpu") -> Transcriber:
+    """A recogniser by pinned name, faster-whisper size, folder or Hub name: CTranslate2's Whisper or transformers' files.
 
-    from medalign.models.log_mel import PiecewiseFeatureExtractor
+    Raises:
+        WeightsError: unknown name, missing or altered files, or not a model that writes down speech.
+    """
+    weights = resolve(name, weight_files=ASR_FILES)
+    if (weights.folder / FASTER_WHISPER_FILE).is_file():
+        from medalign.models.faster_whisper import FasterWhisper
 
-    model = WhisperModel(str(folder), device=device, compute_type=COMPUTE_TYPE[device], local_files_only=True)
-    model.feature_extractor = PiecewiseFeatureExtractor(**model.feat_kwargs)
-    return model
+        return FasterWhisper(weights, device)
+    from medalign.models.speech_models import load_speech_model
+
+    return load_speech_model(weights, device)
 
 
 def speech_stretches(recording: Recording) -> Float[np.ndarray, "n 2"]:
@@ -160,65 +89,41 @@ def speech_stretches(recording: Recording) -> Float[np.ndarray, "n 2"]:
     return np.array([(s["start"], s["end"]) for s in stretches], float).reshape(-1, 2) / SAMPLE_RATE_HZ
 
 
-def stretches_to_read(recording: Recording) -> list[dict[str, float]]:
+def stretches_to_read(recording: Recording, *, at_each_pause: bool = False) -> list[dict[str, float]]:
     """Start and end, in seconds, of stretches with a voice that the recogniser takes whole, as faster-whisper wants them.
 
     Pauses shorter than PAUSE_S stay in, as they do where it reads on.
+
+    Args:
+        at_each_pause: of half a second, rather: an utterance each, where nothing else tells them apart.
     """
     from faster_whisper.vad import VadOptions, get_speech_timestamps
 
     stretches: list[dict[str, float]] = []
-    options = VadOptions(max_speech_duration_s=STRETCH_S, min_silence_duration_ms=160)  # as its own batches have it
+    silence_ms = SHORT_PAUSE_MS if at_each_pause else 160  # as its own batches have it
+    options = VadOptions(max_speech_duration_s=STRETCH_S, min_silence_duration_ms=silence_ms)
     for found in get_speech_timestamps(recording.levelled, options):
         start_s, end_s = found["start"] / SAMPLE_RATE_HZ, found["end"] / SAMPLE_RATE_HZ
-        if stretches and start_s - stretches[-1]["end"] < PAUSE_S and end_s - stretches[-1]["start"] <= STRETCH_S:
+        is_near = stretches and not at_each_pause and start_s - stretches[-1]["end"] < PAUSE_S
+        if is_near and end_s - stretches[-1]["start"] <= STRETCH_S:
             stretches[-1]["end"] = end_s
         else:
             stretches.append({"start": start_s, "end": end_s})
     return stretches
 
 
-def _sentences(found: Any) -> Iterator[Any]:
-    """A stretch as the recogniser wrote it, cut behind the ends of sentences and at pauses."""
-    words, first = found.words or [], 0
-    for i, (word, following) in enumerate(zip(words, words[1:], strict=False), 1):
-        is_end = word.word.rstrip().endswith((".", "?", "!")) and following.word[:1].isspace()
-        if is_end or following.start - word.end >= PAUSE_S:
-            yield replace(found, words=words[first:i])
-            first = i
-    yield replace(found, words=words[first:])
+def word_runs(words: Sequence[tuple[str, float, float, bool]]) -> Iterator[slice]:
+    """What a recogniser wrote at once, cut behind the ends of sentences and at pauses.
 
-
-def _finished(found: Any, earliest_s: float, duration_s: float) -> Segment | None:
-    """faster-whisper's segment as ours: whole words without blanks, times inside the recording and in order.
-
-    faster-whisper cuts before each sign that is a token of its own: " 38" ".9", " 10" ",000", " x" "-ray". Only what begins
-    with a blank begins a word; the rest belongs to the word before, which is no surer than its least sure part.
+    Args:
+        words: of each its text, start and end in seconds, and whether it begins a word.
     """
-    words: list[Word] = []
-    for part in found.words or ():
-        text = part.word.strip()
-        if not text:
-            continue
-        start_s = min(max(part.start, earliest_s), duration_s)
-        end_s = round(min(max(part.end, start_s), duration_s), 3)
-        probability = round(part.probability, 4)
-        if words and not part.word[0].isspace():
-            begun = words.pop()
-            text, probability = begun.text + text, min(begun.probability, probability)
-            start_s, end_s = begun.start_s, max(begun.end_s, end_s)
-        words.append(Word(round(start_s, 3), end_s, text, probability))
-        earliest_s = start_s
-    if not any(character.isalnum() for word in words for character in word.text):  # "." over a breath
-        return None
-    return Segment(
-        words[0].start_s,
-        max(w.end_s for w in words),
-        " ".join(w.text for w in words),
-        tuple(words),
-        mean_log_probability=round(found.avg_logprob, 4),
-        no_speech_probability=round(found.no_speech_prob, 4),
-    )
+    first = 0
+    for i, ((text, _, end_s, _), (_, start_s, _, begins)) in enumerate(zip(words, words[1:], strict=False), 1):
+        if (text.endswith(SENTENCE_END) and begins) or start_s - end_s >= PAUSE_S:
+            yield slice(first, i)
+            first = i
+    yield slice(first, None)
 
 
 def time_covered_s(transcript: Transcript) -> float:

@@ -31,17 +31,17 @@ from medalign.core.audio import Recording, Source, recording_of
 from medalign.core.editing import kept_corrections
 from medalign.core.explanation import Explanation
 from medalign.core.transcript import Transcript
-from medalign.models.device import choose_device, noting
+from medalign.models.device import choose_device, note, noting
 from medalign.models.status_classifier import StatusClassifier
 from medalign.models.student import DEFAULT_STUDENT
 from medalign.models.teacher import DEFAULT_TEACHER
-from medalign.models.transcription import DEFAULT_ASR, Transcriber, time_covered_s
+from medalign.models.transcription import DEFAULT_ASR, Transcriber, load_transcriber, time_covered_s
 from medalign.pipeline.assertion import revised
 from medalign.pipeline.calibration import Calibration
 from medalign.pipeline.critical_words import find_critical_words
 from medalign.pipeline.evidence import TextEvidence, tracks
 from medalign.pipeline.explanation import explain, utterance_points
-from medalign.pipeline.heard_language import with_heard_language
+from medalign.pipeline.heard_language import Stretches, marked, other_language, outside, unheard, with_heard_language
 from medalign.pipeline.hotword_rescoring import HotwordRescorer
 from medalign.pipeline.interleave import END, interleave
 from medalign.pipeline.listener import EncodedRecording, Listener, overlap_s
@@ -63,6 +63,7 @@ class AnnotatedTranscript:
     transcript: Transcript
     corrections: tuple[Correction, ...]
     mentions: tuple[Mention, ...]  # with those that rest on a correction
+    other_language: Stretches  # where nothing is read from the words
     window_texts: list[str]  # the words in each of the recording's windows
     window_embeddings: np.ndarray  # (n_windows, d) the teacher's, zero rows where there are no words
     evidence: TextEvidence
@@ -88,7 +89,7 @@ class Analyzer:
         Raises:
             WeightsError, CheckpointError: a name is unknown, or files are missing, altered or don't belong together.
         """
-        transcriber = Transcriber(asr, device=choose_device(device))
+        transcriber = load_transcriber(asr, device=choose_device(device))
         return cls(transcriber, Listener.default(teacher=teacher, student=student, device=device))
 
     @property
@@ -144,7 +145,7 @@ class Analyzer:
             transcript=transcript,
             corrections=annotated.corrections,
             sound_events=encoded.sound_events,
-            warnings=(*warnings_about(recording, transcript, repetitions, invented), *notices),
+            warnings=(*warnings_about(recording, transcript, repetitions, invented, annotated.other_language), *notices),
             timings_s=clock.timings(),
             **parts,
         )
@@ -195,8 +196,11 @@ class Analyzer:
         if not has_speakers:
             transcript = name_speakers(transcript, recording)
         corrections: tuple[Correction, ...] = ()
-        if is_english(transcript):
-            rescorer = HotwordRescorer(self.transcriber, recording, transcript)
+        scorer = self.transcriber.scorer
+        if scorer is None:
+            note("This recogniser can't weigh names by their sound, so no misheard medicine or disease is suggested.")
+        elif is_english(transcript):
+            rescorer = HotwordRescorer(scorer, recording, transcript)
             calibration = self.listener.calibration
             corrections = find_corrections(transcript, encoded.evidence, encoded.bank, calibration, rescorer)
         return self._annotated(transcript, corrections, encoded)
@@ -205,12 +209,14 @@ class Analyzer:
         self, transcript: Transcript, corrections: tuple[Correction, ...], encoded: EncodedRecording
     ) -> AnnotatedTranscript:
         mentions: tuple[Mention, ...] = ()
+        elsewhere = other_language(transcript, encoded, self.listener)
+        corrections = outside(corrections, elsewhere)
         if is_english(transcript):
             mentions = find_corrected_mentions(transcript, corrections, encoded.bank)
-            mentions = revised(transcript, mentions, encoded.bank)
+            mentions = revised(transcript, outside(mentions, elsewhere), encoded.bank)
         window_texts, text = self.listener.embed_window_texts(transcript, encoded)
         evidence = self.listener.text_evidence(transcript, encoded, text)
-        return AnnotatedTranscript(transcript, corrections, mentions, window_texts, text, evidence)
+        return AnnotatedTranscript(transcript, corrections, mentions, elsewhere, window_texts, text, evidence)
 
     def _encode(self, recording: Recording, custom: Sequence[Concept]) -> Iterator[tuple[EncodedRecording, float]]:
         """What the student has encoded so far, and the seconds that it took; the last is all of it.
@@ -248,16 +254,18 @@ class Analyzer:
     def _text_parts(self, annotated: AnnotatedTranscript, encoded: EncodedRecording) -> dict[str, Any]:
         """The parts of an analysis that depend on the words."""
         listener, config = self.listener, self.listener.student.config
-        transcript, mentions = annotated.transcript, annotated.mentions
+        transcript, mentions, elsewhere = annotated.transcript, annotated.mentions, annotated.other_language
+        encoded = replace(encoded, evidence=unheard(encoded.evidence, elsewhere))
         rows: tuple[ConceptFinding, ...] = ()
         critical: tuple[CriticalWord, ...] = ()
         if is_english(transcript):
             rows = listener.find_concepts(mentions, annotated.corrections, annotated.evidence, encoded)
             critical = find_critical_words(transcript, annotated.corrections, encoded.bank, listener.calibration)
+            critical = outside(critical, elsewhere)
         audio, text = listener.embed_segments(transcript, encoded)
         return {
             "concepts": rows,
-            "measurements": find_measurements(transcript, mentions, encoded.bank),
+            "measurements": outside(find_measurements(transcript, mentions, encoded.bank), elsewhere),
             "critical_words": critical,
             "alignment": Alignment(
                 window_s=config.window_s,
@@ -265,7 +273,7 @@ class Analyzer:
                 windows=_align_windows(encoded, annotated, listener.calibration),
                 tracks=tracks(rows, encoded.evidence, encoded.bank),
                 mismatch_below_percentile=listener.calibration.low_percentile,
-                segments=listener.check_segments(transcript.segments, audio, text),
+                segments=marked(listener.check_segments(transcript.segments, audio, text), elsewhere),
                 points=utterance_points(transcript.segments, audio, text),
             ),
         }

@@ -16,7 +16,8 @@ import numpy as np
 from medalign.concepts import ConceptBank
 from medalign.concepts.mentions import mention_places
 from medalign.concepts.misheard import COMMON, DOUBTED, frequency, suggest
-from medalign.concepts.numbers import find_numbers, pieces_of
+from medalign.concepts.numbers import find_numbers
+from medalign.concepts.pieces import pieces_of
 from medalign.concepts.tokens import sentences, split_word, words_of
 from medalign.core.analysis import Correction, CriticalKind, CriticalWord
 from medalign.core.transcript import Transcript, Word

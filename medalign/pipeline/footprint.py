@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from medalign.core.weights import INDEX_ENDING, n_bytes
 from medalign.models.student import ENCODER_FILE, HEAD_FILE
+from medalign.models.transcription import ASR_FILES
 from medalign.pipeline.analyzer import Analyzer
 
-ASR_FILES = ("model.bin",)
 TEACHER_FILES = ("model.safetensors", "pytorch_model.bin", f"model{INDEX_ENDING}")
 
 

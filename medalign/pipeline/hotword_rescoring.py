@@ -11,7 +11,8 @@ import numpy as np
 
 from medalign.core.audio import SAMPLE_RATE_HZ, Recording
 from medalign.core.transcript import Transcript
-from medalign.models.transcription import FRAMES_PER_S, Transcriber
+from medalign.models.faster_whisper import FRAMES_PER_S
+from medalign.models.transcription import Scorer
 
 CHUNK_S, STEP_S = 30.0, 24.0  # so that the few seconds in question lie in one chunk, wherever they are
 CONTEXT_S = 2.0  # on either side of the words in question
@@ -21,9 +22,9 @@ MARGIN_S = 0.2  # around the outermost words, which are never quite where they a
 class HotwordRescorer:
     """One recording and its transcript, rescored where it is asked for; each chunk is encoded once."""
 
-    def __init__(self, transcriber: Transcriber, recording: Recording, transcript: Transcript):
-        self.transcriber, self.recording, self.words = transcriber, recording, transcript.words
-        self.asr_revision = transcriber.info.revision
+    def __init__(self, scorer: Scorer, recording: Recording, transcript: Transcript):
+        self.scorer, self.recording, self.words = scorer, recording, transcript.words
+        self.asr_revision = scorer.info.revision
         self._chunks: dict[int, np.ndarray] = {}
 
     def log_likelihood_ratios(self, first: int, last: int, names: Sequence[str]) -> np.ndarray:
@@ -40,7 +41,7 @@ class HotwordRescorer:
         after = [words[i].text for i in inside if i > last]
         old = [word.text for word in words[first : last + 1]]
         texts = [" ".join([*before, *middle, *after]) for middle in (old, *([name] for name in names))]
-        scores = self.transcriber.log_likelihoods(sound, texts, ", ".join(names))
+        scores = self.scorer.log_likelihoods(sound, texts, ", ".join(names))
         return scores[1:] - scores[0]
 
     def _hidden_states(self, start_s: float, end_s: float) -> np.ndarray:
@@ -50,7 +51,7 @@ class HotwordRescorer:
         if chunk not in self._chunks:
             begin = round(chunk * STEP_S * SAMPLE_RATE_HZ)
             waveform = self.recording.levelled[begin : begin + round(CHUNK_S * SAMPLE_RATE_HZ)]
-            self._chunks[chunk] = self.transcriber.encode(waveform)
+            self._chunks[chunk] = self.scorer.encode(waveform)
         offset_s = chunk * STEP_S
         first, last = round((start_s - offset_s) * FRAMES_PER_S), round((end_s - offset_s) * FRAMES_PER_S)
         return self._chunks[chunk][max(0, first) : last]

@@ -23,12 +23,14 @@ from medalign.models.borrowing import BorrowingStudent, BorrowingTeacher
 from medalign.models.concept_embeddings import concept_embeddings, stored_concept_embeddings
 from medalign.models.device import choose_device, on_zero_gpu
 from medalign.models.sound_events import SoundEventDetector
+from medalign.models.spoken_language import SpokenLanguageHead
 from medalign.models.student import DEFAULT_STUDENT, Student
 from medalign.models.teacher import DEFAULT_TEACHER, Teacher
 from medalign.models.transcription import speech_stretches
 from medalign.pipeline.calibration import Calibration
 from medalign.pipeline.evidence import AudioEvidence, FusedProbabilities, TextEvidence, alternatives, findings
 from medalign.pipeline.fusion import candidate_concepts, fusion_features
+from medalign.pipeline.heard_language import heard_in_english
 from medalign.pipeline.invented_words import InventedWords, without_invented
 from medalign.pipeline.segment_quality import MIN_SEGMENT_S, mismatch_features, transcription_error_features
 
@@ -63,10 +65,12 @@ class Listener:
         bank: ConceptBank,
         *,
         detector: SoundEventDetector | None = None,
+        spoken_language: SpokenLanguageHead | None = None,
     ):
         """
         Args:
             detector: of sound events; without one, none are found.
+            spoken_language: without it, another language is told by its words only.
 
         Raises:
             WeightsError: the student was aligned with another teacher: their spaces would not match.
@@ -79,7 +83,7 @@ class Listener:
                 f"use --teacher {aligned_with[0]} or a student trained with this teacher"
             )
         self.teacher, self.student, self.calibration, self.bank = teacher, student, calibration, bank
-        self.detector = detector
+        self.detector, self.spoken_language = detector, spoken_language
         self._concept_embeddings = stored_concept_embeddings(_fitted_in(student), teacher, bank.concepts)  # (k, d)
 
     @classmethod
@@ -101,6 +105,7 @@ class Listener:
             Calibration.load(_fitted_in(loaded)),
             ConceptBank.default(),
             detector=SoundEventDetector.load(_fitted_in(loaded), loaded.encoder.dim),
+            spoken_language=SpokenLanguageHead.load(_fitted_in(loaded), loaded.encoder.dim),
         )
 
     def with_calibration(self, calibration: Calibration) -> "Listener":
@@ -225,13 +230,14 @@ class Listener:
         embedded[spoken] = self.teacher.encode([texts[i] for i in spoken])
         return texts, embedded
 
-    def preview(self, source: Source | Recording, custom: Sequence[Concept] = ()) -> tuple[ConceptFinding, ...]:
-        """Concepts in the audio alone, the likeliest first. Raises AudioError if the recording can't be used."""
+    def preview(self, source: Source | Recording, custom: Sequence[Concept] = ()) -> tuple[ConceptFinding, ...] | None:
+        """See `preview_concepts`. Raises AudioError if the recording can't be used."""
         return self.preview_concepts(self.encode(recording_of(source), custom))
 
-    def preview_concepts(self, encoded: EncodedRecording) -> tuple[ConceptFinding, ...]:
-        """What can be said before a word is written."""
-        return findings((), None, encoded.evidence, encoded.bank)
+    def preview_concepts(self, encoded: EncodedRecording) -> tuple[ConceptFinding, ...] | None:
+        """Concepts in the audio alone, the likeliest first; None where another language is likelier than English."""
+        evidence = heard_in_english(encoded, self)
+        return None if evidence is None else findings((), None, evidence, encoded.bank)
 
     def search(self, source: Source | Recording, phrase: str, n_hits: int = N_HITS) -> tuple[SearchHit, ...]:
         """Where a recording sounds most like a phrase; see `find`. Raises AudioError if the recording can't be used."""

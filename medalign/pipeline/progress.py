@@ -18,7 +18,7 @@ _BEGINS_AT = {"decode": 0.0, "transcribe": 0.02, "student": 0.65, "teacher": 0.7
 class AudioPreview:
     """What is found in the audio alone."""
 
-    concepts: tuple[ConceptFinding, ...]
+    concepts: tuple[ConceptFinding, ...] | None  # None: so far, another language is likelier than English
     until_s: float  # of the recording; what comes after has not been encoded yet
 
 

@@ -16,8 +16,13 @@ MARGIN = {"l": 110, "r": 16, "t": 16, "b": 48}
 N_BINS = 30
 
 
-def words_over_time(explanation: Explanation) -> go.Figure:
-    """A row a word, a column a piece of the sound: the brighter, the better both fit; ◆ where the transcript puts it."""
+def words_over_time(explanation: Explanation) -> go.Figure | None:
+    """A row a word, a column a piece of the sound: the brighter, the better both fit; ◆ where the transcript puts it.
+
+    None without words.
+    """
+    if not explanation.words:
+        return None
     words, slices_s = [support.word for support in explanation.words], explanation.slices_s
     rows, labels = list(range(len(words))), [plain(word.text) for word in words]
     heat = go.Heatmap(
@@ -40,9 +45,11 @@ def words_over_time(explanation: Explanation) -> go.Figure:
     return _in_rows(figure, labels)
 
 
-def word_support(explanation: Explanation) -> go.Figure:
-    """Bars to the right: the sound speaks for the word; to the left, striped: against it."""
+def word_support(explanation: Explanation) -> go.Figure | None:
+    """Bars to the right: the sound speaks for the word; to the left, striped: against it. None without words."""
     words = explanation.words
+    if not words:
+        return None
     values, labels = [w.support for w in words], [plain(w.word.text) for w in words]
     bars = go.Bar(
         orientation="h",
@@ -58,7 +65,7 @@ def word_support(explanation: Explanation) -> go.Figure:
         ],
         hovertemplate="%{hovertext}<extra></extra>",
     )
-    widest = max([abs(v) for v in values] + [0.02]) * 1.15
+    widest = max(0.02, *(abs(v) for v in values)) * 1.15
     figure = _in_rows(go.Figure(bars), labels)
     return figure.update_xaxes(
         title="against  ←   →  for", range=[-widest, widest], showticklabels=False, zeroline=True, zerolinecolor=GREY
@@ -74,7 +81,7 @@ def among_others(explanation: Explanation) -> go.Figure:
         y=counts.tolist(),
         width=float(edges[1] - edges[0]) * 0.9,
         marker={"color": GREY},
-        hovertemplate="%{y} unrelated texts<extra></extra>",
+        hovertemplate="%{y} other texts<extra></extra>",
     )
     figure = go.Figure(bars)
     figure.add_vline(x=explanation.score, line={"color": VERMILION, "width": 3})
@@ -86,21 +93,26 @@ def among_others(explanation: Explanation) -> go.Figure:
     low, high = min(edges[0], explanation.score), max(edges[-1], explanation.score)
     pad = (high - low) * 0.05
     figure.update_xaxes(title="fits worse  ←   →  fits better", range=[low - pad, high + pad], showticklabels=False)
-    figure.update_yaxes(title="Unrelated texts")
+    figure.update_yaxes(title="Other texts")
     return framed(figure, HISTOGRAM_HEIGHT, margin=MARGIN)
 
 
-def shared_space(analysis: Analysis) -> go.Figure:
-    """Every segment twice: ● where the teacher puts its words, ◇ where the student puts its sound, joined by a line."""
+def shared_space(analysis: Analysis) -> go.Figure | None:
+    """Every segment twice: ● where the teacher puts its words, ◇ where the student puts its sound, joined by a line.
+
+    None if there are too few for a map.
+    """
     pairs = analysis.alignment.points
+    if not pairs:
+        return None
     texts = [segment.text for segment in analysis.transcript.segments]
     lines_x, lines_y = ([v for p in pairs for v in (p.text[axis], p.audio[axis], None)] for axis in (0, 1))
     figure = go.Figure(
         go.Scatter(x=lines_x, y=lines_y, mode="lines", line={"color": GRID, "width": 1.5}, hoverinfo="skip", name="pairs")
     )
     for name, symbol, color, places in (
-        ("words (teacher)", "circle", BLUE, [p.text for p in pairs]),
-        ("sound (student)", "diamond-open", ORANGE, [p.audio for p in pairs]),
+        ("words", "circle", BLUE, [p.text for p in pairs]),
+        ("sound", "diamond-open", ORANGE, [p.audio for p in pairs]),
     ):
         hovertext = [f"{name}, {clock(p.start_s)}: “{plain(t)}”" for p, t in zip(pairs, texts, strict=False)]
         marker = {"symbol": symbol, "size": 9, "color": color, "line": {"width": 2, "color": color}}

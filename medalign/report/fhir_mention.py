@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from medalign.core.analysis import ConceptFinding
-from medalign.core.wording import ACTION_WORDS, clock, clock_range
+from medalign.core.wording import clock, clock_range, done_with
 from medalign.report.fhir_allergy import allergy, is_allergy
 from medalign.report.fhir_case import TERMINOLOGY, Case, coded, markdown, plain
 
@@ -68,7 +68,7 @@ def mention(concept: ConceptFinding, case: Case) -> dict | str:
         return case.resource("AllergyIntolerance", narrative, **elements, code=_code(concept), patient=case.subject, note=note)
     if concept.category == "medicine":
         said = case.said_of(concept)
-        told = f"mentioned as {concept.status}{f', {ACTION_WORDS[concept.action]}' if concept.action else ''}"
+        told = f"mentioned as {concept.status}{f', {done_with(concept)}' if concept.action else ''}"
         return case.resource(
             "MedicationStatement",
             narrative,

@@ -44,49 +44,49 @@ SOUND_SYMBOLS = {"cough": "circle", "sneeze": "star", "heavy breathing": "square
 UNRELATED_FROM = 10.0  # their percentiles are uniform, so 9 in 10 unrelated texts lie between here and the bottom
 
 
-def alignment_timeline(analysis: Analysis) -> go.Figure:
-    """How well the sound fits the transcript under it, window by window, against unrelated texts.
+def alignment_timeline(analysis: Analysis) -> go.Figure | None:
+    """How well the sound fits the transcript under it, window by window, against unrelated texts; None if nothing is said.
 
     Trace by trace: the fit, the windows that don't match, the windows without words, the sound events in a lane of their own.
     The grey band is the reference distribution.
     """
     alignment = analysis.alignment
+    is_marked = any(window.percentile is not None or window.is_mismatch for window in alignment.windows)
+    if not is_marked and not analysis.sound_events:
+        return None
     figure = go.Figure([*_fit(alignment.windows), _sound_events(analysis.sound_events)])
     threshold = max(100 - alignment.mismatch_below_percentile, BEST)
     figure.add_hrect(y0=UNRELATED_FROM, y1=WORST, fillcolor=BAND, line_width=0, layer="below", name="9 in 10 unrelated texts")
     figure.add_hrect(y0=threshold, y1=WORST, fillcolor=MISMATCH_ZONE, line_width=0, layer="below", name="mismatch zone")
     figure.add_hline(y=threshold, line={"color": VERMILION, "width": 1, "dash": "dash"}, name="mismatch threshold")
-    for percent, text in ((threshold * 1.3, "mismatch below this line"), (30, "9 in 10 unrelated texts lie here")):
+    for percent, text in ((threshold * 1.3, "listen again below this line"), (30, "other words would fit as well")):
         figure.add_annotation(
             x=0.995, xref="paper", y=math.log10(percent), text=text, showarrow=False, xanchor="right", yanchor="top",
             font={"size": 11, "color": GREY},
         )  # fmt: skip
     figure.add_annotation(  # a rotated axis title would cost a phone a sixth of its width
-        text="Unrelated texts that would fit better", showarrow=False, font={"size": 12, "color": GREY},
+        text="How well the sound fits the words", showarrow=False, font={"size": 12, "color": GREY},
         x=0, xref="paper", xshift=8 - MARGIN["l"], xanchor="left", y=1.06, yref="paper", yanchor="bottom",
     )  # fmt: skip
     figure.update_yaxes(
         type="log", range=[math.log10(SOUNDS * 1.6), math.log10(BEST / 1.5)], tickvals=[SOUNDS, 100, 10, 1, 0.1],
-        ticktext=["heard, not said", "all", "1 in 10", "1 in 100", "1 in 1000"],
+        ticktext=["heard, not said", "not at all", "poorly", "less well", "well"],
     )  # fmt: skip
     return _over_time(figure, analysis.recording.duration_s, TIMELINE_HEIGHT)
 
 
-def concept_heatmap(analysis: Analysis) -> go.Figure:
-    """When the student hears each concept: a row a concept, a column a window, with the teacher's evidence on top."""
+def concept_heatmap(analysis: Analysis) -> go.Figure | None:
+    """When the student hears each concept: a row a concept, a column a window, with the teacher's evidence on top.
+
+    None without concepts.
+    """
     alignment, duration_s = analysis.alignment, analysis.recording.duration_s
-    figure = go.Figure()
-    if alignment.tracks and alignment.windows:
-        figure.add_trace(_heat(alignment, duration_s))
-    figure.add_trace(_read_in_text(analysis.concepts))
+    if not alignment.tracks:
+        return None
+    figure = go.Figure([_heat(alignment, duration_s), _read_in_text(analysis.concepts)])
     named_rows(figure, [shortened(track.label, MAX_LABEL) for track in alignment.tracks])
     figure.update_layout(meta={"windows": [[w.start_s, w.end_s] for w in alignment.windows]})  # a press on a column plays it
     return _over_time(figure, duration_s, HEATMAP_FRAME + ROW_HEIGHT * max(len(alignment.tracks), 2))
-
-
-def waiting() -> go.Figure:
-    """An empty frame: a page that shows it has loaded its drawing library before the first result comes."""
-    return _over_time(go.Figure(), 60.0, TIMELINE_HEIGHT)
 
 
 def _fit(windows: Sequence[WindowAlignment]) -> list[go.Scatter]:

@@ -10,16 +10,17 @@ from collections.abc import Mapping, Sequence
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from medalign.concepts.senses import number_senses
-from medalign.core.analysis import DISCLAIMER, Analysis, ConceptFinding
+from medalign.core.analysis import DISCLAIMER, Analysis, Measurement, Status
 from medalign.core.editing import is_edited
 from medalign.core.wording import clock, clock_range, count, frequency
-from medalign.report.summary import SENSES, Entry, Place, doubt_of, is_faint, places_to_check, summarize
+from medalign.report.ear import checks, doubts, in_doubt, is_unreliable, sentence
+from medalign.report.summary import OF_OTHERS, SENSES, Entry, Row, at_a_glance, is_faint, odds
 
 MAX_ENTRIES = 9  # of a section of the summary
 MAX_IN_ALL = 40  # entries of all sections together
+MAX_EAR = 15  # places to hear again
 MAX_LISTED = 5  # of every other list
 MAX_TEXT = 110  # characters of anything quoted
-BRIEFLY = {"mismatch": "the sound does not fit these words"}  # paper is short; the words themselves stand beside it
 
 
 def summary_html(analysis: Analysis, figures: Mapping[str, str] = {}) -> str:
@@ -30,7 +31,8 @@ def summary_html(analysis: Analysis, figures: Mapping[str, str] = {}) -> str:
             element of class "figures" is there and empty, for a page to fill with what it has drawn.
     """
     segments = analysis.transcript.segments
-    glance, n_hidden = _glance(analysis)
+    listed = doubts(analysis)
+    glance, n_hidden = _glance(analysis, checks(analysis, listed))
     senses = number_senses(analysis.transcript, analysis.measurements)
     numbers = zip(analysis.measurements, senses, strict=True)
     return _ENVIRONMENT.get_template("summary.html").render(
@@ -41,19 +43,24 @@ def summary_html(analysis: Analysis, figures: Mapping[str, str] = {}) -> str:
         warnings=bool(analysis.warnings) or not segments,
         glance=glance,
         n_hidden=n_hidden,
-        two_ways=_two_ways(analysis.concepts),
-        places=_places(analysis),
-        critical=sorted(analysis.critical_words, key=lambda word: -word.probability),
-        hints=[c for c in analysis.concepts if c.agreement == "student_only" and c.student and not is_faint(c)],
-        numbers=[(m, sense) for m, sense in numbers if m.concept_id is None],  # others stand with what they belong to
+        listed=listed,
+        unreliable=in_doubt(analysis.alignment) if is_unreliable(analysis.alignment) else None,
+        hints=[c for c in analysis.concepts if c.agreement == "student_only" and not c.audio_evidence and not is_faint(c)],
+        numbers=[(m, sense) for m, sense in numbers if not _is_told(m, sense)],
     )
 
 
-def _glance(analysis: Analysis) -> tuple[list[tuple[str, Sequence[Entry], int]], int]:
+def _is_told(measurement: Measurement, sense: Status) -> bool:
+    """Whether it stands with what it belongs to, or in the glance, where nothing more is to be said of it."""
+    is_measured = sense == "present" and measurement.kind not in OF_OTHERS
+    return measurement.concept_id is not None or is_measured and measurement.is_plausible
+
+
+def _glance(analysis: Analysis, in_doubt: Mapping[Row, int]) -> tuple[list[tuple[str, Sequence[Entry], int]], int]:
     """The summary's sections with how many entries of each fit, and how many entries lie in sections beyond the sheet."""
     left, n_hidden = MAX_IN_ALL, 0
     shown: list[tuple[str, Sequence[Entry], int]] = []
-    for section in summarize(analysis.concepts, analysis.measurements):
+    for section in at_a_glance(analysis, in_doubt):
         n_shown = min(len(section.entries), MAX_ENTRIES, left)
         left -= n_shown
         if n_shown:
@@ -61,24 +68,6 @@ def _glance(analysis: Analysis) -> tuple[list[tuple[str, Sequence[Entry], int]],
         else:
             n_hidden += len(section.entries)
     return shown, n_hidden
-
-
-def _places(analysis: Analysis) -> list[tuple[Place, str, str | None]]:
-    """Segments to listen to again: where, why, and the words there."""
-    words = {(s.start_s, s.end_s): s.text for s in analysis.transcript.segments}
-    words |= {(w.start_s, w.end_s): w.transcript_text for w in analysis.alignment.windows}
-    places = places_to_check(analysis.alignment)
-    return [(p, BRIEFLY.get(p.kind, p.reason), words.get((p.start_s, p.end_s))) for p in places]
-
-
-def _two_ways(concepts: Sequence[ConceptFinding]) -> list[tuple[str, float, float]]:
-    """Concepts both present and negated, with the seconds of both: which of the two holds is for a person to say."""
-    said = {(c.concept_id, c.status): c.teacher.evidence[0].start_s for c in concepts if c.teacher and c.teacher.evidence}
-    return [
-        (c.label, said[c.concept_id, "present"], said[c.concept_id, "negated"])
-        for c in concepts
-        if c.status == "present" and {(c.concept_id, "present"), (c.concept_id, "negated")} <= said.keys()
-    ]
 
 
 def _short(value: str) -> str:
@@ -91,5 +80,5 @@ _ENVIRONMENT = Environment(
     loader=PackageLoader("medalign.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
 )
 _ENVIRONMENT.filters["short"] = _short
-_ENVIRONMENT.globals |= {function.__name__: function for function in (clock, clock_range, count, doubt_of, frequency)}
-_ENVIRONMENT.globals |= {"DISCLAIMER": DISCLAIMER, "MAX_LISTED": MAX_LISTED, "SENSES": SENSES}
+_ENVIRONMENT.globals |= {function.__name__: function for function in (clock, clock_range, count, frequency, odds, sentence)}
+_ENVIRONMENT.globals |= {"DISCLAIMER": DISCLAIMER, "MAX_EAR": MAX_EAR, "MAX_LISTED": MAX_LISTED, "SENSES": SENSES}

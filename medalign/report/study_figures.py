@@ -23,18 +23,24 @@ OVER_TIME_HEIGHT, RELIABILITY_HEIGHT = 320, 380
 SPREAD = 0.5  # of a row, for the models in it
 MAX_DATES = 6  # on the axis of time
 MAX_LABEL = 34  # characters
+FEWEST = 5  # votes or judgements that a figure is drawn of: of fewer, a table says all
 
 Interval = tuple[float, float, float]  # a share and its ends, 0 to 1
 Row = TypeVar("Row", bound=ModelAgreement)
 
 
-def ranking_figure(ranking: Sequence[RankedModel]) -> go.Figure:
-    """Each model's win rate with its interval, the strongest on top; models without a decided vote are left out."""
+def ranking_figure(ranking: Sequence[RankedModel]) -> go.Figure | None:
+    """Each model's win rate with its interval, the strongest on top; models without a decided vote are left out.
+
+    None if there is no other, or of so few votes that a picture would make more of them than they are.
+    """
     decided: list[tuple[RankedModel, Interval]] = [
         (row, (row.win_rate, row.low, row.high))
         for row in ranking
         if row.win_rate is not None and row.low is not None and row.high is not None
     ]
+    if sum(row.n for row, _ in decided) < 2 * FEWEST:  # each vote is one of either model
+        return None
     words = [_ranked_words(row, interval) for row, interval in decided]
     intervals = [interval for _, interval in decided]
     figure = go.Figure(_marks("win rate", intervals, range(len(decided)), words, "x", {"color": BLUE}))
@@ -42,11 +48,13 @@ def ranking_figure(ranking: Sequence[RankedModel]) -> go.Figure:
     for i, (row, _) in enumerate(decided):  # above its row, not beside: a phone has no room for both
         name = f"{_short(row.model)} (n = {row.n})"
         figure.add_annotation(x=0, y=i, text=name, xanchor="left", yanchor="bottom", yshift=6, showarrow=False)
-    return _rows(figure, [""] * len(decided), "Votes won, percent", "votes")
+    return _rows(figure, [""] * len(decided), "Votes won, percent")
 
 
-def agreement_figure(rows: Sequence[ConceptAgreement]) -> go.Figure:
-    """How often clinicians found each concept right, a row a concept and a mark a model, with intervals."""
+def agreement_figure(rows: Sequence[ConceptAgreement]) -> go.Figure | None:
+    """How often clinicians found each concept right, a row a concept and a mark a model, with intervals; None of few."""
+    if sum(row.n for row in rows) < FEWEST:
+        return None
     concepts = {row.concept_id: row.label for row in rows}  # in the order given, each once
     place = {concept_id: i for i, concept_id in enumerate(concepts)}
     figure, n_models = go.Figure(), len({row.model for row in rows})
@@ -54,20 +62,22 @@ def agreement_figure(rows: Sequence[ConceptAgreement]) -> go.Figure:
         shift = SPREAD * ((k + 0.5) / n_models - 0.5)
         at, words = [place[row.concept_id] + shift for row in group], [_agreement_words(row) for row in group]
         figure.add_trace(_marks(name, _shares(group), at, words, "x", marker, **_counts(group, "top center")))
-    figure = _rows(figure, [_short(label) for label in concepts.values()], "Found right, percent", "ratings")
+    figure = _rows(figure, [_short(label) for label in concepts.values()], "Found right, percent")
     return figure.update_layout(showlegend=True)
 
 
-def agreement_over_time_figure(rows: Sequence[PeriodAgreement]) -> go.Figure:
-    """How often clinicians found each model right, period by period, with intervals."""
+def agreement_over_time_figure(rows: Sequence[PeriodAgreement]) -> go.Figure | None:
+    """How often clinicians found each model right, period by period, with intervals; None without two."""
+    if len({row.start for row in rows}) < 2:
+        return None
     figure = go.Figure()
     for name, group, marker in _by_model(rows):
         words = [f"{escape(row.model)}<br>from {row.start}: {_share_words(row)}" for row in group]
         style = {**_counts(group, "top right", "lines+"), "line": {"color": marker["color"], "width": 2}}
         figure.add_trace(_marks(name, _shares(group), [row.start for row in group], words, "y", marker, **style))
     starts = sorted({row.start for row in rows})
-    figure.update_xaxes(title="From", type="date", tickvals=starts[:: -(-len(starts) // MAX_DATES) or 1], tickformat="%-d %b")
-    return _over_percent(figure, OVER_TIME_HEIGHT, "Found right, percent", "" if rows else "ratings")
+    figure.update_xaxes(title="From", type="date", tickvals=starts[:: -(-len(starts) // MAX_DATES)], tickformat="%-d %b")
+    return _over_percent(figure, OVER_TIME_HEIGHT, "Found right, percent")
 
 
 def reliability_figure(rows: Sequence[Reliability]) -> go.Figure:
@@ -86,7 +96,7 @@ def reliability_figure(rows: Sequence[Reliability]) -> go.Figure:
         figure.add_trace(_marks(f"{condition} (n = {row.n})", intervals, at, words, "y", marker, **style))
     figure.add_shape(type="line", x0=0, y0=0, x1=100, y1=100, line={"color": GREY, "width": 1, "dash": "dash"})
     figure.update_xaxes(title="Probability given, percent", range=[-2, 102])
-    return _over_percent(figure, RELIABILITY_HEIGHT, "Right, percent", "" if rows else "measurement")
+    return _over_percent(figure, RELIABILITY_HEIGHT, "Right, percent")
 
 
 def _marks(
@@ -127,25 +137,23 @@ def _counts(rows: Sequence[ModelAgreement], position: str, mode: str = "") -> di
     return {"mode": f"{mode}markers+text", "text": text, "textposition": position, "textfont": {"size": 10, "color": GREY}}
 
 
-def _rows(figure: go.Figure, labels: list[str], title: str, what: str) -> go.Figure:
+def _rows(figure: go.Figure, labels: list[str], title: str) -> go.Figure:
     """One labelled row after another from the top, over percent."""
-    n = max(len(labels), 1)
+    n = len(labels)
     figure.update_xaxes(title=title, range=[-2, 102])
     figure.update_yaxes(
         tickvals=list(range(len(labels))), ticktext=labels, range=[n - 0.4, -0.6], showgrid=False, automargin=True
     )
-    return _study(figure, FRAME + ROW_HEIGHT * n, "" if labels else what)
+    return _study(figure, FRAME + ROW_HEIGHT * n)
 
 
-def _over_percent(figure: go.Figure, height: int, title: str, lacking: str) -> go.Figure:
+def _over_percent(figure: go.Figure, height: int, title: str) -> go.Figure:
     figure.update_yaxes(title=title, range=[-2, 104])
-    return _study(figure, height, lacking).update_layout(showlegend=True, margin={"l": 60})
+    return _study(figure, height).update_layout(showlegend=True, margin={"l": 60})
 
 
-def _study(figure: go.Figure, height: int, lacking: str) -> go.Figure:
-    """The common frame; `lacking` says what there is none of yet."""
-    if lacking:
-        figure.add_annotation(text=f"No {lacking} yet", x=0.5, y=0.5, xref="paper", yref="paper", showarrow=False)
+def _study(figure: go.Figure, height: int) -> go.Figure:
+    """The common frame."""
     legend = {"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom"}
     return framed(figure, height, margin={"l": 16, "r": 16, "t": 36, "b": 48}, legend=legend)
 

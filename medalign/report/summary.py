@@ -1,18 +1,31 @@
-"""The consultation at a glance: problems, medicines, allergies, habits, past, family, what was denied, what is planned.
+"""The consultation at a glance: problems, medicines, allergies, what was measured, past, family, denied, planned.
 
 Nothing is generated: an entry is a concept of the table with its count, its numbers and one place to hear it. What only the
 sound suggests is left out, since its status is not known.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from medalign.core.analysis import Alignment, ConceptFinding, CriticalKind, CriticalWord, Evidence, Measurement, Reason, Status
-from medalign.core.wording import band
+from medalign.concepts.senses import number_senses
+from medalign.core.analysis import (
+    Action,
+    Alignment,
+    Analysis,
+    ConceptFinding,
+    Correction,
+    CriticalKind,
+    CriticalWord,
+    Evidence,
+    Measurement,
+    Reason,
+    Status,
+)
+from medalign.core.wording import band, done_with
 
 Title = Literal[
-    "Problems", "Medicines", "Allergies", "Tests and procedures", "Habits",
+    "Problems", "Medicines", "Allergies", "Measured", "Tests and procedures", "Habits",
     "Uncertain", "In the past", "Family", "Denied", "If, or planned",
 ]  # fmt: skip
 ORDER: tuple[Title, ...] = get_args(Title)
@@ -25,6 +38,9 @@ BY_CATEGORY: dict[str, Title] = {
 # Diagnoses that tell of one; and habits that analyses of earlier versions call findings.
 HABITS = frozenset(["CUSTOM:alcohol-use", "ICD10CM:Z72.0", "ICD10CM:F10.20", "ICD10CM:F12.90", "ICD10CM:F17.200"])
 ALLERGY_CODES = ("ICD10CM:Z88", "ICD10CM:Z91.0", "HP:0012393")
+# What is done with a medicine says more than its status: it stands with the others, whenever it was or will be done.
+DONE: frozenset[Action] = frozenset(["taking", "started", "stopped", "changed", "advised", "reacted"])
+OF_OTHERS = frozenset(["dose", "frequency", "duration", "plan", "pain score"])  # numbers that belong to something else
 CHECK = " (check)"  # behind a number that can't be true of a person
 BY_STATUS: dict[Status, Title] = {
     "uncertain": "Uncertain",
@@ -53,6 +69,8 @@ class Entry:
     n_mentions: int
     numbers: tuple[str, ...]  # "500 mg", "3 weeks": what was said of it
     evidence: Evidence  # the first place
+    action: str = ""  # what is done with a medicine, in words
+    check: int | None = None  # where it is no plain fact: its number in the list of what should be heard again
 
 
 @dataclass(frozen=True)
@@ -61,11 +79,17 @@ class Section:
     entries: tuple[Entry, ...]
 
 
-def summarize(concepts: Sequence[ConceptFinding], measurements: Sequence[Measurement]) -> tuple[Section, ...]:
+Row = tuple[str, Status | None]  # of the table of concepts: which concept, in which status
+
+
+def summarize(
+    concepts: Sequence[ConceptFinding], measurements: Sequence[Measurement], checks: Mapping[Row, int] = {}
+) -> tuple[Section, ...]:
     """Sections in the order of `ORDER`, none of them empty; inside, what is said most often comes first.
 
     Args:
         concepts: as `Analysis.concepts`, one row per concept and status.
+        checks: as `medalign.report.ear.checks`.
     """
     found: dict[Title, list[Entry]] = {title: [] for title in ORDER}
     stated = {concept.concept_id for concept in concepts if concept.status == "present"}
@@ -80,8 +104,10 @@ def summarize(concepts: Sequence[ConceptFinding], measurements: Sequence[Measure
                 concept.label,
                 concept.concept_id,
                 len(concept.text_evidence),
-                tuple(dict.fromkeys(m.amount + CHECK * (not m.is_plausible) for m in numbers)),
+                tuple(dict.fromkeys(map(_amount, numbers))),
                 concept.text_evidence[0],
+                done_with(concept),
+                checks.get((concept.concept_id, concept.status)),
             )
         )
     return tuple(
@@ -91,14 +117,59 @@ def summarize(concepts: Sequence[ConceptFinding], measurements: Sequence[Measure
     )
 
 
+def at_a_glance(analysis: Analysis, checks: Mapping[Row, int] = {}) -> tuple[Section, ...]:
+    """The summary with what was measured of the patient, a line a kind; of that, the name alone would say nothing."""
+    senses = number_senses(analysis.transcript, analysis.measurements)
+    said = zip(analysis.measurements, senses, strict=True)
+    own = [m for m, sense in said if sense == "present" and m.concept_id is None and m.kind not in OF_OTHERS]
+    measured: dict[str, list[Measurement]] = {}
+    for m in own:
+        measured.setdefault(m.kind, []).append(m)
+    values = tuple(
+        Entry(kind, "", len(found), tuple(dict.fromkeys(map(_amount, found))), Evidence(m.start_s, m.end_s, m.text))
+        for kind, found in measured.items()
+        for m in found[:1]
+    )
+    names = [c for c in analysis.concepts if c.category != "measurement" or c.label.lower() not in measured]
+    sections = [*summarize(names, analysis.measurements, checks), *([Section("Measured", values)] if values else [])]
+    return tuple(sorted(sections, key=lambda section: ORDER.index(section.title)))
+
+
+def odds(concept: ConceptFinding, corrections: Sequence[Correction] = ()) -> float:
+    """The one probability of a concept that a reader is shown: that it came up, by words and sound together.
+
+    Where a suggested name is the concept, it is at least as likely as the suggestion, which knows more of its place.
+    """
+    probability = concept.probability
+    if probability is None:  # a student without a fusion
+        source = concept.student if concept.agreement == "student_only" else concept.teacher
+        probability = source.probability if source else 0.0
+    places = concept.text_evidence
+    named = [c.probability for c in corrections if c.concept_id == concept.concept_id and _meets(c, places)]
+    return max([probability, *named])
+
+
 def is_faint(concept: ConceptFinding) -> bool:
     """Heard only, and unlikely even so: a hint for the curious, not a finding."""
-    if concept.agreement != "student_only" or concept.student is None:
-        return False
-    return band(concept.student.probability if concept.probability is None else concept.probability) == "unlikely"
+    return concept.agreement == "student_only" and band(odds(concept)) == "unlikely"
+
+
+def is_doubtful(concept: ConceptFinding) -> bool:
+    """Read in the words, and still no plain fact: likelier wrong than three times in ten."""
+    return bool(concept.text_evidence) and band(odds(concept)) != "likely"
+
+
+def _meets(correction: Correction, places: Sequence[Evidence]) -> bool:
+    return any(correction.meets(place.start_s, place.end_s) for place in places)
+
+
+def _amount(measurement: Measurement) -> str:
+    return measurement.amount + CHECK * (not measurement.is_plausible)
 
 
 def _section_of(concept: ConceptFinding, status: Status) -> Title:
+    if concept.action in DONE and status in ("present", "historical", "resolved", "hypothetical"):
+        return "Medicines"
     if status != "present":
         return BY_STATUS[status]
     if concept.concept_id.startswith(ALLERGY_CODES):
@@ -110,8 +181,9 @@ def _section_of(concept: ConceptFinding, status: Status) -> Title:
 
 Kind = Reason | Literal["missed_speech"]
 REASONS: dict[Kind, str] = {
-    "mismatch": "the sound does not fit these words; they may be invented, or belong elsewhere",
+    "mismatch": "the sound does not fit these words",
     "transcription_error": "many of these words may be wrong",
+    "other_language": "this does not sound like English",
     "missed_speech": "speech is heard, and nothing is written",
 }
 

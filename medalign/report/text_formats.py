@@ -94,8 +94,9 @@ def _cues(analysis: Analysis) -> Iterator[str]:
 
 
 def _voice(segment: Segment) -> str:
-    speaker = _one_line(segment.speaker)
-    return f"<v {speaker}>" if speaker and segment.speaker != UNKNOWN_SPEAKER else ""
+    """Who speaks is a guess until a person has said so, hence the question mark, as on the page."""
+    speaker = _one_line(segment.speaker) + "?" * (segment.original_speaker is None)
+    return f"<v {speaker}>" if segment.speaker.strip() and segment.speaker != UNKNOWN_SPEAKER else ""
 
 
 def _one_line(text: str) -> str:

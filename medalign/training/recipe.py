@@ -106,4 +106,6 @@ class StatusRecipe:
     learning_rate: float = 3e-4
     warmup: float = 0.06  # of all steps
     label_smoothing: float = 0.02
-    n_layers: int = 3
+    n_layers: int = 6
+    tutor: str = ""  # a larger text model that learns first, and whose logits are learnt from; none: from the labels alone
+    tutor_learning_rate: float = 5e-5

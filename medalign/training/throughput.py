@@ -70,7 +70,9 @@ def _learn(student: Student, device: str, batch_size: int, n_steps: int) -> floa
         replace(student.config, n_members=1, member_weights=()), AlignmentHead(head), student.encoder, name="", revision=""
     ).to(device)
     n, n_frames = 4 * batch_size, round(PAIR_S * student.encoder.frames_per_s)
-    frames = tuple(rng.standard_normal((n_frames, head.encoder_dim)).astype(np.float16) for _ in range(n))
+    # Each pair's frames lie around a point of its own: noise alone would pool to one embedding for all, which no loss can part.
+    centres = rng.standard_normal((n, 1, head.encoder_dim))
+    frames = tuple((centre + rng.standard_normal((n_frames, head.encoder_dim))).astype(np.float16) for centre in centres)
     pairs = tuple(Pair(i, 0.0, PAIR_S, f"text {i}", "group") for i in range(n))
     text = torch.nn.functional.normalize(torch.from_numpy(rng.standard_normal((n, head.embed_dim)).astype(np.float32)))
     targets = Targets(text, torch.arange(n), text[:N_CONCEPTS], torch.rand(n, min(n, N_CONCEPTS)) < 0.1)

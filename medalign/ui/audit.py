@@ -2,7 +2,7 @@
 
 import logging
 import secrets
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import gradio as gr
 
@@ -19,7 +19,7 @@ SALT = secrets.token_bytes(32)  # drawn at the start, kept nowhere: no session c
 
 def audited(
     store: FeedbackStore | None, event: str, request: gr.Request, updates: Iterator[PageUpdate]
-) -> Iterator[PageUpdate]:
+) -> Generator[PageUpdate, None, None]:
     """The updates of a run as they come; when they end, however they end, one event tells how."""
     outcome: Outcome = "stopped"
     analysis = None

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from medalign.core.analysis import Analysis
 from medalign.core.errors import MedAlignError
+from medalign.core.spelling import WORDINGS, Wording
 from medalign.report.comparison import BlindOrder, Candidate, Comparison, Side, compare
 
 POSITIONS = ("left", "right")
@@ -21,9 +22,9 @@ class Entry:
 class ComparisonState:
     """Plain class on purpose, as `Session`. Votes are locked until both sides were looked at, and there is one."""
 
-    def __init__(self, a: Entry, b: Entry, *, blind: bool, order: BlindOrder):
+    def __init__(self, a: Entry, b: Entry, *, blind: bool, order: BlindOrder, wording: Wording = WORDINGS[0]):
         self.entries: dict[Side, Entry] = {"a": a, "b": b}
-        self.blind, self.order = blind, order
+        self.blind, self.order, self.wording = blind, order, wording
         self.comparison: Comparison = compare(a.analysis, b.analysis)
         self.comparison_id: str | None = None  # in the feedback store
         self.seen: set[str] = set()

@@ -12,7 +12,6 @@ Use synthetic recordings, or recordings that everyone in them agreed to and that
 on this server and seen by nobody else; it is deleted within about an hour, or at once by “Delete now”. Nothing else is
 kept, except feedback that you choose to send. This is research software, not a medical device.</p></section>
 """
-CLOSED = '<p class="hint">This server takes no recordings; the examples show what it does.</p>'
 LABEL = "I have read this. Everyone in the recording agreed, or it is synthetic; it is not for patient care."
 REFUSAL = (
     "Confirm the data notice first: tick the box above the microphone (in the API, acknowledged=true). "

@@ -104,9 +104,13 @@ class Models:
     What is asked of a finished result takes seconds, needs no recogniser, and never waits behind somebody's recording.
     """
 
-    engine: Callable[[], Engine]  # loads at the first call
+    engine: Callable[[], Engine]  # a `LazyEngine` loads at the first call
     analyses: ModelQueue = field(default_factory=ModelQueue)
     questions: ModelQueue = field(default_factory=lambda: ModelQueue(max_waiting=8))
+
+    @property
+    def are_loaded(self) -> bool:
+        return not isinstance(self.engine, LazyEngine) or self.engine.is_ready
 
 
 @dataclass(frozen=True)
@@ -118,3 +122,5 @@ class Comparing:
     # Whether readers may name folders and Hub models, or only candidates on the list: a public server should neither fetch
     # whatever a stranger types nor tell them which folders it has.
     any_model: bool = False
+    # Raises MedAlignError where a candidate's models can't be found, and loads none; engines that need no files need no check.
+    check: "Callable[[Candidate], None]" = lambda candidate: None

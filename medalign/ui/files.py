@@ -4,25 +4,54 @@ import io
 import secrets
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 from urllib.parse import quote
 
 import gradio as gr
 import numpy as np
 import soundfile
-from gradio import processing_utils, route_utils, routes
-from gradio.exceptions import InvalidPathError
+from gradio import route_utils, routes
+from gradio.data_classes import FileData, ListFiles
 from gradio.utils import get_upload_folder
 from starlette.requests import Request
 
 from medalign.core.audio import SAMPLE_RATE_HZ
+from medalign.core.errors import printable
 
-GONE = (
-    "That recording is no longer on this server: it was deleted, or the server was started anew. Remove it from the page, and "
-    "record or choose it once more."
-)
-_check_allowed = processing_utils._check_allowed
+MAX_NAME = 200  # bytes; file systems have room for 255, and exports add an ending
+
+
+class Uploaded(str):
+    """The path of a reader's file."""
+
+    given_name = ""  # as their machine calls it
+
+
+def with_given_names(upload: gr.File) -> gr.File:
+    """A component whose files come as `Uploaded`.
+
+    Browsers send a quote in a name as %22, and Gradio leaves out what some system can't have in one, such as a colon; only the
+    page's own state has the name as it is.
+    """
+
+    def preprocess(payload: FileData | ListFiles | None) -> Uploaded | None:
+        file = payload[0] if isinstance(payload, ListFiles) else payload
+        if file is None:
+            return None
+        uploaded = Uploaded(file.path)
+        uploaded.given_name = _safe_name(file.orig_name or "") or Path(file.path).name
+        return uploaded
+
+    vars(upload)["preprocess"] = preprocess  # a subclass would have Gradio write a stub file beside this one
+    return upload
+
+
+def _safe_name(name: str) -> str:
+    """One line of at most `MAX_NAME` bytes without a folder; its ending stays."""
+    path = PurePath(printable(name))
+    n_left = MAX_NAME - len(path.suffix.encode())
+    return path.stem.encode()[:n_left].decode(errors="ignore") + path.suffix if n_left > 0 else ""
 
 
 def keep(place: gr.HTML, data: bytes, name: str) -> Path:
@@ -49,25 +78,16 @@ def discard(path: Path) -> None:
 
 
 def own_uploads() -> None:
-    """Have Gradio keep each upload in a folder of its own, and say in words that a file is none.
+    """Have Gradio keep each upload in a folder of its own.
 
     It names folders by content alone: two readers who upload the same recording would share the file, and one of them
-    would delete it for both. With a random name above, nobody can guess the path of somebody else's, either. An upload that
-    another process took, before a restart or as another replica, ended in nothing but "Error".
+    would delete it for both. With a random name above, nobody can guess the path of somebody else's, either.
     """
 
     async def upload(request: Request, upload_dir: str, *rest: Any, **options: Any) -> Any:
         return await route_utils.upload_fn(request, Path(upload_dir) / secrets.token_hex(16), *rest, **options)
 
-    def check(path: str | Path, check_in_upload_folder: bool) -> None:
-        try:
-            _check_allowed(path, check_in_upload_folder)
-        except InvalidPathError as error:
-            if check_in_upload_folder:  # a reader's, not one of ours
-                raise gr.Error(GONE, print_exception=False) from error
-            raise
-
-    routes.upload_fn, processing_utils._check_allowed = upload, check
+    routes.upload_fn = upload
 
 
 class _TempFiles(set[str]):

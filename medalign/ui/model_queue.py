@@ -44,15 +44,19 @@ class Place:
         self.size: float | None = None  # None: not ready, so others may go first
         self.began_at: float | None = None  # None: waiting
         self.ends_at: float | None = None  # as far as it was told
+        self.is_left = False  # nobody waits for what comes of it: it ends with its next step
 
     def decode(self, load: Callable[[], T], told: Callable[[Ahead], S]) -> Generator[S, None, T]:
-        """What `load` returns, once fewer than `MAX_DECODING` others are before it; until then, what `told` makes of them.
+        """What `load` returns, once fewer than `MAX_DECODING` others are at it; gives what `told` makes of who is before it.
 
         It does not wait for the models: what can't be read is refused at once.
         """
         with self._queue.decoding(self):
-            while (n := self._queue.before_decoding(self)) > 0:
-                yield told(Ahead(n, None))
+            may_begin = False
+            while not may_begin:
+                if (ahead := self._queue.ahead(self)) is not None:
+                    yield told(ahead)
+                may_begin = self._queue.may_decode(self)
             return load()
 
     def wait(self, size: float) -> Iterator[Ahead]:
@@ -68,6 +72,13 @@ class Place:
         while (ahead := self._queue.begin(self)) is not None:
             yield ahead
             self._queue.look_again(self)
+
+    def begin(self) -> None:
+        """The models are there, and the work begins: what others are told to expect does not rest on the loading."""
+        self.began_at = self._queue.clock()
+
+    def leave(self) -> None:
+        self.is_left = True
 
     def tell(self, remaining_s: float | None) -> None:
         if remaining_s is not None:
@@ -100,7 +111,7 @@ class ModelQueue:
             self._places.append(place)
         try:
             yield place
-            if place.size is not None and place.began_at is not None:
+            if place.size is not None and place.began_at is not None and not place.is_left:
                 self._done.append((place.size, self.clock() - place.began_at))
         finally:
             with self._changed:
@@ -121,15 +132,10 @@ class ModelQueue:
                 self._decoding.remove(place)
                 self._changed.notify_all()
 
-    def before_decoding(self, place: Place) -> int:
-        """How many have to finish first; if any has to, after a look at them for `LOOK_S` at most."""
-
-        def n_before() -> int:
-            return max(0, self._decoding.index(place) - MAX_DECODING + 1)
-
+    def may_decode(self, place: Place) -> bool:
+        """Whether few enough others are at it; if not at once, after a look at them for `LOOK_S` at most."""
         with self._changed:
-            self._changed.wait_for(lambda: n_before() == 0, LOOK_S)
-            return n_before()
+            return self._changed.wait_for(lambda: self._decoding.index(place) < MAX_DECODING, LOOK_S)
 
     def ready(self, place: Place, size: float) -> None:
         with self._changed:
@@ -142,11 +148,16 @@ class ModelQueue:
         """None if this place's turn has come; it lasts until the place is given up."""
         with self._changed:
             if not self._is_next(place):
-                earlier = self._places[: self._places.index(place)]
-                before = [other for other in self._places if other in earlier or other.began_at is not None]
-                return Ahead(len(before), self._seconds(before))
+                return self.ahead(place)
             place.began_at = self.clock()
             return None
+
+    def ahead(self, place: Place) -> Ahead | None:
+        """Who came earlier, and who has the models; None if nobody."""
+        with self._changed:
+            earlier = self._places[: self._places.index(place)]
+            before = [other for other in self._places if other in earlier or other.began_at is not None]
+            return Ahead(len(before), self._seconds(before)) if before else None
 
     def look_again(self, place: Place) -> None:
         """Returns once it is this place's turn, after `LOOK_S` at the latest."""
@@ -169,6 +180,8 @@ class ModelQueue:
 
     def _left(self, place: Place) -> float | None:
         now = self.clock()
+        if place.is_left:
+            return 0.0
         if place.ends_at is not None:
             return max(0.0, place.ends_at - now)
         rate, usual = self._usual()
@@ -181,7 +194,7 @@ class ModelQueue:
         """Seconds of work by size, and by request, from what is done and what is known of the one at work."""
         known = [*self._done]
         for place in self._places:
-            if place.size is not None and place.began_at is not None and place.ends_at is not None:
+            if place.size is not None and place.began_at is not None and place.ends_at is not None and not place.is_left:
                 known.append((place.size, place.ends_at - place.began_at))
         size, seconds = sum(size for size, _ in known), sum(seconds for _, seconds in known)
         return (seconds / size, seconds / len(known)) if size else (None, 0.0)

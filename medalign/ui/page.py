@@ -1,6 +1,7 @@
 """The page: what stands where, and which press calls what."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -8,6 +9,7 @@ import gradio as gr
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
+from medalign.core.analysis import Analysis
 from medalign.core.apart import load_apart
 from medalign.core.audio import MAX_BYTES
 from medalign.core.errors import MedAlignError
@@ -15,20 +17,26 @@ from medalign.feedback.reliability import Reliability
 from medalign.feedback.store import FeedbackStore
 from medalign.ui import consent
 from medalign.ui.audit import audit
+from medalign.ui.door import OneLine, Page
 from medalign.ui.engine import Comparing, Engine, Models
 from medalign.ui.failures import Failure, caught
 from medalign.ui.files import keep_schedule, own_uploads
 from medalign.ui.presses import Presses
+from medalign.ui.run import Run
 from medalign.ui.session import KEEP_S, forget
+from medalign.ui.session_holder import forget_sessions
+from medalign.ui.stored import pair
 from medalign.ui.tabs import compare_tab, feedback_panel
-from medalign.ui.tabs.analyse_tab import AnalyseTab, Example
+from medalign.ui.tabs.analyse_tab import AnalyseTab
+from medalign.ui.tabs.own_recording import Example
 from medalign.ui.tabs.results_tab import ResultsTab
 from medalign.ui.views import status_view
+from medalign.ui.views.pair_view import pair_view
 from medalign.ui.wiring import OWN_QUEUE, html
 
 STATIC = Path(__file__).parent / "static"
-SCRIPTS = ("player.js", "page.js", "microphone.js", "shortcuts.js")
-Page = gr.Blocks
+STYLES = ("page.css", "result.css", "parts.css")  # in this order: later ones take precedence
+SCRIPTS = ("layout.js", "player.js", "strip.js", "page.js", "compare.js", "card.js", "microphone.js", "shortcuts.js")
 MAX_PRESSES = 256  # that Gradio holds; none of them waits for a model, so only a flood gets there
 SCAN_S = 600  # uploads vanish within KEEP_S + SCAN_S
 
@@ -41,7 +49,7 @@ def build_app(
     comparing: Comparing | None = None,
     takes_recordings: bool = True,
     reliability: tuple[Reliability, ...] = (),
-) -> gr.Blocks:
+) -> Page:
     """The page, unlaunched.
 
     Args:
@@ -52,19 +60,21 @@ def build_app(
         reliability: of the models' probabilities, where it was measured.
     """
     models, presses = Models(load_engine), Presses()
-    with gr.Blocks(title="MedAlign", analytics_enabled=False, delete_cache=(SCAN_S, KEEP_S)) as page:
+    with Page(title="MedAlign", analytics_enabled=False, delete_cache=(SCAN_S, KEEP_S)) as page:
         html(status_view.HEADER)
         session = gr.State(None, time_to_live=KEEP_S, delete_callback=forget)
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab("Analyse", id="analyse"):
-                AnalyseTab(models, examples, session, store, takes_recordings)
+                page.unload(AnalyseTab(models, examples, session, store, takes_recordings).left)
                 if store is not None:
                     feedback_panel.FeedbackPanel(store, session, presses)
                 else:
                     feedback_panel.switched_off()
             with gr.Tab("Compare", id="compare"):
+                if shown := pair(examples):
+                    html(pair_view(shown))
                 if comparing is not None:
-                    compare_tab.CompareTab(comparing, models.analyses, store, session, presses)
+                    page.unload(compare_tab.CompareTab(comparing, models.analyses, store, session, presses).left)
                 else:
                     html(compare_tab.INTRO + compare_tab.OFF)
             with gr.Tab("Results", id="results") as tab:
@@ -74,6 +84,7 @@ def build_app(
             _api(models, store)
     keep_schedule(page)
     own_uploads()
+    forget_sessions()
     return page.queue(default_concurrency_limit=2, max_size=MAX_PRESSES)
 
 
@@ -84,8 +95,9 @@ def launch_options(hosts: Sequence[str] = ("*",)) -> dict:
         hosts: names under which the page answers; `*.` stands for anything before a name, `*` for any name.
     """
     scripts = "\n".join((STATIC / name).read_text(encoding="utf-8") for name in SCRIPTS)
+    trusted = Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts), www_redirect=False)
     return {
-        "app_kwargs": {"middleware": [Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts), www_redirect=False)]},
+        "app_kwargs": {"middleware": [trusted, Middleware(OneLine)]},
         "run_history": False,  # Gradio would keep inputs and results in the browser's storage
         "max_file_size": MAX_BYTES,
         "footer_links": [],
@@ -94,7 +106,7 @@ def launch_options(hosts: Sequence[str] = ("*",)) -> dict:
         "ssr_mode": False,
         "show_error": False,  # gr.Error is shown all the same; a bug's own words stay in the log
         "theme": _theme(),
-        "css": (STATIC / "style.css").read_text(encoding="utf-8"),
+        "css": "".join((STATIC / name).read_text(encoding="utf-8") for name in STYLES),
         "head": f"<script>{scripts}</script>",
     }  # fmt: skip
 
@@ -130,9 +142,14 @@ def _api(models: Models, store: FeedbackStore | None) -> None:
                 engine = models.engine()
                 for _ in place.wait(recording.duration_s):
                     yield gr.skip()  # by which Gradio notices a client that has gone
-                analysis = engine.analyze(recording)
-            audit(store, "api", request, analysis=analysis)
-            yield analysis.to_dict()
+                with closing(Run(models, audio).steps(engine.stream(recording))) as steps:
+                    for step in steps:
+                        if isinstance(step, Analysis):
+                            audit(store, "api", request, analysis=step)
+                            yield step.to_dict()
+                        else:
+                            place.tell(step.remaining_s)
+                            yield gr.skip()
 
         def refuse(failure: Failure) -> NoReturn:
             audit(store, "api", request, failure.outcome)

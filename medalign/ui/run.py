@@ -2,21 +2,24 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import closing
-from dataclasses import dataclass
+from contextlib import closing, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medalign.concepts import ConceptBank
 from medalign.concepts.custom import parse_concepts
 from medalign.concepts.senses import number_senses
+from medalign.core.abandoned import Abandoned, until
 from medalign.core.analysis import Analysis
 from medalign.core.apart import load_apart
 from medalign.core.audio import load_recording
-from medalign.core.errors import DataError, MedAlignError
-from medalign.core.files import read_json
+from medalign.core.errors import MedAlignError, printable
+from medalign.core.spelling import WORDINGS, Wording
+from medalign.report.ear import checks, doubts
 from medalign.report.explanation_figures import shared_space
 from medalign.report.figures import alignment_timeline, concept_heatmap
+from medalign.report.strip import peaks_of
 from medalign.ui import consent
 from medalign.ui.engine import Models
 from medalign.ui.failures import Failure, caught
@@ -25,20 +28,21 @@ from medalign.ui.session import Session
 from medalign.ui.update import PageUpdate
 from medalign.ui.views import alignment_view, status_view, why_view
 from medalign.ui.views.concept_table import WAITING, concept_table, preview_concepts
-from medalign.ui.views.result_view import corrections_view, details_view, measurements_view, summary_view, verdict
+from medalign.ui.views.result_view import details_view, measurements_view, summary_view
+from medalign.ui.views.strip_view import ear, strip
 from medalign.ui.views.transcript_view import partial_transcript, transcript_view
 
 if TYPE_CHECKING:  # importing it would load torch before the page is up
     from medalign.pipeline.progress import Progress
+    from medalign.ui.engine import Steps
 
 MIN_UPDATE_S = 0.5  # an update carries the transcript so far: not more often than eyes can follow
-REMEDY = "write it anew with `medalign precompute`"
 # Hides the last result, and what was asked of it.
-CLEARED = PageUpdate(
-    {"player": None, **dict.fromkeys(("alert", "progress", "heading", "overview", "exports", "timeline_notes", "hits", "why",
-                                      "extremes"), "")},
-    clears_session=True,
+_EMPTIED = (
+    "alert", "progress", "heading", "strip", "overview", "exports", "table", "transcript", "numbers", "timeline_notes", "hits",
+    "why", "extremes",
 )  # fmt: skip
+CLEARED = PageUpdate({"player": None, **dict.fromkeys(_EMPTIED, "")}, clears_session=True)
 
 
 @dataclass
@@ -49,48 +53,65 @@ class Run:
     path: str | None
     title: str | None = None  # the recording's name if None
     custom: str = ""  # concepts that the user typed, see `parse_concepts`
+    name: str | None = None  # of the recording's file, if it has another on this server
     acknowledged: bool = False  # the data notice; without it nothing but an example is touched
     is_example: bool = False
+    wording: Wording = WORDINGS[0]
     stage: str = "decode"
     has_words: bool = False  # something of the result is on the page already
+    is_stopped: bool = False
+    place: Place | None = None  # in the queue for the models
 
     def updates(self) -> Iterator[PageUpdate]:
-        yield CLEARED
         yield from caught(self._updates, self._failed, lambda: status_view.stage_words(self.stage).lower())()
+
+    def stop(self) -> None:
+        """Nobody waits for the result any more: it ends with its next step, and whoever waits for the models is told so."""
+        self.is_stopped = True
+        if self.place is not None:
+            self.place.leave()
 
     def _failed(self, failure: Failure) -> PageUpdate:
         sentence = failure.sentence
+        if self.path is not None and self.name is not None:
+            sentence = sentence.replace(f"'{printable(Path(self.path).name)}'", f"'{self.name}'")
         if self.has_words and failure.outcome == "refused":
             sentence = f"Stopped while {status_view.stage_words(self.stage).lower()}: {sentence}"
         alert = status_view.alert(sentence, kept=self.has_words)
-        return PageUpdate({"alert": alert, "status": "", "progress": ""}, outcome=failure.outcome)
+        return PageUpdate({"alert": alert, "status": "", "progress": ""}, outcome=failure.outcome, is_last=True)
 
     def _updates(self) -> Iterator[PageUpdate]:
         if self.path is None:
             raise MedAlignError(status_view.NO_RECORDING)
         if not self.is_example:
             consent.check(self.acknowledged)
-        with self.models.analyses.join() as place:
-            yield from self._in_turn(self.path, place)
+        with self.models.analyses.join() as self.place:
+            yield from self._in_turn(self.path, self.place)
 
     def _in_turn(self, path: str, place: Place) -> Iterator[PageUpdate]:
         load = load_recording if self.is_example else load_apart
         recording = yield from place.decode(lambda: load(path), _waiting)
+        recording = replace(recording, name=self.name or recording.name)
         title = self.title or recording.name
         concepts = parse_concepts(self.custom, ConceptBank.default()) if self.custom.strip() else ()
-        yield PageUpdate({"status": "Preparing the models; the first time takes a little longer."})
-        engine = self.models.engine()
         yield from map(_waiting, place.wait(recording.duration_s))
+        if not self.models.are_loaded:
+            yield PageUpdate({"status": "Preparing the models; the first time takes a little longer."})
+        engine = self.models.engine()
+        place.begin()
+        yield CLEARED  # not earlier: what can't be read, or is cancelled before its turn, takes no result from the reader
         session = Session(path, title, concepts, self.is_example)
-        heading = status_view.heading(title, recording.duration_s, partial=True) + status_view.silence(recording.waveform)
-        parts = {"heading": heading, "table": WAITING, "transcript": ""}
+        session.wording = self.wording
+        session.peaks = peaks_of(recording.waveform)
+        heading = status_view.heading(session, recording.duration_s) + status_view.silence(recording.waveform)
+        parts = {"heading": heading, "overview": WAITING, "strip": strip(session.peaks, recording.duration_s)}
         yield PageUpdate(parts, session, waveform=recording.waveform)
         shown_at, last_stage, encoded = 0.0, None, None
-        with closing(engine.stream(recording, concepts)) as items:
+        with closing(self.steps(engine.stream(recording, concepts))) as items:
             for item in items:
                 if isinstance(item, Analysis):
                     session.finish(item, encoded)
-                    yield PageUpdate(finished(session), session)
+                    yield PageUpdate(finished(session), session, is_last=True)
                     return
                 self.stage = item.stage
                 place.tell(item.remaining_s)
@@ -102,22 +123,15 @@ class Run:
                 self.has_words = self.has_words or bool(item.transcript and item.transcript.segments)
                 yield PageUpdate(_progress(item))
 
-
-def show(path: Path, title: str, analysis_path: Path) -> Iterator[PageUpdate]:
-    """The updates of an example whose result was computed beforehand: all there at once."""
-
-    def stored() -> Iterator[PageUpdate]:
-        session = Session(str(path), title, is_example=True)
-        session.finish(Analysis.from_dict(read_json(analysis_path, dict, error=DataError, remedy=REMEDY)))
-        parts = finished(session)
-        parts["heading"] = f"{parts['heading']}{status_view.BEFOREHAND}"
-        yield PageUpdate(parts, session, waveform=load_recording(path).waveform)
-
-    def failed(failure: Failure) -> PageUpdate:
-        return PageUpdate({"alert": status_view.alert(failure.sentence), "status": ""}, outcome=failure.outcome)
-
-    yield CLEARED
-    yield from caught(stored, failed)()
+    def steps(self, items: "Steps") -> "Steps":
+        """The engine's, whose models take no further batch once nobody waits any more."""
+        context = until(lambda: self.is_stopped)
+        try:
+            with closing(items), suppress(Abandoned):
+                while not self.is_stopped and (item := context.run(next, items, None)) is not None:
+                    yield item
+        finally:
+            self.is_stopped = True  # however it ends: threads of the engine's own may be at a batch
 
 
 def _waiting(ahead: Ahead) -> PageUpdate:
@@ -132,26 +146,27 @@ def _progress(item: "Progress") -> dict[str, object]:
     if item.transcript is not None:
         parts["transcript"] = partial_transcript(item.transcript)
     if item.preview is not None:
-        parts["table"] = preview_concepts(item.preview.concepts, item.preview.until_s)
+        parts["overview"] = preview_concepts(item.preview.concepts, item.preview.until_s)
     return parts
 
 
 def finished(session: Session) -> dict[str, object]:
     """Everything that a finished result shows, by part of the page."""
-    analysis = session.result
-    spoken = bool(analysis.transcript.segments)
+    analysis = session.shown
+    spoken, found = bool(analysis.transcript.segments), doubts(analysis)
+    in_doubt = checks(analysis, found)
     return {
-        "status": "Finished." if spoken else "Finished: no speech detected.",
+        "status": status_view.told("Finished." if spoken else "Finished: no speech detected."),
         "progress": "",
         "alert": "",
-        "heading": status_view.heading(session.title, analysis.recording.duration_s) + status_view.warnings(analysis.warnings),
-        "overview": verdict(analysis) + summary_view(analysis),
-        "table": concept_table(analysis.concepts, analysis.sound_events)
-        + measurements_view(
+        "heading": status_view.heading(session, analysis.recording.duration_s) + status_view.warnings(analysis.warnings),
+        "strip": strip(session.peaks, analysis.recording.duration_s, analysis, found),
+        "overview": ear(found, analysis.alignment) + summary_view(analysis, in_doubt),
+        "table": concept_table(analysis, in_doubt),
+        "numbers": measurements_view(
             analysis.measurements, number_senses(analysis.transcript, analysis.measurements), analysis.concepts
         ),
-        "transcript": corrections_view(analysis.corrections)
-        + transcript_view(analysis.transcript, analysis.concepts, analysis.alignment.segments, analysis.critical_words),
+        "transcript": transcript_view(analysis, in_doubt),
         "timeline": alignment_timeline(analysis),
         "timeline_notes": alignment_view.timeline_notes(analysis),
         "heatmap": concept_heatmap(analysis),

@@ -3,6 +3,7 @@
 It lives in the reader's own `gr.State`, never in a global, and goes after `KEEP_S` or when they press "Delete now".
 """
 
+import secrets
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,11 +13,13 @@ from medalign.concepts import Concept
 from medalign.core.analysis import Analysis
 from medalign.core.apart import load_apart
 from medalign.core.errors import MedAlignError
+from medalign.core.spelling import WORDINGS, Wording, reworded
 from medalign.ui.files import discard
 
 if TYPE_CHECKING:  # importing it would load torch before the page is up
     from medalign.pipeline.listener import EncodedRecording, Listener
 
+MAX_UNDONE = 20
 KEEP_S = 3600  # a reader's result and recording, at the longest
 
 
@@ -31,8 +34,14 @@ class Session:
             is_example: the recording belongs to the program, and is never deleted.
         """
         self.path, self.title, self.custom, self.is_example = path, title, tuple(custom), is_example
+        self.wording: Wording = WORDINGS[0]  # of the labels that the reader sees
+        self.name = secrets.token_hex(4)  # tells two results of one title apart
         self.analysis: Analysis | None = None  # None until it is finished
-        self.files: list[Path] = []  # what the page wrote of it: the player's sound, the exports
+        self.is_stored = False  # the analysis was made beforehand
+        self.peaks = b""  # of the waveform, see `medalign.report.strip.peaks_of`
+        self._files: list[Path] = []  # what the page wrote of it: the player's sound, the exports
+        self._is_forgotten = False
+        self._earlier: list[tuple[Analysis, bool]] = []  # before each change, and whether it was made beforehand
         self.result_id: str | None = None  # of this analysis, in the feedback store
         self.receipts: list[str] = []
         self.last_rated: tuple[str, str | None] | None = None  # concept and status
@@ -45,6 +54,11 @@ class Session:
             raise MedAlignError("there is no result yet; wait until the analysis is finished")
         return self.analysis
 
+    @property
+    def shown(self) -> Analysis:
+        """The result in the reader's wording. Raises MedAlignError if the analysis is not finished."""
+        return reworded(self.result, self.wording)
+
     def finish(self, analysis: Analysis, encoded: "EncodedRecording | None" = None) -> None:
         """
         Args:
@@ -56,7 +70,22 @@ class Session:
 
     def change(self, analysis: Analysis) -> None:
         """Another transcript of the same recording. Ratings of the old one stay with the old one."""
-        self.analysis, self.result_id, self.last_rated = analysis, None, None
+        self._earlier = [*self._earlier, (self.result, self.is_stored)][-MAX_UNDONE:]
+        self._show(analysis, is_stored=False)
+
+    @property
+    def can_undo(self) -> bool:
+        return bool(self._earlier)
+
+    def undo(self) -> None:
+        """As it was before the last change. Raises MedAlignError if there was none."""
+        if not self._earlier:
+            raise MedAlignError("there is no change to undo")
+        analysis, is_stored = self._earlier.pop()
+        self._show(analysis, is_stored)
+
+    def _show(self, analysis: Analysis, is_stored: bool) -> None:
+        self.analysis, self.result_id, self.last_rated, self.is_stored = analysis, None, None, is_stored
 
     def encoded(self, listener: "Listener") -> "EncodedRecording":
         """The recording as the student encodes it. Raises AudioError if it has been deleted meanwhile."""
@@ -64,11 +93,18 @@ class Session:
             self._encoded = _lean(listener.encode(load_apart(self.path), self.custom))
         return replace(self._encoded, frames=self._encoded.frames.float())
 
+    def own(self, *files: Path) -> None:
+        """Files that were made of it. One that is forgotten has none: a run may still be at its last step."""
+        self._files += files
+        if self._is_forgotten:
+            self.forget()
+
     def forget(self) -> None:
         """Delete the recording, unless it is an example, and all that was made of it."""
-        for file in [*self.files, *([] if self.is_example else [Path(self.path)])]:
+        self._is_forgotten, self._earlier = True, []
+        for file in [*self._files, *([] if self.is_example else [Path(self.path)])]:
             discard(file)
-        self.files, self._encoded = [], None
+        self._encoded = None
 
 
 def present(session: Session | None) -> Session:

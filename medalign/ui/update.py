@@ -24,6 +24,7 @@ class PageUpdate:
     clears_session: bool = False  # nothing is held any more
     waveform: np.ndarray | None = None  # (n_samples,) float32 at 16 kHz, of the session's recording: the player gets it
     outcome: Outcome | None = None  # how a run ended that brought no result
+    is_last: bool = False  # of a run
 
 
 @dataclass(frozen=True)
@@ -59,8 +60,9 @@ class ResultPlaces:
             return {**changed, self.session: None} if update.clears_session else changed
         changed[self.session] = session
         if update.waveform is not None:
-            session.files.append(keep_waveform(self.player, update.waveform))
-            changed[self.player] = player(session.files[-1])
-        changed[self.parts["exports"]], written = exports(self.player, session.analysis)
-        session.files += written
+            sound = keep_waveform(self.player, update.waveform)
+            session.own(sound)
+            changed[self.player] = player(sound)
+        changed[self.parts["exports"]], written = exports(self.player, session.analysis, session.wording)
+        session.own(*written)
         return changed

@@ -18,9 +18,9 @@ MAX_CHARACTERS = 4000
 Changes = dict[Any, Any]  # component -> new value
 
 
-def html(value: str = "", elem_id: str | None = None) -> gr.HTML:
+def html(value: str = "", elem_id: str | None = None, elem_classes: str | None = None) -> gr.HTML:
     """A place for our own HTML, without Gradio's style."""
-    return gr.HTML(value, elem_id=elem_id, apply_default_css=False)
+    return gr.HTML(value, elem_id=elem_id, elem_classes=elem_classes, apply_default_css=False)
 
 
 def connect(

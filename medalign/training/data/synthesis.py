@@ -17,6 +17,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import soundfile
@@ -27,18 +28,19 @@ from medalign.core.errors import DataError
 from medalign.core.files import read_json, reading
 from medalign.core.transcript import Segment, Transcript, Word
 from medalign.models.student import MAX_CLIP_S
-from medalign.training.data.consultations import Consultation, Split
+from medalign.training.data.consultations import Consultation, Role, Split
 from medalign.training.data.manifest import Row, write_manifest
 from medalign.training.data.voices import VOICES, speak
 
 log = logging.getLogger(__name__)
 
-# The voices that training hears. Piper's is kept out of it, so that validation hears a voice no student was trained on.
+# The voices that training hears. Piper's and Pico's are kept out of it: validation hears a man and a woman whom no student
+# was trained on.
 TRAIN_VOICES = (
     "flite-slt", "flite-rms", "flite-awb", "flite-kal16", "festival-slt-hts",
     "espeak-en-gb", "espeak-en-gb+f2", "espeak-en-gb-x-rp+f4", "espeak-en-gb-scotland", "espeak-en-us+m7",
 )  # fmt: skip
-HELD_OUT_VOICE = "piper-joe"
+HELD_OUT_VOICES = ("piper-joe", "pico-en-gb")
 PAUSE_S = (0.15, 0.6)  # between turns, uniform
 RMS = 0.08  # loudness that every utterance is brought to: engines differ by 10 dB
 
@@ -110,7 +112,7 @@ def synthesize(
     *,
     n_takes: int = 1,
     train_voices: tuple[str, ...] = TRAIN_VOICES,
-    valid_voices: tuple[str, ...] = (HELD_OUT_VOICE,),
+    valid_voices: tuple[str, ...] = HELD_OUT_VOICES,
     seed: int = 0,
 ) -> tuple[Row, ...]:
     """Speak the consultations and write `out`/manifest.csv; the rows written.
@@ -163,11 +165,7 @@ def _speak_take(job: tuple[Consultation, int], *, out: Path, voices: tuple[str, 
     sidecar = out / f"{stem}.json"
     # A stable hash: Python's own differs from process to process.
     rng = np.random.default_rng([seed, number, zlib.crc32(consultation.consultation_id.encode())])
-    speakers = rng.choice(voices, size=2, replace=len(voices) < 2)
-    cast = {
-        role: (str(voice), float(rng.uniform(0.88, 1.15)), float(rng.uniform(-2, 2)) if len(voices) > 1 else 0.0)
-        for role, voice in zip(("doctor", "patient"), speakers, strict=True)
-    }
+    cast = _cast(consultation, voices, rng)
     cast_voices = {role: voice for role, (voice, _, _) in cast.items()}
     if sidecar.is_file():
         take = Take.read(sidecar)
@@ -187,6 +185,26 @@ def _speak_take(job: tuple[Consultation, int], *, out: Path, voices: tuple[str, 
     soundfile.write(take.audio_path, np.concatenate(pieces), SAMPLE_RATE_HZ, subtype="PCM_16")
     take.write()  # the JSON appears only once the audio is complete
     return take
+
+
+def _cast(consultation: Consultation, voices: tuple[str, ...], rng: np.random.Generator) -> dict[str, tuple[str, float, float]]:
+    """Voice, rate and pitch in semitones of each role that speaks.
+
+    Raises:
+        DataError: two roles and one voice: nobody could tell who speaks.
+    """
+    distinct, roles = list(dict.fromkeys(voices)), {utterance.role for utterance in consultation.utterances}
+    if len(roles) > len(distinct):
+        raise DataError(
+            f"{consultation.consultation_id} has a doctor and a patient, and {distinct[0]!r} alone can't be told apart; "
+            "give a second voice"
+        )
+    speakers = rng.choice(distinct, size=2, replace=len(distinct) < 2)
+    cast = {
+        role: (str(voice), float(rng.uniform(0.88, 1.15)), float(rng.uniform(-2, 2)) if len(distinct) > 1 else 0.0)
+        for role, voice in zip(get_args(Role), speakers, strict=True)
+    }
+    return {role: part for role, part in cast.items() if role in roles}
 
 
 def _check_same(take: Take, consultation: Consultation, voices: dict[str, str]) -> None:

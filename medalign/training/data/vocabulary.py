@@ -89,11 +89,12 @@ def practice_dialogues(bank: ConceptBank, n_mentions: int, *, seed: int = 0) -> 
         seed: draws wordings, templates and the order.
     """
     rng = np.random.default_rng([seed, n_mentions])
-    return _dialogues("practice", "train", list(dict.fromkeys(_sentences(bank, n_mentions, rng))), rng)
+    sentences = list(dict.fromkeys(_sentences(bank, n_mentions, rng)))
+    return _dialogues("practice", "train", sentences, ("doctor", "patient"), rng)
 
 
 def term_dialogues(bank: ConceptBank, *, seed: int = 0) -> tuple[Consultation, ...]:
-    """Dialogues for measuring in which each medicine and each disease of the bank is said once, by its label."""
+    """Speeches of one person, for measuring, in which each medicine and disease of the bank is said once, by its label."""
     rng = np.random.default_rng([seed, len(bank)])
     templates = {"medicine": MEDICINE_TERM, "diagnosis": DISEASE_TERM}
     sentences = [
@@ -101,17 +102,19 @@ def term_dialogues(bank: ConceptBank, *, seed: int = 0) -> tuple[Consultation, .
         for concept in bank.concepts
         if concept.category in templates
     ]
-    return _dialogues(SAID_ONCE, "valid", sentences, rng)
+    return _dialogues(SAID_ONCE, "valid", sentences, ("patient",), rng)
 
 
-def _dialogues(name: str, split: Split, sentences: list[str], rng: np.random.Generator) -> tuple[Consultation, ...]:
+def _dialogues(
+    name: str, split: Split, sentences: list[str], roles: tuple[Role, ...], rng: np.random.Generator
+) -> tuple[Consultation, ...]:
+    """Each sentence by the next role."""
     rng.shuffle(sentences)
-    roles: tuple[Role, ...] = ("doctor", "patient")
     return tuple(
         Consultation(
             f"{name}-{number:03d}",
             split,
-            tuple(Utterance(roles[i % 2], text) for i, text in enumerate(sentences[start : start + TURNS])),
+            tuple(Utterance(roles[i % len(roles)], text) for i, text in enumerate(sentences[start : start + TURNS])),
         )
         for number, start in enumerate(range(0, len(sentences), TURNS))
     )

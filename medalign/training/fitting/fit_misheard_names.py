@@ -13,6 +13,7 @@ import numpy as np
 
 from medalign.concepts import ConceptBank, find_mentions, find_mentions_in_text
 from medalign.concepts.misheard import CATEGORIES
+from medalign.core.errors import DataError
 from medalign.evaluation.calibration import expected_calibration_error
 from medalign.pipeline.calibration import Calibration
 from medalign.pipeline.hotword_rescoring import HotwordRescorer
@@ -69,6 +70,10 @@ def observe_names(observations: Iterable[Observation], bank: ConceptBank) -> lis
     """What the recogniser made of the names in each take, and what may be suggested."""
     observed = []
     for seen in observations:
+        if (scorer := seen.transcriber.scorer) is None:
+            raise DataError(
+                f"'{seen.transcriber.info.name}' can't weigh names by their sound; give a faster-whisper model as --asr"
+            )
         mentions = find_mentions(seen.transcript, bank)
         utterances = []
         for spoken in seen.take.utterances:
@@ -80,7 +85,7 @@ def observe_names(observations: Iterable[Observation], bank: ConceptBank) -> lis
             Observed(
                 tuple(utterances),
                 tuple(candidates(seen.transcript, seen.encoded.evidence, bank)),
-                HotwordRescorer(seen.transcriber, seen.recording, seen.transcript),
+                HotwordRescorer(scorer, seen.recording, seen.transcript),
                 "+".join(sorted(set(seen.take.voices.values()))),
                 not seen.take.consultation_id.startswith(SAID_ONCE),
             )

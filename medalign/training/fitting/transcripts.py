@@ -16,7 +16,7 @@ from medalign.pipeline.speakers import name_speakers
 from medalign.training.data.pairs import content_key, in_pink_noise
 from medalign.training.data.synthesis import Take
 
-SPEAKERS_FORMAT = "1"  # the same for speakers
+SPEAKERS_FORMAT = "3"  # the same for speakers
 FORMAT = "4"  # of what is kept; another one is made again
 
 

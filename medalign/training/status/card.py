@@ -8,20 +8,23 @@ CARD = """# Status classifier
 {disclaimer}
 
 Reads in which sense a medical mention was said ({statuses}),
-whether it is the patient's or another person's, and what is done with a medicine
-({actions}). `medalign.pipeline.assertion` uses it beside the rules.
+whether it is the patient's or another person's, what is done with a medicine ({actions}),
+and whether it tells anything of a person at all. `medalign.pipeline.assertion` uses it beside the rules.
 
 - **Input**: at most {before} words before the mention and {after} after it, who speaks, and the mention between two marks.
-- **Network**: the first {n_layers} layers of all-MiniLM-L6-v2 (Apache-2.0), tuned, and three linear heads; half precision. The
+- **Network**: the first {n_layers} layers of all-MiniLM-L6-v2 (Apache-2.0), tuned, and four linear heads; half precision. The
   embeddings of words are not part of these files: they are read from the teacher, whose revision `config.json` names.
 - **Training data**: {n_drawn} examples from a grammar of {n_templates} constructions of English
   (`medalign/training/status/templates.txt`), filled with the concept bank's names{labelled}.
-- **How**: `medalign train-status`; `training.json` has the recipe, the seed, the commit and the hardware. {minutes} minutes.
+- **How**: `medalign train-status`{tutor}; `training.json` has the recipe, the seed, the commit and
+  the hardware. {minutes} minutes.
 - **Limits**: English. Probabilities are not calibrated on recordings. It can be wrong in any sentence; what it says is for a
   person to review.
 """
 LABELLED = """, and {n_labelled} mentions in the training parts of
   PriMock57, ACI-Bench and MTS-Dialog (CC BY 4.0), labelled by language-model agents who read them (`assets/annotations/`)"""
+
+TUTOR = """ with the tutor {tutor} (it learns the same heads first, and its logits are learnt from)"""
 
 
 def model_card(figures: dict) -> str:
@@ -35,6 +38,7 @@ def model_card(figures: dict) -> str:
         before=WORDS_BEFORE,
         after=WORDS_AFTER,
         n_layers=last["recipe"]["n_layers"],
+        tutor=TUTOR.format(**last["recipe"]) if last["recipe"]["tutor"] else "",
         labelled=LABELLED.format(**last) if last["n_labelled"] else "",
         n_templates=last["n_templates"],
         n_drawn=sum(session["n_drawn"] for session in sessions),

@@ -32,7 +32,7 @@ class Example:
     """A mention to learn from."""
 
     context: MentionContext
-    status: str
+    status: str  # one of STATUSES; anything else is no fact: general talk, or another thing than the concept
     is_other: bool  # another person's
     action: str  # of a medicine; empty if not known, or no medicine
 

@@ -22,7 +22,7 @@ from medalign.training.data.facts import ANNOTATIONS, REMEDY
 from medalign.training.status.grammar import Example
 
 MENTIONS_FILE = ANNOTATIONS / "mentions.csv"
-NO_FACT = ("general", "wrong")  # general talk; another thing than the concept: neither has a status to learn
+NO_FACT = ("general", "wrong")  # general talk; another thing than the concept: neither has a status
 COLUMNS = {"consultation_id", "utterance", "start", "end", "concept", "status", "whose", "action"}
 
 
@@ -39,8 +39,7 @@ def labelled_mentions(consultations: Iterable[Consultation], path: Path = MENTIO
             raise DataError(
                 f"{where}: status {row['status']!r} and action {row['action']!r} are none that are told apart; {REMEDY}"
             )
-        if row["status"] not in NO_FACT:
-            by_consultation[row["consultation_id"]].append((where, row))
+        by_consultation[row["consultation_id"]].append((where, row))
     found: dict[str, list[Example]] = {}
     for consultation in consultations:
         rows = by_consultation.get(consultation.consultation_id, [])

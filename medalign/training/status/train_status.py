@@ -3,7 +3,7 @@
 import random
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
@@ -18,6 +18,7 @@ from medalign.models.status_classifier import (
     ACTIONS,
     CHECKPOINT,
     STATUSES,
+    Heads,
     StatusClassifier,
     StatusConfig,
     from_teacher,
@@ -26,9 +27,10 @@ from medalign.training.data.consultations import read_consultations
 from medalign.training.recipe import StatusRecipe
 from medalign.training.status.grammar import Example, Grammar
 from medalign.training.status.labels import labelled_mentions
+from medalign.training.status.tutor import HARD, SOFT, Tutor, distillation_loss
 
+HEAD_WEIGHTS = (1.0, 0.5, 0.5, 0.3)  # statuses, owners, actions, facts
 CHUNK = 64  # batches whose examples are sorted by length together
-OWNER_WEIGHT, ACTION_WEIGHT = 0.5, 0.5
 
 
 def train_status(
@@ -59,7 +61,12 @@ def train_status(
         teacher = resolve(StatusConfig.teacher, weight_files=("model.safetensors",))
         config = StatusConfig(teacher_revision=teacher.revision, n_layers=recipe.n_layers)
         classifier = StatusClassifier(from_teacher(config), config, device=device)
-    losses = _fit(classifier, examples, recipe, rng)
+    tutor = None
+    if recipe.tutor:
+        tutor = Tutor(recipe.tutor, classifier, device=device)
+        _fit(tutor, examples, replace(recipe, learning_rate=recipe.tutor_learning_rate), rng)
+        tutor.network.eval()
+    losses = _fit(classifier, examples, recipe, rng, tutor)
     classifier.network.eval()
     classifier.save(out)
     earlier = read_json(start / "training.json", dict, remedy="train from the beginning")["sessions"] if start else []
@@ -94,9 +101,15 @@ def balanced(labelled: Mapping[str, Sequence[Example]], n_examples: int, rng: ra
     return found
 
 
-def _fit(classifier: StatusClassifier, examples: list[Example], recipe: StatusRecipe, rng: random.Random) -> list[float]:
-    """The loss of each step."""
-    network = classifier.network.train()
+def _fit(
+    reader: StatusClassifier | Tutor,
+    examples: list[Example],
+    recipe: StatusRecipe,
+    rng: random.Random,
+    tutor: Tutor | None = None,
+) -> list[float]:
+    """The loss of each step; from the labels alone, or from them and a tutor."""
+    network = reader.network.train()
     tuned = [p for p in network.parameters() if p.ndim > 1], [p for p in network.parameters() if p.ndim == 1]
     groups = [{"params": tuned[0], "weight_decay": 0.01}, {"params": tuned[1], "weight_decay": 0.0}]
     optimizer = torch.optim.AdamW(groups, lr=recipe.learning_rate)
@@ -106,10 +119,15 @@ def _fit(classifier: StatusClassifier, examples: list[Example], recipe: StatusRe
         optimizer, lambda step: min((step + 1) / n_warm, max(0.0, (n_steps - step) / max(1, n_steps - n_warm)))
     )
     losses = []
-    for batch in tqdm(_batches(classifier, examples, recipe.batch, rng), total=n_steps, mininterval=20, desc=CHECKPOINT):
-        with torch.autocast(classifier.device, dtype=torch.bfloat16):
-            logits = classifier.logits([row for row, _ in batch])
-        loss = _loss(logits, [example for _, example in batch], recipe.label_smoothing)
+    for batch in tqdm(_batches(reader, examples, recipe.batch, rng), total=n_steps, mininterval=20, desc=CHECKPOINT):
+        rows, of_batch = [row for row, _ in batch], [example for _, example in batch]
+        with torch.autocast(reader.device, dtype=torch.bfloat16):
+            logits = reader.logits(rows)
+            tutored = None
+            if tutor is not None:
+                with torch.no_grad():
+                    tutored = tutor.logits(rows)
+        loss = _loss(logits, of_batch, recipe.label_smoothing, tutored)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()
@@ -120,31 +138,35 @@ def _fit(classifier: StatusClassifier, examples: list[Example], recipe: StatusRe
 
 
 def _batches(
-    classifier: StatusClassifier, examples: list[Example], size: int, rng: random.Random
+    reader: StatusClassifier | Tutor, examples: list[Example], size: int, rng: random.Random
 ) -> Iterator[list[tuple[list[int], Example]]]:
     """In random order, rows of similar length together."""
     rng.shuffle(examples)
     for at in range(0, len(examples), size * CHUNK):
-        chunk = [(classifier.tokens(example.context), example) for example in examples[at : at + size * CHUNK]]
+        chunk = [(reader.tokens(example.context), example) for example in examples[at : at + size * CHUNK]]
         chunk.sort(key=lambda pair: len(pair[0]))
         batches = [chunk[i : i + size] for i in range(0, len(chunk) - size + 1, size)]
         rng.shuffle(batches)
         yield from batches
 
 
-def _loss(logits: tuple[Tensor, ...], examples: Sequence[Example], smoothing: float) -> Tensor:
-    status, owner, action = (head.float() for head in logits)
-    heads: list[tuple[Tensor, float, list[int | None]]] = [
-        (status, 1.0, [STATUSES.index(e.status) for e in examples]),
+def _loss(logits: Heads, examples: Sequence[Example], smoothing: float, tutored: Heads | None = None) -> Tensor:
+    device = logits[0].device
+    is_fact = [example.status in STATUSES for example in examples]
+    labels: tuple[list[int | None], ...] = (
+        [STATUSES.index(e.status) if fact else None for e, fact in zip(examples, is_fact, strict=True)],
         # What nobody has is nobody's: the owner of a denial is not learnt.
-        (owner, OWNER_WEIGHT, [int(e.is_other) if e.status != "negated" else None for e in examples]),
-        (action, ACTION_WEIGHT, [ACTIONS.index(e.action) if e.action else None for e in examples]),
-    ]
-    loss = torch.zeros((), device=status.device)
-    for head, weight, wanted in heads:
-        known = [i for i, label in enumerate(wanted) if label is not None]
-        if known:
-            labels = torch.tensor([wanted[i] for i in known], device=status.device)
-            smoothed = smoothing if head is status else 0.0
-            loss = loss + weight * F.cross_entropy(head[known], labels, label_smoothing=smoothed)
-    return loss
+        [int(e.is_other) if fact and e.status != "negated" else None for e, fact in zip(examples, is_fact, strict=True)],
+        [ACTIONS.index(e.action) if e.action else None for e in examples],
+        [int(fact) for fact in is_fact],
+    )
+    known = [torch.tensor([i for i, label in enumerate(wanted) if label is not None], device=device) for wanted in labels]
+    loss = logits[0].new_zeros((), dtype=torch.float32)
+    for head, weight, wanted, rows in zip(logits, HEAD_WEIGHTS, labels, known, strict=True):
+        if len(rows):
+            targets = torch.tensor([label for label in wanted if label is not None], device=device)
+            smoothed = smoothing if head is logits[0] and tutored is None else 0.0
+            loss = loss + weight * F.cross_entropy(head[rows].float(), targets, label_smoothing=smoothed)
+    if tutored is None:
+        return loss
+    return HARD * loss + SOFT * distillation_loss(logits, tutored, HEAD_WEIGHTS, known)

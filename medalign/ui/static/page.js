@@ -5,12 +5,13 @@
   window.medalignSend = send;
 
   document.addEventListener("click", (event) => {
-    const button = event.target.closest?.("[data-send], [data-edit], [data-print], [data-step]");
+    const button = event.target.closest?.("[data-send], [data-edit], [data-print], [data-copy], [data-step]");
     if (!button) return;
-    event.stopImmediatePropagation(); // a press on a button inside a row is not a press on the row
+    if (button.dataset.send === "accept") tell(button);
     if (button.dataset.send) send(button.dataset.send, { ...button.dataset, ...context(button) });
     else if (button.dataset.edit) openForm(button);
     else if (button.dataset.print) print(button.dataset.print);
+    else if (button.dataset.copy) copy(button);
     else step(Number(button.dataset.step));
   }, true);
 
@@ -54,15 +55,17 @@
       <label>Speaker <input list="speakers" maxlength="40"></label>
       <label class="filter"><input type="checkbox"> Everywhere this speaker is named</label>
       <div><button type="submit" class="tool primary">Save, and read again</button>
-      <button type="button" class="tool cancel-edit">Cancel</button></div>`;
+      <button type="button" class="tool cancel-edit">Cancel</button>
+      <button type="button" class="tool" data-send="why" data-index="${button.dataset.edit}">Why do sound and words fit?</button></div>`;
     const [text, speaker, everywhere] = form.querySelectorAll("textarea, input");
     text.value = words;
     speaker.value = button.dataset.speaker;
+    for (const field of [text, speaker]) field.dataset.was = field.value;
     form.addEventListener("submit", (event) => {
       event.preventDefault();
-      returnTo = Number(button.dataset.edit);
+      if (text.value.trim() === words && speaker.value.trim() === button.dataset.speaker) return closeForm(true);
       form.querySelector("[type=submit]").disabled = true;
-      send("edit", { index: button.dataset.edit, text: text.value, speaker: speaker.value, everywhere: everywhere.checked ? "yes" : "no" });
+      save(segment, { text: text.value, speaker: speaker.value, everywhere: everywhere.checked ? "yes" : "no" });
     });
     form.addEventListener("keydown", (event) => {
       event.stopPropagation(); // typing is no shortcut
@@ -72,6 +75,25 @@
     segment.append(form);
     text.focus();
   }
+
+  /* Other words, or another speaker, for a segment; the transcript says that it is being read again. */
+  function save(segment, changed) {
+    const { edit, speaker } = segment.querySelector("[data-edit]").dataset;
+    returnTo = Number(edit);
+    isTaken = false;
+    mark(segment.querySelector("p"));
+    send("edit", { index: edit, speaker, everywhere: "no", ...changed });
+  }
+  const mark = (place) => place?.append(Object.assign(document.createElement("span"), { className: "reread", textContent: "Reading again …" }));
+
+  /* A suggestion that is taken: its segment says so, and its place in the list. From a card one goes back to the segment. */
+  function tell(button) {
+    const segment = document.querySelector(`#transcript .word[data-accept="${button.dataset.index}"]`)?.closest(".segment");
+    if (segment && button.closest("#card")) returnTo = Number(segment.querySelector("[data-edit]").dataset.edit);
+    mark(segment?.querySelector("p"));
+    mark(document.querySelector(`.ear [data-send=accept][data-index="${button.dataset.index}"]`)?.closest("li").querySelector(".reason"));
+  }
+  window.medalignSave = save;
 
   function closeForm(focus = false) {
     const form = document.querySelector(".edit-form");
@@ -84,6 +106,52 @@
   document.addEventListener("click", (event) => {
     if (event.target.matches?.(".cancel-edit")) closeForm(true);
   });
+
+  /* Who leaves, or has another result shown, with work that would go with the page or with the result on it, is asked. */
+  let isTaken = true;
+  document.addEventListener("click", (event) => {
+    if (event.target.closest?.("[data-copy], [data-print], .download")) isTaken = true;
+    if (event.target.closest?.("[data-send=accept]")) isTaken = false;
+  }, true);
+  const isTyped = () => [...document.querySelectorAll(".edit-form textarea, .edit-form input[list], #card input")].some((field) => field.value !== field.dataset.was);
+  const isChanged = () => !isTaken && document.querySelector("#transcript :is(.original, .reread)"); // what is undone is no change
+  const isRated = () => document.querySelector("#result-title[data-own]") && document.querySelector(".rating[aria-pressed=true]");
+  addEventListener("beforeunload", (event) => {
+    if (isChanged() || isTyped()) event.preventDefault();
+  });
+
+  let agreed = null; // the button whose press is not asked about again
+  addEventListener("click", (event) => {
+    const button = event.target.closest?.(".example, #analyse");
+    if (!button || button === agreed) return;
+    const lost = [
+      isTyped() && "Words that you have typed and not saved are lost.",
+      isChanged() && "Your changes of the transcript are not exported; they are lost.",
+      isRated() && "Your ratings stay stored, but can no longer be undone here; keep the code to take them back.",
+    ].filter(Boolean);
+    if (!lost.length) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    ask(button, lost);
+  }, true);
+
+  function ask(button, lost) {
+    const dialog = Object.assign(document.createElement("dialog"), { id: "replace" });
+    dialog.setAttribute("aria-labelledby", "replace-title");
+    dialog.innerHTML = `<h2 id="replace-title">Replace the result on the page?</h2>${lost.map((words) => `<p>${words}</p>`).join("")}
+      <p><button type="button" class="tool primary" autofocus>Keep it</button> <button type="button" class="tool danger">Replace it</button></p>`;
+    const [keep, replace] = dialog.querySelectorAll("button");
+    keep.addEventListener("click", () => dialog.close());
+    replace.addEventListener("click", () => {
+      dialog.close();
+      agreed = button;
+      button.click();
+      agreed = null;
+    });
+    dialog.addEventListener("close", () => dialog.remove());
+    document.querySelector(".gradio-container .contain").append(dialog);
+    dialog.showModal();
+  }
 
   /* Filters hide rows; sections without rows go, too. "Disagreements first" sorts inside each section. */
   function filter() {
@@ -107,46 +175,70 @@
     document.querySelector(".filtered").textContent = left === rows.length ? "" : `${left} of ${rows.length} shown`;
   }
 
-  /* The summary comes from the server; the figures are the ones on the screen, drawn as vectors. */
+  /* Safari lets go on with a press only what is handed over at once, hence the promise. */
+  async function copy(button) {
+    const text = fetch(button.dataset.copy).then((answer) => answer.text()), told = button.innerHTML;
+    try {
+      const type = "text/plain", body = text.then((words) => new Blob([words], { type }));
+      await navigator.clipboard.write([new ClipboardItem({ [type]: body })]);
+      button.textContent = "Copied";
+    } catch {
+      button.textContent = "The browser does not let this page copy; take the file Text";
+    }
+    setTimeout(() => (button.innerHTML = told), 4000);
+  }
+
+  /* The summary comes from the server; its picture is the one on the screen, drawn anew for paper. */
   async function print(address) {
     document.querySelector("#print-frame")?.remove();
     const frame = Object.assign(document.createElement("iframe"), { id: "print-frame", title: "Summary to print" });
     document.body.append(frame);
     frame.srcdoc = await (await fetch(address)).text();
     await new Promise((done) => frame.addEventListener("load", done, { once: true }));
-    const place = frame.contentDocument.querySelector(".figures");
-    for (const [name, caption] of [["timeline", "Does the sound fit the words?"], ["heatmap", "When is each concept heard?"]]) {
-      const drawing = document.querySelector(`#${name} .js-plotly-plot .main-svg`);
-      if (!drawing || !place) continue;
+    const place = frame.contentDocument.querySelector(".figures"), picture = window.medalignStripPicture();
+    if (picture && place) {
       const figure = frame.contentDocument.createElement("figure");
-      const copy = drawing.cloneNode(true);
-      copy.setAttribute("viewBox", `0 0 ${drawing.getAttribute("width")} ${drawing.getAttribute("height")}`);
-      copy.setAttribute("width", "100%");
-      copy.removeAttribute("height");
-      for (const clipped of copy.querySelectorAll("[clip-path]")) { // plotly names the page, and this is another document
-        clipped.setAttribute("clip-path", clipped.getAttribute("clip-path").replace(/\(.*#/, "(#").replace(/['"]\)/, ")"));
-      }
-      figure.append(copy, Object.assign(frame.contentDocument.createElement("figcaption"), { textContent: caption }));
+      const image = Object.assign(frame.contentDocument.createElement("img"), { src: picture, alt: "The recording over time" });
+      const n = JSON.parse(document.querySelector("#strip .strip").dataset.strip).ear.length;
+      const caption = `Above the words, below the sound, over time. ● both have it, ○ the words alone; struck through: denied, dashed: past, family or if; orange: use your ear (${n}), numbered as in the list.`;
+      figure.append(image, Object.assign(frame.contentDocument.createElement("figcaption"), { textContent: caption }));
       place.append(figure);
+      await image.decode();
     }
     frame.contentWindow.print();
   }
 
   /* After the server has answered: focus where the reader was, and the ratings that are stored. */
   new MutationObserver(() => {
-    if (returnTo !== null && !document.querySelector(".edit-form")) {
+    if (document.querySelector("#alert .alert")) document.querySelectorAll(".reread").forEach((told) => told.remove());
+    if (returnTo !== null && !document.querySelector(".edit-form, .reread")) {
       document.querySelectorAll("#transcript .segment .time")[returnTo]?.focus();
       returnTo = null;
     }
-    const rated = document.querySelector("#ratings [data-rated]")?.dataset.rated;
-    if (rated !== undefined) showRatings(JSON.parse(rated));
+    showRatings();
   }).observe(document.documentElement, { childList: true, subtree: true });
 
-  function showRatings(rated) {
-    for (const button of document.querySelectorAll("button.rating")) {
-      const key = `${button.dataset.concept}|${button.dataset.rowStatus}`;
-      const pressed = String(rated[key] === button.dataset.verdict);
-      if (button.getAttribute("aria-pressed") !== pressed) button.setAttribute("aria-pressed", pressed);
+  /* Beside the buttons that were pressed: that it is stored, or why it is not. */
+  let pressed = null; // which concept, with which status
+  const keyOf = ({ concept, rowStatus }) => `${concept}|${rowStatus}`;
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest?.("button.rating");
+    if (!button) return;
+    pressed = keyOf(button.dataset);
+    document.querySelector("#feedback-alert .alert")?.setAttribute("data-old", ""); // of an earlier press
+  }, true);
+  function showRatings() {
+    const place = document.querySelector("#ratings [data-rated]"), shown = document.querySelector("#result-title")?.dataset.name;
+    const rated = place?.dataset.of === shown ? JSON.parse(place?.dataset.rated ?? "{}") : {}; // not of an earlier result
+    const refused = document.querySelector("#feedback-alert .alert:not([data-old]) p")?.textContent;
+    for (const group of document.querySelectorAll(".ratings:not([data-card] *)")) { // a change of the stored cards would close the open one
+      const [button] = group.children, key = keyOf(button.dataset), told = group.querySelector(".kept");
+      const words = refused && key === pressed ? refused : key in rated ? "stored" : "";
+      if (told.textContent !== words) told.textContent = words;
+      for (const each of group.querySelectorAll(".rating")) {
+        const is = String(rated[key] === each.dataset.verdict);
+        if (each.getAttribute("aria-pressed") !== is) each.setAttribute("aria-pressed", is);
+      }
     }
   }
 
@@ -160,33 +252,4 @@
   }
   document.addEventListener("change", gate);
   new MutationObserver(gate).observe(document.documentElement, { childList: true, subtree: true });
-})();
-/* A side of a comparison counts as looked at after a moment in view, or in focus; the server keeps the lock. */
-(() => {
-  "use strict";
-  const LOOK_MS = 1200;
-  const watched = new WeakSet();
-  const report = (side) => {
-    if (side.dataset.reported) return;
-    side.dataset.reported = "yes";
-    window.medalignSend("seen", { side: side.dataset.side });
-  };
-  const observer = new IntersectionObserver((entries) => {
-    for (const { target, isIntersecting, intersectionRect, rootBounds } of entries) {
-      clearTimeout(target.lookTimer);
-      const enough = isIntersecting && intersectionRect.height > Math.min(target.offsetHeight, rootBounds?.height ?? innerHeight) / 3;
-      if (enough) target.lookTimer = setTimeout(() => report(target), LOOK_MS);
-    }
-  }, { threshold: [0, 0.1, 0.25, 0.5, 0.75, 1] });
-  document.addEventListener("focusin", (event) => {
-    const side = event.target.closest?.(".side");
-    if (side) report(side);
-  });
-  new MutationObserver(() => {
-    for (const side of document.querySelectorAll(".side")) {
-      if (watched.has(side)) continue;
-      watched.add(side);
-      observer.observe(side);
-    }
-  }).observe(document.documentElement, { childList: true, subtree: true });
 })();

@@ -4,6 +4,7 @@
   "use strict";
   const NEAR_S = 0.05;
   let stopAt = null; // seconds; null: play on
+  let ended = null; // where the stretch that was asked for ended; the player itself stops a little later, perhaps in the next row
   let pressed = null; // the element whose stretch is playing
 
   const player = () => document.querySelector("#player audio");
@@ -23,6 +24,8 @@
     audio.play().catch(() => {}); // refused before the first press, or the recording was replaced: nothing to tell
   }
 
+  window.medalignPlay = play;
+
   function playElement(element) {
     if (element === pressed && !player()?.paused) return player().pause(); // a second press stops
     // A word has a start only; it plays to the end of the mention or segment around it.
@@ -30,9 +33,10 @@
     play(Number(element.dataset.start), Number(end ?? NaN), element);
   }
 
+  const CONTROL = "button, a, input, select, textarea, summary, label, .edit-form"; // inside a row, a press on it is none on the row
   document.addEventListener("click", (event) => {
-    const element = event.target.closest?.("[data-start]");
-    if (!element) return;
+    const element = event.target.closest?.(`[data-start], ${CONTROL}`);
+    if (!element?.matches("[data-start]")) return;
     const selecting = !getSelection().isCollapsed && !event.target.closest("button");
     if (!selecting) playElement(element);
   });
@@ -63,9 +67,13 @@
   document.addEventListener("timeupdate", (event) => {
     const audio = event.target;
     if (audio !== player()) return;
-    if (stopAt !== null && audio.currentTime >= stopAt - NEAR_S) audio.pause();
-    follow(audio.currentTime);
+    if (stopAt !== null && audio.currentTime >= stopAt - NEAR_S) {
+      ended = stopAt - NEAR_S;
+      audio.pause();
+    }
+    follow(ended ?? audio.currentTime);
   }, true);
+  for (const name of ["play", "seeking"]) document.addEventListener(name, (event) => event.target === player() && (ended = null), true);
 
   document.addEventListener("pause", (event) => {
     if (event.target !== player()) return;
@@ -118,27 +126,4 @@
       if (span) play(span[0], span[1]);
     });
   });
-
-  /* Whoever starts an analysis wants to watch it: bring the status to the top once the result has room to scroll. */
-  let started = false;
-  document.addEventListener("click", (event) => {
-    if (event.target.closest?.("#analyse, .example")) started = true;
-  });
-
-  function showWork() {
-    if (!started || !document.querySelector("#result-title")) return;
-    started = false;
-    const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
-    document.querySelector("#work").scrollIntoView({ behavior: calm ? "auto" : "smooth" });
-  }
-
-  /* Gradio redraws the inside of these places; the places themselves stay, so the roles belong on them. */
-  const ROLES = { "#status": "status", "#alert": "alert", "#compare-status": "status", "#compare-alert": "alert" };
-  new MutationObserver(() => {
-    showWork();
-    for (const [place, role] of Object.entries(ROLES)) {
-      const element = document.querySelector(place);
-      if (element && element.getAttribute("role") !== role) element.setAttribute("role", role);
-    }
-  }).observe(document.documentElement, { childList: true, subtree: true });
 })();

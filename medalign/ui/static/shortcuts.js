@@ -3,11 +3,12 @@
   "use strict";
   const OFF = "medalign-shortcuts-off"; // a preference, nothing about a recording
   const enabled = () => localStorage.getItem(OFF) !== "yes";
-  const typing = (target) => target.closest?.("input, textarea, select, [contenteditable=true], [role=textbox], [role=listbox]");
+  const typing = (target) => target.closest?.("input:not([type=checkbox], [type=radio], [type=button]), textarea, select, [contenteditable=true], [role=textbox], [role=listbox]");
   const rows = () => [...document.querySelectorAll("#concepts tr.row")].filter((row) => row.offsetParent);
-  const current = () => document.activeElement?.closest?.("tr.row");
+  const current = () => document.activeElement?.closest?.("tr.row, #card");
 
-  function move(by) {
+  async function move(by) {
+    await unfold(["fold-concepts"], "#concepts tr.row");
     const list = rows();
     const next = list[Math.min(Math.max(list.indexOf(current()) + by, 0), list.length - 1)];
     if (!next) return;
@@ -15,23 +16,42 @@
     next.focus();
   }
   const rate = (verdict) => current()?.querySelector(`[data-verdict="${verdict}"]`)?.click();
-  const press = (selector) => document.querySelector(selector)?.click();
+  const unfold = (folds, selector) => window.medalignUnfold(folds, selector);
   const audio = () => document.querySelector("#player audio");
   const vote = (choice) => document.querySelector(`.tabitem:not([style*="none"]) #vote-${choice}:not([disabled])`)?.click();
+
+  async function missing() {
+    const button = '[data-send="missing"]';
+    const words = getSelection().rangeCount ? getSelection().getRangeAt(0) : null; // a press on a fold would lose them
+    const folds = ["fold-feedback", "missing"], start = () => document.querySelector("#missing-start input")?.value;
+    const found = await unfold(folds, button);
+    if (words) getSelection().addRange(words);
+    const before = start(), until = performance.now() + 1000;
+    found.click();
+    while (start() === before && performance.now() < until) await new Promise(requestAnimationFrame); // for the answer:
+    const field = await unfold(folds, "#missing-label :is(textarea, input)"); // Gradio closes a fold that was just opened
+    field.focus({ preventScroll: true });
+    document.querySelector("#missing").scrollIntoView({ block: "center" });
+  }
+
+  function show(dialog) {
+    document.querySelector("#shortcuts-on").checked = enabled();
+    document.querySelector(`#${dialog}`).showModal();
+  }
 
   const KEYS = {
     j: () => move(1), k: () => move(-1),
     c: () => rate("correct"), w: () => rate("wrong"), s: () => rate("wrong_status"),
-    m: () => press('[data-send="missing"]'), u: () => press("#undo"),
+    m: () => missing(), u: async () => (await unfold(["fold-feedback"], "#undo")).click(),
     p: () => audio() && (audio().paused ? audio().play() : audio().pause()),
     "/": () => document.querySelector("#phrase textarea, #phrase input")?.focus(),
     a: () => vote("a"), b: () => vote("b"), t: () => vote("tie"), n: () => vote("both_bad"),
-    "?": () => document.querySelector("#help")?.showModal(),
+    "?": () => show("help"),
   };
 
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || typing(event.target)) return;
-    if (document.querySelector("#help[open]") || !KEYS[event.key]) return;
+    if (document.querySelector("dialog[open]") || !KEYS[event.key]) return;
     if (!enabled() && event.key !== "?") return;
     event.preventDefault();
     KEYS[event.key]();
@@ -41,10 +61,8 @@
     if (event.target.id === "shortcuts-on") localStorage.setItem(OFF, event.target.checked ? "no" : "yes");
   });
   document.addEventListener("click", (event) => {
-    if (event.target.closest?.("#help-open")) {
-      document.querySelector("#shortcuts-on").checked = enabled();
-      document.querySelector("#help").showModal();
-    }
-    if (event.target.closest?.("#help-close")) document.querySelector("#help").close();
+    const opener = event.target.closest?.("[data-dialog]");
+    if (opener) show(opener.dataset.dialog);
+    if (event.target.closest?.("[data-close]")) event.target.closest("dialog").close();
   });
 })();

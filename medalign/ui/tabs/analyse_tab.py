@@ -1,59 +1,29 @@
 """The first tab: a recording in, the result with its evidence, and what a reader does with it."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import closing
 from pathlib import Path
-from typing import Any, Protocol
 
 import gradio as gr
 from gradio.components import Component
-from gradio.events import Dependency
 
+from medalign.core.errors import MedAlignError
+from medalign.core.spelling import WORDINGS, Wording
 from medalign.feedback.store import FeedbackStore
-from medalign.ui import consent
 from medalign.ui.audit import audited
 from medalign.ui.engine import Models
-from medalign.ui.files import discard
-from medalign.ui.run import Run, show
+from medalign.ui.files import Uploaded, discard
+from medalign.ui.run import Run, finished
+from medalign.ui.runs import Runs
 from medalign.ui.session import Session
+from medalign.ui.stored import opened, opening, show
+from medalign.ui.tabs.own_recording import Example, build_inputs
 from medalign.ui.tabs.questions import Questions
 from medalign.ui.tabs.result_places import result_places
 from medalign.ui.update import PageUpdate
 from medalign.ui.views import status_view
-from medalign.ui.wiring import EVERY_PRESS, OWN_QUEUE, QUIET, Changes, bridge, connect, html
-
-
-class Example(Protocol):
-    """What the page needs of an example."""
-
-    @property
-    def title(self) -> str: ...
-
-    @property
-    def summary(self) -> str: ...
-
-    @property
-    def audio_path(self) -> Path: ...
-
-    @property
-    def analysis_path(self) -> Path | None: ...  # its result, computed beforehand
-
-
-@dataclass(frozen=True)
-class _Inputs:
-    """Where a reader says what is to be analysed, and the buttons that begin and end it."""
-
-    examples: list[gr.Button]
-    acknowledged: gr.Checkbox
-    microphone: gr.Audio
-    upload: gr.File
-    custom: gr.Textbox
-    analyse: gr.Button
-    cancel: gr.Button
-
-    @property
-    def starters(self) -> list[gr.Button]:
-        return [self.analyse, *self.examples]
+from medalign.ui.views.concept_table import CANCELLED
+from medalign.ui.wiring import EVERY_PRESS, OWN_QUEUE, Changes, bridge, connect, text_of
 
 
 class AnalyseTab:
@@ -67,49 +37,80 @@ class AnalyseTab:
         store: FeedbackStore | None,
         takes_recordings: bool,
     ):
-        """
+        """The page opens with the first example that has a stored result.
+
         Args:
             store: its audit log gets every analysis.
             takes_recordings: whether recordings of the reader's own are taken, or examples only.
         """
-        self._models, self._store = models, store
-        self._inputs = inputs = _build_inputs(examples, takes_recordings)
-        self._places = places = result_places(session)
-        runs = []
+        self._models, self._store, self._runs = models, store, Runs()
+        first, shown = opening(examples)
+        self._wording = gr.State(WORDINGS[0])
+        self._inputs = inputs = build_inputs(examples, takes_recordings, are_ready=first is None)
+        self._places = places = result_places(session, inputs.cancel, shown)
+        self._opens_with(first)
         if takes_recordings:
-            given = [inputs.acknowledged, inputs.microphone, inputs.upload, inputs.custom]
-            runs.append(self._starts(inputs.analyse, self._analyse, given))
+            given = [inputs.acknowledged, inputs.microphone, inputs.upload, inputs.custom, self._wording]
+            self._starts(inputs.analyse, self._analyse, given)
         for button, example in zip(inputs.examples, examples, strict=True):
-            runs.append(self._starts(button, self._shows(example), [inputs.custom]))
-        locked = [*inputs.starters, inputs.cancel]
-        progress = [places.parts["status"], places.parts["progress"]]
-        ending: dict[str, Any] = {"cancels": runs, "queue": False}
-        connect(inputs.cancel.click, self._cancelled, [], [*locked, *progress], places.alert, **ending)
+            self._starts(button, self._shows(example), [inputs.custom, self._wording])
         Questions(models, places)
+        connect(inputs.cancel.click, self._cancelled, [], self._controls, places.alert, queue=False)
+        connect(
+            bridge("wording"), self._reword, [session], [self._wording, *places.all], places.alert, **OWN_QUEUE, **EVERY_PRESS
+        )
         recorders: list[Component] = [inputs.microphone, inputs.upload]
-        everything = [*places.all, *recorders]
-        deletion = bridge("delete")
-        connect(deletion, self._delete, [session, *recorders], [*everything, *locked], places.alert, **ending, **EVERY_PRESS)
+        everything = [*self._controls, *places.all, *recorders]
+        connect(bridge("delete"), self._delete, [session, *recorders], everything, places.alert, queue=False, **EVERY_PRESS)
 
-    def _starts(self, button: gr.Button, handler: Callable, given: list[Component]) -> Dependency:
+    def _opens_with(self, example: Example | None) -> None:
+        """Each visit says which wording its browser has kept, and gets a session of its own for the result in the page.
+
+        That result is part of the page as it is sent. It is no press: nobody has asked for anything, so the audit log has
+        nothing of it. Examples can be pressed from then on, lest an answer that comes late replaced what a press has brought.
+        """
+        starters, places = self._inputs.examples, self._places
+        ready = {button: gr.update(interactive=True) for button in starters} if example is not None else {}
+
+        def visit(kept: str | None) -> Changes:
+            wording = _wording(kept) or WORDINGS[0]
+            shown = PageUpdate() if example is None else opened(example, wording)
+            return {**ready, self._wording: wording, **places.changes(shown)}
+
+        page = gr.context.Context.root_block
+        kept, ask = gr.Textbox(visible=False), "() => [window.medalignWording()]"
+        out = [*ready, self._wording, *places.all]
+        connect(page.load, visit, [kept], out, places.alert, if_failed=ready, js=ask, **OWN_QUEUE)
+
+    def left(self, request: gr.Request) -> None:
+        """The reader has closed the page, or loads it anew: nobody waits for the result any more."""
+        self._cancelled(request)
+
+    @property
+    def _controls(self) -> list[Component]:
+        """What begins and ends with a run."""
+        parts = self._places.parts
+        return [*self._inputs.starters, self._inputs.cancel, parts["status"], parts["progress"]]
+
+    def _starts(self, button: gr.Button, handler: Callable, given: list[Component]) -> None:
         """Press: lock the buttons, stream, unlock.
 
-        What a handler raises is a sentence, and no failure; that is left to Gradio, which did not take what was sent. In 6.31
-        its browser calls `then` only after what did not fail.
+        What a handler raises is a sentence, and no failure; that is left to Gradio, which did not take what was sent. Every
+        press counts: else Gradio leaves out one that comes while a stopped run is at its last step. Nothing may come after the
+        figures: in a fold that is closed, Gradio's browser loses them to any later change, even to one that leaves them.
         """
-        alert, status, cancel = self._places.alert, self._places.parts["status"], self._inputs.cancel
-        locked = [*self._inputs.starters, cancel]
-        stopped = [*locked, status, self._places.parts["progress"]]
-        begun = connect(button.click, self._busy, [], [*locked, status], alert, queue=False)
-        running = connect(begun.then, handler, given, self._places.all, alert, **OWN_QUEUE)
-        connect(running.then, self._free, [], locked, alert, queue=False)
-        connect(running.failure, self._not_begun, [status], stopped, alert, queue=False)
-        return running
+        alert, controls, failed = self._places.alert, self._controls, self._stopped("")
+        begun = connect(button.click, self._busy, [], controls, alert, queue=False)
+        changed = [*controls, *self._places.all]
+        running = connect(begun.then, handler, given, changed, alert, if_failed=failed, **OWN_QUEUE, **EVERY_PRESS)
+        connect(running.failure, self._not_begun, [], controls, alert, queue=False, **EVERY_PRESS)
 
     def _busy(self) -> Changes:
+        return {**self._locked(), self._places.parts["status"]: "Starting.", self._places.alert: ""}
+
+    def _locked(self) -> Changes:
         locked = {button: gr.update(interactive=False) for button in self._inputs.starters}
-        begun = {self._places.parts["status"]: "Starting.", self._places.alert: ""}
-        return {**locked, self._inputs.cancel: gr.update(visible=True), **begun}
+        return {**locked, self._inputs.cancel: gr.update(visible=True)}
 
     def _free(self) -> Changes:
         free = {button: gr.update(interactive=True) for button in self._inputs.starters}
@@ -118,78 +119,82 @@ class AnalyseTab:
     def _stopped(self, words: str) -> Changes:
         return {**self._free(), self._places.parts["status"]: words, self._places.parts["progress"]: ""}
 
-    def _not_begun(self, status: str | None) -> Changes:
-        """A run that a reader stopped fails, too; what they were told of that stays."""
-        return self._stopped(status if status in (status_view.CANCELLED, status_view.DELETED) else "Not begun.")
+    def _not_begun(self, request: gr.Request) -> Changes:
+        return {self._places.alert: gr.skip()} if self._runs.go_on(request.session_hash) else self._stopped("Not begun.")
 
-    def _cancelled(self) -> Changes:
-        return self._stopped(status_view.CANCELLED)
+    def _cancelled(self, request: gr.Request) -> Changes:
+        last = self._stopped(status_view.CANCELLED)
+        self._runs.stop(request.session_hash, last)
+        return last
 
-    def _delete(self, session: Session | None, microphone: str | None, upload: str | None) -> Changes:
+    def _delete(self, session: Session | None, microphone: str | None, upload: str | None, request: gr.Request) -> Changes:
         """Recording, exports and result are gone from the server and from the page; a run that is under way is stopped."""
+        last: Changes = {**dict.fromkeys(self._places.all), **self._stopped(status_view.DELETED)}
+        self._runs.stop(request.session_hash, last)
         if session is not None:
             session.forget()
         for file in (microphone, upload):
             if file:
                 discard(Path(file))
-        emptied = dict.fromkeys([*self._places.all, self._inputs.microphone, self._inputs.upload])
-        return {**emptied, **self._stopped(status_view.DELETED)}
+        return {**last, self._inputs.microphone: None, self._inputs.upload: None}
+
+    def _reword(self, session: Session | None, request: gr.Request, event: gr.EventData) -> Changes:
+        """Labels as British or American clinicians write them, of this result and of those that follow."""
+        wording = _wording(text_of(event, "to"))
+        if wording is None:
+            raise MedAlignError(f"the page asked for a wording that is not among {', '.join(WORDINGS)}; reload the page")
+        if session is None:
+            return {self._wording: wording}
+        session.wording = wording  # of a run that is under way, too
+        shown = PageUpdate(finished(session), session) if session.analysis else PageUpdate()
+        if self._runs.go_on(request.session_hash):  # begun meanwhile: its result must not be replaced by the one before
+            shown = PageUpdate()
+        return {self._wording: wording, **self._places.changes(shown)}
 
     def _analyse(
-        self, acknowledged: bool, microphone: str | None, upload: str | None, custom: str | None, request: gr.Request
+        self,
+        acknowledged: bool,
+        microphone: str | None,
+        upload: Uploaded | None,
+        custom: str | None,
+        wording: Wording,
+        request: gr.Request,
     ) -> Iterator[Changes]:
         """The reader's own recording."""
-        title = None if upload else "your recording"
-        run = Run(self._models, upload or microphone, title, custom or "", acknowledged=acknowledged)
-        yield from self._audited("analyze", request, run.updates())
+        title, name = (None, upload.given_name) if upload else ("your recording", None)
+        run = Run(self._models, upload or microphone, title, custom or "", name, acknowledged, wording=wording)
+        yield from self._audited("analyze", request, run.updates(), run.stop)
 
     def _shows(self, example: Example) -> Callable:
         """Its stored result at once; with concepts of one's own it has to be listened to."""
-        title = f"example, {example.title}"
 
-        def handler(custom: str | None, request: gr.Request) -> Iterator[Changes]:
+        def handler(custom: str | None, wording: Wording, request: gr.Request) -> Iterator[Changes]:
             custom = custom or ""  # an untouched textbox in a closed accordion gives None
             if example.analysis_path is None or custom.strip():
-                updates = Run(self._models, str(example.audio_path), title, custom, is_example=True).updates()
+                run = Run(self._models, str(example.audio_path), example.title, custom, is_example=True, wording=wording)
+                yield from self._audited("example", request, run.updates(), run.stop)
             else:
-                updates = show(example.audio_path, title, example.analysis_path)
-            yield from self._audited("example", request, updates)
+                yield from self._audited("example", request, show(example, wording), lambda: None)
 
         return handler
 
-    def _audited(self, event: str, request: gr.Request, updates: Iterator[PageUpdate]) -> Iterator[Changes]:
-        for update in audited(self._store, event, request, updates):
-            yield self._places.changes(update)
+    def _audited(
+        self, event: str, request: gr.Request, updates: Iterator[PageUpdate], stop: Callable[[], None]
+    ) -> Iterator[Changes]:
+        steps = audited(self._store, event, request, updates)
+        with self._runs.begin(request.session_hash, stop) as run, closing(steps):
+            yield self._locked()  # an earlier run may have just ended
+            is_over = is_partial = False
+            for update in steps:
+                if not run.goes_on:
+                    break
+                is_over, is_partial = update.is_last, is_partial or update.session is not None
+                yield {**self._places.changes(update), **(self._free() if is_over else {})}
+            if not is_over:
+                unfinished = {self._places.parts["overview"]: CANCELLED} if is_partial else {}
+                # Gradio sends the last change once more as its own end: of a run that is not the newest it must be none.
+                yield {**unfinished, **(run.last or self._free())} if run.is_newest else {self._places.alert: gr.skip()}
 
 
-def _build_inputs(examples: Sequence[Example], takes_recordings: bool) -> _Inputs:
-    buttons = []
-    if examples:
-        html(status_view.EXAMPLES)
-        with gr.Row(elem_id="examples"):
-            buttons = [gr.Button(f"{e.title}\n{e.summary}", elem_classes="example", min_width=200) for e in examples]
-    html(status_view.OWN_RECORDING + (consent.NOTICE if takes_recordings else consent.CLOSED))
-    acknowledged = gr.Checkbox(label=consent.LABEL, elem_id="consent", container=False, visible=takes_recordings)
-    with gr.Row(elem_id="inputs", visible=takes_recordings):
-        with gr.Column(min_width=280):
-            html(status_view.RECORD)
-            microphone = gr.Audio(
-                sources=["microphone"], type="filepath", label="Microphone", editable=False, buttons=[],
-                elem_id="microphone",
-            )  # fmt: skip
-        with gr.Column(min_width=280):
-            html(status_view.UPLOAD)
-            # Not gr.Audio: its upload refuses .mp4 and .webm before the server sees them.
-            upload = gr.File(label="Recording", elem_id="upload", height=130)
-    with gr.Accordion("Look for your own concepts, too", open=False, elem_id="custom-concepts"):
-        custom = gr.Textbox(
-            lines=3, max_length=20_000, label="One a line: a label; then other words for it",
-            placeholder="dawn phenomenon; high sugar in the morning", elem_id="custom",
-        )  # fmt: skip
-    with gr.Row(elem_id="go"):
-        analyse = gr.Button("Analyse", variant="primary", elem_id="analyse", scale=4, visible=takes_recordings)
-        cancel = gr.Button("Cancel", visible=False, elem_id="cancel", scale=1)
-    # One recording at a time: the newer source replaces the other.
-    upload.upload(None, None, microphone, js="() => null", **QUIET)
-    microphone.stop_recording(None, None, upload, js="() => null", **QUIET)
-    return _Inputs(buttons, acknowledged, microphone, upload, custom, analyse, cancel)
+def _wording(name: str | None) -> Wording | None:
+    return next((known for known in WORDINGS if known == name), None)

@@ -1,21 +1,25 @@
 """The second tab: two models on the recording of the first, blind if wanted, and a vote."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import suppress
 from typing import cast
 
 import gradio as gr
 from gradio.components import Component
 
+from medalign.core.abandoned import Abandoned
 from medalign.core.apart import load_apart
 from medalign.core.errors import FeedbackError, MedAlignError
 from medalign.feedback.records import MAX_COMMENT, Choice, ShownComparison, ShownResult, Vote
 from medalign.feedback.store import FeedbackStore
 from medalign.report.comparison import BlindOrder, candidates, parse_candidate
 from medalign.ui.audit import audit
+from medalign.ui.compared import Step, compared
 from medalign.ui.comparison_state import ComparisonState, Entry
 from medalign.ui.engine import Comparing
-from medalign.ui.model_queue import Ahead, ModelQueue
+from medalign.ui.model_queue import Ahead, ModelQueue, Place
 from medalign.ui.presses import Presses
+from medalign.ui.runs import Runs
 from medalign.ui.session import KEEP_S, Session, present
 from medalign.ui.views import status_view
 from medalign.ui.views.compare_view import INTRO, comparison_view
@@ -34,15 +38,21 @@ class CompareTab:
         self, comparing: Comparing, queue: ModelQueue, store: FeedbackStore | None, session: gr.State, presses: Presses
     ):
         self._comparing, self._queue, self._store, self._presses = comparing, queue, store, presses
+        self._runs = Runs()
         html(INTRO)
         choices = self._choices()
-        start = gr.Button("Compare", variant="primary", elem_id="compare-go")
-        self._status, self._alert = html(elem_id="compare-status"), html(elem_id="compare-alert")
+        self._start = gr.Button("Compare", variant="primary", elem_id="compare-go")
+        with gr.Row(elem_id="compare-work"):
+            with gr.Column():
+                self._status, self._progress = html(elem_id="compare-status"), html(elem_id="compare-progress")
+            self._cancel = gr.Button("Cancel", visible=False, elem_id="compare-cancel", size="sm", min_width=80)
+        self._alert = html(elem_id="compare-alert")
         self._view = html(elem_id="comparison")
         self._comparison = gr.State(None, time_to_live=KEEP_S)
         self._receipt = gr.State(None)  # one person's votes stay together: the bootstrap must know them as one person's
         self._votes: dict[str, gr.Button] = {}
-        out = [self._status, self._view, self._comparison]
+        controls = [self._start, self._cancel, self._status, self._progress]
+        out = [*controls, self._view, self._comparison]
         if store is not None:
             self._why = self._build_votes()
             connect(bridge("seen"), self._look, [self._comparison], self._votes.values(), self._alert, **EVERY_PRESS)
@@ -50,18 +60,28 @@ class CompareTab:
             given = [self._comparison, session, self._why, self._receipt]
             for name, button in self._votes.items():
                 connect(button.click, self._casts(store, name), given, [*out, self._receipt], self._alert)
-        connect(start.click, self._compare, [session, *choices], out, self._alert, if_failed={self._status: ""}, **OWN_QUEUE)
+        given, failed = [session, *choices], self._stopped("")
+        connect(self._start.click, self._compare, given, out, self._alert, if_failed=failed, **OWN_QUEUE)
+        connect(self._cancel.click, self._cancelled, [], controls, self._alert, queue=False)
 
     def _choices(self) -> list[Component]:
         """The two models, and whether their names are hidden; without votes, nothing can be blind."""
-        names = [candidate.name for candidate in candidates(self._comparing.in_use)]
+        names = [candidate.name for candidate in candidates(self._comparing.in_use)]  # first and last need no further weights
         any_model, can_be_blind = self._comparing.any_model, self._store is not None
         with gr.Row():
+            info = "A name, or models such as: asr=base, student=FOLDER or Hub name" if any_model else None
             models = [  # Gradio refuses what is not on the list, on the server
-                gr.Dropdown(names, value=names[i], label=label, allow_custom_value=any_model, elem_id=f"candidate-{i}",
-                            info="A name, or models such as: asr=base, student=FOLDER or Hub name" if any_model else None)
-                for i, label in enumerate(("First model", "Second model"))
-            ]  # fmt: skip
+                gr.Dropdown(
+                    names,
+                    value=default,
+                    label=label,
+                    info=info,
+                    min_width=220,
+                    allow_custom_value=any_model,
+                    elem_id=f"candidate-{i}",
+                )  # fmt: skip
+                for i, (label, default) in enumerate((("First model", names[0]), ("Second model", names[-1])))
+            ]
             return [*models, gr.Checkbox(value=can_be_blind, interactive=can_be_blind, label="Blind", elem_id="blind")]
 
     def _build_votes(self) -> gr.Textbox:
@@ -71,31 +91,59 @@ class CompareTab:
                     self._votes[key] = gr.Button(label, interactive=False, elem_id=f"vote-{name}")
             return gr.Textbox(label="Why (optional)", max_length=MAX_COMMENT, elem_id="vote-why")
 
-    def _compare(self, session: Session | None, a: str | None, b: str | None, hidden: bool) -> Iterator[Changes]:
-        """Both models on the recording, one after the other."""
-        status = self._status
-        yield {self._comparison: None, self._alert: "", self._view: "", **self._locked(), status: "Preparing the models."}
+    def _stopped(self, words: str) -> Changes:
+        cancel = gr.update(visible=False)
+        return {self._start: gr.update(interactive=True), self._cancel: cancel, self._status: words, self._progress: ""}
+
+    def _cancelled(self, request: gr.Request) -> Changes:
+        last = self._stopped(status_view.CANCELLED)
+        self._runs.stop(request.session_hash, last)
+        return last
+
+    def left(self, request: gr.Request) -> None:
+        """The reader has closed the page, or loads it anew."""
+        self._runs.stop(request.session_hash, {})
+
+    def _compare(
+        self, session: Session | None, a: str | None, b: str | None, hidden: bool, request: gr.Request
+    ) -> Iterator[Changes]:
+        """Both models on the recording, one after the other; nothing once nobody waits any more."""
+        begun = {self._start: gr.update(interactive=False), self._cancel: gr.update(visible=True), self._status: "Starting."}
+        yield {self._comparison: None, self._alert: "", self._view: "", self._progress: "", **self._locked(), **begun}
         session = present(session)
         sides = [parse_candidate(name or "", self._comparing.in_use) for name in (a, b)]
         if sides[0] == sides[1]:
             raise MedAlignError("both models are the same; choose two different ones")
-        entries = []
-        with self._queue.join() as place:
-
-            def waiting(ahead: Ahead) -> Changes:
-                return {status: status_view.waiting(ahead)}
-
-            recording = yield from place.decode(lambda: load_apart(session.path), waiting)
-            yield from map(waiting, place.wait(2 * recording.duration_s))
-            for which, side in zip(("first", "second"), sides, strict=True):
-                yield {status: f"Analysing with the {which} model."}
-                engine, n_bytes = self._comparing.load(side)
-                entries.append(Entry(side, engine.analyze(recording, session.custom), n_bytes))
+        entries: list[Entry] = []
+        with suppress(Abandoned), self._queue.join() as place, self._runs.begin(request.session_hash, place.leave) as run:
+            recording = yield from place.decode(lambda: load_apart(session.path), self._waiting)
+            yield from map(self._waiting, place.wait(2 * recording.duration_s))
+            steps = compared(self._comparing, sides, recording, session.custom, run)
+            entries = yield from self._told(steps, place)
+        if len(entries) < len(sides):
+            # Gradio sends the last change once more as its own end: of a run that is not the newest it must be none.
+            yield run.last or {self._alert: gr.skip()}
+            return
         blind = hidden is True and bool(self._votes)
         # Without blindness the order stays as chosen; with it, by lot.
-        comparison = ComparisonState(*entries, blind=blind, order=BlindOrder.draw() if blind else BlindOrder("a", 0))
+        order = BlindOrder.draw() if blind else BlindOrder("a", 0)
+        comparison = ComparisonState(*entries, blind=blind, order=order, wording=session.wording)
         ready = "Look at both sides; then vote." if self._votes and not comparison.comparison.are_equal else "Finished."
-        yield {self._comparison: comparison, self._view: comparison_view(comparison), status: ready}
+        yield {self._comparison: comparison, self._view: comparison_view(comparison), **self._stopped(ready)}
+
+    def _told(self, steps: Generator[Step, None, list[Entry]], place: Place) -> Generator[Changes, None, list[Entry]]:
+        """The steps as changes of the page, and what they give."""
+        while True:
+            try:
+                step = next(steps)
+            except StopIteration as end:
+                return end.value
+            place.tell(step.remaining_s)
+            bar = status_view.progress_bar(step.share, step.remaining_s)
+            yield {self._status: step.words, self._progress: bar}
+
+    def _waiting(self, ahead: Ahead) -> Changes:
+        return {self._status: status_view.waiting(ahead)}
 
     def _locked(self) -> Changes:
         return {button: gr.update(interactive=False) for button in self._votes.values()}

@@ -12,6 +12,7 @@ import gradio as gr
 from medalign.core.analysis import Status
 from medalign.core.errors import FeedbackError
 from medalign.core.wording import clock, count
+from medalign.feedback.receipts import hash_of
 from medalign.feedback.records import (
     MAX_COMMENT,
     MAX_LABEL,
@@ -38,9 +39,9 @@ STARS: list[tuple[str, Any]] = [("–", None), *((str(n), n) for n in range(1, 6
 LINES = {"transcript": "Transcript, 1 to 5", "concepts": "Concepts, 1 to 5", "useful": "Useful to me, 1 to 5"}
 # The table's column "Your view" goes, too. Not by `body:has(#feedback.off) ...`: with that rule, each measurement that
 # Plotly takes while it draws had the whole page styled anew, and an hour's result stood still for 18 s.
-OFF = """<h2>Your view</h2><p class="hint">Feedback is switched off on this server.</p>
-<style>#concepts table.concepts tr > :nth-child(6) { display: none; }</style>"""
-INTRO = """<h2>Your view</h2><p class="hint">Press ✓, ✗ or ⇄ beside a concept: each press is stored at once, without audio,
+OFF = """<p class="hint">Feedback is switched off on this server.</p>
+<style>#concepts table.concepts tr > :nth-child(6), #card .ratings { display: none; }</style>"""
+INTRO = """<p class="hint">Press Right, Not said or Other status beside a concept: each press is stored at once, without audio,
 name or address. Words of the recording are stored only if you tick the box. Please write nothing into comments that could
 identify a person. What you send can be taken back with the code that appears here.</p>"""
 MISSING = """<p class="hint">Select words in the transcript, or stop the player where it was said, and press the button; then
@@ -67,22 +68,24 @@ class FeedbackPanel:
     def __init__(self, store: FeedbackStore, session: gr.State, presses: Presses):
         self._store, self._session, self._presses = store, session, presses
         with gr.Column(elem_id="feedback"):
-            html(INTRO)
             self._stored, self._alert = html(elem_id="ratings"), html(elem_id="feedback-alert")
-            with gr.Row():
-                self._role = gr.Dropdown(list(ROLES), value="not said", label="Your role (optional)", elem_id="role")
-                self._keep = gr.Checkbox(label="Also store the words that I mark in the transcript", elem_id="keep-span")
-            self._build_details()
-            self._build_missing()
-            self._build_form()
-            with gr.Row():
-                undo = gr.Button("Undo the last", elem_id="undo", size="sm")
-                self._code = gr.Textbox(label="Receipt code", max_length=20, elem_id="code", scale=2)
-                withdraw = gr.Button("Withdraw everything under this code", elem_id="withdraw", size="sm")
+            with gr.Accordion("Your view: rate the whole, add what is missing, undo", open=False, elem_id="fold-feedback"):
+                html(INTRO)
+                with gr.Row():
+                    self._role = gr.Dropdown(list(ROLES), value="not said", label="Your role (optional)", elem_id="role")
+                    self._keep = gr.Checkbox(label="Also store the words that I mark in the transcript", elem_id="keep-span")
+                self._build_details()
+                self._build_missing()
+                self._build_form()
+                with gr.Row():
+                    undo = gr.Button("Undo the last", elem_id="undo", size="sm")
+                    self._code = gr.Textbox(label="Receipt code", max_length=20, elem_id="code", scale=2)
+                    withdraw = gr.Button("Withdraw everything under this code", elem_id="withdraw", size="sm")
+                self._back = _answer("back")
         out, reader = [self._stored], [session, self._role, self._keep]
         connect(bridge("rate"), self._rate, reader, out, self._alert, concurrency_limit=1, **EVERY_PRESS)
-        connect(undo.click, self._undo, [session], out, self._alert)
-        connect(withdraw.click, self._withdraw, [session, self._code], [*out, self._code], self._alert)
+        connect(undo.click, self._undo, [session], out, self._back)
+        connect(withdraw.click, self._withdraw, [session, self._code], [*out, self._code], self._back)
 
     def _build_details(self) -> None:
         with gr.Accordion("More about the last one", open=False, elem_id="more"):
@@ -93,7 +96,9 @@ class FeedbackPanel:
                 status = gr.Dropdown(statuses, label="Right status", elem_id="right-status")
             comment = gr.Textbox(label="Comment", max_length=MAX_COMMENT, lines=2, elem_id="comment")
             save = gr.Button("Save", size="sm", elem_id="save-more")
-        connect(save.click, self._amend, [self._session, severity, status, comment], [self._stored], self._alert)
+            self._more = _answer("more")
+        self._details = [severity, status, comment]
+        connect(save.click, self._amend, [self._session, *self._details], [self._stored, *self._details], self._more)
 
     def _build_missing(self) -> None:
         with gr.Accordion("Something is missing", open=False, elem_id="missing"):
@@ -104,10 +109,11 @@ class FeedbackPanel:
                 self._end = gr.Number(label="To (s)", precision=2, elem_id="missing-end")
                 self._words = gr.Textbox(label="Words there", max_length=MAX_SPAN, interactive=False, elem_id="missing-text")
             add = gr.Button("Add", size="sm", elem_id="missing-add")
+            self._added = _answer("added")
         place = [self._start, self._end, self._words]
-        connect(bridge("missing"), self._take_place, [], place, self._alert, **EVERY_PRESS)
+        connect(bridge("missing"), self._take_place, [], place, self._added, **EVERY_PRESS)
         given = {self._session, self._role, self._keep, self._label, *place}
-        connect(add.click, self._add_missing, given, [self._stored], self._alert)
+        connect(add.click, self._add_missing, given, [self._stored, self._label, *place], self._added)
 
     def _build_form(self) -> None:
         with gr.Accordion("The recording as a whole", open=False, elem_id="whole"):
@@ -117,8 +123,10 @@ class FeedbackPanel:
                 }
             self._comment = gr.Textbox(label="Comment", max_length=MAX_COMMENT, lines=2, elem_id="whole-comment")
             send = gr.Button("Send", size="sm", elem_id="whole-send")
-        given = {self._session, self._role, self._keep, *self._lines.values(), self._comment}
-        connect(send.click, self._rate_whole, given, [self._stored], self._alert)
+            self._sent = _answer("sent")
+        fields = [*self._lines.values(), self._comment]
+        given = {self._session, self._role, self._keep, *fields}
+        connect(send.click, self._rate_whole, given, [self._stored, *fields], self._sent)
 
     def _rate(
         self, session: Session | None, role: str, keep: bool, event: gr.EventData, request: gr.Request
@@ -132,7 +140,7 @@ class FeedbackPanel:
         )
         self._store.rate(self._receipt(_reader(session, role, keep)), rating)
         session.last_rated = (concept_id, status)
-        return self._shown(session)
+        return {**self._shown(session), self._alert: ""}
 
     def _amend(
         self, session: Session | None, severity: Severity | None, status: Status | None, comment: str | None,
@@ -141,22 +149,22 @@ class FeedbackPanel:
         """The last rating again, with its details."""
         self._presses.count(request)
         if session is None or session.last_rated is None or not session.receipts:
-            raise FeedbackError("nothing is rated yet; press ✓, ✗ or ⇄ beside a concept first")
+            raise FeedbackError("nothing is rated yet; press Right, Not said or Other status beside a concept first")
         current = {(r.concept_id, r.status): r for r in self._ratings(session)}
         last = current.get(cast(Any, session.last_rated))
         if last is None:
-            raise FeedbackError("that rating was taken back; press ✓, ✗ or ⇄ again first")
+            raise FeedbackError("that rating was taken back; rate the concept again first")
         verdict = "wrong_status" if status and last.verdict == "correct" else last.verdict
         again = ConceptRating(
             verdict, last.concept_id, last.status, right_status=status if verdict == "wrong_status" else None,
             start_s=last.start_s, end_s=last.end_s, span_text=last.span_text, severity=severity, comment=comment or "",
         )  # fmt: skip
         self._store.rate(session.receipts[-1], again)
-        return self._shown(session)
+        return {**self._shown(session), **dict(zip(self._details, (None, None, ""), strict=True)), **_kept(self._more, session)}
 
     def _take_place(self, event: gr.EventData) -> Changes:
         start_s, end_s = round(number_of(event, "start"), 2), round(number_of(event, "end"), 2)
-        return {self._start: start_s, self._end: end_s, self._words: text_of(event, "text")[:MAX_SPAN], self._alert: ""}
+        return {self._start: start_s, self._end: end_s, self._words: text_of(event, "text")[:MAX_SPAN], self._added: ""}
 
     def _add_missing(self, given: Changes, request: gr.Request) -> Changes:
         self._presses.count(request)
@@ -165,7 +173,8 @@ class FeedbackPanel:
         words = given[self._words] or None
         rating = ConceptRating("missing", label=label or None, start_s=start_s, end_s=end_s, span_text=words)
         self._store.rate(self._receipt(reader), rating)
-        return self._shown(reader.session)
+        emptied: Changes = {self._label: "", self._start: None, self._end: None, self._words: ""}
+        return {**self._shown(reader.session), **emptied, **_kept(self._added, reader.session)}
 
     def _rate_whole(self, given: Changes, request: gr.Request) -> Changes:
         self._presses.count(request)
@@ -173,25 +182,27 @@ class FeedbackPanel:
         marks = {name: given[line] for name, line in self._lines.items()}
         rating = RecordingRating(**marks, comment=given[self._comment] or "")
         self._store.rate_recording(self._receipt(reader), rating)
-        return self._shown(reader.session)
+        emptied: Changes = {**dict.fromkeys(self._lines.values()), self._comment: ""}
+        return {**self._shown(reader.session), **emptied, **_kept(self._sent, reader.session)}
 
     def _undo(self, session: Session | None, request: gr.Request) -> Changes:
         self._presses.count(request)
         receipts = session.receipts if session else []
         if session is None or not receipts or self._store.undo(receipts[-1]) is None:
             raise FeedbackError("there is nothing to undo")
-        return self._shown(session)
+        left = count(len(self._store.ratings(receipts[-1])), "entry", "entries")
+        return {**self._shown(session), self._back: f"The last one is taken back; {left} left under this code."}
 
     def _withdraw(self, session: Session | None, code: str | None, request: gr.Request) -> Changes:
         self._presses.count(request, "withdraw")  # whoever has just rated a lot may still withdraw
         code = (code or "").strip()
         n = self._store.withdraw(code)
         if session is not None:
-            session.receipts = [kept for kept in session.receipts if kept != code]
+            session.receipts = [kept for kept in session.receipts if hash_of(kept) != hash_of(code)]
             session.result_id = None
         audit(self._store, "withdraw", request)
-        done = f'<p class="receipt" data-rated="{{}}">Withdrawn: {count(n, "entry", "entries")} deleted.</p>'
-        return {self._stored: done, self._alert: "", self._code: ""}
+        done = f"Withdrawn: {count(n, 'entry', 'entries')} deleted."
+        return {self._stored: f'<p class="receipt" data-rated="{{}}">{done}</p>', self._back: done, self._code: ""}
 
     def _reader(self, given: Changes) -> _Reader:
         return _reader(present(given[self._session]), given[self._role], given[self._keep])
@@ -215,18 +226,28 @@ class FeedbackPanel:
 
     def _shown(self, session: Session) -> Changes:
         """What is stored under the receipt, in words, and for page.js which buttons are pressed."""
-        labels = {(c.concept_id, c.status): c.label for c in session.result.concepts}
+        labels = {(c.concept_id, c.status): c.label for c in session.shown.concepts}
         items = "".join(f"<li>{_words(rating, labels)}</li>" for rating in self._store.ratings(session.receipts[-1]))
         pressed = {f"{r.concept_id}|{r.status or ''}": r.verdict for r in self._ratings(session)}
         codes = ", ".join(f"<code>{text(code)}</code>" for code in session.receipts)
         stored = f'<p class="receipt">Stored. To take it back later, keep this code: {codes}</p><ul class="rated">{items}</ul>'
-        return {self._stored: f'<div role="status" data-rated="{text(json.dumps(pressed))}">{stored}</div>', self._alert: ""}
+        rated = f'data-of="{session.name}" data-rated="{text(json.dumps(pressed))}"'
+        return {self._stored: f"<div {rated}>{stored}</div>"}
 
 
 def switched_off() -> None:
     """What stands in its place without a store."""
     with gr.Column(elem_id="feedback"):
         html(OFF)
+
+
+def _answer(name: str) -> gr.HTML:
+    """Where the answer to a press stands: below its button, and layout.js has it announced."""
+    return html(elem_id=f"answer-{name}", elem_classes="answer")
+
+
+def _kept(place: gr.HTML, session: Session) -> Changes:
+    return {place: f"Stored. To take it back later, keep this code: <code>{text(session.receipts[-1])}</code>"}
 
 
 def _reader(session: Session, role: str, keep: object) -> _Reader:

@@ -7,6 +7,7 @@ import gradio as gr
 
 from medalign.core.editing import edit_segment, rename_speaker, with_correction
 from medalign.core.errors import MedAlignError
+from medalign.core.explanation import found_in_words
 from medalign.core.transcript import Transcript
 from medalign.report.explanation_figures import among_others, word_support, words_over_time
 from medalign.ui.engine import Models
@@ -23,16 +24,18 @@ class Questions:
     def __init__(self, models: Models, places: ResultPlaces):
         self._models, self._places = models, places
         session, alert, parts = places.session, places.alert, places.parts
-        for name, change in (("edit", self._edit), ("accept", self._accept)):
-            connect(bridge(name), self._in_turn("status", change), [session], places.all, alert, **OWN_QUEUE)
+        again = "Reading again with your words …"
+        for name, change, begun in (("edit", self._edit, again), ("accept", self._accept, again), ("unedit", self._unedit, "")):
+            connect(bridge(name), self._in_turn("status", change, begun), [session], places.all, alert, **OWN_QUEUE)
         explained = [parts[name] for name in ("why", "words_time", "words_support", "others")]
-        explain, find = self._in_turn("why", self._explain), self._in_turn("hits", self._find)
-        connect(bridge("why"), explain, [session], explained, alert, **OWN_QUEUE, **EVERY_PRESS)
+        connect(bridge("why"), self._in_turn("why", self._explain), [session], explained, alert, **OWN_QUEUE, **EVERY_PRESS)
         for event in (places.search.click, places.phrase.submit):
-            connect(event, find, [session, places.phrase], [parts["hits"]], alert, **OWN_QUEUE)
+            connect(event, self._find, [session, places.phrase], [parts["hits"], parts["status"]], alert, **OWN_QUEUE)
+        closed = {parts["hits"]: "", places.phrase: ""}
+        connect(bridge("close-search"), lambda: closed, [], [*closed], alert, queue=False)
 
-    def _in_turn(self, place: str, answer: Callable[..., Changes]) -> Callable[..., Iterator[Changes]]:
-        """Answers one at a time; the place where the answer will stand says how long it takes."""
+    def _in_turn(self, place: str, answer: Callable[..., Changes], begun: str = "") -> Callable[..., Iterator[Changes]]:
+        """Answers one at a time; the place where the answer will stand says how long it takes, then that it is begun."""
         shown = self._places.parts[place]
 
         @wraps(answer)
@@ -42,8 +45,8 @@ class Questions:
                 for ahead in turn.wait(1.0):
                     waited = True
                     yield {shown: status_view.waiting(ahead)}
-                if waited:
-                    yield {shown: ""}
+                if waited or begun:
+                    yield {shown: begun}
                 yield answer(*given)
 
         return handler
@@ -69,7 +72,17 @@ class Questions:
     def _reread(self, session: Session, transcript: Transcript) -> Changes:
         engine = self._models.engine()
         session.change(engine.reread(session.result, transcript, session.encoded(engine.listener)))
-        return self._places.changes(PageUpdate({**finished(session), "status": "Read again with your words."}, session))
+        return self._shown(session, "Read again with your words.")
+
+    def _unedit(self, session: Session | None) -> Changes:
+        """The last change is taken back."""
+        session = present(session)
+        session.undo()
+        return self._shown(session, "As it was before.")
+
+    def _shown(self, session: Session, done: str) -> Changes:
+        status = status_view.changed(done, session.can_undo)
+        return self._places.changes(PageUpdate({**finished(session), "status": status}, session))
 
     def _explain(self, session: Session | None, event: gr.EventData) -> Changes:
         session, engine, parts = present(session), self._models.engine(), self._places.parts
@@ -79,8 +92,20 @@ class Questions:
         drawn = {parts[name]: figure(explanation) for name, figure in figures.items()}
         return {parts["why"]: why_view.explanation_view(explanation), **drawn, parts["alert"]: ""}
 
-    def _find(self, session: Session | None, phrase: str | None) -> Changes:
-        session, engine = present(session), self._models.engine()
-        phrase = " ".join((phrase or "").split())
-        hits = engine.listener.find(session.encoded(engine.listener), phrase)
-        return {self._places.parts["hits"]: result_view.hits_view(phrase, hits), self._places.alert: ""}
+    def _find(self, session: Session | None, phrase: str | None) -> Iterator[Changes]:
+        """In the words at once; then in the sound, which takes the models."""
+        session, phrase = present(session), " ".join((phrase or "").split())
+        if not phrase:
+            yield {self._places.parts["hits"]: "", self._places.alert: ""}
+            return
+        transcript = session.result.transcript
+        said = found_in_words(transcript, session.result.corrections, phrase)
+
+        def heard() -> Changes:
+            engine = self._models.engine()
+            hits = engine.listener.find(session.encoded(engine.listener), phrase)
+            return {self._places.parts["hits"]: result_view.hits_view(transcript, phrase, said, hits), self._places.alert: ""}
+
+        if said:
+            yield {self._places.parts["hits"]: result_view.hits_view(transcript, phrase, said)}
+        yield from self._in_turn("status", heard)()

@@ -4,16 +4,19 @@ be trusted.
 Each figure has its n and interval; nobody is named.
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import gradio as gr
 
+from medalign.core.weights import DEFAULT_STUDENT
 from medalign.feedback.agreement import between_raters, concept_agreement, over_time
 from medalign.feedback.model_names import short_model_names
 from medalign.feedback.ranking import position_bias, ranking
 from medalign.feedback.reliability import Reliability
 from medalign.feedback.store import FeedbackStore
+from medalign.report.comparison import SHIPPED, candidates
 from medalign.report.study_figures import (
     agreement_figure,
     agreement_over_time_figure,
@@ -25,7 +28,7 @@ from medalign.ui.wiring import Changes, connect, html
 
 OFF = '<h2>Team results</h2><p class="hint">Feedback is switched off on this server, so there is nothing from clinicians.</p>'
 INTRO = """<h2>Team results</h2><p class="hint">From all feedback on this server. Intervals are 95 %; few votes say little,
-whoever leads. “Download” and the training manifest come from the command line: <code>medalign feedback export</code>.</p>"""
+whoever leads. All of it as files, for training, too: <code>medalign feedback export</code>.</p>"""
 MAX_ROWS = 40  # in the figure
 
 
@@ -62,12 +65,24 @@ class ResultsTab:
         return changed
 
 
+def names_of(models: Iterable[str]) -> dict[str, str]:
+    """A name for each model: the one that it has in comparisons, or else what tells it from the others."""
+    short = short_model_names(models)
+    students = {SHIPPED.student: DEFAULT_STUDENT}  # as results name it
+    compared: dict[tuple[str, ...], str] = {
+        (c.asr, c.teacher, students.get(c.student, c.student)): c.name for c in candidates()
+    }
+    parts = {model: tuple(part.rsplit(" ", 1)[0] for part in model.split(" | ")) for model in short}
+    n = Counter(parts.values())  # of several revisions, the short name tells which
+    return {model: compared.get(parts[model], name) if n[parts[model]] == 1 else name for model, name in short.items()}
+
+
 def _from_people(store: FeedbackStore) -> dict[str, tuple[object, object]]:
     """Words and figure by section."""
     votes, ratings = store.table("votes"), store.table("ratings")
     ratings = ratings[~ratings["is_edited"].astype(bool)]  # words of a person are not the model's
     ranked, by_concept, by_week = ranking(votes), concept_agreement(ratings), over_time(ratings)
-    short = short_model_names([row.model for rows in (ranked, by_concept, by_week) for row in rows])
+    short = names_of([row.model for rows in (ranked, by_concept, by_week) for row in rows])
     ranked = tuple(replace(row, model=short[row.model]) for row in ranked)
     by_concept = tuple(replace(row, model=short[row.model]) for row in by_concept)
     by_week = tuple(replace(row, model=short[row.model]) for row in by_week)

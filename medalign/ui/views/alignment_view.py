@@ -1,15 +1,14 @@
 """Words and tables beside the two figures: the same content for screen readers, and for pressing play by keyboard."""
 
 from medalign.core.analysis import Analysis
-from medalign.core.wording import better_fits, clock_range, count, fit
+from medalign.core.wording import clock_range, count, fit
 from medalign.ui.views.markup import Markup, macros
 
 LOUDEST = 3  # windows named per concept
 TIMELINE_HEADING = (
-    "<h2>Does the sound fit the words?</h2><p>Each point takes a few seconds of sound and asks how many texts from "
-    "other consultations would fit it better than the words written for it. High is good: hardly any would. In the "
-    "grey band the words fit no better than any text. ▼ words may be wrong or missing; – no words here. Press a "
-    "point to hear it.</p>"
+    "<h2>Does the sound fit the words?</h2><p>Each point is a few seconds of sound: high where it fits the words written "
+    "for it better than nearly all words of other consultations; in the grey band it fits them no better. ▼ words may be "
+    "wrong or missing; – no words here. Press a point to hear it.</p>"
 )
 HEATMAP_HEADING = (
     "<h2>When is each concept heard?</h2><p>The brighter, the more the sound alone suggests the concept; ◆ marks "
@@ -22,11 +21,10 @@ def timeline_notes(analysis: Analysis) -> Markup:
     compared = [(w.percentile, w) for w in windows if w.percentile is not None]
     if compared:
         lowest, worst = min(compared, key=lambda pair: pair[0])
-        n_wrong = count(sum(w.is_mismatch for w in windows), "mismatch", "mismatches")
+        n_wrong = sum(w.is_mismatch for w in windows)
         summary = (
-            f"{count(len(compared), 'window')} of the recording compared; {n_wrong}, marked when more "
-            f"than {better_fits(analysis.alignment.mismatch_below_percentile)} unrelated texts would fit better. Weakest at "
-            f"{clock_range(worst.start_s, worst.end_s)}: {fit(lowest)}."
+            f"{count(len(compared), 'stretch', 'stretches')} of the recording compared, {n_wrong or 'none'} to hear again. "
+            f"Weakest at {clock_range(worst.start_s, worst.end_s)}: {fit(lowest)}."
         )
     else:
         summary = "No part has words, so there is nothing to compare."

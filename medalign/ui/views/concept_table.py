@@ -1,34 +1,52 @@
-"""Side by side: what the teacher read, what the student heard, whether they agree, and where to hear it."""
+"""All concepts: status, where the words and where the sound have each, how likely it is by both, and where to hear it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from medalign.core.analysis import ConceptFinding, SoundEvent
-from medalign.report.summary import is_faint
+from medalign.core.analysis import Analysis, ConceptFinding
+from medalign.report.summary import Row, is_faint, odds
 from medalign.ui.views.markup import Markup, macros
 from medalign.ui.views.statuses import AGREEMENTS, STATUSES
 
-WAITING = Markup('<p class="waiting">Concepts appear here as soon as the transcript is complete.</p>')
+Shown = tuple[ConceptFinding, float, int | None]  # a row: how likely it is, and its number among what should be heard again
+WAITING = Markup('<p class="waiting">What it means appears here as soon as the transcript is complete.</p>')
+CANCELLED = Markup(
+    '<p class="waiting">Cancelled before it was finished, so what it means is not told. The recording is still here. '
+    '<button type="button" class="tool primary" data-again>Analyse again</button></p>'
+)
+NOT_ENGLISH = Markup(
+    '<p class="waiting">So far this sounds more like another language than English, and MedAlign knows English only: no '
+    "concepts are shown, and the words should not be relied on.</p>"
+)
 
 
-def preview_concepts(concepts: Sequence[ConceptFinding], until_s: float) -> Markup:
+def preview_concepts(concepts: Sequence[ConceptFinding] | None, until_s: float) -> Markup:
     """What the student heard, up to `until_s` of the recording, while the words were being written."""
-    return macros("concepts").preview(_sections([c for c in concepts if not is_faint(c)]), until_s, WAITING)
+    if concepts is None:
+        return NOT_ENGLISH
+    sections = _sections([(c, odds(c), None) for c in concepts if not is_faint(c)])
+    return macros("concepts").preview(sections, until_s, WAITING)
 
 
-def concept_table(concepts: Sequence[ConceptFinding], sound_events: Sequence[SoundEvent]) -> Markup:
-    """One row a concept, in sections by status; filters above it, unlikely concepts and sound events below."""
-    found = [concept for concept in concepts if not is_faint(concept)]
-    faint = [concept for concept in concepts if is_faint(concept)]
+def concept_table(analysis: Analysis, checks: Mapping[Row, int]) -> Markup:
+    """One row a concept, in sections by status; filters above it, unlikely concepts and sound events below.
+
+    Args:
+        checks: as `medalign.report.ear.checks`.
+    """
+    rows = [(c, odds(c, analysis.corrections), checks.get((c.concept_id, c.status))) for c in analysis.concepts]
+    found = [concept for concept in analysis.concepts if not is_faint(concept)]
+    faint = [row for row in rows if is_faint(row[0])]
     filters = [
         ("category", "Kind", {name: name for name in sorted({c.category for c in found})}),
         ("status", "Status", {STATUSES[c.status].css: STATUSES[c.status].label for c in found}),
         ("agreement", "Sources", {key: words for key, (_, words) in AGREEMENTS.items()}),
     ]
-    return macros("concepts").concepts(_sections(found), _sections(faint), len(faint), filters, sound_events)
+    likely = _sections([row for row in rows if not is_faint(row[0])])
+    return macros("concepts").concepts(likely, _sections(faint), len(faint), filters, analysis.sound_events)
 
 
-def _sections(concepts: Sequence[ConceptFinding]) -> list[tuple[str, str, list[ConceptFinding]]]:
-    """Heading, class and concepts of each section, in reading order."""
+def _sections(rows: Sequence[Shown]) -> list[tuple[str, str, list[Shown]]]:
+    """Heading, class and rows of each section, in reading order."""
     groups = dict.fromkeys(words.group for words in STATUSES.values())
-    members = {group: [c for c in concepts if STATUSES[c.status].group == group] for group in groups}
-    return [(group, STATUSES[rows[0].status].css, rows) for group, rows in members.items() if rows]
+    members = {group: [row for row in rows if STATUSES[row[0].status].group == group] for group in groups}
+    return [(group, STATUSES[of_group[0][0].status].css, of_group) for group, of_group in members.items() if of_group]

@@ -6,7 +6,9 @@ from pathlib import Path, PurePath
 import gradio as gr
 
 from medalign.core.analysis import Analysis
+from medalign.core.spelling import Wording, reworded
 from medalign.report.fhir import to_fhir
+from medalign.report.plain_summary import to_text
 from medalign.report.printable import summary_html
 from medalign.report.text_formats import to_csv, to_vtt
 from medalign.ui.files import address, keep
@@ -15,26 +17,32 @@ from medalign.ui.views.markup import Markup, macros
 FORMATS = (
     ("json", "JSON", "everything, for programs"),
     ("csv", "CSV", "concepts, for a spreadsheet"),
-    ("vtt", "WebVTT", "transcript, as captions"),
+    ("vtt", "Captions", "transcript with times, for players"),
     ("fhir.json", "FHIR R4", "concepts as unconfirmed mentions"),
+    ("txt", "Text", "the summary, for notes"),
 )
 
 
-def exports(place: gr.HTML, analysis: Analysis | None) -> tuple[Markup, list[Path]]:
-    """Links to the files, and the files: JSON, CSV, WebVTT, FHIR, and the page to print. Without a result only deletion."""
+def exports(place: gr.HTML, analysis: Analysis | None, wording: Wording) -> tuple[Markup, list[Path]]:
+    """Links to the files, and the files, the text to copy and the page to print among them. Without a result only deletion.
+
+    Args:
+        wording: of the text and the page to print; programs get the labels of the concept bank.
+    """
     if analysis is None:
-        return macros("status").exports([], None), []
+        return macros("status").exports([], None, None), []
     stem = PurePath(analysis.recording.name).stem
     bodies = {
         "json": json.dumps(analysis.to_dict(), ensure_ascii=False, indent=1),
         "csv": to_csv(analysis),
         "vtt": to_vtt(analysis),
         "fhir.json": json.dumps(to_fhir(analysis), ensure_ascii=False, indent=1),
-        "html": summary_html(analysis),
+        "txt": to_text(reworded(analysis, wording)),
+        "html": summary_html(reworded(analysis, wording)),
     }
     files = {ending: keep(place, body.encode(), f"{stem}.medalign.{ending}") for ending, body in bodies.items()}
     links = [
         {"name": files[ending].name, "address": address(files[ending]), "format": name, "what": what}
         for ending, name, what in FORMATS
     ]
-    return macros("status").exports(links, address(files["html"])), list(files.values())
+    return macros("status").exports(links, address(files["html"]), address(files["txt"])), list(files.values())

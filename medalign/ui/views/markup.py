@@ -9,6 +9,7 @@ from medalign.core import wording
 from medalign.core.analysis import ConceptFinding, Evidence
 from medalign.core.editing import is_edited
 from medalign.core.transcript import UNKNOWN_SPEAKER
+from medalign.feedback.records import VERDICTS
 from medalign.report.summary import doubt_of
 from medalign.ui.views.statuses import AGREEMENTS, STATUSES
 
@@ -39,14 +40,15 @@ _ENVIRONMENT = Environment(
     lstrip_blocks=True,
 )
 _WORDS = (
-    wording.band, wording.clarity, wording.clock, wording.clock_range, wording.count, wording.fit, wording.frequency,
-    wording.likelihood, wording.remaining, wording.size, wording.tenths, doubt_of, evidence_of, is_edited,
+    wording.as_name, wording.band, wording.clarity, wording.clock, wording.clock_range, wording.count, wording.done_with,
+    wording.fit, wording.frequency, wording.likelihood, wording.remaining, wording.size, wording.tenths,
+    doubt_of, evidence_of, is_edited,
 )  # fmt: skip
 _ENVIRONMENT.globals |= {function.__name__: function for function in _WORDS} | {
-    "ACTION_WORDS": wording.ACTION_WORDS,
     "AGREEMENTS": AGREEMENTS,
     "Evidence": Evidence,
     "STATUSES": STATUSES,
     "UNKNOWN_SPEAKER": UNKNOWN_SPEAKER,
+    "VERDICTS": VERDICTS,
     "span": span_attributes,
 }

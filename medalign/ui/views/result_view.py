@@ -1,39 +1,21 @@
-"""Small pieces of a result: at a glance, where to listen first, names and numbers, what a phrase found, for researchers."""
+"""Small pieces of a result: at a glance, numbers, what a phrase found, for researchers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from medalign.concepts import ConceptBank
-from medalign.core.analysis import Analysis, ConceptFinding, Correction, Measurement, Status
+from medalign.core.analysis import Analysis, ConceptFinding, Evidence, Measurement, Status
 from medalign.core.explanation import SearchHit
-from medalign.report.summary import SENSES, is_faint, places_to_check, summarize
+from medalign.core.transcript import Transcript
+from medalign.report.summary import SENSES, Row, at_a_glance
 from medalign.ui.views.markup import Markup, macros
-from medalign.ui.views.statuses import AGREEMENTS
 
-SEARCH_HEADING = (
-    '<h2>Search in the sound</h2><p class="hint">Any words, such as “trouble sleeping”: the places that sound closest in '
-    "meaning, whether or not the transcript has these words.</p>"
-)
-MAX_PLACES = 6
+TRANSCRIPT_HEADING = "<h2>Transcript</h2>"
+PANES = macros("result").panes()  # of which a phone shows one at a time
 
 
-def summary_view(analysis: Analysis) -> Markup:
+def summary_view(analysis: Analysis, checks: Mapping[Row, int] = {}) -> Markup:
     """The consultation at a glance; nothing where the transcript has no concept."""
-    return macros("result").summary(summarize(analysis.concepts, analysis.measurements))
-
-
-def verdict(analysis: Analysis) -> Markup:
-    """The result in two lines, and where to listen first."""
-    found = [concept.agreement for concept in analysis.concepts if not is_faint(concept)]
-    n_segments = len(analysis.alignment.segments) or len(analysis.alignment.windows)
-    n_by_agreement = {agreement: found.count(agreement) for agreement in AGREEMENTS}
-    return macros("result").verdict(n_by_agreement, places_to_check(analysis.alignment), n_segments, MAX_PLACES) + macros(
-        "result"
-    ).critical_words(analysis.critical_words)
-
-
-def corrections_view(corrections: Sequence[Correction]) -> Markup:
-    """Names that may be misheard: what was written, what the sound suggests, how sure, and where to hear it."""
-    return macros("result").corrections(corrections)
+    return macros("result").summary(at_a_glance(analysis, checks))
 
 
 def measurements_view(
@@ -44,9 +26,10 @@ def measurements_view(
     return macros("result").measurements(said, {concept.concept_id: concept.label for concept in concepts})
 
 
-def hits_view(phrase: str, hits: Sequence[SearchHit]) -> Markup:
-    """Places that sound like a phrase."""
-    return macros("result").hits(phrase, hits)
+def hits_view(transcript: Transcript, phrase: str, said: Sequence[Evidence], hits: Sequence[SearchHit] | None = None) -> Markup:
+    """Where a phrase is written, and places that sound like it, with their words; without these, they are looked for."""
+    heard = None if hits is None else [(hit, transcript.text_between(hit.start_s, hit.end_s)) for hit in hits]
+    return macros("result").hits(phrase, said, heard)
 
 
 def details_view(analysis: Analysis) -> Markup:

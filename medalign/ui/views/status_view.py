@@ -1,6 +1,7 @@
 """What the page says while and after it works: stage, progress, one clear sentence when something is wrong."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,6 +13,9 @@ from medalign.core.wording import about
 from medalign.ui.files import address
 from medalign.ui.model_queue import Ahead
 from medalign.ui.views.markup import Markup, macros
+
+if TYPE_CHECKING:
+    from medalign.ui.session import Session
 
 STAGES = {
     "decode": "Reading the recording",
@@ -25,10 +29,6 @@ NO_RECORDING = (
     "There is no recording yet: record and press Stop, upload a file, or press an example. "
     "If you have just pressed Stop, wait until the recording appears and press Analyse again."
 )
-OWN_RECORDING = "<h2>Your own recording</h2>"
-EXAMPLES = """<h2>Try an example</h2><p class="hint">Invented consultations in synthetic voices, analysed beforehand: one press
-shows the result.</p>"""
-BEFOREHAND = '<p class="hint">Analysed beforehand, by the models named under “Details for researchers”.</p>'
 KEYS = (
     ("j, k", "next, previous concept"),
     ("Enter", "hear the evidence of the concept in focus"),
@@ -37,7 +37,7 @@ KEYS = (
     ("u", "undo the last judgement"),
     ("p", "play, pause"),
     ("← →", "step through the words of a segment"),
-    ("/", "search in the sound"),
+    ("/", "search words and sound"),
     ("a, b, t, n", "vote: left, right, tie, neither (once both sides were looked at)"),
     ("?", "this sheet"),
 )
@@ -46,7 +46,19 @@ _macros = macros("status")
 HEADER = _macros.header(DISCLAIMER)
 RECORD = _macros.record()
 UPLOAD = _macros.upload(FORMATS, round(MAX_DURATION_S / 60), MAX_BYTES)
-HELP = _macros.help(KEYS, __version__)  # the sheet of keys, opened by `?` or by its button
+REPOSITORY = "https://github.com/medalign/medalign"
+LINKS = (
+    ("The paper", "https://arxiv.org/abs/2512.04847"),
+    ("Model card", f"{REPOSITORY}/blob/main/assets/checkpoints/whisper-tiny.en-minilm/README.md"),
+    ("Code", REPOSITORY),
+)
+CODE = """\
+from medalign import Analyzer
+
+analysis = Analyzer.default().analyze("consultation.wav")
+for row in analysis.concepts:
+    print(row.label, row.status, row.probability)"""
+HELP = _macros.help(KEYS, __version__, CODE, LINKS)  # the foot of the page, and what its buttons open
 
 
 def alert(sentence: str, kept: bool = False) -> Markup:
@@ -67,8 +79,27 @@ def progress_bar(fraction: float, remaining_s: float | None) -> Markup:
     return _macros.progress(round(100 * min(max(fraction, 0.0), 1.0)), remaining_s)
 
 
-def heading(title: str, duration_s: float, partial: bool = False) -> Markup:
-    return _macros.heading(title, duration_s, partial)
+def own(takes_recordings: bool) -> Markup:
+    """The buttons that open the panel for a recording of one's own."""
+    return _macros.own(takes_recordings)
+
+
+def own_heading(takes_recordings: bool) -> Markup:
+    return _macros.own_heading(takes_recordings)
+
+
+def told(sentence: str) -> Markup:
+    """For those who can't see that the result is there."""
+    return Markup('<span class="unseen">{}</span>').format(sentence)
+
+
+def changed(done: str, can_undo: bool) -> Markup:
+    """After a change of the transcript, with the way back."""
+    return _macros.changed(done, can_undo)
+
+
+def heading(session: "Session", duration_s: float) -> Markup:
+    return _macros.heading(session, duration_s)
 
 
 def silence(waveform: np.ndarray) -> Markup:

@@ -18,7 +18,7 @@ STATUSES: dict[Status | None, StatusWords] = {
     "present": StatusWords("present", "●", "Present", "", "Present"),
     "uncertain": StatusWords("uncertain", "?", "Uncertain", "unsure", "Uncertain, possible or planned"),
     "hypothetical": StatusWords("hypothetical", "?", "If, or planned", "if / plan", "Uncertain, possible or planned"),
-    "negated": StatusWords("negated", "⊘", "Negated", "negated", "Negated: said not to be there"),
+    "negated": StatusWords("negated", "⊘", "Denied", "denied", "Denied: said not to be there"),
     "resolved": StatusWords("resolved", "✓", "Over", "over", "Over, or in the past"),
     "historical": StatusWords("historical", "↶", "In the past", "past", "Over, or in the past"),
     "family": StatusWords("family", "⚭", "In the family", "family", "In the family, not in the patient"),
@@ -27,6 +27,6 @@ STATUSES: dict[Status | None, StatusWords] = {
 
 AGREEMENTS: dict[Agreement, tuple[str, str]] = {
     "both": ("●●", "Both"),
-    "teacher_only": ("●○", "Only the text"),
+    "teacher_only": ("●○", "Only the words"),
     "student_only": ("○●", "Only the sound"),
 }

@@ -1,10 +1,13 @@
 """The transcript as a list of segments. A press on any word, mention or time plays from there; each can be edited."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
-from medalign.core.analysis import ConceptFinding, CriticalWord, SegmentCheck
+from medalign.core.analysis import Analysis, ConceptFinding, SegmentCheck
 from medalign.core.transcript import DOCTOR, PATIENT, UNKNOWN_SPEAKER, Segment, Transcript, Word
-from medalign.report.summary import REASONS, doubt_of
+from medalign.core.wording import frequency
+from medalign.report.summary import REASONS, Row, doubt_of
+from medalign.ui.views.card_view import cards
 from medalign.ui.views.markup import Markup, macros
 
 MAX_MENTION_WORDS = 8  # longer evidence is a segment to hear, not a term to underline
@@ -13,7 +16,17 @@ NO_SPEECH = Markup(
     "<p>MedAlign found no words in this recording. Play it above: if you can hear speech, record closer to the "
     "speakers or check that the right microphone was chosen.</p></div>"
 )
-Pieces = list[tuple[ConceptFinding | None, Sequence[Word]]]
+Piece = tuple[int, ConceptFinding]  # a concept, with its index in the analysis
+Pieces = list[tuple[Piece | None, Sequence[Word]]]
+
+
+@dataclass(frozen=True)
+class Doubted:
+    """What may be wrong with a word."""
+
+    note: str
+    name: str | None  # what it may be instead
+    correction: int | None = None  # the suggestion that it is part of, which can be accepted
 
 
 def partial_transcript(transcript: Transcript) -> Markup:
@@ -21,19 +34,32 @@ def partial_transcript(transcript: Transcript) -> Markup:
     return macros("transcript").partial(transcript.segments)
 
 
-def transcript_view(
-    transcript: Transcript,
-    concepts: Sequence[ConceptFinding],
-    checks: tuple[SegmentCheck, ...] = (),
-    critical_words: tuple[CriticalWord, ...] = (),
-) -> Markup:
-    """The finished transcript with its mentions, and with marks on the segments and words that should be checked."""
-    if not transcript.segments:
+def transcript_view(analysis: Analysis, checks: Mapping[Row, int] = {}) -> Markup:
+    """The finished transcript with its mentions and their cards, and with marks on what should be checked.
+
+    Args:
+        checks: as `medalign.report.ear.checks`.
+    """
+    said = analysis.transcript.segments
+    if not said:
         return NO_SPEECH
-    segments = [(segment, _pieces(segment, concepts), check_of(segment, checks)) for segment in transcript.segments]
+    segments = [(s, _pieces(s, analysis.concepts), check_of(s, analysis.alignment.segments)) for s in said]
     # What the form offers: the usual roles, and whoever speaks here.
-    speakers = dict.fromkeys([DOCTOR, PATIENT, *(s.speaker for s in transcript.segments), UNKNOWN_SPEAKER])
-    return macros("transcript").transcript(segments, list(speakers), {w.start_s: doubt_of(w) for w in critical_words})
+    speakers = dict.fromkeys([DOCTOR, PATIENT, *(s.speaker for s in said), UNKNOWN_SPEAKER])
+    return macros("transcript").transcript(segments, list(speakers), _doubted(analysis), cards(analysis, checks))
+
+
+def _doubted(analysis: Analysis) -> dict[float, Doubted]:
+    """By the second in which a word begins. A suggested name says more than that a word may be wrong."""
+    doubted = {}
+    for word in analysis.critical_words:
+        note = f"{doubt_of(word)}; wrong {frequency(word.probability)} times"
+        doubted[word.start_s] = Doubted(note, word.alternative)
+    words = analysis.transcript.words
+    for i, c in enumerate(analysis.corrections):
+        note = f"sounds like {c.name}; right {frequency(c.probability)} times"
+        doubted |= {word.start_s: Doubted(note, c.name, i) for word in words[c.first_word : c.last_word + 1]}
+    return doubted
 
 
 def check_of(segment: Segment, checks: tuple[SegmentCheck, ...]) -> str | None:
@@ -45,26 +71,26 @@ def check_of(segment: Segment, checks: tuple[SegmentCheck, ...]) -> str | None:
 
 
 def _pieces(segment: Segment, concepts: Sequence[ConceptFinding]) -> Pieces:
-    """The segment's words in order: runs of plain ones, and mentions with their concept."""
+    """The segment's words in order: runs of plain ones, and mentions with their concept and its index."""
     pieces: Pieces = []
     position = 0
-    for first, last, concept in _mentions(segment.words, concepts):
-        pieces += [(None, segment.words[position:first]), (concept, segment.words[first : last + 1])]
+    for first, last, piece in _mentions(segment.words, concepts):
+        pieces += [(None, segment.words[position:first]), (piece, segment.words[first : last + 1])]
         position = last + 1
     pieces.append((None, segment.words[position:]))
-    return [(concept, words) for concept, words in pieces if words]
+    return [(piece, words) for piece, words in pieces if words]
 
 
-def _mentions(words: Sequence[Word], concepts: Iterable[ConceptFinding]) -> list[tuple[int, int, ConceptFinding]]:
+def _mentions(words: Sequence[Word], concepts: Iterable[ConceptFinding]) -> list[tuple[int, int, Piece]]:
     """Stretches of words that the teacher's evidence covers. Where two overlap the longer stays; the table has both."""
     found = []
-    for concept in concepts:
+    for n, concept in enumerate(concepts):
         for evidence in concept.teacher.evidence if concept.teacher else ():
             inside = [i for i, w in enumerate(words) if evidence.start_s <= (w.start_s + w.end_s) / 2 < evidence.end_s]
             if inside and len(inside) <= MAX_MENTION_WORDS:
-                found.append((inside[0], inside[-1], concept))
-    chosen: list[tuple[int, int, ConceptFinding]] = []
-    for first, last, concept in sorted(found, key=lambda m: (m[0] - m[1], m[0])):
+                found.append((inside[0], inside[-1], (n, concept)))
+    chosen: list[tuple[int, int, Piece]] = []
+    for first, last, piece in sorted(found, key=lambda m: (m[0] - m[1], m[0])):
         if all(last < a or first > b for a, b, _ in chosen):
-            chosen.append((first, last, concept))
+            chosen.append((first, last, piece))
     return sorted(chosen, key=lambda m: m[0])

@@ -8,8 +8,8 @@ N_EXTREMES = 3
 N_WORDS = 4
 CLEAR_SUPPORT = 0.01  # cosine; less is no word's doing
 HEADING = (
-    '<h2 id="why-title">Why this fit?</h2><p>Press <b>Why?</b> beside a segment: which of its words the sound speaks for and '
-    "against, where each word is heard, and how many unrelated texts would fit better.</p>"
+    '<h2 id="why-title">Why this fit?</h2><p>Press a mention or an unclear word, then <b>Why this fit?</b>: which words of its '
+    "segment the sound speaks for and against, where each is heard, and whether other texts would fit better.</p>"
 )
 MAP_HEADING = (
     "<h2>Words and sounds on one map</h2><p>Each segment twice: ● where its words lie, ◇ where its sound lies, joined by a "

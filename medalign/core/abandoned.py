@@ -1,0 +1,23 @@
+"""Work that nobody waits for any more ends at the next place that asks."""
+
+from collections.abc import Callable
+from contextvars import Context, ContextVar, copy_context
+
+_is_abandoned: ContextVar[Callable[[], bool]] = ContextVar("is_abandoned", default=lambda: False)
+
+
+class Abandoned(Exception):
+    """The rest of it was not done."""
+
+
+def until(is_so: Callable[[], bool]) -> Context:
+    """A copy of this context where `go_on` asks this, as in those copied from it, which threads may have."""
+    context = copy_context()
+    context.run(_is_abandoned.set, is_so)
+    return context
+
+
+def go_on() -> None:
+    """Raises Abandoned if nobody waits any more."""
+    if _is_abandoned.get()():
+        raise Abandoned

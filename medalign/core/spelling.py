@@ -1,0 +1,62 @@
+"""Labels of concepts as British or American clinicians write them; codes and identifiers stay what they are."""
+
+import re
+from dataclasses import replace
+from functools import cache
+from typing import Literal, get_args
+
+from medalign.core.analysis import Analysis, ConceptFinding
+
+Wording = Literal["UK", "US"]
+WORDINGS: tuple[Wording, ...] = get_args(Wording)
+
+# American and British, whole words.
+_NAMES = (
+    ("acetaminophen", "paracetamol"), ("albuterol", "salbutamol"), ("levalbuterol", "levosalbutamol"),
+    ("meperidine", "pethidine"), ("epinephrine", "adrenaline"), ("norepinephrine", "noradrenaline"),
+    ("nitroglycerin", "glyceryl trinitrate"), ("glyburide", "glibenclamide"), ("rifampin", "rifampicin"),
+    ("cromolyn", "cromoglicate"), ("diaper rash", "nappy rash"), ("emergency room", "A&E"), ("gray", "grey"),
+    ("fiber", "fibre"), ("color", "colour"), ("odor", "odour"), ("labor", "labour"), ("behavior", "behaviour"),
+    ("center", "centre"), ("mold", "mould"), ("traveler", "traveller"), ("counseling", "counselling"), ("celiac", "coeliac"),
+    ("feces", "faeces"), ("fecal", "faecal"), ("cecum", "caecum"), ("edema", "oedema"), ("maneuver", "manoeuvre"),
+)  # fmt: skip
+# Parts of words, American and British.
+_PARTS = (
+    (r"(?<=lymph)edema|(?<=papill)edema", "oedema"), (r"(?<=rrh)ea", "oea"), (r"(?<=rrh)eic", "oeic"), (r"(?<=pn)ea\b", "oea"),
+    (r"\bhem(?=o|at|an|olys)", "haem"), (r"(?<=[a-z])emia\b", "aemia"),
+    (r"(?<=isch)emic\b|(?<=glyc)emic\b|(?<=an)emic\b|(?<=ur)emic\b|(?<=leuk)emic\b", "aemic"), (r"esoph", "oesoph"),
+    (r"gynec", "gynaec"), (r"pediatr", "paediatr"), (r"orthoped", "orthopaed"), (r"anesth", "anaesth"),
+    (r"estrogen", "oestrogen"), (r"tumor", "tumour"), (r"(?<=[a-z]{3})iz(?=(?:e|ed|es|ing|er|ation)\b)", "is"),
+)  # fmt: skip
+# Names of people and places, and what is said letter by letter, in labels that are in lower case.
+_PROPER = re.compile(
+    r"\b(?:raynaud|meniere|crohn|parkinson|alzheimer|bell|huntington|morton|sjogren|baker|dupuytren|addison|cushing|barrett"
+    r"|peyronie|bartholin|bowen|gilbert|zenker|heberden|bouchard|down)(?='s\b)|\b(?:lyme|graves|achilles|perthes|romberg|murphy"
+    r"|babinski|hirschsprung)\b|\bwilson(?= disease)|\b(?:guillain-barre|mallory-weiss|osgood-schlatter)\b|\bst john(?='s wort)"
+    r"|(?<=\bde )quervain\b|\bparkinson(?= medicine)"
+)
+_LETTERS = re.compile(r"\b(?:hiv|ct|mri|covid)\b|(?<=\bvitamin )[a-k]\b|(?<=\bhepatitis )[a-e]\b")
+_BACK = tuple((british, american) for american, british in _NAMES)
+
+
+@cache
+def worded(label: str, wording: Wording) -> str:
+    """A label of the concept bank, which has American spelling and a few British names."""
+    for here, there in _NAMES if wording == "UK" else _BACK:
+        label = re.sub(rf"\b{re.escape(here)}\b", there, label, flags=re.IGNORECASE)
+    for part, british in _PARTS if wording == "UK" else ():
+        label = re.sub(part, british, label)
+    return _LETTERS.sub(lambda found: found[0].upper(), _PROPER.sub(lambda found: found[0].title(), label))
+
+
+def reworded(analysis: Analysis, wording: Wording) -> Analysis:
+    """The same analysis with other labels, and suggested names like them; what was said stays as it was said."""
+
+    def concept(found: ConceptFinding) -> ConceptFinding:
+        others = tuple(replace(other, label=worded(other.label, wording)) for other in found.alternatives)
+        return replace(found, label=worded(found.label, wording), alternatives=others)
+
+    tracks = tuple(replace(track, label=worded(track.label, wording)) for track in analysis.alignment.tracks)
+    alignment = replace(analysis.alignment, tracks=tracks)
+    suggested = tuple(replace(correction, name=worded(correction.name, wording)) for correction in analysis.corrections)
+    return replace(analysis, concepts=tuple(map(concept, analysis.concepts)), corrections=suggested, alignment=alignment)

@@ -1,0 +1,190 @@
+"""What a person should hear again, as one list: the same on the page, in the strip above it, and on paper.
+
+Nothing is changed by it: the transcript stays as it is until a reader accepts a suggestion or edits it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
+
+from medalign.core.analysis import Alignment, Analysis, ConceptFinding, Correction, CriticalWord, Evidence
+from medalign.core.explanation import written
+from medalign.core.wording import clock, frequency
+from medalign.report.summary import DOUBTS, REASONS, SENSES, Place, Row, is_doubtful, is_faint, odds, places_to_check
+
+# In the order of what a mistake would cost.
+Kind = Literal[
+    "medicine", "number", "negation", "contradiction", "unsure", "missed_speech", "name", "other_language", "mismatch",
+    "transcription_error", "only_heard",
+]  # fmt: skip
+FIRST: frozenset[Kind] = frozenset(["medicine", "number", "negation"])  # of equal cost, so the likeliest mistake comes first
+ORDER: tuple[Kind, ...] = get_args(Kind)
+FEW_SEGMENTS = 6  # half of so few is no sign of a transcript that is bad throughout
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """One place to listen to, and why."""
+
+    kind: Kind
+    start_s: float
+    end_s: float
+    said: str  # as the transcript has it; empty where it has nothing
+    reason: str
+    suggestion: str | None = None  # what the sound suggests instead, or is easily taken for what is written
+    probability: float | None = None  # that something is wrong here; of what `is_read`, that it is right
+    is_read: bool = False  # a name or a concept is read or heard here, and the question is whether it was said
+    concept_id: str | None = None  # the concept in doubt, if it is one
+    correction: int | None = None  # index of the suggestion in `Analysis.corrections`, if it can be accepted
+
+
+def doubts(analysis: Analysis) -> tuple[Doubt, ...]:
+    """Every place once, what would cost most first."""
+    found = [_misheard(i, c) for i, c in enumerate(analysis.corrections)]
+    found += [_critical(w) for w in analysis.critical_words if not _is_suggested(analysis.corrections, w)]
+    found += [*_said_both_ways(analysis), *_unsure(analysis), *_places(analysis), *_only_heard(analysis)]
+    return tuple(sorted(found, key=_cost))
+
+
+def checks(analysis: Analysis, listed: Sequence[Doubt]) -> dict[Row, int]:
+    """Rows of the table of concepts that are no plain facts, with their number in the list, which begins at 1."""
+    numbers: dict[Row, int] = {}
+    for concept in analysis.concepts:
+        is_contradicted = concept.is_contradicted and concept.status in ("present", "negated")
+        if not is_contradicted and not is_doubtful(concept) and not _rests_on_suggestion(analysis.corrections, concept):
+            continue
+        for n, doubt in enumerate(listed, start=1):
+            if doubt.concept_id == concept.concept_id or doubt.correction is not None and _is_at(doubt, concept):
+                numbers[concept.concept_id, concept.status] = n
+                break
+    return numbers
+
+
+def _rests_on_suggestion(corrections: Sequence[Correction], concept: ConceptFinding) -> bool:
+    """Whether one of its places has other words, which only sound like it: however sure it is elsewhere."""
+    named = [c for c in corrections if c.concept_id == concept.concept_id]
+    return any(c.meets(place.start_s, place.end_s) for c in named for place in concept.text_evidence)
+
+
+def _cost(doubt: Doubt) -> tuple[int, float, float]:
+    rank = 0 if doubt.kind in FIRST else ORDER.index(doubt.kind)
+    wrong = doubt.probability or 0.0
+    if doubt.is_read and doubt.correction is None:  # the words stand as they are, and a suggestion says that they are wrong
+        wrong = 1 - wrong
+    return rank, -wrong, doubt.start_s
+
+
+def _is_at(doubt: Doubt, concept: ConceptFinding) -> bool:
+    return any(doubt.start_s < e.end_s and doubt.end_s > e.start_s for e in concept.text_evidence)
+
+
+def _misheard(index: int, c: Correction) -> Doubt:
+    kind: Kind = "medicine" if c.concept_id.startswith("DRUG:") else "name"
+    reason = f"sounds like {c.name}"
+    return Doubt(kind, c.start_s, c.end_s, c.said, reason, c.name, c.probability, True, correction=index)
+
+
+def _is_suggested(corrections: Sequence[Correction], place: CriticalWord | Evidence) -> bool:
+    """Whether a name is suggested there already."""
+    return any(c.meets(place.start_s, place.end_s) for c in corrections)
+
+
+def _unsure(analysis: Analysis) -> list[Doubt]:
+    """Concepts that are read in the words and may not have been said."""
+    found = []
+    for c in analysis.concepts:
+        if not is_doubtful(c) or any(_is_suggested(analysis.corrections, e) for e in c.text_evidence):
+            continue
+        kind: Kind = "medicine" if c.category == "medicine" else "unsure"
+        place, sense = c.text_evidence[0], SENSES.get(c.status or "")
+        reason = f"taken for {c.label}{f' ({sense})' if sense else ''}"
+        found.append(Doubt(kind, place.start_s, place.end_s, place.text or "", reason, None, odds(c), True, c.concept_id))
+    return found
+
+
+def _critical(word: CriticalWord) -> Doubt:
+    return Doubt(word.kind, word.start_s, word.end_s, word.text, DOUBTS[word.kind], word.alternative, word.probability)
+
+
+def _said_both_ways(analysis: Analysis) -> list[Doubt]:
+    """Concepts that are said to be there and said not to be."""
+    places: dict[str, dict[str, Evidence]] = {}
+    for concept in analysis.concepts:
+        if concept.is_contradicted and concept.status in ("present", "negated") and concept.text_evidence:
+            places.setdefault(concept.concept_id, {})[concept.status] = concept.text_evidence[0]
+    labels = {concept.concept_id: concept.label for concept in analysis.concepts}
+    return [
+        Doubt(
+            "contradiction", said["present"].start_s, said["present"].end_s, labels[concept_id],
+            f"said to be there, and denied at {clock(said['negated'].start_s)}", concept_id=concept_id,
+        )
+        for concept_id, said in places.items() if len(said) == 2
+    ]  # fmt: skip
+
+
+def _places(analysis: Analysis) -> list[Doubt]:
+    """Segments that do not fit their sound, and speech for which nothing is written: one entry a gap."""
+    merged: list[Place] = []
+    for place in places_to_check(analysis.alignment):
+        last = merged[-1] if merged else None
+        if last and last.kind == place.kind == "missed_speech" and place.start_s <= last.end_s:
+            merged[-1] = replace(last, end_s=max(last.end_s, place.end_s))
+        else:
+            merged.append(place)
+    merged += _windows(analysis.alignment, merged)
+    return [
+        Doubt(place.kind, place.start_s, place.end_s, _words_between(analysis, place), REASONS[place.kind]) for place in merged
+    ]
+
+
+def _windows(alignment: Alignment, places: Sequence[Place]) -> list[Place]:
+    """Windows that do not fit, one entry a stretch, where no segment that is marked says so already."""
+    stretches: list[Place] = []
+    for w in alignment.windows:
+        if not w.is_mismatch or any(w.start_s < p.end_s and w.end_s > p.start_s for p in places):
+            continue
+        if stretches and w.start_s <= stretches[-1].end_s:
+            stretches[-1] = replace(stretches[-1], end_s=w.end_s)
+        else:
+            stretches.append(Place(w.start_s, w.end_s, "mismatch"))
+    return stretches
+
+
+def in_doubt(alignment: Alignment) -> tuple[int, int]:
+    """How many segments should be heard again, and how many there are; of windows, where no segment was checked."""
+    if alignment.segments:
+        return sum(check.reason is not None for check in alignment.segments), len(alignment.segments)
+    return sum(window.is_mismatch for window in alignment.windows), len(alignment.windows)
+
+
+def is_unreliable(alignment: Alignment) -> bool:
+    """So much is in doubt that naming each place helps nobody."""
+    n, of = in_doubt(alignment)
+    return n > of / 2 and of > FEW_SEGMENTS
+
+
+def sentence(doubt: Doubt) -> str:
+    """`sounds like ramipril, right about 9 in 10 times`: the reason, and the one number."""
+    also = f"; perhaps “{doubt.suggestion}”" if doubt.suggestion and not doubt.is_read else ""
+    if doubt.probability is None:
+        return doubt.reason + also
+    return f"{doubt.reason}{also}, {'right' if doubt.is_read else 'wrong'} {frequency(doubt.probability)} times"
+
+
+def _words_between(analysis: Analysis, place: Place) -> str:
+    if place.kind == "missed_speech":
+        return ""
+    return analysis.transcript.text_between(place.start_s, place.end_s)
+
+
+def _only_heard(analysis: Analysis) -> list[Doubt]:
+    """Concepts in the sound for which there are no words, where the sound says when; not those that were only asked about."""
+    heard = [c for c in analysis.concepts if c.agreement == "student_only" and c.audio_evidence and not is_faint(c)]
+    found = []
+    for c in heard:
+        place = c.audio_evidence[0]
+        if any(w.start_s < place.end_s and w.end_s > place.start_s for w in written(analysis.transcript, c.label)):
+            continue
+        reason = f"sounds like {c.label}, which is not in the words"
+        found.append(Doubt("only_heard", place.start_s, place.end_s, "", reason, None, odds(c), True, c.concept_id))
+    return found

@@ -1,0 +1,53 @@
+"""The glance and the places to hear again as plain text under headings, to paste into notes.
+
+Nothing is generated: each line is a fact of the analysis, with where it was said.
+"""
+
+from collections.abc import Iterator
+
+from medalign.core.analysis import DISCLAIMER, Analysis
+from medalign.core.editing import is_edited
+from medalign.core.wording import clock, clock_range, count
+from medalign.report.ear import Doubt, checks, doubts, sentence
+from medalign.report.summary import Entry, at_a_glance
+
+BEYOND = "Mentions, found by software, for review. Times are minutes and seconds into the recording."
+
+
+def to_text(analysis: Analysis) -> str:
+    """Lines of text, sections apart by an empty line."""
+    listed = doubts(analysis)
+    recording = analysis.recording
+    blocks = [[f"{_one_line(recording.name)}, {clock(recording.duration_s)}", DISCLAIMER, BEYOND, *_edited(analysis)]]
+    blocks += [
+        [section.title.upper(), *(f"- {_entry(entry)}" for entry in section.entries)]
+        for section in at_a_glance(analysis, checks(analysis, listed))
+    ]
+    if len(blocks) == 1:
+        blocks.append(["No clinical concept was found in what was said."])
+    if listed:
+        blocks.append(["USE YOUR EAR", *(f"{n}. {_doubt(doubt)}" for n, doubt in enumerate(listed, start=1))])
+    return "\n\n".join("\n".join(block) for block in blocks) + "\n"
+
+
+def _edited(analysis: Analysis) -> Iterator[str]:
+    if n := sum(map(is_edited, analysis.transcript.segments)):
+        yield f"Edited by a person: {count(n, 'segment')} of the transcript."
+    yield from map(_one_line, analysis.warnings)
+
+
+def _entry(entry: Entry) -> str:
+    """`bisoprolol?, to start, 1 tablet, 1 a day (1:13; use your ear, 2)`."""
+    told = [_one_line(entry.label) + "?" * bool(entry.check), entry.action, *entry.numbers]
+    place = clock(entry.evidence.start_s) + (f"; use your ear, {entry.check}" if entry.check else "")
+    return f"{', '.join(filter(None, told))} ({place})"
+
+
+def _doubt(doubt: Doubt) -> str:
+    said = f' "{_one_line(doubt.said)}":' if doubt.said else ":"
+    place = clock(doubt.start_s) if doubt.said else clock_range(doubt.start_s, doubt.end_s)
+    return f"{place}{said} {_one_line(sentence(doubt))}"
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

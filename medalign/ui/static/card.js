@@ -1,0 +1,183 @@
+/* A card beside a mention or a doubtful word: what is known about it, and what can be done about its words. */
+(() => {
+  "use strict";
+  const DOUBTFUL = ".word:is(.unclear, .less-clear, [data-note])", MARKED = `#transcript :is(.mention, ${DOUBTFUL})`;
+  let card = null, opener = null, stood = null; // what the transcript said when the card was opened
+  const make = (tag, properties = {}, data = {}) => {
+    const element = Object.assign(document.createElement(tag), properties);
+    Object.assign(element.dataset, data);
+    return element;
+  };
+  const marked = () => [...document.querySelectorAll(MARKED)].filter((element) => element.matches(".mention") || !element.closest(".mention"));
+  const markedAt = (target) => target.closest?.("#transcript .mention") ?? target.closest?.(MARKED);
+
+  /* The words that the card is about: of a mention, and of a name that is suggested for them, in order. */
+  function wordsOf(anchor) {
+    const own = anchor.matches(".word") ? [anchor] : [...anchor.querySelectorAll(".word")];
+    const suggestions = new Set(own.map((word) => word.dataset.accept).filter(Boolean)), all = [...anchor.closest(".segment").querySelectorAll(".word")];
+    return all.filter((word) => own.includes(word) || suggestions.has(word.dataset.accept));
+  }
+
+  const knownOf = (anchor) => document.querySelector(`#transcript [data-card="${anchor.dataset.mention}"]`);
+  const standing = () => `${knownOf(opener)?.textContent} ${wordsOf(opener).map((word) => word.textContent)}`;
+
+  function open(anchor) {
+    close();
+    opener = anchor;
+    stood = standing();
+    const words = wordsOf(anchor), segment = anchor.closest(".segment"), written = words.map((word) => word.textContent).join(" ");
+    card = make("div", { id: "card", tabIndex: -1 });
+    card.setAttribute("role", "dialog");
+    card.setAttribute("aria-labelledby", "card-title");
+    const known = knownOf(anchor);
+    if (known) card.append(...known.cloneNode(true).childNodes);
+    else card.append(make("div", { className: "card-head", innerHTML: "<h3></h3>" }));
+    const title = card.querySelector("h3");
+    title.id = "card-title";
+    if (!known) title.textContent = `“${written}”`;
+    card.querySelector(".card-head").append(shut());
+    const notes = new Set(words.map((word) => word.dataset.note ?? (anchor.matches(".word") ? word.title : "")).filter(Boolean));
+    card.append(...[...notes].map((note) => make("p", { className: "note", textContent: note })), change(segment, words, written), tools(segment, words));
+    document.querySelector(".gradio-container .contain").append(card);
+    if (anchor.matches("button")) anchor.setAttribute("aria-expanded", "true");
+    place();
+    card?.focus({ preventScroll: true });
+    if (card) uncover();
+  }
+
+  function close(focus = false) {
+    if (!card) return;
+    card.remove();
+    opener.removeAttribute("aria-expanded");
+    if (focus) {
+      if (!opener.matches("button")) opener.tabIndex = -1;
+      opener.focus();
+    }
+    card = null;
+  }
+
+  /* Suggestions, and a line to type what was said instead. */
+  function change(segment, words, written) {
+    const form = make("form", { className: "card-change" });
+    const input = make("input", { type: "text", value: written, maxLength: 200 }, { was: written });
+    const label = make("label", { textContent: "Written " });
+    label.append(input);
+    form.append(label, make("button", { type: "submit", className: "tool", textContent: "Change" }));
+    const suggested = words.find((word) => word.dataset.name);
+    if (suggested?.dataset.accept) form.prepend(make("button", { type: "button", className: "tool primary", textContent: `✓ ${suggested.dataset.name}` }, { send: "accept", index: suggested.dataset.accept }));
+    else if (suggested) {
+      const button = make("button", { type: "button", className: "tool", textContent: suggested.dataset.name });
+      button.addEventListener("click", () => save(segment, [suggested], suggested.dataset.name));
+      form.prepend(button);
+    }
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      save(segment, words, input.value.trim());
+    });
+    return form;
+  }
+
+  /* The segment's text with other words in the place of some. Punctuation at their end stays. */
+  function save(segment, words, instead) {
+    const all = [...segment.querySelectorAll(".word")], textOf = (some) => some.map((word) => word.textContent).join(" ");
+    const end = /[.,;:!?]$/.test(instead) || !instead ? "" : words.at(-1).textContent.match(/[.,;:!?]*$/)[0];
+    const before = all.slice(0, all.indexOf(words[0])), after = all.slice(all.indexOf(words.at(-1)) + 1);
+    const text = [textOf(before), instead + end, textOf(after)].filter(Boolean).join(" "), isSame = text === textOf(all);
+    close(isSame);
+    if (!isSame) window.medalignSave(segment, { text });
+  }
+
+  function tools(segment, words) {
+    const row = make("p", { className: "card-tools" }), edit = segment.querySelector("[data-edit]");
+    const play = make("button", { type: "button", className: "play", textContent: "▶ Hear it" }, { start: words[0].dataset.start, end: String(Math.max(Number(opener.dataset.end ?? 0), Number(words[0].dataset.start) + 1.5)) });
+    const whole = make("button", { type: "button", className: "tool", textContent: "✎ Edit segment" });
+    whole.addEventListener("click", () => {
+      close();
+      edit.click();
+    });
+    const why = make("button", { type: "button", className: "tool", textContent: "Why this fit?", title: "Which words the sound speaks for and against" }, { send: "why", index: edit.dataset.edit });
+    row.append(play, whole, why);
+    return row;
+  }
+
+  function shut() {
+    const button = make("button", { type: "button", className: "tool", textContent: "✕" });
+    button.setAttribute("aria-label", "Close");
+    button.addEventListener("click", () => close(true));
+    return button;
+  }
+
+  /* Under what was pressed, or above it where there is no room below. */
+  function place() {
+    const box = opener.getClientRects()[0], list = opener.closest(".segments").getBoundingClientRect();
+    if (!box || box.bottom < list.top || box.top > list.bottom) return close(card.contains(document.activeElement));
+    const below = box.bottom + 6, above = box.top - card.offsetHeight - 6;
+    card.style.top = `${below + card.offsetHeight < innerHeight || above < 0 ? below : above}px`;
+    card.style.left = `${Math.max(8, Math.min(box.left, innerWidth - card.offsetWidth - 8))}px`;
+  }
+  /* A phone has the card at its foot, where it may lie on what was pressed. */
+  function uncover() {
+    const over = opener.getBoundingClientRect().bottom + 8 - card.getBoundingClientRect().top;
+    if (matchMedia("(max-width: 600px)").matches && over > 0) scrollBy(0, over);
+  }
+  for (const name of ["scroll", "resize"]) addEventListener(name, () => card && place(), true);
+
+  /* Read again: a card of what was said before would change, or rate, what is no longer there. */
+  new MutationObserver(() => {
+    if (card && (!opener.isConnected || stood !== standing())) close();
+  }).observe(document.documentElement, { childList: true, characterData: true, subtree: true });
+
+  /* From the list to the words: a word's card, or the form of the segment. On a phone the transcript is a part of its own. */
+  function goTo({ at, segment }) {
+    const words = [...document.querySelectorAll("#transcript .word")];
+    const word = words.findLast((word) => Number(word.dataset.start) <= Number(at) + 0.01) ?? words[0];
+    if (!word) return;
+    close();
+    document.querySelector("[data-open=transcript]")?.click();
+    const list = word.closest(".segments"), segmentThere = word.closest(".segment");
+    list.scrollTop = segmentThere.offsetTop - 8; // the list's own box first, the page only if it must
+    word.scrollIntoView({ block: "nearest" });
+    if (segment === undefined) open(markedAt(word) ?? word);
+    else segmentThere.querySelector("[data-edit]").click();
+  }
+
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest?.("[data-at]");
+    if (button) return goTo(button.dataset);
+    if (card?.contains(event.target)) {
+      if (event.target.closest("[data-send]:not(.rating)")) close(); // it has been sent
+      return;
+    }
+    const anchor = markedAt(event.target);
+    if (card && anchor === opener) return close();
+    close();
+    if (anchor && (anchor.matches("button") || getSelection().isCollapsed)) open(anchor);
+  });
+
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && event.target.matches?.(DOUBTFUL)) return open(event.target); // it plays as well, as each word does
+    if (!card?.contains(event.target) || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.target.matches("input") && event.key !== "Escape" && event.key !== "Tab") return event.stopPropagation();
+    const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (event.key === "Escape") close(true);
+    else if (event.key === "Tab") keepInside(event);
+    else if (step) next(step);
+    else return;
+    event.stopPropagation();
+    if (event.key !== "Tab") event.preventDefault();
+  }, true);
+
+  function keepInside(event) {
+    const stops = [...card.querySelectorAll("button, input, summary")], at = stops.indexOf(document.activeElement);
+    const to = event.shiftKey ? (at <= 0 ? stops.length - 1 : at - 1) : (at + 1) % stops.length;
+    event.preventDefault();
+    stops[to].focus();
+  }
+
+  function next(step) {
+    const all = marked(), other = all[all.indexOf(opener) + step];
+    if (!other) return;
+    other.scrollIntoView({ block: "nearest" });
+    open(other);
+  }
+})();

@@ -1,0 +1,69 @@
+/* Comparing: which sides were looked at, and where the reader is after a press. A side counts as looked at after a moment in
+   view, or in focus; the server keeps the lock. */
+(() => {
+  "use strict";
+  const LOOK_MS = 1200;
+  const watched = new WeakSet();
+  const report = (side) => {
+    if (side.dataset.reported) return;
+    side.dataset.reported = "yes";
+    window.medalignSend("seen", { side: side.dataset.side });
+  };
+  const observer = new IntersectionObserver((entries) => {
+    for (const { target, isIntersecting, intersectionRect, rootBounds } of entries) {
+      clearTimeout(target.lookTimer);
+      const enough = isIntersecting && intersectionRect.height > Math.min(target.offsetHeight, rootBounds?.height ?? innerHeight) / 3;
+      if (enough) target.lookTimer = setTimeout(() => report(target), LOOK_MS);
+    }
+  }, { threshold: [0, 0.1, 0.25, 0.5, 0.75, 1] });
+  document.addEventListener("focusin", (event) => {
+    const side = event.target.closest?.(".side");
+    if (side) report(side);
+  });
+
+  /* A press on Compare leads to what was found, a vote to who was who. */
+  let waitsFor = null;
+  document.addEventListener("click", (event) => {
+    const isBegun = event.target.closest?.("#compare-go");
+    if (!isBegun && !event.target.closest?.("#votes button")) return;
+    waitsFor = isBegun ? "#comparison [role=status]" : "#reveal";
+    for (const old of document.querySelectorAll("#comparison [role=status], #reveal")) old.dataset.gone = "";
+  }, true);
+  /* The stored pair names what its models find, which a blind comparison of the same recording must not have in view. */
+  function cover(is) {
+    const pair = document.querySelector("#pair");
+    if (!pair || pair.hidden === is) return;
+    pair.hidden = is;
+    document.querySelector("#pair-hidden").hidden = !is;
+  }
+  document.addEventListener("click", (event) => {
+    if (event.target.closest?.("#compare-go") && document.querySelector("#blind input").checked) {
+      for (const alert of document.querySelectorAll("#compare-alert .alert")) alert.dataset.gone = "";
+      for (const old of document.querySelectorAll("#comparison .compared")) old.removeAttribute("data-named");
+      cover(true);
+    }
+    if (event.target.closest?.("#compare-cancel")) cover(false);
+  }, true);
+
+  function arrive() {
+    const found = waitsFor && document.querySelector(waitsFor);
+    if (!found || "gone" in found.dataset) return;
+    if (waitsFor === "#reveal") found.focus({ preventScroll: true });
+    waitsFor = null;
+    const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    document.querySelector("#compare-status").scrollIntoView({ block: "start", behavior: calm ? "auto" : "smooth" });
+  }
+  new MutationObserver(() => {
+    arrive();
+    for (const side of document.querySelectorAll(".side")) {
+      if (watched.has(side)) continue;
+      watched.add(side);
+      observer.observe(side);
+    }
+    const refused = document.querySelector("#compare-alert .alert:not([data-gone])");
+    if (!refused && !document.querySelector("#comparison [data-named]")) return;
+    const moves = document.querySelector("#pair")?.hidden;
+    cover(false);
+    if (refused && moves) refused.scrollIntoView({ block: "nearest" }); // the pair has pushed it down
+  }).observe(document.documentElement, { childList: true, subtree: true });
+})();

@@ -1,0 +1,148 @@
+/* What is open, where the reader is: the panel for a recording of one's own, the folds, and the focus after a press. */
+(() => {
+  "use strict";
+  const one = (selector) => document.querySelector(selector);
+
+  /* The panel: one button opens it with the recorder, the other with the upload. It closes when its result begins. */
+  function panel(mode) {
+    const own = one("#own");
+    const opener = one(`[data-panel="${own.dataset.mode}"]`);
+    own.dataset.mode = own.dataset.mode === mode ? "" : mode;
+    for (const button of document.querySelectorAll("[data-panel]:not([data-panel=''])")) {
+      button.setAttribute("aria-expanded", String(button.dataset.panel === own.dataset.mode));
+    }
+    if (own.dataset.mode) one("#consent input, #custom-concepts button")?.focus();
+    else opener?.focus();
+  }
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest?.("[data-panel]");
+    if (button) panel(button.dataset.panel);
+  });
+
+  /* A phone shows one part of the result at a time. */
+  const open = (pane) => {
+    one("#result").dataset.pane = pane;
+    for (const button of document.querySelectorAll("[data-open]")) button.setAttribute("aria-pressed", String(button.dataset.open === pane));
+    dispatchEvent(new Event("resize")); // figures that were hidden while the window changed
+  };
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest?.("[data-open]");
+    if (!button) return;
+    open(button.dataset.open);
+    one("#player").scrollIntoView({ block: "nearest" });
+  });
+
+  /* Gradio's accordions take their content out of the document while they are closed. Resolves with what is looked for. */
+  window.medalignUnfold = (ids, selector) => {
+    open("more");
+    return new Promise((found) => {
+      const until = performance.now() + 3000;
+      const look = () => {
+        for (const id of ids) {
+          const label = one(`#${id} > button.label-wrap`);
+          if (label && !label.classList.contains("open")) label.click();
+        }
+        const element = one(selector);
+        if (element) found(element);
+        else if (performance.now() < until) requestAnimationFrame(look);
+      };
+      look();
+    });
+  };
+
+  /* "Why?" answers far below: open the place, and go there. */
+  document.addEventListener("click", async (event) => {
+    if (!event.target.closest?.("[data-send=why]")) return;
+    (await window.medalignUnfold(["fold-depth"], "#why-title")).scrollIntoView({ block: "start", behavior: calm() });
+  }, true);
+  const calm = () => (matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth");
+
+  /* A press that begins something makes the result on the page an old one; the new one's heading gets the focus. */
+  let waiting = false;
+  document.addEventListener("click", (event) => {
+    if (!event.target.closest?.("#analyse, .example")) return;
+    waiting = true;
+    one("#result-title")?.setAttribute("data-old", "");
+  }, true);
+
+  /* What was cancelled can be begun again where it says so. */
+  let begun = null;
+  document.addEventListener("click", (event) => {
+    begun = event.target.closest?.("#analyse, .example") ?? begun;
+    if (event.target.closest?.("[data-again]")) begun?.click();
+  }, true);
+
+  function arrive() {
+    const heading = one("#result-title:not([data-old])");
+    if (!waiting || !heading) return;
+    waiting = false;
+    open("ear");
+    if (one("#own").dataset.mode) panel("");
+    heading.focus({ preventScroll: true });
+    const box = heading.getBoundingClientRect();
+    if (box.top < 0 || box.bottom > innerHeight / 2) one("#work").scrollIntoView({ block: "start", behavior: calm() });
+  }
+
+  /* British or American labels: the choice stays in this browser, and the page's first question to the server carries it. */
+  const WORDING = "medalign-wording";
+  const kept = () => { try { return localStorage.getItem(WORDING); } catch { return null; } }; // a browser that keeps nothing
+  window.medalignWording = kept;
+  function word(to) {
+    const button = one("#wording");
+    if (button?.dataset.to !== to) return;
+    button.textContent = `Wording: ${to}`;
+    button.dataset.to = to === "UK" ? "US" : "UK";
+  }
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest?.("#wording");
+    if (!button) return;
+    const to = button.dataset.to;
+    try { localStorage.setItem(WORDING, to); } catch { /* the same */ }
+    setTimeout(() => word(to)); // after the press is sent
+  }, true);
+
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && event.target.closest?.("#search, .found") && one(".found")) medalignSend("close-search");
+  });
+
+  /* A menu closes when one goes on. */
+  document.addEventListener("click", (event) => {
+    for (const menu of document.querySelectorAll("details.menu[open]")) {
+      if (!menu.contains(event.target) || event.target.closest("a")) menu.open = false;
+    }
+  });
+  document.addEventListener("keydown", (event) => {
+    const menu = event.key === "Escape" && event.target.closest?.("details.menu[open]");
+    if (!menu) return;
+    menu.open = false;
+    menu.querySelector("summary").focus();
+  });
+
+  /* Which example is shown. */
+  function mark() {
+    const shown = one("#result-title")?.dataset.example;
+    for (const button of document.querySelectorAll(".example")) {
+      const is = button.textContent.trim() === shown;
+      if (is !== button.hasAttribute("aria-current")) is ? button.setAttribute("aria-current", "true") : button.removeAttribute("aria-current");
+    }
+  }
+
+  /* What a status says to everybody: "Finished." is for those only who can't see that the result is there. */
+  const told = (status) => status && !status.querySelector(".unseen") && status.textContent.trim();
+
+  /* Gradio redraws the inside of these places; the places themselves stay, so the roles belong on them. */
+  const ROLES = { "#status": "status", "#alert": "alert", "#compare-status": "status", "#compare-alert": "alert", ".answer": "status" };
+  new MutationObserver(() => {
+    if (one("#result:not([data-pane])")) open("ear");
+    arrive();
+    mark();
+    word(kept());
+    const work = one("#work");
+    work?.classList.toggle("is-idle", !work.querySelector(".alert, .progress") && !told(one("#status")));
+    for (const [place, role] of Object.entries(ROLES)) {
+      for (const element of document.querySelectorAll(place)) {
+        if (element.getAttribute("role") !== role) element.setAttribute("role", role);
+      }
+    }
+  }).observe(document.documentElement, { childList: true, subtree: true });
+})();

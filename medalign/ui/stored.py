@@ -1,0 +1,106 @@
+"""Results of the examples, computed beforehand: on a press, and the one with which the page opens."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from functools import cache
+from pathlib import Path
+
+from medalign.core.analysis import Analysis
+from medalign.core.audio import load_recording
+from medalign.core.errors import DataError
+from medalign.core.examples import unaligned_path
+from medalign.core.files import read_json
+from medalign.core.spelling import WORDINGS, Wording, reworded
+from medalign.report.strip import peaks_of
+from medalign.ui.failures import Failure, caught
+from medalign.ui.run import CLEARED, finished
+from medalign.ui.session import Session
+from medalign.ui.tabs.own_recording import Example
+from medalign.ui.update import PageUpdate
+from medalign.ui.views import status_view
+from medalign.ui.views.pair_view import Pair
+
+REMEDY = "write it anew with `medalign precompute`"
+log = logging.getLogger(__name__)
+
+
+def show(example: Example, wording: Wording = WORDINGS[0]) -> Iterator[PageUpdate]:
+    """The updates of a press on an example that has a stored result: all there at once."""
+
+    def stored() -> Iterator[PageUpdate]:
+        session = _session(example, wording)
+        yield PageUpdate(finished(session), session, waveform=load_recording(example.audio_path).waveform, is_last=True)
+
+    def failed(failure: Failure) -> PageUpdate:
+        return PageUpdate({"alert": status_view.alert(failure.sentence), "status": ""}, outcome=failure.outcome, is_last=True)
+
+    yield CLEARED
+    yield from caught(stored, failed)()
+
+
+def opening(examples: Sequence[Example]) -> tuple[Example | None, dict[str, object]]:
+    """The first example whose stored result can be read, and what the page shows of it before anything is pressed."""
+    for example in examples:
+        if example.analysis_path is None:
+            continue
+        try:
+            return example, {**finished(_opening(example)), "status": ""}
+        except DataError as error:
+            log.warning("the page can't open with %s: %s", example.title, error)
+    return None, {}
+
+
+def pair(examples: Sequence[Example]) -> Pair | None:
+    """The first example that is stored as the models in use hear it and as their encoder does before its alignment."""
+    for example in examples:
+        other = unaligned_path(example.audio_path)
+        if example.analysis_path is None or not other.is_file():
+            continue
+        try:
+            paths = example.analysis_path, other
+            aligned, unaligned = (reworded(_stored_analysis(path, path.stat().st_mtime_ns), WORDINGS[0]) for path in paths)
+        except (DataError, OSError) as error:
+            log.warning("the page can't show what the alignment adds to %s: %s", example.title, error)
+            continue
+        return Pair(example.title, _peaks(example.audio_path), aligned, unaligned)
+    return None
+
+
+def opened(example: Example, wording: Wording) -> PageUpdate:
+    """What a visit to a page that opens with an example gets of its own: a session for later questions, and the sound.
+
+    The page as it is sent has the first wording; a reader who has chosen another gets the result anew.
+    """
+    session = _opening(example, wording)
+    parts = {} if wording == WORDINGS[0] else finished(session)
+    return PageUpdate(parts, session, waveform=load_recording(example.audio_path).waveform)
+
+
+def _opening(example: Example, wording: Wording = WORDINGS[0]) -> Session:
+    """Of one name for all readers: the heading with it is part of the page as it is sent."""
+    session = _session(example, wording)
+    session.name = "opening"
+    return session
+
+
+def _session(example: Example, wording: Wording = WORDINGS[0]) -> Session:
+    """With its result. Raises DataError if there is none that can be read."""
+    session = Session(str(example.audio_path), example.title, is_example=True)
+    session.wording = wording
+    path = example.analysis_path
+    assert path is not None
+    modified_ns = path.stat().st_mtime_ns if path.exists() else 0  # that it is missing, reading tells
+    session.finish(_stored_analysis(path, modified_ns))
+    session.is_stored, session.peaks = True, _peaks(example.audio_path)
+    return session
+
+
+@cache
+def _peaks(path: Path) -> bytes:
+    return peaks_of(load_recording(path).waveform)
+
+
+@cache
+def _stored_analysis(path: Path, modified_ns: int) -> Analysis:
+    """One for all readers: it can't be changed, and each of their sessions holds it."""
+    return Analysis.from_dict(read_json(path, dict, error=DataError, remedy=REMEDY))

@@ -1,0 +1,30 @@
+"""The picture of the recording, the list of what a person should hear again, and what both of them count."""
+
+from collections.abc import Sequence
+
+from medalign.core.analysis import Alignment, Analysis
+from medalign.core.transcript import UNKNOWN_SPEAKER
+from medalign.core.wording import as_name
+from medalign.report.ear import Doubt, in_doubt, is_unreliable
+from medalign.report.strip import strip_data
+from medalign.report.summary import is_faint
+from medalign.ui.views.markup import Markup, macros
+from medalign.ui.views.statuses import AGREEMENTS
+
+MAX_LISTED = 30
+
+
+def strip(peaks: bytes, duration_s: float, analysis: Analysis | None = None, doubts: Sequence[Doubt] = ()) -> Markup:
+    """While the analysis runs, the waveform alone."""
+    data = strip_data(peaks, duration_s, analysis, doubts)
+    if analysis is None:
+        return macros("strip").strip(data, duration_s, None, 0, [])
+    found = [concept.agreement for concept in analysis.concepts if not is_faint(concept)]
+    voices = dict.fromkeys(segment.speaker for segment in analysis.transcript.segments if segment.speaker != UNKNOWN_SPEAKER)
+    n_by_agreement = {agreement: found.count(agreement) for agreement in AGREEMENTS}
+    return macros("strip").strip(data, duration_s, n_by_agreement, len(doubts), [as_name(voice) for voice in voices])
+
+
+def ear(doubts: Sequence[Doubt], alignment: Alignment) -> Markup:
+    """Everything that should be heard again, what would cost most first."""
+    return macros("ear").ear(doubts, in_doubt(alignment) if is_unreliable(alignment) else None, MAX_LISTED)

@@ -1,0 +1,152 @@
+"""What a person should hear again, as one list, and the recording on one axis as data for the picture above it."""
+
+import base64
+import json
+from dataclasses import replace
+
+import numpy as np
+import page_fixtures
+import pytest
+
+from medalign.core.analysis import Analysis, Correction, CriticalWord, Evidence, Source
+from medalign.core.audio import load_recording
+from medalign.core.examples import analysis_path, load_examples
+from medalign.report.ear import checks, doubts
+from medalign.report.strip import N_PEAKS, peaks_of, strip_data
+from medalign.report.summary import is_faint, odds
+from medalign.ui.views.concept_table import concept_table
+from medalign.ui.views.result_view import summary_view
+from medalign.ui.views.strip_view import ear
+
+
+def kinds(analysis: Analysis) -> list[str]:
+    return [doubt.kind for doubt in doubts(analysis)]
+
+
+def critical(kind: str, start_s: float, probability: float) -> CriticalWord:
+    return CriticalWord(start_s, start_s + 0.4, "twenty", kind, probability, None)
+
+
+def test_what_would_cost_most_comes_first():
+    usual = page_fixtures.analysis()
+    assert kinds(usual) == ["medicine", "mismatch", "mismatch", "transcription_error", "only_heard"]
+    words = (critical("number", 2.0, 0.3), critical("negation", 13.0, 0.5))
+    assert kinds(replace(usual, critical_words=words))[:4] == ["medicine", "negation", "number", "mismatch"]
+
+
+def test_a_word_for_which_a_name_is_suggested_is_listed_once():
+    usual = page_fixtures.analysis()
+    (suggested,) = usual.corrections
+    listed = doubts(replace(usual, critical_words=(critical("medicine", suggested.start_s, 0.6),)))
+    assert [(d.suggestion, d.correction) for d in listed if d.kind == "medicine"] == [("amoxicillin", 0)]
+
+
+def test_speech_without_words_is_one_entry_a_gap():
+    silent = page_fixtures.silent_analysis()
+    windows = tuple(replace(w, is_mismatch=i in (1, 2, 5)) for i, w in enumerate(silent.alignment.windows))
+    listed = doubts(replace(silent, alignment=replace(silent.alignment, windows=windows)))
+    assert [(d.kind, d.start_s, d.end_s, d.said) for d in listed] == [
+        ("missed_speech", 5.0, 16.0, ""),
+        ("missed_speech", 25.0, 31.0, ""),
+    ]
+
+
+def test_windows_that_do_not_fit_have_a_number_where_no_marked_segment_says_so():
+    usual = page_fixtures.analysis()
+    assert [(d.start_s, d.end_s) for d in doubts(usual) if d.kind == "mismatch"] == [(5.0, 10.2), (30.0, 36.0)]
+    windows = tuple(replace(w, is_mismatch=i in (1, 5, 6, 7)) for i, w in enumerate(usual.alignment.windows))
+    listed = doubts(replace(usual, alignment=replace(usual.alignment, windows=windows)))
+    found = [(d.start_s, d.end_s) for d in listed if d.kind == "mismatch"]
+    assert found == [(5.0, 10.2), (25.0, 41.0)], "the first window lies in a segment that is marked, the others are one stretch"
+
+
+def test_what_is_said_both_ways_says_where_it_is_denied():
+    usual = page_fixtures.analysis()
+    cough = replace(usual.concepts[0], is_contradicted=True)
+    denied = replace(cough, status="negated", teacher=Source(0.9, 0.4, (Evidence(61.0, 62.0, "no cough"),)))
+    (both,) = [d for d in doubts(replace(usual, concepts=(cough, denied))) if d.kind == "contradiction"]
+    assert both.said == "Cough" and both.reason.endswith("denied at 1:01")
+
+
+def test_a_concept_under_seven_in_ten_is_to_be_heard_again_and_no_plain_fact():
+    usual = page_fixtures.analysis()
+    asthma = next(c for c in usual.concepts if c.label == "Asthma")
+    rows = (*(c for c in usual.concepts if c is not asthma), replace(asthma, probability=0.52))
+    doubted = replace(usual, concepts=rows)
+    listed = doubts(doubted)
+    (unsure,) = [d for d in listed if d.kind == "unsure"]
+    assert (unsure.said, unsure.reason, unsure.probability) == ("asthma", "taken for Asthma (somebody else's)", 0.52)
+    assert checks(doubted, listed) == {(asthma.concept_id, "family"): listed.index(unsure) + 1}
+    assert "right about 5 in 10 times" in ear(listed, doubted.alignment)
+    n = listed.index(unsure) + 1
+    glance = summary_view(doubted, checks(doubted, listed))
+    assert f'Asthma? <span class="nth" aria-hidden="true">{n}</span>' in glance and glance.count("in-doubt") == 1
+    table = concept_table(doubted, checks(doubted, listed))
+    assert f'aria-hidden="true">{n}</span> use your ear' in table and "about 5 in 10" in table
+    assert kinds(replace(usual, concepts=(replace(asthma, probability=0.71),))).count("unsure") == 0
+
+
+def test_a_concept_and_the_name_suggested_for_its_words_have_one_number():
+    """The suggestion knows more of its place; the glance does not take the name for said until somebody accepts it."""
+    usual = page_fixtures.analysis()
+    (suggested,) = usual.corrections
+    place = Source(0.8, 0.4, (Evidence(suggested.start_s, suggested.end_s, suggested.said),))
+    read = replace(usual.concepts[5], concept_id=suggested.concept_id, teacher=place, probability=0.4)
+    doubted = replace(usual, concepts=(read,))
+    listed = doubts(doubted)
+    assert [d.probability for d in listed if d.suggestion == "amoxicillin"] == [odds(read, usual.corrections)] == [0.93]
+    assert checks(doubted, listed) == {(read.concept_id, read.status): 1} and "unsure" not in kinds(doubted)
+    assert odds(read) == 0.4 and odds(replace(read, probability=None)) == 0.8, "without a suggestion, without a fusion"
+
+
+def test_what_is_said_both_ways_is_a_plain_fact_in_neither():
+    usual = page_fixtures.analysis()
+    cough = replace(usual.concepts[0], is_contradicted=True)
+    denied = replace(cough, status="negated")
+    both = replace(usual, concepts=(cough, denied))
+    (n,) = {*checks(both, doubts(both)).values()}
+    assert doubts(both)[n - 1].kind == "contradiction" and len(checks(both, doubts(both))) == 2
+
+
+def test_the_picture_is_small_and_tells_words_from_sound():
+    example = load_examples()[0]
+    analysis = Analysis.from_dict(json.loads(analysis_path(example.audio_path).read_text()))
+    peaks = peaks_of(load_recording(example.audio_path).waveform)
+    data = strip_data(peaks, analysis.recording.duration_s, analysis, doubts(analysis))
+    assert len(json.dumps(data)) < 20_000
+    assert len(base64.b64decode(data["peaks"])) == N_PEAKS
+    agreed = {c.label for c in analysis.concepts if c.agreement == "both"}
+    assert {name for *_, name, _, both in data["said"] if both} == {name for *_, name, both in data["heard"] if both} == agreed
+    assert [n for _, _, n, _ in data["ear"]] == list(range(1, len(doubts(analysis)) + 1))
+    assert {level for *_, level in data["fit"]} == {3}, "these words fit their sound everywhere"
+    assert strip_data(peaks, 82.0, None, ()).keys() == {"s", "peaks"}, "no more is known while it is analysed"
+
+
+@pytest.mark.parametrize("n_samples", [0, 10, N_PEAKS, 16_001])
+def test_a_waveform_of_any_length_has_its_columns(n_samples):
+    loud = np.full(n_samples, 0.5, np.float32)
+    assert len(peaks_of(loud)) == N_PEAKS
+    assert max(peaks_of(loud)) == (255 if n_samples >= N_PEAKS else 0)
+
+
+def test_a_fact_that_rests_on_a_suggested_name_has_its_number_however_sure_it_is():
+    full = page_fixtures.analysis()
+    sure = next(c for c in full.concepts if c.text_evidence and odds(c) > 0.9)
+    place = sure.text_evidence[0]
+    suggested = Correction(0, 0, "cof", sure.label, sure.concept_id, 0.9, place.start_s, place.end_s)
+    for corrections, numbered in (((), False), ((suggested,), True)):
+        analysis = replace(full, corrections=corrections, critical_words=())
+        assert ((sure.concept_id, sure.status) in checks(analysis, doubts(analysis))) is numbered
+
+
+def test_what_is_written_there_is_not_said_to_be_missing_from_the_words():
+    full = page_fixtures.analysis()
+    heard = next(c for c in full.concepts if c.agreement == "student_only" and not is_faint(c))
+    word = next(w for w in full.transcript.words if w.text.strip(".,?").isalpha() and len(w.text) > 4)
+    there = replace(
+        heard, label=word.text.strip(".,?"), student=replace(heard.student, evidence=(Evidence(word.start_s, word.end_s),))
+    )
+    elsewhere = replace(there, label="zzz")
+    for concept, n in ((there, 0), (elsewhere, 1)):
+        analysis = replace(full, concepts=(concept,), corrections=(), critical_words=())
+        assert sum(doubt.kind == "only_heard" for doubt in doubts(analysis)) == n
