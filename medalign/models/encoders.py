@@ -26,7 +26,7 @@ from medalign.core.errors import CheckpointError
 from medalign.core.files import read_json, reading
 from medalign.core.weights import Weights, resolve
 from medalign.models.pretrained import load_whole
-from medalign.models.whisper_encoder import CHUNK_S, FRAMES_PER_S, load_encoder, log_mel_of
+from medalign.models.whisper_encoder import CHUNK_S, FRAMES_PER_S, hidden_layers, load_encoder, log_mel_of
 
 TRANSFORMERS_FILES = ("model.safetensors", "pytorch_model.bin")
 SPECTROGRAM_HOP_S = 0.01  # of AST's filter bank; its feature extractor has no setting for it
@@ -72,6 +72,17 @@ class AudioEncoder(nn.Module, ABC):
     @abstractmethod
     def forward(self, features: Features) -> Float[Tensor, "batch frames dim"]:
         """Hidden states on the model's device, in its precision; differentiable."""
+
+    def hidden_layers(self, waveform: np.ndarray, *, pad: bool = False) -> Float[Tensor, "layers frames dim"]:
+        """Hidden states of every layer, from what goes into the first to those of `forward`, of the frames that hold sound.
+
+        Only the last layer, unless a subclass gives more.
+
+        Args:
+            waveform: (n_samples,), at most `chunk_s` long.
+            pad: let the model hear silence up to its full length, as `forward` does; else only the sound, if it can.
+        """
+        return self.forward(self.features([waveform]))[:, : _n_frames_with_sound(waveform, self.frames_per_s)]
 
     def train(self, mode: bool = True) -> "AudioEncoder":
         """A frozen encoder stays in evaluation mode, and so do batch norms: their statistics are no trained state."""
@@ -122,6 +133,12 @@ class WhisperAudioEncoder(AudioEncoder):
     def forward(self, features: Features) -> Float[Tensor, "batch frames dim"]:
         """Always the 1500 frames of 30 s: Whisper hears the padding as silence."""
         return self.model(self._on_model(features).values).last_hidden_state
+
+    def hidden_layers(self, waveform: np.ndarray, *, pad: bool = False) -> Float[Tensor, "layers frames dim"]:
+        filled = np.pad(waveform, (0, max(0, SPECTROGRAM_WINDOW - len(waveform))))
+        log_mel = self._on_model(Features(log_mel_of([filled], self._n_mels, pad_to_30_s=pad))).values
+        layers = torch.cat(hidden_layers(self.model, log_mel))
+        return layers[:, : _n_frames_with_sound(waveform, self.frames_per_s)]
 
 
 @register_encoder
@@ -216,6 +233,15 @@ class TransformersAudioEncoder(AudioEncoder):
     def _n_frames(self, n_samples: int) -> int:
         return (n_samples - self._receptive) // self._hop + 1
 
+    def hidden_layers(self, waveform: np.ndarray, *, pad: bool = False) -> Float[Tensor, "layers frames dim"]:
+        """A spectrogram is always as long as the model wants it, whatever `pad`; raw waveforms never are."""
+        values = self._on_model(self.features([waveform])).values
+        output = self.model(values, output_hidden_states=True)
+        layers = torch.cat([*output.hidden_states[:-1], output.last_hidden_state])
+        if self.patches is not None:
+            layers = layers[:, -math.prod(self.patches) :].unflatten(1, self.patches).mean(1)
+        return layers[:, : _n_frames_with_sound(waveform, self.frames_per_s)]
+
     def _hidden_states(self, values: Tensor, **inputs: Tensor) -> Tensor:
         hidden = self.model(values, **inputs).last_hidden_state
         if hidden.shape[1:] != (wanted := (self._n_frames(values.shape[1]), self.dim)):
@@ -235,6 +261,10 @@ class TransformersAudioEncoder(AudioEncoder):
             )
         # Special tokens come first; then patches, all times of the lowest frequencies before those of the next.
         return hidden[:, -n_patches:].unflatten(1, patches).mean(1)
+
+
+def _n_frames_with_sound(waveform: np.ndarray, frames_per_s: float) -> int:
+    return max(1, math.ceil(len(waveform) / SAMPLE_RATE_HZ * frames_per_s))
 
 
 def load_audio_encoder(name: str, kind: str | None = None) -> AudioEncoder:

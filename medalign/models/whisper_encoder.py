@@ -74,7 +74,24 @@ def load_encoder(folder: Path) -> WhisperEncoder:
     return encoder.eval().requires_grad_(False)
 
 
-def log_mel_of(chunks: list[Float[np.ndarray, " _"]], n_mels: int) -> Float[torch.Tensor, "batch mels 3000"]:
-    """Log-mel features of waveforms of at most 30 s; shorter ones are padded with silence."""
+def log_mel_of(
+    chunks: list[Float[np.ndarray, " _"]], n_mels: int, *, pad_to_30_s: bool = True
+) -> Float[torch.Tensor, "batch mels frames"]:
+    """Log-mel features of waveforms of at most 30 s, 100 frames a second; padded with silence to 30 s, or to the longest."""
     extractor = WhisperFeatureExtractor(feature_size=n_mels)
-    return extractor(chunks, sampling_rate=extractor.sampling_rate, return_tensors="pt").input_features
+    padding = "max_length" if pad_to_30_s else "longest"
+    return extractor(chunks, sampling_rate=extractor.sampling_rate, padding=padding, return_tensors="pt").input_features
+
+
+def hidden_layers(
+    encoder: WhisperEncoder, log_mel: Float[torch.Tensor, "batch mels frames"]
+) -> list[Float[torch.Tensor, "batch half_frames dim"]]:
+    """What goes into the first layer, and what comes out of each; of log-mel of any length up to 30 s.
+
+    transformers' own `forward` takes 30 s only; here the position embeddings are cut to the length instead.
+    """
+    hidden = torch.nn.functional.gelu(encoder.conv2(torch.nn.functional.gelu(encoder.conv1(log_mel)))).permute(0, 2, 1)
+    layers = [hidden + encoder.embed_positions.weight[: hidden.shape[1]]]
+    for layer in encoder.layers:
+        layers.append(layer(layers[-1], None))
+    return [*layers[:-1], encoder.layer_norm(layers[-1])]
