@@ -294,7 +294,7 @@ def test_models_without_a_time_axis_are_refused(tmp_path):
 def test_files_that_are_not_the_model_are_one_sentence(folders, tmp_path):
     with pytest.raises(WeightsError, match="holds none of model.bin, model.safetensors"):
         load_audio_encoder(str(tmp_path))
-    with pytest.raises(CheckpointError, match="encoder kind 'wisper' is unknown; use one of transformers, whisper"):
+    with pytest.raises(CheckpointError, match="'wisper' is unknown; use one of spectrogram, transformers, whisper"):
         load_audio_encoder(str(folders["whisper"]), "wisper")
     with pytest.raises(CheckpointError, match="holds a 'hubert', not a Whisper"):
         load_audio_encoder(str(folders["hubert"]), "whisper")

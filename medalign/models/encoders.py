@@ -1,17 +1,18 @@
 """Audio encoders behind one interface: waveforms in, hidden states over time out, whatever model is inside.
 
-Two kinds are built in: Whisper of any size, and audio models of transformers that keep a time axis, from raw waveforms
-(wav2vec2, HuBERT, WavLM, data2vec-audio and their relatives) or from patches of a spectrogram (AST). Another kind is one
-class under `register_encoder`.
+Three kinds are built in: Whisper of any size; audio models of transformers that keep a time axis, from raw waveforms
+(wav2vec2, HuBERT, WavLM, data2vec-audio and their relatives) or from patches of a spectrogram (AST); and a compact one for
+body sounds, trained from scratch. Another kind is one class under `register_encoder`.
 
 Conventions: waveforms are float32 (n_samples,) at 16 kHz, at most `chunk_s` long; hidden states are (batch, n_frames, dim),
 `frames_per_s` of them a second from the start of the waveform on. Frames behind the end of a waveform are padding.
 """
 
+import hashlib
 import math
 from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,8 +25,9 @@ from transformers import AutoConfig, AutoFeatureExtractor, AutoModel, Pretrained
 from medalign.core.audio import SAMPLE_RATE_HZ
 from medalign.core.errors import CheckpointError
 from medalign.core.files import read_json, reading
-from medalign.core.weights import Weights, resolve
-from medalign.models.pretrained import load_whole
+from medalign.core.weights import REVISION_LENGTH, Weights, resolve
+from medalign.models.pretrained import load_state, load_whole, read_state
+from medalign.models.spectrogram import PRESETS, STRIDE, SpectrogramConfig, log_mel, untrained_network
 from medalign.models.whisper_encoder import CHUNK_S, FRAMES_PER_S, hidden_layers, load_encoder, log_mel_of
 
 TRANSFORMERS_FILES = ("model.safetensors", "pytorch_model.bin")
@@ -38,7 +40,7 @@ class Features:
     """What a model takes, one row per waveform."""
 
     values: Float[Tensor, "batch ..."]  # log-mel, spectrogram or padded waveforms
-    mask: Bool[Tensor, "batch samples"] | None = None  # True where there is sound; None if the rows are of fixed length
+    mask: Bool[Tensor, "batch time"] | None = None  # True where there is sound; None if the rows are of fixed length
 
     def to(self, device: torch.device, dtype: torch.dtype) -> "Features":
         return Features(self.values.to(device, dtype), None if self.mask is None else self.mask.to(device))
@@ -82,7 +84,11 @@ class AudioEncoder(nn.Module, ABC):
             waveform: (n_samples,), at most `chunk_s` long.
             pad: let the model hear silence up to its full length, as `forward` does; else only the sound, if it can.
         """
-        return self.forward(self.features([waveform]))[:, : _n_frames_with_sound(waveform, self.frames_per_s)]
+        return self.forward(self.features([waveform]))[:, : n_frames_of(waveform, self.frames_per_s)]
+
+    def hide(self, features: Features, frames: Bool[Tensor, "batch frames"]) -> Features:
+        """The features without what is heard in those frames, for masked reconstruction; unchanged if it can't be told."""
+        return features
 
     def train(self, mode: bool = True) -> "AudioEncoder":
         """A frozen encoder stays in evaluation mode, and so do batch norms: their statistics are no trained state."""
@@ -138,7 +144,7 @@ class WhisperAudioEncoder(AudioEncoder):
         filled = np.pad(waveform, (0, max(0, SPECTROGRAM_WINDOW - len(waveform))))
         log_mel = self._on_model(Features(log_mel_of([filled], self._n_mels, pad_to_30_s=pad))).values
         layers = torch.cat(hidden_layers(self.model, log_mel))
-        return layers[:, : _n_frames_with_sound(waveform, self.frames_per_s)]
+        return layers[:, : n_frames_of(waveform, self.frames_per_s)]
 
 
 @register_encoder
@@ -240,7 +246,7 @@ class TransformersAudioEncoder(AudioEncoder):
         layers = torch.cat([*output.hidden_states[:-1], output.last_hidden_state])
         if self.patches is not None:
             layers = layers[:, -math.prod(self.patches) :].unflatten(1, self.patches).mean(1)
-        return layers[:, : _n_frames_with_sound(waveform, self.frames_per_s)]
+        return layers[:, : n_frames_of(waveform, self.frames_per_s)]
 
     def _hidden_states(self, values: Tensor, **inputs: Tensor) -> Tensor:
         hidden = self.model(values, **inputs).last_hidden_state
@@ -263,7 +269,56 @@ class TransformersAudioEncoder(AudioEncoder):
         return hidden[:, -n_patches:].unflatten(1, patches).mean(1)
 
 
-def _n_frames_with_sound(waveform: np.ndarray, frames_per_s: float) -> int:
+@register_encoder
+class SpectrogramAudioEncoder(AudioEncoder):
+    """The compact network of `medalign.models.spectrogram`: a preset by name, which has learnt nothing, or a folder.
+
+    A student with the adapter "full" holds all of its weights, so a preset is all that it needs to name.
+    """
+
+    kind = "spectrogram"
+    weight_files = ("model.safetensors",)
+
+    def __init__(self, weights: Weights):
+        """Raises CheckpointError: config.json is none of a `SpectrogramConfig`, or the weights don't fit it."""
+        super().__init__(weights)
+        remedy = f"give one of {', '.join(PRESETS)}"
+        if weights.name in PRESETS:
+            self.config = PRESETS[weights.name]
+        else:
+            self.config = read_json(weights.folder / "config.json", SpectrogramConfig, remedy=remedy)
+        self.model = untrained_network(self.config)
+        if weights.name not in PRESETS:
+            path = weights.folder / self.weight_files[0]
+            load_state(self.model, read_state(path, remedy=remedy), str(path), remedy=remedy)
+        self.dim, self.frames_per_s, self.chunk_s = self.config.width, self.config.frames_per_s, float(CHUNK_S)
+
+    def features(self, waveforms: list[np.ndarray]) -> Features:
+        """Log-mel (batch, 2 n_frames, n_mels) as long as the longest, with a mask (batch, n_frames)."""
+        spectrograms = [log_mel(waveform, self.config) for waveform in waveforms]
+        n_frames = torch.tensor([n_frames_of(waveform, self.frames_per_s) for waveform in waveforms])
+        mask = torch.arange(int(n_frames.max())) < n_frames[:, None]
+        return Features(nn.utils.rnn.pad_sequence(spectrograms, batch_first=True), mask)
+
+    def forward(self, features: Features) -> Float[Tensor, "batch frames dim"]:
+        return self._layers(features)[-1]
+
+    def hidden_layers(self, waveform: np.ndarray, *, pad: bool = False) -> Float[Tensor, "layers frames dim"]:
+        """Never padded, whatever `pad`."""
+        return torch.cat(self._layers(self.features([waveform])))
+
+    def hide(self, features: Features, frames: Bool[Tensor, "batch frames"]) -> Features:
+        hidden = frames.repeat_interleave(STRIDE, 1)[..., None].to(features.values.device)
+        return replace(features, values=features.values.masked_fill(hidden, 0.0))
+
+    def _layers(self, features: Features) -> list[Tensor]:
+        features = self._on_model(features)
+        assert features.mask is not None
+        return self.model(features.values, features.mask)
+
+
+def n_frames_of(waveform: Float[np.ndarray, " samples"], frames_per_s: float) -> int:
+    """Of the frames that hold sound."""
     return max(1, math.ceil(len(waveform) / SAMPLE_RATE_HZ * frames_per_s))
 
 
@@ -271,8 +326,9 @@ def load_audio_encoder(name: str, kind: str | None = None) -> AudioEncoder:
     """A frozen encoder in evaluation mode, float32 on the CPU.
 
     Args:
-        name: a folder, a name in `weights.PINNED`, a faster-whisper size or `owner/repository` on the Hub.
-        kind: a key of `ENCODERS`; None looks at the files: a Whisper is "whisper", all else "transformers".
+        name: a folder, a name in `weights.PINNED` or `spectrogram.PRESETS`, a faster-whisper size or `owner/repository` on
+            the Hub.
+        kind: a key of `ENCODERS`; None looks at the files: a Whisper is "whisper", all else but a preset "transformers".
 
     Raises:
         WeightsError: nothing is found under that name.
@@ -281,6 +337,9 @@ def load_audio_encoder(name: str, kind: str | None = None) -> AudioEncoder:
     if kind is not None and kind not in ENCODERS:
         known = ", ".join(sorted(ENCODERS))
         raise CheckpointError(f"encoder kind '{kind}' is unknown; use one of {known}, or import the module that registers it")
+    if name in PRESETS and kind in (None, SpectrogramAudioEncoder.kind):
+        revision = hashlib.sha256(repr(PRESETS[name]).encode()).hexdigest()[:REVISION_LENGTH]
+        return SpectrogramAudioEncoder(Weights(name, Path(), revision)).requires_grad_(False).eval()
     files = WhisperAudioEncoder.weight_files if kind is None else ENCODERS[kind].weight_files
     weights = resolve(name, weight_files=files)
     if kind is None:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from medalign.core.audio import SAMPLE_RATE_HZ
 from medalign.models.device import copy_to_cpu, run_in_batches
-from medalign.models.encoders import AudioEncoder
+from medalign.models.encoders import AudioEncoder, n_frames_of
 from medalign.models.head import pad_stretches
 
 MARGIN_S = 3.0  # frames this close to an inner edge of a chunk lack context; the neighbouring chunk has it
@@ -69,10 +69,6 @@ def embedded(head: nn.Module, stretches: Sequence[Float[Tensor, "_ encoder_dim"]
         return head(padded.to(device), mask.to(device)).cpu()
 
     return torch.cat(list(run_in_batches(WHAT, stretches, HEAD_BATCH, run, head, lambda: copy_to_cpu(head))))
-
-
-def n_frames_of(waveform: Float[np.ndarray, " samples"], frames_per_s: float) -> int:
-    return max(1, math.ceil(len(waveform) / SAMPLE_RATE_HZ * frames_per_s))
 
 
 def frame_slice(start_s: float, end_s: float, n_frames: int, frames_per_s: float = 50) -> slice:
