@@ -85,7 +85,7 @@ def test_groups_audio_and_texts_in_both_splits_are_refused(folder):
     told = str(error.value)
     assert "line 4: its group is in split train and in valid" in told
     assert "line 5: its audio is in split valid and in train" in told
-    assert "its text is in split valid and in train" in told
+    assert "its text is in split valid and in train" in told and "--shared-texts" in told
 
 
 def test_without_a_split_column_whole_groups_are_drawn(folder):
@@ -124,6 +124,18 @@ def test_what_is_written_is_read_again(folder):
     )
     write_manifest(rows, folder / "manifest.csv")
     assert read_manifest(folder / "manifest.csv") == rows
+
+
+def test_reports_of_equal_metadata_may_share_a_text_and_nothing_else_may(folder):
+    header = "path,text,group,split,report_id,subset,withheld,label,murmur"
+    lines = ["a.wav,A murmur.,1,train,r1,a,label,normal,1", "b.wav,A murmur.,2,valid,r1,b,label,abnormal,1"]
+    first, second = read_manifest(manifest(folder, *lines, header=header))
+    assert first.report_id == second.report_id == "r1" and first.told == ("murmur",) and second.subset == "b"
+    lines += ["c.wav,No text of a report,2,train,r2,b,label,abnormal,0"]
+    with pytest.raises(DataError, match="its group is in split"):
+        read_manifest(manifest(folder, *lines, header=header))
+    with pytest.raises(DataError, match="its text is in split"):
+        read_manifest(manifest(folder, *(line.replace("r1", "") for line in lines[:2]), header=header))
 
 
 def test_the_bundled_manifest_is_the_one_the_examples_give():

@@ -23,7 +23,9 @@ def table(path, rows):
 
 def reports(tmp_path, rows, kind, **options):
     out = tmp_path / "reports.csv"
-    statuses = write_reports(table(tmp_path / "meta.csv", rows), kind, tmp_path, out, **options)
+    for row in rows:
+        (tmp_path / row["path"]).touch()
+    statuses = write_reports(table(tmp_path / "meta.csv", rows), kind, out, **options)
     with open(out, newline="") as file:
         return list(csv.DictReader(file)), statuses
 
@@ -121,12 +123,38 @@ def test_reports_are_a_manifest_that_training_reads(tmp_path, capsys):
         soundfile.write(tmp_path / f"{i}.wav", 0.1 * rng.standard_normal(16_000), 16_000)
     rows = [heart(i) | {"split": "test" if i >= 30 else "train"} for i in range(40)]
     meta, out = table(tmp_path / "meta.csv", rows), tmp_path / "manifest.csv"
-    arguments = ["reports", str(meta), "--kind", "heart", "--audio-root", str(tmp_path), "--out", str(out)]
+    arguments = ["reports", str(meta), "--kind", "heart", "--out", str(out)]
     assert main(arguments) == 0
     assert "40 template" in capsys.readouterr().out
-    with pytest.raises(DataError, match="its text is in split"):
-        read_manifest(out)
-    found = read_manifest(out, shared_texts=True)
+    found = read_manifest(out)  # although texts stand in both splits
     assert [row.split for row in found].count("valid") == 10 and found[1].labels == ("abnormal",)
     assert main([*arguments[:3], "lung", *arguments[4:]]) == 2
     assert "leaves nothing to tell" in capsys.readouterr().err
+
+
+def test_rows_of_equal_metadata_share_a_report_whatever_its_words(tmp_path):
+    found, _ = reports(tmp_path, [heart(i) | {"subset": "a", "group": f"p{i}"} for i in range(30)], "heart")
+    by_label = {label: {row["report_id"] for row in found if row["label"] == label} for label in ("normal", "abnormal")}
+    assert [len(ids) for ids in by_label.values()] == [1, 1] and by_label["normal"] != by_label["abnormal"]
+    assert len({row["text"] for row in found}) > 2 and (found[3]["subset"], found[3]["group"]) == ("a", "p3")
+    withheld, _ = reports(tmp_path, [heart(i, murmur="absent") for i in range(4)], "heart", withhold=["label"])
+    assert len({row["report_id"] for row in withheld}) == 1
+    assert [row["label"] for row in withheld] == ["normal", "abnormal"] * 2, "kept to be probed"
+    assert {row["withheld"] for row in withheld} == {"label"}
+
+
+def test_recordings_are_looked_for_in_the_tables_folder_and_missing_ones_are_told(tmp_path, capsys):
+    (tmp_path / "audio").mkdir()
+    for i in range(3):
+        soundfile.write(tmp_path / "audio" / f"{i}.wav", np.full(16_000, 0.1), 16_000)
+    meta = table(tmp_path / "meta.csv", [heart(i) for i in range(5)])
+    arguments = ["reports", str(meta), "--kind", "heart", "--out", str(tmp_path / "out.csv")]
+    assert main(arguments) == 2
+    told = capsys.readouterr().err
+    assert "5 of 5 recordings don't exist" in told and str(tmp_path) in told and not (tmp_path / "out.csv").exists()
+    assert main([*arguments, "--audio-root", "audio"]) == 2
+    assert "2 of 5" in (told := capsys.readouterr().err) and "3.wav" in told
+    table(meta, [heart(i) for i in range(3)])
+    assert main([*arguments, "--audio-root", "audio"]) == 0
+    with open(tmp_path / "out.csv", newline="") as file:
+        assert [row["path"] for row in csv.DictReader(file)] == [f"audio/{i}.wav" for i in range(3)]

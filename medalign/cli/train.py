@@ -40,7 +40,12 @@ def _add_making(commands: Commands) -> None:
     reports = commands.add_parser("reports", help="turn metadata of body sounds into short clinical reports, as a manifest")
     reports.add_argument("metadata", metavar="METADATA", type=Path, help="CSV with a column path, one row per recording")
     reports.add_argument("--kind", required=True, choices=("heart", "lung", "cough", "everyday"))
-    reports.add_argument("--audio-root", type=Path, required=True, help="folder that the column path starts from")
+    reports.add_argument(
+        "--audio-root",
+        type=Path,
+        default=Path(),
+        help="folder that the column path starts from, relative to METADATA's (default: METADATA's folder)",
+    )
     reports.add_argument("--out", type=Path, required=True, help="the manifest to write")
     reports.add_argument(
         "--withhold", action="append", default=[], metavar="COLUMN", help="leave it out of the reports; may be repeated"
@@ -184,8 +189,8 @@ def _reports(arguments: argparse.Namespace) -> None:
     statuses = write_reports(
         arguments.metadata,
         arguments.kind,
-        arguments.audio_root,
         arguments.out,
+        audio_root=arguments.audio_root,
         withhold=arguments.withhold,
         llm=arguments.llm,
         seed=arguments.seed,

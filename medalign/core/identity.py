@@ -7,6 +7,7 @@ from typing import Any
 
 from medalign.core.errors import MedAlignError
 
+MAX_SHOWN = 300  # characters of a value in a message
 Identity = dict[str, Any]  # what JSON can hold
 
 
@@ -42,4 +43,6 @@ def _shown(values: Mapping[str, Any], name: str) -> str:
     if name not in values:
         return "nothing"
     value = values[name]
-    return value[:12] if isinstance(value, str) and len(value) == 64 else json.dumps(value, ensure_ascii=False)
+    if isinstance(value, str) and (len(value) == 64 or len(value) > MAX_SHOWN):  # a digest, or a list of many
+        return value[:12]
+    return json.dumps(value, ensure_ascii=False)

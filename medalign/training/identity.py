@@ -15,6 +15,7 @@ from medalign.core.weights import sha256_of
 from medalign.training.data.manifest import Row
 
 STEPS = "recipe.train.n_steps"
+CLIP_DIGITS = 12  # of a recording's SHA-256
 # What a resumed run may have otherwise. Beside these: device, processes and versions, which are recorded a session each, and
 # where the cache lies and what is logged, which decide nothing.
 MAY_CHANGE = {
@@ -26,6 +27,9 @@ MAY_CHANGE = {
 
 def data_identity(rows: Sequence[Row], noise: Sequence[str] = ()) -> Identity:
     """Digests of what rows say, a column each, and of the audio itself; the same wherever the files lie.
+
+    Of reports it also holds which labels the texts tell, and the beginning of every training recording's digest, so that a
+    probe can say what a student was told and measure it on what it never heard.
 
     Args:
         noise: digests of the noise clips.
@@ -39,7 +43,11 @@ def data_identity(rows: Sequence[Row], noise: Sequence[str] = ()) -> Identity:
         "stretches": [(row.start_s, row.end_s) for row in rows],
         "labels": [row.labels for row in rows],
     }
+    told = {column for row in rows for column in row.told or ()}
+    heard = {sounds[row.path][:CLIP_DIGITS] for row in rows if row.split == "train"}
+    reports = {"told": " ".join(sorted(told)), "train_clips": " ".join(sorted(heard))}
     return {
+        **(reports if any(row.told is not None for row in rows) else {}),
         "data": {name: _digest(values) for name, values in columns.items()} | {"noise": _digest(noise)},
         **{f"n_{split}_rows": columns["splits"].count(split) for split in ("train", "valid")},
         **{f"n_{split}_groups": len({row.group for row in rows if row.split == split}) for split in ("train", "valid")},

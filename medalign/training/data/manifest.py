@@ -10,6 +10,11 @@ A CSV with a header and one row per stretch of audio:
 | split | | train or valid (default: about one group in five is valid, drawn from the group's name) |
 | start_s, end_s | | the stretch, in seconds (default: the whole file) |
 | labels | | identifiers of concepts in it, separated by spaces; computed from the text if the column is absent |
+| report_id | | what the text was written from: rows with one report_id say the same, in whatever words |
+| subset | | place, device or the like, which results are told apart by |
+
+`medalign reports` writes report_id, and columns of labels beside it (`label`, `murmur` ...), with `withheld`: those of them
+that no text tells. Reports with equal metadata are equal by nature, so they may stand in both splits.
 
 Everything that is wrong is found before training starts, and listed in one message, by line.
 """
@@ -18,7 +23,7 @@ import csv
 import hashlib
 import zlib
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -29,7 +34,8 @@ from medalign.core.audio import SAMPLE_RATE_HZ, load_recording
 from medalign.core.errors import AudioError, DataError
 from medalign.core.tables import numbered_rows
 
-REQUIRED, OPTIONAL = ("path", "text"), ("group", "split", "start_s", "end_s", "labels")
+REQUIRED, OPTIONAL = ("path", "text"), ("group", "split", "start_s", "end_s", "labels", "report_id", "subset")
+WITHHELD = "withheld"  # the column of `medalign reports`: beside it, unknown columns are labels
 IGNORED = ("status", "note")  # `medalign reports` writes the one, and earlier versions of `medalign synthesize` the other
 SPLITS = ("train", "valid")
 MIN_DURATION_S = 0.1  # shorter than a word
@@ -48,6 +54,9 @@ class Row:
     start_s: float
     end_s: float
     labels: tuple[str, ...] | None = None  # None: not given, to be computed from the text
+    report_id: str | None = None  # equal where texts were written from the same metadata
+    subset: str | None = None
+    told: tuple[str, ...] | None = None  # columns of the metadata that texts of this manifest tell; None: nobody says
 
 
 def load_waveform(path: Path) -> np.ndarray:
@@ -67,9 +76,9 @@ def load_waveform(path: Path) -> np.ndarray:
 
 
 def write_manifest(rows: Sequence[Row], path: Path) -> None:
-    """Write the rows with paths relative to the manifest; the column of labels is left out if no row has any."""
-    has_labels = any(row.labels is not None for row in rows)
-    columns = [c for c in (*REQUIRED, *OPTIONAL) if c != "labels" or has_labels]
+    """Write the rows with paths relative to the manifest; columns that no row has are left out."""
+    may_lack = ("labels", "report_id", "subset")
+    columns = [c for c in (*REQUIRED, *OPTIONAL) if c not in may_lack or any(getattr(row, c) is not None for row in rows)]
     scratch = path.with_suffix(".part")
     with open(scratch, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
@@ -85,7 +94,8 @@ def read_manifest(path: Path, *, shared_texts: bool = False) -> tuple[Row, ...]:
     """All rows, checked: against themselves, against each other, and against the audio.
 
     Args:
-        shared_texts: a text may stand in both splits, as it must where texts are reports written from labels.
+        shared_texts: a text may stand in both splits, as it must where texts are written from labels. Rows with a report_id
+            need no leave.
 
     Raises:
         DataError: the file is no manifest, or rows are missing audio or text, silent, not finite, too short, out of range, or
@@ -99,8 +109,9 @@ def read_manifest(path: Path, *, shared_texts: bool = False) -> tuple[Row, ...]:
     _check_splits(rows, problems, shared_texts)
     listed = [f"line {line}: {'; '.join(found)}" for line, found in sorted(problems.items()) if found]
     if listed:
+        cure = "; --shared-texts allows texts that were written from labels" if any("its text is" in x for x in listed) else ""
         raise DataError(
-            f"{path}: {len(listed)} of {len(records)} rows can't be used; fix or remove them:\n  " + "\n  ".join(listed)
+            f"{path}: {len(listed)} of {len(records)} rows can't be used; fix or remove them{cure}:\n  " + "\n  ".join(listed)
         )
     missing = {split for split in SPLITS if not any(row.split == split for row in rows.values())}
     if missing:
@@ -113,7 +124,8 @@ def _records(path: Path) -> list[tuple[int, dict[str, str]]]:
     records = numbered_rows(path, REQUIRED, remedy="see `medalign train --help` for what a manifest is")
     if not records:
         raise DataError(f"{path} has a header and no rows")
-    if unknown := set(records[0][1]) - {*REQUIRED, *OPTIONAL, *IGNORED, None}:
+    columns = set(records[0][1])
+    if WITHHELD not in columns and (unknown := columns - {*REQUIRED, *OPTIONAL, *IGNORED, None}):
         listed = ", ".join(f"{name:.40}" for name in sorted(map(str, unknown))[:5])
         raise DataError(f"{path} has the unknown column {listed}; known ones are {', '.join((*REQUIRED, *OPTIONAL))}")
     return records
@@ -123,7 +135,7 @@ def _row(record: dict[str, str], folder: Path, problems: list[str]) -> Row | Non
     """The row, or None with the reasons in `problems`."""
     name, text = (record["path"] or "").strip(), (record["text"] or "").strip()
     group = (record.get("group") or name).strip()
-    split = (record.get("split") or _drawn_split(group)).strip()
+    split = (record.get("split") or drawn_split(group)).strip()
     times = [record.get(column) or "" for column in ("start_s", "end_s")]
     try:
         start_s, end_s = (float(t) if t else default for t, default in zip(times, (0.0, np.inf), strict=True))
@@ -140,10 +152,19 @@ def _row(record: dict[str, str], folder: Path, problems: list[str]) -> Row | Non
     if problems:
         return None
     labels = tuple(record["labels"].split()) if record.get("labels") is not None else None
-    return Row(folder / name, text, group, split, start_s, end_s, labels)
+    report_id, subset = record.get("report_id") or None, record.get("subset") or None
+    return Row(folder / name, text, group, split, start_s, end_s, labels, report_id, subset, told_columns(record))
 
 
-def _drawn_split(group: str) -> str:
+def told_columns(record: Mapping[str, str]) -> tuple[str, ...] | None:
+    """Columns of labels that the texts of a manifest tell; None where it isn't one of `medalign reports`."""
+    if WITHHELD not in record:
+        return None
+    ours = {*REQUIRED, *OPTIONAL, *IGNORED, WITHHELD, None, *record[WITHHELD].split()}
+    return tuple(sorted(column for column in record if column not in ours))
+
+
+def drawn_split(group: str) -> str:
     return "valid" if zlib.crc32(group.encode()) % 1000 < 1000 * VALID_SHARE else "train"
 
 
@@ -185,13 +206,12 @@ def _check_splits(rows: dict[int, Row], problems: dict[int, list[str]], shared_t
         "audio": lambda row: content[row.path],
         "text": lambda row: " ".join(row.text.lower().split()),
     }
-    if shared_texts:
-        del keys["text"]
     for what, key in keys.items():
         splits: dict[str, Counter] = defaultdict(Counter)
-        for row in rows.values():
+        checked = {line: row for line, row in rows.items() if what != "text" or not (shared_texts or row.report_id)}
+        for row in checked.values():
             splits[key(row)][row.split] += 1
-        for line, row in rows.items():
+        for line, row in checked.items():
             other = [split for split in splits[key(row)] if split != row.split]
             if other:
                 problems[line].append(f"its {what} is in split {row.split} and in {other[0]}")

@@ -9,6 +9,8 @@ is used here.
 """
 
 import csv
+import hashlib
+import os
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -22,12 +24,15 @@ from medalign.core.files import reading
 from medalign.core.tables import read_rows
 from medalign.core.weights import resolve
 from medalign.models.pretrained import load_whole
+from medalign.training.data.manifest import WITHHELD
 
-COLUMNS = ("path", "text", "group", "split", "labels", "status")
-GROUPS = ("patient_id", "participant_id", "subject_id", "recording_id")  # the first that a table has; the last is no person
+COLUMNS = ("path", "text", "group", "subset", "split", "labels", "report_id", "status", WITHHELD)
+# The first of these that a table has; the last is no person.
+GROUPS = ("group", "patient_id", "participant_id", "subject_id", "recording_id")
 UNKNOWN = {"", "nan", "none", "unknown", "na", "n/a", "not reported"}
 # The labels of covid19_cough contradict themselves in one recording of twelve; what is learnt from them is not COVID.
-UNRELIABLE = {"reported_covid_status", "pcr_verified", "asymptomatic"}
+UNRELIABLE = {"covid_status", "reported_covid_status", "pcr_verified", "asymptomatic"}
+N_EXAMPLES = 3  # of missing files, in a message
 YES, NO = {"1", "true", "yes", "present", "1.0"}, {"0", "false", "no", "absent", "0.0"}
 
 MAX_WORDS = 80  # of a language model's report
@@ -74,13 +79,21 @@ KINDS: dict[str, tuple[Field, ...]] = {
         Field("diastolic_timing", ("Diastolic timing is {}.", "In diastole it is {}.")),
         Field("diastolic_grading", ("Diastolic grade {}.", "In diastole it is graded {}.")),
         Field("outcome", ("The overall assessment is {}.", "Clinical outcome: {}.")),
+        Field("aortic_stenosis", ("There is aortic stenosis.",), ("No aortic stenosis.",)),
+        Field("aortic_regurgitation", ("There is aortic regurgitation.",), ("No aortic regurgitation.",)),
+        Field("mitral_stenosis", ("There is mitral stenosis.",), ("No mitral stenosis.",)),
+        Field("mitral_regurgitation", ("There is mitral regurgitation.",), ("No mitral regurgitation.",)),
+        Field("diagnosis", ("The diagnosis is {}.", "Known diagnosis: {}.")),
     ),
     "lung": (
         Field("location", ("Recorded over the {}.", "Lung sounds at the {}.")),
         Field("crackles", ("Crackles are heard.", "There are crackles."), ("No crackles.", "Crackles are not heard.")),
         Field("wheezes", ("Wheezes are heard.", "There is wheezing."), ("No wheezes.", "There is no wheezing.")),
+        Field("rhonchi", ("Rhonchi are heard.", "There are rhonchi."), ("No rhonchi.", "Rhonchi are not heard.")),
+        Field("stridor", ("Stridor is heard.", "There is stridor."), ("No stridor.", "Stridor is not heard.")),
         Field("sound_type", ("The sound is {}.", "Recorded: {}.")),
         Field("diagnosis", ("The diagnosis is {}.", "Known diagnosis: {}.")),
+        Field("severity", ("The severity is {}.", "Severity: {}.")),
     ),
     "cough": (
         Field("sound_type", ("The recording holds {}.", "Recorded sound: {}.")),
@@ -96,9 +109,9 @@ WITHOUT_FIELDS = {"cough": "A cough is heard."}  # what the kind itself says whe
 def write_reports(
     metadata: Path,
     kind: str,
-    audio_root: Path,
     out: Path,
     *,
+    audio_root: Path = Path(),
     withhold: Sequence[str] = (),
     llm: str | None = None,
     seed: int = 0,
@@ -106,39 +119,60 @@ def write_reports(
     """Write a manifest with one report per recording; how many rows have which status ("template", "llm", "failed").
 
     Args:
-        metadata: CSV with a column `path`, relative to `audio_root`.
+        metadata: CSV with a column `path`, such as `medalign sounds` writes.
+        audio_root: the folder that `path` starts from, itself relative to the table's folder.
         withhold: columns that the text must not tell.
         llm: folder or Hub name of a causal language model; None uses the templates.
 
     Raises:
-        DataError: unknown kind, no rows, a column to withhold that the kind doesn't tell, or one that can't be trusted.
+        DataError: unknown kind, no rows, files that don't exist, a column to withhold that the kind doesn't tell, or one that
+            can't be trusted.
         WeightsError: the language model can't be loaded.
     """
     fields, rows = _read(metadata, kind, withhold)
+    paths = _found(rows, metadata.parent / audio_root)
     write: Callable[[str], str] | None = _LanguageModel(llm).write if llm else None
-    group = next((column for column in GROUPS if column in rows[0]), None)
+    group = next((column for column in GROUPS if column in rows[0]), "path")
+    labels = [field.column for field in KINDS[kind] if field.column in rows[0]]
     statuses: Counter[str] = Counter()
     scratch = out.with_suffix(".part")
     with open(scratch, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, COLUMNS)
+        writer = csv.DictWriter(file, [*COLUMNS, *labels])
         writer.writeheader()
-        for i, row in enumerate(rows):
+        for i, (row, path) in enumerate(zip(rows, paths, strict=True)):
             known = {f.column: row[f.column].strip() for f in fields if row[f.column].strip().lower() not in UNKNOWN}
             text, status = _report(kind, fields, known, write, np.random.default_rng([seed, i]))
             statuses[status.split(":")[0]] += 1
             label = known.get("label") or known.get("sound_type")
+            split = row.get("split", "")
             writer.writerow(
                 {
-                    "path": (audio_root / row["path"]).resolve(),
+                    "path": Path(os.path.relpath(path, out.parent)).as_posix(),
                     "text": text,
-                    "group": row[group] if group else row["path"],
-                    "split": {"test": "valid"}.get(split := row.get("split", ""), split),
+                    "group": row[group] or row["path"],
+                    "subset": row.get("subset", ""),
+                    "split": "valid" if split == "test" else split,
                     "labels": label.lower().replace(" ", "_") if label else "",
+                    "report_id": hashlib.sha256(repr((kind, sorted(known.items()))).encode()).hexdigest()[:12],
                     "status": status,
+                    WITHHELD: " ".join(withhold),
                 }
+                | {column: row[column] for column in labels}
             )
     scratch.replace(out)
     return statuses
+
+
+def _found(rows: Sequence[dict[str, str]], root: Path) -> list[Path]:
+    """The files of the rows. Raises DataError if some don't exist."""
+    paths = [root / row["path"] for row in rows]
+    if missing := [path for path in paths if not path.is_file()]:
+        examples = ", ".join(str(path) for path in missing[:N_EXAMPLES])
+        raise DataError(
+            f"{len(missing)} of {len(paths)} recordings don't exist, such as {examples}; paths are looked for in "
+            f"{root.resolve()}, the table's folder unless --audio-root names another"
+        )
+    return paths
 
 
 def _read(metadata: Path, kind: str, withhold: Sequence[str]) -> tuple[list[Field], list[dict[str, str]]]:
