@@ -3,8 +3,10 @@
 import argparse
 from pathlib import Path
 
-from medalign.cli.options import Commands, check_output, in_columns
+from medalign.cli.options import Commands, answer, cache_option, check_output, field_options, fields_of, in_columns, json_option
 from medalign.core.errors import MedAlignError
+from medalign.core.provenance import PROVENANCE, provenance
+from medalign.training.fitting.probe_config import ProbeConfig
 
 
 def add_commands(commands: Commands) -> None:
@@ -14,6 +16,43 @@ def add_commands(commands: Commands) -> None:
     sounds.add_argument("folder", metavar="FOLDER", nargs="?", type=Path, help="where it lies, as it was published")
     sounds.add_argument("--out", type=Path, help="the table to write, for `reports`, `audit` and `probe`")
     sounds.set_defaults(command=_sounds)
+
+    audit = commands.add_parser("audit", help="what gives the labels of a table of sounds away, and what is wrong with it")
+    audit.add_argument("table", metavar="TABLE", type=Path, help="of `medalign sounds` or `medalign reports`")
+    audit.add_argument("--label", default="label", help="column")
+    audit.add_argument("--group", default="group", help="column of persons")
+    json_option(audit, "the findings")
+    audit.set_defaults(command=_audit)
+
+    probe = commands.add_parser("probe", help="how well a linear map tells a label from a student's features, and from others")
+    probe.add_argument("table", metavar="TABLE", type=Path, help="of `medalign sounds` or `medalign reports`")
+    probe.add_argument("--label", required=True, help="column; rows without a known value are left out")
+    probe.add_argument("--student", action="append", default=[], help="checkpoint folder or name; may be repeated")
+    probe.add_argument(
+        "--baseline",
+        type=lambda text: tuple(name.strip() for name in text.split(",") if name.strip()),
+        default=("logmel", "unaligned", "best-unaligned"),
+        metavar="NAME,...",
+        help="some of logmel, unaligned, best-unaligned, opensmile (default: the first three)",
+    )
+    probe.add_argument(
+        "--keep", action="append", default=[], type=_kept, metavar="COLUMN=A,B", help="only rows with these values"
+    )
+    field_options(
+        probe,
+        ProbeConfig,
+        group="column of persons, whom no fold cuts through",
+        within="column: AUROC within each of its values, and their mean",
+        leave_out="column: each of its values is measured by a probe fitted on the others",
+        level="clip, or patient: the mean of a patient's clips",
+        kind="heart, lung, cough or everyday (default: the table's column kind)",
+        crop_s="seconds heard of each clip, so that length tells nothing (default: all)",
+        folds="of the cross-validation",
+        seed="of the folds",
+    )
+    cache_option(probe)
+    json_option(probe, "the figures")
+    probe.set_defaults(command=_probe)
 
 
 def _sounds(arguments: argparse.Namespace) -> None:
@@ -33,3 +72,70 @@ def _sounds(arguments: argparse.Namespace) -> None:
     print("\n".join(f"Beware: {trap}." for trap in one["traps"]))
     if one["layout_known"] != "files":
         print(f"How its files lie is known from: {one['layout_known']}. Check the table.")
+
+
+def _audit(arguments: argparse.Namespace) -> None:
+    from medalign.training.fitting.sound_audit import audit_table
+
+    found = audit_table(arguments.table, arguments.label, arguments.group)
+    same, heard = found["equal_files"], found["equal_sounds"]
+    rows = [
+        ("rows, with a label", f"{found['n_rows']}, {found['n_labelled']}"),
+        ("unreadable, silent", f"{len(found['unreadable'])}, {len(found['silent'])}"),
+        ("persons", found["persons"]),
+        *(
+            (f"AUROC of {arguments.label} from {name} alone", _auroc(value))
+            for name, value in found["auroc_of_label_from"].items()
+        ),
+        ("sets of equal files, of equal sounds", f"{same['n_sets']}, {heard['n_sets']}"),
+        ("equal sounds with contradicting labels", str(heard["with_contradicting_labels"]["n_sets"])),
+        ("equal sounds of several groups", str(heard["of_several_groups"]["n_sets"])),
+        ("equal sounds in several splits", str(heard["in_several_splits"]["n_sets"])),
+        ("groups in several splits", str(len(found["groups_in_several_splits"]))),
+    ]
+    answer({PROVENANCE: provenance(), **found}, arguments.json, in_columns(rows))
+
+
+def _probe(arguments: argparse.Namespace) -> None:
+    from medalign.training.fitting.sound_probe import probe_sounds
+
+    config = fields_of(ProbeConfig, arguments, label=arguments.label)
+    found = probe_sounds(arguments.table, config, arguments.student, arguments.baseline, arguments.cache, keep=arguments.keep)
+    baselines = list(dict.fromkeys(name for row in found["rows"] for name in row["lift"]))
+    subsets = list(found["subsets"])
+    lines = [
+        f"{config.label}: {', '.join(f'{n} {name}' for name, n in found['classes'].items())}; {found['n_measured']} measured, "
+        f"{found['n_trained_on']} that a student was trained on are only fitted on; persons {found['persons']}",
+        *in_columns(
+            [
+                ("source", "AUROC (95 %)", *subsets, *(f"lift over {name}" for name in baselines), "told", "zero-shot"),
+                *(
+                    (
+                        row["source"],
+                        f"{row['auroc']:.3f} ({row['auroc_95'][0]:.3f} to {row['auroc_95'][1]:.3f})",
+                        *(_auroc(row["by_subset"][name]) for name in subsets),
+                        *(_lift(row["lift"].get(name)) for name in baselines),
+                        row.get("told", "-"),
+                        _auroc(row.get("zero_shot_auroc")),
+                    )
+                    for row in found["rows"]
+                ),
+            ]
+        ),
+    ]
+    answer({PROVENANCE: provenance(), **found}, arguments.json, lines)
+
+
+def _kept(text: str) -> tuple[str, tuple[str, ...]]:
+    column, equals, values = text.partition("=")
+    if not equals or not values:
+        raise argparse.ArgumentTypeError(f"'{text}' is not of the form COLUMN=A,B")
+    return column, tuple(values.split(","))
+
+
+def _auroc(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _lift(lift: tuple[float, float, float] | None) -> str:
+    return "-" if lift is None else f"{lift[0]:+.3f} ({lift[1]:+.3f} to {lift[2]:+.3f})"

@@ -26,7 +26,7 @@ from medalign.core.weights import resolve
 from medalign.models.pretrained import load_whole
 from medalign.training.data.manifest import WITHHELD
 
-COLUMNS = ("path", "text", "group", "subset", "split", "labels", "report_id", "status", WITHHELD)
+COLUMNS = ("path", "text", "group", "subset", "split", "labels", "report_id", "kind", "status", WITHHELD)
 # The first of these that a table has; the last is no person.
 GROUPS = ("group", "patient_id", "participant_id", "subject_id", "recording_id")
 UNKNOWN = {"", "nan", "none", "unknown", "na", "n/a", "not reported"}
@@ -154,6 +154,7 @@ def write_reports(
                     "split": "valid" if split == "test" else split,
                     "labels": label.lower().replace(" ", "_") if label else "",
                     "report_id": hashlib.sha256(repr((kind, sorted(known.items()))).encode()).hexdigest()[:12],
+                    "kind": kind,
                     "status": status,
                     WITHHELD: " ".join(withhold),
                 }

@@ -186,10 +186,10 @@ class _Measure:
         truth = self.mentioned[:, self.evaluated]
         n_folds = min(N_FOLDS, n_groups)
         scores = cross_validated_probe(embeddings, truth, self.groups, n_folds=n_folds, min_mentions=MIN_MENTIONS)
-        return self._with_interval(
-            "probe_average_precision",
-            lambda rows: _mean_of_defined(column_average_precision(scores[rows], truth[rows])),
-        )
+        figures: dict[str, object] = {}
+        for name, per_column in (("average_precision", column_average_precision), ("auroc", column_auroc)):
+            figures |= self._with_interval(f"probe_{name}", partial(_column_mean, per_column, scores, truth))
+        return figures
 
     def _with_interval(self, name: str, statistic: Callable[[np.ndarray], float]) -> dict[str, object]:
         everything = np.arange(len(self.texts))
