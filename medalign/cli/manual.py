@@ -64,6 +64,12 @@ OBJECTIVE
     siglip            in place of InfoNCE: an independent sigmoid loss for each pair of clip and text
     published         the loss of the paper's code, which does not depend on the pairing; for comparison only
 
+BODY SOUNDS, from the reports that `medalign reports` writes
+  Rows of equal metadata share one target, labels are told apart, the AUROC of the labels chooses the weights, and sounds are
+  varied by gain, start, noise and 5 % of speed instead of being sent through rooms and telephones. A compact encoder in the
+  band of the sound (spectrogram-heart, -lung, -cough) learns from scratch:
+  medalign train REPORTS.csv --out runs/heart --encoder spectrogram-heart --adapter full --encoder-lr 1e-3 --batch-size 48
+
 STOPPING AND RESUMING
   Ctrl-C or SIGTERM finishes the step, saves the state and exits. The same command resumes the run; on a CPU, the result
   is identical to the bit to that of an uninterrupted run. A killed run resumes from its last saved state and repeats at

@@ -9,6 +9,7 @@ two convolutions.
 
 import math
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import torch
@@ -76,11 +77,16 @@ def log_mel(waveform: Float[np.ndarray, " samples"], config: SpectrogramConfig) 
     spectrum = torch.stft(
         torch.from_numpy(padded), n_fft, hop, n_window, torch.hann_window(n_window), center=False, return_complex=True
     )
-    filters = mel_filter_bank(n_fft // 2 + 1, config.n_mels, *config.band_hz, config.rate_hz, mel_scale="htk")
-    power = spectrum.abs().square().T @ torch.from_numpy(filters.astype(np.float32))
+    power = spectrum.abs().square().T @ _filters(config, n_fft)
     level = 10 * (power + 1e-12).log10()
     level = level.clamp(min=level.max() - DYNAMIC_RANGE_DB)
     return (level - level.mean()) / level.std(correction=0).clamp(min=1e-3)
+
+
+@cache
+def _filters(config: SpectrogramConfig, n_fft: int) -> Float[Tensor, "bins mels"]:
+    filters = mel_filter_bank(n_fft // 2 + 1, config.n_mels, *config.band_hz, config.rate_hz, mel_scale="htk")
+    return torch.from_numpy(filters.astype(np.float32))
 
 
 class _Block(nn.Module):

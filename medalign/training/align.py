@@ -19,6 +19,7 @@ from medalign.core.identity import Identity
 from medalign.core.weights import sha256_of
 from medalign.evaluation.concept_detection import mean_over_concepts, per_concept
 from medalign.evaluation.retrieval import recall_at_k
+from medalign.models.spectrogram import PRESETS
 from medalign.models.student import Student
 from medalign.models.teacher import Teacher
 from medalign.report.figures import training_curves
@@ -26,7 +27,7 @@ from medalign.training.checkpoint import Run
 from medalign.training.data.augmentation import NoiseClips
 from medalign.training.data.manifest import Row, read_manifest
 from medalign.training.data.pairs import Augmentation, Pairs, build_pairs
-from medalign.training.data.targets import Vocabulary, make_targets
+from medalign.training.data.targets import Vocabulary, make_targets, text_targets
 from medalign.training.identity import data_identity
 from medalign.training.losses import effective_rank
 from medalign.training.model_card import STORY_FILE, write_card
@@ -36,6 +37,7 @@ from medalign.training.train import make_accelerator, train
 log = logging.getLogger(__name__)
 
 MIN_MENTIONS = 5  # a concept with fewer is not counted
+SMALL_HEAD: dict[str, Any] = {"model_dim": 128, "n_heads": 4, "n_layers": 1}  # on a compact encoder
 POOL = 500  # texts that a clip must find its own among
 
 
@@ -57,13 +59,16 @@ def align_rows(
 ) -> dict[str, float]:
     """As `align`, with rows that have been read and checked."""
     config = recipe.train
+    if recipe.encoder in PRESETS and recipe.adapter.kind == "frozen":
+        raise DataError(f"encoder '{recipe.encoder}' has learnt nothing yet that could stay frozen; give --adapter full")
     rows = [row for row in rows if row.group.startswith(recipe.only)]
     check_validation_rows(rows, config.min_rank)
     noise = NoiseClips.from_folders([Path(folder) for folder in recipe.noise]) if recipe.noise else None
     torch.manual_seed(config.seed)
     accelerator = make_accelerator(config, device)
     teacher, bank = Teacher(recipe.teacher, layer=recipe.teacher_layer), ConceptBank.default()
-    student = Student.untrained(recipe.encoder, teacher.info, teacher.embed_dim, adapter=recipe.adapter)
+    head = SMALL_HEAD if recipe.encoder in PRESETS else {}
+    student = Student.untrained(recipe.encoder, teacher.info, teacher.embed_dim, adapter=recipe.adapter, **head)
     student.to(str(accelerator.device))
     run = Run(out, identity_of(recipe, student, teacher, rows, noise) | {"manifest_sha256": manifest_sha256})
     if (story := finished_story(run)) is not None:
@@ -75,7 +80,8 @@ def align_rows(
     log.info("%d pairs to learn from, %d to choose by", len(pairs.pairs), len(validation_pairs.pairs))
     targets = make_targets(pairs, teacher, bank, vocabulary, cache / "teacher").to(accelerator.device)
     mentioned = vocabulary.mentioned(validation_pairs.pairs, bank)
-    validate = Validation(validation_pairs, teacher, vocabulary.embeddings, mentioned, cache / "teacher")
+    concepts = vocabulary.told_apart(validation_pairs.pairs)
+    validate = Validation(validation_pairs, teacher, concepts, mentioned, cache / "teacher")
     train(student, config, pairs, targets, validate, run, accelerator=accelerator)
     figures = validate(student)
     if accelerator.is_main_process:
@@ -145,8 +151,10 @@ class Validation:
 
     def __init__(self, pairs: Pairs, teacher: Teacher, concepts: np.ndarray, mentioned: np.ndarray, cache: Path | None = None):
         self.pairs, self.concepts, self.mentioned = pairs, concepts, mentioned
-        self.texts = [pair.text for pair in pairs.pairs]
-        self.text_embeddings = teacher.encode(self.texts, cache=cache)
+        self.text_embeddings, text_id = text_targets(pairs.pairs, teacher, cache)
+        self.texts = [str(i) for i in text_id]
+        self.teacher_rank = effective_rank(torch.from_numpy(self.text_embeddings))
+        self.are_reports = any(pair.report_id for pair in pairs.pairs)
 
     def __call__(self, student: Student) -> dict[str, float]:
         pairs = self.pairs
@@ -154,13 +162,15 @@ class Validation:
             frames = (student.frames(np.asarray(waveform, np.float32)).cpu().numpy() for waveform in pairs.waveforms)
             pairs = replace(pairs, frames=tuple(frames))
         audio = embed_pairs(student, pairs)
-        figures = {"effective_rank": effective_rank(torch.from_numpy(audio))}
+        figures = {"effective_rank": effective_rank(torch.from_numpy(audio)), "teacher_rank": self.teacher_rank}
+        figures["spread"] = 1 - float(np.square(audio.mean(0)).sum())  # of unit vectors
         figures |= recall_at_k(audio @ self.text_embeddings.T, self.texts, pool=min(POOL, len(self.texts)))
         scores = [figures["recall@1"]]
         counts = self.mentioned.sum(0)
         if ((counts >= MIN_MENTIONS) & (counts < len(self.texts))).any():  # a concept that every clip has tells nothing
             figures |= concept_figures(audio @ self.concepts.T, self.mentioned)
-            scores.append(figures["average_precision"])
+            # Among reports many texts are equal, and which of them comes first is luck.
+            scores = [figures["auroc"]] if self.are_reports else [*scores, figures["average_precision"]]
         return figures | {"score": float(np.mean(scores))}
 
 

@@ -32,6 +32,8 @@ from medalign.training.recipe import TrainConfig
 
 log = logging.getLogger(__name__)
 
+RANK_SHARE = 0.5  # of the teacher's own effective rank: two classes learnt perfectly lie on a line, as their two texts do
+MIN_SPREAD = 1e-5  # mean squared distance of embeddings from their mean; a line that is a point has collapsed
 SCALE_LR = 10.0  # times the head's: in a short run, temperatures and biases would otherwise hardly leave their start
 
 
@@ -48,7 +50,8 @@ def train(
     """Train the student in place and leave it with its best weights; go on where a stopped run ended.
 
     Args:
-        validate: gives named figures, of which "score" decides, higher is better, and "effective_rank" tells a collapse.
+        validate: gives named figures, of which "score" decides, higher is better, and "effective_rank", "teacher_rank" and
+            "spread" tell a collapse.
 
     Raises:
         DataError: a batch whose texts are all equal, but for one at most.
@@ -118,12 +121,18 @@ class Trainee(nn.Module):
         """The rows of a `StudentOutputs`."""
         if isinstance(batch.audio, LiveChunks):
             assert self.encoder is not None
-            hidden_states = stretches_of_chunks(self.encoder(batch.audio.features), batch.audio, batch.mask.shape[1])
+            n_frames = batch.mask.shape[1]
+            hidden_states = stretches_of_chunks(self.encoder(batch.audio.features), batch.audio, n_frames)
         else:
             hidden_states = batch.audio
         embedding = self.head.pool(*self.head.tokens(hidden_states, batch.mask)).float()
         if not self.reconstructs:
             return StudentOutputs(embedding).rows()
+        if isinstance(batch.audio, LiveChunks) and self.encoder is not None and batch.hidden_tokens is not None:
+            # What an encoder can leave out of what it hears is hidden there: else it would tell the neighbours of it.
+            features = self.encoder.hide(batch.audio.features, batch.audio.hidden_frames(batch.hidden_tokens))
+            if features is not batch.audio.features:
+                hidden_states = stretches_of_chunks(self.encoder(features), batch.audio, n_frames)
         predicted = self.predict_mel(self.head.tokens(hidden_states, batch.mask, batch.hidden_tokens)[0]).float()
         return StudentOutputs(embedding, predicted, batch.log_mel, batch.hidden_tokens).rows()
 
@@ -204,10 +213,13 @@ def _remedy(parts: dict[str, Tensor]) -> str:
 
 
 def _check_rank(step: int, figures: dict[str, float], least: float) -> None:
-    if (rank := figures.get("effective_rank", math.inf)) < least:
+    rank, spread = figures.get("effective_rank", math.inf), figures.get("spread", math.inf)
+    expected = min(least, RANK_SHARE * figures.get("teacher_rank", math.inf))
+    if rank < expected or (least and spread < MIN_SPREAD):
         raise TrainingError(
             f"step {step}: the embeddings have collapsed, their effective rank is {rank:.1f} "
-            f"(at least {least:g} is expected); give contrastive or cka more weight, or lower --lr"
+            f"(at least {expected:.2g} is expected, and a spread of {MIN_SPREAD:g}); give contrastive or cka more weight, "
+            "or lower --lr"
         )
 
 

@@ -1,4 +1,6 @@
-"""What rooms, telephones, codecs and bystanders do to speech, drawn from a passed generator. Noise clips are optional.
+"""What rooms, telephones, codecs and bystanders do to speech, and another hearing to a body sound.
+
+Everything is drawn from a passed generator. Noise clips are optional.
 
 Conventions: waveforms are float32 (n_samples,) in [-1, 1], noises are at unit RMS; signal-to-noise ratios compare mean
 powers over the whole waveform, in dB.
@@ -33,6 +35,9 @@ CODECS = {
 }
 BIT_RATES = {"opus": (8_000, 24_000), "mp3": (24_000, 48_000)}  # what calls and voice memos use
 MARGIN_S = 0.1  # encoded after the end and cut off again: more than any of these codecs holds back
+
+BODY_SPEED = (0.95, 1.05)  # a heart beats, and a chest breathes, a little faster or slower
+BODY_SNR_DB = (10.0, 30.0)  # a stethoscope is held, and there is no telephone: its band, 300-3400 Hz, would leave no heart
 
 SILENT_RMS = 1e-3  # -60 dB of full scale
 FADE_S = 0.02
@@ -203,6 +208,20 @@ class NoiseClips:
 
 def _is_for_training(row: dict[str, str]) -> bool:
     return row["split"] == "train" if row.get("split") else row.get("fold") != HELD_OUT_FOLD
+
+
+def vary_body_sound(waveform: np.ndarray, sample_rate_hz: int, rng: np.random.Generator) -> np.ndarray:
+    """The same heart, lung or cough another time: another start, 5 % faster or slower, other noise and gain; as long as it was.
+
+    A pure function of its arguments and the generator's state. What is shifted out at the end comes in at the start.
+    """
+    if not len(waveform):
+        return waveform
+    speed = float(rng.uniform(*BODY_SPEED))
+    places = np.arange(len(waveform)) * speed + rng.uniform(0, len(waveform))
+    varied = np.interp(places % len(waveform), np.arange(len(waveform)), waveform)
+    varied = add_noise(varied.astype(np.float32), pink_noise(len(waveform), rng), float(rng.uniform(*BODY_SNR_DB)))
+    return np.clip(varied * float(10 ** (rng.uniform(-12, 6) / 20)), -1, 1).astype(np.float32)
 
 
 def degrade(waveform: np.ndarray, sample_rate_hz: int, rng: np.random.Generator, noise: NoiseClips | None = None) -> np.ndarray:

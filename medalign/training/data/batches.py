@@ -16,6 +16,7 @@ from torch import Tensor
 
 from medalign.core.audio import SAMPLE_RATE_HZ
 from medalign.core.errors import DataError, TrainingError
+from medalign.models.encoders import n_frames_of
 from medalign.models.head import STACK, padded_length
 from medalign.models.student import Student
 from medalign.training.data.pairs import Pairs
@@ -106,6 +107,7 @@ class LiveChunks:
 
     features: Any  # what the encoder takes, one row per chunk
     cuts: tuple[tuple[int, slice], ...]  # per pair: row of the chunk, frames in it
+    n_frames: int  # with sound, of the longest chunk
 
     @classmethod
     def of(cls, indices: np.ndarray, pairs: Pairs, student: Student) -> "LiveChunks":
@@ -123,7 +125,17 @@ class LiveChunks:
             whole = pairs.stretch_range(i)
             first = whole.start - round(place[1] * encoder.frames_per_s)
             cuts.append((chunks.index(place), slice(first, first + len(whole))))
-        return cls(encoder.features(audio), tuple(cuts))
+        n_frames = max(n_frames_of(waveform, encoder.frames_per_s) for waveform in audio)
+        return cls(encoder.features(audio), tuple(cuts), n_frames)
+
+    def hidden_frames(self, hidden_tokens: Tensor) -> Tensor:
+        """Tokens hidden in each stretch, (n, length) bool, as frames of the chunks, (n_chunks, n_frames) bool."""
+        by_frame = hidden_tokens.repeat_interleave(STACK, 1)
+        frames = torch.zeros(1 + max(row for row, _ in self.cuts), self.n_frames, dtype=torch.bool, device=by_frame.device)
+        for stretch, (row, cut) in zip(by_frame, self.cuts, strict=True):
+            part = frames[row, cut]  # shorter than the stretch at the end of a chunk
+            part |= stretch[: len(part)]
+        return frames
 
 
 def stretches_of_chunks(hidden_states: Tensor, live: LiveChunks, n_frames: int) -> Tensor:

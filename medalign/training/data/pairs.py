@@ -26,7 +26,7 @@ from medalign.models.frames import frame_slice
 from medalign.models.head import STACK, pad_stretches
 from medalign.models.student import Student
 from medalign.models.whisper_encoder import CHUNK_S, log_mel_of
-from medalign.training.data.augmentation import NoiseClips, add_noise, degrade, pink_noise
+from medalign.training.data.augmentation import NoiseClips, add_noise, degrade, pink_noise, vary_body_sound
 from medalign.training.data.manifest import Row, load_waveform
 from medalign.training.recipe import Renderings
 
@@ -38,7 +38,10 @@ MEL_FRAMES_PER_S = 100
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How recordings sound to the student: as they are, degraded by noise, room, telephone and codec, or in pink noise."""
+    """How recordings sound to the student: as they are, degraded by noise, room, telephone and codec, or in pink noise.
+
+    Body sounds, which is what rows with a `report_id` are, are varied instead of degraded: `vary_body_sound`.
+    """
 
     renderings: Renderings = "clean"  # "either" draws clean or degraded for each recording, at half the cost of "both"
     noise: NoiseClips | None = None  # clips that degraded recordings are mixed with
@@ -56,6 +59,7 @@ class Pair:
     text: str
     group: str  # consultation or patient: splits and bootstraps never cut through it
     labels: tuple[str, ...] | None = None
+    report_id: str | None = None  # equal where texts say the same in whatever words; None: by the text itself
 
 
 @dataclass(frozen=True)
@@ -124,13 +128,14 @@ def build_pairs(
     pairs, frames, log_mel, waveforms = [], [], [], []
     for path, in_file in by_path.items():
         for is_degraded in _choices(path, augmentation.renderings):
-            rendering = _Rendering(path, augmentation, is_degraded, cache, student)
+            is_body_sound = any(row.report_id for row in in_file)
+            rendering = _Rendering(path, augmentation, is_degraded, cache, student, is_body_sound)
             frames.append(rendering.frames())
             if keep_log_mel:
                 log_mel.append(rendering.log_mel())
             if keep_waveforms:
                 waveforms.append(rendering.kept_waveform())
-            pairs += [Pair(len(frames) - 1, r.start_s, r.end_s, r.text, r.group, r.labels) for r in in_file]
+            pairs += [Pair(len(frames) - 1, r.start_s, r.end_s, r.text, r.group, r.labels, r.report_id) for r in in_file]
         if len(frames) % 50 < 2:
             log.info("%d renderings of %d recordings, %d pairs", len(frames), len(by_path), len(pairs))
     return Pairs(tuple(pairs), tuple(frames), tuple(log_mel), tuple(waveforms), student.encoder.frames_per_s)
@@ -160,7 +165,7 @@ def build_alone(rows: Sequence[Row], student: Student, cache: Path, *, snr_db: f
         ends = np.cumsum(lengths) / student.encoder.frames_per_s
         starts = ends - np.array(lengths) / student.encoder.frames_per_s
         pairs += [
-            Pair(len(frames) - 1, float(a), float(b), r.text, r.group, r.labels)
+            Pair(len(frames) - 1, float(a), float(b), r.text, r.group, r.labels, r.report_id)
             for a, b, r in zip(starts, ends, in_file, strict=True)
         ]
         log.info("%d utterances of %d encoded alone", len(pairs), len(rows))
@@ -183,9 +188,12 @@ class _Rendering:
     is_degraded: bool
     cache: Path
     student: Student
+    is_body_sound: bool = False
 
     @property
     def _name(self) -> str:
+        if self.is_degraded and self.is_body_sound:
+            return f"varied{self.augmentation.seed}"
         if self.is_degraded:
             noise = self.augmentation.noise
             clips = "" if noise is None else f"-{zlib.crc32(repr(noise.digests).encode()):08x}"
@@ -196,6 +204,8 @@ class _Rendering:
         waveform = load_waveform(self.path)
         if self.is_degraded:
             rng = _drawn_from(self.path, self.augmentation.seed)
+            if self.is_body_sound:
+                return vary_body_sound(waveform, SAMPLE_RATE_HZ, rng)
             return degrade(waveform, SAMPLE_RATE_HZ, rng, self.augmentation.noise)
         if self.augmentation.snr_db is not None:
             return in_pink_noise(waveform, self.path, self.augmentation.snr_db)
