@@ -248,8 +248,8 @@ def open_pane(page: Page, name: str) -> None:
 
 
 def unfold(page: Page, *names: str) -> None:
-    open_pane(page, "more")
     """Open some of `FOLDS`."""
+    open_pane(page, "more")
     for name in names:
         label = page.locator(f"#fold-{name} > button.label-wrap")
         if "open" not in (label.get_attribute("class") or "").split():

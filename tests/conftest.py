@@ -22,10 +22,10 @@ import numpy as np
 import page_fixtures
 import pytest
 import soundfile
-from browser import FOLDS, VIEWPORT, chromium, hearing, new_context, show_example, unfold, visit
+from browser import FOLDS, VIEWPORT, chromium, hearing, new_context, unfold, visit, wait_for_result
 from databases import OwnDatabase, PostgreSQL
 from playwright.sync_api import sync_playwright
-from shared_page import STORED, ShownResult, shared_server
+from shared_page import ShownResult, shared_server
 
 from medalign.core.analysis import Analysis
 from medalign.core.audio import SAMPLE_RATE_HZ, recording_of
@@ -379,8 +379,8 @@ def microphone(context, server):
 
 @pytest.fixture
 def result(page):
-    """The page after a press on the example that was analysed beforehand, all of it open, to do with as one likes."""
-    show_example(page, STORED)
+    """The page with the result that it opens with, which was analysed beforehand, all of it open, to do with as one likes."""
+    wait_for_result(page)
     unfold(page, *FOLDS)
     return page
 

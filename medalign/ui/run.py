@@ -28,6 +28,7 @@ from medalign.ui.session import Session
 from medalign.ui.update import PageUpdate
 from medalign.ui.views import alignment_view, status_view, why_view
 from medalign.ui.views.concept_table import WAITING, concept_table, preview_concepts
+from medalign.ui.views.markup import Markup
 from medalign.ui.views.result_view import details_view, measurements_view, summary_view
 from medalign.ui.views.strip_view import ear, strip
 from medalign.ui.views.transcript_view import partial_transcript, transcript_view
@@ -152,15 +153,27 @@ def _progress(item: "Progress") -> dict[str, object]:
 
 def finished(session: Session) -> dict[str, object]:
     """Everything that a finished result shows, by part of the page."""
+    return {**answer(session.shown, session.peaks), "heading": finished_heading(session)}
+
+
+def finished_heading(session: Session) -> Markup:
     analysis = session.shown
+    return status_view.heading(session, analysis.recording.duration_s) + status_view.warnings(analysis.warnings)
+
+
+def answer(analysis: Analysis, peaks: bytes) -> dict[str, object]:
+    """What does not depend on whose result it is, by part of the page.
+
+    Args:
+        peaks: of the waveform, see `medalign.report.strip.peaks_of`.
+    """
     spoken, found = bool(analysis.transcript.segments), doubts(analysis)
     in_doubt = checks(analysis, found)
     return {
         "status": status_view.told("Finished." if spoken else "Finished: no speech detected."),
         "progress": "",
         "alert": "",
-        "heading": status_view.heading(session, analysis.recording.duration_s) + status_view.warnings(analysis.warnings),
-        "strip": strip(session.peaks, analysis.recording.duration_s, analysis, found),
+        "strip": strip(peaks, analysis.recording.duration_s, analysis, found),
         "overview": ear(found, analysis.alignment) + summary_view(analysis, in_doubt),
         "table": concept_table(analysis, in_doubt),
         "numbers": measurements_view(

@@ -2,8 +2,10 @@
 
 import logging
 from collections.abc import Iterator, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
+
+import numpy as np
 
 from medalign.core.analysis import Analysis
 from medalign.core.audio import load_recording
@@ -13,7 +15,7 @@ from medalign.core.files import read_json
 from medalign.core.spelling import WORDINGS, Wording, reworded
 from medalign.report.strip import peaks_of
 from medalign.ui.failures import Failure, caught
-from medalign.ui.run import CLEARED, finished
+from medalign.ui.run import CLEARED, answer, finished_heading
 from medalign.ui.session import Session
 from medalign.ui.tabs.own_recording import Example
 from medalign.ui.update import PageUpdate
@@ -29,7 +31,7 @@ def show(example: Example, wording: Wording = WORDINGS[0]) -> Iterator[PageUpdat
 
     def stored() -> Iterator[PageUpdate]:
         session = _session(example, wording)
-        yield PageUpdate(finished(session), session, waveform=load_recording(example.audio_path).waveform, is_last=True)
+        yield PageUpdate(_finished(session, example), session, waveform=_waveform(example.audio_path), is_last=True)
 
     def failed(failure: Failure) -> PageUpdate:
         return PageUpdate({"alert": status_view.alert(failure.sentence), "status": ""}, outcome=failure.outcome, is_last=True)
@@ -44,7 +46,7 @@ def opening(examples: Sequence[Example]) -> tuple[Example | None, dict[str, obje
         if example.analysis_path is None:
             continue
         try:
-            return example, {**finished(_opening(example)), "status": ""}
+            return example, {**_finished(_opening(example), example), "status": ""}
         except DataError as error:
             log.warning("the page can't open with %s: %s", example.title, error)
     return None, {}
@@ -72,8 +74,8 @@ def opened(example: Example, wording: Wording) -> PageUpdate:
     The page as it is sent has the first wording; a reader who has chosen another gets the result anew.
     """
     session = _opening(example, wording)
-    parts = {} if wording == WORDINGS[0] else finished(session)
-    return PageUpdate(parts, session, waveform=load_recording(example.audio_path).waveform)
+    parts = {} if wording == WORDINGS[0] else _finished(session, example)
+    return PageUpdate(parts, session, waveform=_waveform(example.audio_path))
 
 
 def _opening(example: Example, wording: Wording = WORDINGS[0]) -> Session:
@@ -87,20 +89,43 @@ def _session(example: Example, wording: Wording = WORDINGS[0]) -> Session:
     """With its result. Raises DataError if there is none that can be read."""
     session = Session(str(example.audio_path), example.title, is_example=True)
     session.wording = wording
-    path = example.analysis_path
-    assert path is not None
-    modified_ns = path.stat().st_mtime_ns if path.exists() else 0  # that it is missing, reading tells
-    session.finish(_stored_analysis(path, modified_ns))
+    session.finish(_stored_analysis(*_version(example)))
     session.is_stored, session.peaks = True, _peaks(example.audio_path)
     return session
 
 
+def _finished(session: Session, example: Example) -> dict[str, object]:
+    """As `medalign.ui.run.finished`, of a result that was made beforehand."""
+    return {**_answer(*_version(example), example.audio_path, session.wording), "heading": finished_heading(session)}
+
+
+def _version(example: Example) -> tuple[Path, int]:
+    """Its result's file, and when that was written."""
+    path = example.analysis_path
+    assert path is not None
+    return path, path.stat().st_mtime_ns if path.exists() else 0  # that it is missing, reading tells
+
+
+# One for all readers: none of it can be changed. To make it anew would take each of them a third of a second.
+
+
+@lru_cache(maxsize=32)
+def _answer(path: Path, modified_ns: int, audio_path: Path, wording: Wording) -> dict[str, object]:
+    return answer(reworded(_stored_analysis(path, modified_ns), wording), _peaks(audio_path))
+
+
+@lru_cache(maxsize=32)
+def _stored_analysis(path: Path, modified_ns: int) -> Analysis:
+    return Analysis.from_dict(read_json(path, dict, error=DataError, remedy=REMEDY))
+
+
 @cache
 def _peaks(path: Path) -> bytes:
-    return peaks_of(load_recording(path).waveform)
+    return peaks_of(_waveform(path))
 
 
-@cache
-def _stored_analysis(path: Path, modified_ns: int) -> Analysis:
-    """One for all readers: it can't be changed, and each of their sessions holds it."""
-    return Analysis.from_dict(read_json(path, dict, error=DataError, remedy=REMEDY))
+@lru_cache(maxsize=8)  # 5 MB for 82 s
+def _waveform(path: Path) -> np.ndarray:
+    waveform = load_recording(path).waveform
+    waveform.setflags(write=False)
+    return waveform
