@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+LEAST_SPREAD = 1e-5  # of rows around their mean, as a share of their length: less is float32's rounding in an encoder
+
 
 def debiased_hsic(k: Tensor, m: Tensor) -> Tensor:
     """Unbiased estimate of HSIC from two Gram matrices (n, n); a scalar.
@@ -42,16 +44,25 @@ def debiased_cka(audio: Tensor, text: Tensor) -> Tensor:
         text: (n, d_text), same order; the width may differ.
 
     Returns:
-        A scalar, differentiable in both; NaN if the rows of one side are equal, or so alike that the estimate of their
-        own HSIC is not positive.
+        A scalar, differentiable in both; NaN if the rows of one side are equal but for rounding, or if the estimate of
+        their own HSIC is not positive.
 
     Source: Kornblith et al. 2019 (arXiv 1905.00414) with HSIC of Song et al. 2012.
     """
-    # Without its mean the estimate is the same, but keeps its digits: of rows that are much alike, an encoder's before any
-    # training, the products would differ in their last bits only, and the sign of the result would be the processor's.
-    audio, text = (side.float() - side.float().mean(0) for side in (audio, text))
+    audio, text = _centred(audio.float()), _centred(text.float())
     k, m = audio @ audio.T, text @ text.T
     return debiased_hsic(k, m) / (debiased_hsic(k, k) * debiased_hsic(m, m)).sqrt()
+
+
+def _centred(rows: Tensor) -> Tensor:
+    """Rows without their mean; NaN if nothing but rounding is left.
+
+    The estimate is the same without it, but keeps its digits: of rows that are much alike, an encoder's before any training,
+    the products would differ in their last bits only, and whether there is a result would be up to the processor.
+    """
+    centred = rows - rows.mean(0)
+    is_told_apart = centred.norm() > LEAST_SPREAD * rows.norm()
+    return torch.where(is_told_apart, centred, torch.nan)
 
 
 def symmetric_cross_entropy(logits: Tensor, same_text: Tensor | None = None) -> Tensor:

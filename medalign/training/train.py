@@ -215,7 +215,7 @@ def _remedy(parts: dict[str, Tensor]) -> str:
 def _check_rank(step: int, figures: dict[str, float], least: float) -> None:
     rank, spread = figures.get("effective_rank", math.inf), figures.get("spread", math.inf)
     expected = min(least, RANK_SHARE * figures.get("teacher_rank", math.inf))
-    if rank < expected or (least and spread < MIN_SPREAD):
+    if rank < expected or (rank < least and spread < MIN_SPREAD):  # of a point, the rank is that of its rounding
         raise TrainingError(
             f"step {step}: the embeddings have collapsed, their effective rank is {rank:.1f} "
             f"(at least {expected:.2g} is expected, and a spread of {MIN_SPREAD:g}); give contrastive or cka more weight, "
