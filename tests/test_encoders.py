@@ -14,7 +14,7 @@ from medalign.core.analysis import ModelInfo
 from medalign.core.audio import SAMPLE_RATE_HZ
 from medalign.core.errors import CheckpointError, WeightsError
 from medalign.core.weights import resolve
-from medalign.models import encoders
+from medalign.models import encoders, opera
 from medalign.models.adapters import AdapterConfig, adapt, load_trained_state, trained_state
 from medalign.models.encoders import AudioEncoder, Features, load_audio_encoder, register_encoder
 from medalign.models.student import Student
@@ -294,7 +294,7 @@ def test_models_without_a_time_axis_are_refused(tmp_path):
 def test_files_that_are_not_the_model_are_one_sentence(folders, tmp_path):
     with pytest.raises(WeightsError, match="holds none of model.bin, model.safetensors"):
         load_audio_encoder(str(tmp_path))
-    with pytest.raises(CheckpointError, match="'wisper' is unknown; use one of spectrogram, transformers, whisper"):
+    with pytest.raises(CheckpointError, match="'wisper' is unknown; use one of opera-gt, spectrogram, transformers, whisper"):
         load_audio_encoder(str(folders["whisper"]), "wisper")
     with pytest.raises(CheckpointError, match="holds a 'hubert', not a Whisper"):
         load_audio_encoder(str(folders["hubert"]), "whisper")
@@ -306,6 +306,37 @@ def test_files_that_are_not_the_model_are_one_sentence(folders, tmp_path):
     transformers.Wav2Vec2FeatureExtractor().save_pretrained(tmp_path)
     with pytest.raises(CheckpointError, match="of its weights are missing"):
         load_audio_encoder(folder_with(tmp_path, config))
+
+
+def test_opera_is_read_by_its_own_names_and_nothing_else_is(tmp_path, waveform):
+    torch.manual_seed(0)
+    network = opera.OperaNetwork()
+    torch.nn.init.normal_(network.pos_embed, std=0.5)
+    state = network.state_dict()
+    decoder = {"mask_token": torch.zeros(1, 1, 256), "decoder_pred.bias": torch.zeros(16)}
+    file = tmp_path / "encoder-operaGT.ckpt"
+    torch.save({"state_dict": state | decoder}, file)
+    encoder = load_audio_encoder(str(tmp_path))
+    assert (encoder.kind, encoder.dim, encoder.frames_per_s, encoder.chunk_s) == ("opera-gt", 384, 7.8125, 8.192)
+    assert 21e6 < sum(p.numel() for p in encoder.parameters()) < 22e6  # as published
+    hidden = encoder(encoder.features([waveform, waveform[:20_000]]))
+    assert hidden.shape == (2, 64, 384) and hidden.isfinite().all()
+    layers = encoder.hidden_layers(waveform[:20_000], pad=True)
+    assert layers.shape == (13, 10, 384) and (layers[-1] - hidden[1, :10]).abs().max() < 1e-4
+    assert encoder.hidden_layers(waveform[:20_000]).shape == layers.shape
+    mel = encoder.features([waveform]).values
+    assert mel.shape == (1, 256, 64) and mel.min() == 0 and mel.max() == 1
+    for damaged, told in [
+        ({k: v for k, v in state.items() if k != "norm.bias"}, r"missing \['norm.bias'\]"),
+        (state | {"blocks.12.norm1.bias": torch.zeros(384)}, r"unexpected \['blocks.12.norm1.bias'\]"),
+        (state | {"norm.bias": torch.zeros(3)}, r"wrong shape \['norm.bias'\]"),
+    ]:
+        torch.save({"state_dict": damaged}, file)
+        with pytest.raises(CheckpointError, match=told):
+            load_audio_encoder(str(tmp_path))
+    file.write_bytes(b"half")
+    with pytest.raises(CheckpointError, match="not a readable audio model"):
+        load_audio_encoder(str(tmp_path))
 
 
 def test_a_model_for_another_sampling_rate_is_refused(folders, tmp_path):

@@ -22,6 +22,7 @@ from medalign.core.files import first_line, read_json, reading
 log = logging.getLogger(__name__)
 
 DEFAULT_STUDENT = "whisper-tiny.en-minilm"  # among those
+BODY_SOUND_STUDENT = "body-sounds-heart"  # ships, too; for research on heart sounds, never asked unless named
 REVISION_LENGTH = 12  # hex digits of a SHA-256 shown to people
 INDEX_ENDING = ".safetensors.index.json"  # lists the parts of a weight file that was split
 

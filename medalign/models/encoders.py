@@ -1,8 +1,8 @@
 """Audio encoders behind one interface: waveforms in, hidden states over time out, whatever model is inside.
 
-Three kinds are built in: Whisper of any size; audio models of transformers that keep a time axis, from raw waveforms
-(wav2vec2, HuBERT, WavLM, data2vec-audio and their relatives) or from patches of a spectrogram (AST); and a compact one for
-body sounds, trained from scratch. Another kind is one class under `register_encoder`.
+Four kinds are built in: Whisper of any size; audio models of transformers that keep a time axis, from raw waveforms
+(wav2vec2, HuBERT, WavLM, data2vec-audio and their relatives) or from patches of a spectrogram (AST); a compact one for
+body sounds, trained from scratch; and OPERA-GT, for breathing and coughs. Another kind is one class under `register_encoder`.
 
 Conventions: waveforms are float32 (n_samples,) at 16 kHz, at most `chunk_s` long; hidden states are (batch, n_frames, dim),
 `frames_per_s` of them a second from the start of the waveform on. Frames behind the end of a waveform are padding.
@@ -26,6 +26,7 @@ from medalign.core.audio import SAMPLE_RATE_HZ
 from medalign.core.errors import CheckpointError
 from medalign.core.files import read_json, reading
 from medalign.core.weights import REVISION_LENGTH, Weights, resolve
+from medalign.models import opera
 from medalign.models.pretrained import load_state, load_whole, read_state
 from medalign.models.spectrogram import PRESETS, STRIDE, SpectrogramConfig, log_mel, untrained_network
 from medalign.models.whisper_encoder import CHUNK_S, FRAMES_PER_S, hidden_layers, load_encoder, log_mel_of
@@ -317,6 +318,40 @@ class SpectrogramAudioEncoder(AudioEncoder):
         return self.model(features.values, features.mask)
 
 
+@register_encoder
+class OperaAudioEncoder(AudioEncoder):
+    """OPERA-GT from a folder with its published `encoder-operaGT.ckpt`."""
+
+    kind = "opera-gt"
+    weight_files = ("encoder-operaGT.ckpt",)
+    fixed = ("pos_embed",)  # sinusoids
+
+    def __init__(self, weights: Weights):
+        """Raises CheckpointError: the file is damaged, or a tensor is missing, unknown or of another shape."""
+        super().__init__(weights)
+        path = weights.folder / self.weight_files[0]
+        with _reading(weights):
+            state = torch.load(path, weights_only=True, map_location="cpu")["state_dict"]
+            state = {name: tensor.float() for name, tensor in state.items() if not name.startswith(opera.UNREAD)}
+        self.model = opera.OperaNetwork()
+        load_state(self.model, state, str(path), remedy="give the file that OPERA published")
+        self.dim, self.frames_per_s = opera.WIDTH, SAMPLE_RATE_HZ / opera.HOP / opera.PATCH
+        self.chunk_s = opera.N_FRAMES / opera.PATCH / self.frames_per_s
+
+    def features(self, waveforms: list[np.ndarray]) -> Features:
+        """Log-mel (batch, 256, 64)."""
+        return Features(torch.stack([opera.log_mel(waveform) for waveform in waveforms]))
+
+    def forward(self, features: Features) -> Float[Tensor, "batch frames dim"]:
+        """Always the 64 frames of 8.19 s, silence included."""
+        return self.model(self._on_model(features).values)[-1]
+
+    def hidden_layers(self, waveform: np.ndarray, *, pad: bool = False) -> Float[Tensor, "layers frames dim"]:
+        n_frames = n_frames_of(waveform, self.frames_per_s)
+        features = Features(opera.log_mel(waveform, opera.N_FRAMES if pad else opera.PATCH * n_frames)[None])
+        return torch.cat(self.model(self._on_model(features).values))[:, :n_frames]
+
+
 def n_frames_of(waveform: Float[np.ndarray, " samples"], frames_per_s: float) -> int:
     """Of the frames that hold sound."""
     return max(1, math.ceil(len(waveform) / SAMPLE_RATE_HZ * frames_per_s))
@@ -328,7 +363,7 @@ def load_audio_encoder(name: str, kind: str | None = None) -> AudioEncoder:
     Args:
         name: a folder, a name in `weights.PINNED` or `spectrogram.PRESETS`, a faster-whisper size or `owner/repository` on
             the Hub.
-        kind: a key of `ENCODERS`; None looks at the files: a Whisper is "whisper", all else but a preset "transformers".
+        kind: a key of `ENCODERS`; None looks at the files: what is no Whisper, preset or OPERA is "transformers".
 
     Raises:
         WeightsError: nothing is found under that name.
@@ -340,6 +375,8 @@ def load_audio_encoder(name: str, kind: str | None = None) -> AudioEncoder:
     if name in PRESETS and kind in (None, SpectrogramAudioEncoder.kind):
         revision = hashlib.sha256(repr(PRESETS[name]).encode()).hexdigest()[:REVISION_LENGTH]
         return SpectrogramAudioEncoder(Weights(name, Path(), revision)).requires_grad_(False).eval()
+    if kind is None and (Path(name) / OperaAudioEncoder.weight_files[0]).is_file():
+        kind = OperaAudioEncoder.kind
     files = WhisperAudioEncoder.weight_files if kind is None else ENCODERS[kind].weight_files
     weights = resolve(name, weight_files=files)
     if kind is None:

@@ -24,7 +24,7 @@ from medalign.core.assets import shipped
 from medalign.core.audio import SAMPLE_RATE_HZ, load_recording
 from medalign.core.errors import CheckpointError
 from medalign.core.similarity import similarity
-from medalign.core.weights import DEFAULT_STUDENT, REVISION_LENGTH, resolve, sha256_of, upload_folder
+from medalign.core.weights import BODY_SOUND_STUDENT, DEFAULT_STUDENT, REVISION_LENGTH, resolve, sha256_of, upload_folder
 from medalign.models.adapters import AdapterConfig, adapt, load_trained_state, trained_state
 from medalign.models.device import half_precision
 from medalign.models.encoders import AudioEncoder, load_audio_encoder, n_frames_of
@@ -83,8 +83,8 @@ class Student:
         """
         if name == UNALIGNED:
             return cls.unaligned(device=device)
-        if name in ("default", DEFAULT_STUDENT):
-            name = str(shipped(DEFAULT_STUDENT))
+        if name in ("default", DEFAULT_STUDENT, BODY_SOUND_STUDENT):
+            name = str(shipped(DEFAULT_STUDENT if name == "default" else name))
         weights = resolve(name, weight_files=(HEAD_FILE,))
         config = read_config(weights.folder)
         encoder = load_student_encoder(config, name)

@@ -18,6 +18,7 @@ def extras(folder: Path) -> str:
         "segment_quality": _segment_quality,
         "misheard_names": _misheard_names,
         "fusion": _fusion,
+        "unseen_site": _unseen_site,
     }
     parts = [
         write(without_provenance(read_json(path, dict, error=DataError, remedy="write it anew")))
@@ -30,6 +31,24 @@ def extras(folder: Path) -> str:
 def _table(head: list[str], rows: list[list[str]]) -> str:
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _unseen_site(figures: dict) -> str:
+    """Of `medalign probe` on recordings of a place that the student was not trained on."""
+    rows = []
+    for row in figures["rows"]:
+        zero_shot = row.get("zero_shot_auroc")
+        low, high = row["auroc_95"]
+        rows.append(
+            [row["source"], "-" if zero_shot is None else f"{zero_shot:.3f}", f"{row['auroc']:.3f} [{low:.3f}-{high:.3f}]"]
+        )
+    classes = ", ".join(f"{n} {name}" for name, n in figures["classes"].items())
+    return (
+        f"### A place it was not trained on\n\nSubset {', '.join(figures['subsets'])}: {classes}; "
+        f"persons {figures['persons']}. Zero-shot compares with the texts of the labels and has seen no recording of that "
+        "place; the probe is fitted on four fifths of them and measured on the rest, so it answers another question.\n\n"
+        + _table(["features", "zero-shot AUROC", "linear probe AUROC [95 %]"], rows)
+    )
 
 
 def _sound_events(figures: dict) -> str:

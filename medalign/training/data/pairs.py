@@ -22,6 +22,7 @@ from torch import Tensor
 
 from medalign.core.audio import SAMPLE_RATE_HZ
 from medalign.core.errors import DataError
+from medalign.models.encoders import n_frames_of
 from medalign.models.frames import frame_slice
 from medalign.models.head import STACK, pad_stretches
 from medalign.models.student import Student
@@ -117,7 +118,8 @@ def build_pairs(
     """All pairs of the rows, each recording in the renderings that are asked for.
 
     Args:
-        keep_log_mel, keep_waveforms: what masked reconstruction, and an encoder in training, need beside the frames.
+        keep_log_mel: what masked reconstruction needs beside the frames.
+        keep_waveforms: what an encoder in training needs in place of the frames, which are zeros then.
 
     Raises:
         DataError: the encoder gives frames of a recording that are not finite.
@@ -130,11 +132,13 @@ def build_pairs(
         for is_degraded in _choices(path, augmentation.renderings):
             is_body_sound = any(row.report_id for row in in_file)
             rendering = _Rendering(path, augmentation, is_degraded, cache, student, is_body_sound)
-            frames.append(rendering.frames())
-            if keep_log_mel:
-                log_mel.append(rendering.log_mel())
             if keep_waveforms:
                 waveforms.append(rendering.kept_waveform())
+                frames.append(rendering.no_frames(waveforms[-1]))
+            else:
+                frames.append(rendering.frames())
+            if keep_log_mel:
+                log_mel.append(rendering.log_mel())
             pairs += [Pair(len(frames) - 1, r.start_s, r.end_s, r.text, r.group, r.labels, r.report_id) for r in in_file]
         if len(frames) % 50 < 2:
             log.info("%d renderings of %d recordings, %d pairs", len(frames), len(by_path), len(pairs))
@@ -215,6 +219,11 @@ class _Rendering:
         """(n_frames, dim) float16. Raises DataError if one is not finite."""
         name = f"{_key(self.path, self.student)}-{self._name}.npy"
         return _cached(self.cache / name, self._encode)
+
+    def no_frames(self, waveform: np.ndarray) -> np.ndarray:
+        """As many as there would be, in no memory."""
+        encoder = self.student.encoder
+        return np.broadcast_to(np.zeros(1, np.float16), (n_frames_of(waveform, encoder.frames_per_s), encoder.dim))
 
     def _encode(self) -> np.ndarray:
         frames = self.student.frames(self.waveform()).float().cpu().numpy()
