@@ -17,7 +17,7 @@ from transformers.audio_utils import mel_filter_bank
 from medalign.core.audio import SAMPLE_RATE_HZ
 from medalign.core.errors import DataError
 from medalign.core.weights import sha256_of
-from medalign.models.encoders import AudioEncoder, load_audio_encoder
+from medalign.models.encoders import AudioEncoder, WhisperAudioEncoder, load_audio_encoder
 from medalign.models.readout import Readout, embed_readout
 from medalign.models.student import Student
 from medalign.training.data.manifest import load_waveform
@@ -117,19 +117,20 @@ def unaligned_source(encoder_name: str, encoder_kind: str | None = None) -> Sour
     return encoder_source("unaligned", load_audio_encoder(encoder_name, encoder_kind), AS_STUDENTS)
 
 
-def best_unaligned_features(
-    clips: Clips, cache: Path, encoder_name: str, encoder_kind: str | None = None
-) -> dict[str, np.ndarray]:
-    """Features of each readout that a probe may choose, by what it is."""
-    encoder = load_audio_encoder(encoder_name, encoder_kind)
+def best_unaligned_features(clips: Clips, cache: Path, encoders: Sequence[tuple[str, str | None]]) -> dict[str, np.ndarray]:
+    """Features of each readout that a probe may choose, by what it is.
+
+    Args:
+        encoders: names and kinds; those that are no Whisper are made for the sounds as they are, so only played at 1x.
+    """
     found: dict[str, np.ndarray] = {}
-    for speed in SPEEDS:
-        readout = Readout(speed=speed)
-        features = features_of(encoder_source("best-unaligned", encoder, readout), clips, cache)
-        found |= {
-            f"all layers, {speed:g}x": features,
-            f"last layer, {speed:g}x": features[:, -len(readout.statistics) * encoder.dim :],
-        }
+    for name, kind in encoders:
+        encoder = load_audio_encoder(name, kind)
+        for speed in SPEEDS if encoder.kind == WhisperAudioEncoder.kind else (1.0,):
+            readout = Readout(speed=speed)
+            features = features_of(encoder_source("best-unaligned", encoder, readout), clips, cache)
+            found[f"{name}, all layers, {speed:g}x"] = features
+            found[f"{name}, last layer, {speed:g}x"] = features[:, -len(readout.statistics) * encoder.dim :]
     return found
 
 
@@ -138,9 +139,14 @@ def student_source(name: str, student: Student) -> Source:
     return Source(name, f"student {student.info.revision} {student.config}", student.encode)
 
 
-def student_encoder_source(name: str, student: Student) -> Source:
-    """The encoder that an alignment has trained, read out as `unaligned` reads it."""
-    return encoder_source(f"{name}, its encoder", student.encoder, AS_STUDENTS, trained=student.info.revision)
+def trained_encoder_features(student: Student, clips: Clips, cache: Path) -> dict[str, np.ndarray]:
+    """Of the encoder that an alignment has trained: as the student's head hears it, and all its layers."""
+    readouts = {"last layer": AS_STUDENTS, "all layers": Readout()}
+    sources = {
+        what: encoder_source(what, student.encoder, readout, trained=student.info.revision)
+        for what, readout in readouts.items()
+    }
+    return {what: features_of(source, clips, cache) for what, source in sources.items()}
 
 
 def opensmile_source() -> Source:

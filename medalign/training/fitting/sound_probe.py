@@ -31,8 +31,8 @@ from medalign.training.fitting.sound_features import (
     features_of,
     log_mel_source,
     opensmile_source,
-    student_encoder_source,
     student_source,
+    trained_encoder_features,
     unaligned_source,
 )  # fmt: skip
 from medalign.training.identity import CLIP_DIGITS
@@ -103,19 +103,19 @@ def probe_sounds(
     for name, found in _baseline_features(data, baselines, loaded, cache).items():
         log.info("measuring %s", name)
         measure.add(name, found)
+    baseline_names = list(measure.scores)
     for name, student in loaded.items():
         log.info("measuring %s", name)
         told = stories[name].get("told")
         own = {"told": "unknown" if told is None else "yes" if config.label in told.split() else "no"}
-        encoder = student.config.encoder
-        rivals = [b for b in measure.scores if not b.startswith("unaligned (") or b == _unaligned_name(encoder, loaded)]
-        sources = [student_source(name, student)]
+        own_encoder = _unaligned_name(student.config.encoder, loaded)
+        rivals = [rival for rival in baseline_names if not rival.startswith("unaligned") or rival == own_encoder]
+        features = features_of(student_source(name, student), data.clips, cache)
+        beside = _in_text_space(student, features, data, config, measure.measured)
+        measure.add(name, {"": features}, lift_over=rivals, more=own | beside)
         if student.config.adapter.kind != "frozen":
-            sources.append(student_encoder_source(name, student))
-        for source in sources:
-            features = features_of(source, data.clips, cache)
-            beside = _in_text_space(student, features, data, config, measure.measured) if source is sources[0] else {}
-            measure.add(source.name, {"": features}, lift_over=rivals, more=own | beside)
+            features_of_encoder = trained_encoder_features(student, data.clips, cache)
+            measure.add(f"{name}, its encoder", features_of_encoder, lift_over=rivals, more=own)
     return measure.figures() | {"keep": {column: list(values) for column, values in keep}}
 
 
@@ -126,10 +126,11 @@ def _baseline_features(
     encoders: set[tuple[str, str | None]] = {(s.config.encoder, s.config.encoder_kind) for s in students.values()} or {
         (DEFAULT_ENCODER, None)
     }
+    others = {(name, kind) for name, kind in encoders if name != DEFAULT_ENCODER}
     found: dict[str, dict[str, np.ndarray]] = {}
     for baseline in baselines:
         if baseline == "best-unaligned":
-            found[baseline] = best_unaligned_features(data.clips, cache, DEFAULT_ENCODER)
+            found[baseline] = best_unaligned_features(data.clips, cache, sorted({(DEFAULT_ENCODER, None), *others}, key=str))
         elif baseline == "unaligned":
             for encoder, kind in sorted(encoders, key=str):
                 features = features_of(unaligned_source(encoder, kind), data.clips, cache)
