@@ -1,11 +1,14 @@
 """Commands for body sounds: public collections as tables, and what features tell about their labels."""
 
 import argparse
+from dataclasses import asdict
 from pathlib import Path
 
 from medalign.cli.options import Commands, answer, cache_option, check_output, field_options, fields_of, in_columns, json_option
+from medalign.core.analysis import DISCLAIMER
 from medalign.core.errors import MedAlignError
 from medalign.core.provenance import PROVENANCE, provenance
+from medalign.core.wording import rate_words
 from medalign.training.fitting.probe_config import ProbeConfig
 
 
@@ -16,6 +19,14 @@ def add_commands(commands: Commands) -> None:
     sounds.add_argument("folder", metavar="FOLDER", nargs="?", type=Path, help="where it lies, as it was published")
     sounds.add_argument("--out", type=Path, help="the table to write, for `reports`, `audit` and `probe`")
     sounds.set_defaults(command=_sounds)
+
+    listen = commands.add_parser(
+        "listen", help="one heart, lung or cough recording: can it be judged, and how does the heart beat"
+    )
+    listen.add_argument("audio", metavar="AUDIO")
+    listen.add_argument("--kind", required=True, choices=("heart", "lung", "cough"), help="what it is; never guessed")
+    json_option(listen, "the findings")
+    listen.set_defaults(command=_listen)
 
     audit = commands.add_parser("audit", help="what gives the labels of a table of sounds away, and what is wrong with it")
     audit.add_argument("table", metavar="TABLE", type=Path, help="of `medalign sounds` or `medalign reports`")
@@ -72,6 +83,17 @@ def _sounds(arguments: argparse.Namespace) -> None:
     print("\n".join(f"Beware: {trap}." for trap in one["traps"]))
     if one["layout_known"] != "files":
         print(f"How its files lie is known from: {one['layout_known']}. Check the table.")
+
+
+def _listen(arguments: argparse.Namespace) -> None:
+    from medalign.core.audio import load_recording
+    from medalign.pipeline.auscultation import examine
+
+    found = examine(load_recording(arguments.audio), arguments.kind)
+    lines = [DISCLAIMER, f"{found.name}: {found.duration_s:.1f} s, {found.kind}", *found.faults]
+    if found.pulse is not None:
+        lines += [f"rate: {rate_words(found.pulse.rate_per_min)}", f"rhythm: {found.pulse.rhythm}"]
+    answer({PROVENANCE: provenance(), **asdict(found), "disclaimer": DISCLAIMER}, arguments.json, lines)
 
 
 def _audit(arguments: argparse.Namespace) -> None:

@@ -123,3 +123,8 @@ def size(n_bytes: float) -> str:
 def count(n: int, noun: str, plural: str | None = None) -> str:
     """`1 concept`, `3 concepts`."""
     return f"{n} {noun if n == 1 else plural or noun + 's'}"
+
+
+def rate_words(rate_per_min: float | None) -> str:
+    """Of a heart: "72 a minute", or that it is not sure."""
+    return "not sure" if rate_per_min is None else f"{rate_per_min:.0f} a minute"

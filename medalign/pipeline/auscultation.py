@@ -1,0 +1,193 @@
+"""What can be said of a heart, lung or cough recording by measuring alone: whether it can be judged, and how a heart beats.
+
+Conventions: waveforms are float32 (n_samples,) at 16 kHz in [-1, 1]; the envelope has `ENVELOPE_HZ` values a second.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+from jaxtyping import Float
+from scipy.signal import butter, find_peaks, sosfiltfilt
+
+from medalign.core.audio import SAMPLE_RATE_HZ, Recording
+from medalign.models.transcription import speech_stretches
+
+Kind = Literal["heart", "lung", "cough"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+Rhythm = Literal["regular", "irregular", "not sure"]
+
+BAND_HZ: dict[Kind, tuple[float, float]] = {"heart": (20.0, 600.0), "lung": (60.0, 2000.0), "cough": (50.0, 7500.0)}
+MIN_S: dict[Kind, float] = {"heart": 4.0, "lung": 3.0, "cough": 0.5}  # three slow beats; one breath; one cough
+QUIET_DB = -65.0  # of the loudest twentieth in the band, to full scale
+CLIPPED = 0.01  # share of the samples that lie at the loudest one, in runs
+FLAT: dict[Kind, float] = {"heart": 0.6, "lung": 0.9, "cough": 1.0}  # spectral flatness from which on it is noise; 1 is white
+SPOKEN: dict[Kind, float] = {"heart": 0.4, "lung": 0.4, "cough": 1.0}  # share with a voice; the detector takes coughs for one
+
+ENVELOPE_HZ = 100
+BEAT_BAND_HZ = (25.0, 180.0)  # of the first and second heart sound
+RATE_PER_MIN = (35.0, 200.0)
+CLEAR = 0.25  # autocorrelation of the envelope at a beat's length, below which no rate is told
+EVEN = 0.1  # standard deviation of the envelope over its mean, below which nothing beats
+TIED = 0.9  # of the best: of lags this good the shortest is the beat, and its multiples are not
+REGULAR, IRREGULAR = 0.08, 0.14  # coefficient of variation of the beats' lengths; between them, not sure
+
+
+@dataclass(frozen=True)
+class BodySound:
+    """What is told of one recording. Its JSON is this, field by field."""
+
+    name: str
+    duration_s: float
+    kind: Kind
+    faults: tuple[str, ...]  # why it can't be judged; nothing else is told then
+    pulse: "Pulse | None"  # of a heart that can be judged
+
+
+@dataclass(frozen=True)
+class Pulse:
+    """How a heart beats."""
+
+    rate_per_min: float | None  # None: not sure
+    rhythm: Rhythm
+    clarity: float  # autocorrelation at a beat's length, at most 1
+    beats_s: tuple[float, ...] = ()  # where each beat is, if there is a rate
+
+
+def examine(recording: Recording, kind: Kind) -> BodySound:
+    """Whether the recording can be judged as what it is said to be, and, if it is a heart, how it beats.
+
+    The kind is never guessed: speech that is given as a heart is told to be speech.
+    """
+    stretches = speech_stretches(recording)
+    speech_share = float(np.diff(stretches).sum()) / max(recording.duration_s, 1e-9)
+    found = faults(recording.waveform, kind, speech_share)
+    heart_beat = pulse(recording.waveform) if kind == "heart" and not found else None
+    return BodySound(recording.name, recording.duration_s, kind, found, heart_beat)
+
+
+def faults(waveform: Float[np.ndarray, " samples"], kind: Kind, speech_share: float = 0.0) -> tuple[str, ...]:
+    """Why this recording can't be judged, as sentences; empty if it can.
+
+    Args:
+        speech_share: of the recording, in which somebody speaks.
+    """
+    duration_s = len(waveform) / SAMPLE_RATE_HZ
+    if duration_s < MIN_S[kind]:
+        return (f"It is {duration_s:.1f} s long; at least {MIN_S[kind]:g} s of a {kind} recording are needed.",)
+    band = in_band(waveform, BAND_HZ[kind])
+    if _loudness_db(band) < QUIET_DB:
+        return (f"Hardly anything is to be heard between {BAND_HZ[kind][0]:g} and {BAND_HZ[kind][1]:g} Hz; record it louder.",)
+    found = []
+    if _clipped_share(waveform) > CLIPPED:
+        found.append("It is clipped: the loudest parts are cut off. Record it with less gain.")
+    if speech_share > SPOKEN[kind]:
+        found.append(f"Somebody speaks in {100 * speech_share:.0f} % of it; that is no {kind} recording.")
+    if flatness(band, BAND_HZ[kind]) > FLAT[kind]:
+        found.append("It is noise, without the shape of a body sound. Hold the stethoscope still, in a quiet room.")
+    return tuple(found)
+
+
+def in_band(waveform: Float[np.ndarray, " samples"], band_hz: tuple[float, float]) -> Float[np.ndarray, " samples"]:
+    """Without delay: forwards and backwards through a Butterworth filter."""
+    sos = butter(4, band_hz, "bandpass", fs=SAMPLE_RATE_HZ, output="sos")
+    return sosfiltfilt(sos, waveform, padlen=min(len(waveform) - 1, SAMPLE_RATE_HZ // 10)).astype(np.float32)
+
+
+def _loudness_db(waveform: np.ndarray) -> float:
+    blocks = waveform[: len(waveform) // 800 * 800].reshape(-1, 800)
+    loudest = np.percentile(np.sqrt(np.square(blocks).mean(1)), 95)
+    return 20 * float(np.log10(loudest + 1e-12))
+
+
+def _clipped_share(waveform: np.ndarray) -> float:
+    """Of the samples that are as loud as the loudest, and have such a neighbour."""
+    peak = float(np.abs(waveform).max(initial=0.0))
+    at_peak = np.abs(waveform) >= 0.995 * peak
+    return float((at_peak[1:] & at_peak[:-1]).mean()) if peak > 0 else 0.0
+
+
+def flatness(waveform: Float[np.ndarray, " samples"], band_hz: tuple[float, float]) -> float:
+    """Geometric over arithmetic mean of the power spectrum in the band, over time: 1 for white noise, 0 for a tone."""
+    n = 4096
+    frames = waveform[: len(waveform) // n * n].reshape(-1, n) * np.hanning(n)
+    power = np.square(np.abs(np.fft.rfft(frames))).mean(0)
+    hz = np.fft.rfftfreq(n, 1 / SAMPLE_RATE_HZ)
+    power = power[(hz >= band_hz[0]) & (hz <= band_hz[1])] + 1e-20
+    return float(np.exp(np.log(power).mean()) / power.mean())
+
+
+def pulse(waveform: Float[np.ndarray, " samples"]) -> Pulse:
+    """Rate and rhythm of a heart, from how its envelope repeats itself.
+
+    The rate is the shortest lag at which the envelope is about as like itself as at any; beats are then placed by dynamic
+    programming (Ellis 2007, Beat Tracking by Dynamic Programming), as near to that lag as the envelope allows.
+    """
+    loudness = _loudness(waveform)
+    envelope = loudness - loudness.mean()
+    if envelope.std() <= max(EVEN * loudness.mean(), 1e-7):
+        return Pulse(None, "not sure", 0.0)
+    shortest, longest = (round(60 / rate * ENVELOPE_HZ) for rate in reversed(RATE_PER_MIN))
+    if len(envelope) < 2.5 * shortest:
+        return Pulse(None, "not sure", 0.0)
+    longest = min(longest, len(envelope) // 2)
+    likeness = _autocorrelation(envelope, longest + 1)
+    lags, _ = find_peaks(likeness)
+    lags = lags[(lags >= shortest) & (lags <= longest)]
+    if not len(lags) or likeness[lags].max() < CLEAR:
+        return Pulse(None, "not sure", float(likeness[lags].max(initial=0.0)))
+    lag = int(lags[likeness[lags] >= TIED * likeness[lags].max()][0])
+    beats = _beats(envelope, lag)
+    lengths = np.diff(beats)
+    if len(lengths) < 3:
+        return Pulse(float(60 * ENVELOPE_HZ / _between(likeness, lag)), "not sure", float(likeness[lag]), _seconds(beats))
+    variation = float(lengths.std() / lengths.mean())
+    rhythm: Rhythm = "regular" if variation < REGULAR else "irregular" if variation > IRREGULAR else "not sure"
+    rate = 60 * ENVELOPE_HZ / (_between(likeness, lag) if rhythm == "regular" else float(lengths.mean()))
+    return Pulse(float(rate), rhythm, float(likeness[lag]), _seconds(beats))
+
+
+def _loudness(waveform: np.ndarray) -> Float[np.ndarray, " steps"]:
+    """Of the heart sounds over time."""
+    step = SAMPLE_RATE_HZ // ENVELOPE_HZ
+    power = np.square(in_band(waveform, BEAT_BAND_HZ))[: len(waveform) // step * step].reshape(-1, step).mean(1)
+    smooth = np.convolve(power, np.hanning(7) / np.hanning(7).sum(), "same")
+    return np.sqrt(np.minimum(smooth, np.percentile(smooth, 98)))  # one knock is not to outweigh all beats
+
+
+def _autocorrelation(envelope: np.ndarray, n_lags: int) -> Float[np.ndarray, " lags"]:
+    """Pearson's correlation of the envelope with itself, `lag` steps later."""
+    return np.array([1.0] + [np.corrcoef(envelope[:-lag], envelope[lag:])[0, 1] for lag in range(1, n_lags)])
+
+
+def _between(likeness: np.ndarray, lag: int) -> float:
+    """The peak's place between the lags, by a parabola."""
+    if not 0 < lag < len(likeness) - 1:
+        return float(lag)
+    before, at, after = likeness[lag - 1 : lag + 2]
+    bend = before - 2 * at + after
+    return lag + (0.5 * (before - after) / bend if bend < 0 else 0.0)
+
+
+def _beats(envelope: np.ndarray, lag: int) -> np.ndarray:
+    """Steps at which there is a beat."""
+    strength = envelope / (envelope.std() + 1e-12)
+    gaps = np.arange(round(0.55 * lag), round(1.75 * lag) + 1)
+    cost = 2.0 * np.square(np.log(gaps / lag)) * 4
+    total, before = strength.copy(), np.full(len(strength), -1)
+    for i in range(len(strength)):
+        candidates = gaps[gaps <= i]
+        if len(candidates):
+            scores = total[i - candidates] - cost[: len(candidates)]
+            best = int(scores.argmax())
+            if scores[best] > 0:
+                total[i] += scores[best]
+                before[i] = i - candidates[best]
+    beats = [int(len(total) - lag + total[-lag:].argmax())]
+    while before[beats[-1]] >= 0:
+        beats.append(int(before[beats[-1]]))
+    return np.array(beats[::-1])
+
+
+def _seconds(beats: np.ndarray) -> tuple[float, ...]:
+    return tuple(round(float(beat) / ENVELOPE_HZ, 2) for beat in beats)

@@ -1,0 +1,82 @@
+"""Body sounds made by arithmetic, so that the truth is known: how a heart beats, and what can't be judged."""
+
+import json
+
+import numpy as np
+import pytest
+
+from medalign.cli import main
+from medalign.core.audio import SAMPLE_RATE_HZ, load_recording, recording_of
+from medalign.pipeline.auscultation import examine, faults, pulse
+from medalign.training.data import made_body_sounds as made
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+@pytest.mark.parametrize("rate", [50, 67, 84, 101, 118, 135, 150])
+@pytest.mark.parametrize("murmur, noise", [(0.0, 0.01), (0.4, 0.2)])
+def test_the_rate_of_a_made_heart_is_right_within_three_a_minute(rng, rate, murmur, noise):
+    found = pulse(made.heart(rng, rate_per_min=rate, murmur=murmur, noise=noise, jitter=0.01))
+    assert found.rate_per_min == pytest.approx(rate, abs=3)
+    assert found.rhythm == "regular"
+    assert np.diff(found.beats_s).mean() == pytest.approx(60 / rate, rel=0.05)
+
+
+def test_an_uneven_heart_is_not_called_regular(rng):
+    rhythms = [pulse(made.heart(rng, rate_per_min=rate, jitter=0.25)).rhythm for rate in range(60, 120, 5)]
+    assert rhythms.count("regular") <= 1
+
+
+@pytest.mark.parametrize("what", ["silence", "pink noise", "a 440 Hz tone"])
+def test_what_does_not_beat_has_no_rate(not_speech, what):
+    assert pulse(not_speech[what].astype(np.float32)).rate_per_min is None
+
+
+@pytest.mark.parametrize("name", made.EXAMPLES)
+def test_an_example_that_comes_along_is_made_by_the_program_and_can_be_judged(name, tmp_path):
+    from medalign.core.assets import EXAMPLES
+
+    kind, make = made.EXAMPLES[name]
+    shipped = load_recording(EXAMPLES / "body_sounds" / f"{name}.flac")
+    written = {path.stem: path for path in made.write_examples(tmp_path)}
+    assert np.array_equal(shipped.waveform, load_recording(written[name]).waveform)
+    assert not examine(shipped, kind).faults
+
+
+def test_what_can_not_be_judged_is_told_with_the_reason(rng):
+    heart, white = made.heart(rng), 0.1 * rng.standard_normal(10 * SAMPLE_RATE_HZ).astype(np.float32)
+    for waveform, kind, reason in [
+        (heart[: 2 * SAMPLE_RATE_HZ], "heart", "2.0 s long; at least 4 s"),
+        (1e-4 * heart, "heart", "record it louder"),
+        (np.clip(4 * heart, -0.5, 0.5), "heart", "clipped"),
+        (white, "heart", "noise"),
+        (white, "lung", "noise"),
+        (1e-5 * made.cough(rng), "cough", "record it louder"),
+    ]:
+        found = faults(waveform, kind)
+        assert found and reason in found[0], (kind, reason, found)
+
+
+def test_speech_that_is_given_as_a_body_sound_is_told_to_be_speech(cut):
+    speech = load_recording(cut("chest-pain", 0.0, 20.0))
+    for kind in ("heart", "lung"):
+        found = examine(speech, kind)
+        assert any(f"no {kind} recording" in fault for fault in found.faults) and found.pulse is None
+
+
+def test_the_command_tells_rate_and_rhythm_and_never_guesses_the_kind(tmp_path, write_wav, rng):
+    path = write_wav("heart.wav", made.heart(rng, rate_per_min=80))
+    out = tmp_path / "out.json"
+    assert main(["listen", path, "--kind", "heart", "--json", str(out)]) == 0
+    told = json.loads(out.read_text())
+    assert told["pulse"]["rate_per_min"] == pytest.approx(80, abs=3) and not told["faults"]
+    assert "medical device" in told["disclaimer"]
+    with pytest.raises(SystemExit):
+        main(["listen", path])
+
+
+def test_an_array_is_taken_as_well_as_a_file(rng):
+    assert examine(recording_of(load_recording(made.cough(rng), sample_rate_hz=SAMPLE_RATE_HZ)), "cough").pulse is None
