@@ -85,6 +85,40 @@ def test_what_was_measured_is_there_whatever_is_denied_beside_it() -> None:
     assert found["blood pressure"] == "present" and found["heart murmur"] == "negated"
 
 
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [
+        (
+            "Doctor: I hear you have had some chest pain. / Patient: It came on last night, a pain across my chest. "
+            "It lasted / Patient: about twenty minutes. / Doctor: Did it spread anywhere?",
+            "chest pain",
+        ),
+        (
+            "Doctor: What can I do for you? / Patient: I got palpitations on Monday that went on for half an hour.",
+            "palpitations",
+        ),
+        ("Doctor: Tell me about the headache. / Patient: It came on at work. The headache lasted all day.", "headache"),
+        ("Doctor: Your blood pressure is 150 over 90, and your ECG looks normal today.", "electrocardiogram"),
+        ("Doctor: Your blood pressure is one hundred and fifty over ninety. Your ECG looks normal today.", "electrocardiogram"),
+    ],
+)
+def test_what_lasted_or_was_measured_over_something_is_not_over(text: str, label: str) -> None:
+    assert {m.status for m in read(text) if BANK[m.concept_id].label == label} == {"present"}
+
+
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [
+        ("Patient: I had a bit of diarrhoea at the start but I'm okay now.", "diarrhea"),
+        ("Patient: The headache lasted all day, then it passed.", "headache"),
+        ("Patient: I had a fever on Friday but it broke.", "fever"),
+        ("Patient: I had pneumonia last winter. It lasted three weeks.", "pneumonia"),
+    ],
+)
+def test_what_is_said_to_be_over_is_over_however_long_it_lasted(text: str, label: str) -> None:
+    assert statuses(text)[label] in ("resolved", "historical")
+
+
 def test_what_a_medicine_did_is_over_with_it() -> None:
     found = statuses("Patient: I used to take a statin but it made my legs ache.")
     assert found["statin"] == "historical" and found["limb pain"] in ("historical", "resolved")

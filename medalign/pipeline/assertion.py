@@ -36,6 +36,15 @@ from medalign.pipeline.companions import (
 
 ALLERGY = 0.9  # probability from which on a medicine is one that somebody reacted to, if words near it speak of that
 ALLERGY_WORDS, NEAR = re.compile(r"allerg|react|intoleran|hives|rash|swell|swoll|anaphyla", re.IGNORECASE), 12
+# Words that say of a complaint that it is over. That it lasted twenty minutes, or that a test looks normal, says no such thing.
+OVER = re.compile(
+    r"\b(gone|(went|go(es)?) away|clear(s|ed|ing)?|settl(ed|es|ing)|better|stop(s|ped)?|passed|wor(e|n) off|resolved|recovered|"
+    r"subsided|eased|healed|finished|ended|no longer|any ?more|disappeared|vanished|dried up|broke|ago|before|"
+    r"previous(ly)?|last (week|month|year|time|summer|autumn|winter|spring)|"
+    r"((ok|okay|fine|alright|all right|well|nothing)\W*(now|since))|not since|back to normal|(is|was|'s|all) over)\b",
+    re.IGNORECASE,
+)
+OVER_BEFORE, OVER_AFTER = 12, 20  # words around a mention among which they are looked for
 READ_BEFORE, READ_AFTER = 9, 11  # words around a mention that are read while those that decide are looked for
 MASKED_BEFORE, MASKED_AFTER = 6, 8  # words around a mention among which those that decide are looked for
 SHARE = 0.5  # a neighbour that decides half as much belongs to the trigger
@@ -80,7 +89,9 @@ def revised(
     predicted = classifier.predict(around)
     facts = np.flatnonzero(predicted.facts >= FACT).tolist()
     mentions, around, predicted = [mentions[i] for i in facts], [around[i] for i in facts], predicted.at(facts)
-    statuses = as_answered(mentions, [combine(m.status, predicted, i) for i, m in enumerate(mentions)], predicted)
+    statuses = [combine(m.status, predicted, i) for i, m in enumerate(mentions)]
+    statuses = [_if_over(m.status, s, p) for m, s, p in zip(mentions, statuses, around, strict=True)]
+    statuses = as_answered(mentions, statuses, predicted)
     statuses = consistent(mentions, statuses, predicted)
     statuses = as_measured(around, [bank[m.concept_id].category == "measurement" for m in mentions], statuses)
     statuses = with_harm_in_the_past(mentions, around, statuses, bank)
@@ -110,6 +121,15 @@ def combine(by_rules: Status, predicted: StatusPrediction, index: int) -> Status
     elif by_rules == "present":
         needed = WITHDRAW.get(own, WITHDRAW_OTHERS)
     return own if probability >= needed else by_rules
+
+
+def _if_over(by_rules: Status, status: Status, context: MentionContext) -> Status:
+    """What the classifier holds for over, only where words near it say so: else what a patient tells of how it went ("it came
+    on last night and lasted twenty minutes") would be no complaint any more."""
+    if status != "resolved" or by_rules == "resolved":
+        return status
+    near = " ".join(context.words[max(0, context.start - OVER_BEFORE) : context.end + OVER_AFTER])
+    return "resolved" if OVER.search(near) else by_rules
 
 
 def _action(status: Status, probabilities: np.ndarray) -> Action | None:
