@@ -114,6 +114,27 @@ def test_what_was_asked_gives_way_to_the_answer_but_a_suspected_disease_stays_su
     assert {(r.label, r.status) for r in rows} == {("cough", "present"), ("pneumonia", "uncertain"), ("pneumonia", "present")}
 
 
+@pytest.mark.parametrize(
+    ("dialogue", "text", "until"),
+    [
+        ("Doctor: Any fever?\nPatient: Yes, since Monday.", "fever? Yes, since Monday", "Monday."),
+        ("Doctor: Have you had any fever, or a cough?\nPatient: No fever, no.", "had any fever? No fever, no", "no."),
+        ("Doctor: Chest pain, fever, no.\nDoctor: Good.", "fever? no", "no."),
+        ("Doctor: Any fever?\nDoctor: Let me see.", "fever", "fever?"),
+        ("Patient: I have a fever.\nDoctor: Yes, I see.", "have a fever", "fever."),
+    ],
+)
+def test_what_was_asked_is_heard_with_its_answer(dialogue, text, until):
+    """The question alone bears nothing out: the stretch begins at it and ends with the answer; the term keeps its own end."""
+    transcript = transcript_from_text(dialogue)
+    rows = findings(find_mentions(transcript, BANK), reading(transcript), heard(), BANK)
+    place = next(row for row in rows if row.label == "fever").text_evidence[0]
+    words = [w for w in transcript.words if place.start_s <= w.start_s < place.end_s - 1e-6]
+    assert (place.text, words[-1].text) == (text, until)
+    term = [w.text.strip("?.,") for w in words if w.end_s <= place.words_end_s + 1e-6]
+    assert " ".join(term) == text.split("?")[0]
+
+
 def test_a_condition_that_repeats_a_complaint_is_no_row_but_one_about_what_is_denied_is():
     transcript = transcript_from_text("I have a cough. If the cough gets worse, call. I have no fever. If a fever comes, call.")
     statuses = ("present", "hypothetical", "negated", "hypothetical")

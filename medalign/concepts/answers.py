@@ -5,7 +5,7 @@ not answered is "uncertain" with the question's words as trigger. Recognisers of
 segment, so everything here goes by sentences.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import dropwhile
 from typing import Literal, cast
 
@@ -16,6 +16,7 @@ from medalign.concepts.tokens import PhraseTree, Token, data_rows, phrase_tokens
 Mentioned = tuple[int, int, str, bool]  # tokens [start, end) of a sentence, concept id, is it a medicine
 
 LOOK_AHEAD = 4  # sentences in which an answer, or an echo, is expected
+ANSWER_WORDS = 16  # of a sentence that answers, as many as have to be heard
 ECHO_WORDS = 5  # "My dad had a stroke." - "A stroke, OK.": a sentence this short repeats what was said
 LEAD_IN = FILLERS | words_of(
     "and so okay ok right alright also but now oh ohh ooh mmm aha great good then sorry sure or yeah perfect lovely"
@@ -84,7 +85,7 @@ def statuses(said: list[list[Token]], mentions: list[list[Mentioned]]) -> list[l
                 continue
             inside = _answer_inside(said[number], number, (start, end), places[number])
             if inside:
-                settled[number][index] = _settle(context, inside, (number, start, end))
+                settled[number][index] = replace(_settle(context, inside, (number, start, end)), answer=inside.trigger)
             elif is_asked(said[number], (start, end)):
                 settled[number][index] = _after_question(said, mentions, plain, number, index)
             elif context.status == "present" and len(said[number]) <= ECHO_WORDS:
@@ -98,9 +99,23 @@ def statuses(said: list[list[Token]], mentions: list[list[Mentioned]]) -> list[l
 def _after_question(
     said: list[list[Token]], mentions: list[list[Mentioned]], plain: list[list[Context]], number: int, index: int
 ) -> Context:
-    """The context of a mention that is asked about in sentence `number`."""
-    start, end, concept_id, _ = mentions[number][index]
+    """The context of a mention that is asked about in sentence `number`, with its answer."""
     answer = _find_answer(said, number)
+    settled = _as_answered(said, mentions, plain, number, index, answer)
+    if answer.sentence is None:
+        return settled
+    return replace(settled, answer=(answer.sentence, 0, min(len(said[answer.sentence]), ANSWER_WORDS)))
+
+
+def _as_answered(
+    said: list[list[Token]],
+    mentions: list[list[Mentioned]],
+    plain: list[list[Context]],
+    number: int,
+    index: int,
+    answer: Answer,
+) -> Context:
+    start, end, concept_id, _ = mentions[number][index]
     other = _same_concept(said, mentions, plain, number, answer, concept_id)
     if other and answer.verdict != "unsure":
         return other

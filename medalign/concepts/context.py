@@ -36,10 +36,11 @@ FIRST_PERSON = words_of("i i'm i've i'd i'll me my")
 
 @dataclass(frozen=True)
 class Context:
-    """The sense of one mention. `trigger` is (sentence, first token, token after the last)."""
+    """The sense of one mention. `trigger` and `answer` are (sentence, first token, token after the last)."""
 
     status: Status
     trigger: tuple[int, int, int] | None = None
+    answer: tuple[int, int, int] | None = None  # where it is asked about: what the other one says to it
 
 
 @dataclass(frozen=True, slots=True)

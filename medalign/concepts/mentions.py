@@ -43,6 +43,8 @@ class Mention:
     end_s: float
     segment_index: int  # where the mention begins
     action: Action | None = None  # of a medicine: what is done with it
+    answer: str | None = None  # where it is asked about: what is said to it, and until when
+    answer_end_s: float | None = None
 
 
 def find_mentions(transcript: Transcript, bank: ConceptBank) -> tuple[Mention, ...]:
@@ -175,7 +177,13 @@ def _mention(said: list[list[Token]], number: int, span: Span, context: Context,
         sentence, start, end = context.trigger
         trigger = _as_said(words, said[sentence][start], said[sentence][end - 1])
     text = _as_said(words, first, last)
-    return Mention(span.concept_id, context.status, trigger, text, first.start_s, last.end_s, first.segment)
+    mention = Mention(span.concept_id, context.status, trigger, text, first.start_s, last.end_s, first.segment)
+    if not context.answer:
+        return mention
+    sentence, start, end = context.answer
+    of_answer = said[sentence][start], said[sentence][end - 1]
+    cut = " …" if end < len(said[sentence]) and not of_answer[1].pause else ""
+    return replace(mention, answer=_as_said(words, *of_answer) + cut, answer_end_s=of_answer[1].end_s)
 
 
 def _as_said(words: tuple[Word, ...], first: Token, last: Token) -> str:

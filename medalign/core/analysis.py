@@ -12,7 +12,7 @@ from medalign.core.errors import DataError
 from medalign.core.files import typed
 from medalign.core.transcript import Transcript
 
-SCHEMA_VERSION = "2.2"
+SCHEMA_VERSION = "2.3"
 DISCLAIMER = "Research software. Not a medical device. Do not use for patient care."
 
 System = Literal["HPO", "ICD-10-CM", "DRUG", "CUSTOM"]
@@ -44,11 +44,21 @@ class ModelInfo:
 
 @dataclass(frozen=True)
 class Evidence:
-    """Where to hear it; `text` is None where a concept was found in the audio only."""
+    """Where to hear it; `text` is None where a concept was found in the audio only.
+
+    What was asked about and answered is heard with its answer: the text is "any fever? Yes, since Monday", the stretch that of
+    both, and `term_end_s` where the words of the concept itself end.
+    """
 
     start_s: float
     end_s: float
     text: str | None = None
+    term_end_s: float | None = None  # None: with the stretch
+
+    @property
+    def words_end_s(self) -> float:
+        """Where the words of the concept itself end."""
+        return self.end_s if self.term_end_s is None else self.term_end_s
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ Probabilities are calibrated, so a frequency is the honest reading: of the segme
 consultations, about that many in ten were right. Tenths are as fine as that calibration supports.
 """
 
-from medalign.core.analysis import Action, ConceptFinding
+from medalign.core.analysis import Action, ConceptFinding, Evidence
 
 # Of a medicine: said beside its status.
 ACTION_WORDS: dict[Action, str] = {
@@ -45,6 +45,13 @@ def clock(seconds: float) -> str:
 
 def clock_range(start_s: float, end_s: float) -> str:
     return f"{clock(start_s)}–{clock(end_s)}"
+
+
+def heard_at(evidence: Evidence) -> str:
+    """`0:07` of words; `0:19–0:25` of a question with its answer, and of a stretch of sound."""
+    if evidence.text and evidence.term_end_s is None:
+        return clock(evidence.start_s)
+    return clock_range(evidence.start_s, evidence.end_s)
 
 
 def tenths(probability: float) -> int:

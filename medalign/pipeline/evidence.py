@@ -99,7 +99,7 @@ class TextEvidence:
         return Source(
             probability=round(float(self.probabilities(mentions, audio, column).max()), 4),
             raw_score=round(float(self.cosines[windows, column].max()), 4),
-            evidence=tuple(Evidence(mention.start_s, mention.end_s, mention.text) for mention in mentions),
+            evidence=tuple(map(_evidence, mentions)),
         )
 
 
@@ -187,6 +187,14 @@ def tracks(rows: Sequence[ConceptFinding], audio: AudioEvidence, bank: ConceptBa
     """The student's probability over time for each row, in the rows' order."""
     columns = [audio.probabilities[:, bank.column[row.concept_id]].round(4).tolist() for row in rows]
     return tuple(ConceptTrack(row.concept_id, row.label, tuple(column)) for row, column in zip(rows, columns, strict=True))
+
+
+def _evidence(mention: Mention) -> Evidence:
+    """Where to hear a mention, with the answer if it was asked about: the question alone bears nothing out."""
+    if mention.answer is None or mention.answer_end_s is None or mention.status == "uncertain":
+        return Evidence(mention.start_s, mention.end_s, mention.text)
+    text = f"{mention.text}? {mention.answer}"
+    return Evidence(mention.start_s, max(mention.end_s, mention.answer_end_s), text, mention.end_s)
 
 
 def lowest_word_probability(transcript: Transcript, mention: Mention) -> float:

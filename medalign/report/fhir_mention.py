@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from medalign.core.analysis import ConceptFinding
-from medalign.core.wording import clock, clock_range, done_with
+from medalign.core.wording import clock_range, done_with, heard_at
 from medalign.report.fhir_allergy import allergy, is_allergy
 from medalign.report.fhir_case import TERMINOLOGY, Case, coded, markdown, plain
 
@@ -133,7 +133,7 @@ def _evidence(concept: ConceptFinding, case: Case) -> Iterator[str]:
     analysis, places = case.analysis, concept.text_evidence
     by = f' by "{concept.trigger}"' if concept.trigger else ""
     yield f"{concept.label}: mentioned as {concept.status}{by}, for review."
-    yield "Said: " + "; ".join((f'"{e.text}" at ' if e.text else "") + clock(e.start_s) for e in places) + "."
+    yield "Said: " + "; ".join((f'"{e.text}" at ' if e.text else "") + heard_at(e) for e in places) + "."
     if numbers := case.said_of(concept):
         yield f"Said of it: {numbers}."
     if concept.audio_evidence:
@@ -145,7 +145,7 @@ def _evidence(concept: ConceptFinding, case: Case) -> Iterator[str]:
     if also := [status for status in others if status != concept.status]:
         yield f"Elsewhere mentioned as {', '.join(also)}."
     for c in analysis.corrections:
-        if c.concept_id == concept.concept_id and any(c.meets(e.start_s, e.end_s) for e in places):
+        if c.concept_id == concept.concept_id and any(c.meets(e.start_s, e.words_end_s) for e in places):
             yield f'The transcript has "{c.said}"; the name is a suggestion.'
     if any(s.reason and s.start_s < e.end_s and s.end_s > e.start_s for s in analysis.alignment.segments for e in places):
         yield "The segment is marked to be listened to again."

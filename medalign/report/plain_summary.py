@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from medalign.core.analysis import DISCLAIMER, Analysis
 from medalign.core.editing import is_edited
-from medalign.core.wording import clock, clock_range, count
+from medalign.core.wording import clock, clock_range, count, heard_at
 from medalign.report.ear import Doubt, checks, doubts, sentence
 from medalign.report.summary import Entry, at_a_glance
 
@@ -39,7 +39,7 @@ def _edited(analysis: Analysis) -> Iterator[str]:
 def _entry(entry: Entry) -> str:
     """`bisoprolol?, to start, 1 tablet, 1 a day (1:13; use your ear, 2)`."""
     told = [_one_line(entry.label) + "?" * bool(entry.check), entry.action, *entry.numbers]
-    place = clock(entry.evidence.start_s) + (f"; use your ear, {entry.check}" if entry.check else "")
+    place = heard_at(entry.evidence) + (f"; use your ear, {entry.check}" if entry.check else "")
     return f"{', '.join(filter(None, told))} ({place})"
 
 

@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from medalign.concepts.senses import number_senses
 from medalign.core.analysis import DISCLAIMER, Analysis, Measurement, Status
 from medalign.core.editing import is_edited
-from medalign.core.wording import clock, clock_range, count, frequency
+from medalign.core.wording import clock, clock_range, count, frequency, heard_at
 from medalign.report.ear import checks, doubts, in_doubt, is_unreliable, sentence
 from medalign.report.summary import OF_OTHERS, SENSES, Entry, Row, at_a_glance, is_faint, odds
 
@@ -80,5 +80,7 @@ _ENVIRONMENT = Environment(
     loader=PackageLoader("medalign.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
 )
 _ENVIRONMENT.filters["short"] = _short
-_ENVIRONMENT.globals |= {function.__name__: function for function in (clock, clock_range, count, frequency, odds, sentence)}
+_ENVIRONMENT.globals |= {
+    function.__name__: function for function in (clock, clock_range, count, frequency, heard_at, odds, sentence)
+}
 _ENVIRONMENT.globals |= {"DISCLAIMER": DISCLAIMER, "MAX_EAR": MAX_EAR, "MAX_LISTED": MAX_LISTED, "SENSES": SENSES}

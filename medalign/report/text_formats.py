@@ -11,7 +11,7 @@ from html import escape
 
 from medalign.core.analysis import DISCLAIMER, Analysis, ConceptFinding, Evidence
 from medalign.core.transcript import UNKNOWN_SPEAKER, Segment
-from medalign.core.wording import clock, clock_range
+from medalign.core.wording import clock_range, heard_at
 
 HEARD_ONLY = "heard only"  # an empty status would pass for a plain statement
 COLUMNS = (
@@ -67,7 +67,7 @@ def _place(evidence: Evidence) -> str:
     """`0:06 "cough"`; from the audio alone, `heard 0:06-0:12`."""
     if evidence.text is None:
         return f"heard {clock_range(evidence.start_s, evidence.end_s)}"
-    return f'{clock(evidence.start_s)} "{evidence.text}"'
+    return f'{heard_at(evidence)} "{evidence.text}"'
 
 
 def safe_cell(value: Cell) -> Cell:

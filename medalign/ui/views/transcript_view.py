@@ -86,7 +86,7 @@ def _mentions(words: Sequence[Word], concepts: Iterable[ConceptFinding]) -> list
     found = []
     for n, concept in enumerate(concepts):
         for evidence in concept.teacher.evidence if concept.teacher else ():
-            inside = [i for i, w in enumerate(words) if evidence.start_s <= (w.start_s + w.end_s) / 2 < evidence.end_s]
+            inside = [i for i, w in enumerate(words) if evidence.start_s <= (w.start_s + w.end_s) / 2 < evidence.words_end_s]
             if inside and len(inside) <= MAX_MENTION_WORDS:
                 found.append((inside[0], inside[-1], (n, concept)))
     chosen: list[tuple[int, int, Piece]] = []
