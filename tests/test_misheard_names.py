@@ -8,7 +8,7 @@ import pytest
 
 from medalign.concepts import ConceptBank, transcript_from_text
 from medalign.concepts.mentions import mention_places
-from medalign.concepts.misheard import frequency, suggest
+from medalign.concepts.misheard import frequency, suggest, suggest_body_parts
 from medalign.concepts.tokens import sentences
 from medalign.core.analysis import Correction
 from medalign.core.assets import CHECKPOINTS
@@ -224,3 +224,20 @@ def test_silence_stays_silent():
     rescorer = Recogniser(salbutamol=30.0)
     assert find_corrections(Transcript(()), heard({"salbutamol": 1.0}), bank(), believing, rescorer) == ()
     assert rescorer.asked == []
+
+
+@pytest.mark.parametrize(
+    ("text", "said", "label"),
+    [
+        ("She keeps crying, and now she has an air ache.", ["air", "ache"], "earache"),
+        ("I've had chess pain all night.", ["chess", "pain"], "chest pain"),
+        ("I need some fresh air, and the pain is in my back.", None, None),
+        ("What a waste of time that was.", None, None),
+        ("She has an ear ache.", None, None),
+    ],
+)
+def test_a_part_of_the_body_written_as_a_word_that_sounds_like_it_is_a_candidate(text, said, label):
+    (sentence,) = sentences(transcript_from_text(text))
+    found = suggest_body_parts(sentence, [0.9] * len(sentence), mention_places(sentence, bank()), bank())
+    wanted = [(said, label)] if said else []
+    assert [([t.text for t in sentence[s.start : s.end]], bank()[s.concept_id].label) for s in found] == wanted

@@ -4,6 +4,9 @@ A stretch of one to four words that holds something odd (no English word, or one
 compared with every name in the bank, by its letters and by its sound. What comes out are suggestions with their likeness,
 never a mention: which of them to trust is decided by `pipeline.misheard_names`, with the sound of the recording.
 
+Complaints are everyday words and no names, so a recogniser that mishears them writes everyday words, too: "an air ache". Of
+these only words that sound like a part of the body are looked at, where that part would make a concept of the bank.
+
 Sound is compared by Metaphone (Philips 1990) as jellyfish has it, letters by Jaro-Winkler and edit distance as rapidfuzz
 has them; English words are those of the frequency dictionary of symspellpy.
 """
@@ -11,7 +14,7 @@ has them; English words are those of the frequency dictionary of symspellpy.
 import math
 import sys
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from importlib.resources import files
 
@@ -21,7 +24,8 @@ from rapidfuzz.distance import JaroWinkler, Levenshtein
 from rapidfuzz.process import cdist
 
 from medalign.concepts.bank import Concept, ConceptBank
-from medalign.concepts.tokens import Token, phrase_tokens
+from medalign.concepts.spans import find_spans
+from medalign.concepts.tokens import Token, phrase_tokens, stem
 
 CATEGORIES = ("medicine", "diagnosis")
 MAX_WORDS = 4
@@ -35,6 +39,12 @@ MIN_EXPECTED = 0.4  # the same for a name that is expected there
 MAX_NAMES = 6  # of different concepts, for one stretch
 MAX_NAMES_OF_ONE = 30  # no concept has more synonyms that look alike
 DICTIONARY = "frequency_dictionary_en_82_765.txt"
+
+
+SOUNDS_LIKE_BODY = {  # an everyday word, and the part of the body or the complaint that it is easily written for
+    "air": "ear", "airs": "ears", "heir": "ear", "heal": "heel", "tow": "toe", "tows": "toes", "waste": "waist", "feat": "feet",
+    "chess": "chest", "hart": "heart", "soar": "sore", "mussel": "muscle", "mussels": "muscles", "naval": "navel",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -51,6 +61,7 @@ class Suggestion:
     doubt: float  # 1 - the recogniser's mean probability of the words
     oddness: float  # share of the letters that stand in words no dictionary has, or few people use
     n_letters: int
+    is_body_part: bool = False  # a part of the body was written as another everyday word
 
     @property
     def likeness(self) -> float:
@@ -107,12 +118,54 @@ def suggest(
     return tuple(found)
 
 
+def suggest_body_parts(
+    sentence: Sequence[Token], probabilities: Sequence[float], taken: Sequence[tuple[int, int]], bank: ConceptBank
+) -> tuple[Suggestion, ...]:
+    """Complaints whose part of the body was written as a word that sounds like it: "an air ache", "her left air is sore".
+
+    Args:
+        probabilities, taken: as for `suggest`.
+    """
+    heard = [_as_body_part(token) for token in sentence]
+    if heard == list(sentence):
+        return ()
+    found = []
+    for span in find_spans(heard, bank):
+        changed = [at for at in range(span.start, span.end) if heard[at] != sentence[at]]
+        is_read = any(
+            start < span.end and span.start < end and not span.start <= start < end <= span.end for start, end in taken
+        )
+        if not changed or is_read:
+            continue
+        start, end = changed[0], span.end
+        said, name = (" ".join(token.text for token in tokens[start:end]) for tokens in (sentence, heard))
+        if end - start > MAX_WORDS or "and" in name.split():  # "fresh air, and the pain"
+            continue
+        letters = [text.replace(" ", "").replace("'", "") for text in (said, name)]
+        sound, spelling = _alike(letters[:1], letters[1:], [_code(letters[1])])
+        other = _likenesses(letters[:1], _names_of(bank))
+        margin = float(sound[0, 0] + spelling[0, 0] - np.add(*other).max()) / 2
+        doubt = 1 - float(np.mean(probabilities[start:end]))
+        alike = float(sound[0, 0]), float(spelling[0, 0])
+        oddness = _oddness(sentence[start:end])
+        found.append(Suggestion(start, end, span.concept_id, name, *alike, margin, doubt, oddness, len(letters[1]), True))
+    return tuple(found)
+
+
+def _as_body_part(token: Token) -> Token:
+    part = SOUNDS_LIKE_BODY.get(token.text)
+    return replace(token, text=part, stem=stem(part)) if part else token
+
+
 def _likenesses(letters: list[str], names: _Names) -> tuple[np.ndarray, np.ndarray]:
+    return _alike(letters, names.letters, names.codes)
+
+
+def _alike(letters: Sequence[str], names: Sequence[str], codes: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     """Of each stretch with each name, 0 to 1, by sound and by letters; both (n_stretches, n_names)."""
-    codes = [_code(text) for text in letters]
-    sound = cdist(codes, names.codes, scorer=Levenshtein.normalized_similarity, dtype=np.float32)
+    sound = cdist([_code(text) for text in letters], codes, scorer=Levenshtein.normalized_similarity, dtype=np.float32)
     scorers = (JaroWinkler.similarity, Levenshtein.normalized_similarity)
-    first, second = (cdist(letters, names.letters, scorer=scorer, dtype=np.float32) for scorer in scorers)
+    first, second = (cdist(letters, names, scorer=scorer, dtype=np.float32) for scorer in scorers)
     return sound, (first + second) / 2
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from medalign.concepts import ConceptBank, Mention, find_mentions
 from medalign.concepts.mentions import mention_places
-from medalign.concepts.misheard import CATEGORIES, Suggestion, suggest
+from medalign.concepts.misheard import CATEGORIES, Suggestion, suggest, suggest_body_parts
 from medalign.concepts.tokens import Token, sentences
 from medalign.core.analysis import Correction
 from medalign.core.transcript import Transcript, Word
@@ -24,6 +24,7 @@ from medalign.pipeline.hotword_rescoring import HotwordRescorer
 ARROW = " → "  # between what was written and what it is taken for
 EXPECTED = 0.3  # the student's probability from which on a name is looked for wherever it may be
 MAX_NAMES = 5  # that are compared for the same words
+BODY_PART = 0.5  # probability from which on a part of the body is suggested: the words as they are written mean nothing
 MAX_RATIO = 30.0  # natural logarithm; more than certain is no more
 
 
@@ -61,7 +62,9 @@ def candidates(transcript: Transcript, audio: AudioEvidence, bank: ConceptBank) 
         over = audio.windows_over(sentence[0].start_s, sentence[-1].end_s)
         columns = np.flatnonzero(named & (audio.probabilities[over].max(0, initial=0.0) >= EXPECTED))
         expected = {bank.concepts[column].concept_id for column in columns}
-        for suggestion in suggest(sentence, probabilities, mention_places(sentence, bank), bank, expected):
+        taken = mention_places(sentence, bank)
+        suggested = suggest(sentence, probabilities, taken, bank, expected)
+        for suggestion in (*suggested, *suggest_body_parts(sentence, probabilities, taken, bank)):
             found.append(_candidate(suggestion, sentence, words, audio, bank))
     return found
 
@@ -78,15 +81,15 @@ def _candidate(
 
 
 def shortlist(found: Sequence[Candidate], calibration: Calibration) -> list[Candidate]:
-    """Those worth rescoring: likely enough at first sight, and among the best few for their words."""
+    """Those worth rescoring: likely enough at first sight, and among the best few for their words; and the few body parts."""
     if not found:
         return []
     fit = calibration.fits["misheard name, shortlist"]
     probabilities = fit.probability(np.array([candidate.features for candidate in found]))
     listed: list[Candidate] = []
     for i in np.argsort(-probabilities, kind="stable"):
-        if probabilities[i] < fit.threshold:
-            break
+        if probabilities[i] < fit.threshold and not found[i].suggestion.is_body_part:
+            continue
         if sum(found[i].meets(other) for other in listed) < MAX_NAMES:
             listed.append(found[i])
     return listed
@@ -125,8 +128,8 @@ def corrections_of(
     threshold = calibration.threshold("misheard name", asr_revision)
     chosen: list[int] = []
     for i in np.argsort(-probabilities, kind="stable"):
-        if probabilities[i] < threshold:
-            break
+        if probabilities[i] < (BODY_PART if listed[i].suggestion.is_body_part else threshold):
+            continue
         if not any(listed[i].meets(listed[j]) for j in chosen):
             chosen.append(int(i))
     return tuple(_correction(listed[i], float(probabilities[i])) for i in sorted(chosen, key=lambda i: listed[i].first))
