@@ -11,6 +11,7 @@ import pytest
 from medalign.core.analysis import Analysis, Correction, CriticalWord, Evidence, Source
 from medalign.core.audio import load_recording
 from medalign.core.examples import analysis_path, load_examples
+from medalign.core.transcript import Segment, Transcript, Word
 from medalign.report.ear import checks, doubts
 from medalign.report.strip import N_PEAKS, peaks_of, strip_data
 from medalign.report.summary import is_faint, odds
@@ -137,6 +138,35 @@ def test_a_fact_that_rests_on_a_suggested_name_has_its_number_however_sure_it_is
     for corrections, numbered in (((), False), ((suggested,), True)):
         analysis = replace(full, corrections=corrections, critical_words=())
         assert ((sure.concept_id, sure.status) in checks(analysis, doubts(analysis))) is numbered
+
+
+@pytest.mark.parametrize(
+    ("text", "lost"),
+    [
+        ("I take lives in a potent milligrams for my heart.", "lives in a potent milligrams"),
+        ("I take a tablet of live owner prill each day.", "a tablet of live owner prill"),
+        ("I take ramipril 5 milligrams and am low dip in 10 milligrams.", "low dip in 10 milligrams"),
+        ("I take me top role every morning.", "me top role"),
+        ("Do you take any medicines? Oh my Brazil for my heartburn.", "Oh my Brazil"),
+        ("Do you take any medicines? Ramipril for my heart.", None),
+        ("How have you been? Not too bad for my age.", None),
+        ("I take ramipril 5 milligrams, then 10 milligrams.", None),
+        ("I take 500 milligrams of ramipril.", None),
+        ("I take it every morning.", None),
+        ("I take a shower every day.", None),
+        ("Your glucose was 90 milligrams per decilitre.", None),
+    ],
+)
+def test_a_dose_at_which_no_medicine_is_found_is_to_be_heard_again(text, lost):
+    full = page_fixtures.analysis()
+    words = tuple(Word(i * 0.4, i * 0.4 + 0.4, w, 0.97) for i, w in enumerate(text.split()))
+    transcript = Transcript((Segment(0.0, words[-1].end_s, text, words, "patient"),), "en")
+    medicine = next(c for c in full.concepts if c.category == "medicine")
+    places = tuple(Evidence(w.start_s, w.end_s, w.text) for w in words if w.text.lower().startswith("ramipril"))
+    concepts = (replace(medicine, teacher=Source(0.9, 0.4, places)),) if places else ()
+    listed = doubts(replace(full, concepts=concepts, corrections=(), critical_words=(), transcript=transcript))
+    found = [d.said for d in listed if d.reason.endswith("; listen")]
+    assert found == ([lost] if lost else [])
 
 
 def test_what_is_written_there_is_not_said_to_be_missing_from_the_words():

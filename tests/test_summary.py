@@ -7,6 +7,7 @@ from page_fixtures import analysis, hostile_analysis
 
 from medalign.core.analysis import Evidence, Measurement, Source
 from medalign.core.transcript import Segment, Transcript, Word
+from medalign.report.ear import checks, doubts
 from medalign.report.summary import ORDER, at_a_glance, summarize
 from medalign.ui.views.compare_view import side_by_side
 from medalign.ui.views.concept_table import concept_table
@@ -91,6 +92,53 @@ def test_side_by_side_a_concept_is_as_likely_as_in_its_table():
     suggested = replace(full, concepts=(row,), corrections=(named,))
     (pair,) = side_by_side({"a": suggested, "b": replace(suggested, corrections=())})
     assert [cell["probability"] for cell in pair["cells"]] == [0.93, 0.41]
+
+
+def test_the_complaint_leads_and_what_an_examination_found_is_no_problem():
+    cough = analysis().concepts[0]
+    early, later = Evidence(1.0, 2.0, "tight chest"), Evidence(20.0, 21.0, "palpitations")
+
+    def row(label, status="present", concept_id="HP:9", places=(later,)):
+        return replace(cough, label=label, concept_id=concept_id, status=status, teacher=Source(0.9, 0.4, places))
+
+    concepts = (
+        row("palpitations", places=(later, Evidence(30.0, 31.0, "palpitations"))),
+        row("chest tightness", concept_id="HP:1", places=(early,)),
+        row("clear lungs", concept_id="CUSTOM:clear-lungs"),
+        row("red eardrum", concept_id="CUSTOM:red-eardrum"),
+        row("guarding", "negated", "CUSTOM:guarding"),
+        row("nausea", "negated", "HP:0002018"),
+        row("guarding", "hypothetical", "CUSTOM:guarding"),
+    )
+    sections = {s.title: [(e.label, e.action) for e in s.entries] for s in summarize(concepts, ())}
+    assert sections == {
+        "Problems": [("chest tightness", ""), ("palpitations", "")],
+        "Denied": [("nausea", "")],
+        "Examination": [("clear lungs", ""), ("red eardrum", ""), ("guarding", "not found")],
+        "If, or planned": [("guarding", "")],
+    }
+
+
+def test_what_the_doctor_sees_beside_a_sign_was_found_by_the_examination():
+    """ "Your mouth is dry, but your tummy is soft": told by a patient, the same would be a complaint."""
+    mouth = replace(
+        analysis().concepts[0], label="dry mouth", concept_id="HP:0000217", teacher=Source(0.9, 0.4, (Evidence(0.4, 1.6),))
+    )
+    belly = replace(mouth, concept_id="CUSTOM:soft-abdomen", teacher=Source(0.9, 0.4, (Evidence(2.0, 3.2),)))
+    full = replace(analysis(), concepts=(mouth, belly), transcript=said("Your mouth is dry, but your tummy is soft."))
+    assert [s.title for s in at_a_glance(full)] == ["Examination"]
+    (segment,) = full.transcript.segments
+    by_patient = replace(full, transcript=Transcript((replace(segment, speaker="patient"),), "en"))
+    assert [s.title for s in at_a_glance(by_patient)] == ["Problems", "Examination"]
+
+
+def test_a_dose_without_a_medicine_stands_with_the_medicines():
+    """A reader who sees no medicine there would take it that none was said."""
+    lost = replace(
+        analysis(), concepts=(), corrections=(), critical_words=(), transcript=said("I take lives in a potent milligrams.")
+    )
+    (section,) = at_a_glance(lost, checks(lost, doubts(lost)))
+    assert (section.title, [(e.label, e.check) for e in section.entries]) == ("Medicines", [("medicine not understood", 1)])
 
 
 def said(text: str) -> Transcript:

@@ -10,7 +10,19 @@ from typing import Literal, get_args
 from medalign.core.analysis import Alignment, Analysis, ConceptFinding, Correction, CriticalWord, Evidence
 from medalign.core.explanation import written
 from medalign.core.wording import clock, frequency
-from medalign.report.summary import DOUBTS, REASONS, SENSES, Place, Row, is_doubtful, is_faint, odds, places_to_check
+from medalign.report.summary import (
+    DOUBTS,
+    LOST,
+    REASONS,
+    SENSES,
+    Place,
+    Row,
+    is_doubtful,
+    is_faint,
+    odds,
+    places_to_check,
+    without_medicine,
+)
 
 # In the order of what a mistake would cost.
 Kind = Literal[
@@ -19,6 +31,7 @@ Kind = Literal[
 ]  # fmt: skip
 FIRST: frozenset[Kind] = frozenset(["medicine", "number", "negation"])  # of equal cost, so the likeliest mistake comes first
 ORDER: tuple[Kind, ...] = get_args(Kind)
+LOST_DOSE, LOST_NAME = "a dose without a medicine; listen", "something is taken, and no medicine is written; listen"
 FEW_SEGMENTS = 6  # half of so few is no sign of a transcript that is bad throughout
 
 
@@ -42,13 +55,19 @@ def doubts(analysis: Analysis) -> tuple[Doubt, ...]:
     """Every place once, what would cost most first."""
     found = [_misheard(i, c) for i, c in enumerate(analysis.corrections)]
     found += [_critical(w) for w in analysis.critical_words if not _is_suggested(analysis.corrections, w)]
+    found += [
+        Doubt("medicine", m.start_s, m.end_s, m.text, LOST_DOSE if m.is_dose else LOST_NAME) for m in without_medicine(analysis)
+    ]
     found += [*_said_both_ways(analysis), *_unsure(analysis), *_places(analysis), *_only_heard(analysis)]
     return tuple(sorted(found, key=_cost))
 
 
 def checks(analysis: Analysis, listed: Sequence[Doubt]) -> dict[Row, int]:
-    """Rows of the table of concepts that are no plain facts, with their number in the list, which begins at 1."""
+    """Rows of the table of concepts that are no plain facts, and of medicines that are lost, with their number in the list,
+    which begins at 1."""
     numbers: dict[Row, int] = {}
+    if lost := next((n for n, doubt in enumerate(listed, start=1) if doubt.reason in (LOST_DOSE, LOST_NAME)), None):
+        numbers[LOST, None] = lost
     for concept in analysis.concepts:
         is_contradicted = concept.is_contradicted and concept.status in ("present", "negated")
         if not is_contradicted and not is_doubtful(concept) and not _rests_on_suggestion(analysis.corrections, concept):
@@ -63,7 +82,7 @@ def checks(analysis: Analysis, listed: Sequence[Doubt]) -> dict[Row, int]:
 def _rests_on_suggestion(corrections: Sequence[Correction], concept: ConceptFinding) -> bool:
     """Whether one of its places has other words, which only sound like it: however sure it is elsewhere."""
     named = [c for c in corrections if c.concept_id == concept.concept_id]
-    return any(c.meets(place.start_s, place.end_s) for c in named for place in concept.text_evidence)
+    return any(c.meets(place.start_s, place.words_end_s) for c in named for place in concept.text_evidence)
 
 
 def _cost(doubt: Doubt) -> tuple[int, float, float]:
@@ -75,7 +94,7 @@ def _cost(doubt: Doubt) -> tuple[int, float, float]:
 
 
 def _is_at(doubt: Doubt, concept: ConceptFinding) -> bool:
-    return any(doubt.start_s < e.end_s and doubt.end_s > e.start_s for e in concept.text_evidence)
+    return any(doubt.start_s < e.words_end_s and doubt.end_s > e.start_s for e in concept.text_evidence)
 
 
 def _misheard(index: int, c: Correction) -> Doubt:
@@ -86,7 +105,8 @@ def _misheard(index: int, c: Correction) -> Doubt:
 
 def _is_suggested(corrections: Sequence[Correction], place: CriticalWord | Evidence) -> bool:
     """Whether a name is suggested there already."""
-    return any(c.meets(place.start_s, place.end_s) for c in corrections)
+    end_s = place.words_end_s if isinstance(place, Evidence) else place.end_s
+    return any(c.meets(place.start_s, end_s) for c in corrections)
 
 
 def _unsure(analysis: Analysis) -> list[Doubt]:

@@ -1,14 +1,17 @@
-"""The consultation at a glance: problems, medicines, allergies, what was measured, past, family, denied, planned.
+"""The consultation at a glance: the complaint and other problems, medicines, allergies, denied, family, past, examination,
+plan, numbers.
 
 Nothing is generated: an entry is a concept of the table with its count, its numbers and one place to hear it. What only the
 sound suggests is left out, since its status is not known.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from medalign.concepts.lost_medicines import LostMedicine, lost_medicines
 from medalign.concepts.senses import number_senses
+from medalign.concepts.tokens import data_rows
 from medalign.core.analysis import (
     Action,
     Alignment,
@@ -22,11 +25,12 @@ from medalign.core.analysis import (
     Reason,
     Status,
 )
+from medalign.core.transcript import DOCTOR, Segment
 from medalign.core.wording import band, done_with
 
 Title = Literal[
-    "Problems", "Medicines", "Allergies", "Measured", "Tests and procedures", "Habits",
-    "Uncertain", "In the past", "Family", "Denied", "If, or planned",
+    "Problems", "Uncertain", "Medicines", "Allergies", "Habits", "Denied", "Family", "In the past",
+    "Examination", "Tests and procedures", "If, or planned", "Measured",
 ]  # fmt: skip
 ORDER: tuple[Title, ...] = get_args(Title)
 BY_CATEGORY: dict[str, Title] = {
@@ -38,6 +42,11 @@ BY_CATEGORY: dict[str, Title] = {
 # Diagnoses that tell of one; and habits that analyses of earlier versions call findings.
 HABITS = frozenset(["CUSTOM:alcohol-use", "ICD10CM:Z72.0", "ICD10CM:F10.20", "ICD10CM:F12.90", "ICD10CM:F17.200"])
 ALLERGY_CODES = ("ICD10CM:Z88", "ICD10CM:Z91.0", "HP:0012393")
+# What whoever examines sees, hears or feels, and what is normal: no problem, whichever it is.
+EXAMINATION = frozenset(row["concept_id"] for row in data_rows("examination.csv"))
+NOT_FOUND = "not found"  # said of a sign that was looked for
+LOST = "medicine not understood"  # stands for doses at which no medicine is found
+REGULAR_MEDICATION = "CUSTOM:regular-medication"  # "any tablets?" names none
 # What is done with a medicine says more than its status: it stands with the others, whenever it was or will be done.
 DONE: frozenset[Action] = frozenset(["taking", "started", "stopped", "changed", "advised", "reacted"])
 OF_OTHERS = frozenset(["dose", "frequency", "duration", "plan", "pain score"])  # numbers that belong to something else
@@ -83,13 +92,18 @@ Row = tuple[str, Status | None]  # of the table of concepts: which concept, in w
 
 
 def summarize(
-    concepts: Sequence[ConceptFinding], measurements: Sequence[Measurement], checks: Mapping[Row, int] = {}
+    concepts: Sequence[ConceptFinding],
+    measurements: Sequence[Measurement],
+    checks: Mapping[Row, int] = {},
+    examined: Collection[str] = EXAMINATION,
 ) -> tuple[Section, ...]:
-    """Sections in the order of `ORDER`, none of them empty; inside, what is said most often comes first.
+    """Sections in the order of `ORDER`, none of them empty; inside, what is said most often comes first, but of problems the
+    complaint: what the consultation begins with.
 
     Args:
         concepts: as `Analysis.concepts`, one row per concept and status.
         checks: as `medalign.report.ear.checks`.
+        examined: ids of concepts that an examination found.
     """
     found: dict[Title, list[Entry]] = {title: [] for title in ORDER}
     stated = {concept.concept_id for concept in concepts if concept.status == "present"}
@@ -99,22 +113,22 @@ def summarize(
         # Numbers go with the patient's own, present state; "my mother took 5 mg" is no dose of the patient.
         is_patients = concept.status == "present" or concept.concept_id not in stated and concept.status == "hypothetical"
         numbers = [m for m in measurements if m.concept_id == concept.concept_id] if is_patients else []
-        found[_section_of(concept, concept.status)].append(
+        title = _section_of(concept, concept.status, examined)
+        found[title].append(
             Entry(
                 concept.label,
                 concept.concept_id,
                 len(concept.text_evidence),
                 tuple(dict.fromkeys(map(_amount, numbers))),
                 concept.text_evidence[0],
-                done_with(concept),
+                NOT_FOUND if title == "Examination" and concept.status == "negated" else done_with(concept),
                 checks.get((concept.concept_id, concept.status)),
             )
         )
-    return tuple(
-        Section(title, tuple(sorted(entries, key=lambda e: (-e.n_mentions, e.evidence.start_s))))
-        for title, entries in found.items()
-        if entries
-    )
+    for title, entries in found.items():
+        first_s = min((e.evidence.start_s for e in entries), default=0.0) if title == "Problems" else -1.0
+        entries.sort(key=lambda e: (e.evidence.start_s > first_s >= 0, -e.n_mentions, e.evidence.start_s))
+    return tuple(Section(title, tuple(entries)) for title, entries in found.items() if entries)
 
 
 def at_a_glance(analysis: Analysis, checks: Mapping[Row, int] = {}) -> tuple[Section, ...]:
@@ -131,8 +145,40 @@ def at_a_glance(analysis: Analysis, checks: Mapping[Row, int] = {}) -> tuple[Sec
         for m in found[:1]
     )
     names = [c for c in analysis.concepts if c.category != "measurement" or c.label.lower() not in measured]
-    sections = [*summarize(names, analysis.measurements, checks), *([Section("Measured", values)] if values else [])]
-    return tuple(sorted(sections, key=lambda section: ORDER.index(section.title)))
+    sections = {s.title: s.entries for s in summarize(names, analysis.measurements, checks, _examined(analysis))}
+    if lost := without_medicine(analysis):
+        place = Evidence(lost[0].start_s, lost[0].end_s, lost[0].text)
+        entry = Entry(LOST, "", len(lost), (), place, check=checks.get((LOST, None)))
+        sections["Medicines"] = (*sections.get("Medicines", ()), entry)
+    if values:
+        sections["Measured"] = values
+    return tuple(Section(title, sections[title]) for title in ORDER if title in sections)
+
+
+def without_medicine(analysis: Analysis) -> tuple[LostMedicine, ...]:
+    """Doses at which no medicine is found, suggested or already marked as perhaps lost."""
+    named = [c for c in analysis.concepts if c.category == "medicine" and c.concept_id != REGULAR_MEDICATION]
+    places = [(e.start_s, e.words_end_s) for c in named for e in c.text_evidence]
+    places += [(c.start_s, c.end_s) for c in analysis.corrections]
+    places += [(word.start_s, word.end_s) for word in analysis.critical_words if word.kind == "medicine"]
+    return lost_medicines(analysis.transcript, places)
+
+
+def _examined(analysis: Analysis) -> frozenset[str]:
+    """What an examination found: what only it can, and what the doctor says in one breath with that: "Your mouth is dry, but
+    your tummy is soft"."""
+    places = [e for c in analysis.concepts if c.concept_id in EXAMINATION for e in c.text_evidence]
+    told = [s for s in analysis.transcript.segments if s.speaker == DOCTOR and any(_is_in(e, s) for e in places)]
+    beside = {
+        c.concept_id
+        for c in analysis.concepts
+        if c.category == "finding" and c.text_evidence and all(any(_is_in(e, s) for s in told) for e in c.text_evidence)
+    }
+    return EXAMINATION | beside
+
+
+def _is_in(evidence: Evidence, segment: Segment) -> bool:
+    return segment.start_s <= evidence.start_s < segment.end_s
 
 
 def odds(concept: ConceptFinding, corrections: Sequence[Correction] = ()) -> float:
@@ -160,14 +206,16 @@ def is_doubtful(concept: ConceptFinding) -> bool:
 
 
 def _meets(correction: Correction, places: Sequence[Evidence]) -> bool:
-    return any(correction.meets(place.start_s, place.end_s) for place in places)
+    return any(correction.meets(place.start_s, place.words_end_s) for place in places)
 
 
 def _amount(measurement: Measurement) -> str:
     return measurement.amount + CHECK * (not measurement.is_plausible)
 
 
-def _section_of(concept: ConceptFinding, status: Status) -> Title:
+def _section_of(concept: ConceptFinding, status: Status, examined: Collection[str]) -> Title:
+    if concept.concept_id in examined and status in ("present", "negated"):
+        return "Examination"
     if concept.action in DONE and status in ("present", "historical", "resolved", "hypothetical"):
         return "Medicines"
     if status != "present":

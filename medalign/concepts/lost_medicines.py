@@ -1,0 +1,141 @@
+"""Doses at which no medicine is found: the recogniser made other words of its name, "I take lives in a potent milligrams".
+
+What such a name was is not guessed at here, see `misheard`; that a medicine was said there is certain enough to be heard again.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from medalign.concepts.numbers import CARDINALS
+from medalign.concepts.tokens import Token, sentences, words_of
+from medalign.core.transcript import Transcript
+
+STRENGTHS = words_of("mg mgs milligram milligrams milligramme milligrammes mcg micrograms microgram")
+FORMS = words_of("tablet tablets capsule capsules puff puffs")  # "a tablet of ..."
+TAKES = words_of("take takes taking")
+WHO = words_of("i he she we i'm you") | words_of("am is are was been now still only also just currently already to")
+OFTEN = words_of("every once twice daily nightly")  # "I take ... every morning", "... twice a day"
+DAYS = words_of("day morning night evening bedtime")
+# What is taken and is no medicine, or is one that was named before.
+OTHERWISE = words_of(
+    "it that them this these those one ones two three both nothing anything something any none no half another more all some "
+    "medicine medicines medication medications tablet tablets pill pills dose doses care time day days off bus train car dog "
+    "kids walk walks break breaks shower showers bath baths photo photos breath breaths nap rest place advantage temperature "
+    "pressure pulse blood readings sugar"
+)
+ASKED = words_of("medicine medicines medication medications tablet tablets pills taking")  # "Do you take any medicines?"
+OWNERS = words_of("my his her the")  # "... for my heartburn"
+BEFORE, AFTER = 24, 6  # words before and after a dose among which its medicine is looked for
+NAMED, SHOWN = 6, 4  # words between "take" and "every morning", and before a dose, that may have been a name
+OF_NOTHING = words_of("yours mine his hers theirs ours those these them it the that this course what")
+EARLIER = 60  # words before a dose without a name, among which its medicine is looked for
+NO_NAME = CARDINALS | words_of(
+    "it it's its that that's to them from dose doses by or and then the a an of at on up down is was be been about around "
+    "maybe roughly just with once twice daily day week weeks month months in for so take takes taking took start started "
+    "increase reduce you your i i'm my we he she half point other each every think um uh er yeah yes no ok okay right"
+)
+
+
+@dataclass(frozen=True)
+class LostMedicine:
+    """A stretch in which a medicine was said, as far as one can tell, and none is written."""
+
+    start_s: float
+    end_s: float
+    text: str  # as the transcript has it
+    is_dose: bool  # else something is taken, regularly or for a complaint
+
+
+def lost_medicines(transcript: Transcript, medicines: Sequence[tuple[float, float]]) -> tuple[LostMedicine, ...]:
+    """Every dose, every "I take ... every morning", and every "... for my heartburn" that answers what is taken, without a
+    medicine.
+
+    Args:
+        medicines: where one is found, or suggested, start and end in seconds.
+    """
+    said = [token for sentence in sentences(transcript) for token in sentence]
+    taken = [any(start <= (token.start_s + token.end_s) / 2 <= end for start, end in medicines) for token in said]
+    doses = [at for at in range(len(said)) if _is_dose(said, at)]
+    places = [place for place in pairwise([-1, *doses]) if not _has_medicine(said, taken, doses, *place)]
+    found = [(_begins(said, at), at + 1 + SHOWN * (said[at].text in FORMS), True) for _, at in places]
+    found += [
+        (*place, False)
+        for at in range(1, len(said))
+        if (place := _taken_regularly(said, taken, at) or _answered(said, taken, at))
+    ]
+    return tuple(_lost(transcript, said, *place) for place in _apart(found))
+
+
+def _is_dose(said: Sequence[Token], at: int) -> bool:
+    following = said[at + 1].text if at + 1 < len(said) else ""
+    if said[at].text in STRENGTHS:
+        return following != "per"  # "milligrams per decilitre" is a laboratory value
+    of = said[at + 2].text if at + 2 < len(said) else ""
+    return said[at].text in FORMS and following == "of" and of not in OF_NOTHING and not said[at].pause
+
+
+def _has_medicine(said: Sequence[Token], taken: Sequence[bool], doses: Sequence[int], before: int, at: int) -> bool:
+    """Whether a medicine is found between the dose before and this one, or right behind it; or none can have been named here,
+    and one was before: "from fifty, then a hundred milligrams"."""
+    first = max(before + 1, at - BEFORE)
+    following = next((dose for dose in doses if dose > at), len(said))
+    if any(taken[first:at]) or any(taken[at : min(following, at + 1 + AFTER)]):
+        return True
+    if said[at].text in FORMS:
+        return False
+    near = said[max(first, at - SHOWN) : at]
+    may_be_name = any(token.text not in NO_NAME and not token.text[0].isdigit() for token in near)
+    return not may_be_name and any(taken[max(0, at - EARLIER) : at])
+
+
+def _begins(said: Sequence[Token], at: int) -> int:
+    """Where the words before a dose begin that may have been a name: in its sentence, after "take"."""
+    for first in range(at - 1, max(-1, at - NAMED - 1), -1):
+        if said[first].text in TAKES:
+            return first + 1
+        if said[first].pause in (".", "?"):
+            return first + 1
+    return max(0, at - SHOWN)
+
+
+def _taken_regularly(said: Sequence[Token], taken: Sequence[bool], at: int) -> tuple[int, int] | None:
+    if said[at].text not in TAKES or said[at - 1].text not in WHO:
+        return None
+    for end in range(at + 1, min(at + 2 + NAMED, len(said))):
+        text = said[end].text
+        if taken[end] or text in OTHERWISE or text in STRENGTHS | FORMS:
+            return None
+        if text in OFTEN and DAYS & {token.text for token in said[end : end + 3]} and end > at + 1:
+            return at + 1, end
+        if said[end].pause in (".", "?"):
+            return None
+    return None
+
+
+def _answered(said: Sequence[Token], taken: Sequence[bool], at: int) -> tuple[int, int] | None:
+    """The words before "for my heartburn", which answer "Do you take any medicines?"."""
+    if said[at].text != "for" or at + 1 == len(said) or said[at + 1].text not in OWNERS:
+        return None
+    first = next((n + 1 for n in range(at - 1, -1, -1) if said[n].pause in (".", "?")), 0)
+    question = [token.text for token in said[max(0, first - NAMED) : first]]
+    is_asked = first > 0 and said[first - 1].pause == "?" and ASKED & set(question) and not {"for", "allergic"} & set(question)
+    names = [n for n in range(first, at) if said[n].text not in NO_NAME]
+    if not is_asked or not names or at - first > NAMED or any(taken[first:at]) or OTHERWISE & {t.text for t in said[first:at]}:
+        return None
+    return first, at
+
+
+def _apart(places: Sequence[tuple[int, int, bool]]) -> list[tuple[int, int, bool]]:
+    """In order, each word in one of them."""
+    found: list[tuple[int, int, bool]] = []
+    for place in sorted(places):
+        if not found or place[0] >= found[-1][1]:
+            found.append(place)
+    return found
+
+
+def _lost(transcript: Transcript, said: Sequence[Token], start: int, end: int, is_dose: bool) -> LostMedicine:
+    first, last = said[start], said[min(end, len(said)) - 1]
+    text = " ".join(word.text for word in transcript.words[first.word : last.word + 1]).strip(" .,;:!?")
+    return LostMedicine(first.start_s, last.end_s, text, is_dose)
