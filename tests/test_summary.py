@@ -1,5 +1,6 @@
 """The consultation at a glance: right section, right order, nothing that isn't in the table."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -12,6 +13,7 @@ from medalign.report.summary import ORDER, at_a_glance, summarize
 from medalign.ui.views.compare_view import side_by_side
 from medalign.ui.views.concept_table import concept_table
 from medalign.ui.views.result_view import summary_view
+from medalign.ui.views.transcript_view import transcript_view
 
 
 def test_each_status_has_its_section_and_sections_keep_their_order():
@@ -162,6 +164,17 @@ def test_what_was_measured_of_the_patient_stands_in_the_glance():
     assert [s.title for s in at_a_glance(replace(full, transcript=mothers, measurements=(of_mother,)))] == [
         "Tests and procedures"
     ]
+
+
+def test_a_question_plays_until_its_answer_and_only_its_own_words_are_marked():
+    text = "Any fever? Yes, since Monday."
+    asked = Source(0.9, 0.4, (Evidence(0.4, 2.0, "fever? Yes, since Monday", 0.8),))
+    fever = replace(analysis().concepts[0], label="fever", concept_id="HP:0001945", teacher=asked)
+    full = replace(analysis(), concepts=(fever,), transcript=said(text), corrections=(), measurements=())
+    html = summary_view(full)
+    assert 'data-start="0.40" data-end="2.00"' in html and "problems, 0:00–0:02" in html
+    (mark,) = re.findall(r'<button[^>]*class="mention[^>]*>.*?</button>', transcript_view(full), re.DOTALL)
+    assert "fever?" in mark and "Yes" not in mark
 
 
 def test_the_view_plays_each_entry_and_escapes_what_was_said():
