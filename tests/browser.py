@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, Playwright
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 if TYPE_CHECKING:  # it takes seconds to import, and most tests need no page
@@ -255,6 +255,19 @@ def unfold(page: Page, *names: str) -> None:
         if "open" not in (label.get_attribute("class") or "").split():
             label.click()
         page.locator(f"#fold-{name} > button.label-wrap.open").wait_for()
+
+
+def open_form(segment: Locator) -> None:
+    """To edit a segment. Its pencil shows where the pointer is."""
+    segment.hover()
+    segment.locator("[data-edit]").click()
+
+
+def n_pressable(page: Page) -> int:
+    """How many things a reader can press, or come to with the Tab key."""
+    kinds = 'button, a[href], input, select, textarea, summary, [tabindex="0"]'
+    seen = "each => each.checkVisibility({ visibilityProperty: true })"
+    return page.evaluate(f"kinds => [...document.querySelectorAll(kinds)].filter({seen}).length", kinds)
 
 
 def acknowledge(page: Page, mode: str = "record") -> None:

@@ -18,6 +18,8 @@ from browser import (
     acknowledge,
     assert_accessible,
     assert_fits,
+    fake_server,
+    n_pressable,
     open_pane,
     open_panel,
     press_example,
@@ -38,6 +40,7 @@ from page_fixtures import FakeEngine
 from shared_page import LIVE, STORED
 
 from medalign.core.errors import MedAlignError
+from medalign.core.examples import analysis_path
 from medalign.ui.session import KEEP_S
 
 
@@ -113,8 +116,39 @@ def test_the_first_screen_has_the_answer_without_scrolling(page):
         box = page.locator(part).first.bounding_box()
         assert box["y"] >= 0 and box["y"] + box["height"] <= 900, part
     assert page.evaluate("document.documentElement.scrollHeight") <= 2 * 900
-    controls = ("button", "a[href]", "input", "select", "textarea", "summary")
-    assert page.locator(", ".join(f"{control}:visible" for control in controls)).count() <= 120
+    assert n_pressable(page) <= 120
+
+
+def test_no_example_has_more_than_120_things_to_press(tab, examples):
+    """A pencil shows itself where the pointer or the focus is, and where it plays."""
+    offers = [page_fixtures.Example(e.title, "", e.audio_path, analysis_path(e.audio_path)) for e in examples.values()]
+    with fake_server(FakeEngine(page_fixtures.analysis()), offers) as url, visit(tab, url) as page:
+        for example in offers:
+            show_example(page, example.title)
+            page.mouse.move(0, 0)
+            assert n_pressable(page) <= 120, example.title
+        assert not page.locator(".segment [data-edit]:visible").count()
+        page.locator(".segment .time").first.focus()
+        assert page.locator(".segment [data-edit]:visible").count() == 1
+        page.keyboard.press("e")
+        page.locator(".segment").first.locator(".edit-form textarea:focus").wait_for()
+
+
+def test_who_is_refused_or_cancels_goes_on_where_they_were(page, server, tmp_path):
+    broken = tmp_path / "broken.wav"
+    broken.write_bytes(b"no sound")
+    upload(page, broken)
+    page.get_by_role("button", name="Analyse").click()
+    page.locator("#alert .alert").wait_for()
+    page.wait_for_function("document.activeElement.id === 'analyse'")
+    server.engine = FakeEngine(page_fixtures.analysis(), hold_at="transcribe")
+    press_example(page, LIVE)
+    page.locator("#transcript .is-partial .segment").first.wait_for()
+    assert not page.locator("#search, #fold-concepts, #feedback").filter(visible=True).count(), "nothing is in them yet"
+    page.locator("#cancel").click()
+    page.wait_for_function("document.activeElement.matches('#status [data-again]')")
+    assert page.locator("#transcript .segment").count(), "what was written stays"
+    server.engine.let_go()
 
 
 def test_an_upload_gives_transcript_table_and_figures(page, tone):
@@ -462,7 +496,7 @@ def test_cancel_frees_the_page(page, server):
     assert "Cancelled" in page.locator("#status").inner_text(), "nothing of the old run arrives later"
     assert "Cancelled" in page.locator("#overview").inner_text() and "as soon as" not in page.locator("#overview").inner_text()
     server.engine = FakeEngine(page_fixtures.analysis())
-    page.locator("#overview").get_by_role("button", name="Analyse again").click()
+    page.locator("#status").get_by_role("button", name="Analyse again").click()
     wait_for_result(page)
     assert page.locator("#result-title[data-state=finished]").inner_text().startswith(LIVE)
 

@@ -11,6 +11,7 @@ from browser import (
     acknowledge,
     chromium,
     hearing,
+    open_form,
     press_example,
     real_server,
     stop_recording,
@@ -108,7 +109,7 @@ def test_words_are_changed_explained_and_searched_for(page, example):
     segment = page.locator(".segment", has_text="three weeks").first
     start = float(segment.get_attribute("data-start"))
     index = segment.locator("[data-edit]").get_attribute("data-edit")
-    segment.locator("[data-edit]").click()
+    open_form(segment)
     page.locator(".edit-form textarea").fill(page.locator(".edit-form textarea").input_value() + " And I have a headache.")
     page.get_by_role("button", name="Save, and read again").click()
     unfold(page, "concepts")
@@ -120,7 +121,7 @@ def test_words_are_changed_explained_and_searched_for(page, example):
     hit.wait_for(timeout=60_000)
     places = [float(b.get_attribute("data-start")) for b in page.locator("#hits .heard").all()[:2]]
     assert any(abs(place - start) <= 6 for place in places)
-    page.locator(".segment [data-edit]").nth(int(index)).click()
+    open_form(page.locator(".segment").nth(int(index)))
     page.locator(".edit-form [data-send=why]").click()
     page.locator("#words-time .heatmaplayer image").wait_for(state="attached", timeout=60_000)
     assert re.search("fits (well|less well|poorly)|does not fit", page.locator("#why").inner_text(), re.IGNORECASE)

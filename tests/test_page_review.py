@@ -12,6 +12,7 @@ from browser import (
     another_tab,
     assert_accessible,
     delete_now,
+    open_form,
     open_panel,
     press_example,
     show_example,
@@ -25,7 +26,7 @@ from browser import (
     wait_until_playing_from,
 )
 from page_fixtures import FakeEngine
-from shared_page import STORED
+from shared_page import LIVE, STORED
 
 from medalign.core.spelling import reworded
 from medalign.report.plain_summary import to_text
@@ -35,7 +36,7 @@ VISIBLE = "tr.row:visible"
 
 def test_a_changed_segment_is_read_again_and_says_what_it_was(result):
     segment = result.locator(".segment", has_text="Any")
-    segment.locator("[data-edit]").click()
+    open_form(segment)
     form = result.locator(".edit-form")
     form.locator("textarea").fill("Any sweats or shortness of breath?")
     form.get_by_role("button", name="Save").click()
@@ -48,7 +49,7 @@ def test_a_changed_segment_is_read_again_and_says_what_it_was(result):
 
 
 def test_a_speaker_is_named_everywhere(result):
-    result.locator(".segment", has_text="three weeks").locator("[data-edit]").click()
+    open_form(result.locator(".segment", has_text="three weeks"))
     form = result.locator(".edit-form")
     form.locator("input[list]").fill("Daughter")
     form.get_by_text("Everywhere this speaker is named").click()
@@ -60,7 +61,7 @@ def test_a_speaker_is_named_everywhere(result):
 
 def test_escape_leaves_the_words_alone(shown):
     before = shown.locator(".segment").nth(1).inner_text()
-    shown.locator("[data-edit]").nth(1).click()
+    open_form(shown.locator(".segment").nth(1))
     shown.locator(".edit-form textarea").fill("something else")
     shown.keyboard.press("Escape")
     assert shown.locator(".edit-form").count() == 0 and shown.locator(".segment").nth(1).inner_text() == before
@@ -103,6 +104,78 @@ def test_what_is_taken_from_a_card_is_seen_to_be_read_again_and_the_cards_follow
     assert store.table("ratings")["concept_id"].tolist() == ["HPO:HP:0002094"]
 
 
+def test_a_name_is_written_as_the_button_says_it(page, server):
+    """It was offered in American wording, and written in British."""
+    full = page_fixtures.analysis()
+    server.engine = FakeEngine(replace(full, corrections=(replace(full.corrections[0], name="salbutamol"),)))
+    show_example(page, LIVE)
+    page.locator("#wording").click()
+    page.get_by_role("button", name="Write albuterol into the transcript").click()
+    page.locator(".segment", has_text="a fever on albuterol.").wait_for()
+    page.wait_for_function("document.activeElement.matches('.ear .play')")  # the place that comes next
+    page.locator("#wording", has_text="Wording: US").click()
+    page.locator("#wording", has_text="Wording: UK").wait_for()
+
+
+def test_what_is_typed_outlasts_whatever_is_done_beside_it(result):
+    """The transcript is written anew by another wording and by another segment's words."""
+    first, second = (result.locator(".segment", has_text=words) for words in ("three weeks", "Any fever"))
+    open_form(first)
+    first.locator("textarea").fill("I have had a cough for two weeks.")
+    open_form(second)
+    assert result.locator(".edit-form").count() == 2
+    second.locator("textarea").fill("Any sweats?")
+    result.locator("#wording").click()
+    result.locator("#overview .entry", has_text="Dyspnea").wait_for()
+    assert [form.input_value() for form in result.locator(".edit-form textarea").all()] == [
+        "I have had a cough for two weeks.", "Any sweats?",
+    ]  # fmt: skip
+    second.get_by_role("button", name="Save").click()
+    result.locator(".badge", has_text="edited").wait_for()
+    (form,) = result.locator(".edit-form").all()
+    assert form.locator("textarea").input_value() == "I have had a cough for two weeks."
+    form.get_by_role("button", name="Save").click()
+    result.locator(".segment", has_text="two weeks").locator(".badge").wait_for()
+    assert not result.locator(".edit-form").count()
+    result.locator("#wording").click()
+    result.locator("#overview .entry", has_text="Dyspnoea").wait_for()
+
+
+def test_what_is_typed_into_a_card_stays_until_it_is_changed_or_given_up(result):
+    result.locator(".mention", has_text="shortness").first.click()
+    line = result.locator("#card input")
+    line.fill("short breaths")
+    result.locator("#wording").click()
+    result.get_by_role("dialog", name="Dyspnea").wait_for()
+    assert line.input_value() == "short breaths" and line.evaluate("line => line === document.activeElement")
+    result.locator(".mention", has_text="cough").first.click()
+    assert result.locator("#card").get_by_text("Not saved yet").is_visible() and line.input_value() == "short breaths"
+    result.locator("#wording").click()
+    result.get_by_role("dialog", name="Dyspnoea").wait_for()
+    result.locator("#card").get_by_role("button", name="Edit segment").click()
+    assert result.locator(".edit-form textarea").input_value() == "Any fever or short breaths?"
+    result.keyboard.press("Escape")
+    assert not result.locator(".edit-form, #card").count()
+
+
+def test_paper_is_white_though_the_page_is_dark(tab, server):
+    with visit(tab, f"{server.url}/?__theme=dark") as page:
+        show_example(page, STORED)
+        looks = """() => { const { backgroundColor } = getComputedStyle(document.body);
+            const { color } = getComputedStyle(document.querySelector("#result-title"));
+            const canvas = document.querySelector("#strip canvas"), { width, height } = canvas;
+            const pixels = new Uint32Array(canvas.getContext("2d").getImageData(0, 0, width, height).data.buffer);
+            return [backgroundColor, color, pixels.filter(pixel => pixel === 0xff2c2016).length > 50]; }"""
+        night = page.evaluate(looks)
+        page.emulate_media(media="print")
+        page.wait_for_function("!document.body.classList.contains('dark')")
+        assert page.evaluate(looks) == ["rgb(255, 255, 255)", "rgb(22, 32, 44)", True], "the picture has dark ink as well"
+        assert page.locator("#findings").evaluate("part => getComputedStyle(part).display") == "block", "flex boxes are cut off"
+        page.emulate_media(media="screen")
+        page.wait_for_function("document.body.classList.contains('dark')")
+        assert page.evaluate(looks) == night and not night[2]
+
+
 def test_what_plays_and_what_is_ticked_is_seen(shown):
     """A stretch that has ended leaves its own row lit, words that are heard can be read, and a form is no row to play."""
     doubtful = shown.locator(".word", has_text="Monday.")
@@ -110,7 +183,7 @@ def test_what_plays_and_what_is_ticked_is_seen(shown):
         word.classList.remove("is-heard"); return [color, backgroundColor]; }"""
     assert doubtful.evaluate(looks) == shown.locator(".word", has_text="asthma").evaluate(looks), "no band of a doubt"
     assert {box.evaluate("box => getComputedStyle(box).appearance") for box in shown.locator(".filter input").all()} == {"auto"}
-    shown.locator("[data-edit]").nth(1).click()
+    open_form(shown.locator(".segment").nth(1))
     shown.locator(".edit-form textarea").click()
     assert shown.evaluate("window.seeks.length") == 0, "typing plays nothing"
     shown.keyboard.press("Escape")
@@ -141,7 +214,7 @@ def test_what_plays_and_what_is_ticked_is_seen(shown):
 def test_who_leaves_with_words_that_are_not_kept_is_asked(result):
     asks = """() => { const leaving = new Event("beforeunload", { cancelable: true });
         window.dispatchEvent(leaving); return leaving.defaultPrevented; }"""
-    result.locator("[data-edit]").first.click()
+    open_form(result.locator(".segment").first)
     assert not result.evaluate(asks)
     result.locator(".edit-form textarea").fill("Good day.")
     assert result.evaluate(asks), "typed, and not saved"
@@ -156,7 +229,7 @@ def test_who_leaves_with_words_that_are_not_kept_is_asked(result):
         take_home(result, "JSON")
     assert not result.evaluate(asks)
     result.get_by_role("button", name="Write amoxicillin").wait_for(state="detached")
-    result.locator(".segment", has_text="three weeks").locator("[data-edit]").click()
+    open_form(result.locator(".segment", has_text="three weeks"))
     result.locator(".edit-form textarea").fill("I have had a cough for two weeks.")
     result.get_by_role("button", name="Save, and read again").click()
     result.locator(".segment", has_text="two weeks").wait_for()
@@ -164,7 +237,7 @@ def test_who_leaves_with_words_that_are_not_kept_is_asked(result):
     press_example(result, STORED)
     question = result.get_by_role("dialog", name="Replace the result on the page?")
     assert "not exported" in question.inner_text() and "typed" not in question.inner_text()
-    question.get_by_role("button", name="Keep it").click()
+    question.get_by_role("button", name="Keep this result").click()
     assert result.evaluate("document.activeElement.matches('.example')") and not question.count()
     assert result.locator(".segment", has_text="two weeks").count() and not result.locator("[data-old]").count()
     for _ in range(2):
@@ -172,7 +245,7 @@ def test_who_leaves_with_words_that_are_not_kept_is_asked(result):
         result.locator("#status", has_text="As it was before").wait_for()
     result.locator(".original").wait_for(state="detached")
     assert not result.evaluate(asks), "all of it is taken back"
-    result.locator("[data-edit]").first.click()
+    open_form(result.locator(".segment").first)
     result.locator(".edit-form textarea").fill("Good day.")
     press_example(result, STORED)
     assert "typed" in question.inner_text()
@@ -406,7 +479,9 @@ def test_a_missing_concept_is_marked_by_its_words(result, store):
     result.get_by_role("button", name="Take the place from the page").click()
     said = "document.querySelector('#missing-text textarea, #missing-text input').value"
     result.wait_for_function(f"{said}.startsWith('keeps me awake')")
-    result.locator("#missing-label").get_by_role("textbox").fill("Insomnia")
+    result.locator("#answer-added", has_text="The place is 0:0").wait_for()
+    result.wait_for_function("document.activeElement.closest('#missing-label')")
+    result.keyboard.type("Insomnia")
     result.locator("#missing-add").click()
     result.locator("#ratings", has_text="Insomnia").wait_for()
     row = store.table("ratings").set_index("label").loc["Insomnia"]
@@ -546,7 +621,7 @@ def test_no_accessibility_rule_is_broken_by_the_new_parts(result):
     rate(result, "Cough", "correct")
     result.locator(".segment").nth(1).locator("[data-send=why]").click()
     result.locator("#words-time .heatmaplayer image").wait_for(state="attached")
-    result.locator("[data-edit]").nth(2).click()
+    open_form(result.locator(".segment").nth(2))
     for part in ("more", "missing", "whole"):
         result.locator(f"#{part}").get_by_role("button").first.click()
     assert_accessible(result, "best-practice")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import page_fixtures
 import pytest
-from browser import FOLDS, ask_to_compare, unfold, upload, wait_for_result, wait_until_votes_are_open, watched_page
+from browser import FOLDS, ask_to_compare, open_form, unfold, upload, wait_for_result, wait_until_votes_are_open, watched_page
 from browser import delete_now as press_delete
 from browser import take_home as press_export
 from page_fixtures import FakeEngine
@@ -105,7 +105,7 @@ def analyse(both: tuple[Reader, Reader], engine: TwoConsultations) -> None:
 def correct(both: tuple[Reader, Reader]) -> None:
     """One line of the transcript, in different ways."""
     for reader in both:
-        reader.page.locator(".segment", has_text="Any fever").locator("[data-edit]").click()
+        open_form(reader.page.locator(".segment", has_text="Any fever"))
         reader.page.locator(".edit-form textarea").fill(f"Any {reader.word} or shortness of breath?")
     for reader in both:
         reader.page.locator(".edit-form").get_by_role("button", name="Save").click()

@@ -30,8 +30,8 @@ from medalign.ui.tabs import compare_tab, feedback_panel
 from medalign.ui.tabs.analyse_tab import AnalyseTab
 from medalign.ui.tabs.own_recording import Example
 from medalign.ui.tabs.results_tab import ResultsTab
+from medalign.ui.tabs.stored_pair import stored_pair
 from medalign.ui.views import status_view
-from medalign.ui.views.pair_view import pair_view
 from medalign.ui.wiring import OWN_QUEUE, html
 
 STATIC = Path(__file__).parent / "static"
@@ -72,7 +72,7 @@ def build_app(
                     feedback_panel.switched_off()
             with gr.Tab("Compare", id="compare"):
                 if shown := pair(examples):
-                    html(pair_view(shown))
+                    stored_pair(shown)
                 if comparing is not None:
                     page.unload(compare_tab.CompareTab(comparing, models.analyses, store, session, presses).left)
                 else:

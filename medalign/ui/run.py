@@ -27,7 +27,7 @@ from medalign.ui.model_queue import Ahead, Place
 from medalign.ui.session import Session
 from medalign.ui.update import PageUpdate
 from medalign.ui.views import alignment_view, status_view, why_view
-from medalign.ui.views.concept_table import WAITING, concept_table, preview_concepts
+from medalign.ui.views.concept_table import NO_WORDS, WAITING, concept_table, preview_concepts
 from medalign.ui.views.markup import Markup
 from medalign.ui.views.result_view import details_view, measurements_view, summary_view
 from medalign.ui.views.strip_view import ear, strip
@@ -174,7 +174,7 @@ def answer(analysis: Analysis, peaks: bytes) -> dict[str, object]:
         "progress": "",
         "alert": "",
         "strip": strip(peaks, analysis.recording.duration_s, analysis, found),
-        "overview": ear(found, analysis.alignment) + summary_view(analysis, in_doubt),
+        "overview": ear(found, analysis.alignment) + summary_view(analysis, in_doubt) if spoken or found else NO_WORDS,
         "table": concept_table(analysis, in_doubt),
         "numbers": measurements_view(
             analysis.measurements, number_senses(analysis.transcript, analysis.measurements), analysis.concepts

@@ -64,7 +64,7 @@ def pair(examples: Sequence[Example]) -> Pair | None:
         except (DataError, OSError) as error:
             log.warning("the page can't show what the alignment adds to %s: %s", example.title, error)
             continue
-        return Pair(example.title, _peaks(example.audio_path), aligned, unaligned)
+        return Pair(example.title, example.audio_path, _peaks(example.audio_path), aligned, unaligned)
     return None
 
 

@@ -1,8 +1,12 @@
-/* A card beside a mention or a doubtful word: what is known about it, and what can be done about its words. */
+/* A card beside a mention or a doubtful word: what is known about it, and what can be done about its words. Once something was
+   typed into it, it stays until that is changed or given up: presses elsewhere say so, and a transcript that is written anew gets
+   it back. */
 (() => {
   "use strict";
   const DOUBTFUL = ".word:is(.unclear, .less-clear, [data-note])", MARKED = `#transcript :is(.mention, ${DOUBTFUL})`;
   let card = null, opener = null, stood = null; // what the transcript said when the card was opened
+  let at = null, result = null; // the second of its first word, and the result that it was opened on
+  const resultShown = () => document.querySelector("#result-title")?.dataset.name;
   const make = (tag, properties = {}, data = {}) => {
     const element = Object.assign(document.createElement(tag), properties);
     Object.assign(element.dataset, data);
@@ -21,11 +25,20 @@
   const knownOf = (anchor) => document.querySelector(`#transcript [data-card="${anchor.dataset.mention}"]`);
   const standing = () => `${knownOf(opener)?.textContent} ${wordsOf(opener).map((word) => word.textContent)}`;
 
-  function open(anchor) {
+  const lineOf = () => card?.querySelector(".card-change input");
+  const isTyped = () => card && lineOf().value !== lineOf().dataset.was;
+  const remind = () => {
+    card.querySelector(".unsaved").hidden = false;
+    lineOf().focus();
+  };
+
+  function open(anchor, typed = null) {
     close();
     opener = anchor;
     stood = standing();
-    const words = wordsOf(anchor), segment = anchor.closest(".segment"), written = words.map((word) => word.textContent).join(" ");
+    const words = wordsOf(anchor), segment = anchor.closest(".segment");
+    [at, result] = [words[0].dataset.start, resultShown()];
+    const written = words.map((word) => word.textContent).join(" ");
     card = make("div", { id: "card", tabIndex: -1 });
     card.setAttribute("role", "dialog");
     card.setAttribute("aria-labelledby", "card-title");
@@ -38,11 +51,13 @@
     card.querySelector(".card-head").append(shut());
     const notes = new Set(words.map((word) => word.dataset.note ?? (anchor.matches(".word") ? word.title : "")).filter(Boolean));
     card.append(...[...notes].map((note) => make("p", { className: "note", textContent: note })), change(segment, words, written), tools(segment, words));
-    document.querySelector(".gradio-container .contain").append(card);
+    document.querySelector("#result").append(card); // a tab that is closed hides it
     if (anchor.matches("button")) anchor.setAttribute("aria-expanded", "true");
+    if (typed !== null) lineOf().value = typed;
     place();
-    card?.focus({ preventScroll: true });
-    if (card) uncover();
+    if (!card) return;
+    (typed === null ? card : lineOf()).focus({ preventScroll: true });
+    uncover();
   }
 
   function close(focus = false) {
@@ -63,6 +78,9 @@
     const label = make("label", { textContent: "Written " });
     label.append(input);
     form.append(label, make("button", { type: "submit", className: "tool", textContent: "Change" }));
+    const unsaved = make("p", { className: "unsaved", textContent: "Not saved yet. Press Change, or Escape to leave it as it was.", hidden: true });
+    unsaved.setAttribute("role", "status");
+    form.append(unsaved);
     const suggested = words.find((word) => word.dataset.name);
     if (suggested?.dataset.accept) form.prepend(make("button", { type: "button", className: "tool primary", textContent: `✓ ${suggested.dataset.name}` }, { send: "accept", index: suggested.dataset.accept }));
     else if (suggested) {
@@ -78,13 +96,18 @@
   }
 
   /* The segment's text with other words in the place of some. Punctuation at their end stays. */
-  function save(segment, words, instead) {
+  function textWith(segment, words, instead) {
     const all = [...segment.querySelectorAll(".word")], textOf = (some) => some.map((word) => word.textContent).join(" ");
     const end = /[.,;:!?]$/.test(instead) || !instead ? "" : words.at(-1).textContent.match(/[.,;:!?]*$/)[0];
     const before = all.slice(0, all.indexOf(words[0])), after = all.slice(all.indexOf(words.at(-1)) + 1);
-    const text = [textOf(before), instead + end, textOf(after)].filter(Boolean).join(" "), isSame = text === textOf(all);
-    close(isSame);
-    if (!isSame) window.medalignSave(segment, { text });
+    const text = [textOf(before), instead + end, textOf(after)].filter(Boolean).join(" ");
+    return text === textOf(all) ? null : text;
+  }
+
+  function save(segment, words, instead) {
+    const text = textWith(segment, words, instead);
+    close(text === null);
+    if (text !== null) window.medalignSave(segment, { text });
   }
 
   function tools(segment, words) {
@@ -92,8 +115,9 @@
     const play = make("button", { type: "button", className: "play", textContent: "▶ Hear it" }, { start: words[0].dataset.start, end: String(Math.max(Number(opener.dataset.end ?? 0), Number(words[0].dataset.start) + 1.5)) });
     const whole = make("button", { type: "button", className: "tool", textContent: "✎ Edit segment" });
     whole.addEventListener("click", () => {
+      const text = isTyped() ? textWith(segment, words, lineOf().value.trim()) : null;
       close();
-      edit.click();
+      window.medalignEdit(segment, text);
     });
     const why = make("button", { type: "button", className: "tool", textContent: "Why this fit?", title: "Which words the sound speaks for and against" }, { send: "why", index: edit.dataset.edit });
     row.append(play, whole, why);
@@ -110,9 +134,11 @@
   /* Under what was pressed, or above it where there is no room below. */
   function place() {
     const box = opener.getClientRects()[0], list = opener.closest(".segments").getBoundingClientRect();
-    if (!box || box.bottom < list.top || box.top > list.bottom) return close(card.contains(document.activeElement));
+    if (!isTyped() && (!box || box.bottom < list.top || box.top > list.bottom)) return close(card.contains(document.activeElement));
+    if (!box) return;
     const below = box.bottom + 6, above = box.top - card.offsetHeight - 6;
-    card.style.top = `${below + card.offsetHeight < innerHeight || above < 0 ? below : above}px`;
+    const top = below + card.offsetHeight < innerHeight || above < 0 ? below : above;
+    card.style.top = `${isTyped() ? Math.max(8, Math.min(top, innerHeight - card.offsetHeight - 8)) : top}px`; // its words may be out of sight
     card.style.left = `${Math.max(8, Math.min(box.left, innerWidth - card.offsetWidth - 8))}px`;
   }
   /* A phone has the card at its foot, where it may lie on what was pressed. */
@@ -124,13 +150,21 @@
 
   /* Read again: a card of what was said before would change, or rate, what is no longer there. */
   new MutationObserver(() => {
-    if (card && (!opener.isConnected || stood !== standing())) close();
+    if (!card || (opener.isConnected && stood === standing())) return;
+    const typed = isTyped() && result === resultShown() ? lineOf().value : null;
+    if (typed === null) return close();
+    const word = wordAt(at);
+    if (word) open(markedAt(word) ?? word, typed);
   }).observe(document.documentElement, { childList: true, characterData: true, subtree: true });
 
   /* From the list to the words: a word's card, or the form of the segment. On a phone the transcript is a part of its own. */
-  function goTo({ at, segment }) {
+  function wordAt(second) {
     const words = [...document.querySelectorAll("#transcript .word")];
-    const word = words.findLast((word) => Number(word.dataset.start) <= Number(at) + 0.01) ?? words[0];
+    return words.findLast((word) => Number(word.dataset.start) <= Number(second) + 0.01) ?? words[0];
+  }
+
+  function goTo({ at, segment }) {
+    const word = wordAt(at);
     if (!word) return;
     close();
     document.querySelector("[data-open=transcript]")?.click();
@@ -138,17 +172,17 @@
     list.scrollTop = segmentThere.offsetTop - 8; // the list's own box first, the page only if it must
     word.scrollIntoView({ block: "nearest" });
     if (segment === undefined) open(markedAt(word) ?? word);
-    else segmentThere.querySelector("[data-edit]").click();
+    else window.medalignEdit(segmentThere);
   }
 
   document.addEventListener("click", (event) => {
-    const button = event.target.closest?.("[data-at]");
-    if (button) return goTo(button.dataset);
+    const button = event.target.closest?.("[data-at]"), anchor = markedAt(event.target);
     if (card?.contains(event.target)) {
       if (event.target.closest("[data-send]:not(.rating)")) close(); // it has been sent
       return;
     }
-    const anchor = markedAt(event.target);
+    if (isTyped()) return anchor || button || event.target.closest("#transcript") ? remind() : undefined;
+    if (button) return goTo(button.dataset);
     if (card && anchor === opener) return close();
     close();
     if (anchor && (anchor.matches("button") || getSelection().isCollapsed)) open(anchor);
@@ -176,6 +210,7 @@
 
   function next(step) {
     const all = marked(), other = all[all.indexOf(opener) + step];
+    if (isTyped()) return remind();
     if (!other) return;
     other.scrollIntoView({ block: "nearest" });
     open(other);

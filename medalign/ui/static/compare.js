@@ -48,7 +48,7 @@
   function arrive() {
     const found = waitsFor && document.querySelector(waitsFor);
     if (!found || "gone" in found.dataset) return;
-    if (waitsFor === "#reveal") found.focus({ preventScroll: true });
+    if (waitsFor === "#reveal" || document.activeElement === document.body) found.focus({ preventScroll: true });
     waitsFor = null;
     const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
     document.querySelector("#compare-status").scrollIntoView({ block: "start", behavior: calm ? "auto" : "smooth" });

@@ -62,7 +62,7 @@
   document.addEventListener("click", (event) => {
     if (!event.target.closest?.("#analyse, .example")) return;
     waiting = true;
-    one("#result-title")?.setAttribute("data-old", "");
+    for (const old of document.querySelectorAll("#result-title, #alert .alert")) old.setAttribute("data-old", "");
   }, true);
 
   /* What was cancelled can be begun again where it says so. */
@@ -71,6 +71,37 @@
     begun = event.target.closest?.("#analyse, .example") ?? begun;
     if (event.target.closest?.("[data-again]")) begun?.click();
   }, true);
+
+  /* What is pressed and then goes, or is locked, hands the focus on to the first of these that can have it. */
+  const NEXT = {
+    "#cancel": ["[data-again]", "#result-title"], "#compare-cancel": ["#compare-go"], "[data-send=delete]": [".example"],
+    "[data-send=unedit]": ["[data-send=unedit]", "#result-title"], "[data-send=close-search]": ["#phrase :is(textarea, input)"],
+  };
+  const HAND_ON_MS = 15_000;
+  function handOn(pressed, selectors) {
+    const until = performance.now() + HAND_ON_MS;
+    const timer = setInterval(() => {
+      const { activeElement } = document, isLost = activeElement === document.body;
+      if (isLost) selectors.some((selector) => (one(selector)?.focus({ preventScroll: true }), document.activeElement !== document.body));
+      if (document.activeElement !== document.body && (isLost || activeElement !== pressed)) clearInterval(timer);
+      if (performance.now() > until) clearInterval(timer);
+    }, 100);
+  }
+  document.addEventListener("click", (event) => {
+    for (const [place, selectors] of Object.entries(NEXT)) {
+      const pressed = event.target.closest?.(place);
+      if (pressed) handOn(pressed, selectors);
+    }
+  }, true);
+
+  /* A run that brought nothing but a sentence: that is seen, and one goes on where one began. */
+  function refused() {
+    const alert = one("#alert .alert:not([data-old])");
+    if (!waiting || !alert) return;
+    waiting = false;
+    alert.scrollIntoView({ block: "nearest" });
+    if (begun) handOn(begun, [begun.id ? `#${begun.id}` : ".example[aria-current]", "#analyse", ".example"]);
+  }
 
   function arrive() {
     const heading = one("#result-title:not([data-old])");
@@ -120,7 +151,9 @@
 
   /* Which example is shown. */
   function mark() {
-    const shown = one("#result-title")?.dataset.example;
+    const heading = one("#result-title"), shown = heading?.dataset.example, compared = one("#compared-recording");
+    const name = heading ? ` (${heading.firstChild.textContent.trim()})` : "";
+    if (compared && compared.textContent !== name) compared.textContent = name;
     for (const button of document.querySelectorAll(".example")) {
       const is = button.textContent.trim() === shown;
       if (is !== button.hasAttribute("aria-current")) is ? button.setAttribute("aria-current", "true") : button.removeAttribute("aria-current");
@@ -135,6 +168,7 @@
   new MutationObserver(() => {
     if (one("#result:not([data-pane])")) open("ear");
     arrive();
+    refused();
     mark();
     word(kept());
     const work = one("#work");

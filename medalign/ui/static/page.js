@@ -8,8 +8,10 @@
     const button = event.target.closest?.("[data-send], [data-edit], [data-print], [data-copy], [data-step]");
     if (!button) return;
     if (button.dataset.send === "accept") tell(button);
-    if (button.dataset.send) send(button.dataset.send, { ...button.dataset, ...context(button) });
-    else if (button.dataset.edit) openForm(button);
+    if (button.dataset.send) {
+      send(button.dataset.send, { ...button.dataset, ...context(button) });
+      if (button.dataset.send === "missing") document.querySelector("#missing-label :is(textarea, input)")?.focus(); // ends the selection
+    } else if (button.dataset.edit) openForm(button.closest(".segment"));
     else if (button.dataset.print) print(button.dataset.print);
     else if (button.dataset.copy) copy(button);
     else step(Number(button.dataset.step));
@@ -43,69 +45,108 @@
     if (event.target.matches?.("[data-filter], .disagreement-first")) filter();
   });
 
-  /* A form in the place of a segment's words. Escape or Cancel puts the words back. */
-  let returnTo = null; // index of the segment that gets the focus once the new transcript is there
-  function openForm(button) {
-    closeForm();
-    const segment = button.closest(".segment");
+  /* A form in the place of a segment's words. Escape or Cancel puts the words back. One in which something was typed stays
+     until then: while others are opened, and through every new writing of the transcript. */
+  let returnTo = null; // gives the focus to where the reader goes on, once the new transcript is there
+  let leftAt = null; // what had it at the press; Gradio may make another button of it
+  const goBack = (there) => ([returnTo, leftAt] = [there, document.activeElement]);
+  let forms = []; // that are open
+  let typedIn = null; // the field of a form that has the focus, or had it when its form was taken away
+  const fieldsOf = (form) => [...form.querySelectorAll("textarea, input[list]")];
+  const isTouched = (form) => fieldsOf(form).some((field) => field.value !== field.dataset.was);
+  const resultShown = () => document.querySelector("#result-title")?.dataset.name;
+  const segmentAt = (index) => document.querySelector(`#transcript [data-edit="${index}"]`)?.closest(".segment");
+
+  function openForm(segment, text = null) {
+    for (const form of forms.filter((form) => !isTouched(form))) closeForm(form);
+    const button = segment.querySelector("[data-edit]"), there = segment.querySelector(".edit-form");
+    if (there) return there.querySelector("textarea").focus();
     const words = [...segment.querySelectorAll(".word, .said")].map((word) => word.textContent).join(" ");
     const form = document.createElement("form");
     form.className = "edit-form";
+    Object.assign(form.dataset, { index: button.dataset.edit, of: resultShown() });
     form.innerHTML = `<label>Words <textarea rows="3" maxlength="2000"></textarea></label>
       <label>Speaker <input list="speakers" maxlength="40"></label>
       <label class="filter"><input type="checkbox"> Everywhere this speaker is named</label>
       <div><button type="submit" class="tool primary">Save, and read again</button>
       <button type="button" class="tool cancel-edit">Cancel</button>
       <button type="button" class="tool" data-send="why" data-index="${button.dataset.edit}">Why do sound and words fit?</button></div>`;
-    const [text, speaker, everywhere] = form.querySelectorAll("textarea, input");
-    text.value = words;
+    const [said, speaker, everywhere] = form.querySelectorAll("textarea, input");
+    said.value = words;
     speaker.value = button.dataset.speaker;
-    for (const field of [text, speaker]) field.dataset.was = field.value;
+    for (const field of [said, speaker]) field.dataset.was = field.value;
+    said.value = text ?? words;
     form.addEventListener("submit", (event) => {
       event.preventDefault();
-      if (text.value.trim() === words && speaker.value.trim() === button.dataset.speaker) return closeForm(true);
+      if (said.value.trim() === words && speaker.value.trim() === button.dataset.speaker) return closeForm(form, true);
+      form.dataset.sent = "";
       form.querySelector("[type=submit]").disabled = true;
-      save(segment, { text: text.value, speaker: speaker.value, everywhere: everywhere.checked ? "yes" : "no" });
+      save(form.closest(".segment"), { text: said.value, speaker: speaker.value, everywhere: everywhere.checked ? "yes" : "no" });
     });
     form.addEventListener("keydown", (event) => {
       event.stopPropagation(); // typing is no shortcut
-      if (event.key === "Escape") closeForm(true);
+      if (event.key === "Escape") closeForm(form, true);
     });
-    segment.classList.add("is-edited-now");
+    form.addEventListener("focusin", (event) => (typedIn = event.target));
+    form.querySelector(".cancel-edit").addEventListener("click", () => closeForm(form, true));
+    forms.push(form);
     segment.append(form);
-    text.focus();
+    said.focus();
   }
+  window.medalignEdit = openForm;
+
+  /* The transcript was written anew: forms go back to their segments. One that was saved is done with. */
+  function restore() {
+    for (const form of forms) {
+      const segment = segmentAt(form.dataset.index);
+      if (form.isConnected && form.parentElement === segment) continue;
+      if ("sent" in form.dataset || (resultShown() && resultShown() !== form.dataset.of)) forms = forms.filter((other) => other !== form);
+      else if (segment) {
+        segment.append(form);
+        if (form.contains(typedIn) && isFree()) typedIn.focus({ preventScroll: true });
+      }
+    }
+  }
+  const isFree = () => [null, document.body].includes(document.activeElement);
 
   /* Other words, or another speaker, for a segment; the transcript says that it is being read again. */
   function save(segment, changed) {
     const { edit, speaker } = segment.querySelector("[data-edit]").dataset;
-    returnTo = Number(edit);
+    goBack(() => segmentAt(edit)?.querySelector(".time").focus());
     isTaken = false;
+    document.querySelectorAll("#alert .alert").forEach((alert) => alert.setAttribute("data-old", "")); // of an earlier press
     mark(segment.querySelector("p"));
     send("edit", { index: edit, speaker, everywhere: "no", ...changed });
   }
   const mark = (place) => place?.append(Object.assign(document.createElement("span"), { className: "reread", textContent: "Reading again …" }));
 
-  /* A suggestion that is taken: its segment says so, and its place in the list. From a card one goes back to the segment. */
+  /* A suggestion that is taken: its segment says so, and its place in the list. From a card one goes back to the segment, from
+     the list on to the place that comes next. */
   function tell(button) {
     const segment = document.querySelector(`#transcript .word[data-accept="${button.dataset.index}"]`)?.closest(".segment");
-    if (segment && button.closest("#card")) returnTo = Number(segment.querySelector("[data-edit]").dataset.edit);
+    const { edit } = segment?.querySelector("[data-edit]").dataset ?? {}, place = button.closest(".ear li");
+    const nth = place && [...place.parentElement.children].indexOf(place);
+    if (button.closest("#card")) goBack(() => segmentAt(edit)?.querySelector(".time").focus());
+    else if (place) goBack(() => placeAt(nth)?.focus());
+    document.querySelectorAll("#alert .alert").forEach((alert) => alert.setAttribute("data-old", ""));
     mark(segment?.querySelector("p"));
     mark(document.querySelector(`.ear [data-send=accept][data-index="${button.dataset.index}"]`)?.closest("li").querySelector(".reason"));
   }
   window.medalignSave = save;
 
-  function closeForm(focus = false) {
-    const form = document.querySelector(".edit-form");
-    if (!form) return;
-    const segment = form.closest(".segment");
-    segment.classList.remove("is-edited-now");
-    form.remove();
-    if (focus) segment.querySelector("[data-edit]").focus();
+  /* The place of a number in the list of what should be heard again, or the last one; without any, the list's heading. */
+  function placeAt(nth) {
+    const places = [...document.querySelectorAll(".ear li .play")], title = document.querySelector("#ear-title");
+    title?.setAttribute("tabindex", "-1");
+    return places[Math.min(nth, places.length - 1)] ?? title;
   }
-  document.addEventListener("click", (event) => {
-    if (event.target.matches?.(".cancel-edit")) closeForm(true);
-  });
+
+  function closeForm(form, focus = false) {
+    const segment = form.closest(".segment");
+    forms = forms.filter((other) => other !== form);
+    form.remove();
+    if (focus) segment?.querySelector(".time").focus(); // the pencil shows itself there
+  }
 
   /* Who leaves, or has another result shown, with work that would go with the page or with the result on it, is asked. */
   let isTaken = true;
@@ -113,7 +154,7 @@
     if (event.target.closest?.("[data-copy], [data-print], .download")) isTaken = true;
     if (event.target.closest?.("[data-send=accept]")) isTaken = false;
   }, true);
-  const isTyped = () => [...document.querySelectorAll(".edit-form textarea, .edit-form input[list], #card input")].some((field) => field.value !== field.dataset.was);
+  const isTyped = () => forms.some(isTouched) || [...document.querySelectorAll("#card input")].some((field) => field.value !== field.dataset.was);
   const isChanged = () => !isTaken && document.querySelector("#transcript :is(.original, .reread)"); // what is undone is no change
   const isRated = () => document.querySelector("#result-title[data-own]") && document.querySelector(".rating[aria-pressed=true]");
   addEventListener("beforeunload", (event) => {
@@ -139,7 +180,7 @@
     const dialog = Object.assign(document.createElement("dialog"), { id: "replace" });
     dialog.setAttribute("aria-labelledby", "replace-title");
     dialog.innerHTML = `<h2 id="replace-title">Replace the result on the page?</h2>${lost.map((words) => `<p>${words}</p>`).join("")}
-      <p><button type="button" class="tool primary" autofocus>Keep it</button> <button type="button" class="tool danger">Replace it</button></p>`;
+      <p><button type="button" class="tool primary" autofocus>Keep this result</button> <button type="button" class="tool danger">Replace it</button></p>`;
     const [keep, replace] = dialog.querySelectorAll("button");
     keep.addEventListener("click", () => dialog.close());
     replace.addEventListener("click", () => {
@@ -210,13 +251,23 @@
 
   /* After the server has answered: focus where the reader was, and the ratings that are stored. */
   new MutationObserver(() => {
-    if (document.querySelector("#alert .alert")) document.querySelectorAll(".reread").forEach((told) => told.remove());
-    if (returnTo !== null && !document.querySelector(".edit-form, .reread")) {
-      document.querySelectorAll("#transcript .segment .time")[returnTo]?.focus();
+    if (document.querySelector("#alert .alert:not([data-old])")) refused();
+    restore();
+    if (returnTo !== null && !document.querySelector("#transcript .reread, .ear .reread, .edit-form[data-sent]")) {
+      if (isFree() || document.activeElement === leftAt) returnTo(); // who went elsewhere meanwhile stays there
       returnTo = null;
     }
     showRatings();
   }).observe(document.documentElement, { childList: true, subtree: true });
+
+  /* What was sent was not taken: it can be sent again. */
+  function refused() {
+    document.querySelectorAll(".reread").forEach((told) => told.remove());
+    for (const form of document.querySelectorAll(".edit-form[data-sent]")) {
+      delete form.dataset.sent;
+      form.querySelector("[type=submit]").disabled = false;
+    }
+  }
 
   /* Beside the buttons that were pressed: that it is stored, or why it is not. */
   let pressed = null; // which concept, with which status

@@ -1,13 +1,17 @@
 /* Press anything that carries data-start and the recording plays from there, up to data-end where one is given.
-   One listener on the document serves every table, transcript and figure, also those that arrive later. */
+   One listener on the document serves every table, transcript and figure, also those that arrive later.
+   There are two recordings: the result's, and that of the stored pair in the second tab. One plays at a time. */
 (() => {
   "use strict";
   const NEAR_S = 0.05;
-  let stopAt = null; // seconds; null: play on
-  let ended = null; // where the stretch that was asked for ended; the player itself stops a little later, perhaps in the next row
+  let asked = null; // the player of the stretch that was asked for
+  let stopAt = null; // seconds, in that player; null: play on
+  let ended = null; // where that stretch ended; the player itself stops a little later, perhaps in the next row
   let pressed = null; // the element whose stretch is playing
 
   const player = () => document.querySelector("#player audio");
+  const playerOf = (element) => (element?.closest("#pair") ? document.querySelector("#pair audio") : player());
+  window.medalignPlayerOf = playerOf;
 
   function mark(element) {
     pressed?.classList.remove("is-playing");
@@ -16,9 +20,10 @@
   }
 
   function play(start, end, element = null) {
-    const audio = player();
+    const audio = playerOf(element);
+    if (element?.closest("#pair") && (!audio || audio.error)) return fetchPair(() => play(start, end, element));
     if (!audio) return;
-    stopAt = Number.isFinite(end) ? end : null;
+    [asked, stopAt] = [audio, Number.isFinite(end) ? end : null];
     audio.currentTime = start;
     mark(element);
     audio.play().catch(() => {}); // refused before the first press, or the recording was replaced: nothing to tell
@@ -26,8 +31,22 @@
 
   window.medalignPlay = play;
 
+  /* The stored pair's sound comes when it is first asked for, and anew where the server has deleted it meanwhile. */
+  let whenThere = null;
+  function fetchPair(then) {
+    whenThere = then;
+    window.medalignSend("pair-sound");
+  }
+  document.addEventListener("loadedmetadata", ({ target }) => {
+    if (!target.matches?.("#pair audio") || !whenThere) return;
+    whenThere();
+    whenThere = null;
+    if (document.activeElement === document.body) target.focus(); // in the place of the button that was pressed
+  }, true);
+
   function playElement(element) {
-    if (element === pressed && !player()?.paused) return player().pause(); // a second press stops
+    const audio = playerOf(element);
+    if (element === pressed && !audio?.paused) return audio.pause(); // a second press stops
     // A word has a start only; it plays to the end of the mention or segment around it.
     const end = element.closest("[data-end]")?.dataset.end;
     play(Number(element.dataset.start), Number(end ?? NaN), element);
@@ -66,17 +85,19 @@
   /* Media events don't bubble, hence the capturing listeners. */
   document.addEventListener("timeupdate", (event) => {
     const audio = event.target;
-    if (audio !== player()) return;
-    if (stopAt !== null && audio.currentTime >= stopAt - NEAR_S) {
+    if (audio === asked && stopAt !== null && audio.currentTime >= stopAt - NEAR_S) {
       ended = stopAt - NEAR_S;
       audio.pause();
     }
-    follow(ended ?? audio.currentTime);
+    if (audio === player()) follow((audio === asked ? ended : null) ?? audio.currentTime);
   }, true);
-  for (const name of ["play", "seeking"]) document.addEventListener(name, (event) => event.target === player() && (ended = null), true);
+  for (const name of ["play", "seeking"]) document.addEventListener(name, (event) => event.target === asked && (ended = null), true);
 
+  document.addEventListener("play", (event) => {
+    for (const audio of [player(), document.querySelector("#pair audio")]) if (audio && audio !== event.target) audio.pause();
+  }, true);
   document.addEventListener("pause", (event) => {
-    if (event.target !== player()) return;
+    if (event.target !== asked) return;
     stopAt = null; // whoever presses play in the player itself wants to hear on
     mark(null);
   }, true);

@@ -15,6 +15,10 @@
     if (!next.hasAttribute("tabindex")) next.tabIndex = -1;
     next.focus();
   }
+  const edit = () => {
+    const segment = document.activeElement?.closest?.(".segment") ?? document.querySelector(".segment.is-current");
+    if (segment?.querySelector("[data-edit]")) window.medalignEdit(segment);
+  };
   const rate = (verdict) => current()?.querySelector(`[data-verdict="${verdict}"]`)?.click();
   const unfold = (folds, selector) => window.medalignUnfold(folds, selector);
   const audio = () => document.querySelector("#player audio");
@@ -42,7 +46,7 @@
   const KEYS = {
     j: () => move(1), k: () => move(-1),
     c: () => rate("correct"), w: () => rate("wrong"), s: () => rate("wrong_status"),
-    m: () => missing(), u: async () => (await unfold(["fold-feedback"], "#undo")).click(),
+    e: () => edit(), m: () => missing(), u: async () => (await unfold(["fold-feedback"], "#undo")).click(),
     p: () => audio() && (audio().paused ? audio().play() : audio().pause()),
     "/": () => document.querySelector("#phrase textarea, #phrase input")?.focus(),
     a: () => vote("a"), b: () => vote("b"), t: () => vote("tie"), n: () => vote("both_bad"),

@@ -1,6 +1,6 @@
 /* The recording as one picture on one time axis: above the waveform what the words say, below it what the sound says. Press it
    anywhere to hear it. All that it shows is also text: in the transcript, in "Use your ear" and in the tables.
-   There may be several on a page; one with data-example shows a stored result, and plays while the player has that example. */
+   There may be several on a page; those of the stored pair have a player of their own. */
 (() => {
   "use strict";
   const ROW = 17, WAVE = 54, RIBBON = 7, AXIS = 16, GAP = 3, NARROW = 600, STEPS_S = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900];
@@ -8,7 +8,7 @@
   const clock = (s) => `${Math.floor(s / 60)}:${String(Math.floor(s % 60)).padStart(2, "0")}`;
   const one = (selector) => document.querySelector(selector);
   const audio = () => one("#player audio");
-  const plays = (strip) => audio() && (!strip.dataset.example || one("#result-title")?.dataset.example === strip.dataset.example);
+  const soundOf = (strip) => window.medalignPlayerOf(strip);
 
   /* Where everything lies, at a width: labels that find no room become marks without a name. */
   function arrange(pen, data, width) {
@@ -229,17 +229,16 @@
   }
   document.addEventListener("click", (event) => {
     const found = under(event);
-    if (!found || !plays(found.strip)) return;
-    if (found.mark) window.medalignPlay(found.mark.start, Math.max(found.mark.end, found.mark.start + 1.5));
-    else window.medalignPlay(found.s, NaN);
+    if (!found) return;
+    if (found.mark) window.medalignPlay(found.mark.start, Math.max(found.mark.end, found.mark.start + 1.5), found.strip);
+    else window.medalignPlay(found.s, NaN, found.strip);
   });
   document.addEventListener("pointermove", (event) => {
     const found = under(event), tip = found?.strip.querySelector(".tip");
     for (const other of document.querySelectorAll(".strip .tip:not([hidden])")) other.hidden = other !== tip;
     if (!tip) return;
-    const hint = plays(found.strip) ? "" : ` (to hear it, show “${found.strip.dataset.example}” in the first tab)`;
     tip.hidden = false;
-    tip.textContent = `${clock(found.mark ? found.mark.start : found.s)}${found.mark ? ` ${found.mark.title}` : ""}${hint}`;
+    tip.textContent = `${clock(found.mark ? found.mark.start : found.s)}${found.mark ? ` ${found.mark.title}` : ""}`;
     tip.style.left = `${Math.max(0, Math.min(found.px + 12, found.strip.clientWidth - tip.offsetWidth))}px`;
   });
   document.addEventListener("keydown", (event) => {
@@ -253,7 +252,7 @@
   });
 
   function move(strip) {
-    const now = plays(strip) ? audio().currentTime : 0, at = drawings.get(strip)?.at;
+    const now = soundOf(strip)?.currentTime ?? 0, at = drawings.get(strip)?.at;
     if (!at) return;
     strip.querySelector(".strip-head").style.transform = `translateX(${at.x(now)}px)`;
     if (!strip.matches("[role=slider]")) return;
@@ -264,12 +263,12 @@
   /* The player's own buttons. */
   const toggle = () => (audio().paused ? audio().play() : audio().pause());
   function tell(event) {
+    for (const strip of document.querySelectorAll(".strip")) if (soundOf(strip) === event.target) move(strip);
     const player = audio(), button = one(".toggle-play");
     if (event.target !== player || !button) return;
     button.textContent = player.paused ? "▶" : "❚❚";
     button.setAttribute("aria-label", player.paused ? "Play" : "Pause");
     one(".player-clock").textContent = `${clock(player.currentTime)} / ${clock(player.duration || 0)}`;
-    document.querySelectorAll(".strip").forEach(move);
   }
   for (const name of ["play", "pause", "timeupdate", "seeking", "loadedmetadata"]) document.addEventListener(name, tell, true);
   document.addEventListener("click", (event) => {
@@ -293,5 +292,19 @@
   };
   const changes = { childList: true, subtree: true, attributeFilter: ["data-drawn", "data-strip"] };
   new MutationObserver(look).observe(document.documentElement, changes);
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => document.querySelectorAll(".strip").forEach(redraw));
+  const redrawAll = () => document.querySelectorAll(".strip").forEach(redraw);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redrawAll);
+
+  /* Paper is white, whatever the screen is: for as long as it is printed, the page is that of the day. */
+  let isNight = false;
+  function print(is) {
+    const { classList } = document.body;
+    isNight ||= classList.contains("dark");
+    classList.toggle("dark", isNight && !is);
+    isNight &&= is;
+    redrawAll();
+  }
+  addEventListener("beforeprint", () => print(true));
+  addEventListener("afterprint", () => print(false));
+  matchMedia("print").addEventListener("change", ({ matches }) => print(matches));
 })();

@@ -123,7 +123,7 @@ class AnalyseTab:
         return {self._places.alert: gr.skip()} if self._runs.go_on(request.session_hash) else self._stopped("Not begun.")
 
     def _cancelled(self, request: gr.Request) -> Changes:
-        last = self._stopped(status_view.CANCELLED)
+        last = self._stopped(status_view.CANCELLED_RUN)
         self._runs.stop(request.session_hash, last)
         return last
 

@@ -164,7 +164,8 @@ class FeedbackPanel:
 
     def _take_place(self, event: gr.EventData) -> Changes:
         start_s, end_s = round(number_of(event, "start"), 2), round(number_of(event, "end"), 2)
-        return {self._start: start_s, self._end: end_s, self._words: text_of(event, "text")[:MAX_SPAN], self._added: ""}
+        told = f"The place is {clock(start_s)}; name what is missing there."
+        return {self._start: start_s, self._end: end_s, self._words: text_of(event, "text")[:MAX_SPAN], self._added: told}
 
     def _add_missing(self, given: Changes, request: gr.Request) -> Changes:
         self._presses.count(request)

@@ -62,12 +62,12 @@ class Questions:
         return self._reread(session, changed)
 
     def _accept(self, session: Session | None, event: gr.EventData) -> Changes:
-        """A suggested name is written into the transcript."""
+        """A suggested name is written into the transcript, in the wording in which it is offered."""
         session = present(session)
-        index, analysis = int(number_of(event, "index")), session.result
-        if not 0 <= index < len(analysis.corrections):
+        index, suggested = int(number_of(event, "index")), session.shown.corrections
+        if not 0 <= index < len(suggested):
             raise MedAlignError("this suggestion is no longer there; the list above the transcript shows what is left")
-        return self._reread(session, with_correction(analysis.transcript, analysis.corrections[index]))
+        return self._reread(session, with_correction(session.result.transcript, suggested[index]))
 
     def _reread(self, session: Session, transcript: Transcript) -> Changes:
         engine = self._models.engine()

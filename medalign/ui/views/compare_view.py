@@ -11,8 +11,9 @@ from medalign.ui.comparison_state import POSITIONS, ComparisonState
 from medalign.ui.views.markup import Markup, macros
 from medalign.ui.views.statuses import AGREEMENTS, STATUSES
 
-INTRO = """<h2>Compare two models on your recording</h2><p class="hint">On the recording of the first tab. Blind: names, times
-and sizes stay hidden, and the order is drawn by lot, until you have voted.</p>"""
+INTRO = """<h2>Compare two models on your recording</h2><p class="hint">On the recording of the first tab<b
+id="compared-recording"></b>. Blind: names, times and sizes stay hidden, and the order is drawn by lot, until you have
+voted.</p>"""
 DIFFERENCES = {"status": "another status", "source": "another source", "certainty": "other odds", "same": ""}
 Row = dict[str, object]
 

@@ -10,9 +10,10 @@ from medalign.ui.views.statuses import AGREEMENTS, STATUSES
 Shown = tuple[ConceptFinding, float, int | None]  # a row: how likely it is, and its number among what should be heard again
 WAITING = Markup('<p class="waiting">What it means appears here as soon as the transcript is complete.</p>')
 CANCELLED = Markup(
-    '<p class="waiting">Cancelled before it was finished, so what it means is not told. The recording is still here. '
-    '<button type="button" class="tool primary" data-again>Analyse again</button></p>'
+    '<p class="waiting">Cancelled before it was finished, so what it means is not told. The recording and the words so far are '
+    "still here.</p>"
 )
+NO_WORDS = Markup('<p class="waiting">Without words there is nothing to hear again, and nothing to sum up.</p>')
 NOT_ENGLISH = Markup(
     '<p class="waiting">So far this sounds more like another language than English, and MedAlign knows English only: no '
     "concepts are shown, and the words should not be relied on.</p>"

@@ -24,6 +24,7 @@ STAGES = {
     "teacher": "Reading the transcript for clinical concepts",
 }
 CANCELLED = "Cancelled."
+CANCELLED_RUN = Markup(f'{CANCELLED} <button type="button" class="tool" data-again>Analyse again</button>')
 DELETED = "Deleted: recording, transcript and exports are gone from this server."
 NO_RECORDING = (
     "There is no recording yet: record and press Stop, upload a file, or press an example. "
@@ -33,6 +34,7 @@ KEYS = (
     ("j, k", "next, previous concept"),
     ("Enter", "hear the evidence of the concept in focus"),
     ("c, w, s", "the concept is right, wrong, has the wrong status"),
+    ("e", "edit the segment in focus, or the one that plays"),
     ("m", "a concept is missing: at the selected words, or at the player's second"),
     ("u", "undo the last judgement"),
     ("p", "play, pause"),
