@@ -345,7 +345,9 @@ def test_a_phrase_is_searched_for_and_doubt_is_said(shown):
     written, hits = (shown.locator(".found > div > div").nth(i).locator("li") for i in range(2))
     hits.first.wait_for()
     assert written.count() == 1 and "cough for three weeks" in written.inner_text()
-    assert "probably not said here" in hits.nth(1).inner_text() and "probably not" not in hits.nth(0).inner_text()
+    assert "sounds like it" in hits.nth(0).inner_text() and not hits.nth(1).is_visible()
+    shown.locator(".found summary").click()
+    assert "probably not said here" in hits.nth(1).inner_text()
     hits.first.locator("button").click()
     wait_until_playing_from(shown, 15.0)
     shown.locator("#phrase").get_by_role("textbox").fill(" ")
@@ -488,6 +490,16 @@ def test_a_missing_concept_is_marked_by_its_words(result, store):
     result.locator("#answer-added", has_text=code_of(result)).wait_for()
     assert result.locator("#missing-label").get_by_role("textbox").input_value() == "" and not result.evaluate(said)
     assert row["verdict"] == "missing" and row["span_text"] == "keeps me awake." and 5 < row["start_s"] < row["end_s"] < 13
+    result.evaluate("getSelection().empty(); document.querySelector('#player audio').currentTime = 20")
+    result.get_by_role("button", name="Take the place from the page").click()
+    result.locator("#answer-added", has_text="The place is 0:17").wait_for()
+    for label in ("Heard", "Named alone"):  # where the player is, and without a place
+        result.locator("#missing-label").get_by_role("textbox").fill(label)
+        result.locator("#missing-add").click()
+        result.locator("#ratings", has_text=label).wait_for()
+        result.wait_for_function("!document.querySelector('#missing-label :is(textarea, input)').value")
+    places = store.table("ratings").set_index("label")[["start_s", "end_s"]]
+    assert places.loc["Heard"].tolist() == [17, 20] and places.loc["Named alone"].isna().all()
     store.withdraw(code_of(result))
 
 

@@ -7,6 +7,7 @@ import page_fixtures
 import pytest
 
 from medalign.concepts import ConceptBank
+from medalign.core.analysis import CriticalWord
 from medalign.core.spelling import reworded, worded
 
 
@@ -36,6 +37,7 @@ from medalign.core.spelling import reworded, worded
         ("exercise", "exercise", "exercise"),
         ("athlete's foot", "athlete's foot", "athlete's foot"),
         ("down there", "down there", "down there"),
+        ("beclometasone", "beclometasone", "beclomethasone"),
     ],
 )
 def test_a_label_is_written_either_way(label, british, american):
@@ -60,6 +62,9 @@ def test_only_labels_change_and_never_what_was_said():
 
 
 def test_a_suggested_name_is_shown_as_its_concept_is():
+    """Of a correction, and of a single word that may be wrong."""
     analysis = page_fixtures.analysis()
+    word = CriticalWord(1.0, 1.5, "sobutanol", "medicine", 0.4, "salbutamol")
+    assert reworded(replace(analysis, critical_words=(word,)), "US").critical_words[0].alternative == "albuterol"
     suggested = replace(analysis, corrections=(replace(analysis.corrections[0], name="salbutamol"),))
     assert [reworded(suggested, wording).corrections[0].name for wording in ("UK", "US")] == ["salbutamol", "albuterol"]

@@ -16,9 +16,10 @@ _NAMES = (
     ("meperidine", "pethidine"), ("epinephrine", "adrenaline"), ("norepinephrine", "noradrenaline"),
     ("nitroglycerin", "glyceryl trinitrate"), ("glyburide", "glibenclamide"), ("rifampin", "rifampicin"),
     ("cromolyn", "cromoglicate"), ("diaper rash", "nappy rash"), ("emergency room", "A&E"), ("gray", "grey"),
-    ("fiber", "fibre"), ("color", "colour"), ("odor", "odour"), ("labor", "labour"), ("behavior", "behaviour"),
-    ("center", "centre"), ("mold", "mould"), ("traveler", "traveller"), ("counseling", "counselling"), ("celiac", "coeliac"),
-    ("feces", "faeces"), ("fecal", "faecal"), ("cecum", "caecum"), ("edema", "oedema"), ("maneuver", "manoeuvre"),
+    ("beclomethasone", "beclometasone"), ("fiber", "fibre"), ("color", "colour"), ("odor", "odour"), ("labor", "labour"),
+    ("behavior", "behaviour"), ("center", "centre"), ("mold", "mould"), ("traveler", "traveller"),
+    ("counseling", "counselling"), ("celiac", "coeliac"), ("feces", "faeces"), ("fecal", "faecal"), ("cecum", "caecum"),
+    ("edema", "oedema"), ("maneuver", "manoeuvre"),
 )  # fmt: skip
 # Parts of words, American and British.
 _PARTS = (
@@ -58,5 +59,9 @@ def reworded(analysis: Analysis, wording: Wording) -> Analysis:
 
     tracks = tuple(replace(track, label=worded(track.label, wording)) for track in analysis.alignment.tracks)
     alignment = replace(analysis.alignment, tracks=tracks)
+    words = tuple(
+        replace(word, alternative=word.alternative and worded(word.alternative, wording)) for word in analysis.critical_words
+    )
     suggested = tuple(replace(correction, name=worded(correction.name, wording)) for correction in analysis.corrections)
-    return replace(analysis, concepts=tuple(map(concept, analysis.concepts)), corrections=suggested, alignment=alignment)
+    concepts = tuple(map(concept, analysis.concepts))
+    return replace(analysis, concepts=concepts, corrections=suggested, critical_words=words, alignment=alignment)

@@ -17,12 +17,14 @@
     else step(Number(button.dataset.step));
   }, true);
 
-  /* What a press needs beside its own data: the player's second, or the words that are selected. */
+  /* What a press needs beside its own data: what the player has just said, or the words that are selected. */
+  const HEARD_S = 3;
   function context(button) {
     if (button.dataset.send !== "missing") return {};
     const words = selectedWords();
     const now = document.querySelector("#player audio")?.currentTime ?? 0;
-    if (!words.length) return { start: String(now), end: String(now), text: "" };
+    const heard = Math.max(0, now - HEARD_S); // one stops once it was said
+    if (!words.length) return { start: String(heard), end: String(Math.max(now, heard + 1)), text: "" };
     const last = words.at(-1);
     const next = last.nextElementSibling?.dataset?.start ?? last.closest(".segment").dataset.end;
     return { start: words[0].dataset.start, end: next, text: words.map((word) => word.textContent).join(" ") };

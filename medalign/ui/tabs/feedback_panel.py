@@ -171,6 +171,8 @@ class FeedbackPanel:
         self._presses.count(request)
         reader = self._reader(given)
         label, start_s, end_s = given[self._label], given[self._start], given[self._end]
+        if not (start_s or end_s):  # Gradio's field sends 0 where nothing was filled in
+            start_s = end_s = None
         words = given[self._words] or None
         rating = ConceptRating("missing", label=label or None, start_s=start_s, end_s=end_s, span_text=words)
         self._store.rate(self._receipt(reader), rating)

@@ -25,7 +25,7 @@ STAGES = {
 }
 CANCELLED = "Cancelled."
 CANCELLED_RUN = Markup(f'{CANCELLED} <button type="button" class="tool" data-again>Analyse again</button>')
-DELETED = "Deleted: recording, transcript and exports are gone from this server."
+DELETED = "Deleted: recording, transcript and exports are gone from this server. Go on with an example above."
 NO_RECORDING = (
     "There is no recording yet: record and press Stop, upload a file, or press an example. "
     "If you have just pressed Stop, wait until the recording appears and press Analyse again."
