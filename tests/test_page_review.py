@@ -60,11 +60,11 @@ def test_a_speaker_is_named_everywhere(result):
 
 
 def test_escape_leaves_the_words_alone(shown):
-    before = shown.locator(".segment").nth(1).inner_text()
+    before = shown.locator(".segment").nth(1).text_content()
     open_form(shown.locator(".segment").nth(1))
     shown.locator(".edit-form textarea").fill("something else")
     shown.keyboard.press("Escape")
-    assert shown.locator(".edit-form").count() == 0 and shown.locator(".segment").nth(1).inner_text() == before
+    assert shown.locator(".edit-form").count() == 0 and shown.locator(".segment").nth(1).text_content() == before
 
 
 def test_a_suggested_name_is_written_on_request(result):

@@ -94,6 +94,7 @@
     forms.push(form);
     segment.append(form);
     said.focus();
+    form.scrollIntoView({ block: "nearest" });
   }
   window.medalignEdit = openForm;
 
