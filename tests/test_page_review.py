@@ -220,6 +220,10 @@ def test_who_leaves_with_words_that_are_not_kept_is_asked(result):
     assert result.evaluate(asks), "typed, and not saved"
     result.keyboard.press("Escape")
     assert not result.evaluate(asks)
+    result.locator("#missing > button").click()
+    result.locator("#missing-label").get_by_role("textbox").fill("Insomnia")
+    assert result.evaluate(asks), "named, and not added"
+    result.locator("#missing-label").get_by_role("textbox").fill("")
     result.locator(".word", has_text="Monday.").click()
     result.locator("#card").get_by_label("Written").fill("Tuesday")
     result.keyboard.press("Enter")

@@ -48,7 +48,8 @@ def compared(
         engine, n_bytes = comparing.load(side)
         loaded, shown_at, last_stage = time.monotonic(), 0.0, None
         with closing(engine.stream(recording, custom)) as items:
-            while run.goes_on and (item := context.run(next, items, None)) is not None:
+            # Looked at once more after the step: it may have been cancelled meanwhile.
+            while run.goes_on and (item := context.run(next, items, None)) is not None and run.goes_on:
                 if isinstance(item, Analysis):
                     entries.append(Entry(side, item, n_bytes))
                     break

@@ -75,7 +75,7 @@
   /* What is pressed and then goes, or is locked, hands the focus on to the first of these that can have it. */
   const NEXT = {
     "#cancel": ["[data-again]", "#result-title"], "#compare-cancel": ["#compare-go"], "[data-send=delete]": [".example"],
-    "[data-send=unedit]": ["[data-send=unedit]", "#result-title"], "[data-send=close-search]": ["#phrase :is(textarea, input)"],
+    "[data-send=unedit]": ["[data-send=unedit]", "#result-title"], "[data-send=close-search]": ["#search-go"],
   };
   const HAND_ON_MS = 15_000;
   function handOn(pressed, selectors) {
@@ -86,6 +86,7 @@
       if (document.activeElement !== document.body && (isLost || activeElement !== pressed)) clearInterval(timer);
       if (performance.now() > until) clearInterval(timer);
     }, 100);
+    for (const name of ["pointerdown", "keydown"]) addEventListener(name, () => clearInterval(timer), { once: true, capture: true }); // goes on alone
   }
   document.addEventListener("click", (event) => {
     for (const [place, selectors] of Object.entries(NEXT)) {

@@ -158,10 +158,12 @@
     if (event.target.closest?.("[data-send=accept]")) isTaken = false;
   }, true);
   const isTyped = () => forms.some(isTouched) || [...document.querySelectorAll("#card input")].some((field) => field.value !== field.dataset.was);
+  const NOTES = ":is(#custom, #missing-label, #comment, #whole-comment, #vote-why) :is(textarea, input)"; // what is shown next leaves them
+  const isNoted = () => [...document.querySelectorAll(NOTES)].some((field) => field.value.trim());
   const isChanged = () => !isTaken && document.querySelector("#transcript :is(.original, .reread)"); // what is undone is no change
   const isRated = () => document.querySelector("#result-title[data-own]") && document.querySelector(".rating[aria-pressed=true]");
   addEventListener("beforeunload", (event) => {
-    if (isChanged() || isTyped()) event.preventDefault();
+    if (isChanged() || isTyped() || isNoted()) event.preventDefault();
   });
 
   let agreed = null; // the button whose press is not asked about again
