@@ -88,6 +88,15 @@ def test_hidden_tokens_are_hidden_from_the_encoder_where_they_lie_in_its_chunk()
     assert found[1].nonzero().flatten().tolist() == [58, 59, 60, 61]  # frame 50 on is the stretch
 
 
+def test_the_student_that_ships_is_small_and_its_card_says_what_it_does_elsewhere():
+    student = Student.from_pretrained("body-sounds-heart")
+    assert student.encode([beats()]).shape == (1, 384) and student.config.encoder == "spectrogram-heart"
+    assert sum(path.stat().st_size for path in student.folder.iterdir()) < 10e6
+    card = (student.folder / "README.md").read_text()
+    for told in ("A place it was not trained on", "never a diagnosis", "ODC-BY 1.0", "zero-shot AUROC", "--adapter full"):
+        assert told in card
+
+
 @pytest.fixture
 def manifest(tmp_path):
     """Beats with and without a murmur between the thuds, as `medalign reports` would list them."""

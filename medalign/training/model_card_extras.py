@@ -43,8 +43,9 @@ def _unseen_site(figures: dict) -> str:
             [row["source"], "-" if zero_shot is None else f"{zero_shot:.3f}", f"{row['auroc']:.3f} [{low:.3f}-{high:.3f}]"]
         )
     classes = ", ".join(f"{n} {name}" for name, n in figures["classes"].items())
+    where = "; ".join(f"{column} {', '.join(values)}" for column, values in figures["keep"].items())
     return (
-        f"### A place it was not trained on\n\nSubset {', '.join(figures['subsets'])}: {classes}; "
+        f"### A place it was not trained on\n\n{where[:1].upper()}{where[1:]}: {classes}; "
         f"persons {figures['persons']}. Zero-shot compares with the texts of the labels and has seen no recording of that "
         "place; the probe is fitted on four fifths of them and measured on the rest, so it answers another question.\n\n"
         + _table(["features", "zero-shot AUROC", "linear probe AUROC [95 %]"], rows)
