@@ -29,6 +29,7 @@ BEAT_BAND_HZ = (25.0, 180.0)  # of the first and second heart sound
 RATE_PER_MIN = (35.0, 200.0)
 CLEAR = 0.25  # autocorrelation of the envelope at a beat's length, below which no rate is told
 EVEN = 0.1  # standard deviation of the envelope over its mean, below which nothing beats
+FAINT = 0.3  # of the beats' usual strength, below which there is none
 TIED = 0.9  # of the best: of lags this good the shortest is the beat, and its multiples are not
 REGULAR, IRREGULAR = 0.08, 0.14  # coefficient of variation of the beats' lengths; between them, not sure
 
@@ -186,7 +187,9 @@ def _beats(envelope: np.ndarray, lag: int) -> np.ndarray:
     beats = [int(len(total) - lag + total[-lag:].argmax())]
     while before[beats[-1]] >= 0:
         beats.append(int(before[beats[-1]]))
-    return np.array(beats[::-1])
+    found = np.array(beats[::-1])
+    heard = np.flatnonzero(strength[found] > FAINT * np.median(strength[found]))
+    return found[heard[0] : heard[-1] + 1] if len(heard) else found[:0]  # there may be none before the first and after the last
 
 
 def _seconds(beats: np.ndarray) -> tuple[float, ...]:

@@ -69,6 +69,12 @@ def _refusal(block: Any, value: object) -> str | None:
         return UNFIT if any(isinstance(part, dict) for part in _parts(value)) else None
     if value is None:
         return None
+    if isinstance(value, list) and getattr(block, "file_count", "single") != "single":
+        return next((refusal for each in value if (refusal := _refusal_of_file(each))), None)
+    return _refusal_of_file(value)
+
+
+def _refusal_of_file(value: object) -> str | None:
     sent = value if isinstance(value, dict) else {}
     path, meta = sent.get("path"), sent.get("meta")
     if not isinstance(path, str) or not isinstance(meta, dict) or meta.get("_type") != FILE_TYPE or sent.get("is_stream"):

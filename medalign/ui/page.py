@@ -28,6 +28,7 @@ from medalign.ui.session_holder import forget_sessions
 from medalign.ui.stored import pair
 from medalign.ui.tabs import compare_tab, feedback_panel
 from medalign.ui.tabs.analyse_tab import AnalyseTab
+from medalign.ui.tabs.body_sounds_tab import BodySoundsTab
 from medalign.ui.tabs.own_recording import Example
 from medalign.ui.tabs.results_tab import ResultsTab
 from medalign.ui.tabs.stored_pair import stored_pair
@@ -35,8 +36,18 @@ from medalign.ui.views import status_view
 from medalign.ui.wiring import OWN_QUEUE, html
 
 STATIC = Path(__file__).parent / "static"
-STYLES = ("page.css", "result.css", "parts.css")  # in this order: later ones take precedence
-SCRIPTS = ("layout.js", "player.js", "strip.js", "page.js", "compare.js", "card.js", "microphone.js", "shortcuts.js")
+STYLES = ("page.css", "result.css", "parts.css", "sounds.css")  # in this order: later ones take precedence
+SCRIPTS = (
+    "layout.js",
+    "player.js",
+    "strip.js",
+    "page.js",
+    "compare.js",
+    "card.js",
+    "microphone.js",
+    "shortcuts.js",
+    "sounds.js",
+)
 MAX_PRESSES = 256  # that Gradio holds; none of them waits for a model, so only a flood gets there
 SCAN_S = 600  # uploads vanish within KEEP_S + SCAN_S
 
@@ -77,6 +88,8 @@ def build_app(
                     page.unload(compare_tab.CompareTab(comparing, models.analyses, store, session, presses).left)
                 else:
                     html(compare_tab.INTRO + compare_tab.OFF)
+            with gr.Tab("Body sounds", id="sounds"):
+                BodySoundsTab(models, store, takes_recordings)
             with gr.Tab("Results", id="results") as tab:
                 ResultsTab(store, tab, reliability)
         html(status_view.HELP)

@@ -1,0 +1,124 @@
+"""The tab of heart, lung and cough recordings: several of one patient side by side."""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import cast
+
+import gradio as gr
+
+from medalign.core.apart import load_apart
+from medalign.core.assets import EXAMPLES
+from medalign.core.audio import Recording, load_recording
+from medalign.core.errors import MedAlignError
+from medalign.feedback.store import FeedbackStore
+from medalign.ui import consent
+from medalign.ui.audit import audit
+from medalign.ui.engine import Models
+from medalign.ui.files import discard, keep_waveform
+from medalign.ui.model_queue import Ahead
+from medalign.ui.session import KEEP_S
+from medalign.ui.views import body_sound_view, status_view
+from medalign.ui.wiring import EVERY_PRESS, OWN_QUEUE, Changes, connect, html
+
+MAX_FILES = 4  # positions of one patient
+MADE = {  # of the bundled examples: title, kind
+    "heart-steady": ("Steady heart", "heart"),
+    "heart-murmur": ("Heart with a murmur", "heart"),
+    "heart-irregular": ("Uneven heart", "heart"),
+    "lung-wheeze": ("Wheeze", "lung"),
+    "lung-crackles": ("Crackles", "lung"),
+    "cough": ("Cough-like bursts", "cough"),
+}
+KINDS = [("Heart", "heart"), ("Lung", "lung"), ("Cough", "cough")]
+CHOOSE = "Say first what it is: heart, lung or cough. It is not guessed."
+NOTHING = "There is no recording yet: upload one, or several of one patient, or press an example."
+
+
+class BodySoundsTab:
+    """Built and wired inside the current tab."""
+
+    def __init__(self, models: Models, store: FeedbackStore | None, takes_recordings: bool):
+        self._models, self._store = models, store
+        html(body_sound_view.INTRO)
+        with gr.Row(elem_id="sound-examples"):
+            examples = [gr.Button(title, size="sm", min_width=60, elem_classes="made") for title, _ in MADE.values()]
+        with gr.Accordion("Your own recordings", open=False, elem_id="sound-own", visible=takes_recordings):
+            html(consent.NOTICE)
+            acknowledged = gr.Checkbox(label=consent.LABEL, container=False, elem_id="sound-consent")
+            kind = gr.Radio(KINDS, label="What it is", elem_id="sound-kind")
+            upload = gr.File(
+                label=f"Recordings: up to {MAX_FILES} positions of one patient", file_count="multiple", height=110,
+                elem_id="sound-upload",
+            )  # fmt: skip
+            go = gr.Button("Listen", variant="primary", elem_id="sound-go")
+        self._status, self._alert = html(elem_id="sound-status"), html(elem_id="sound-alert")
+        self._shown = html(elem_id="sounds")
+        self._kept = gr.State([], time_to_live=KEEP_S, delete_callback=_discard)
+        self._upload = upload
+        forget = gr.Button("Delete now", size="sm", min_width=80, visible=False, elem_id="sound-delete")
+        self._forget = forget
+        out = [self._status, self._shown, self._kept, forget, upload]
+        failed: Changes = {self._status: ""}
+        for button, name in zip(examples, MADE, strict=True):
+            connect(button.click, self._example(name), [self._kept], out, self._alert, if_failed=failed, **OWN_QUEUE)
+        given = [acknowledged, kind, upload, self._kept]
+        connect(go.click, self._own, given, out, self._alert, if_failed=failed, **OWN_QUEUE, **EVERY_PRESS)
+        connect(forget.click, self._delete, [self._kept], out, self._alert, queue=False)
+
+    def _example(self, name: str) -> Callable[..., Changes]:
+        kind = MADE[name][1]
+
+        def handler(kept: list[str], request: gr.Request) -> Changes:
+            recording = load_recording(EXAMPLES / "body_sounds" / f"{name}.flac", name=MADE[name][0])
+            audit(self._store, "body sound example", request)
+            return {**self._show([recording], kind, kept, is_made=True), self._alert: ""}
+
+        return handler
+
+    def _own(
+        self, acknowledged: bool, kind: str | None, uploads: Sequence[str] | None, kept: list[str], request: gr.Request
+    ) -> Iterator[Changes]:
+        consent.check(acknowledged)
+        if kind is None:
+            raise MedAlignError(CHOOSE)
+        if not uploads:
+            raise MedAlignError(NOTHING)
+        if len(uploads) > MAX_FILES:
+            raise MedAlignError(f"{len(uploads)} recordings are too many to compare; choose up to {MAX_FILES} positions")
+        recordings: list[Recording] = []
+        for path in uploads:
+            yield {self._status: f"Reading {len(recordings) + 1} of {len(uploads)}.", self._alert: ""}
+            with self._models.analyses.join() as place:
+                recordings.append((yield from place.decode(partial(load_apart, path), self._waiting)))
+        audit(self._store, "body sounds", request)
+        yield {**self._show(recordings, kind, [*kept, *map(str, uploads)]), self._alert: ""}
+
+    def _waiting(self, ahead: Ahead) -> Changes:
+        return {self._status: status_view.waiting(ahead)}
+
+    def _show(self, recordings: Sequence[Recording], kind: str, kept: list[str], is_made: bool = False) -> Changes:
+        from medalign.pipeline.auscultation import BAND_HZ, Kind, examine  # would load the models' libraries at the start
+
+        known = cast(Kind, kind)
+        sounds = [keep_waveform(self._shown, recording.waveform) for recording in recordings]
+        shown = [
+            body_sound_view.sound_card(examine(recording, known), recording, sound, BAND_HZ[known], is_made)
+            for recording, sound in zip(recordings, sounds, strict=True)
+        ]
+        return {
+            self._status: "",
+            self._shown: body_sound_view.cards(shown),
+            self._kept: [*kept, *map(str, sounds)],
+            self._forget: gr.update(visible=True),
+        }
+
+    def _delete(self, kept: list[str]) -> Changes:
+        _discard(kept)
+        gone: Changes = {self._status: status_view.DELETED_SOUNDS, self._shown: "", self._kept: [], self._upload: None}
+        return {**gone, self._forget: gr.update(visible=False), self._alert: ""}
+
+
+def _discard(kept: Sequence[str]) -> None:
+    for path in kept:
+        discard(Path(path))

@@ -1,0 +1,32 @@
+"""What the page shows of heart, lung and cough recordings, side by side."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from medalign.core.audio import Recording
+from medalign.report.sound_picture import sound_picture
+from medalign.ui.files import address
+from medalign.ui.views.markup import Markup, macros
+
+if TYPE_CHECKING:  # importing it would load the models' libraries before the page is up
+    from medalign.pipeline.auscultation import BodySound
+
+_macros = macros("body_sound")
+INTRO = _macros.intro()
+
+
+def sound_card(found: "BodySound", recording: Recording, sound: Path, band_hz: tuple[float, float], is_made: bool) -> Markup:
+    """
+    Args:
+        sound: the file that is played.
+        is_made: the recording is an example, made by arithmetic.
+    """
+    picture = sound_picture(recording.waveform, band_hz)
+    if found.pulse is not None:
+        picture["beats"] = found.pulse.beats_s
+    return _macros.card(found, json.dumps(picture), address(sound), is_made)
+
+
+def cards(shown: list[Markup]) -> Markup:
+    return _macros.cards(shown)
