@@ -115,6 +115,15 @@ def test_reports_give_retrieval_and_patients_are_averaged(probe, student, table,
     assert "several values of position" in probe("--baseline", "logmel", "--level", "patient", label="position")[1]
 
 
+def test_a_subset_of_one_class_has_no_figure_and_spoils_none(probe, table, tmp_path):
+    with open(table, newline="") as file:
+        rows = [row | {"path": str(table.parent / row["path"])} for row in csv.DictReader(file)]
+    rows = [row | {"subset": "c"} if row["group"] in ("p0", "p2") else row for row in rows]
+    figures, told = probe("--baseline", "logmel", "--within", "subset", on=write(tmp_path / "table.csv", rows))
+    by_subset = figures["rows"][0]["by_subset"]
+    assert by_subset["c"] is None and figures["rows"][0]["auroc"] == pytest.approx(np.mean([by_subset["a"], by_subset["b"]]))
+
+
 def test_places_are_left_out_and_rows_chosen(probe):
     figures, _ = probe("--baseline", "logmel", "--leave-out", "subset", "--keep", "position=AV")
     assert figures["n_measured"] == 24 and set(figures["rows"][0]["by_subset"]) == {"a", "b"}

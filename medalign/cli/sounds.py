@@ -53,7 +53,7 @@ def add_commands(commands: Commands) -> None:
         probe,
         ProbeConfig,
         group="column of persons, whom no fold cuts through",
-        within="column: AUROC within each of its values, and their mean",
+        within="column: probes of its own for each of its values, and the mean of their AUROC",
         leave_out="column: each of its values is measured by a probe fitted on the others",
         level="clip, or patient: the mean of a patient's clips",
         kind="heart, lung, cough or everyday (default: the table's column kind)",

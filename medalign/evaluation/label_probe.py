@@ -30,9 +30,11 @@ def folds_by_group(labels: Labels, groups: Groups, n_folds: int, seed: int = 0) 
     """Folds that no group is cut by, with shares of the classes as equal as groups allow.
 
     Raises:
-        ValueError: a class is of fewer groups than there are folds.
+        ValueError: there is one class only, or a class is of fewer groups than there are folds.
     """
     groups = np.asarray(groups)
+    if len(np.unique(labels)) < 2:
+        raise ValueError("there is one class only")
     for label in np.unique(labels):
         if (n := len(np.unique(groups[labels == label]))) < n_folds:
             raise ValueError(f"a class is of {n} group(s), so it can't be in each of {n_folds} folds")
@@ -63,7 +65,7 @@ def held_out_scores(
     truth, groups = one_column_a_class(labels), np.asarray(inner_groups)
     scores, chosen = np.full(truth.shape, np.nan), []
     for fitted, measured in folds:
-        n_inner = min(N_INNER_FOLDS, *(len(np.unique(groups[fitted][labels[fitted] == c])) for c in np.unique(labels)))
+        n_inner = min(N_INNER_FOLDS, *(len(np.unique(groups[fitted][labels[fitted] == c])) for c in np.unique(labels[fitted])))
         if n_inner < 2:
             raise ValueError("the rows that a fold is fitted on hold a class in fewer than two groups")
         inner = folds_by_group(labels[fitted], groups[fitted], n_inner, seed)
@@ -126,6 +128,9 @@ def _fit_and_score(
     for strength in strengths:
         columns = []
         for positive in truth[fitted].T:
+            if positive.all() or not positive.any():  # a class that is nowhere in the rows fitted on
+                columns.append(np.zeros(len(measured)))
+                continue
             fit = LogisticRegression(C=strength, class_weight="balanced", max_iter=MAX_ITERATIONS).fit(x, positive)
             columns.append(fit.decision_function(held_out))
         scores.append(np.stack(columns, 1))

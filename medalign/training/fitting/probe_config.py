@@ -10,7 +10,7 @@ from medalign.core.errors import DataError
 class ProbeConfig:
     label: str = "label"  # column
     group: str = "group"  # column of persons
-    within: str | None = None  # column; AUROC within each of its values, and their mean
+    within: str | None = None  # column; each of its values has probes of its own; their AUROC, and its mean
     leave_out: str | None = None  # column; each of its values in turn is measured, the others are fitted on
     level: Literal["clip", "patient"] = "clip"  # of a patient, the scores of all clips are averaged
     kind: str | None = None  # of sound; by default what the table's column `kind` says

@@ -19,7 +19,14 @@ from medalign.core.files import read_json
 from medalign.core.tables import read_rows
 from medalign.core.weights import sha256_of
 from medalign.evaluation.bootstrap import Statistic, bootstrap_over_groups, paired_difference
-from medalign.evaluation.label_probe import folds_by_group, folds_by_subset, held_out_scores, mean_auroc, one_column_a_class
+from medalign.evaluation.label_probe import (
+    Fold,
+    folds_by_group,
+    folds_by_subset,
+    held_out_scores,
+    mean_auroc,
+    one_column_a_class,
+)
 from medalign.evaluation.retrieval import pooled_ranks
 from medalign.models.student import Student
 from medalign.models.teacher import Teacher
@@ -162,13 +169,7 @@ class _Measure:
 
     def __init__(self, data: _Table, config: ProbeConfig, unseen: np.ndarray):
         self.data, self.config, self.measured = data, config, unseen
-        try:
-            if config.leave_out:
-                folds = folds_by_subset(data.strata)
-            else:
-                folds = folds_by_group(data.labels, data.groups, config.folds, config.seed)
-        except ValueError as error:
-            raise DataError(f"{config.label} can't be probed: {error}; give fewer --folds") from error
+        folds = folds_by_subset(data.strata) if config.leave_out else self._folds_of_each_stratum()
         self.folds = [(fitted, measured[unseen[measured]]) for fitted, measured in folds]
         self.folds = [(fitted, measured) for fitted, measured in self.folds if len(measured)]
         self.inner_groups = data.strata if config.leave_out and len(data.strata_names) > 2 else data.groups
@@ -177,6 +178,21 @@ class _Measure:
             raise DataError("of the rows that no student was trained on, all are of one class; keep more of them apart")
         self.scores: dict[str, np.ndarray] = {}
         self.rows: list[dict] = []
+
+    def _folds_of_each_stratum(self) -> list[Fold]:
+        """Strata that can't be cut into folds have no scores. Raises DataError if none can."""
+        data, folds, fault = self.data, list[Fold](), None
+        for stratum in range(len(data.strata_names)):
+            rows = np.flatnonzero(data.strata == stratum)
+            try:
+                found = folds_by_group(data.labels[rows], data.groups[rows], self.config.folds, self.config.seed)
+            except ValueError as error:
+                fault = error
+                continue
+            folds += [(rows[fitted], rows[measured]) for fitted, measured in found]
+        if not folds:
+            raise DataError(f"{self.config.label} can't be probed: {fault}; give fewer --folds") from fault
+        return folds
 
     def _units(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Of each measured clip its unit (itself or its patient); of each unit its group, its stratum and the truth."""
@@ -201,18 +217,16 @@ class _Measure:
         self.scores[name] = self.by_unit(scores)
         statistic = self.statistic(self.scores[name])
         everything = np.arange(len(self.groups))
-        row = {
+        row: dict = {
             "source": name,
             "auroc": statistic(everything),
             "auroc_95": bootstrap_over_groups(statistic, self.groups.tolist()),
         }
         if len(self.data.strata_names) > 1:
-            row["by_subset"] = {
-                subset: mean_auroc(
-                    self.scores[name][self.strata == i], self.truth[self.strata == i], everything[self.strata == i] * 0
-                )
-                for i, subset in enumerate(self.data.strata_names)
-            }
+            row["by_subset"] = {}
+            for i, subset in enumerate(self.data.strata_names):
+                value = statistic(np.flatnonzero(self.strata == i))
+                row["by_subset"][subset] = None if np.isnan(value) else value  # of one class only, or of none
         if len(candidates) > 1:
             row["chosen"] = [list(candidates)[i] for i in chosen]
         row["lift"] = {b: paired_difference(statistic, self.statistic(self.scores[b]), self.groups.tolist()) for b in lift_over}
