@@ -261,7 +261,7 @@
   }
 
   /* The player's own buttons. */
-  const toggle = () => (audio().paused ? audio().play() : audio().pause());
+  const toggle = () => (audio().paused ? audio().play().catch(() => {}) : audio().pause()); // paused before it began: nothing to tell
   function tell(event) {
     for (const strip of document.querySelectorAll(".strip")) if (soundOf(strip) === event.target) move(strip);
     const player = audio(), button = one(".toggle-play");
