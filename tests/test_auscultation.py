@@ -1,12 +1,15 @@
 """Body sounds made by arithmetic, so that the truth is known: how a heart beats, and what can't be judged."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
 
 from medalign.cli import main
+from medalign.core.assets import CHECKPOINTS, EXAMPLES
 from medalign.core.audio import SAMPLE_RATE_HZ, load_recording, recording_of
+from medalign.core.weights import sha256_of
 from medalign.pipeline.auscultation import examine, faults, pulse
 from medalign.training.data import made_body_sounds as made
 
@@ -37,8 +40,6 @@ def test_what_does_not_beat_has_no_rate(not_speech, what):
 
 @pytest.mark.parametrize("name", made.EXAMPLES)
 def test_an_example_that_comes_along_is_made_by_the_program_and_can_be_judged(name, tmp_path):
-    from medalign.core.assets import EXAMPLES
-
     kind, make = made.EXAMPLES[name]
     shipped = load_recording(EXAMPLES / "body_sounds" / f"{name}.flac")
     written = {path.stem: path for path in made.write_examples(tmp_path)}
@@ -80,3 +81,41 @@ def test_the_command_tells_rate_and_rhythm_and_never_guesses_the_kind(tmp_path, 
 
 def test_an_array_is_taken_as_well_as_a_file(rng):
     assert examine(recording_of(load_recording(made.cough(rng), sample_rate_hz=SAMPLE_RATE_HZ)), "cough").pulse is None
+
+
+@pytest.fixture(scope="module")
+def listener():
+    from medalign.pipeline.sound_listener import SoundListener
+
+    return SoundListener.default()
+
+
+def test_words_that_were_not_learnt_fit_no_better_than_any_others(listener, rng):
+    waveform = made.heart(rng)
+    heard = listener.hear(waveform, ["abnormal heart sounds", "normal heart sounds", "xyzzy", "a broken leg"])
+    abnormal, normal, *unknown = heard.fits
+    assert [fit.percentile for fit in unknown] == [None, None]
+    assert abnormal.percentile + normal.percentile == pytest.approx(100, abs=1), "one difference was learnt, and no other"
+    assert heard.n_references == 292 and sum(heard.nearest.values()) == 10
+    assert abnormal.windows[0][0] == 0 and abnormal.windows[-1][1] <= 10
+
+
+def test_the_reference_clips_are_told_apart_as_the_card_says(listener):
+    from sklearn.metrics import roc_auc_score
+
+    _, (target,) = listener._targets(["abnormal heart sounds"])
+    is_abnormal = np.array(listener.references.labels) == "abnormal"
+    auroc = roc_auc_score(is_abnormal, listener.references.embeddings @ target)
+    assert auroc == pytest.approx(listener.unseen_auroc, abs=0.01)
+
+
+def test_reference_clips_that_the_student_was_trained_on_are_refused(tmp_path, write_wav, rng):
+    student = tmp_path / "student"
+    shutil.copytree(CHECKPOINTS / "body-sounds-heart", student)
+    path = write_wav("heart.wav", made.heart(rng))
+    (tmp_path / "table.csv").write_text(f"path,text,label\n{path},A heart.,normal\n")
+    command = ["references", str(tmp_path / "table.csv"), "--student", str(student), "--place", "here"]
+    assert main(command) == 0
+    story = json.loads((student / "training.json").read_text())
+    (student / "training.json").write_text(json.dumps(story | {"train_clips": sha256_of(tmp_path / path)[:12]}))
+    assert main(command) == 2

@@ -8,7 +8,7 @@ from medalign.cli.options import Commands, answer, cache_option, check_output, f
 from medalign.core.analysis import DISCLAIMER
 from medalign.core.errors import MedAlignError
 from medalign.core.provenance import PROVENANCE, provenance
-from medalign.core.wording import rate_words
+from medalign.core.wording import fit_words, rate_words, trust_words
 from medalign.training.fitting.probe_config import ProbeConfig
 
 
@@ -25,8 +25,16 @@ def add_commands(commands: Commands) -> None:
     )
     listen.add_argument("audio", metavar="AUDIO")
     listen.add_argument("--kind", required=True, choices=("heart", "lung", "cough"), help="what it is; never guessed")
+    listen.add_argument("--phrase", action="append", default=[], help="how well it fits, among other hearts; may be repeated")
     json_option(listen, "the findings")
     listen.set_defaults(command=_listen)
+
+    references = commands.add_parser("references", help="the clips that a student of body sounds compares a recording with")
+    references.add_argument("table", metavar="TABLE", type=Path, help="of `medalign reports`: rows it was not trained on")
+    references.add_argument("--student", required=True, help="checkpoint folder, which gets them")
+    references.add_argument("--label", default="label", help="column")
+    references.add_argument("--place", required=True, help="where the clips are from, in words")
+    references.set_defaults(command=_references)
 
     audit = commands.add_parser("audit", help="what gives the labels of a table of sounds away, and what is wrong with it")
     audit.add_argument("table", metavar="TABLE", type=Path, help="of `medalign sounds` or `medalign reports`")
@@ -88,12 +96,30 @@ def _sounds(arguments: argparse.Namespace) -> None:
 def _listen(arguments: argparse.Namespace) -> None:
     from medalign.core.audio import load_recording
     from medalign.pipeline.auscultation import examine
+    from medalign.pipeline.sound_listener import DEFAULT_PHRASES, SoundListener
 
-    found = examine(load_recording(arguments.audio), arguments.kind)
+    if arguments.phrase and arguments.kind != "heart":
+        raise MedAlignError(f"no student of {arguments.kind} sounds comes along, so --phrase can't be answered; leave it out")
+    recording = load_recording(arguments.audio)
+    found = examine(recording, arguments.kind)
+    heard = None
+    if arguments.kind == "heart" and not found.faults:
+        heard = SoundListener.default().hear(recording.waveform, arguments.phrase or DEFAULT_PHRASES)
     lines = [DISCLAIMER, f"{found.name}: {found.duration_s:.1f} s, {found.kind}", *found.faults]
     if found.pulse is not None:
         lines += [f"rate: {rate_words(found.pulse.rate_per_min)}", f"rhythm: {found.pulse.rhythm}"]
-    answer({PROVENANCE: provenance(), **asdict(found), "disclaimer": DISCLAIMER}, arguments.json, lines)
+    if heard is not None:
+        lines += [f"{fit.phrase}: {fit_words(fit.percentile)}" for fit in heard.fits]
+        lines.append(f"Compared with {heard.n_references} hearts of {heard.place}. {trust_words(heard.unseen_auroc)}")
+    body = {**asdict(found), "heard": asdict(heard) if heard else None, "disclaimer": DISCLAIMER}
+    answer({PROVENANCE: provenance(), **body}, arguments.json, lines)
+
+
+def _references(arguments: argparse.Namespace) -> None:
+    from medalign.training.fitting.fit_references import fit_references
+
+    n = fit_references(arguments.table, arguments.student, arguments.label, arguments.place)
+    print(f"{arguments.student}: {n} reference clips of {arguments.place}")
 
 
 def _audit(arguments: argparse.Namespace) -> None:

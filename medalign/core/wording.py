@@ -135,3 +135,17 @@ def count(n: int, noun: str, plural: str | None = None) -> str:
 def rate_words(rate_per_min: float | None) -> str:
     """Of a heart: "72 a minute", or that it is not sure."""
     return "not sure" if rate_per_min is None else f"{rate_per_min:.0f} a minute"
+
+
+def fit_words(percentile: float | None) -> str:
+    """How well words fit a sound, among reference clips."""
+    if percentile is None:
+        return "not learnt: no better than any other words"
+    return f"fits better than to {percentile:.0f} of 100 others"
+
+
+def trust_words(unseen_auroc: float | None) -> str:
+    """How far a student of body sounds can be relied on, where it was not trained."""
+    if unseen_auroc is None:
+        return "How well it does on a place it was not trained on is not known."
+    return f"There, where it was not trained, it tells normal from abnormal with an AUROC of {unseen_auroc:.2f}; 0.5 is chance."

@@ -1,7 +1,7 @@
 /* Body sounds: waveform and spectrogram on one time axis, with a playhead; slow, again and again, through bell or diaphragm. */
 (() => {
   "use strict";
-  const WAVE = 48, SPECTRUM = 132, AXIS = 16, LEFT = 44;
+  const WAVE = 48, SPECTRUM = 132, AXIS = 16, FIT = 40, LEFT = 44;
   const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
   const filtered = new WeakMap(); // audio element -> its filters; an element can be led through filters once only
 
@@ -25,7 +25,7 @@
   }
 
   function draw(canvas) {
-    const data = dataOf(canvas), audio = audioOf(canvas), width = canvas.clientWidth, height = WAVE + SPECTRUM + AXIS;
+    const data = dataOf(canvas), audio = audioOf(canvas), width = canvas.clientWidth, height = WAVE + SPECTRUM + AXIS + (data.fit?.length ? FIT : 0);
     if (!width) return;
     const scale = devicePixelRatio || 1;
     if (canvas.width !== Math.round(width * scale)) {
@@ -58,8 +58,32 @@
     pen.textBaseline = "top";
     const step = data.s > 40 ? 10 : data.s > 12 ? 5 : data.s > 4 ? 2 : 0.5;
     for (let s = 0; s <= data.s; s += step) pen.fillText(`${s}`, Math.min(x(s), width - 10), WAVE + SPECTRUM + 2);
+    if (data.fit?.length) paintFit(pen, data, x, WAVE + SPECTRUM + AXIS, look);
     pen.fillStyle = look("--bad");
     if (audio) pen.fillRect(x(audio.currentTime) - 1, 0, 2, WAVE + SPECTRUM);
+  }
+
+  /* How the words fit over time, as a percentile among others: each window at its middle. */
+  function paintFit(pen, data, x, top, look) {
+    pen.fillStyle = look("--quiet");
+    pen.textAlign = "right";
+    pen.fillText("fit", LEFT - 4, top + 10);
+    pen.textAlign = "left";
+    pen.strokeStyle = look("--line");
+    pen.strokeRect(LEFT + 0.5, top + 2.5, x(data.s) - LEFT - 1, FIT - 5);
+    pen.strokeStyle = look("--fits");
+    pen.lineWidth = 2;
+    pen.beginPath();
+    data.fit.forEach(([start, end, percentile], i) => {
+      const at = [x((start + end) / 2), top + FIT - 5 - (percentile / 100) * (FIT - 9)];
+      i ? pen.lineTo(...at) : pen.moveTo(...at);
+      pen.fillStyle = look("--fits");
+      pen.fillRect(at[0] - 2, at[1] - 2, 4, 4);
+    });
+    pen.stroke();
+    pen.lineWidth = 1;
+    pen.fillStyle = look("--quiet");
+    pen.fillText(`“${data.fit_of}”, 0 to 100 among others`, LEFT + 6, top + 6);
   }
 
   function follow(audio) {

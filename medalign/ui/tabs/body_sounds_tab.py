@@ -1,9 +1,9 @@
 """The tab of heart, lung and cough recordings: several of one patient side by side."""
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import gradio as gr
 
@@ -20,6 +20,9 @@ from medalign.ui.model_queue import Ahead
 from medalign.ui.session import KEEP_S
 from medalign.ui.views import body_sound_view, status_view
 from medalign.ui.wiring import EVERY_PRESS, OWN_QUEUE, Changes, connect, html
+
+if TYPE_CHECKING:  # importing it would load torch before the page is up
+    from medalign.pipeline.sound_listener import Heard, SoundListener
 
 MAX_FILES = 4  # positions of one patient
 MADE = {  # of the bundled examples: title, kind
@@ -51,6 +54,10 @@ class BodySoundsTab:
                 label=f"Recordings: up to {MAX_FILES} positions of one patient", file_count="multiple", height=110,
                 elem_id="sound-upload",
             )  # fmt: skip
+            phrases = gr.Textbox(
+                label="Of a heart: words whose fit is told, one a line", lines=2, max_length=500, elem_id="sound-phrases",
+                placeholder="normal heart sounds\nabnormal heart sounds",
+            )  # fmt: skip
             go = gr.Button("Listen", variant="primary", elem_id="sound-go")
         self._status, self._alert = html(elem_id="sound-status"), html(elem_id="sound-alert")
         self._shown = html(elem_id="sounds")
@@ -62,7 +69,7 @@ class BodySoundsTab:
         failed: Changes = {self._status: ""}
         for button, name in zip(examples, MADE, strict=True):
             connect(button.click, self._example(name), [self._kept], out, self._alert, if_failed=failed, **OWN_QUEUE)
-        given = [acknowledged, kind, upload, self._kept]
+        given = [acknowledged, kind, upload, phrases, self._kept]
         connect(go.click, self._own, given, out, self._alert, if_failed=failed, **OWN_QUEUE, **EVERY_PRESS)
         connect(forget.click, self._delete, [self._kept], out, self._alert, queue=False)
 
@@ -77,7 +84,13 @@ class BodySoundsTab:
         return handler
 
     def _own(
-        self, acknowledged: bool, kind: str | None, uploads: Sequence[str] | None, kept: list[str], request: gr.Request
+        self,
+        acknowledged: bool,
+        kind: str | None,
+        uploads: Sequence[str] | None,
+        phrases: str | None,
+        kept: list[str],
+        request: gr.Request,
     ) -> Iterator[Changes]:
         consent.check(acknowledged)
         if kind is None:
@@ -92,20 +105,29 @@ class BodySoundsTab:
             with self._models.analyses.join() as place:
                 recordings.append((yield from place.decode(partial(load_apart, path), self._waiting)))
         audit(self._store, "body sounds", request)
-        yield {**self._show(recordings, kind, [*kept, *map(str, uploads)]), self._alert: ""}
+        asked = [line for line in (phrases or "").splitlines() if line.strip()]
+        yield {**self._show(recordings, kind, [*kept, *map(str, uploads)], asked), self._alert: ""}
 
     def _waiting(self, ahead: Ahead) -> Changes:
         return {self._status: status_view.waiting(ahead)}
 
-    def _show(self, recordings: Sequence[Recording], kind: str, kept: list[str], is_made: bool = False) -> Changes:
+    def _show(
+        self, recordings: Sequence[Recording], kind: str, kept: list[str], phrases: Sequence[str] = (), is_made: bool = False
+    ) -> Changes:
+        """
+        Args:
+            phrases: whose fit is told of a heart; the usual ones if there are none.
+            is_made: by a program; no student has learnt from such, so none is asked.
+        """
         from medalign.pipeline.auscultation import BAND_HZ, Kind, examine  # would load the models' libraries at the start
 
         known = cast(Kind, kind)
-        sounds = [keep_waveform(self._shown, recording.waveform) for recording in recordings]
-        shown = [
-            body_sound_view.sound_card(examine(recording, known), recording, sound, BAND_HZ[known], is_made)
-            for recording, sound in zip(recordings, sounds, strict=True)
-        ]
+        shown, sounds = [], []
+        for recording in recordings:
+            found = examine(recording, known)
+            heard = _hear(recording, phrases) if kind == "heart" and not found.faults and not is_made else None
+            sounds.append(keep_waveform(self._shown, recording.waveform))
+            shown.append(body_sound_view.sound_card(found, heard, recording, sounds[-1], BAND_HZ[known], is_made))
         return {
             self._status: "",
             self._shown: body_sound_view.cards(shown),
@@ -117,6 +139,19 @@ class BodySoundsTab:
         _discard(kept)
         gone: Changes = {self._status: status_view.DELETED_SOUNDS, self._shown: "", self._kept: [], self._upload: None}
         return {**gone, self._forget: gr.update(visible=False), self._alert: ""}
+
+
+def _hear(recording: Recording, phrases: Sequence[str]) -> "Heard":
+    from medalign.pipeline.sound_listener import DEFAULT_PHRASES
+
+    return _sound_listener().hear(recording.waveform, phrases or DEFAULT_PHRASES)
+
+
+@cache  # 3 MB, and the teacher
+def _sound_listener() -> "SoundListener":
+    from medalign.pipeline.sound_listener import SoundListener
+
+    return SoundListener.default()
 
 
 def _discard(kept: Sequence[str]) -> None:

@@ -11,21 +11,33 @@ from medalign.ui.views.markup import Markup, macros
 
 if TYPE_CHECKING:  # importing it would load the models' libraries before the page is up
     from medalign.pipeline.auscultation import BodySound
+    from medalign.pipeline.sound_listener import Heard
 
 _macros = macros("body_sound")
 INTRO = _macros.intro()
 
 
-def sound_card(found: "BodySound", recording: Recording, sound: Path, band_hz: tuple[float, float], is_made: bool) -> Markup:
+def sound_card(
+    found: "BodySound",
+    heard: "Heard | None",
+    recording: Recording,
+    sound: Path,
+    band_hz: tuple[float, float],
+    is_made: bool,
+) -> Markup:
     """
     Args:
+        heard: what a student hears in it; None where none was asked.
         sound: the file that is played.
         is_made: the recording is an example, made by arithmetic.
     """
     picture = sound_picture(recording.waveform, band_hz)
     if found.pulse is not None:
         picture["beats"] = found.pulse.beats_s
-    return _macros.card(found, json.dumps(picture), address(sound), is_made)
+    if heard is not None and heard.fits[-1].percentile is not None:
+        picture["fit"] = [[start, end, percentile] for start, end, percentile in heard.fits[-1].windows]
+        picture["fit_of"] = heard.fits[-1].phrase
+    return _macros.card(found, heard, json.dumps(picture), address(sound), is_made)
 
 
 def cards(shown: list[Markup]) -> Markup:
