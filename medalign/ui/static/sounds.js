@@ -83,7 +83,8 @@
     pen.stroke();
     pen.lineWidth = 1;
     pen.fillStyle = look("--quiet");
-    pen.fillText(`“${data.fit_of}”, 0 to 100 among others`, LEFT + 6, top + 6);
+    const middle = data.fit[0][2] > 50 ? FIT - 20 : 6; // where the line is not
+    pen.fillText(`“${data.fit_of}”, 0 to 100 among others`, LEFT + 6, top + middle);
   }
 
   function follow(audio) {
