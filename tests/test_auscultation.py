@@ -7,10 +7,13 @@ import numpy as np
 import pytest
 
 from medalign.cli import main
+from medalign.core.analysis import SoundEvent
 from medalign.core.assets import CHECKPOINTS, EXAMPLES
 from medalign.core.audio import SAMPLE_RATE_HZ, load_recording, recording_of
+from medalign.core.transcript import Transcript
 from medalign.core.weights import sha256_of
-from medalign.pipeline.auscultation import examine, faults, pulse
+from medalign.pipeline.auscultation import examine, faults, in_band, pulse
+from medalign.pipeline.warnings_about import is_from_a_room, warnings_about
 from medalign.training.data import made_body_sounds as made
 
 
@@ -119,3 +122,18 @@ def test_reference_clips_that_the_student_was_trained_on_are_refused(tmp_path, w
     story = json.loads((student / "training.json").read_text())
     (student / "training.json").write_text(json.dumps(story | {"train_clips": sha256_of(tmp_path / path)[:12]}))
     assert main(command) == 2
+
+
+def test_a_recording_without_speech_says_what_is_heard_and_where_to_take_it(rng, cut):
+    heart, cough = made.heart(rng, noise=0.0), made.cough(rng)
+    through_a_chest = in_band(heart, (20.0, 400.0))
+    event = SoundEvent("cough", 0.4, 1.2, 0.9)
+    for waveform, events, told in [
+        (through_a_chest, (), "No speech detected, and hardly a sound above 1000 Hz, as through a stethoscope."),
+        (cough, (event,), "No speech detected, but heard: cough."),
+        (cough, (), "No speech detected. Check the microphone"),
+    ]:
+        recording = load_recording(waveform, sample_rate_hz=SAMPLE_RATE_HZ)
+        first, *_ = warnings_about(recording, Transcript((), "en"), events=events)
+        assert first.startswith(told), first
+    assert is_from_a_room(load_recording(cut("chest-pain", 0.0, 20.0)))

@@ -171,6 +171,7 @@ def _summary(analysis: Analysis) -> list[str]:
     """A few lines for a terminal; the JSON has everything."""
     lines = [DISCLAIMER, f"{analysis.recording.name}: {analysis.recording.duration_s:.1f} s", ""]
     lines += [f"[{clock(s.start_s)}] {s.text}" for s in analysis.transcript.segments] or ["No speech detected."]
+    lines += [f"[{clock(event.start_s)}] ({event.label})" for event in analysis.sound_events]
     lines.append("")
     lines += in_columns([("concept", "code", "status", "found in", "first place"), *map(_concept_cells, analysis.concepts)])
     if analysis.measurements:

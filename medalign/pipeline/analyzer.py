@@ -49,7 +49,7 @@ from medalign.pipeline.misheard_names import find_corrected_mentions, find_corre
 from medalign.pipeline.progress import AudioPreview, Clock, Progress
 from medalign.pipeline.repetitions import without_repetitions
 from medalign.pipeline.speakers import name_speakers
-from medalign.pipeline.warnings_about import warnings_about
+from medalign.pipeline.warnings_about import is_from_a_room, warnings_about
 
 TRANSCRIBING, ENCODING = "Writing down what is said", "Listening to the audio itself"
 NICE = 10
@@ -134,6 +134,8 @@ class Analyzer:
             parts = self._text_parts(annotated, encoded)
         clock.lap("teacher")
         transcript = annotated.transcript
+        events = encoded.sound_events if is_from_a_room(recording) else ()
+        told = warnings_about(recording, transcript, repetitions, invented, annotated.other_language, events)
         yield Analysis(
             recording=RecordingInfo(
                 recording.name,
@@ -144,8 +146,8 @@ class Analyzer:
             models=self.models,
             transcript=transcript,
             corrections=annotated.corrections,
-            sound_events=encoded.sound_events,
-            warnings=(*warnings_about(recording, transcript, repetitions, invented, annotated.other_language), *notices),
+            sound_events=events,
+            warnings=(*told, *notices),
             timings_s=clock.timings(),
             **parts,
         )

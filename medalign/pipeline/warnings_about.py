@@ -2,14 +2,20 @@
 
 from collections.abc import Iterator, Sequence
 
+import numpy as np
+
 from medalign.concepts.language import UNDETERMINED, is_english
-from medalign.core.audio import Recording
+from medalign.core.analysis import SoundEvent
+from medalign.core.audio import SAMPLE_RATE_HZ, Recording
 from medalign.core.transcript import Transcript
 from medalign.core.wording import clock_range, count
 from medalign.pipeline.heard_language import Stretches
 from medalign.pipeline.invented_words import InventedWords
 from medalign.pipeline.repetitions import Repetition
 
+ROOM_HZ = 1000
+ROOM_SHARE = 1e-3  # of the power above that, at least: speech and coughs have a hundred times as much
+MAX_FRAMES = 2000  # that are looked at, however long the recording is
 OVERDRIVEN = 0.01  # of the samples at full scale: speech 10 dB too loud, in any format
 
 
@@ -19,16 +25,18 @@ def warnings_about(
     repetitions: Sequence[Repetition] = (),
     invented: Sequence[InventedWords] = (),
     other_language: Stretches = (),
+    events: Sequence[SoundEvent] = (),
 ) -> tuple[str, ...]:
     """One sentence or two for each thing that is wrong, in the order in which it matters.
 
     Args:
         repetitions, invented: what was cut from the transcript.
         other_language: parts of it that are probably not English.
+        events: sounds that were heard beside the words.
     """
     warnings = []
     if not transcript.segments:
-        warnings.append("No speech detected. Check the microphone or the file, and record again.")
+        warnings.append(f"No speech detected{_heard_instead(recording, events)}")
     if not is_english(transcript):
         named = f" ('{transcript.language}')" if transcript.language not in (None, "en", UNDETERMINED) else ""
         seen = f"This does not seem to be English{named}."
@@ -52,6 +60,32 @@ def warnings_about(
             f"anybody speaks: {count(cut.n_cut, 'repetition was', 'repetitions were')} left out."
         )
     return (*warnings, *_warnings_of_the_sound(recording))
+
+
+def _heard_instead(recording: Recording, events: Sequence[SoundEvent]) -> str:
+    if not is_from_a_room(recording):
+        return (
+            f", and hardly a sound above {ROOM_HZ} Hz, as through a stethoscope. For a heart or a lung see the tab Body "
+            "sounds, or `medalign listen`."
+        )
+    if not events:
+        return ". Check the microphone or the file, and record again."
+    heard = ", ".join(dict.fromkeys(event.label for event in events))
+    return f", but heard: {heard}. For a cough by itself see the tab Body sounds, or `medalign listen`."
+
+
+def is_from_a_room(recording: Recording) -> bool:
+    """Whether there is sound as air carries it: through a chest and a stethoscope hardly any comes above `ROOM_HZ`.
+
+    What a detector of coughs and breaths makes of such a recording means nothing: it has learnt from rooms.
+    """
+    waveform = recording.waveform
+    n = 1024
+    if len(waveform) < n:
+        return True
+    starts = np.linspace(0, len(waveform) - n, min(MAX_FRAMES, len(waveform) // n)).astype(int)
+    power = np.square(np.abs(np.fft.rfft(waveform[starts[:, None] + np.arange(n)] * np.hanning(n)))).sum(0)
+    return bool(power[round(ROOM_HZ * n / SAMPLE_RATE_HZ) :].sum() >= ROOM_SHARE * power.sum())
 
 
 def _warnings_of_the_sound(recording: Recording) -> Iterator[str]:
