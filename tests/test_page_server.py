@@ -407,8 +407,11 @@ def test_nothing_is_wider_than_the_window(tab, server, theme, widths):
         open_pane(page, "transcript")
         page.locator(".segment").nth(1).locator("[data-send=why]").click()
         page.locator("#words-time .heatmaplayer image").wait_for(state="attached")
-        for name in ("Analyse", "Compare", "Results"):
+        for name in ("Analyse", "Compare", "Body sounds", "Results"):
             page.get_by_role("tab", name=name).click()
+            if name == "Body sounds":
+                page.get_by_role("button", name="Steady heart").click()
+                page.locator(".sound-card").wait_for()
             if name == "Compare":
                 page.locator("#compare-go").click()
                 page.locator("#comparison .compared").wait_for()
@@ -416,7 +419,7 @@ def test_nothing_is_wider_than_the_window(tab, server, theme, widths):
                 page.set_viewport_size({"width": width, "height": 900})
                 for pane in PANES if name == "Analyse" else PANES[:1]:
                     open_pane(page, pane)
-                    assert_fits(page, where := f"{name.lower()}-{width}-{theme}")
+                    assert_fits(page, where := f"{name.lower().replace(' ', '-')}-{width}-{theme}")
                 if pictures:
                     page.screenshot(path=Path(pictures) / f"{where}.png", full_page=True)
 
