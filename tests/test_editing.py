@@ -82,6 +82,19 @@ def test_corrections_move_with_their_words_and_go_with_a_rewritten_segment():
     (kept,) = kept_corrections(before, longer, [correction])
     assert longer.words[kept.first_word].text == "Monday."
     assert kept_corrections(before, edit_segment(before, 3, "Yes, on Sunday.", "Patient"), [correction]) == ()
+    other = edit_segment(before, 3, before.segments[3].text.replace("fever", "rash"), "Patient")
+    (kept,) = kept_corrections(before, other, [correction])
+    assert other.words[kept.first_word].text == "Monday.", "another word of the segment was changed, and settles nothing else"
+
+
+def test_of_two_names_that_were_misheard_in_one_segment_each_is_taken_by_itself():
+    before = transcript()
+    words = [word.text for word in before.words]
+    first, last = (_misheard(before, words.index(word)) for word in ("fever", "Monday."))
+    for taken, left in ((first, last), (last, first)):
+        after = with_correction(before, taken)
+        (kept,) = kept_corrections(before, after, [first, last])
+        assert after.words[kept.first_word].text == words[left.first_word]
 
 
 def test_a_suggestion_that_is_taken_stands_in_the_text_with_its_punctuation():

@@ -20,6 +20,7 @@ from medalign.pipeline.logistic_fit import LogisticFit
 from medalign.pipeline.misheard_names import (
     MAX_NAMES,
     MAX_RATIO,
+    _spelt,
     candidates,
     corrections_of,
     find_corrected_mentions,
@@ -241,3 +242,13 @@ def test_a_part_of_the_body_written_as_a_word_that_sounds_like_it_is_a_candidate
     found = suggest_body_parts(sentence, [0.9] * len(sentence), mention_places(sentence, bank()), bank())
     wanted = [(said, label)] if said else []
     assert [([t.text for t in sentence[s.start : s.end]], bank()[s.concept_id].label) for s in found] == wanted
+
+
+def test_a_name_is_suggested_as_it_is_spelt_and_a_brand_as_it_is_called():
+    bank = ConceptBank.default()
+
+    def named(concept_id: str, name: str) -> str:
+        return _spelt(Correction(0, 0, "sit a low pram", name, concept_id, 0.9, 0.0, 1.0), bank).name
+
+    assert named("DRUG:citalopram", "citalapram") == "citalopram"
+    assert named("DRUG:citalopram", "cipramil") == "cipramil"

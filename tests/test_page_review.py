@@ -68,12 +68,12 @@ def test_escape_leaves_the_words_alone(shown):
 
 
 def test_a_suggested_name_is_written_on_request(result):
-    result.get_by_role("button", name="Write amoxicillin into the transcript").click()
+    result.get_by_role("button", name="write amoxicillin into the transcript").click()
     result.locator(".segment", has_text="a fever on amoxicillin").wait_for()
     assert result.locator("[data-send=accept]").count() == 0
     result.get_by_role("button", name="Undo", exact=True).click()
     result.locator(".segment", has_text="a fever on Monday").wait_for()
-    result.get_by_role("button", name="Write amoxicillin into the transcript").wait_for()
+    result.get_by_role("button", name="write amoxicillin into the transcript").wait_for()
     result.locator("#status", has_text="As it was before").wait_for()
     assert result.locator(".badge", has_text="edited").count() == 0
 
@@ -110,7 +110,7 @@ def test_a_name_is_written_as_the_button_says_it(page, server):
     server.engine = FakeEngine(replace(full, corrections=(replace(full.corrections[0], name="salbutamol"),)))
     show_example(page, LIVE)
     page.locator("#wording").click()
-    page.get_by_role("button", name="Write albuterol into the transcript").click()
+    page.get_by_role("button", name="write albuterol into the transcript").click()
     page.locator(".segment", has_text="a fever on albuterol.").wait_for()
     page.wait_for_function("document.activeElement.matches('.ear .play')")  # the place that comes next
     page.locator("#wording", has_text="Wording: US").click()
@@ -232,7 +232,7 @@ def test_who_leaves_with_words_that_are_not_kept_is_asked(result):
     with result.expect_download():
         take_home(result, "JSON")
     assert not result.evaluate(asks)
-    result.get_by_role("button", name="Write amoxicillin").wait_for(state="detached")
+    result.get_by_role("button", name="write amoxicillin").wait_for(state="detached")
     open_form(result.locator(".segment", has_text="three weeks"))
     result.locator(".edit-form textarea").fill("I have had a cough for two weeks.")
     result.get_by_role("button", name="Save, and read again").click()

@@ -65,7 +65,7 @@ def test_positions_stand_side_by_side_speech_is_told_and_delete_leaves_nothing(s
     sounds.locator(".sound-cards[data-n='2']").wait_for()
     steady, spoken = (sounds.locator(".sound-card").nth(i) for i in (0, 1))
     assert "72" in steady.inner_text() and "regular" in steady.inner_text()
-    assert "“abnormal heart sounds”" in steady.inner_text() and "no diagnosis" in steady.inner_text()
+    assert "“abnormal heart sounds”" in steady.inner_text() and "No diagnosis" in steady.inner_text()
     assert "Not judged." in spoken.inner_text() and "no heart recording" in spoken.inner_text()
     assert "a minute" not in spoken.inner_text()
     sounds.locator("#sound-delete").click()

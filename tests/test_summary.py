@@ -185,3 +185,10 @@ def test_the_view_plays_each_entry_and_escapes_what_was_said():
     evil = replace(evil, concepts=tuple(replace(c, label="<b>x</b>") for c in evil.concepts))
     assert "<b>x" not in summary_view(evil)
     assert summary_view(replace(analysis(), concepts=())) == ""
+
+
+def test_a_medicine_stands_once_with_all_that_is_done_with_it(analyses):
+    medicines = next(s.entries for s in at_a_glance(analyses["upset-stomach"]) if s.title == "Medicines")
+    (ibuprofen,) = [entry for entry in medicines if entry.label == "ibuprofen"]
+    assert ibuprofen.action == "taking → stopped"
+    assert len({entry.concept_id for entry in medicines if entry.concept_id}) == len([e for e in medicines if e.concept_id])

@@ -50,7 +50,7 @@ def is_edited(segment: Segment) -> bool:
 
 
 def kept_corrections(before: Transcript, after: Transcript, corrections: Sequence[Correction]) -> tuple[Correction, ...]:
-    """Those that still stand after an edit, pointing to the same words; whoever rewrote a segment has settled its names.
+    """Those that still stand after an edit, pointing to the same words: whoever rewrote these has settled them, and no others.
 
     Args:
         before, after: the transcript around one edit, segment for segment the same recording.
@@ -59,9 +59,13 @@ def kept_corrections(before: Transcript, after: Transcript, corrections: Sequenc
     kept = []
     for correction in corrections:
         i = int(np.searchsorted(starts_before, correction.first_word, side="right")) - 1
-        if before.segments[i].words == after.segments[i].words:
-            moved = int(starts_after[i] - starts_before[i])
-            kept.append(replace(correction, first_word=correction.first_word + moved, last_word=correction.last_word + moved))
+        first, n = correction.first_word - int(starts_before[i]), correction.last_word - correction.first_word + 1
+        words, now = before.segments[i].words[first : first + n], after.segments[i].words
+        for at in range(len(now) - n + 1):
+            if now[at : at + n] == words:  # with their times, so there is one such place at most
+                first_word = int(starts_after[i]) + at
+                kept.append(replace(correction, first_word=first_word, last_word=first_word + n - 1))
+                break
     return tuple(kept)
 
 

@@ -141,7 +141,7 @@ def fit_words(percentile: float | None) -> str:
     """How well words fit a sound, among reference clips."""
     if percentile is None:
         return "not learnt: no better than any other words"
-    return f"fits better than to {percentile:.0f} of 100 others"
+    return f"fits it better than {percentile:.0f} of 100 other hearts"
 
 
 def trust_words(unseen_auroc: float | None) -> str:

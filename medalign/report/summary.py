@@ -6,7 +6,7 @@ sound suggests is left out, since its status is not known.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from medalign.concepts.lost_medicines import LostMedicine, lost_medicines
@@ -125,10 +125,28 @@ def summarize(
                 checks.get((concept.concept_id, concept.status)),
             )
         )
+    found["Medicines"] = _each_once(found["Medicines"])
     for title, entries in found.items():
         first_s = min((e.evidence.start_s for e in entries), default=0.0) if title == "Problems" else -1.0
         entries.sort(key=lambda e: (e.evidence.start_s > first_s >= 0, -e.n_mentions, e.evidence.start_s))
     return tuple(Section(title, tuple(entries)) for title, entries in found.items() if entries)
+
+
+def _each_once(entries: Sequence[Entry]) -> list[Entry]:
+    """One entry a medicine, with all that is done with it in the order in which it is said: "taking → stopped"."""
+    by_medicine: dict[str, list[Entry]] = {}
+    for entry in sorted(entries, key=lambda entry: entry.evidence.start_s):
+        by_medicine.setdefault(entry.concept_id, []).append(entry)
+    return [
+        replace(
+            same[0],
+            n_mentions=sum(entry.n_mentions for entry in same),
+            numbers=tuple(dict.fromkeys(number for entry in same for number in entry.numbers)),
+            action=" → ".join(dict.fromkeys(entry.action for entry in same if entry.action)),
+            check=next((entry.check for entry in same if entry.check), None),
+        )
+        for same in by_medicine.values()
+    ]
 
 
 def at_a_glance(analysis: Analysis, checks: Mapping[Row, int] = {}) -> tuple[Section, ...]:

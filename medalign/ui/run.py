@@ -82,10 +82,10 @@ class Run:
         return PageUpdate({"alert": alert, "status": "", "progress": ""}, outcome=failure.outcome, is_last=True)
 
     def _updates(self) -> Iterator[PageUpdate]:
-        if self.path is None:
-            raise MedAlignError(status_view.NO_RECORDING)
         if not self.is_example:
             consent.check(self.acknowledged)
+        if self.path is None:
+            raise MedAlignError(status_view.NO_RECORDING)
         with self.models.analyses.join() as self.place:
             yield from self._in_turn(self.path, self.place)
 
