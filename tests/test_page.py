@@ -363,6 +363,10 @@ def test_clinicians_read_no_decimals_and_no_jargon(shown):
 def test_analyse_without_a_recording_says_what_to_do(page):
     open_panel(page)
     page.get_by_role("button", name="Analyse").click()
+    page.locator("#alert[role=alert]", has_text="Confirm the data notice first").wait_for()
+    wait_until_free(page)
+    acknowledge(page)
+    page.get_by_role("button", name="Analyse").click()
     page.locator("#alert[role=alert]", has_text="There is no recording yet").wait_for()
     wait_until_free(page)
 
