@@ -12,6 +12,7 @@ from medalign.core.weights import sha256_of
 from medalign.models.student import Student
 from medalign.models.teacher import Teacher
 from medalign.training.fitting import sound_probe
+from medalign.training.fitting.probe_config import person_of
 
 pytestmark = pytest.mark.models
 N = 48
@@ -197,3 +198,9 @@ def test_evaluate_reads_reports_and_tells_auroc(table, student, tmp_path):
     assert main(arguments) == 0
     figures = json.loads(out.read_text())
     assert figures["n_concepts"] >= 1 and 0 <= figures["students"][0]["probe_auroc"] <= 1
+
+
+def test_a_recording_that_is_its_own_group_is_nobody_we_know():
+    assert person_of({"path": "a.wav", "group": "a.wav"}, "group") == ""
+    assert person_of({"path": "a.wav", "group": "patient 7"}, "group") == "patient 7"
+    assert person_of({"path": "a.wav"}, "group") == ""

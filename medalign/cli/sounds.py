@@ -20,6 +20,11 @@ def add_commands(commands: Commands) -> None:
     sounds.add_argument("--out", type=Path, help="the table to write, for `reports`, `audit` and `probe`")
     sounds.set_defaults(command=_sounds)
 
+    _add_listening(commands)
+    _add_measuring(commands)
+
+
+def _add_listening(commands: Commands) -> None:
     listen = commands.add_parser(
         "listen", help="one heart, lung or cough recording: can it be judged, and how does the heart beat"
     )
@@ -36,6 +41,8 @@ def add_commands(commands: Commands) -> None:
     references.add_argument("--place", required=True, help="where the clips are from, in words")
     references.set_defaults(command=_references)
 
+
+def _add_measuring(commands: Commands) -> None:
     audit = commands.add_parser("audit", help="what gives the labels of a table of sounds away, and what is wrong with it")
     audit.add_argument("table", metavar="TABLE", type=Path, help="of `medalign sounds` or `medalign reports`")
     audit.add_argument("--label", default="label", help="column")

@@ -1,5 +1,6 @@
 """How labels of sounds are probed: every choice, and its default. Without torch, for the command line."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,3 +22,9 @@ class ProbeConfig:
     def __post_init__(self) -> None:
         if self.within and self.leave_out:
             raise DataError("--leave-out measures within each value already; leave --within out")
+
+
+def person_of(row: Mapping[str, str], group: str) -> str:
+    """Whose sound a row is; empty if nobody knows: `medalign reports` then gives each recording a group of its own."""
+    person = row.get(group) or ""
+    return "" if person == row["path"] else person

@@ -19,6 +19,7 @@ from medalign.core.weights import sha256_of
 from medalign.evaluation.label_probe import folds_by_group, held_out_scores, in_bins, mean_auroc, one_column_a_class
 from medalign.training.data.manifest import load_waveform
 from medalign.training.data.reports import UNKNOWN
+from medalign.training.fitting.probe_config import person_of
 
 BANDWIDTH_SHARE = 0.99  # of a sound's energy lies below its bandwidth
 N_FOLDS = 5
@@ -57,7 +58,7 @@ def audit_table(table: Path, label: str = "label", group: str = "group") -> dict
         "n_labelled": len(known),
         "unreadable": sorted(path for path, sound in heard.items() if not sound.waveform_digest),
         "silent": sorted(path for path, sound in heard.items() if sound.waveform_digest and sound.level_db < -60),
-        "persons": "known" if all(row.get(group) for row in rows) else "not known",
+        "persons": "known" if all(person_of(row, group) for row in rows) else "not known",
         "auroc_of_label_from": {name: _auroc(features, labels, groups) for name, features in properties.items()},
         "equal_files": _equal(rows, label, group, {path: sound.file_digest for path, sound in heard.items()}),
         "equal_sounds": _equal(rows, label, group, {path: sound.waveform_digest for path, sound in heard.items()}),

@@ -31,7 +31,7 @@ from medalign.evaluation.retrieval import pooled_ranks
 from medalign.models.student import Student
 from medalign.models.teacher import Teacher
 from medalign.training.data.reports import KINDS, UNKNOWN
-from medalign.training.fitting.probe_config import ProbeConfig
+from medalign.training.fitting.probe_config import ProbeConfig, person_of
 from medalign.training.fitting.sound_features import (
     Clips,
     best_unaligned_features,
@@ -71,7 +71,7 @@ class _Table:
         self.classes = sorted(counts)
         self.labels = np.array([self.classes.index(row[config.label]) for row in rows])
         self.counts = dict(counts)
-        persons = [row.get(config.group) or "" for row in rows]
+        persons = [person_of(row, config.group) for row in rows]
         self.persons_known = all(persons)
         self.groups = np.array([person or str(p) for person, p in zip(persons, paths, strict=True)])
         self.strata_names = sorted({row[stratum] for row in rows}) if stratum else [""]
