@@ -8,8 +8,9 @@ import pytest
 
 from medalign.cli import main
 from medalign.core.analysis import SoundEvent
-from medalign.core.assets import CHECKPOINTS, EXAMPLES
+from medalign.core.assets import CHECKPOINTS
 from medalign.core.audio import SAMPLE_RATE_HZ, load_recording, recording_of
+from medalign.core.body_sounds import MADE
 from medalign.core.transcript import Transcript
 from medalign.core.weights import sha256_of
 from medalign.pipeline.auscultation import examine, faults, in_band, pulse
@@ -41,13 +42,12 @@ def test_what_does_not_beat_has_no_rate(not_speech, what):
     assert pulse(not_speech[what].astype(np.float32)).rate_per_min is None
 
 
-@pytest.mark.parametrize("name", made.EXAMPLES)
-def test_an_example_that_comes_along_is_made_by_the_program_and_can_be_judged(name, tmp_path):
-    kind, make = made.EXAMPLES[name]
-    shipped = load_recording(EXAMPLES / "body_sounds" / f"{name}.flac")
-    written = {path.stem: path for path in made.write_examples(tmp_path)}
-    assert np.array_equal(shipped.waveform, load_recording(written[name]).waveform)
-    assert not examine(shipped, kind).faults
+@pytest.mark.parametrize("sound", MADE, ids=lambda sound: sound.name)
+def test_an_example_that_comes_along_is_made_by_the_program_and_can_be_judged(sound, tmp_path):
+    shipped = load_recording(sound.path)
+    written = {path.name: path for path in made.write_examples(tmp_path)}
+    assert np.array_equal(shipped.waveform, load_recording(written[sound.path.name]).waveform)
+    assert not examine(shipped, sound.kind).faults
 
 
 def test_what_can_not_be_judged_is_told_with_the_reason(rng):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from medalign.cli.options import Commands, answer, cache_option, check_output, field_options, fields_of, in_columns, json_option
 from medalign.core.analysis import DISCLAIMER
+from medalign.core.body_sounds import KINDS
 from medalign.core.errors import MedAlignError
 from medalign.core.provenance import PROVENANCE, provenance
 from medalign.core.wording import fit_words, rate_words, trust_words
@@ -29,7 +30,7 @@ def _add_listening(commands: Commands) -> None:
         "listen", help="one heart, lung or cough recording: can it be judged, and how does the heart beat"
     )
     listen.add_argument("audio", metavar="AUDIO")
-    listen.add_argument("--kind", required=True, choices=("heart", "lung", "cough"), help="what it is; never guessed")
+    listen.add_argument("--kind", required=True, choices=KINDS, help="what it is; never guessed")
     listen.add_argument("--phrase", action="append", default=[], help="how well it fits, among other hearts; may be repeated")
     json_option(listen, "the findings")
     listen.set_defaults(command=_listen)

@@ -4,17 +4,16 @@ Conventions: waveforms are float32 (n_samples,) at 16 kHz in [-1, 1]; the envelo
 """
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
 from scipy.signal import butter, find_peaks, sosfiltfilt
 
 from medalign.core.audio import SAMPLE_RATE_HZ, Recording
+from medalign.core.body_sounds import Kind
 from medalign.models.transcription import speech_stretches
 
-Kind = Literal["heart", "lung", "cough"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
 Rhythm = Literal["regular", "irregular", "not sure"]
 
 BAND_HZ: dict[Kind, tuple[float, float]] = {"heart": (20.0, 600.0), "lung": (60.0, 2000.0), "cough": (50.0, 7500.0)}

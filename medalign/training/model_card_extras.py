@@ -6,7 +6,8 @@ from medalign.core.errors import DataError
 from medalign.core.files import read_json
 from medalign.core.provenance import without_provenance
 
-FILES = """| `sound_events.safetensors` | the detector of sound events, by `medalign sound-events`; absent if not trained |
+FILES = """| `references.safetensors` | clips that a body sound is compared with, as embeddings, by `medalign references` |
+| `sound_events.safetensors` | the detector of sound events, by `medalign sound-events`; absent if not trained |
 | `spoken_language.safetensors` | English or another language, by `tests/heard_language.py`; absent if not fitted |
 | `fits.json` | logistic fits by `calibrate`, `misheard-names`, `segment-quality`, `critical-words` and `fuse` |"""
 

@@ -4,6 +4,7 @@ Conventions: float32 (n_samples,) at 16 kHz, at most 0.5 in size.
 """
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import soundfile
 from jaxtyping import Float
 
 from medalign.core.audio import SAMPLE_RATE_HZ
+from medalign.core.body_sounds import MADE, MADE_FOLDER
 from medalign.pipeline.auscultation import in_band
 
 Waveform = Float[np.ndarray, " samples"]
@@ -74,13 +76,13 @@ def cough(rng: np.random.Generator, *, n: int = 3) -> Waveform:
     return _levelled(sound)
 
 
-EXAMPLES: dict[str, tuple[str, Callable[[np.random.Generator], Waveform]]] = {
-    "heart-steady": ("heart", lambda rng: heart(rng)),
-    "heart-murmur": ("heart", lambda rng: heart(rng, rate_per_min=84, murmur=0.35)),
-    "heart-irregular": ("heart", lambda rng: heart(rng, rate_per_min=96, jitter=0.22)),
-    "lung-wheeze": ("lung", lambda rng: lung(rng, wheeze=1.0)),
-    "lung-crackles": ("lung", lambda rng: lung(rng, crackles=8)),
-    "cough": ("cough", lambda rng: cough(rng)),
+MAKERS: dict[str, Callable[[np.random.Generator], Waveform]] = {  # of `medalign.core.body_sounds.MADE`, by name
+    "heart-steady": heart,
+    "heart-murmur": partial(heart, rate_per_min=84, murmur=0.35),
+    "heart-irregular": partial(heart, rate_per_min=96, jitter=0.22),
+    "lung-wheeze": partial(lung, wheeze=1.0),
+    "lung-crackles": partial(lung, crackles=8),
+    "cough": cough,
 }
 
 
@@ -88,9 +90,9 @@ def write_examples(folder: Path, seed: int = 0) -> list[Path]:
     """One FLAC of 16 bit each."""
     folder.mkdir(parents=True, exist_ok=True)
     written = []
-    for i, (name, (_, make)) in enumerate(EXAMPLES.items()):
-        path = folder / f"{name}.flac"
-        soundfile.write(path, make(np.random.default_rng([seed, i])), SAMPLE_RATE_HZ, subtype="PCM_16")
+    for i, sound in enumerate(MADE):
+        path = folder / sound.path.name
+        soundfile.write(path, MAKERS[sound.name](np.random.default_rng([seed, i])), SAMPLE_RATE_HZ, subtype="PCM_16")
         written.append(path)
     return written
 
@@ -111,6 +113,4 @@ def _levelled(sound: np.ndarray) -> Waveform:
 
 
 if __name__ == "__main__":  # how those that MedAlign brings were made
-    from medalign.core.assets import EXAMPLES as FOLDER
-
-    write_examples(FOLDER / "body_sounds")
+    write_examples(MADE_FOLDER)

@@ -3,13 +3,13 @@
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import gradio as gr
 
 from medalign.core.apart import load_apart
-from medalign.core.assets import EXAMPLES
 from medalign.core.audio import Recording, load_recording
+from medalign.core.body_sounds import KINDS, MADE, Kind, MadeSound
 from medalign.core.errors import MedAlignError
 from medalign.feedback.store import FeedbackStore
 from medalign.ui import consent
@@ -25,15 +25,6 @@ if TYPE_CHECKING:  # importing it would load torch before the page is up
     from medalign.pipeline.sound_listener import Heard, SoundListener
 
 MAX_FILES = 4  # positions of one patient
-MADE = {  # of the bundled examples: title, kind
-    "heart-steady": ("Steady heart", "heart"),
-    "heart-murmur": ("Heart with a murmur", "heart"),
-    "heart-irregular": ("Uneven heart", "heart"),
-    "lung-wheeze": ("Wheeze", "lung"),
-    "lung-crackles": ("Crackles", "lung"),
-    "cough": ("Cough-like bursts", "cough"),
-}
-KINDS = [("Heart", "heart"), ("Lung", "lung"), ("Cough", "cough")]
 CHOOSE = "Say first what it is: heart, lung or cough. It is not guessed."
 NOTHING = "There is no recording yet: upload one, or several of one patient, or press an example."
 
@@ -45,11 +36,13 @@ class BodySoundsTab:
         self._models, self._store = models, store
         html(body_sound_view.INTRO)
         with gr.Row(elem_id="sound-examples"):
-            examples = [gr.Button(title, size="sm", min_width=60, elem_classes="made") for title, _ in MADE.values()]
+            examples = [
+                gr.Button(title, size="sm", min_width=60, elem_classes="made") for title in (sound.title for sound in MADE)
+            ]
         with gr.Accordion("Your own recordings", open=False, elem_id="sound-own", visible=takes_recordings):
             html(consent.NOTICE)
             acknowledged = gr.Checkbox(label=consent.LABEL, container=False, elem_id="sound-consent")
-            kind = gr.Radio(KINDS, label="What it is", elem_id="sound-kind")
+            kind = gr.Radio([(kind.capitalize(), kind) for kind in KINDS], label="What it is", elem_id="sound-kind")
             upload = gr.File(
                 label=f"Recordings: up to {MAX_FILES} positions of one patient", file_count="multiple", height=110,
                 elem_id="sound-upload",
@@ -67,26 +60,24 @@ class BodySoundsTab:
         self._forget = forget
         out = [self._status, self._shown, self._kept, forget, upload]
         failed: Changes = {self._status: ""}
-        for button, name in zip(examples, MADE, strict=True):
-            connect(button.click, self._example(name), [self._kept], out, self._alert, if_failed=failed, **OWN_QUEUE)
+        for button, sound in zip(examples, MADE, strict=True):
+            connect(button.click, self._example(sound), [self._kept], out, self._alert, if_failed=failed, **OWN_QUEUE)
         given = [acknowledged, kind, upload, phrases, self._kept]
         connect(go.click, self._own, given, out, self._alert, if_failed=failed, **OWN_QUEUE, **EVERY_PRESS)
         connect(forget.click, self._delete, [self._kept], out, self._alert, queue=False)
 
-    def _example(self, name: str) -> Callable[..., Changes]:
-        kind = MADE[name][1]
-
+    def _example(self, sound: MadeSound) -> Callable[..., Changes]:
         def handler(kept: list[str], request: gr.Request) -> Changes:
-            recording = load_recording(EXAMPLES / "body_sounds" / f"{name}.flac", name=MADE[name][0])
+            recording = load_recording(sound.path, name=sound.title)
             audit(self._store, "body sound example", request)
-            return {**self._show([recording], kind, kept, is_made=True), self._alert: ""}
+            return {**self._show([recording], sound.kind, kept, is_made=True), self._alert: ""}
 
         return handler
 
     def _own(
         self,
         acknowledged: bool,
-        kind: str | None,
+        kind: Kind | None,
         uploads: Sequence[str] | None,
         phrases: str | None,
         kept: list[str],
@@ -112,22 +103,21 @@ class BodySoundsTab:
         return {self._status: status_view.waiting(ahead)}
 
     def _show(
-        self, recordings: Sequence[Recording], kind: str, kept: list[str], phrases: Sequence[str] = (), is_made: bool = False
+        self, recordings: Sequence[Recording], kind: Kind, kept: list[str], phrases: Sequence[str] = (), is_made: bool = False
     ) -> Changes:
         """
         Args:
             phrases: whose fit is told of a heart; the usual ones if there are none.
             is_made: by a program; no student has learnt from such, so none is asked.
         """
-        from medalign.pipeline.auscultation import BAND_HZ, Kind, examine  # would load the models' libraries at the start
+        from medalign.pipeline.auscultation import BAND_HZ, examine  # would load the models' libraries at the start
 
-        known = cast(Kind, kind)
         shown, sounds = [], []
         for recording in recordings:
-            found = examine(recording, known)
+            found = examine(recording, kind)
             heard = _hear(recording, phrases) if kind == "heart" and not found.faults and not is_made else None
             sounds.append(keep_waveform(self._shown, recording.waveform))
-            shown.append(body_sound_view.sound_card(found, heard, recording, sounds[-1], BAND_HZ[known], is_made))
+            shown.append(body_sound_view.sound_card(found, heard, recording, sounds[-1], BAND_HZ[kind], is_made))
         return {
             self._status: "",
             self._shown: body_sound_view.cards(shown),
