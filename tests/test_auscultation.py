@@ -2,13 +2,14 @@
 
 import json
 import shutil
+import tomllib
 
 import numpy as np
 import pytest
 
 from medalign.cli import main
 from medalign.core.analysis import SoundEvent
-from medalign.core.assets import CHECKPOINTS
+from medalign.core.assets import ASSETS, CHECKPOINTS
 from medalign.core.audio import SAMPLE_RATE_HZ, load_recording, recording_of
 from medalign.core.body_sounds import MADE
 from medalign.core.transcript import Transcript
@@ -137,3 +138,11 @@ def test_a_recording_without_speech_says_what_is_heard_and_where_to_take_it(rng,
         first, *_ = warnings_about(recording, Transcript((), "en"), events=events)
         assert first.startswith(told), first
     assert is_from_a_room(load_recording(cut("chest-pain", 0.0, 20.0)))
+
+
+def test_all_that_a_user_needs_of_the_assets_travels_in_the_wheel():
+    pyproject = tomllib.loads((ASSETS.parent / "pyproject.toml").read_text(encoding="utf-8"))
+    globs = pyproject["tool"]["setuptools"]["package-data"]["medalign.assets"]
+    carried = {path for glob in globs for path in ASSETS.glob(glob)}
+    needed = {path for name in ("examples", "checkpoints") for path in (ASSETS / name).rglob("*") if path.is_file()}
+    assert needed <= carried, sorted(needed - carried)
