@@ -84,6 +84,8 @@ def _said(quote: str) -> Evidence:
 
 def _concept(label, code, category, status, trigger, teacher, student, agreement, system="HPO") -> ConceptFinding:
     concept_id = f"{system}:{code}"
+    if teacher:
+        teacher = replace(teacher, evidence=tuple(replace(place, trigger=trigger) for place in teacher.evidence))
     return ConceptFinding(concept_id, system, code, label, category, status, trigger, teacher, student, agreement)
 
 

@@ -21,7 +21,7 @@ def validator():
 def test_the_committed_schema_is_what_the_command_prints_from_the_types(capsys):
     assert main(["schema"]) == 0
     assert capsys.readouterr().out == SCHEMA_FILE.read_text(encoding="utf-8"), "run `medalign schema > " + SCHEMA_FILE.name
-    assert analysis_schema()["properties"]["schema_version"] == {"const": "2.3"}
+    assert analysis_schema()["properties"]["schema_version"] == {"const": "2.4"}
 
 
 def test_the_analyses_of_the_examples_follow_it(validator):

@@ -158,6 +158,20 @@ def test_a_status_of_the_classifier_names_the_words_that_decide() -> None:
     assert mention.status == "family" and "sister" in str(mention.trigger)
 
 
+def test_where_rules_and_classifier_read_a_denial_differently_both_readings_are_kept() -> None:
+    (doubtful,) = read("Patient: Not all of my joints are swollen, but my knee is sore.")[:1]
+    assert {doubtful.status, doubtful.rival} == {"present", "negated"}
+    for mention in read("Doctor: Any fever? / Patient: No fever. I have had a cough for a week."):
+        assert mention.rival is None
+
+
+def test_a_status_that_is_decided_elsewhere_quotes_no_word_near_it() -> None:
+    """What a medicine did is over since the medicine is: that is in no word beside the complaint."""
+    said = read("Patient: I used to take a statin for heart trouble, but it made my legs ache.")
+    (pain,) = [m for m in said if BANK[m.concept_id].label == "limb pain"]
+    assert (pain.status, pain.trigger) == ("historical", None)
+
+
 def test_every_status_but_present_names_its_words() -> None:
     for mention in (mention for trap in TRAPS for mention in read(trap["text"]) if mention.status != "present"):
         assert set(str(mention.trigger or "").lower().split()) - EMPTY_WORDS, mention

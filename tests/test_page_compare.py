@@ -114,7 +114,8 @@ def test_differences_are_marked_in_words_and_can_be_heard(ready):
 def test_the_tab_opens_with_the_same_recording_heard_by_both(ready, store):
     assert "Stored, 0:" in ready.locator("#pair-title").inner_text()
     said = ready.locator("#pair .answer").inner_text()
-    n, more = re.search(r"3 of 6 against 0 of 6. To check: (\d+) places against (\d+).", said).groups()
+    assert "Of the 6 concepts in the words, the sound has 3 against 0." in said
+    n, more = re.search(r"Use your ear: (\d+) places against (\d+).", said).groups()
     assert ready.locator("#ear-title").text_content() == f"Use your ear ({n})" and int(n) < int(more)
     ready.wait_for_function("[...document.querySelectorAll('#pair canvas')].every(canvas => canvas.width > 600)")
     ready.locator("#pair summary").first.click()

@@ -263,7 +263,7 @@ def test_a_card_tells_of_a_mention_and_goes_on_by_the_keyboard(shown):
     mention.focus()
     shown.keyboard.press("Enter")
     card = shown.get_by_role("dialog", name="Dyspnoea")
-    assert "said no" in card.inner_text() and "9 in 10" in card.inner_text()
+    assert "said “no”" in card.inner_text() and "9 in 10" in card.inner_text()
     assert card.locator(".rating").all_inner_texts() == ["Right", "Not said", "Other status"]
     assert all(button.bounding_box()["height"] >= 24 for button in card.locator(".rating").all())
     assert mention.get_attribute("aria-expanded") == "true"
@@ -291,7 +291,7 @@ def test_a_doubtful_word_is_changed_where_it_stands(result):
     word = result.locator(".word", has_text="Monday.")
     word.click()
     card = result.locator("#card")
-    assert "sounds like amoxicillin; right about 9 in 10 times" in card.inner_text()
+    assert "sounds like amoxicillin; as it stands, wrong about 9 in 10 times" in card.inner_text()
     assert card.get_by_role("button", name="amoxicillin").count() == 1
     card.get_by_label("Written").fill("Tuesday")
     result.keyboard.press("Enter")
@@ -459,8 +459,29 @@ def test_ratings_are_stored_with_the_scores_shown_changed_undone_and_withdrawn(r
     store.withdraw(code)
 
 
+def test_another_status_is_stored_once_it_is_named_and_undone_where_it_was_pressed(result, store):
+    row = result.locator("tr.row", has_text="Dyspnoea")
+    row.locator("[data-verdict=wrong_status]").first.click()
+    choices = row.locator(".which button")
+    assert "Denied" not in choices.all_inner_texts(), "the status that the row has already is no other one"
+    assert store.table("ratings").empty, "nothing is stored before the right status is named"
+    result.keyboard.press("Escape")
+    assert not choices.count()
+    row.locator("[data-verdict=wrong_status]").first.click()
+    row.get_by_role("button", name="In the past").click()
+    row.locator(".kept", has_text="stored").wait_for()
+    assert code_of(result) in row.locator(".kept").inner_text(), "the code stands where the press was"
+    assert store.table("ratings")["right_status"].tolist() == ["historical"]
+    result.locator("#undo").click()
+    row.locator(".kept", has_text="taken back").wait_for()
+    assert "Stored" not in result.locator("#feedback").inner_text()
+
+
 def test_details_go_to_the_last_rating(result, store):
-    rate(result, "Dyspnoea", "wrong_status")
+    row = result.locator("tr.row", has_text="Dyspnoea")
+    row.locator("[data-verdict=wrong_status]").first.click()
+    row.get_by_role("button", name="Over", exact=True).click()
+    row.locator(".kept", has_text="stored").wait_for()
     result.locator("#more").get_by_role("button").first.click()
     result.get_by_text("Could change what is done").click()
     result.locator("#right-status").get_by_role("combobox").click()

@@ -2,11 +2,12 @@
 
 from dataclasses import replace
 
+import page_fixtures
 import pytest
 
 from medalign.concepts import ConceptBank, find_mentions, transcript_from_text
 from medalign.concepts.measurements import find_measurements
-from medalign.concepts.senses import number_senses
+from medalign.concepts.senses import number_senses, senses_of
 
 
 def senses(text: str) -> list[tuple[str, str]]:
@@ -31,6 +32,8 @@ def senses(text: str) -> list[tuple[str, str]]:
         ("Maybe ten cigarettes a day.", "present"),
         ("You don't have a temperature, 36.5.", "present"),
         ("Your BMI is 33, and your waist has gone up.", "present"),
+        ("I borrowed an inhaler from my wife, and it helps for 2 hours.", "present"),
+        ("My wife has an inhaler, and it helps for 2 hours.", "family"),
     ],
 )
 def test_the_words_around_a_number_tell_its_sense(text, expected):
@@ -48,3 +51,13 @@ def test_a_number_whose_words_were_edited_away_is_not_taken_for_certain():
     (pulse,) = find_measurements(transcript, (), bank)
     assert number_senses(transcript, [replace(pulse, start_s=50.0, end_s=51.0)]) == ("uncertain",)
     assert number_senses(transcript_from_text(""), [pulse]) == ("uncertain",)
+
+
+def test_whose_a_number_is_tells_the_mention_to_which_it_is_tied():
+    """Its own sentence names a relative, and the complaint that lasted so long is the patient's; or the other way round."""
+    usual = page_fixtures.analysis()
+    cough = usual.concepts[0]
+    lasted = replace(usual.measurements[0], concept_id=cough.concept_id)
+    for status in ("present", "family"):
+        rows = (replace(cough, status=status),)
+        assert senses_of(replace(usual, concepts=rows, measurements=(lasted,))) == (status,)

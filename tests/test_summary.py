@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from page_fixtures import analysis, hostile_analysis
 
-from medalign.core.analysis import Evidence, Measurement, Source
+from medalign.core.analysis import CriticalWord, Evidence, Measurement, Source
 from medalign.core.transcript import Segment, Transcript, Word
 from medalign.report.ear import checks, doubts
 from medalign.report.summary import ORDER, at_a_glance, summarize
@@ -141,6 +141,19 @@ def test_a_dose_without_a_medicine_stands_with_the_medicines():
     )
     (section,) = at_a_glance(lost, checks(lost, doubts(lost)))
     assert (section.title, [(e.label, e.check) for e in section.entries]) == ("Medicines", [("medicine not understood", 1)])
+
+
+def test_a_word_that_may_be_a_medicine_stands_with_the_medicines():
+    """What the recogniser made of a medicine's name is in no list of concepts: without a trace, it would be missed."""
+    word = CriticalWord(0.8, 1.2, "lipidor", "medicine", 0.4, None)
+    lost = replace(analysis(), concepts=(), corrections=(), critical_words=(word,), transcript=said("I take lipidor for it."))
+    (section,) = at_a_glance(lost, checks(lost, doubts(lost)))
+    assert (section.title, [(e.label, e.check) for e in section.entries]) == (
+        "Medicines",
+        [("a word that may be a medicine", 1)],
+    )
+    suggested = replace(analysis().corrections[0], start_s=0.8, end_s=1.2)
+    assert not at_a_glance(replace(lost, corrections=(suggested,))), "the suggested name stands there already"
 
 
 def said(text: str) -> Transcript:

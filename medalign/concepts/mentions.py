@@ -45,6 +45,7 @@ class Mention:
     action: Action | None = None  # of a medicine: what is done with it
     answer: str | None = None  # where it is asked about: what is said to it, and until when
     answer_end_s: float | None = None
+    rival: Status | None = None  # the other of present and negated, where two readings of the same words differ
 
 
 def find_mentions(transcript: Transcript, bank: ConceptBank) -> tuple[Mention, ...]:

@@ -10,9 +10,11 @@ from medalign.concepts.answers import statuses
 from medalign.concepts.context import Context
 from medalign.concepts.numbers import CARDINALS
 from medalign.concepts.tokens import Token, sentences, words_of
-from medalign.core.analysis import Measurement, Status
+from medalign.core.analysis import Analysis, Measurement, Status
 from medalign.core.transcript import Transcript
 
+# A relative after one of these is no owner: "an inhaler from my wife, and it helps for an hour" tells of the speaker.
+NOT_OWNING = words_of("from with by at to for than like near behind")
 ROUNDING_S = 0.005  # times may have been through a file
 # A limit or an aim, where it stands right before a number: "stay under 130 over 80", "the target is 120 over 80".
 LIMITS = words_of("target goal aim aiming should ideally ideal range limit recommended")
@@ -51,6 +53,22 @@ LIMIT_REACH = 5  # words
 WISH_REACH = 9  # words
 
 
+def senses_of(analysis: Analysis) -> tuple[Status, ...]:
+    """Those of an analysis's measurements. Whose a number is, tells the mention to which it is tied, if it is tied to one."""
+    said = zip(analysis.measurements, number_senses(analysis.transcript, analysis.measurements), strict=True)
+    return tuple(_as_tied(measurement, sense, analysis) for measurement, sense in said)
+
+
+def _as_tied(measurement: Measurement, sense: Status, analysis: Analysis) -> Status:
+    rows = [row for row in analysis.concepts if row.concept_id == measurement.concept_id and row.status and row.text_evidence]
+    if not rows:
+        return sense
+    row = min(rows, key=lambda row: min(abs(place.start_s - measurement.start_s) for place in row.text_evidence))
+    if row.status is not None and "family" in (row.status, sense):
+        return row.status
+    return sense
+
+
 def number_senses(transcript: Transcript, measurements: Sequence[Measurement]) -> tuple[Status, ...]:
     """One status a measurement, in order; "uncertain" for limits, and where its words are no longer in the transcript."""
     said = sentences(transcript)
@@ -70,6 +88,8 @@ def _sense(said: list[list[Token]], place: tuple[int, int, int], context: Contex
     number, start, _ = place
     sentence, trigger = said[number], context.trigger
     if context.status == "resolved":  # a complaint may be gone, a reading was taken
+        return "present"
+    if context.status == "family" and trigger and trigger[1] > 0 and said[trigger[0]][trigger[1] - 1].text in NOT_OWNING:
         return "present"
     if trigger and trigger[0] == number and trigger[2] <= start:
         words = {token.text for token in sentence[trigger[1] : trigger[2]]}

@@ -12,7 +12,7 @@ from medalign.core.errors import DataError
 from medalign.core.files import typed
 from medalign.core.transcript import Transcript
 
-SCHEMA_VERSION = "2.3"
+SCHEMA_VERSION = "2.4"
 DISCLAIMER = "Research software. Not a medical device. Do not use for patient care."
 
 System = Literal["HPO", "ICD-10-CM", "DRUG", "CUSTOM"]
@@ -54,6 +54,8 @@ class Evidence:
     end_s: float
     text: str | None = None
     term_end_s: float | None = None  # None: with the stretch
+    trigger: str | None = None  # the words near it behind its status; None where no word decides alone, and for sound
+    rival: Status | None = None  # the other of present and negated, where rules and classifier read it differently
 
     @property
     def words_end_s(self) -> float:

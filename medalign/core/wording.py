@@ -68,6 +68,11 @@ def frequency(probability: float) -> str:
     return f"about {tenths(probability)} in 10"
 
 
+def mistake(probability: float) -> str:
+    """`as it stands, wrong about 3 in 10 times`: of places marked like this one, so many were."""
+    return f"as it stands, wrong {frequency(probability)} times"
+
+
 def band(probability: float) -> str:
     """likely, possible or unlikely; decided on the rounded tenths so that word and number never contradict."""
     n = tenths(probability)

@@ -8,7 +8,7 @@ from medalign.core.analysis import Action, Status
 from medalign.models.status_classifier import ACTIONS, STATUSES, MentionContext, StatusPrediction
 
 ANSWERED, ANSWERED_WITHIN = 0.9, 2  # how sure an answer is that decides for its question, and segments to it
-CONTRADICTIONS = (("present", "negated"), ("negated", "present"))
+CONTRADICTIONS: tuple[tuple[Status, Status], ...] = (("present", "negated"), ("negated", "present"))
 DOUBTFUL, CLEAR = 0.7, 0.85  # a status less sure than the first gives way to one of the same concept as sure as the second
 REGULAR_MEDICATION = "CUSTOM:regular-medication"  # "any tablets?": every medicine is a more specific one
 NAMED_WITHIN = 3  # segments from a general question to what its answer names

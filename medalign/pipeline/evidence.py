@@ -191,10 +191,11 @@ def tracks(rows: Sequence[ConceptFinding], audio: AudioEvidence, bank: ConceptBa
 
 def _evidence(mention: Mention) -> Evidence:
     """Where to hear a mention, with the answer if it was asked about: the question alone bears nothing out."""
+    why = {"trigger": mention.trigger, "rival": mention.rival}
     if mention.answer is None or mention.answer_end_s is None or mention.status == "uncertain":
-        return Evidence(mention.start_s, mention.end_s, mention.text)
+        return Evidence(mention.start_s, mention.end_s, mention.text, **why)
     text = f"{mention.text}? {mention.answer}"
-    return Evidence(mention.start_s, max(mention.end_s, mention.answer_end_s), text, mention.end_s)
+    return Evidence(mention.start_s, max(mention.end_s, mention.answer_end_s), text, mention.end_s, **why)
 
 
 def lowest_word_probability(transcript: Transcript, mention: Mention) -> float:

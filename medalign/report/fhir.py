@@ -29,7 +29,7 @@ import uuid
 from collections.abc import Sequence
 
 from medalign import __version__
-from medalign.concepts.senses import number_senses
+from medalign.concepts.senses import senses_of
 from medalign.core.analysis import DISCLAIMER, Analysis
 from medalign.core.editing import is_edited
 from medalign.core.wording import clock, count
@@ -68,7 +68,7 @@ def _clinical(case: Case) -> tuple[list[dict], list[str]]:
         else:
             resources.append(made)
     analysis = case.analysis
-    senses = number_senses(analysis.transcript, analysis.measurements)
+    senses = senses_of(analysis)
     for measurement, sense in zip(analysis.measurements, senses, strict=True):
         narrative = f'{measurement.kind}, said: "{measurement.text}" at {clock(measurement.start_s)}'
         elements = observation(measurement)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from medalign.concepts.senses import number_senses
+from medalign.concepts.senses import senses_of
 from medalign.core.analysis import DISCLAIMER, Analysis, Measurement, Status
 from medalign.core.editing import is_edited
 from medalign.core.wording import clock, clock_range, count, frequency, heard_at
@@ -33,7 +33,7 @@ def summary_html(analysis: Analysis, figures: Mapping[str, str] = {}) -> str:
     segments = analysis.transcript.segments
     listed = doubts(analysis)
     glance, n_hidden = _glance(analysis, checks(analysis, listed))
-    senses = number_senses(analysis.transcript, analysis.measurements)
+    senses = senses_of(analysis)
     numbers = zip(analysis.measurements, senses, strict=True)
     return _ENVIRONMENT.get_template("summary.html").render(
         analysis=analysis,

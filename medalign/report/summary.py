@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from medalign.concepts.lost_medicines import LostMedicine, lost_medicines
-from medalign.concepts.senses import number_senses
+from medalign.concepts.senses import senses_of
 from medalign.concepts.tokens import data_rows
 from medalign.core.analysis import (
     Action,
@@ -46,6 +46,7 @@ ALLERGY_CODES = ("ICD10CM:Z88", "ICD10CM:Z91.0", "HP:0012393")
 EXAMINATION = frozenset(row["concept_id"] for row in data_rows("examination.csv"))
 NOT_FOUND = "not found"  # said of a sign that was looked for
 LOST = "medicine not understood"  # stands for doses at which no medicine is found
+PERHAPS = "a word that may be a medicine"  # stands for words that the recogniser may have made of one
 REGULAR_MEDICATION = "CUSTOM:regular-medication"  # "any tablets?" names none
 # What is done with a medicine says more than its status: it stands with the others, whenever it was or will be done.
 DONE: frozenset[Action] = frozenset(["taking", "started", "stopped", "changed", "advised", "reacted"])
@@ -151,7 +152,7 @@ def _each_once(entries: Sequence[Entry]) -> list[Entry]:
 
 def at_a_glance(analysis: Analysis, checks: Mapping[Row, int] = {}) -> tuple[Section, ...]:
     """The summary with what was measured of the patient, a line a kind; of that, the name alone would say nothing."""
-    senses = number_senses(analysis.transcript, analysis.measurements)
+    senses = senses_of(analysis)
     said = zip(analysis.measurements, senses, strict=True)
     own = [m for m, sense in said if sense == "present" and m.concept_id is None and m.kind not in OF_OTHERS]
     measured: dict[str, list[Measurement]] = {}
@@ -164,10 +165,16 @@ def at_a_glance(analysis: Analysis, checks: Mapping[Row, int] = {}) -> tuple[Sec
     )
     names = [c for c in analysis.concepts if c.category != "measurement" or c.label.lower() not in measured]
     sections = {s.title: s.entries for s in summarize(names, analysis.measurements, checks, _examined(analysis))}
-    if lost := without_medicine(analysis):
-        place = Evidence(lost[0].start_s, lost[0].end_s, lost[0].text)
-        entry = Entry(LOST, "", len(lost), (), place, check=checks.get((LOST, None)))
-        sections["Medicines"] = (*sections.get("Medicines", ()), entry)
+    perhaps = [
+        word
+        for word in analysis.critical_words
+        if word.kind == "medicine" and not any(c.meets(word.start_s, word.end_s) for c in analysis.corrections)
+    ]
+    for label, places in ((LOST, without_medicine(analysis)), (PERHAPS, perhaps)):
+        if places:
+            first = Evidence(places[0].start_s, places[0].end_s, places[0].text)
+            entry = Entry(label, "", len(places), (), first, check=checks.get((label, None)))
+            sections["Medicines"] = (*sections.get("Medicines", ()), entry)
     if values:
         sections["Measured"] = values
     return tuple(Section(title, sections[title]) for title in ORDER if title in sections)

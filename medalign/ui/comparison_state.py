@@ -5,9 +5,12 @@ from dataclasses import dataclass
 from medalign.core.analysis import Analysis
 from medalign.core.errors import MedAlignError
 from medalign.core.spelling import WORDINGS, Wording
-from medalign.report.comparison import BlindOrder, Candidate, Comparison, Side, compare
+from medalign.report.comparison import BlindOrder, Candidate, Comparison, Kind, Side, compare
 
 POSITIONS = ("left", "right")
+# While the vote is blind, where a concept was found and how likely it is stay hidden: an encoder that hears nothing would be
+# known by it at once.
+TELLING: tuple[Kind, ...] = ("source", "certainty")
 
 
 @dataclass(frozen=True)
@@ -35,13 +38,20 @@ class ComparisonState:
         return self.order.left if position == "left" else self.order.right
 
     @property
+    def are_equal(self) -> bool:
+        """Nothing that may be seen before a vote differs: there is nothing to vote on."""
+        hidden = TELLING if self.blind else ()
+        rows = self.comparison.concepts
+        return not self.comparison.n_words_differing and all(row.kind == "same" or row.kind in hidden for row in rows)
+
+    @property
     def is_open(self) -> bool:
         """Names may be shown: there was never a secret, or the vote is cast, or there is nothing to vote on."""
-        return not self.blind or self.receipt is not None or self.comparison.are_equal
+        return not self.blind or self.receipt is not None or self.are_equal
 
     @property
     def is_ready(self) -> bool:
-        return self.receipt is None and not self.comparison.are_equal and self.seen >= set(POSITIONS)
+        return self.receipt is None and not self.are_equal and self.seen >= set(POSITIONS)
 
     def look(self, position: str) -> None:
         """A side was looked at. Raises MedAlignError if there is no such side."""

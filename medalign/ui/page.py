@@ -42,6 +42,7 @@ SCRIPTS = (
     "player.js",
     "strip.js",
     "page.js",
+    "rating.js",
     "compare.js",
     "card.js",
     "microphone.js",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from medalign.concepts import ConceptBank
 from medalign.concepts.custom import parse_concepts
-from medalign.concepts.senses import number_senses
+from medalign.concepts.senses import senses_of
 from medalign.core.abandoned import Abandoned, until
 from medalign.core.analysis import Analysis
 from medalign.core.apart import load_apart
@@ -176,9 +176,7 @@ def answer(analysis: Analysis, peaks: bytes) -> dict[str, object]:
         "strip": strip(peaks, analysis.recording.duration_s, analysis, found),
         "overview": ear(found, analysis.alignment) + summary_view(analysis, in_doubt) if spoken or found else NO_WORDS,
         "table": concept_table(analysis, in_doubt),
-        "numbers": measurements_view(
-            analysis.measurements, number_senses(analysis.transcript, analysis.measurements), analysis.concepts
-        ),
+        "numbers": measurements_view(analysis.measurements, senses_of(analysis), analysis.concepts),
         "transcript": transcript_view(analysis, in_doubt),
         "timeline": alignment_timeline(analysis),
         "timeline_notes": alignment_view.timeline_notes(analysis),

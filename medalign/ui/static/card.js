@@ -43,7 +43,10 @@
     card.setAttribute("role", "dialog");
     card.setAttribute("aria-labelledby", "card-title");
     const known = knownOf(anchor);
-    if (known) card.append(...known.cloneNode(true).childNodes);
+    if (known) {
+      card.append(...known.cloneNode(true).childNodes);
+      if (anchor.dataset.why) card.querySelector(".status").after(make("span", { className: "trigger", textContent: anchor.dataset.why }));
+    }
     else card.append(make("div", { className: "card-head", innerHTML: "<h3></h3>" }));
     const title = card.querySelector("h3");
     title.id = "card-title";
@@ -178,7 +181,7 @@
   document.addEventListener("click", (event) => {
     const button = event.target.closest?.("[data-at]"), anchor = markedAt(event.target);
     if (card?.contains(event.target)) {
-      if (event.target.closest("[data-send]:not(.rating)")) close(); // it has been sent
+      if (event.target.closest("[data-send]:not([data-send=rate])")) close(); // it has been sent
       return;
     }
     if (isTyped()) return anchor || button || event.target.closest("#transcript") ? remind() : undefined;

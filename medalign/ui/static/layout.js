@@ -18,8 +18,24 @@
     const button = event.target.closest?.("[data-panel]");
     if (button) panel(button.dataset.panel);
   });
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && one("#own")?.dataset.mode && event.target.closest?.("#own, [data-panel]")) panel("");
+  });
 
-  /* A phone shows one part of the result at a time. */
+  /* Past everything that comes first: to the result, or to what was said. */
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest?.(".skip a");
+    if (!link) return;
+    event.preventDefault();
+    const isTranscript = link.hash === "#transcript", target = one(isTranscript ? "#transcript .segments" : "#result-title");
+    if (!target) return;
+    if (isTranscript) open("transcript");
+    target.focus();
+    target.scrollIntoView({ block: "nearest" });
+  });
+
+  /* A phone shows one part of the result at a time, what was found first. */
+  const FIRST = "summary";
   const open = (pane) => {
     one("#result").dataset.pane = pane;
     for (const button of document.querySelectorAll("[data-open]")) button.setAttribute("aria-pressed", String(button.dataset.open === pane));
@@ -108,7 +124,7 @@
     const heading = one("#result-title:not([data-old])");
     if (!waiting || !heading) return;
     waiting = false;
-    open("ear");
+    open(FIRST);
     if (one("#own").dataset.mode) panel("");
     heading.focus({ preventScroll: true });
     const box = heading.getBoundingClientRect();
@@ -150,11 +166,13 @@
     menu.querySelector("summary").focus();
   });
 
-  /* Which example is shown. */
+  /* Which example is shown, and how many places there are to hear again. */
   function mark() {
     const heading = one("#result-title"), shown = heading?.dataset.example, compared = one("#compared-recording");
     const name = heading ? ` (${heading.firstChild.textContent.trim()})` : "";
     if (compared && compared.textContent !== name) compared.textContent = name;
+    const n = one("#ear-title .n")?.textContent ?? "", pane = one("[data-open=ear] .n");
+    if (pane && pane.textContent !== n) pane.textContent = n;
     for (const button of document.querySelectorAll(".example")) {
       const is = button.textContent.trim() === shown;
       if (is !== button.hasAttribute("aria-current")) is ? button.setAttribute("aria-current", "true") : button.removeAttribute("aria-current");
@@ -167,7 +185,7 @@
   /* Gradio redraws the inside of these places; the places themselves stay, so the roles belong on them. */
   const ROLES = { "#status": "status", "#alert": "alert", "#compare-status": "status", "#compare-alert": "alert", ".answer": "status" };
   new MutationObserver(() => {
-    if (one("#result:not([data-pane])")) open("ear");
+    if (one("#result:not([data-pane])")) open(FIRST);
     arrive();
     refused();
     mark();

@@ -254,7 +254,7 @@
     frame.contentWindow.print();
   }
 
-  /* After the server has answered: focus where the reader was, and the ratings that are stored. */
+  /* After the server has answered: focus where the reader was. */
   new MutationObserver(() => {
     if (document.querySelector("#alert .alert:not([data-old])")) refused();
     restore();
@@ -262,7 +262,6 @@
       if (isFree() || document.activeElement === leftAt) returnTo(); // who went elsewhere meanwhile stays there
       returnTo = null;
     }
-    showRatings();
   }).observe(document.documentElement, { childList: true, subtree: true });
 
   /* What was sent was not taken: it can be sent again. */
@@ -271,30 +270,6 @@
     for (const form of document.querySelectorAll(".edit-form[data-sent]")) {
       delete form.dataset.sent;
       form.querySelector("[type=submit]").disabled = false;
-    }
-  }
-
-  /* Beside the buttons that were pressed: that it is stored, or why it is not. */
-  let pressed = null; // which concept, with which status
-  const keyOf = ({ concept, rowStatus }) => `${concept}|${rowStatus}`;
-  document.addEventListener("click", (event) => {
-    const button = event.target.closest?.("button.rating");
-    if (!button) return;
-    pressed = keyOf(button.dataset);
-    document.querySelector("#feedback-alert .alert")?.setAttribute("data-old", ""); // of an earlier press
-  }, true);
-  function showRatings() {
-    const place = document.querySelector("#ratings [data-rated]"), shown = document.querySelector("#result-title")?.dataset.name;
-    const rated = place?.dataset.of === shown ? JSON.parse(place?.dataset.rated ?? "{}") : {}; // not of an earlier result
-    const refused = document.querySelector("#feedback-alert .alert:not([data-old]) p")?.textContent;
-    for (const group of document.querySelectorAll(".ratings:not([data-card] *)")) { // a change of the stored cards would close the open one
-      const [button] = group.children, key = keyOf(button.dataset), told = group.querySelector(".kept");
-      const words = refused && key === pressed ? refused : key in rated ? "stored" : "";
-      if (told.textContent !== words) told.textContent = words;
-      for (const each of group.querySelectorAll(".rating")) {
-        const is = String(rated[key] === each.dataset.verdict);
-        if (each.getAttribute("aria-pressed") !== is) each.setAttribute("aria-pressed", is);
-      }
     }
   }
 

@@ -128,7 +128,7 @@ class CompareTab:
         # Without blindness the order stays as chosen; with it, by lot.
         order = BlindOrder.draw() if blind else BlindOrder("a", 0)
         comparison = ComparisonState(*entries, blind=blind, order=order, wording=session.wording)
-        ready = "Look at both sides; then vote." if self._votes and not comparison.comparison.are_equal else "Finished."
+        ready = "Look at both sides; then vote." if self._votes and not comparison.are_equal else "Finished."
         yield {self._comparison: comparison, self._view: comparison_view(comparison), **self._stopped(ready)}
 
     def _told(self, steps: Generator[Step, None, list[Entry]], place: Place) -> Generator[Changes, None, list[Entry]]:

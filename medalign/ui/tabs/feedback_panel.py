@@ -84,8 +84,10 @@ class FeedbackPanel:
                 self._back = _answer("back")
         out, reader = [self._stored], [session, self._role, self._keep]
         connect(bridge("rate"), self._rate, reader, out, self._alert, concurrency_limit=1, **EVERY_PRESS)
-        connect(undo.click, self._undo, [session], out, self._back)
-        connect(withdraw.click, self._withdraw, [session, self._code], [*out, self._code], self._back)
+        # Answers to earlier presses: once something is taken back, "stored" may be true no longer.
+        self._silenced: Changes = dict.fromkeys((self._more, self._added, self._sent), "")
+        connect(undo.click, self._undo, [session], [*out, *self._silenced], self._back)
+        connect(withdraw.click, self._withdraw, [session, self._code], [*out, *self._silenced, self._code], self._back)
 
     def _build_details(self) -> None:
         with gr.Accordion("More about the last one", open=False, elem_id="more"):
@@ -134,9 +136,12 @@ class FeedbackPanel:
         self._presses.count(request)
         session = present(session)
         concept_id, status = text_of(event, "concept", 80), text_of(event, "rowStatus", 20) or None
-        verdict = text_of(event, "verdict", 20)
+        verdict, right = text_of(event, "verdict", 20), text_of(event, "rightStatus", 20) or None
+        if verdict == "wrong_status" and right is None:
+            raise FeedbackError("press Other status, and then the status that is right")
+        place = _place(session, concept_id, status)
         rating = ConceptRating(  # which checks the words that were sent
-            cast(Verdict, verdict), concept_id, cast(Status | None, status), **_place(session, concept_id, status)
+            cast(Verdict, verdict), concept_id, cast(Status | None, status), right_status=cast(Status | None, right), **place
         )
         self._store.rate(self._receipt(_reader(session, role, keep)), rating)
         session.last_rated = (concept_id, status)
@@ -156,7 +161,8 @@ class FeedbackPanel:
             raise FeedbackError("that rating was taken back; rate the concept again first")
         verdict = "wrong_status" if status and last.verdict == "correct" else last.verdict
         again = ConceptRating(
-            verdict, last.concept_id, last.status, right_status=status if verdict == "wrong_status" else None,
+            verdict, last.concept_id, last.status,
+            right_status=status or last.right_status if verdict == "wrong_status" else None,
             start_s=last.start_s, end_s=last.end_s, span_text=last.span_text, severity=severity, comment=comment or "",
         )  # fmt: skip
         self._store.rate(session.receipts[-1], again)
@@ -194,7 +200,8 @@ class FeedbackPanel:
         if session is None or not receipts or self._store.undo(receipts[-1]) is None:
             raise FeedbackError("there is nothing to undo")
         left = count(len(self._store.ratings(receipts[-1])), "entry", "entries")
-        return {**self._shown(session), self._back: f"The last one is taken back; {left} left under this code."}
+        done = f"The last one is taken back; {left} left under this code."
+        return {**self._shown(session), **self._silenced, self._back: done}
 
     def _withdraw(self, session: Session | None, code: str | None, request: gr.Request) -> Changes:
         self._presses.count(request, "withdraw")  # whoever has just rated a lot may still withdraw
@@ -205,7 +212,8 @@ class FeedbackPanel:
             session.result_id = None
         audit(self._store, "withdraw", request)
         done = f"Withdrawn: {count(n, 'entry', 'entries')} deleted."
-        return {self._stored: f'<p class="receipt" data-rated="{{}}">{done}</p>', self._back: done, self._code: ""}
+        stored = f'<p class="receipt" data-rated="{{}}">{done}</p>'
+        return {self._stored: stored, **self._silenced, self._back: done, self._code: ""}
 
     def _reader(self, given: Changes) -> _Reader:
         return _reader(present(given[self._session]), given[self._role], given[self._keep])
@@ -230,11 +238,14 @@ class FeedbackPanel:
     def _shown(self, session: Session) -> Changes:
         """What is stored under the receipt, in words, and for page.js which buttons are pressed."""
         labels = {(c.concept_id, c.status): c.label for c in session.shown.concepts}
-        items = "".join(f"<li>{_words(rating, labels)}</li>" for rating in self._store.ratings(session.receipts[-1]))
+        ratings = self._store.ratings(session.receipts[-1])
+        items = "".join(f"<li>{_words(rating, labels)}</li>" for rating in ratings)
         pressed = {f"{r.concept_id}|{r.status or ''}": r.verdict for r in self._ratings(session)}
         codes = ", ".join(f"<code>{text(code)}</code>" for code in session.receipts)
-        stored = f'<p class="receipt">Stored. To take it back later, keep this code: {codes}</p><ul class="rated">{items}</ul>'
-        rated = f'data-of="{session.name}" data-rated="{text(json.dumps(pressed))}"'
+        told = f"Stored. To take it back later, keep this code: {codes}" if ratings else "Taken back: nothing of it is stored."
+        stored = f'<p class="receipt">{told}</p><ul class="rated">{items}</ul>'
+        code = text(session.receipts[-1])
+        rated = f'data-of="{session.name}" data-code="{code}" data-rated="{text(json.dumps(pressed))}"'
         return {self._stored: f"<div {rated}>{stored}</div>"}
 
 

@@ -1,19 +1,21 @@
 """Two results side by side: what differs is marked by a word and a line, never by colour alone."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from medalign.core.analysis import Analysis, ConceptFinding, Correction
 from medalign.core.spelling import WORDINGS, Wording, worded
 from medalign.core.wording import count
-from medalign.report.comparison import Side, compare_concepts
+from medalign.report.comparison import Kind, Side, compare_concepts
+from medalign.report.ear import doubts
 from medalign.report.summary import odds
-from medalign.ui.comparison_state import POSITIONS, ComparisonState
+from medalign.ui.comparison_state import POSITIONS, TELLING, ComparisonState
 from medalign.ui.views.markup import Markup, macros
 from medalign.ui.views.statuses import AGREEMENTS, STATUSES
 
 INTRO = """<h2>Compare two models on your recording</h2><p class="hint">On the recording of the first tab<b
-id="compared-recording"></b>. Blind: names, times and sizes stay hidden, and the order is drawn by lot, until you have
-voted.</p>"""
+id="compared-recording"></b>. Blind: names, times, sizes, odds, and where each concept was
+found stay hidden, and the order is drawn by lot, until you have voted.</p>"""
 DIFFERENCES = {"status": "another status", "source": "another source", "certainty": "other odds", "same": ""}
 Row = dict[str, object]
 
@@ -21,46 +23,74 @@ Row = dict[str, object]
 def comparison_view(state: ComparisonState) -> Markup:
     """Both sides; names, times and sizes only once they may be known."""
     compared, left = state.comparison, state.at("left")
-    n = sum(row.kind != "same" for row in compared.concepts)
+    hidden = () if state.is_open else TELLING
+    n = sum(row.kind != "same" and row.kind not in hidden for row in compared.concepts)
     difference = f"{count(n, 'concept')} and {count(compared.n_words_differing, 'word')} differ."
-    if compared.are_equal:
+    if state.are_equal:
         difference = "No visible difference: there is nothing to vote on."
     sides = [_side(state, position) for position in POSITIONS]
-    costs = [_cost(state, position) for position in POSITIONS] if state.is_open else []
+    costs = _costs(state) if state.is_open else []
     right = state.at("right")
     analyses = {side: entry.analysis for side, entry in state.entries.items()}
-    rows = side_by_side(analyses, (left, right), state.wording)
+    rows = side_by_side(analyses, (left, right), state.wording, hidden)
     differing = [(s, s.a, s.b) if left == "a" else (s, s.b, s.a) for s in compared.stretches if not s.same]
     return macros("comparison").comparison(difference, costs, sides, rows, differing, state.receipt is not None)
 
 
 def side_by_side(
-    analyses: Mapping[Side, Analysis], order: tuple[Side, Side] = ("a", "b"), wording: Wording = WORDINGS[0]
+    analyses: Mapping[Side, Analysis],
+    order: tuple[Side, Side] = ("a", "b"),
+    wording: Wording = WORDINGS[0],
+    hidden: Sequence[Kind] = (),
 ) -> list[Row]:
-    """A row for each concept with what either side has, in the order given; `differs` is empty where they agree."""
+    """A row for each concept with what either side has, in the order given; `differs` is empty where they agree.
+
+    Args:
+        hidden: kinds of differences that may not be seen yet; with any, sources and odds are left out.
+    """
     rows: list[Row] = []
     for concept in compare_concepts(analyses["a"].concepts, analyses["b"].concepts):
         found = [concept.a if side == "a" else concept.b for side in order]
         alone = next((where for where, row in zip(("left", "right"), found, strict=True) if row), "")
-        differs = f"only on the {alone}" if None in found else DIFFERENCES[concept.kind]
-        cells = [_cell(row, analyses[side].corrections) if row else None for side, row in zip(order, found, strict=True)]
+        differs = f"only on the {alone}" if None in found else "" if concept.kind in hidden else DIFFERENCES[concept.kind]
+        sides = zip(order, found, strict=True)
+        cells = [_cell(row, analyses[side].corrections, bool(hidden)) if row else None for side, row in sides]
         rows.append({"label": worded(concept.label, wording), "differs": differs, "cells": cells})
     return rows
 
 
-def _cost(state: ComparisonState, position: str) -> dict[str, object]:
-    entry = state.entries[state.at(position)]
-    a = entry.analysis
-    return {
-        "position": position,
-        "name": entry.candidate.name,
-        "seconds": a.timings_s.total,
-        "n_bytes": entry.n_bytes,
-        "n_words": len(a.transcript.words),
-        "n_read": sum(concept.agreement != "student_only" for concept in a.concepts),
-        "n_heard": sum(concept.agreement != "teacher_only" for concept in a.concepts),
-        "n_doubted": sum(segment.reason is not None for segment in a.alignment.segments),
-    }
+@dataclass(frozen=True)
+class Counts:
+    """What of a result tells how well sound and words belong together."""
+
+    n_heard: int  # of the concepts in the words, those that the sound has, too
+    n_read: int  # in the words of either result: both are measured by the same
+    n_to_check: int  # places in the list "Use your ear"
+
+    @classmethod
+    def of(cls, analyses: Sequence[Analysis]) -> list["Counts"]:
+        """Of two results of one recording."""
+        a, b = analyses
+        pairs = [(row.a, row.b) for row in compare_concepts(a.concepts, b.concepts)]
+        n_read = sum(any(side and side.text_evidence for side in pair) for pair in pairs)
+        return [cls(sum(c.agreement == "both" for c in of.concepts), n_read, len(doubts(of))) for of in analyses]
+
+
+def _costs(state: ComparisonState) -> list[dict[str, object]]:
+    """What each took and found, in the order shown."""
+    entries = [state.entries[state.at(position)] for position in POSITIONS]
+    counts = Counts.of([entry.analysis for entry in entries])
+    return [
+        {
+            "position": position,
+            "name": entry.candidate.name,
+            "seconds": entry.analysis.timings_s.total,
+            "n_bytes": entry.n_bytes,
+            "n_words": len(entry.analysis.transcript.words),
+            "counts": counted,
+        }
+        for position, entry, counted in zip(POSITIONS, entries, counts, strict=True)
+    ]
 
 
 def _side(state: ComparisonState, position: str) -> dict[str, object]:
@@ -72,11 +102,11 @@ def _side(state: ComparisonState, position: str) -> dict[str, object]:
     }
 
 
-def _cell(concept: ConceptFinding, corrections: Sequence[Correction]) -> Row:
+def _cell(concept: ConceptFinding, corrections: Sequence[Correction], is_hidden: bool) -> Row:
     sources = [source for source in (concept.teacher, concept.student) if source]
     return {
         "status": STATUSES[concept.status].label,
-        "agreement": AGREEMENTS[concept.agreement],
+        "agreement": None if is_hidden else AGREEMENTS[concept.agreement],
         "probability": odds(concept, corrections),  # as in the table of concepts
         "evidence": next((evidence for source in sources for evidence in source.evidence), None),
     }

@@ -9,7 +9,7 @@ from medalign.core.wording import as_name
 from medalign.report.ear import doubts
 from medalign.report.strip import strip_data
 from medalign.ui.files import address
-from medalign.ui.views.compare_view import side_by_side
+from medalign.ui.views.compare_view import Counts, side_by_side
 from medalign.ui.views.markup import Markup, macros
 
 
@@ -22,20 +22,6 @@ class Pair:
     peaks: bytes  # as `peaks_of` gives them
     aligned: Analysis
     unaligned: Analysis
-
-
-@dataclass(frozen=True)
-class Counts:
-    """What of a result tells how well sound and words belong together."""
-
-    n_heard: int  # of the concepts in the words, those that the sound has, too
-    n_read: int
-    n_to_check: int  # places to hear again
-
-    @classmethod
-    def of(cls, analysis: Analysis) -> "Counts":
-        read = [concept.agreement for concept in analysis.concepts if concept.agreement != "student_only"]
-        return cls(read.count("both"), len(read), len(doubts(analysis)))
 
 
 def pair_heading(pair: Pair) -> Markup:
@@ -57,15 +43,17 @@ def pair_view(pair: Pair) -> Markup:
 
 
 def _sides(pair: Pair) -> list[dict[str, object]]:
+    both = (pair.aligned, pair.unaligned)
+    described = (
+        ("Aligned", "the model that this page uses"),
+        ("Not aligned", "the same sound encoder, before it learnt from the language model"),
+    )
     return [
         {
             "name": name,
             "what": what,
-            "counts": Counts.of(analysis),
+            "counts": counts,
             "data": strip_data(pair.peaks, analysis.recording.duration_s, analysis, doubts(analysis)),
         }
-        for name, what, analysis in (
-            ("Aligned", "the model that this page uses", pair.aligned),
-            ("Not aligned", "the same sound encoder, before it learnt from the language model", pair.unaligned),
-        )
+        for (name, what), analysis, counts in zip(described, both, Counts.of(both), strict=True)
     ]

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from medalign.core.analysis import Analysis, ConceptFinding, SegmentCheck
+from medalign.core.analysis import Analysis, ConceptFinding, Evidence, SegmentCheck
 from medalign.core.transcript import DOCTOR, PATIENT, UNKNOWN_SPEAKER, Segment, Transcript, Word
-from medalign.core.wording import frequency
+from medalign.core.wording import mistake
 from medalign.report.summary import REASONS, Row, doubt_of
 from medalign.ui.views.card_view import cards
 from medalign.ui.views.markup import Markup, macros
@@ -16,7 +16,7 @@ NO_SPEECH = Markup(
     "<p>MedAlign found no words in this recording. Play it above: if you can hear speech, record closer to the "
     "speakers or check that the right microphone was chosen.</p></div>"
 )
-Piece = tuple[int, ConceptFinding]  # a concept, with its index in the analysis
+Piece = tuple[int, ConceptFinding, Evidence]  # a concept, with its index in the analysis and the place where it is said
 Pieces = list[tuple[Piece | None, Sequence[Word]]]
 
 
@@ -53,11 +53,11 @@ def _doubted(analysis: Analysis) -> dict[float, Doubted]:
     """By the second in which a word begins. A suggested name says more than that a word may be wrong."""
     doubted = {}
     for word in analysis.critical_words:
-        note = f"{doubt_of(word)}; wrong {frequency(word.probability)} times"
+        note = f"{doubt_of(word)}; {mistake(word.probability)}"
         doubted[word.start_s] = Doubted(note, word.alternative)
     words = analysis.transcript.words
     for i, c in enumerate(analysis.corrections):
-        note = f"sounds like {c.name}; right {frequency(c.probability)} times"
+        note = f"sounds like {c.name}; {mistake(c.probability)}"
         doubted |= {word.start_s: Doubted(note, c.name, i) for word in words[c.first_word : c.last_word + 1]}
     return doubted
 
@@ -71,7 +71,7 @@ def check_of(segment: Segment, checks: tuple[SegmentCheck, ...]) -> str | None:
 
 
 def _pieces(segment: Segment, concepts: Sequence[ConceptFinding]) -> Pieces:
-    """The segment's words in order: runs of plain ones, and mentions with their concept and its index."""
+    """The segment's words in order: runs of plain ones, and mentions."""
     pieces: Pieces = []
     position = 0
     for first, last, piece in _mentions(segment.words, concepts):
@@ -88,7 +88,7 @@ def _mentions(words: Sequence[Word], concepts: Iterable[ConceptFinding]) -> list
         for evidence in concept.teacher.evidence if concept.teacher else ():
             inside = [i for i, w in enumerate(words) if evidence.start_s <= (w.start_s + w.end_s) / 2 < evidence.words_end_s]
             if inside and len(inside) <= MAX_MENTION_WORDS:
-                found.append((inside[0], inside[-1], (n, concept)))
+                found.append((inside[0], inside[-1], (n, concept, evidence)))
     chosen: list[tuple[int, int, Piece]] = []
     for first, last, piece in sorted(found, key=lambda m: (m[0] - m[1], m[0])):
         if all(last < a or first > b for a, b, _ in chosen):

@@ -1,0 +1,75 @@
+/* Beside the buttons that rate a concept: which other status it has, that a press is stored and under which code, that it was taken
+   back, or why it was not taken. */
+(() => {
+  "use strict";
+  const keyOf = ({ concept, rowStatus }) => `${concept}|${rowStatus}`;
+
+  /* "Other status" asks first: only the answer is sent. */
+  function ask(button) {
+    const group = button.parentElement, open = group.querySelector(".which");
+    if (open) return shut(open);
+    const which = Object.assign(document.createElement("span"), { className: "which" });
+    which.setAttribute("role", "group");
+    which.setAttribute("aria-label", "Which status is right?");
+    which.append("Rather: ");
+    for (const { value, label } of document.querySelectorAll("#statuses option")) {
+      if (value === button.dataset.rowStatus) continue;
+      const choice = Object.assign(document.createElement("button"), { type: "button", className: "tool", textContent: label });
+      Object.assign(choice.dataset, { ...button.dataset, send: "rate", rightStatus: value });
+      which.append(choice);
+    }
+    group.append(which);
+    button.setAttribute("aria-expanded", "true");
+    which.querySelector("button").focus();
+  }
+  function shut(which) {
+    const button = which.parentElement.querySelector("[data-verdict=wrong_status]");
+    which.remove();
+    button.setAttribute("aria-expanded", "false");
+    button.focus();
+  }
+
+  let pressed = null; // which concept, with which status
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest?.(".ratings button");
+    if (!button) return;
+    if (!button.dataset.send) return ask(button);
+    pressed = keyOf(button.dataset);
+    document.querySelector("#feedback-alert .alert")?.setAttribute("data-old", ""); // of an earlier press
+    const which = button.parentElement.closest(".ratings").querySelector(".which");
+    if (which) setTimeout(() => shut(which)); // after the press is sent
+  }, true);
+  document.addEventListener("keydown", (event) => {
+    const which = event.key === "Escape" && event.target.closest?.(".ratings")?.querySelector(".which");
+    if (!which) return;
+    event.stopPropagation(); // a card stays open
+    shut(which);
+  }, true);
+
+  let before = {}, of = null; // what was stored when it was last looked at, and of which result
+  const back = new Set(); // rows whose rating was taken back
+  function follow(rated, shown) {
+    if (shown !== of) [before, of] = [{}, shown], back.clear();
+    for (const key of Object.keys(before)) if (!(key in rated)) back.add(key);
+    for (const key of Object.keys(rated)) back.delete(key);
+    before = rated;
+  }
+
+  function show() {
+    const place = document.querySelector("#ratings [data-rated]"), shown = document.querySelector("#result-title")?.dataset.name;
+    const rated = place?.dataset.of === shown ? JSON.parse(place?.dataset.rated ?? "{}") : {}; // not of an earlier result
+    follow(rated, shown);
+    const refused = document.querySelector("#feedback-alert .alert:not([data-old]) p")?.textContent;
+    for (const group of document.querySelectorAll(".ratings:not([data-card] *)")) { // a change of the stored cards would close the open one
+      const [button] = group.children, key = keyOf(button.dataset), told = group.querySelector(".kept");
+      const stored = key === pressed ? `stored; the code that takes it back: ${place?.dataset.code}` : "stored";
+      const words = refused && key === pressed ? refused : key in rated ? stored : back.has(key) ? "taken back" : "";
+      if (told.textContent !== words) told.textContent = words;
+      for (const each of group.querySelectorAll(".rating")) {
+        const is = String(rated[key] === each.dataset.verdict);
+        if (each.getAttribute("aria-pressed") !== is) each.setAttribute("aria-pressed", is);
+      }
+    }
+  }
+  new MutationObserver(show).observe(document.documentElement, { childList: true, subtree: true });
+})();
