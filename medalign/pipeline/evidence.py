@@ -191,11 +191,10 @@ def tracks(rows: Sequence[ConceptFinding], audio: AudioEvidence, bank: ConceptBa
 
 def _evidence(mention: Mention) -> Evidence:
     """Where to hear a mention, with the answer if it was asked about: the question alone bears nothing out."""
-    why = {"trigger": mention.trigger, "rival": mention.rival}
-    if mention.answer is None or mention.answer_end_s is None or mention.status == "uncertain":
-        return Evidence(mention.start_s, mention.end_s, mention.text, **why)
-    text = f"{mention.text}? {mention.answer}"
-    return Evidence(mention.start_s, max(mention.end_s, mention.answer_end_s), text, mention.end_s, **why)
+    text, end_s, term_end_s = mention.text, mention.end_s, None
+    if mention.answer is not None and mention.answer_end_s is not None and mention.status != "uncertain":
+        text, end_s, term_end_s = f"{text}? {mention.answer}", max(end_s, mention.answer_end_s), mention.end_s
+    return Evidence(mention.start_s, end_s, text, term_end_s, mention.trigger, mention.rival)
 
 
 def lowest_word_probability(transcript: Transcript, mention: Mention) -> float:
