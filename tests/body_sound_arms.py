@@ -36,7 +36,8 @@ from medalign.core.provenance import PROVENANCE, provenance
 from medalign.evaluation.concept_detection import column_auroc
 from medalign.evaluation.linear_probe import LinearProbe
 from medalign.models.adapters import AdapterConfig
-from medalign.models.encoders import SpectrogramAudioEncoder, load_audio_encoder, n_frames_of
+from medalign.models.audio_encoder import n_frames_of
+from medalign.models.encoders import SpectrogramAudioEncoder, load_audio_encoder
 from medalign.models.head import STACK, AlignmentHead, HeadConfig
 from medalign.models.readout import Readout, embed_readout
 from medalign.models.student import Student

@@ -17,23 +17,19 @@ import numpy as np
 import soundfile
 
 from medalign.concepts import Concept
+from medalign.core.alignment import Alignment, ConceptTrack, SegmentCheck, UtterancePoint, WindowAlignment
 from medalign.core.analysis import (
-    Alignment,
     Analysis,
     ConceptFinding,
-    ConceptTrack,
     Correction,
     Evidence,
     Measurement,
     ModelInfo,
     Models,
     RecordingInfo,
-    SegmentCheck,
     SoundEvent,
     Source,
     Timings,
-    UtterancePoint,
-    WindowAlignment,
 )
 from medalign.core.audio import Recording
 from medalign.core.errors import DataError, MedAlignError

@@ -1,4 +1,4 @@
-"""One recording in, one honest answer out: the JSON contract, the two witnesses, and what they point to."""
+"""One recording in, one honest answer out: the JSON contract, the two sources, and what they point to."""
 
 import csv
 import json
@@ -19,7 +19,8 @@ from medalign.core.transcript import Transcript
 from medalign.models.concept_embeddings import stored_concept_embeddings
 from medalign.models.teacher import Teacher
 from medalign.models.transcription import Transcriber
-from medalign.pipeline.analyzer import Analyzer, _align_windows
+from medalign.pipeline.analyzer import Analyzer
+from medalign.pipeline.annotated import align_windows
 from medalign.pipeline.listener import MAX_PHRASE, Listener
 from medalign.pipeline.progress import Progress
 from medalign.training.data.sounds import audible_part
@@ -115,15 +116,15 @@ def test_evidence_lies_in_the_recording_and_quotes_the_transcript(analyses):
     for analysis in analyses.values():
         words = analysis.transcript.words
         for row in analysis.concepts:
-            witnesses = [witness for witness in (row.teacher, row.student) if witness is not None]
-            for evidence in (e for witness in witnesses for e in witness.evidence):
+            sources = [source for source in (row.teacher, row.student) if source is not None]
+            for evidence in (e for source in sources for e in source.evidence):
                 assert 0 <= evidence.start_s < evidence.end_s <= analysis.recording.duration_s + 1e-3
             for evidence in row.teacher.evidence if row.teacher else ():
                 said = " ".join(w.text for w in words if w.end_s > evidence.start_s and w.start_s < evidence.end_s)
                 assert evidence.text.split()[0].strip(".,?!").lower() in said.lower()
 
 
-def test_agreement_says_which_witness_found_it(analyses):
+def test_agreement_says_which_source_found_it(analyses):
     for row in (row for analysis in analyses.values() for row in analysis.concepts):
         read, heard = row.teacher is not None, bool(row.student.evidence)
         assert (
@@ -184,15 +185,15 @@ def test_progress_only_grows_and_carries_the_transcript_so_far(streamed, example
 
 
 class _Halted:
-    """One of both witnesses, which waits before its item `n` until it may go on; so either can be the first."""
+    """One of both models, which waits before its item `n` until it may go on; so either can be the first."""
 
-    def __init__(self, witness: object, method: str, n: int):
-        self._witness, self._n, self.may_go_on = witness, n, threading.Event()
-        items_of = getattr(witness, method)
+    def __init__(self, model: object, method: str, n: int):
+        self._model, self._n, self.may_go_on = model, n, threading.Event()
+        items_of = getattr(model, method)
         setattr(self, method, lambda *arguments: self._items(items_of(*arguments)))
 
     def __getattr__(self, name: str) -> object:
-        return getattr(self._witness, name)
+        return getattr(self._model, name)
 
     def _items(self, items):
         for i, item in enumerate(items):
@@ -278,7 +279,7 @@ def test_swapped_audio_raises_mismatches(analyzer, streamed, examples):
     transcript = streamed(examples["chest-pain"].audio_path)[-2].transcript  # as the recogniser wrote it
     recording = load_recording(examples["low-mood"].audio_path)
     encoded = streamed(examples["low-mood"].audio_path)[-2].encoded
-    rows = _align_windows(encoded, analyzer.annotate(transcript, recording, encoded), analyzer.listener.calibration)
+    rows = align_windows(encoded, analyzer.annotate(transcript, recording, encoded), analyzer.listener.calibration)
     assert np.mean([row.is_mismatch for row in rows if row.percentile is not None]) > 0.5
 
 

@@ -14,9 +14,10 @@ from medalign.core.analysis import ModelInfo
 from medalign.core.audio import SAMPLE_RATE_HZ
 from medalign.core.errors import CheckpointError, WeightsError
 from medalign.core.weights import resolve
-from medalign.models import encoders, opera
+from medalign.models import opera
 from medalign.models.adapters import AdapterConfig, adapt, load_trained_state, trained_state
-from medalign.models.encoders import AudioEncoder, Features, load_audio_encoder, register_encoder
+from medalign.models.audio_encoder import AudioEncoder, Features, register_encoder
+from medalign.models.encoders import load_audio_encoder
 from medalign.models.student import Student
 
 SMALL = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 2, "intermediate_size": 48}
@@ -226,9 +227,8 @@ def test_a_student_without_its_trained_encoder_is_refused(folders, waveform, tmp
 
 
 @pytest.fixture
-def energy(monkeypatch, tmp_path):
+def energy(tmp_path):
     """Somebody else's encoder: the energy of each tenth of a second, on a line of learnt directions."""
-    monkeypatch.setattr(encoders, "ENCODERS", dict(encoders.ENCODERS))
 
     @register_encoder
     class EnergyEncoder(AudioEncoder):

@@ -18,16 +18,8 @@ from page_fixtures import analysis, hostile_analysis, silent_analysis
 from medalign.cli import main
 from medalign.concepts import ConceptBank, find_mentions, transcript_from_text
 from medalign.concepts.measurements import find_measurements
-from medalign.core.analysis import (
-    DISCLAIMER,
-    Analysis,
-    ConceptFinding,
-    Correction,
-    Evidence,
-    Measurement,
-    Source,
-    UtterancePoint,
-)
+from medalign.core.alignment import UtterancePoint
+from medalign.core.analysis import DISCLAIMER, Analysis, ConceptFinding, Correction, Evidence, Measurement, Source
 from medalign.core.editing import edit_segment
 from medalign.core.errors import DataError
 from medalign.core.transcript import Segment, Transcript, Word

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from medalign.core.errors import DataError, TrainingError
 from medalign.core.weights import Weights
 from medalign.models.adapters import AdapterConfig
-from medalign.models.encoders import AudioEncoder, Features
+from medalign.models.audio_encoder import AudioEncoder, Features
 from medalign.models.head import STACK, AlignmentHead, HeadConfig, pad_stretches
 from medalign.models.student import Student, StudentConfig
 from medalign.training.align import embed_pairs

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from medalign.core.errors import CheckpointError
 from medalign.models.adapter_config import AdapterConfig
-from medalign.models.encoders import AudioEncoder
+from medalign.models.audio_encoder import AudioEncoder
 from medalign.models.pretrained import check_fit
 
 QUERY_AND_VALUE = r".*\.(q_proj|v_proj|query|value)"  # Whisper, wav2vec2 and relatives, AST of transformers 5; older AST

@@ -12,8 +12,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from medalign.core.audio import SAMPLE_RATE_HZ
+from medalign.models.audio_encoder import AudioEncoder, n_frames_of
 from medalign.models.device import copy_to_cpu, run_in_batches
-from medalign.models.encoders import AudioEncoder, n_frames_of
 from medalign.models.head import pad_stretches
 
 MARGIN_S = 3.0  # frames this close to an inner edge of a chunk lack context; the neighbouring chunk has it

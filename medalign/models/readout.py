@@ -18,7 +18,7 @@ from scipy.signal import butter, resample_poly, sosfiltfilt
 
 from medalign.core.audio import SAMPLE_RATE_HZ
 from medalign.core.errors import DataError
-from medalign.models.encoders import AudioEncoder
+from medalign.models.audio_encoder import AudioEncoder
 
 Statistic = Literal["mean", "sd"]
 SPEEDS = (0.1, 16.0)

@@ -26,8 +26,9 @@ from medalign.core.errors import CheckpointError
 from medalign.core.similarity import similarity
 from medalign.core.weights import BODY_SOUND_STUDENT, DEFAULT_STUDENT, REVISION_LENGTH, resolve, sha256_of, upload_folder
 from medalign.models.adapters import AdapterConfig, adapt, load_trained_state, trained_state
+from medalign.models.audio_encoder import AudioEncoder, n_frames_of
 from medalign.models.device import half_precision
-from medalign.models.encoders import AudioEncoder, load_audio_encoder, n_frames_of
+from medalign.models.encoders import load_audio_encoder
 from medalign.models.frames import embedded, frame_slice, frames_so_far, hidden_states
 from medalign.models.head import AlignmentHead, HeadConfig, HeadEnsemble
 from medalign.models.pretrained import load_state, read_state

@@ -6,7 +6,8 @@ from pathlib import Path
 from medalign.core.errors import CheckpointError
 from medalign.core.files import read_json
 from medalign.models.adapter_config import AdapterConfig
-from medalign.models.encoders import AudioEncoder, load_audio_encoder
+from medalign.models.audio_encoder import AudioEncoder
+from medalign.models.encoders import load_audio_encoder
 from medalign.models.head import HeadConfig
 
 MAX_CLIP_S = 15.0  # the longest stretch pooled at once, as in training; longer ones are averaged over windows

@@ -8,25 +8,16 @@ import sys
 import threading
 import time
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import torch
 
 from medalign.concepts import Concept, Mention
 from medalign.concepts.language import is_english
 from medalign.concepts.measurements import find_measurements
-from medalign.core.analysis import (
-    Alignment,
-    Analysis,
-    ConceptFinding,
-    Correction,
-    CriticalWord,
-    Models,
-    RecordingInfo,
-    WindowAlignment,
-)
+from medalign.core.alignment import Alignment
+from medalign.core.analysis import Analysis, ConceptFinding, Correction, CriticalWord, Models, RecordingInfo
 from medalign.core.audio import Recording, Source, recording_of
 from medalign.core.editing import kept_corrections
 from medalign.core.explanation import Explanation
@@ -36,15 +27,15 @@ from medalign.models.status_classifier import StatusClassifier
 from medalign.models.student import DEFAULT_STUDENT
 from medalign.models.teacher import DEFAULT_TEACHER
 from medalign.models.transcription import DEFAULT_ASR, Transcriber, load_transcriber, time_covered_s
+from medalign.pipeline.annotated import AnnotatedTranscript, align_windows
 from medalign.pipeline.assertion import revised
-from medalign.pipeline.calibration import Calibration
 from medalign.pipeline.critical_words import find_critical_words
-from medalign.pipeline.evidence import TextEvidence, tracks
+from medalign.pipeline.evidence import tracks
 from medalign.pipeline.explanation import explain, utterance_points
-from medalign.pipeline.heard_language import Stretches, marked, other_language, outside, unheard, with_heard_language
+from medalign.pipeline.heard_language import marked, other_language, outside, unheard, with_heard_language
 from medalign.pipeline.hotword_rescoring import HotwordRescorer
 from medalign.pipeline.interleave import END, interleave
-from medalign.pipeline.listener import EncodedRecording, Listener, overlap_s
+from medalign.pipeline.listener import EncodedRecording, Listener
 from medalign.pipeline.misheard_names import find_corrected_mentions, find_corrections
 from medalign.pipeline.progress import AudioPreview, Clock, Progress
 from medalign.pipeline.repetitions import without_repetitions
@@ -53,20 +44,6 @@ from medalign.pipeline.warnings_about import is_from_a_room, warnings_about
 
 TRANSCRIBING, ENCODING = "Writing down what is said", "Listening to the audio itself"
 NICE = 10
-DROPPED_SPEECH_S = 2.0  # this much voice without one written word is a mismatch
-
-
-@dataclass(frozen=True)
-class AnnotatedTranscript:
-    """A transcript with its speakers, and what is read from it."""
-
-    transcript: Transcript
-    corrections: tuple[Correction, ...]
-    mentions: tuple[Mention, ...]  # with those that rest on a correction
-    other_language: Stretches  # where nothing is read from the words
-    window_texts: list[str]  # the words in each of the recording's windows
-    window_embeddings: np.ndarray  # (n_windows, d) the teacher's, zero rows where there are no words
-    evidence: TextEvidence
 
 
 class Analyzer:
@@ -272,30 +249,10 @@ class Analyzer:
             "alignment": Alignment(
                 window_s=config.window_s,
                 hop_s=config.hop_s,
-                windows=_align_windows(encoded, annotated, listener.calibration),
+                windows=align_windows(encoded, annotated, listener.calibration),
                 tracks=tracks(rows, encoded.evidence, encoded.bank),
                 mismatch_below_percentile=listener.calibration.low_percentile,
                 segments=marked(listener.check_segments(transcript.segments, audio, text), elsewhere),
                 points=utterance_points(transcript.segments, audio, text),
             ),
         }
-
-
-def _align_windows(
-    encoded: EncodedRecording, annotated: AnnotatedTranscript, calibration: Calibration
-) -> tuple[WindowAlignment, ...]:
-    """Each window's audio against the words under it, and against silence where a voice is heard and no word stands."""
-    percentiles = calibration.percentile(encoded.audio, annotated.window_embeddings)
-    rows = []
-    score: float | None
-    percentile: float | None
-    for i, ((start_s, end_s), text) in enumerate(zip(encoded.windows_s, annotated.window_texts, strict=True)):
-        if text:
-            score = round(float(annotated.evidence.window_scores[i]), 4)
-            percentile = round(float(percentiles[i]), 1)
-            is_mismatch = percentile < calibration.low_percentile
-        else:
-            score = percentile = None
-            is_mismatch = overlap_s((start_s, end_s), encoded.speech_s) >= DROPPED_SPEECH_S
-        rows.append(WindowAlignment(round(start_s, 3), round(end_s, 3), score, percentile, text, is_mismatch))
-    return tuple(rows)

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from medalign.concepts import ConceptBank, Mention
-from medalign.core.analysis import Action, Alternative, ConceptFinding, ConceptTrack, Evidence, Source, Status
+from medalign.core.alignment import ConceptTrack
+from medalign.core.analysis import Action, Alternative, ConceptFinding, Evidence, Source, Status
 from medalign.core.transcript import Transcript
 from medalign.pipeline.calibration import Calibration
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from medalign.core.analysis import UtterancePoint
+from medalign.core.alignment import UtterancePoint
 from medalign.core.errors import DataError
 from medalign.core.explanation import Explanation, WordSupport
 from medalign.core.transcript import Segment, Transcript

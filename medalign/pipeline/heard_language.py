@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 import numpy as np
 
 from medalign.concepts.language import MIN_WORDS, UNDETERMINED, is_english
-from medalign.core.analysis import SegmentCheck
+from medalign.core.alignment import SegmentCheck
 from medalign.core.transcript import Transcript
 from medalign.models.spoken_language import pooled
 from medalign.pipeline.evidence import AudioEvidence

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from medalign.concepts import Concept, ConceptBank, Mention
 from medalign.concepts.custom import extended
-from medalign.core.analysis import ConceptFinding, Correction, Reason, SegmentCheck, SoundEvent
+from medalign.core.alignment import Reason, SegmentCheck
+from medalign.core.analysis import ConceptFinding, Correction, SoundEvent
 from medalign.core.audio import Recording, Source, recording_of
 from medalign.core.errors import CheckpointError, DataError, WeightsError
 from medalign.core.explanation import SearchHit

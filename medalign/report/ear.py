@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
-from medalign.core.analysis import Alignment, Analysis, ConceptFinding, Correction, CriticalWord, Evidence
+from medalign.core.alignment import Alignment
+from medalign.core.analysis import Analysis, ConceptFinding, Correction, CriticalWord, Evidence
 from medalign.core.explanation import written
 from medalign.core.wording import clock, mistake
 from medalign.report.summary import (

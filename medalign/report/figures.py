@@ -11,7 +11,8 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from medalign.core.analysis import Alignment, Analysis, ConceptFinding, SoundEvent, WindowAlignment
+from medalign.core.alignment import Alignment, WindowAlignment
+from medalign.core.analysis import Analysis, ConceptFinding, SoundEvent
 from medalign.core.wording import RAREST_PERCENT, clock, clock_range, fit, likelihood, tenths
 from medalign.report.plotting import (
     BLUE,

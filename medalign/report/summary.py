@@ -12,9 +12,9 @@ from typing import Literal, get_args
 from medalign.concepts.lost_medicines import LostMedicine, lost_medicines
 from medalign.concepts.senses import senses_of
 from medalign.concepts.tokens import data_rows
+from medalign.core.alignment import Alignment, Reason
 from medalign.core.analysis import (
     Action,
-    Alignment,
     Analysis,
     ConceptFinding,
     Correction,
@@ -22,7 +22,6 @@ from medalign.core.analysis import (
     CriticalWord,
     Evidence,
     Measurement,
-    Reason,
     Status,
 )
 from medalign.core.transcript import DOCTOR, Segment

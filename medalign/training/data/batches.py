@@ -16,7 +16,7 @@ from torch import Tensor
 
 from medalign.core.audio import SAMPLE_RATE_HZ
 from medalign.core.errors import DataError, TrainingError
-from medalign.models.encoders import n_frames_of
+from medalign.models.audio_encoder import n_frames_of
 from medalign.models.head import STACK, padded_length
 from medalign.models.student import Student
 from medalign.training.data.pairs import Pairs

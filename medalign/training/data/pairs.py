@@ -22,7 +22,7 @@ from torch import Tensor
 
 from medalign.core.audio import SAMPLE_RATE_HZ
 from medalign.core.errors import DataError
-from medalign.models.encoders import n_frames_of
+from medalign.models.audio_encoder import n_frames_of
 from medalign.models.frames import frame_slice
 from medalign.models.head import STACK, pad_stretches
 from medalign.models.student import Student

@@ -131,9 +131,10 @@ def write_reports(
     """
     fields, rows = _read(metadata, kind, withhold)
     paths = _found(rows, metadata.parent / audio_root)
-    write: Callable[[str], str] | None = _LanguageModel(llm).write if llm else None
+    write = _LanguageModel(llm).write if llm else None
     group = next((column for column in GROUPS if column in rows[0]), "path")
     labels = [field.column for field in KINDS[kind] if field.column in rows[0]]
+    told = {WITHHELD: " ".join(withhold)}
     statuses: Counter[str] = Counter()
     scratch = out.with_suffix(".part")
     with open(scratch, "w", newline="", encoding="utf-8") as file:
@@ -143,25 +144,25 @@ def write_reports(
             known = {f.column: row[f.column].strip() for f in fields if row[f.column].strip().lower() not in UNKNOWN}
             text, status = _report(kind, fields, known, write, np.random.default_rng([seed, i]))
             statuses[status.split(":")[0]] += 1
-            label = known.get("label") or known.get("sound_type")
-            split = row.get("split", "")
-            writer.writerow(
-                {
-                    "path": Path(os.path.relpath(path, out.parent)).as_posix(),
-                    "text": text,
-                    "group": row[group] or row["path"],
-                    "subset": row.get("subset", ""),
-                    "split": "valid" if split == "test" else split,
-                    "labels": label.lower().replace(" ", "_") if label else "",
-                    "report_id": hashlib.sha256(repr((kind, sorted(known.items()))).encode()).hexdigest()[:12],
-                    "kind": kind,
-                    "status": status,
-                    WITHHELD: " ".join(withhold),
-                }
-                | {column: row[column] for column in labels}
-            )
+            about = {
+                "path": Path(os.path.relpath(path, out.parent)).as_posix(),
+                "group": row[group] or row["path"],
+                "report_id": hashlib.sha256(repr((kind, sorted(known.items()))).encode()).hexdigest()[:12],
+                **{column: row[column] for column in labels},
+            }
+            writer.writerow(_sorted_out(row, known) | about | {"text": text, "kind": kind, "status": status, **told})
     scratch.replace(out)
     return statuses
+
+
+def _sorted_out(row: dict[str, str], known: dict[str, str]) -> dict[str, str]:
+    """Where a row of the metadata belongs, in the terms of a manifest, which knows no split "test"."""
+    label, split = known.get("label") or known.get("sound_type") or "", row.get("split", "")
+    return {
+        "subset": row.get("subset", ""),
+        "split": "valid" if split == "test" else split,
+        "labels": label.lower().replace(" ", "_"),
+    }
 
 
 def _found(rows: Sequence[dict[str, str]], root: Path) -> list[Path]:

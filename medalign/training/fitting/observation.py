@@ -10,7 +10,8 @@ import torch
 from medalign.core.audio import Recording
 from medalign.core.transcript import Transcript
 from medalign.models.transcription import Transcriber
-from medalign.pipeline.analyzer import Analyzer, AnnotatedTranscript
+from medalign.pipeline.analyzer import Analyzer
+from medalign.pipeline.annotated import AnnotatedTranscript
 from medalign.pipeline.listener import EncodedRecording
 from medalign.training.data.pairs import recording_frames
 from medalign.training.data.synthesis import Take, timed_transcript

@@ -17,7 +17,8 @@ from transformers.audio_utils import mel_filter_bank
 from medalign.core.audio import SAMPLE_RATE_HZ
 from medalign.core.errors import DataError
 from medalign.core.weights import sha256_of
-from medalign.models.encoders import AudioEncoder, WhisperAudioEncoder, load_audio_encoder
+from medalign.models.audio_encoder import AudioEncoder
+from medalign.models.encoders import WhisperAudioEncoder, load_audio_encoder
 from medalign.models.readout import Readout, embed_readout
 from medalign.models.student import Student
 from medalign.training.data.manifest import load_waveform

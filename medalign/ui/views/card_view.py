@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 
-from medalign.core.analysis import Alignment, Analysis, ConceptFinding
+from medalign.core.alignment import Alignment
+from medalign.core.analysis import Analysis, ConceptFinding
 from medalign.core.wording import tenths
 from medalign.report.summary import Row, odds
 from medalign.ui.views.markup import Markup, macros

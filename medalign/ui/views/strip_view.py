@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from medalign.core.analysis import Alignment, Analysis
+from medalign.core.alignment import Alignment
+from medalign.core.analysis import Analysis
 from medalign.core.transcript import UNKNOWN_SPEAKER
 from medalign.core.wording import as_name
 from medalign.report.ear import Doubt, in_doubt, is_unreliable

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from medalign.core.analysis import Analysis, ConceptFinding, Evidence, SegmentCheck
+from medalign.core.alignment import SegmentCheck
+from medalign.core.analysis import Analysis, ConceptFinding, Evidence
 from medalign.core.transcript import DOCTOR, PATIENT, UNKNOWN_SPEAKER, Segment, Transcript, Word
 from medalign.core.wording import mistake
 from medalign.report.summary import REASONS, Row, doubt_of
