@@ -16,7 +16,7 @@ from medalign.core.errors import CheckpointError, WeightsError
 from medalign.core.weights import resolve
 from medalign.models import opera
 from medalign.models.adapters import AdapterConfig, adapt, load_trained_state, trained_state
-from medalign.models.audio_encoder import AudioEncoder, Features, register_encoder
+from medalign.models.audio_encoder import ENCODERS, AudioEncoder, Features, register_encoder
 from medalign.models.encoders import load_audio_encoder
 from medalign.models.student import Student
 
@@ -227,8 +227,9 @@ def test_a_student_without_its_trained_encoder_is_refused(folders, waveform, tmp
 
 
 @pytest.fixture
-def energy(tmp_path):
+def energy(monkeypatch, tmp_path):
     """Somebody else's encoder: the energy of each tenth of a second, on a line of learnt directions."""
+    monkeypatch.setitem(ENCODERS, "energy", AudioEncoder)  # taken away afterwards
 
     @register_encoder
     class EnergyEncoder(AudioEncoder):
