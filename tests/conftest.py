@@ -40,11 +40,15 @@ MODEL_FILES = {  # they load shipped models, train, or run whole commands
     "test_cli", "test_fit_misheard_names", "test_page_end_to_end", "test_distributed", "test_encoders", "test_student_metrics",
     "test_readme", "test_speech_models", "test_student", "test_teacher", "test_train_command", "test_training", "test_batch",
 }  # fmt: skip
+BROWSERS = ("browser", "second browser")
+SECOND_BROWSER = {"test_page_compare", "test_page_review", "test_page_server"}  # half of the page's tests, by their time
 MEASURED_PAGE_FILES = ("test_page", "test_page_compare")  # the first of their group: a server's threads can't be measured later
+# Measuring what they reach doubles their time, and other tests reach it, too.
+UNMEASURED_FILES = {"test_analyzer", "test_student_metrics", "test_vocabulary"}
 SLOW_FIRST = (
-    "browser", "models", "test_page_end_to_end", "test_student_metrics", "test_train_command", "test_batch", "wheel",
-    "test_extras", "test_isolation", "test_student", "test_transcription", "test_cli", "test_encoders", "test_sound_events",
-    "test_serve", "test_distributed", "databases",
+    "browser", "second browser", "models", "test_page_end_to_end", "test_student_metrics", "test_train_command", "test_batch",
+    "wheel", "test_extras", "test_isolation", "test_student", "test_transcription", "test_cli", "test_encoders",
+    "test_sound_events", "test_serve", "test_distributed", "databases",
 )  # fmt: skip
 
 
@@ -54,7 +58,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         used, file = set(getattr(item, "fixturenames", ())), item.path.stem
         if used & BROWSER_FIXTURES:
-            kind, group = "browser", "browser" if file != "test_page_end_to_end" else file
+            kind, group = "browser", file if file == "test_page_end_to_end" else BROWSERS[file in SECOND_BROWSER]
         elif used & MODEL_FIXTURES:
             kind, group = "models", "models"
         elif used & DATABASE_FIXTURES:
@@ -80,7 +84,8 @@ def pytest_xdist_node_collection_finished(node, ids: list[str]) -> None:
 def pytest_runtest_protocol(item: pytest.Item):
     """Of the tests of the page, two files show what they reach: all would take half as long again."""
     measured = getattr(item.config.pluginmanager.get_plugin("_cov"), "cov_controller", None)
-    if measured is None or item.get_closest_marker("browser") is None or item.path.stem in MEASURED_PAGE_FILES:
+    of_the_page, file = item.get_closest_marker("browser") is not None, item.path.stem
+    if measured is None or not (file in UNMEASURED_FILES or (of_the_page and file not in MEASURED_PAGE_FILES)):
         return (yield)
     measured.pause()
     try:
