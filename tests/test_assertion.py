@@ -124,6 +124,37 @@ def test_what_a_medicine_did_is_over_with_it() -> None:
     assert found["statin"] == "historical" and found["limb pain"] in ("historical", "resolved")
 
 
+@pytest.mark.parametrize(
+    ("text", "label", "wanted"),
+    [
+        ("Doctor: I wasn't able to feel a lump.", "lump", "negated"),
+        ("Doctor: I can't hear wheezing, and your chest is clear.", "wheezing", "negated"),
+        ("Doctor: I can't hear wheezing, and your chest is clear.", "clear lungs", "present"),
+        ("Doctor: We're not hearing any murmurs.", "heart murmur", "negated"),
+        ("Doctor: I couldn't see any rash, but I can feel a lump.", "lump", "present"),
+        ("Doctor: Can you hear wheezing?", "wheezing", "uncertain"),
+        ("Doctor: Can you hear any wheezing? / Patient: Yes, at night.", "wheezing", "present"),
+        ("Patient: I can't feel my fingers.", "numbness", "present"),
+    ],
+)
+def test_what_is_looked_for_and_not_found_is_not_there(text: str, label: str, wanted: str) -> None:
+    found = statuses(text)
+    assert found[label] == wanted and "hearing loss" not in found
+
+
+def test_a_question_gives_way_to_the_answer_that_names_what_it_asked() -> None:
+    text = (
+        "Doctor: And do you smoke, or drink much in the way of alcohol? / Patient: I don't smoke, but I do drink at weekends."
+    )
+    found = {(BANK[mention.concept_id].label, mention.status) for mention in read(text)}
+    assert found == {("smoking", "negated"), ("alcohol use", "present")}
+
+
+def test_a_general_word_means_the_particular_only_in_the_same_sense() -> None:
+    found = statuses("Patient: I've had this rash since Monday. / Doctor: In meningitis you would get a non-blanching rash.")
+    assert found["rash"] == "present" and found.get("petechiae") != "present"
+
+
 def test_a_general_question_is_no_fact_beside_what_its_answer_names() -> None:
     found = statuses("Doctor: Are you on any tablets? / Patient: Only amlodipine.")
     assert found == {"amlodipine": "present"}

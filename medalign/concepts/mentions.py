@@ -46,6 +46,7 @@ class Mention:
     answer: str | None = None  # where it is asked about: what is said to it, and until when
     answer_end_s: float | None = None
     rival: Status | None = None  # the other of present and negated, where two readings of the same words differ
+    said_id: str | None = None  # the concept of these words alone, where what else is said made it a more exact one
 
 
 def find_mentions(transcript: Transcript, bank: ConceptBank) -> tuple[Mention, ...]:
@@ -61,26 +62,33 @@ def find_mentions(transcript: Transcript, bank: ConceptBank) -> tuple[Mention, .
         for number in range(len(said))
         for span, context in zip(spans[number], contexts[number], strict=True)
     ]
-    return _as_specific_as_said(mentions, bank)
+    return as_specific_as_said(mentions, bank)
 
 
-def _as_specific_as_said(mentions: Sequence[Mention], bank: ConceptBank) -> tuple[Mention, ...]:
+def as_specific_as_said(mentions: Sequence[Mention], bank: ConceptBank) -> tuple[Mention, ...]:
     """Near-duplicates as one concept: "my back hurts" is the low back pain that the same person speaks of elsewhere.
 
+    It depends on the statuses: once they have changed, it begins again from the words.
+
     Where several more specific ones have the status, the last one before it is meant, else the first after it. What is
-    denied is left alone: "no pain" denies more than "no chest pain". So are operations and habits: a second surgery is
-    mostly another one.
+    denied is left alone: "no pain" denies more than "no chest pain". So are suspected diseases, since a differential has
+    the general one beside the particular, and operations and habits: a second surgery is mostly another one.
     """
+    mentions = [replace(m, concept_id=m.said_id, said_id=None) if m.said_id else m for m in mentions]
     narrower: dict[tuple[str, Status], list[int]] = {}
     for at, mention in enumerate(mentions):
-        if mention.status != "negated" and bank[mention.concept_id].category in NARROWED:
+        category = bank[mention.concept_id].category
+        is_left = mention.status == "negated" or (category, mention.status) == ("diagnosis", "uncertain")
+        if category in NARROWED and not is_left:
             for broader in bank[mention.concept_id].broader:
                 narrower.setdefault((broader, mention.status), []).append(at)
     found = []
     for at, mention in enumerate(mentions):
         others = narrower.get((mention.concept_id, mention.status), [])
-        meant = next((n for n in reversed(others) if n < at), others[0] if others else at)
-        found.append(replace(mention, concept_id=mentions[meant].concept_id))
+        if others:
+            meant = mentions[next((n for n in reversed(others) if n < at), others[0])]
+            mention = replace(mention, concept_id=meant.concept_id, said_id=mention.concept_id)
+        found.append(mention)
     return tuple(found)
 
 

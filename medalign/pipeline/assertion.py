@@ -13,7 +13,7 @@ from itertools import accumulate
 import numpy as np
 
 from medalign.concepts import ConceptBank, Mention
-from medalign.concepts.mentions import DRUG_ALLERGY
+from medalign.concepts.mentions import DRUG_ALLERGY, as_specific_as_said
 from medalign.concepts.tokens import words_of
 from medalign.core.analysis import Action, Status
 from medalign.core.transcript import Transcript
@@ -29,6 +29,7 @@ from medalign.models.status_classifier import (
 from medalign.pipeline.companions import (
     CONTRADICTIONS,
     as_answered,
+    as_looked_for,
     as_measured,
     consistent,
     with_harm_in_the_past,
@@ -69,7 +70,7 @@ ACTIONS_OF: dict[Status, tuple[Action, ...]] = {
 AFFIRM, CHANGE = 0.97, 0.85  # to present; between two statuses of which neither is present
 WITHDRAW: dict[Status, float] = {"negated": 0.7, "family": 0.5}  # of what rules hold for present
 WITHDRAW_OTHERS = 0.6  # for another reason
-FACT = 0.01  # a mention that is less likely to tell anything of a person is general talk, or means another thing
+FACT = 0.05  # a mention that is less likely to tell anything of a person is general talk, or means another thing
 
 
 def revised(
@@ -86,14 +87,16 @@ def revised(
     if not mentions:
         return ()
     classifier = classifier or StatusClassifier.load()
+    mentions = [replace(m, concept_id=m.said_id, said_id=None) if m.said_id else m for m in mentions]
     around = mention_contexts(transcript, mentions)
     predicted = classifier.predict(around)
     facts = np.flatnonzero(predicted.facts >= FACT).tolist()
     mentions, around, predicted = [mentions[i] for i in facts], [around[i] for i in facts], predicted.at(facts)
     statuses = [combine(m.status, predicted, i) for i, m in enumerate(mentions)]
     statuses = [_if_over(m.status, s, p) for m, s, p in zip(mentions, statuses, around, strict=True)]
-    statuses = as_answered(mentions, statuses, predicted)
+    statuses = as_answered(mentions, around, statuses, predicted)
     statuses = consistent(mentions, statuses, predicted)
+    statuses = as_looked_for(around, statuses)
     statuses = as_measured(around, [bank[m.concept_id].category == "measurement" for m in mentions], statuses)
     statuses = with_harm_in_the_past(mentions, around, statuses, bank)
     found = []
@@ -110,7 +113,7 @@ def revised(
         if is_medicine and _is_allergy(around[index], float(predicted.actions[index, ACTIONS.index("reacted")])):
             mention = replace(mention, concept_id=_allergy_to(mention.concept_id, bank))
         found.append(mention)
-    return tuple(without_general_questions(found, bank))
+    return tuple(without_general_questions(as_specific_as_said(found, bank), bank))
 
 
 def combine(by_rules: Status, predicted: StatusPrediction, index: int) -> Status:

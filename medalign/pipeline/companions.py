@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from medalign.concepts import ConceptBank, Mention
 from medalign.core.analysis import Action, Status
+from medalign.core.transcript import UNKNOWN_SPEAKER
 from medalign.models.status_classifier import ACTIONS, STATUSES, MentionContext, StatusPrediction
 
 ANSWERED, ANSWERED_WITHIN = 0.9, 2  # how sure an answer is that decides for its question, and segments to it
@@ -13,9 +14,16 @@ DOUBTFUL, CLEAR = 0.7, 0.85  # a status less sure than the first gives way to on
 REGULAR_MEDICATION = "CUSTOM:regular-medication"  # "any tablets?": every medicine is a more specific one
 NAMED_WITHIN = 3  # segments from a general question to what its answer names
 ENDED: frozenset[Action] = frozenset(["stopped", "not_taking"])
+PRESCRIBED: frozenset[Action] = frozenset(["started", "advised", "changed"])
 PAST: frozenset[Status] = frozenset(["resolved", "historical"])
 HARM, HARM_WITHIN = re.compile(r"(made|makes|gave|gives|giving|caused|brought)$", re.IGNORECASE), 5  # words before a complaint
 NUMBER_WITHIN = 5  # words from what is measured to its value
+# Before a mention: what somebody looks for and does not find is not there, "I can't hear any wheeze", "not able to feel a lump"
+NOT_SENSED = re.compile(
+    r"\b(can't|cannot|can not|couldn't|could not|don't|do not|didn't|did not|(not|wasn't|isn't|weren't|aren't) able to|"
+    r"unable to)( really| actually)? (hear|see|feel|find|detect)( (any|a|an|the|much|obvious|of|definite|particular))*$"
+)
+SENSED_WITHIN = 8  # words before a mention that are read for it
 
 
 def probability(predicted: StatusPrediction, index: int, status: Status) -> float:
@@ -25,20 +33,41 @@ def probability(predicted: StatusPrediction, index: int, status: Status) -> floa
     return float(predicted.statuses[index, STATUSES.index(status)])
 
 
-def as_answered(mentions: Sequence[Mention], statuses: Sequence[Status], predicted: StatusPrediction) -> list[Status]:
-    """An answer that names what was asked about decides: "Any nausea or vomiting?" - "Nausea yes, vomiting no"."""
+def as_answered(
+    mentions: Sequence[Mention], contexts: Sequence[MentionContext], statuses: Sequence[Status], predicted: StatusPrediction
+) -> list[Status]:
+    """An answer that names what was asked about decides: "Any nausea or vomiting?" - "Nausea yes, vomiting no".
+
+    So it does, however sure the classifier is of the question: one mark or "no" after several that were asked about together
+    is easily read as the answer to another of them.
+    """
     settled = list(statuses)
+    questions = [is_question(p) for p in contexts]
     for i, asked in enumerate(mentions):
         for j in range(i + 1, len(mentions)):
             distance = mentions[j].segment_index - asked.segment_index
             if distance > ANSWERED_WITHIN:
                 break
             pair = (statuses[i], statuses[j])
-            if distance and mentions[j].concept_id == asked.concept_id and pair in CONTRADICTIONS:
-                if probability(predicted, j, pair[1]) >= ANSWERED > probability(predicted, i, pair[0]):
-                    settled[i] = statuses[j]
-                break
+            if not distance or mentions[j].concept_id != asked.concept_id or questions[i] and questions[j]:
+                continue
+            is_answer = questions[i] and not _said_by_one(contexts[i], contexts[j])
+            gives_way = is_answer or probability(predicted, i, pair[0]) < ANSWERED
+            if pair in CONTRADICTIONS and gives_way and probability(predicted, j, pair[1]) >= ANSWERED:
+                settled[i] = statuses[j]
+            break
     return settled
+
+
+def _said_by_one(p: MentionContext, other: MentionContext) -> bool:
+    speaker = p.speakers[p.start]
+    return speaker == other.speakers[other.start] != UNKNOWN_SPEAKER
+
+
+def is_question(context: MentionContext) -> bool:
+    """Whether a question mark stands behind the mention, or at it, before the speaker's turn is over."""
+    end = next((at for at in range(context.end, len(context.words)) if at in context.breaks), len(context.words))
+    return any("?" in word for word in context.words[context.end - 1 : end])
 
 
 def consistent(mentions: Sequence[Mention], statuses: Sequence[Status], predicted: StatusPrediction) -> list[Status]:
@@ -70,6 +99,19 @@ def as_measured(contexts: Sequence[MentionContext], is_measured: Sequence[bool],
     ]
 
 
+def as_looked_for(contexts: Sequence[MentionContext], statuses: Sequence[Status]) -> list[Status]:
+    """What was looked for and not found is denied, if it is not asked about: "I wasn't able to feel a lump"."""
+
+    def is_denied(p: MentionContext) -> bool:
+        first = max([0, p.start - SENSED_WITHIN, *(at for at in p.breaks if at <= p.start)])
+        if not NOT_SENSED.search(" ".join(p.words[first : p.start]).lower().replace("’", "'")):
+            return False
+        end = next((at for at in range(p.end - 1, len(p.words)) if p.words[at][-1] in ".?!"), len(p.words) - 1)
+        return not p.words[end].endswith("?")
+
+    return ["negated" if status == "present" and is_denied(p) else status for p, status in zip(contexts, statuses, strict=True)]
+
+
 def _has_number(words: Sequence[str]) -> bool:
     return any(c.isdigit() for word in words for c in word)
 
@@ -91,12 +133,21 @@ def with_harm_in_the_past(
 
 
 def without_general_questions(mentions: Sequence[Mention], bank: ConceptBank) -> list[Mention]:
-    """ "Any allergies?" - "Penicillin": the particular that the answer names is the fact, the general word is none."""
+    """ "Any allergies?" - "Penicillin": the particular that the answer names is the fact, the general word is none.
+
+    Nor is a plan to give something of a kind, where the medicine is named in the end: "you need an antibiotic".
+    """
 
     def is_named(general: Mention) -> bool:
-        return general.status != "negated" and any(
-            0 < other.segment_index - general.segment_index <= NAMED_WITHIN and _is_one_of(other, general.concept_id, bank)
-            for other in mentions
+        if general.status == "negated":
+            return False
+        particulars = [other for other in mentions if _is_one_of(other, general.concept_id, bank)]
+        if general.status == "hypothetical" and any(other.action in PRESCRIBED for other in particulars):
+            return True
+        asked = general.status == "uncertain"  # a differential has the general disease beside the particular one
+        return any(
+            asked != (other.status == general.status) and 0 < other.segment_index - general.segment_index <= NAMED_WITHIN
+            for other in particulars
         )
 
     return [mention for mention in mentions if not is_named(mention)]
