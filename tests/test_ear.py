@@ -111,6 +111,8 @@ def test_what_one_reading_denies_and_the_other_does_not_is_a_doubtful_negation()
     (doubt,) = [d for d in doubts(both) if d.kind == "negation"]
     assert (doubt.said, doubt.concept_id) == ("cough", cough.concept_id) and "Cough may be denied" in doubt.reason
     assert checks(both, doubts(both)) == {(cough.concept_id, "present"): doubts(both).index(doubt) + 1}
+    unlikely = replace(both, concepts=(replace(doubtful, probability=0.5),))
+    assert [d.kind for d in doubts(unlikely) if d.concept_id == cough.concept_id] == ["negation"], "one place, one entry"
     twice = replace(doubtful, teacher=replace(cough.teacher, evidence=(*doubtful.text_evidence, place)))
     assert not checks(replace(both, concepts=(twice,)), doubts(both)), "said elsewhere without doubt, it is a plain fact"
 

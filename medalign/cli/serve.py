@@ -133,7 +133,7 @@ def build_demo(
         feedback: the database; None is $MEDALIGN_FEEDBACK or else the usual file, 'off' is none.
         feedback_rows: how many rows it may have.
         any_model: readers may compare models that they name, folders and Hub models; else those on the list.
-        warm: load the models now, in the background, instead of at the first analysis.
+        warm: load the models and the examples now, in the background, instead of at the first press.
     """
     from medalign.core.assets import CHECKPOINTS
     from medalign.core.examples import load_examples
@@ -144,6 +144,7 @@ def build_demo(
     from medalign.models import zero_gpu  # noqa: F401  ZeroGPU looks for its functions when the page is launched
     from medalign.ui.engine import Comparing, LazyEngine, ModelRegistry
     from medalign.ui.page import build_app
+    from medalign.ui.stored import prepare
 
     models = models or ModelOptions()
     registry = ModelRegistry(_load, kept=models)
@@ -155,8 +156,11 @@ def build_demo(
     is_shipped = (models.asr, models.teacher, models.student) == (shipped.asr, shipped.teacher, shipped.student)
     student = CHECKPOINTS / DEFAULT_STUDENT if models.student == shipped.student else Path(models.student)
     comparing = Comparing(lambda side: _load_candidate(registry, side, models.device), models, any_model, _find_candidate)
+    examples = offers(load_examples(), is_shipped)
+    if warm:
+        prepare(examples)
     return build_app(
-        engine, offers(load_examples(), is_shipped), 
+        engine, examples,
         store=None if database == "off" else FeedbackStore(database, n_rows=feedback_rows),
         comparing=comparing, takes_recordings=not examples_only, reliability=load_reliability(student),
     )  # fmt: skip

@@ -116,7 +116,7 @@ def _unsure(analysis: Analysis) -> list[Doubt]:
     """Concepts that are read in the words and may not have been said."""
     found = []
     for c in analysis.concepts:
-        if not is_doubtful(c) or any(_is_suggested(analysis.corrections, e) for e in c.text_evidence):
+        if not is_doubtful(c) or any(e.rival or _is_suggested(analysis.corrections, e) for e in c.text_evidence):
             continue
         kind: Kind = "medicine" if c.category == "medicine" else "unsure"
         place, sense = c.text_evidence[0], SENSES.get(c.status or "")

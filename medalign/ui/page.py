@@ -40,6 +40,7 @@ STYLES = ("page.css", "result.css", "parts.css", "sounds.css")  # in this order:
 SCRIPTS = (
     "layout.js",
     "player.js",
+    "picture.js",
     "strip.js",
     "page.js",
     "rating.js",

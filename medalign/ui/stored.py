@@ -1,7 +1,9 @@
 """Results of the examples, computed beforehand: on a press, and the one with which the page opens."""
 
 import logging
+import threading
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from functools import cache, lru_cache
 from pathlib import Path
 
@@ -50,6 +52,21 @@ def opening(examples: Sequence[Example]) -> tuple[Example | None, dict[str, obje
         except DataError as error:
             log.warning("the page can't open with %s: %s", example.title, error)
     return None, {}
+
+
+def prepare(examples: Sequence[Example]) -> threading.Thread:
+    """Makes what the first press of each example would wait for (half a second to one second), in the background."""
+
+    def make() -> None:
+        for example in examples:
+            with suppress(DataError, OSError):  # a press on it tells why
+                if example.analysis_path is not None:
+                    _answer(*_version(example), example.audio_path, WORDINGS[0])
+                    _waveform(example.audio_path)
+
+    thread = threading.Thread(target=make, name="prepare examples", daemon=True)
+    thread.start()
+    return thread
 
 
 def pair(examples: Sequence[Example]) -> Pair | None:

@@ -15,7 +15,8 @@ from medalign.ui.views.statuses import AGREEMENTS, STATUSES
 
 INTRO = """<h2>Compare two models on your recording</h2><p class="hint">On the recording of the first tab<b
 id="compared-recording"></b>. Blind: names, times, sizes, odds, and where each concept was
-found stay hidden, and the order is drawn by lot, until you have voted.</p>"""
+found stay hidden, and the order is drawn by lot, until you have voted. For a
+blind vote take another recording than the one above, where the picture has told.</p>"""
 DIFFERENCES = {"status": "another status", "source": "another source", "certainty": "other odds", "same": ""}
 Row = dict[str, object]
 
