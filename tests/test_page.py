@@ -15,6 +15,7 @@ import page_fixtures
 import pytest
 from browser import (
     FOLDS,
+    VIEWPORT,
     acknowledge,
     assert_accessible,
     assert_fits,
@@ -358,6 +359,32 @@ def test_clinicians_read_no_decimals_and_no_jargon(shown):
     assert "about 8 in 10" in words and "not heard" in words
     for jargon in ("cosine", "cka", "logit", "0.9", "0.6", "teacher", "student", "witness"):
         assert jargon not in words.lower()
+
+
+def test_the_keyboard_reaches_result_and_transcript_at_once_and_leaves_the_own_panel(page):
+    page.locator("body").focus()
+    for n_tabs, target in ((1, "#result-title"), (2, ".segments")):
+        page.evaluate("document.activeElement.blur(); scrollTo(0, 0)")
+        page.locator(".skip a").first.focus()
+        for _ in range(n_tabs - 1):
+            page.keyboard.press("Tab")
+        assert page.locator(".skip a:focus").bounding_box()["height"] >= 24, "a link in focus is seen"
+        page.keyboard.press("Enter")
+        assert page.evaluate("target => document.activeElement.matches(target)", target)
+    open_panel(page, "upload")
+    page.wait_for_function("document.activeElement.matches('#consent input')")
+    page.keyboard.press("Escape")
+    assert not page.locator("#own").is_visible()
+    assert page.evaluate("document.activeElement.dataset.panel") == "upload", "the focus is where the reader came from"
+
+
+def test_a_phone_begins_with_what_was_found_and_says_how_much_is_to_be_heard(page):
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.locator("#meaning .summary").is_visible() and not page.locator(".ear").is_visible()
+    n = page.locator("#ear-title .n").text_content()
+    page.get_by_role("button", name=f"Use your ear {n}").click()
+    assert page.locator(".ear .hint").is_visible(), "which says what the list is"
+    page.set_viewport_size(VIEWPORT)
 
 
 def test_analyse_without_a_recording_says_what_to_do(page):

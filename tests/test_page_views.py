@@ -96,6 +96,18 @@ def test_a_words_text_is_the_word_alone_since_the_form_edits_it():
     assert f'data-note="{note}" data-name="many"' in html
 
 
+def test_a_mention_that_may_be_denied_says_so_where_it_stands():
+    usual = page_fixtures.analysis()
+    cough = usual.concepts[0]
+    doubtful = replace(cough.text_evidence[0], rival="negated")
+    rows = (replace(cough, teacher=replace(cough.teacher, evidence=(doubtful,))), *usual.concepts[1:])
+    html = transcript_view.transcript_view(replace(usual, concepts=rows), {})
+    assert 'data-mention="0" data-why="may be denied here: use your ear"' in html
+    assert html.count('<span class="tag">check</span>') == 1 + transcript_view.transcript_view(usual, {}).count(
+        '<span class="tag">check</span>'
+    )
+
+
 def test_each_mention_has_its_card_and_a_suggested_name_can_be_taken_there():
     usual = page_fixtures.analysis()
     html = transcript_view.transcript_view(usual, {("HP:0012735", "present"): 2})

@@ -149,7 +149,7 @@ def _read_both_ways(analysis: Analysis) -> list[Doubt]:
     """Mentions that one reading of the words takes for there and the other for denied: "I can't hear you; any wheezing?"."""
     found = []
     for c in analysis.concepts:
-        other, taken = ("there", "denied") if c.status == "negated" else ("denied", "there")
+        other, taken = ("present", "denied") if c.status == "negated" else ("denied", "present")
         reason = f"{c.label} may be {other} here; it is taken for {taken}"
         for e in c.text_evidence:
             if e.rival and not any(w.start_s < e.end_s and w.end_s > e.start_s for w in analysis.critical_words):
