@@ -156,6 +156,25 @@ def test_a_word_that_may_be_a_medicine_stands_with_the_medicines():
     assert not at_a_glance(replace(lost, corrections=(suggested,))), "the suggested name stands there already"
 
 
+def test_an_unusual_word_that_was_not_heard_clearly_leaves_a_trace():
+    """COPD, written "copped": nothing is read there, and without a trace nobody would listen."""
+    transcript = said("My mother has copped so I worry.")
+    (segment,) = transcript.segments
+
+    def heard(probability: float, **found):
+        words = tuple(replace(w, probability=probability) if w.text == "copped" else w for w in segment.words)
+        heard_so = Transcript((replace(segment, words=words),), "en")
+        emptied = {"concepts": (), "corrections": (), "critical_words": (), "measurements": ()}
+        alignment = replace(analysis().alignment, segments=(), windows=())
+        return replace(analysis(), **{**emptied, "transcript": heard_so, "alignment": alignment, **found})
+
+    (section,) = at_a_glance(heard(0.57), checks(heard(0.57), doubts(heard(0.57))))
+    assert (section.title, [(e.check, e.evidence.text) for e in section.entries]) == ("Uncertain", [(1, "copped")])
+    assert not at_a_glance(heard(0.95)), "what is heard clearly is what was said"
+    known = replace(analysis().corrections[0], start_s=1.2, end_s=1.6)
+    assert not at_a_glance(heard(0.57, corrections=(known,)))
+
+
 def said(text: str) -> Transcript:
     words = tuple(Word(i * 0.4, i * 0.4 + 0.4, w, 0.97) for i, w in enumerate(text.split()))
     return Transcript((Segment(0.0, words[-1].end_s, text, words, "doctor"),), "en")

@@ -11,10 +11,9 @@ from medalign.core.alignment import Alignment
 from medalign.core.analysis import Analysis, ConceptFinding, Correction, CriticalWord, Evidence
 from medalign.core.explanation import written
 from medalign.core.wording import clock, mistake
+from medalign.report.not_understood import LOST, PERHAPS, UNUSUAL, not_understood, without_medicine
 from medalign.report.summary import (
     DOUBTS,
-    LOST,
-    PERHAPS,
     REASONS,
     SENSES,
     Place,
@@ -23,7 +22,6 @@ from medalign.report.summary import (
     is_faint,
     odds,
     places_to_check,
-    without_medicine,
 )
 
 # In the order of what a mistake would cost.
@@ -35,6 +33,7 @@ FIRST: frozenset[Kind] = frozenset(["medicine", "number", "negation"])  # of equ
 ORDER: tuple[Kind, ...] = get_args(Kind)
 LOST_DOSE, LOST_NAME = "a dose without a medicine; listen", "something is taken, and no medicine is written; listen"
 READ_BOTH_WAYS = 0.5  # of such places on days 1-3 of PriMock57, 16 of 33 were wrong, see `medalign.pipeline.assertion`
+UNUSUAL_WORD = "an unusual word, not heard clearly; a disease or a medicine may be meant"
 FEW_SEGMENTS = 6  # half of so few is no sign of a transcript that is bad throughout
 
 
@@ -60,6 +59,7 @@ def doubts(analysis: Analysis) -> tuple[Doubt, ...]:
     found += [
         Doubt("medicine", m.start_s, m.end_s, m.text, LOST_DOSE if m.is_dose else LOST_NAME) for m in without_medicine(analysis)
     ]
+    found += [Doubt("name", w.start_s, w.end_s, w.text.strip(" .,;:!?"), UNUSUAL_WORD) for w in not_understood(analysis)]
     found += [*_said_both_ways(analysis), *_read_both_ways(analysis), *_unsure(analysis)]
     found += [*_places(analysis), *_only_heard(analysis)]
     return tuple(sorted(found, key=_cost))
@@ -69,7 +69,8 @@ def checks(analysis: Analysis, listed: Sequence[Doubt]) -> dict[Row, int]:
     """Rows of the table of concepts that are no plain facts, and of medicines that are or may be lost, with their number in
     the list, which begins at 1."""
     numbers: dict[Row, int] = {}
-    for label, reasons in ((LOST, (LOST_DOSE, LOST_NAME)), (PERHAPS, (DOUBTS["medicine"],))):
+    marked = ((LOST, (LOST_DOSE, LOST_NAME)), (PERHAPS, (DOUBTS["medicine"],)), (UNUSUAL, (UNUSUAL_WORD,)))
+    for label, reasons in marked:
         if lost := next((n for n, doubt in enumerate(listed, start=1) if doubt.reason in reasons), None):
             numbers[label, None] = lost
     for concept in analysis.concepts:

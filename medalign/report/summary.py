@@ -9,7 +9,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
-from medalign.concepts.lost_medicines import LostMedicine, lost_medicines
 from medalign.concepts.senses import senses_of
 from medalign.concepts.tokens import data_rows
 from medalign.core.alignment import Alignment, Reason
@@ -26,6 +25,7 @@ from medalign.core.analysis import (
 )
 from medalign.core.transcript import DOCTOR, Segment
 from medalign.core.wording import band, done_with
+from medalign.report.not_understood import untold
 
 Title = Literal[
     "Problems", "Uncertain", "Medicines", "Allergies", "Habits", "Denied", "Family", "In the past",
@@ -44,9 +44,6 @@ ALLERGY_CODES = ("ICD10CM:Z88", "ICD10CM:Z91.0", "HP:0012393")
 # What whoever examines sees, hears or feels, and what is normal: no problem, whichever it is.
 EXAMINATION = frozenset(row["concept_id"] for row in data_rows("examination.csv"))
 NOT_FOUND = "not found"  # said of a sign that was looked for
-LOST = "medicine not understood"  # stands for doses at which no medicine is found
-PERHAPS = "a word that may be a medicine"  # stands for words that the recogniser may have made of one
-REGULAR_MEDICATION = "CUSTOM:regular-medication"  # "any tablets?" names none
 # What is done with a medicine says more than its status: it stands with the others, whenever it was or will be done.
 DONE: frozenset[Action] = frozenset(["taking", "started", "stopped", "changed", "advised", "reacted"])
 OF_OTHERS = frozenset(["dose", "frequency", "duration", "plan", "pain score"])  # numbers that belong to something else
@@ -164,28 +161,13 @@ def at_a_glance(analysis: Analysis, checks: Mapping[Row, int] = {}) -> tuple[Sec
     )
     names = [c for c in analysis.concepts if c.category != "measurement" or c.label.lower() not in measured]
     sections = {s.title: s.entries for s in summarize(names, analysis.measurements, checks, _examined(analysis))}
-    perhaps = [
-        word
-        for word in analysis.critical_words
-        if word.kind == "medicine" and not any(c.meets(word.start_s, word.end_s) for c in analysis.corrections)
-    ]
-    for label, places in ((LOST, without_medicine(analysis)), (PERHAPS, perhaps)):
-        if places:
-            first = Evidence(places[0].start_s, places[0].end_s, places[0].text)
-            entry = Entry(label, "", len(places), (), first, check=checks.get((label, None)))
-            sections["Medicines"] = (*sections.get("Medicines", ()), entry)
+    for title, label, places in untold(analysis):
+        first = Evidence(places[0].start_s, places[0].end_s, places[0].text)
+        entry = Entry(label, "", len(places), (), first, check=checks.get((label, None)))
+        sections[title] = (*sections.get(title, ()), entry)
     if values:
         sections["Measured"] = values
     return tuple(Section(title, sections[title]) for title in ORDER if title in sections)
-
-
-def without_medicine(analysis: Analysis) -> tuple[LostMedicine, ...]:
-    """Doses at which no medicine is found, suggested or already marked as perhaps lost."""
-    named = [c for c in analysis.concepts if c.category == "medicine" and c.concept_id != REGULAR_MEDICATION]
-    places = [(e.start_s, e.words_end_s) for c in named for e in c.text_evidence]
-    places += [(c.start_s, c.end_s) for c in analysis.corrections]
-    places += [(word.start_s, word.end_s) for word in analysis.critical_words if word.kind == "medicine"]
-    return lost_medicines(analysis.transcript, places)
 
 
 def _examined(analysis: Analysis) -> frozenset[str]:
