@@ -150,7 +150,7 @@ def test_a_word_that_may_be_a_medicine_stands_with_the_medicines():
     (section,) = at_a_glance(lost, checks(lost, doubts(lost)))
     assert (section.title, [(e.label, e.check) for e in section.entries]) == (
         "Medicines",
-        [("a word that may be a medicine", 1)],
+        [("word that may be a medicine", 1)],
     )
     suggested = replace(analysis().corrections[0], start_s=0.8, end_s=1.2)
     assert not at_a_glance(replace(lost, corrections=(suggested,))), "the suggested name stands there already"

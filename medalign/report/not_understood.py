@@ -12,8 +12,8 @@ from medalign.core.analysis import Analysis, CriticalWord
 from medalign.core.transcript import Word
 
 LOST = "medicine not understood"  # stands for doses at which no medicine is found
-PERHAPS = "a word that may be a medicine"  # stands for words that the recogniser may have made of one
-UNUSUAL = "an unusual word, perhaps a disease or a medicine"
+PERHAPS = "word that may be a medicine"  # stands for words that the recogniser may have made of one
+UNUSUAL = "unusual word, perhaps a disease or medicine"
 REGULAR_MEDICATION = "CUSTOM:regular-medication"  # "any tablets?" names none
 
 
@@ -48,6 +48,7 @@ def _perhaps_medicines(analysis: Analysis) -> list[CriticalWord]:
 def not_understood(analysis: Analysis) -> tuple[Word, ...]:
     """Unusual words that nothing else says anything of."""
     taken = [(e.start_s, e.end_s) for c in analysis.concepts for e in c.text_evidence]
-    taken += [(c.start_s, c.end_s) for c in (*analysis.corrections, *analysis.critical_words, *without_medicine(analysis))]
+    for marked in (analysis.corrections, analysis.critical_words, without_medicine(analysis)):
+        taken += [(place.start_s, place.end_s) for place in marked]
     taken += [(check.start_s, check.end_s) for check in analysis.alignment.segments if check.reason]
     return unusual_words(analysis.transcript, taken)
