@@ -185,6 +185,27 @@ def test_a_list_of_complaints_shares_its_body_part(said: str, expected: list[str
 
 
 @pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("Any swelling of your lips, tongue, or throat?", ["lip swelling", "swollen tongue", "throat swelling"]),
+        ("No chest or abdominal pain.", ["chest pain", "abdominal pain"]),
+        ("My neck, back or shoulder hurts.", ["neck pain", "back pain", "shoulder pain"]),
+        ("Any heart, lung or kidney problems?", ["heart disease", "lung disease", "kidney problem"]),
+        ("There's breast and bowel cancer in the family.", ["breast cancer", "bowel cancer"]),
+        ("Do you smoke or drink?", ["smoking", "alcohol use"]),
+        # No list: another clause, another complaint, another beverage.
+        ("I've got pain in my knee and my back is fine.", ["knee pain"]),
+        ("Numbness in my left arm and chest pain.", ["numbness", "chest pain"]),
+        ("Fever and abdominal pain.", ["fever", "abdominal pain"]),
+        ("I don't drink tea.", ["caffeine"]),
+        ("Chest pain when I walk uphill.", ["chest pain"]),
+    ],
+)
+def test_a_list_shares_its_complaint_or_its_last_word(said: str, expected: list[str], bank: ConceptBank) -> None:
+    assert labels(said, bank) == expected
+
+
+@pytest.mark.parametrize(
     ("said", "label"),
     [
         ("My knee doesn't hurt.", "knee pain"),

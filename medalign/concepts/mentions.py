@@ -17,7 +17,7 @@ from medalign.concepts.quantities import find_quantities
 from medalign.concepts.readings import is_normal_temperature
 from medalign.concepts.sentence import Sentence as NumberSentence
 from medalign.concepts.spans import Span, find_spans
-from medalign.concepts.tokens import Token, sentences
+from medalign.concepts.tokens import Token, sentences, words_of
 from medalign.core.analysis import Action, Status
 from medalign.core.transcript import UNKNOWN_SPEAKER, Segment, Transcript, Word
 
@@ -25,6 +25,12 @@ WORD_S = 0.3  # made-up duration of a word in plain text
 
 ALLERGIC_TO = re.compile(r"(allergic|allergy|allergies|intolerant|reaction) (to|with) ((any|the|a|an|some|all) )?$")
 FEVER = "HP:0001945"
+ALCOHOL = "CUSTOM:alcohol-use"
+DRINK, DRINKERS = words_of("drink drinks drinking"), words_of("i you he she don't doesn't didn't not never also")
+BEVERAGES = words_of(
+    "eat eats eating ate food water fluid fluids liquid liquids plenty enough tea coffee milk juice soda thirsty swallow what "
+    "anything something keep keeping bottle breast formula lots down"
+)
 DRUG_ALLERGY = "ICD10CM:Z88.9"
 ADVISED = frozenset(["medicine", "procedure", "habit"])  # what a doctor proposes is a plan: "you should have an X-ray"
 NARROWED = frozenset(["finding", "diagnosis", "medicine"])
@@ -136,7 +142,23 @@ def transcript_from_text(text: str) -> Transcript:
 
 
 def _spans(sentence: list[Token], bank: ConceptBank) -> list[Span]:
-    return _join_allergies(sentence, find_spans(sentence, bank), bank)
+    spans = find_spans(sentence, bank)
+    return _join_allergies(sentence, sorted([*spans, *_drinking(sentence, spans, bank)], key=lambda span: span.start), bank)
+
+
+def _drinking(sentence: list[Token], spans: Sequence[Span], bank: ConceptBank) -> list[Span]:
+    """ "Do you smoke or drink?", "I don't drink": alcohol is meant, where nothing is named that is drunk."""
+    if ALCOHOL not in bank or BEVERAGES & {token.text for token in sentence}:
+        return []
+    taken = {at for span in spans for at in range(span.start, span.end)}
+    found = []
+    for at, token in enumerate(sentence):
+        before = [other.text for other in sentence[max(0, at - 2) : at]]
+        listed = len(before) == 2 and before[1] in LISTING and before[0].startswith("smok")
+        is_last = token.pause or at + 1 == len(sentence) or sentence[at + 1].text in LISTING
+        if token.text in DRINK and at not in taken and is_last and (listed or before and before[-1] in DRINKERS):
+            found.append(Span(at, at + 1, ALCOHOL, 1))
+    return found
 
 
 def _join_allergies(sentence: list[Token], spans: list[Span], bank: ConceptBank) -> list[Span]:

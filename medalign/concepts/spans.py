@@ -5,7 +5,8 @@ articles and weak modifiers may stand inside a wording; a complaint and a body p
 really hurts", "pain in my chest").
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from medalign.concepts.bank import BLOCKED, FILLERS, GAP, SKIPPABLE, ConceptBank
 from medalign.concepts.tokens import PhraseTree, Token, data_rows, stem, words_of
@@ -31,6 +32,13 @@ COMPLAINT_FIRST = SKIPPABLE | words_of(
     "outside outer inner medial lateral anterior posterior aspect edge entire just you your here's when press pressing"
 )
 AND_OR = words_of("and or")
+# What may stand between body parts that are listed; and what shows that a part begins a clause of its own.
+IN_LISTS = AND_OR | words_of("a an the my your his her their any in on of to at left right both upper lower")
+CLAUSE = words_of(
+    "is are was were feels feel felt looks look has have had gets get goes went does 's isn't aren't doesn't don't"
+)
+WHEN_MOVED = frozenset(["CUSTOM:pain-on-walking", "CUSTOM:pain-on-movement"])
+MAX_LISTED, LISTED = 3, 0.9  # words between; the weight of a part that is listed
 # Inside a wording they deny it: of "my knee doesn't hurt", the mention begins after "doesn't", which then is its trigger.
 DENYING = words_of("not never non isn't aren't wasn't weren't hasn't haven't hadn't doesn't don't didn't")
 
@@ -48,6 +56,7 @@ class Span:
 def find_spans(sentence: list[Token], bank: ConceptBank) -> list[Span]:
     """The concepts in the words of one sentence, in order: the heaviest wording wins, and none overlap."""
     phrases = _phrases(sentence, bank.phrases)
+    phrases += _with_shared_head(sentence, phrases, bank.phrases)
     found = phrases + _as_described(_complaints_at_places(sentence, bank.places), phrases, bank)
     found.sort(key=lambda span: (-span.weight, span.end - span.start, span.start))
     free = [True] * len(sentence)
@@ -90,6 +99,32 @@ def _phrases(sentence: list[Token], tree: PhraseTree[str]) -> list[Span]:
     return found
 
 
+def _with_shared_head(sentence: list[Token], phrases: Sequence[Span], tree: PhraseTree[str]) -> list[Span]:
+    """What shares its last word with another: of "heart, liver or kidney disease", the heart and the liver."""
+    found = []
+    for span in phrases:
+        if span.end - span.start != 2 or span.concept_id == BLOCKED:
+            continue
+        start, head = span.start, sentence[span.end - 1]
+        for first in range(span.start - 1, -1, -1):
+            if first + 1 < start and not (first + 2 == start and sentence[first + 1].text in AND_OR):
+                break
+            if sentence[first].text in AND_OR:
+                continue
+            if (
+                sentence[first].stem == head.stem
+                or sentence[first].text.endswith("ed")
+                or not _listed(sentence, first + 1, start)
+            ):
+                break
+            match = tree.longest([sentence[first].stem, head.stem], 0)
+            if match is None or match[0] != 2 or match[1] in (BLOCKED, span.concept_id):
+                break
+            found.append(Span(first, first + 1, match[1], LISTED))
+            start = first
+    return found
+
+
 def _may_go_on(sentence: list[Token], at: int, taken: int) -> bool:
     """Commas end a wording, except at a filler or a stutter ("chest, um, pain") and in "hand, foot and mouth"."""
     goes_on = sentence[at + 1].text in FILLERS | {sentence[at].text}
@@ -127,7 +162,37 @@ def _complaints_at_places(sentence: list[Token], tree: PhraseTree[dict[str, str]
                 options.append((start - at - 1, 1, Span(at, last, concept_id, end - start + 1)))
         if options:
             found.append(min(options, key=lambda option: option[:2])[2])
+            found += _at_listed_places(sentence, found[-1], places, names)
     return found
+
+
+def _at_listed_places(
+    sentence: list[Token], joined: Span, places: Sequence[tuple[int, int, dict[str, str]]], names: tuple[str, str]
+) -> list[Span]:
+    """The other body parts of a list have the complaint, too: "swelling of your lips, tongue or throat", "chest or back pain".
+
+    They are light: whatever else is found in their words is meant.
+    """
+    found, start, end = [], joined.start, joined.end
+    for first, last, by_complaint in places:  # to the right
+        concept_id = next((by_complaint[name] for name in names if name in by_complaint), None)
+        begins_clause = last < len(sentence) and sentence[last].text in CLAUSE
+        if concept_id and first >= end and _listed(sentence, end, first) and not begins_clause:
+            found.append(Span(first, last, concept_id, LISTED))
+            end = last
+    for first, last, by_complaint in reversed(places):  # to the left
+        concept_id = next((by_complaint[name] for name in names if name in by_complaint), None)
+        if concept_id and last <= start and _listed(sentence, last, start):
+            found.append(Span(first, last, concept_id, LISTED))
+            start = first
+    return found
+
+
+def _listed(sentence: list[Token], start: int, end: int) -> bool:
+    """Whether tokens [start, end) hold two items of a list together."""
+    between = sentence[start:end]
+    is_joined = any(token.text in AND_OR for token in between) or "," in sentence[start - 1].pause
+    return is_joined and len(between) <= MAX_LISTED and all(token.text in IN_LISTS for token in between)
 
 
 def _as_described(joined: list[Span], phrases: list[Span], bank: ConceptBank) -> list[Span]:
@@ -137,6 +202,8 @@ def _as_described(joined: list[Span], phrases: list[Span], bank: ConceptBank) ->
         general = bank[span.concept_id].broader
         for phrase in phrases:
             overlaps = phrase.start < span.end and span.start < phrase.end
+            if overlaps and phrase.concept_id in WHEN_MOVED and span.weight > 1:  # "chest pain when I walk" is chest pain
+                span = replace(span, weight=max(span.weight, phrase.weight + 0.5))
             if overlaps and phrase.concept_id in general:
                 weight = span.weight + phrase.weight - 1  # they share the complaint
                 span = Span(min(span.start, phrase.start), max(span.end, phrase.end), span.concept_id, weight)

@@ -40,7 +40,8 @@ ALLERGY = 0.9  # probability from which on a medicine is one that somebody react
 ALLERGY_WORDS, NEAR = re.compile(r"allerg|react|intoleran|hives|rash|swell|swoll|anaphyla", re.IGNORECASE), 12
 # Words that say of a complaint that it is over. That it lasted twenty minutes, or that a test looks normal, says no such thing.
 OVER = re.compile(
-    r"\b(gone|(went|go(es)?) away|clear(s|ed|ing)?|settl(ed|es|ing)|better|stop(s|ped)?|passed|wor(e|n) off|resolved|recovered|"
+    r"\b(gone|(went|go(es)?) away|went (after|within|on its own)|clear(s|ed|ing)?|"
+    r"settl(ed|es|ing)|better|stop(s|ped)?|passed|wor(e|n) off|resolved|recovered|"
     r"subsided|eased|healed|finished|ended|no longer|any ?more|disappeared|vanished|dried up|broke|ago|before|"
     r"previous(ly)?|last (week|month|year|time|summer|autumn|winter|spring)|"
     r"((ok|okay|fine|alright|all right|well|nothing)\W*(now|since))|not since|back to normal|(is|was|'s|all) over)\b",
