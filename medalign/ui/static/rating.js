@@ -46,10 +46,10 @@
     shut(which);
   }, true);
 
-  let before = {}, of = null; // what was stored when it was last looked at, and of which result
+  let before = {}, of = null; // what was stored when it was last looked at, and under which receipt of which result
   const back = new Set(); // rows whose rating was taken back
-  function follow(rated, shown) {
-    if (shown !== of) [before, of] = [{}, shown], back.clear();
+  function follow(rated, now) {
+    if (now !== of) [before, of] = [{}, now], back.clear();
     for (const key of Object.keys(before)) if (!(key in rated)) back.add(key);
     for (const key of Object.keys(rated)) back.delete(key);
     before = rated;
@@ -58,7 +58,7 @@
   function show() {
     const place = document.querySelector("#ratings [data-rated]"), shown = document.querySelector("#result-title")?.dataset.name;
     const rated = place?.dataset.of === shown ? JSON.parse(place?.dataset.rated ?? "{}") : {}; // not of an earlier result
-    follow(rated, shown);
+    follow(rated, `${shown} ${place?.dataset.code}`); // other words have a receipt of their own
     const refused = document.querySelector("#feedback-alert .alert:not([data-old]) p")?.textContent;
     for (const group of document.querySelectorAll(".ratings:not([data-card] *)")) { // a change of the stored cards would close the open one
       const [button] = group.children, key = keyOf(button.dataset), told = group.querySelector(".kept");
