@@ -1,4 +1,4 @@
-"""What a newcomer copies works: the README's Python, its front-matter, and the notebook."""
+"""What a newcomer copies works: the README's Python and its front-matter."""
 
 import argparse
 import json
@@ -35,16 +35,6 @@ def test_the_python_of_the_page_runs(models_at_hand, monkeypatch, capsys):
     monkeypatch.chdir(ROOT)
     exec(compile(CODE.replace("consultation.wav", "assets/examples/cough-and-wheeze.flac"), "page", "exec"), {})
     assert "cough present" in capsys.readouterr().out
-
-
-def test_the_notebook_runs_from_top_to_bottom(models_at_hand, monkeypatch):
-    monkeypatch.chdir(ROOT)
-    cells = json.loads((ROOT / "notebooks" / "first_look.ipynb").read_text(encoding="utf-8"))["cells"]
-    code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
-    scope: dict = {}
-    exec(compile(code, "first_look.ipynb", "exec"), scope)
-    assert scope["analysis"].concepts
-    assert not any(cell.get("outputs") for cell in cells)
 
 
 def test_the_front_matter_pins_what_requirements_pin():
