@@ -150,6 +150,20 @@ def test_a_question_gives_way_to_the_answer_that_names_what_it_asked() -> None:
     assert found == {("smoking", "negated"), ("alcohol use", "present")}
 
 
+def test_a_plain_no_denies_and_a_no_to_a_denial_does_not() -> None:
+    assert statuses("Doctor: Is the skin thickened, like where it's dark? / Patient: Mm, no, I don't think so.") == {
+        "skin thickening": "negated"
+    }
+    assert statuses("Doctor: Have you stopped smoking? / Patient: No.")["smoking"] == "present"
+
+
+def test_a_medicine_that_is_one_of_two_or_only_meant_to_be_bought_is_not_yet_given() -> None:
+    found = statuses("Doctor: I'll start you on something, either nitrofurantoin or trimethoprim, one tablet twice a day.")
+    assert found == {"nitrofurantoin": "hypothetical", "trimethoprim": "hypothetical"}
+    text = "Doctor: You can get ibuprofen from the chemist. / Patient: Okay, I'll go and buy this ibuprofen then."
+    assert {mention.status for mention in read(text)} == {"hypothetical"}
+
+
 def test_a_general_word_means_the_particular_only_in_the_same_sense() -> None:
     found = statuses("Patient: I've had this rash since Monday. / Doctor: In meningitis you would get a non-blanching rash.")
     assert found["rash"] == "present" and found.get("petechiae") != "present"

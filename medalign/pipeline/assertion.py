@@ -29,8 +29,10 @@ from medalign.models.status_classifier import (
 from medalign.pipeline.companions import (
     CONTRADICTIONS,
     as_answered,
+    as_denied,
     as_looked_for,
     as_measured,
+    as_planned,
     consistent,
     with_harm_in_the_past,
     without_general_questions,
@@ -97,7 +99,8 @@ def revised(
     statuses = [_if_over(m.status, s, p) for m, s, p in zip(mentions, statuses, around, strict=True)]
     statuses = as_answered(mentions, around, statuses, predicted)
     statuses = consistent(mentions, statuses, predicted)
-    statuses = as_looked_for(around, statuses)
+    statuses = as_denied(mentions, around, as_looked_for(around, statuses))
+    statuses = as_planned(mentions, around, statuses, predicted, bank)
     statuses = as_measured(around, [bank[m.concept_id].category == "measurement" for m in mentions], statuses)
     statuses = with_harm_in_the_past(mentions, around, statuses, bank)
     found = []

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from medalign.concepts import ConceptBank, Mention
 from medalign.core.analysis import Action, Status
-from medalign.core.transcript import UNKNOWN_SPEAKER
+from medalign.core.transcript import PATIENT, UNKNOWN_SPEAKER
 from medalign.models.status_classifier import ACTIONS, STATUSES, MentionContext, StatusPrediction
 
 ANSWERED, ANSWERED_WITHIN = 0.9, 2  # how sure an answer is that decides for its question, and segments to it
@@ -23,6 +23,12 @@ NOT_SENSED = re.compile(
     r"\b(can't|cannot|can not|couldn't|could not|don't|do not|didn't|did not|(not|wasn't|isn't|weren't|aren't) able to|"
     r"unable to)( really| actually)? (hear|see|feel|find|detect)( (any|a|an|the|much|obvious|of|definite|particular))*$"
 )
+PLAIN_NO = re.compile(r"(um|uh|er|erm|mm+|mhm|oh|well|yeah)?\W*(no|nope|nah|not really|never)\b", re.IGNORECASE)
+# In a question: what its no would affirm, "not had any?", "has it gone?"
+NEGATIVE = re.compile(
+    r"\b(no|not|never|without|nothing|stop(ped)?|quit|given up|gone|cleared|settled|better|over)\b|n['’]t\b", re.IGNORECASE
+)
+CHOICE_WITHIN = 6  # words before a medicine
 SENSED_WITHIN = 8  # words before a mention that are read for it
 
 
@@ -110,6 +116,50 @@ def as_looked_for(contexts: Sequence[MentionContext], statuses: Sequence[Status]
         return not p.words[end].endswith("?")
 
     return ["negated" if status == "present" and is_denied(p) else status for p, status in zip(contexts, statuses, strict=True)]
+
+
+def as_denied(mentions: Sequence[Mention], contexts: Sequence[MentionContext], statuses: Sequence[Status]) -> list[Status]:
+    """A plain no to a plain question denies: "Is the skin thick?" - "Mm, no, I don't think so", whatever the classifier reads.
+
+    Args:
+        mentions: as the rules read them. A question that denies ("you've not had any?") is left to the classifier.
+    """
+
+    def is_denied(mention: Mention, p: MentionContext) -> bool:
+        if mention.status != "negated" or not mention.answer or not PLAIN_NO.match(mention.answer) or not is_question(p):
+            return False
+        first = max((at + 1 for at in range(p.start) if p.words[at][-1] in ".?!" or at + 1 in p.breaks), default=0)
+        end = next((at for at in range(p.end - 1, len(p.words)) if p.words[at][-1] in ".?!"), len(p.words))
+        return not NEGATIVE.search(" ".join(p.words[first : end + 1]))
+
+    return [
+        "negated" if status == "present" and is_denied(mention, p) else status
+        for mention, p, status in zip(mentions, contexts, statuses, strict=True)
+    ]
+
+
+def as_planned(
+    mentions: Sequence[Mention],
+    contexts: Sequence[MentionContext],
+    statuses: Sequence[Status],
+    predicted: StatusPrediction,
+    bank: ConceptBank,
+) -> list[Status]:
+    """A medicine that is one of two, or that a patient says they will get, is not yet given: "either this or that"."""
+    settled = list(statuses)
+    started = predicted.actions.argmax(1) == ACTIONS.index("started")
+    for i, (mention, p) in enumerate(zip(mentions, contexts, strict=True)):
+        if not started[i] or statuses[i] != "present" or bank[mention.concept_id].category != "medicine":
+            continue
+        before = " ".join(p.words[max(0, p.start - CHOICE_WITHIN) : p.start])
+        after = " ".join(p.words[p.end : p.end + 2])
+        is_choice = re.search(r"\beither\b[^.?!]*$", before, re.IGNORECASE) and (
+            before.endswith(" or") or after.startswith("or ")
+        )
+        is_advised = any(mentions[j].concept_id == mention.concept_id and statuses[j] == "hypothetical" for j in range(i))
+        if is_choice or is_advised and p.speakers[p.start] == PATIENT:
+            settled[i] = "hypothetical"
+    return settled
 
 
 def _has_number(words: Sequence[str]) -> bool:
