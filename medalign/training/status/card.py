@@ -3,7 +3,15 @@
 from medalign.core.analysis import DISCLAIMER
 from medalign.models.status_classifier import ACTIONS, STATUSES, WORDS_AFTER, WORDS_BEFORE
 
-CARD = """# Status classifier
+CARD = """---
+language: en
+license: apache-2.0
+library_name: medalign
+pipeline_tag: text-classification
+tags: [medical, assertion-status, research-only]
+---
+
+# Status classifier
 
 {disclaimer}
 
