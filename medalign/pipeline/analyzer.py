@@ -16,11 +16,14 @@ import torch
 from medalign.concepts import Concept, Mention
 from medalign.concepts.language import is_english
 from medalign.concepts.measurements import find_measurements
+from medalign.concepts.notes import read_note
 from medalign.core.alignment import Alignment
 from medalign.core.analysis import Analysis, ConceptFinding, Correction, CriticalWord, Models, RecordingInfo
 from medalign.core.audio import Recording, Source, recording_of
 from medalign.core.editing import kept_corrections
+from medalign.core.errors import DataError
 from medalign.core.explanation import Explanation
+from medalign.core.note_check import NoteCheck
 from medalign.core.transcript import Transcript
 from medalign.models.device import choose_device, note, noting
 from medalign.models.status_classifier import StatusClassifier
@@ -37,6 +40,7 @@ from medalign.pipeline.hotword_rescoring import HotwordRescorer
 from medalign.pipeline.interleave import END, interleave
 from medalign.pipeline.listener import EncodedRecording, Listener
 from medalign.pipeline.misheard_names import find_corrected_mentions, find_corrections
+from medalign.pipeline.note_check import check_note
 from medalign.pipeline.progress import AudioPreview, Clock, Progress
 from medalign.pipeline.repetitions import without_repetitions
 from medalign.pipeline.speakers import name_speakers
@@ -225,6 +229,35 @@ class Analyzer:
         corrections = kept_corrections(analysis.transcript, transcript, analysis.corrections)
         parts = self._text_parts(self._annotated(transcript, corrections, encoded), encoded)
         return replace(analysis, transcript=transcript, corrections=corrections, **parts)
+
+    def check_note(
+        self,
+        source: Source | Recording | None,
+        note: str,
+        *,
+        analysis: Analysis | None = None,
+        encoded: EncodedRecording | None = None,
+    ) -> NoteCheck:
+        """What a recording says of each statement of a note, and what the note lacks; see `medalign.pipeline.note_check`.
+
+        Args:
+            source: a recording, or what `load_recording` decodes; None where there is an analysis and the sound is not at hand.
+            note: plain text, markdown, FHIR or the JSON of an analysis.
+            analysis: of this recording, where there is one already.
+            encoded: the recording, as `Listener.encode` gives it, where it is there already.
+
+        Raises:
+            AudioError, DataError: recording or note can't be used; one clear sentence.
+        """
+        read_note(note)  # a note that can't be read is refused before any model works
+        if source is not None and encoded is None:
+            source = recording_of(source)
+            encoded = self.listener.encode(source)
+        if analysis is None:
+            if source is None:
+                raise DataError("there is neither a recording nor an analysis to check the note against; give one")
+            analysis = self.analyze(source)
+        return check_note(self.listener, analysis, note, encoded)
 
     def explain(self, transcript: Transcript, encoded: EncodedRecording, index: int) -> Explanation:
         """Why segment `index` got its score. Raises DataError if there is no such segment."""

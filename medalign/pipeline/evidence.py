@@ -100,7 +100,7 @@ class TextEvidence:
         return Source(
             probability=round(float(self.probabilities(mentions, audio, column).max()), 4),
             raw_score=round(float(self.cosines[windows, column].max()), 4),
-            evidence=tuple(map(_evidence, mentions)),
+            evidence=tuple(map(evidence_of, mentions)),
         )
 
 
@@ -190,7 +190,7 @@ def tracks(rows: Sequence[ConceptFinding], audio: AudioEvidence, bank: ConceptBa
     return tuple(ConceptTrack(row.concept_id, row.label, tuple(column)) for row, column in zip(rows, columns, strict=True))
 
 
-def _evidence(mention: Mention) -> Evidence:
+def evidence_of(mention: Mention) -> Evidence:
     """Where to hear a mention, with the answer if it was asked about: the question alone bears nothing out."""
     text, end_s, term_end_s = mention.text, mention.end_s, None
     if mention.answer is not None and mention.answer_end_s is not None and mention.status != "uncertain":
@@ -222,7 +222,7 @@ def _row(
         category=concept.category,
         status=group[0].status if group else None,
         trigger=next((mention.trigger for mention in group if mention.trigger), None),
-        action=_latest_action(group),
+        action=latest_action(group),
         teacher=teacher,
         student=student,
         agreement="student_only" if not group else "both" if student.evidence else "teacher_only",
@@ -235,7 +235,7 @@ def _importance(row: ConceptFinding) -> tuple:
     return (STATUS_ORDER.index(row.status), row.category != "diagnosis", -max(probabilities), row.label)
 
 
-def _latest_action(group: Sequence[Mention]) -> Action | None:
+def latest_action(group: Sequence[Mention]) -> Action | None:
     """A consultation ends with what is to be done: "I take it" at the beginning, "then double it" at the end."""
     actions = [mention.action for mention in group if mention.action]
     telling = [action for action in actions if action not in ("taking", "asked")]

@@ -109,6 +109,11 @@ class Listener:
             spoken_language=SpokenLanguageHead.load(_fitted_in(loaded), loaded.encoder.dim),
         )
 
+    @property
+    def fitted_in(self) -> Path:
+        """Where what is fitted for the student lies. Raises CheckpointError if it lies nowhere."""
+        return _fitted_in(self.student)
+
     def with_calibration(self, calibration: Calibration) -> "Listener":
         """The same models with other fits."""
         other = copy.copy(self)
@@ -151,7 +156,7 @@ class Listener:
             audio = np.concatenate([audio, self.student.embed(so_far, complete[len(audio) :])])
             cosines = audio @ concepts.T  # (n, k)
             probabilities = self.calibration.concept_probability(cosines, fitted)
-            probabilities[_silent(complete, speech_s)] = 0.0  # no voice, no evidence
+            probabilities[silent(complete, speech_s)] = 0.0  # no voice, no evidence
             evidence = AudioEvidence(tuple(complete), probabilities, cosines, threshold, reportable)
             events = self.detector.detect(so_far) if self.detector and is_whole else ()
             yield EncodedRecording(so_far, complete, audio, speech_s, bank, concepts, evidence, events)
@@ -255,7 +260,7 @@ class Listener:
         """
         text = np.repeat(self.teacher.encode([_checked(phrase)]), len(encoded.windows_s), axis=0)
         scores = (encoded.audio * text).sum(1)
-        scores[_silent(encoded.windows_s, encoded.speech_s)] = -1.0
+        scores[silent(encoded.windows_s, encoded.speech_s)] = -1.0
         percentiles = self.calibration.percentile(encoded.audio, text).round(1)
         hits: list[SearchHit] = []
         for i in np.lexsort((-scores, -percentiles)):
@@ -287,5 +292,6 @@ def overlap_s(window_s: tuple[float, float], stretches_s: np.ndarray) -> float:
     return float(np.clip(end_s - start_s, 0, None).sum())
 
 
-def _silent(windows_s: Sequence[tuple[float, float]], speech_s: np.ndarray) -> np.ndarray:
+def silent(windows_s: Sequence[tuple[float, float]], speech_s: np.ndarray) -> np.ndarray:
+    """Whether each window has too little voice in it to say anything, (n,) bool."""
     return np.array([overlap_s(window, speech_s) < MIN_SPEECH_S for window in windows_s])

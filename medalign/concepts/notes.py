@@ -1,0 +1,322 @@
+"""A clinical note as statements: what each line claims, clause by clause, with abbreviations in full.
+
+Notes come as they are written: SOAP headings or none, bullets, numbered plans, markdown, FHIR, the JSON of an analysis. A
+clause is cut so that it can be true or false by itself: "No fever, no cough but tired" is three. Lists of one kind ("takes
+aspirin and simvastatin") stay together.
+"""
+
+import base64
+import binascii
+import html
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Literal, get_args
+
+from medalign.concepts.tokens import data_rows
+from medalign.core.analysis import SCHEMA_VERSION, Analysis
+from medalign.core.errors import DataError
+
+Section = Literal[
+    "complaint", "history", "past", "medicines", "allergies", "family", "social", "systems",
+    "examination", "results", "assessment", "plan", "mixed", "",
+]  # fmt: skip
+MAX_CHARACTERS = 100_000  # of a note; a letter of ten pages has 30,000
+MAX_CLAUSES = 400
+MAX_HEADING = 60  # characters; a longer line is a sentence
+LEAD_IN: dict[str, str] = {  # what a heading says of the bare words under it
+    "complaint": "Complaint", "past": "Past medical history", "medicines": "Medication", "allergies": "Allergies",
+    "family": "Family history", "social": "Social history", "examination": "Examination", "results": "Results",
+    "assessment": "Assessment", "plan": "Plan",
+}  # fmt: skip
+NOTHING = ("past", "medicines", "allergies", "family", "social")  # where "nil" is a statement
+UNITS = {"7": "day", "52": "week", "12": "month"}
+BULLET = re.compile(r"^\s*(?:[-*•·▪◦–—>#]+\s*|\(?\d{1,2}[.)](?=\s)\s*|\[[ xX]?\]\s*)+")
+MARKS = re.compile(r"(\*\*|__|`|~~)")
+UNLABELLED = frozenset(["ice", "a", "p", "s", "o", "rx", "tx", "dx", "imp", "cc", "pc", "hx", "ex", "obs", "ros"])  # words, too
+LABEL = re.compile(r"^((?:\*\*)?[A-Za-z][A-Za-z0-9 /&,'()-]{0,58}?)\s*(?:\*\*:|:\*\*|:|\s-(?=\s))\s*")
+# Sentences end at a full stop before a capital or a figure, at semicolons, and at the ends of lines.
+SENTENCE_END = re.compile(r"(?:(?<=[a-z0-9)\]\"”%])|(?<=[A-Z]{2}))[.!?]+(?=\s+[A-Z\"“(?0-9]|\s*$)|;|(?<=\w)\s+\|\s+")
+NO_END = re.compile(r"\b(?:dr|mr|mrs|ms|st|vs|e\.g|i\.e|etc|approx|no|[a-z])$", re.IGNORECASE)
+# Before a clause of its own: another denial, another verb of saying, "but".
+CLAUSE_START = re.compile(
+    r"(?:,|\s-)\s+(?:and\s+|but\s+)?(?=(?:no|nil|not|non|denies|denied|reports|reported|states|endorses|has|had|is|was|"
+    r"takes|taking|lives|works|wife|husband|mother|father|sister|brother|ex)\b)"
+    r"|\s+(?=but\s)|,?\s+and\s+(?=(?:he|she|they|denies|reports|states|endorses|has|is|was|will)\b)",
+    re.IGNORECASE,
+)
+LISTED = re.compile(rf"{CLAUSE_START.pattern}|,\s+", re.IGNORECASE)  # "non smoker, moderate alcohol": each by itself
+SHORT_DURATION = re.compile(r"(?<![\d/])(\d+(?:\s?-\s?\d+)?)\s*/\s*(7|52|12)(?![\d/])")
+PER_DAY = re.compile(r"\bx\s?(\d+)\s?/\s?(day|night|week)\b", re.IGNORECASE)
+DAYS = re.compile(r"\b(\d+(?:\s?-\s?\d+)?)\s?([dwh])\b")
+AGE = re.compile(r"\b(\d{1,3})\s?(?:yo|y/o|yrs?\s?old)\b", re.IGNORECASE)
+TAG = re.compile(r"<[^<>]{0,2000}>")
+BLOCK = re.compile(r"</?(?:p|div|li|ul|ol|br|tr|table|h\d)\b[^<>]*>", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Clause:
+    """What a note claims in one place: characters [start, end) of its text."""
+
+    text: str  # as written
+    plain: str  # in full words, behind what its heading says of it
+    section: Section
+    label: str  # the heading that it stands under, as written; "" without one
+    start: int
+    end: int
+    is_claim: bool = True  # False: nothing in it can be true or false of the consultation ("None.", a lone name)
+
+
+def read_note(text: str) -> tuple[str, tuple[Clause, ...]]:
+    """The note as plain text, and its clauses in order.
+
+    >>> [clause.plain for clause in read_note("PMH: asthma. NKDA")[1]]
+    ['Past medical history: asthma', 'no known drug allergies']
+
+    Args:
+        text: plain, markdown, FHIR (Composition, DocumentReference or a Bundle of these) or an analysis as JSON.
+
+    Raises:
+        DataError: it is empty, too long, or JSON that holds no note.
+    """
+    if len(text) > 10 * MAX_CHARACTERS:
+        raise DataError(_too_long(len(text)))
+    plain = _plain_text(text)
+    if not any(c.isalnum() for c in plain):
+        raise DataError("the note is empty; give its text, as .txt, .md, FHIR or the JSON of an analysis")
+    if len(plain) > MAX_CHARACTERS:
+        raise DataError(_too_long(len(plain)))
+    clauses = tuple(_clauses(plain))
+    if len(clauses) > MAX_CLAUSES:
+        raise DataError(
+            f"the note makes {len(clauses)} statements, at most {MAX_CLAUSES} are checked; give one consultation's note"
+        )
+    return plain, clauses
+
+
+def _too_long(n: int) -> str:
+    return f"the note has {n:,} characters, at most {MAX_CHARACTERS:,} are read; give one consultation's note"
+
+
+def _plain_text(text: str) -> str:
+    """Without the wrapping that FHIR, JSON and HTML put around the words."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n").lstrip("\ufeff")
+    if text.lstrip()[:1] in ("{", "["):
+        try:
+            body = json.loads(text)
+        except (ValueError, RecursionError):
+            return text  # a note may begin with a bracket
+        found = "\n".join(_of_json(body))
+        if not found.strip():
+            raise DataError(
+                "this JSON holds no note; give a FHIR Composition or DocumentReference with its text, or what `analyze` wrote"
+            )
+        return found
+    return _without_tags(text) if re.search(r"</(?:p|div|li|body|html|td)>", text, re.IGNORECASE) else text
+
+
+def _of_json(body: Any) -> Iterator[str]:
+    if not isinstance(body, dict):
+        return
+    if str(body.get("schema_version", "")).split(".")[0] == SCHEMA_VERSION.split(".")[0] and "concepts" in body:
+        yield from _of_analysis(Analysis.from_dict(body))
+    kind = body.get("resourceType")
+    if kind == "Bundle":
+        for entry in body.get("entry") or []:
+            yield from _of_json(entry.get("resource") if isinstance(entry, dict) else None)
+    elif kind == "DocumentReference":
+        for content in body.get("content") or []:
+            attachment = content.get("attachment", {}) if isinstance(content, dict) else {}
+            data = attachment.get("data")
+            if isinstance(data, str) and str(attachment.get("contentType", "text/plain")).startswith("text/"):
+                try:
+                    yield _without_tags(base64.b64decode(data, validate=True).decode("utf-8"))
+                except (binascii.Error, UnicodeDecodeError) as error:
+                    raise DataError(f"the attachment of the DocumentReference is no base64 of UTF-8 text ({error})") from error
+    elif kind == "Composition":
+        yield from _of_sections(body.get("section"))
+
+
+def _of_sections(sections: Any) -> Iterator[str]:
+    for section in sections if isinstance(sections, list) else []:
+        if not isinstance(section, dict):
+            continue
+        if isinstance(title := section.get("title"), str):
+            yield f"{title.strip().rstrip(':')}:"
+        words = section.get("text")
+        if isinstance(words, dict) and isinstance(div := words.get("div"), str):
+            yield _without_tags(div)
+        yield from _of_sections(section.get("section"))
+
+
+def _of_analysis(analysis: Analysis) -> Iterator[str]:
+    """What the analysis found, as a note would say it."""
+    said = {
+        "present": "Has {}.", "negated": "No {}.", "resolved": "Had {}, now resolved.", "historical": "History of {}.",
+        "family": "Family history of {}.", "hypothetical": "Plan: {}.", "uncertain": "Possible {}.",
+    }  # fmt: skip
+    for concept in analysis.concepts:
+        if concept.status is not None:
+            verb = "Takes {}." if concept.category == "medicine" and concept.status == "present" else said[concept.status]
+            yield verb.format(concept.label)
+
+
+def _without_tags(markup: str) -> str:
+    return html.unescape(TAG.sub("", BLOCK.sub("\n", markup)))
+
+
+def _clauses(plain: str) -> Iterator[Clause]:
+    section: Section = ""
+    label, at = "", 0
+    for line in plain.splitlines(keepends=True):
+        start, end = at, at + len(line.rstrip())
+        at += len(line)
+        if bullet := BULLET.match(line):
+            start += bullet.end()
+        stripped = plain[start:end].strip()
+        if not any(c.isalnum() for c in stripped):
+            continue
+        heading = MARKS.sub("", stripped).strip(" :.-")
+        known = _section_of(heading, section)
+        is_capital = (
+            heading.isupper()
+            and heading.replace(" ", "").isalpha()
+            and len(heading) > 3
+            and len(heading) <= MAX_HEADING
+            and len(heading.split()) <= 6
+        )
+        is_marked = line.lstrip().startswith("#") or bool(re.fullmatch(r"\*\*[^*]+\*\*:?", stripped))
+        if (
+            known
+            or (len(heading) <= MAX_HEADING and (is_marked or stripped.endswith(":")))
+            or (is_capital and heading.lower() not in _shorts())
+        ):
+            section, label = known or ("" if is_capital or is_marked else section), heading
+            continue
+        own, own_label = section, label
+        for a, b in _pieces(plain, start, end):
+            if named := _label(plain[a:b], own):
+                known, name, skipped = named
+                own, own_label = known or own, name
+                if known and a == at - len(line):  # at the edge it opens a section: "PMH: asthma", and the lines below it
+                    section, label = own, own_label
+                a += skipped
+            for first, last in _cut(plain, a, b, LISTED) if own == "social" else [(a, b)]:
+                if any(c.isalnum() for c in plain[first:last]):
+                    yield _clause(plain, first, last, own, own_label)
+
+
+def _label(text: str, section: Section) -> tuple[Section | None, str, int] | None:
+    """The label that a clause begins with ("PMH: asthma", "SH lives alone"): its section if known, its words, its length."""
+    if named := LABEL.match(text):
+        name = MARKS.sub("", named[1]).strip()
+        known = _section_of(name, section)
+        if known or ":" in named[0] and len(name.split()) <= 5:
+            return known, name, named.end()
+        return None
+    first = text.split(maxsplit=1)
+    if len(first) == 2 and 2 <= len(first[0]) <= 4 and (first[0].isupper() or first[0].endswith("x")):
+        known = _section_of(first[0], section)
+        if known and first[0].lower() not in UNLABELLED:
+            return known, first[0], len(first[0]) + 1
+    return None
+
+
+def _section_of(name: str, section: Section) -> Section | None:
+    """Parts of the body are headings of an examination inside one, else of a review of systems."""
+    known = _sections().get(name.lower())
+    return section if known == "systems" and section in ("examination", "results", "assessment", "plan") else known
+
+
+def _pieces(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Sentences, then clauses."""
+    edges = [start]
+    for stop in SENTENCE_END.finditer(text, start, end):
+        if not (stop[0].startswith(".") and NO_END.search(text[max(start, stop.start() - 7) : stop.start()])):
+            edges.append(stop.end())
+    edges.append(end)
+    for a, b in zip(edges, edges[1:], strict=False):
+        yield from _cut(text, a, b, CLAUSE_START)
+
+
+def _cut(text: str, a: int, b: int, at: re.Pattern[str]) -> Iterator[tuple[int, int]]:
+    """The parts of [a, b), without what joins them."""
+    cuts = [a, *(found.start() for found in at.finditer(text, a, b) if _stands_alone(text[a : found.start()])), b]
+    for first, last in zip(cuts, cuts[1:], strict=False):
+        while first < last and (text[first] in " ,;.|-–\t*" or text[first:last].lower().startswith("and ")):
+            first += 4 if text[first:last].lower().startswith("and ") else 1
+        while last > first and text[last - 1] in " ,;.|\t*":
+            last -= 1
+        if any(c.isalnum() for c in text[first:last]):
+            yield first, last
+
+
+def _stands_alone(before: str) -> bool:
+    """Whether what lies before a cut is a claim, and not "Mr Smith, a man who" or "He"."""
+    return len(re.findall(r"\w+", before)) >= 2
+
+
+def _clause(plain: str, start: int, end: int, section: Section, label: str) -> Clause:
+    text = plain[start:end]
+    bare = text.strip(" .").lower()
+    words = expanded(MARKS.sub("", text))
+    lead = "" if section in ("complaint", "plan") else LEAD_IN.get(section, "")
+    if label and label.lower() not in _sections():
+        lead = label if not label.isupper() else lead
+    if section in NOTHING and bare in _listed("empty"):
+        words = "none"
+    if lead:
+        words = f"{lead}: {words}"
+    is_claim = bare not in _listed("empty") or section in NOTHING
+    return Clause(text, words, section, label, start, end, is_claim)
+
+
+def expanded(text: str) -> str:
+    """The words in full: "3/7 hx of SOB" is "3 days history of shortness of breath"."""
+    text = re.sub(r"\bnil of note\b,?", "none.", text, flags=re.IGNORECASE)
+    text = SHORT_DURATION.sub(lambda m: f"{m[1]} {UNITS[m[2]]}{'' if m[1] == '1' else 's'}", text)
+    text = PER_DAY.sub(r"\1 times a \2", text)
+    text = AGE.sub(r"\1 year old", text)
+    long = {"d": "day", "w": "week", "h": "hour"}
+    text = DAYS.sub(lambda m: f"{m[1]} {long[m[2]]}{'' if m[1] == '1' else 's'}", text)
+    text = re.sub(r"(?<![\w?])\?\s?(?=\w)", "possible ", text)
+    shorts = _shorts()
+    return " ".join(
+        _in_full(word, shorts) for word in re.sub(r"(?<=[a-zA-Z]{2})/(?=[a-zA-Z]{3})", " or ", _spaced(text, shorts)).split()
+    )
+
+
+def _spaced(text: str, shorts: dict[str, str]) -> str:
+    """ "SOB/cough" as "SOB or cough", and "c/o" as it is."""
+    return re.sub(
+        r"\b[A-Za-z]{2,}/[A-Za-z]{2,}\b", lambda m: m[0] if m[0].lower() in shorts else m[0].replace("/", " or "), text
+    )
+
+
+def _in_full(word: str, shorts: dict[str, str]) -> str:
+    core = word.strip(",;:()[]\"'")
+    key = core.lower() if core.lower() in shorts else core.lower().rstrip(".")
+    if key not in shorts or key in ("low", "ha", "pe", "co", "ed", "er", "re", "mi", "od") and not core.isupper():
+        return word
+    return word.replace(core, shorts[key], 1)
+
+
+@cache
+def _listed(kind: str) -> frozenset[str]:
+    return frozenset(words for row in data_rows("note_words.csv") if row["kind"] == kind for words in row["words"].split("|"))
+
+
+@cache
+def _shorts() -> dict[str, str]:
+    return {
+        short: row["name"] for row in data_rows("note_words.csv") if row["kind"] == "short" for short in row["words"].split("|")
+    }
+
+
+@cache
+def _sections() -> dict[str, Section]:
+    known = get_args(Section)
+    rows = [row for row in data_rows("note_words.csv") if row["kind"] == "section" and row["name"] in known]
+    return {words: row["name"] for row in rows for words in row["words"].split("|")}  # type: ignore[misc]

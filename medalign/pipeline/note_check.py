@@ -1,0 +1,255 @@
+"""A note held against a recording, statement by statement: its words, what is read from them, and the sound itself.
+
+Words and sound are weighed apart, then together: a wrong transcript does not silently confirm a wrong note, and what the
+recogniser lost can still be borne out by the sound.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.special import logit
+
+from medalign.concepts import ConceptBank, transcript_from_text
+from medalign.concepts.language import is_english
+from medalign.concepts.notes import Clause, read_note
+from medalign.core.analysis import Analysis, Evidence
+from medalign.core.errors import DataError
+from medalign.core.note_check import LeftOut, NoteCheck, NoteStatement, Support, Verdict
+from medalign.models.teacher import Teacher
+from medalign.pipeline.listener import EncodedRecording, Listener, silent
+from medalign.pipeline.note_anchor import anchor_features
+from medalign.pipeline.note_evidence import Fit, best_stretches, fit
+from medalign.pipeline.note_facts import Comparison, compare, statement_said
+from medalign.pipeline.note_fits import NoteFits
+from medalign.pipeline.note_left_out import left_out
+from medalign.pipeline.note_said import Fact, Said, Stretch
+
+MAX_EVIDENCE = 3
+LEAST = 1e-3  # probabilities keep this far from 0 and 1
+UNSAID: dict[str, str] = {  # sections whose statements need not be said aloud
+    "examination": "what an examination shows need not be said aloud",
+    "results": "what a test showed need not be said aloud",
+    "assessment": "an opinion or a diagnosis need not be said aloud",
+}
+SUPPORTED: dict[Support, str] = {
+    "both": "the words say so, and the sound bears them out",
+    "words": "the words say so",
+    "sound": "the sound fits, the words of the transcript do not: listen",
+}
+FEW = 3  # statements; of fewer nobody can tell whether a note belongs
+NO_SOUND = "The sound was not listened to: only the words of the transcript were compared."
+NO_SPEECH = "Nothing is said in this recording, so nothing of the note can be checked."
+NOT_ENGLISH = "The recording is not in English, so its words were not read; see what the sound bears out with care."
+
+
+@dataclass(frozen=True)
+class Held:
+    """Statements held against a recording: all that the verdicts rest on."""
+
+    clauses: tuple[Clause, ...]
+    best: list[list[Stretch]]
+    comparisons: list[Comparison]
+    anchors: np.ndarray  # (n, len(ANCHOR))
+    words: Fit
+    sound: Fit
+    doubt: np.ndarray  # (n,) 1 less the mean probability of the recogniser's words where the statement fits best
+    windows_s: Sequence[tuple[float, float]] = ()  # those that `sound.place` counts
+
+    @property
+    def facts(self) -> tuple[Fact, ...]:
+        """The note's."""
+        return tuple(fact for comparison in self.comparisons for fact in comparison.facts)
+
+    def at(self, rows: Sequence[int]) -> "Held":
+        """Some of the statements."""
+        return replace(
+            self,
+            clauses=tuple(self.clauses[i] for i in rows),
+            best=[self.best[i] for i in rows],
+            comparisons=[self.comparisons[i] for i in rows],
+            anchors=self.anchors[list(rows)],
+            words=self.words.at(rows),
+            sound=self.sound.at(rows),
+            doubt=self.doubt[list(rows)],
+        )
+
+    def word_features(self) -> np.ndarray:
+        """(n, k) as `note_fits.WORDS` names them."""
+        compared = np.stack([comparison.features for comparison in self.comparisons])
+        return np.column_stack([compared, self.anchors, *_figures(self.words)])
+
+    def sound_features(self) -> np.ndarray:
+        """(n, k) as `note_fits.SOUND` names them."""
+        return np.column_stack(_figures(self.sound)[1:])
+
+
+def _figures(of: Fit) -> tuple[np.ndarray, ...]:
+    known = np.nan_to_num(of.cosine), np.nan_to_num(of.standard), np.log10(np.nan_to_num(of.as_well, nan=1.0) + LEAST)
+    return tuple(values.astype(np.float32) for values in known)
+
+
+def hold_against(
+    clauses: Sequence[Clause],
+    said: Said,
+    windows: np.ndarray,
+    teacher: Teacher,
+    references: np.ndarray,
+    bank: ConceptBank,
+    windows_s: Sequence[tuple[float, float]] = (),
+) -> Held:
+    """
+    Args:
+        windows: (m, d) the student's embeddings of the recording's windows with a voice in them; none where nothing was heard.
+        references: (r, d) the teacher's embeddings of unrelated statements.
+    """
+    embedded = teacher.encode([clause.plain for clause in clauses])
+    places = teacher.encode([stretch.text for stretch in said.stretches])
+    best = [best_stretches(c.plain, e, said, places) for c, e in zip(clauses, embedded, strict=True)]
+    comparisons = [compare(c, statement_said(c, bank), said, b, bank) for c, b in zip(clauses, best, strict=True)]
+    doubt = np.array([_doubt(said, b[0]) if b else 1.0 for b in best], np.float32)
+    words, sound = fit(embedded, places, references), fit(embedded, windows, references)
+    return Held(tuple(clauses), best, comparisons, anchor_features(clauses, best, said), words, sound, doubt, windows_s)
+
+
+def both_features(words: np.ndarray, held: Held) -> np.ndarray:
+    """(n, k) as `note_fits.BOTH` names them.
+
+    Args:
+        words: (n,) probabilities by the words.
+    """
+    odds = logit(np.clip(words, LEAST, 1 - LEAST))
+    return np.column_stack([odds, held.sound_features(), odds * held.doubt])
+
+
+def check_note(listener: Listener, analysis: Analysis, note: str, encoded: EncodedRecording | None = None) -> NoteCheck:
+    """What the recording says of each statement of a note, and what the note lacks.
+
+    Args:
+        note: see `medalign.concepts.notes.read_note`.
+        encoded: the recording, as `Listener.encode` gives it; without it the sound is not asked.
+
+    Raises:
+        DataError: the note is empty, too long or in another language.
+        CheckpointError: nothing is fitted for notes with this student.
+    """
+    plain, clauses = read_note(note)
+    written = transcript_from_text("\n".join(clause.plain for clause in clauses))
+    if not is_english(written):
+        raise DataError("the note seems not to be in English, and no other language can be checked; give an English note")
+    fits, references = NoteFits.load(listener.fitted_in)
+    said = Said.from_analysis(analysis)
+    windows, windows_s = voiced(encoded, references.shape[1])
+    held = hold_against(clauses, said, windows, listener.teacher, references, listener.bank, windows_s)
+    statements = _statements(held, fits)
+    warnings = [] if encoded is not None else [NO_SOUND]
+    has_speech = bool(said.stretches) or len(windows) > 0
+    if not has_speech:
+        warnings.append(NO_SPEECH)
+    elif not is_english(analysis.transcript):
+        warnings.append(NOT_ENGLISH)
+    belongs = _belongs(held, fits) if has_speech else None
+    if belongs is not None and belongs < fits.belongs.threshold:
+        warnings.append(
+            f"This note does not seem to belong to this recording: {sum(s.verdict == 'supported' for s in statements)} of "
+            f"{len(statements)} statements are borne out, and the probability that they belong together is {belongs:.2f}."
+        )
+    missing: tuple[LeftOut, ...] = left_out(said, held.facts, " ".join(c.plain for c in clauses), listener.bank)
+    return NoteCheck(analysis.recording, analysis.models, plain, statements, missing, belongs, tuple(warnings))
+
+
+def voiced(encoded: EncodedRecording | None, dim: int) -> tuple[np.ndarray, list[tuple[float, float]]]:
+    """The student's embeddings (m, dim) of the windows with a voice in them, and their places."""
+    if encoded is None:
+        return np.zeros((0, dim), np.float32), []
+    kept = np.flatnonzero(~silent(encoded.windows_s, encoded.speech_s))
+    return encoded.audio[kept], [encoded.windows_s[i] for i in kept]
+
+
+def probabilities(held: Held, fits: NoteFits) -> tuple[np.ndarray, np.ndarray]:
+    """That each statement is borne out (n,): by the words alone, and by words and sound, where there is any."""
+    by_words = fits.words.probability(held.word_features())
+    if np.isnan(held.sound.cosine).all():
+        return by_words, by_words
+    if np.isnan(held.words.cosine).all():
+        return by_words, fits.sound.probability(held.sound_features())
+    return by_words, fits.both.probability(both_features(by_words, held))
+
+
+def verdicts_of(held: Held, fits: NoteFits) -> list[Verdict]:
+    """The verdict on each statement."""
+    _, together = probabilities(held, fits)
+    return [_verdict(held, i, float(together[i]), fits) for i in range(len(held.clauses))]
+
+
+def _verdict(held: Held, i: int, together: float, fits: NoteFits) -> Verdict:
+    clause = held.clauses[i]
+    if not clause.is_claim:
+        return "not_checkable"
+    if held.comparisons[i].contradiction and together < fits.contradicted_below:
+        return "contradicted"
+    if together >= fits.words.threshold:
+        return "supported"
+    return "not_checkable" if clause.section in UNSAID else "not_found"
+
+
+def _statements(held: Held, fits: NoteFits) -> tuple[NoteStatement, ...]:
+    by_words, together = probabilities(held, fits)
+    by_sound = fits.sound.probability(held.sound_features())
+    return tuple(
+        _statement(held, i, float(by_words[i]), float(by_sound[i]), float(together[i]), fits) for i in range(len(held.clauses))
+    )
+
+
+def _statement(held: Held, i: int, by_words: float, by_sound: float, together: float, fits: NoteFits) -> NoteStatement:
+    clause, comparison, verdict = held.clauses[i], held.comparisons[i], _verdict(held, i, together, fits)
+    words_well, sound_well = _share(held.words.as_well[i]), _share(held.sound.as_well[i])
+    stretches = tuple(Evidence(stretch.start_s, stretch.end_s, stretch.text) for stretch in held.best[i])
+    evidence = comparison.evidence[:MAX_EVIDENCE] or stretches
+    support: Support | None = None
+    if verdict == "contradicted":
+        reason = comparison.contradiction or ""
+    elif verdict == "supported":
+        is_heard = sound_well is not None and by_sound >= fits.sound.threshold
+        support = "sound" if by_words < fits.words.threshold else "both" if is_heard else "words"
+        reason = SUPPORTED[support]
+        if support == "words" and sound_well is not None:
+            reason += "; the sound does not bear it out clearly"
+        if support == "sound":
+            evidence = (Evidence(*held.windows_s[held.sound.place[i]]),)
+    elif not clause.is_claim:
+        reason, evidence = "it says nothing that could be true or false", ()
+    else:
+        share = f"{100 * (words_well if words_well is not None else 1):.0f} % of unrelated statements fit the words as well"
+        reason = f"nothing that was said bears it out; {share}"
+        if verdict == "not_checkable":
+            reason = f"not found, and {UNSAID[clause.section]}"
+        evidence = stretches[:1]
+    return NoteStatement(
+        clause.text, clause.label, clause.start, clause.end, verdict, round(together, 4),
+        tuple(replace(e, start_s=round(e.start_s, 3), end_s=round(e.end_s, 3)) for e in evidence), reason, support,
+        words_well, sound_well,
+    )  # fmt: skip
+
+
+def _belongs(held: Held, fits: NoteFits) -> float | None:
+    if sum(clause.is_claim for clause in held.clauses) < FEW:
+        return None
+    return round(float(fits.belongs.probability(belongs_features(held, fits))), 4)
+
+
+def belongs_features(held: Held, fits: NoteFits) -> np.ndarray:
+    """(k,) as `note_fits.BELONGS` names them."""
+    claims = np.array([clause.is_claim for clause in held.clauses])
+    odds = logit(np.clip(fits.words.probability(held.word_features()), LEAST, 1 - LEAST))
+    standard = np.nan_to_num(held.words.standard)
+    return np.array([standard[claims].mean(), odds[claims].mean(), np.log(1 + claims.sum())])
+
+
+def _share(value: float) -> float | None:
+    return None if np.isnan(value) else round(float(value), 4)
+
+
+def _doubt(said: Said, stretch: Stretch) -> float:
+    words = [w.probability for w in said.transcript.words if w.end_s > stretch.start_s and w.start_s < stretch.end_s]
+    return 1 - sum(words) / len(words) if words else 1.0

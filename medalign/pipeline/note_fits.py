@@ -1,0 +1,54 @@
+"""What is fitted to weigh a note's statements, and the unrelated ones that they are compared with; kept with a student."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import save_file
+
+from medalign.core.errors import CheckpointError
+from medalign.core.files import read_json, read_tensors
+from medalign.pipeline.logistic_fit import LogisticFit
+from medalign.pipeline.note_anchor import ANCHOR
+from medalign.pipeline.note_facts import FEATURES
+
+FITS_FILE, REFERENCES_FILE = "note_fits.json", "note_references.safetensors"
+REMEDY = "fit it again with `medalign note-check --fit`, or use the shipped student"
+FITTING = ("cosine", "standard deviations above unrelated", "log share of unrelated that fit as well")
+WORDS = (*FEATURES, *ANCHOR, *(f"words: {name}" for name in FITTING))
+SOUND = tuple(f"sound: {name}" for name in FITTING[1:])
+BOTH = ("words: log odds", *SOUND, "words: log odds, where the recogniser doubts")
+BELONGS = ("mean standard deviations above unrelated", "mean log odds", "log statements")
+
+
+@dataclass(frozen=True)
+class NoteFits:
+    """Logistic fits: that a recording bears a statement out, and that a note is of a recording; with their thresholds."""
+
+    words: LogisticFit  # by the words; its threshold: supported from there
+    sound: LogisticFit  # by the sound alone
+    both: LogisticFit
+    belongs: LogisticFit  # its threshold: below it, the note seems to be of another recording
+    contradicted_below: float  # a contradiction is told where the probability lies below
+    note_examples: int  # statements, right and wrong, that it was fitted on
+
+    def save(self, folder: Path, references: np.ndarray) -> None:
+        save_file({"references": references.astype(np.float16)}, folder / REFERENCES_FILE)
+        (folder / FITS_FILE).write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> tuple["NoteFits", np.ndarray]:
+        """The fits, and the teacher's embeddings (r, d) of unrelated statements.
+
+        Raises:
+            CheckpointError: the student's folder has none, or they are of other features.
+        """
+        if not (folder / FITS_FILE).is_file():
+            raise CheckpointError(f"nothing is fitted for checking notes with the student in {folder}; {REMEDY}")
+        fits = read_json(folder / FITS_FILE, cls, remedy=REMEDY)
+        for name, wanted in (("words", WORDS), ("sound", SOUND), ("both", BOTH), ("belongs", BELONGS)):
+            if getattr(fits, name).features != wanted:
+                raise CheckpointError(f"the fit '{name}' in {folder / FITS_FILE} was made for other features; {REMEDY}")
+        references = read_tensors(folder / REFERENCES_FILE, {"references": (None, None)}, remedy=REMEDY)["references"]
+        return fits, references.astype(np.float32)

@@ -1,0 +1,114 @@
+"""Notes with and without errors, held against what was said: what the checking of notes is fitted and measured on."""
+
+import json
+import random
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+
+from medalign.concepts import ConceptBank, transcript_from_text
+from medalign.core.errors import DataError
+from medalign.core.files import read_json
+from medalign.models.teacher import Teacher
+from medalign.pipeline.listener import Listener
+from medalign.pipeline.note_check import Held, hold_against, voiced
+from medalign.pipeline.note_said import Said
+from medalign.training.data.consultations import Consultation
+from medalign.training.data.note_errors import ErrorMaker
+from medalign.training.fitting.observation import Observation
+
+ORIGINAL = "original"
+PER_TURN = {"day": 1, "aci": 0.5, "mts": 5}  # of each collection, by how its names begin
+FORMAT = "1"  # of what is kept
+
+
+@dataclass(frozen=True)
+class Case:
+    """All statements of one note, as they are and with errors, held against one consultation."""
+
+    consultation_id: str
+    kinds: tuple[str, ...]  # ORIGINAL or the kind of error, one a row
+    held: Held
+    said: Said
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What there is of one consultation: its words, and the student's windows where it was spoken."""
+
+    consultation_id: str
+    said: Said
+    windows: np.ndarray  # (m, d)
+    windows_s: Sequence[tuple[float, float]] = ()
+
+
+def drawn(consultations: Sequence[Consultation], seed: int = 3) -> list[Consultation]:
+    """In an order in which any beginning has some of each collection: one PriMock57, half an ACI-Bench, five MTS."""
+    rng = random.Random(seed)
+    by_collection: dict[str, list[Consultation]] = {name: [] for name in PER_TURN}
+    for consultation in consultations:
+        by_collection[consultation.consultation_id[:3]].append(consultation)
+    for some in by_collection.values():
+        rng.shuffle(some)
+    found: list[Consultation] = []
+    for turn in range(len(consultations)):
+        for name, share in PER_TURN.items():
+            found += by_collection[name][int(turn * share) : int((turn + 1) * share)]
+    return found
+
+
+def heard_in_words(consultations: Iterable[Consultation], bank: ConceptBank, cache: Path, dim: int) -> Iterator[Heard]:
+    """The words that people wrote down, every speaker known; what is read from them is kept in `cache`."""
+    for consultation in consultations:
+        text = "\n".join(f"[{u.role}] {u.text}" for u in consultation.utterances)
+        path = cache / "note-said" / FORMAT / f"{sha256(text.encode()).hexdigest()[:24]}.json"
+        if not path.is_file():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            said = Said.from_transcript(transcript_from_text(text), bank)
+            path.write_text(json.dumps(asdict(said)), encoding="utf-8")
+        said = read_json(path, Said, error=DataError, remedy="remove it, and it is written anew")
+        yield Heard(consultation.consultation_id, said, np.zeros((0, dim), np.float32))
+
+
+def heard_aloud(observations: Iterable[Observation], listener: Listener) -> Iterator[Heard]:
+    """What the recogniser wrote of spoken takes, and what the student heard."""
+    for o in observations:
+        said = Said.from_mentions(o.transcript, o.annotated.mentions, o.encoded.bank)
+        windows, windows_s = voiced(o.encoded, listener.teacher.embed_dim)
+        yield Heard(o.take.consultation_id, said, windows, windows_s)
+
+
+def cases(
+    heard: Iterable[Heard],
+    maker: ErrorMaker,
+    teacher: Teacher,
+    references: np.ndarray,
+    bank: ConceptBank,
+    *,
+    with_errors: bool = True,
+) -> Iterator[Case]:
+    """Each consultation that has a note."""
+    for one in heard:
+        own = maker.clauses(one.consultation_id)
+        if not own:
+            continue
+        errors = maker.errors(one.consultation_id) if with_errors else []
+        clauses = [*own, *(altered.clause for _, altered in errors)]
+        kinds = (*[ORIGINAL] * len(own), *(altered.kind for _, altered in errors))
+        held = hold_against(clauses, one.said, one.windows, teacher, references, bank, one.windows_s)
+        yield Case(one.consultation_id, kinds, held, one.said)
+
+
+def own_and_other(
+    heard: Sequence[Heard], maker: ErrorMaker, teacher: Teacher, references: np.ndarray, bank: ConceptBank
+) -> list[tuple[Case, Case]]:
+    """Each note held against its own consultation, and against the next one."""
+    noted = [one for one in heard if maker.clauses(one.consultation_id)]
+    mixed = [
+        replace(other, consultation_id=one.consultation_id) for one, other in zip(noted, [*noted[1:], *noted[:1]], strict=True)
+    ]
+    own = cases(noted, maker, teacher, references, bank, with_errors=False)
+    return list(zip(own, cases(mixed, maker, teacher, references, bank, with_errors=False), strict=True))

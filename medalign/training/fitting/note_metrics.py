@@ -1,0 +1,171 @@
+"""How well errors in notes are found: AUROC by kind of error, and what is told of right notes and of what they leave out."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+from sklearn.metrics import roc_auc_score
+
+from medalign.concepts import ConceptBank
+from medalign.evaluation.bootstrap import bootstrap_over_groups, paired_difference
+from medalign.pipeline.note_check import belongs_features, probabilities, verdicts_of
+from medalign.pipeline.note_facts import FEATURES, related
+from medalign.pipeline.note_fits import NoteFits
+from medalign.pipeline.note_left_out import left_out, weight_of_fact
+from medalign.pipeline.note_said import Fact
+from medalign.training.data.note_errors import KINDS
+from medalign.training.fitting.note_cases import ORIGINAL, Case
+
+CRITICAL = 0.8  # weight of a fact whose loss matters most: complaint, red flag, allergy, medicine
+FIRST = 10  # of what is left out, so many are shown
+PUBLISHED_INVENTED = 0.015  # share of generated sentences that are invented (npj Digital Medicine 2025, 12,999 sentences)
+AGAINST = (  # features that alone say that facts differ, each counted as one
+    "facts differ", "facts absent", "medicines absent", "status contradicted", "person contradicted", "action contradicted",
+    "numbers absent", "number contradicted", "side contradicted", "relatives absent", "opposite contradicted",
+)  # fmt: skip
+
+
+def measure_notes(cases: Sequence[Case], fits: NoteFits, bank: ConceptBank, pairs: Sequence[tuple[Case, Case]] = ()) -> dict:
+    """
+    Args:
+        cases: of notes that nothing was fitted on.
+        pairs: each note held against its own consultation, and against another one.
+    """
+    kinds = np.concatenate([np.array(case.kinds) for case in cases])
+    groups = np.array([case.consultation_id for case in cases for _ in case.kinds])
+    scores = _scores(cases, fits)
+    original = kinds == ORIGINAL
+    claims = np.concatenate([[clause.is_claim for clause in case.held.clauses] for case in cases])
+    figures: dict = {"n_notes": len(cases), "n_statements": int(original.sum()), "auroc": {}}
+    for kind in KINDS:
+        rows = np.flatnonzero(claims & (original | (kinds == kind)))
+        if (n := int((kinds == kind).sum())) < 5:
+            continue
+        wrong = kinds[rows] == kind
+        told = {name: _auroc(score[rows], wrong, groups[rows]) for name, score in scores.items()}
+        figures["auroc"][kind] = {"n": n, **told}
+        if "words" in scores:
+            gain = paired_difference(
+                _statistic(scores["words and sound"][rows], wrong), _statistic(scores["words"][rows], wrong), list(groups[rows])
+            )
+            figures["auroc"][kind]["gain by sound"] = list(gain)
+    verdicts = np.concatenate([np.array(verdicts_of(case.held, fits)) for case in cases])
+    figures["verdicts of originals"] = _shares(verdicts[original])
+    contradicted = (verdicts == "contradicted")[original]
+    figures["originals contradicted"] = [
+        float(contradicted.mean()), *bootstrap_over_groups(lambda r: float(contradicted[r].mean()), list(groups[original])),
+    ]  # fmt: skip
+    figures["verdicts of errors"] = {kind: _shares(verdicts[kinds == kind]) for kind in KINDS if (kinds == kind).sum() >= 5}
+    marked = np.isin(verdicts, ["contradicted", "not_found"])
+    caught, alarms = float(marked[~original].mean()), float(marked[original].mean())
+    invented = PUBLISHED_INVENTED
+    figures["at the published rate"] = {
+        "share of wrong statements": invented, "wrong marked": caught, "right marked": alarms,
+        "marked that are wrong": invented * caught / max(invented * caught + (1 - invented) * alarms, 1e-9),
+    }  # fmt: skip
+    figures["left out"] = measure_left_out(cases, bank)
+    if pairs:
+        held = [case.held for of_pair in zip(*pairs, strict=True) for case in of_pair]
+        features = np.stack([belongs_features(one, fits) for one in held])
+        own = np.arange(len(features)) < len(pairs)
+        probability = fits.belongs.probability(features)
+        figures["belongs"] = {
+            "auroc": float(roc_auc_score(own, probability)), "n": len(own),
+            "own notes doubted": float((probability < fits.belongs.threshold)[own].mean()),
+            "other notes doubted": float((probability < fits.belongs.threshold)[~own].mean()),
+        }  # fmt: skip
+    return figures
+
+
+def _scores(cases: Sequence[Case], fits: NoteFits) -> dict[str, np.ndarray]:
+    """How wrong each statement looks, by ours and by the baselines; the higher the worse."""
+    both = [probabilities(case.held, fits) for case in cases]
+    found = {"words and sound": 1 - np.concatenate([together for _, together in both])}
+    if not all(np.isnan(case.held.sound.cosine).all() for case in cases):
+        found["words"] = 1 - np.concatenate([words for words, _ in both])
+        found["sound alone"] = 1 - np.concatenate([fits.sound.probability(case.held.sound_features()) for case in cases])
+    compared = np.concatenate([np.stack([c.features for c in case.held.comparisons]) for case in cases])
+    found["facts alone"] = compared[:, [FEATURES.index(name) for name in AGAINST]].sum(1)
+    found["sentence embeddings"] = -np.concatenate([case.held.words.cosine for case in cases])
+    found["word overlap"] = -compared[:, FEATURES.index("words in best stretches")]
+    alone = [FEATURES.index(name) for name in ("log words", "negated", "examination", "assessment", "plan")]
+    found["statement alone"] = -(compared[:, alone] @ np.array([fits.words.weights[i] for i in alone]))
+    return found
+
+
+def measure_left_out(cases: Sequence[Case], bank: ConceptBank) -> dict:
+    """Each critical fact of a note is taken out of it, with all that says the same; is it among the first that are shown?
+
+    Which facts those are is MedAlign's own reading of the note; what is lost or overlooked in the recording counts as missed.
+    """
+    hits: list[bool] = []
+    groups: list[str] = []
+    for case in cases:
+        own = [i for i, kind in enumerate(case.kinds) if kind == ORIGINAL]
+        facts = {
+            fact.concept_id: fact
+            for i in own
+            for fact in case.held.comparisons[i].facts
+            if weight_of_fact(fact) >= CRITICAL and bank[fact.concept_id].category != "procedure"
+        }
+        for concept_id, _ in sorted(facts.items()):
+            same = related(concept_id, bank)
+            left = [i for i in own if not any(f.concept_id in same for f in case.held.comparisons[i].facts)]
+            noted: list[Fact] = [f for i in left for f in case.held.comparisons[i].facts]
+            shown = left_out(case.said, noted, " ".join(case.held.clauses[i].plain for i in left), bank)[:FIRST]
+            hits.append(any(item.concept_id in same for item in shown))
+            groups.append(case.consultation_id)
+    if not hits:
+        return {"n": 0}
+    found = np.array(hits)
+    low, high = bootstrap_over_groups(lambda rows: float(found[rows].mean()), groups)
+    return {"n": len(hits), "recall of critical facts among 10": [float(found.mean()), low, high]}
+
+
+def measure_time(case: Case, again: Callable[[], object]) -> dict:
+    """Seconds for one note."""
+    started = time.perf_counter()
+    again()
+    return {"seconds": round(time.perf_counter() - started, 2), "statements": len(case.kinds)}
+
+
+def measure_readers(sample: Sequence[Mapping], readers: Sequence[Mapping[str, str]]) -> dict:
+    """What readers say of original statements: how many of them the consultation bears out, and how far they agree.
+
+    Args:
+        sample: rows with `id`.
+        readers: by id: supported, contradicted, never_said or not_checkable.
+    """
+    ids = [row["id"] for row in sample if all(row["id"] in reader for reader in readers)]
+    figures: dict = {"n": len(ids), "readers": len(readers)}
+    for name, prefix in (("all", ""), ("develop", "develop"), ("report", "report")):
+        own = [i for i in ids if i.startswith(prefix)]
+        figures[name] = {
+            "n": len(own),
+            **{
+                verdict: [sum(reader[i] == verdict for i in own) / max(1, len(own)) for reader in readers]
+                for verdict in ("supported", "contradicted", "never_said", "not_checkable")
+            },
+            "agree": sum(len({reader[i] for reader in readers}) == 1 for i in own) / max(1, len(own)),
+            "both: never said or contradicted": sum(
+                all(reader[i] in ("never_said", "contradicted") for reader in readers) for i in own
+            ) / max(1, len(own)),
+        }  # fmt: skip
+    return figures
+
+
+def _shares(verdicts: np.ndarray) -> dict[str, float]:
+    return {name: float((verdicts == name).mean()) for name in ("supported", "contradicted", "not_found", "not_checkable")}
+
+
+def _statistic(score: np.ndarray, wrong: np.ndarray) -> Callable[[np.ndarray], float]:
+    def auroc(rows: np.ndarray) -> float:
+        return float("nan") if len(set(wrong[rows])) < 2 else float(roc_auc_score(wrong[rows], score[rows]))
+
+    return auroc
+
+
+def _auroc(score: np.ndarray, wrong: np.ndarray, groups: np.ndarray) -> list[float]:
+    """[AUROC, lower, upper]."""
+    statistic = _statistic(score, wrong)
+    return [statistic(np.arange(len(wrong))), *bootstrap_over_groups(statistic, list(groups))]

@@ -1,0 +1,153 @@
+"""A note is held against a recording: what agrees, what differs, what is nowhere, and what is left out.
+
+Stored analyses and a teacher's embeddings of a few statements: no recording is analysed here.
+"""
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+from medalign.concepts import ConceptBank, transcript_from_text
+from medalign.concepts.notes import read_note
+from medalign.core.assets import EXAMPLES
+from medalign.core.errors import DataError
+from medalign.core.note_check import NoteCheck
+from medalign.pipeline.note_evidence import fit
+from medalign.pipeline.note_facts import FEATURES, compare, statement_said
+from medalign.pipeline.note_left_out import left_out
+from medalign.pipeline.note_said import Said, numbers_of, sides_of
+
+NOTES = EXAMPLES / "notes"
+
+
+def heard(text: str) -> Said:
+    return Said.from_transcript(transcript_from_text(text), ConceptBank.default())
+
+
+def compared(statement: str, said: Said):
+    """The features by name, and what is contradicted."""
+    clause = read_note(statement)[1][0]
+    bank = ConceptBank.default()
+    found = compare(clause, statement_said(clause, bank), said, said.stretches[:3], bank)
+    return dict(zip(FEATURES, found.features.tolist(), strict=True)), found.contradiction
+
+
+TALK = heard(
+    "Doctor: Any chest pain?\nPatient: No, none at all.\nDoctor: And the cough?\n"
+    "Patient: I've had this cough for three weeks. It hurts in my left knee.\n"
+    "Patient: My mother has asthma. I used to smoke, but I stopped five years ago.\n"
+    "Doctor: Your blood pressure is 150 over 90. Start amlodipine once a day."
+)
+
+
+@pytest.mark.parametrize(
+    ("statement", "contradiction"),
+    [
+        ("Has chest pain", "chest pain is denied"),
+        ("No cough", "cough is said to be there"),
+        ("PMH: asthma", "asthma of a relative"),
+        ("FH: father has asthma", "the mother's"),
+        ("Smokes 10 a day", "smoking is in the past"),
+        ("O/E: BP 170/90", "150/90"),
+        ("Pain in the right knee", "left"),
+    ],
+)
+def test_what_differs_is_named(statement, contradiction):
+    assert re.search(contradiction, compared(statement, TALK)[1] or "nothing")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["No chest pain", "Cough for 3 weeks", "FH: mother has asthma", "Ex-smoker", "BP 150/90", "Pain in the left knee",
+     "DH: amlodipine", "Plan: return if chest pain", "?chest pain"],
+)  # fmt: skip
+def test_what_agrees_is_not_contradicted(statement):
+    assert compared(statement, TALK)[1] is None
+
+
+def test_what_was_never_said_is_absent_and_no_contradiction():
+    features, contradiction = compared("Takes warfarin 7 mg", TALK)
+    assert features["medicines absent"] == 1 and features["numbers absent"] == 1 and contradiction is None
+
+
+def test_a_number_counts_where_it_stands_beside_its_own_words():
+    assert compared("Cough for 3 weeks", TALK)[0]["numbers agree"] == 1
+    assert compared("Cough for 5 weeks", TALK)[0]["numbers agree"] == 0
+    assert numbers_of(transcript_from_text("type 2 diabetes, three weeks").words) == {2.0, 3.0}
+
+
+def test_sides_belong_to_parts():
+    assert ("left", "kne") in sides_of("my left knee") and not sides_of("that's right, come right now")
+
+
+def test_how_many_unrelated_statements_fit_as_well():
+    places = np.eye(4, dtype=np.float32)[:2]
+    unrelated = np.array([[1, 0, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1], [0, 0, 1, 0]], np.float32)
+    found = fit(np.array([[0, 1, 0, 0], [0, 0, 1, 0]], np.float32), places, unrelated)
+    assert found.as_well.tolist() == [0.25, 1.0] and found.place[0] == 1
+    assert np.isnan(fit(unrelated, places[:0], unrelated).cosine).all()
+
+
+def test_what_is_left_out_is_ranked_by_what_would_be_missed():
+    rows = left_out(TALK, (), "", ConceptBank.default())
+    weights = {row.concept: row.weight for row in rows}
+    assert weights["amlodipine"] > weights["asthma"] and [row.weight for row in rows] == sorted(weights.values(), reverse=True)
+    noted = statement_said(read_note("started amlodipine")[1][0], ConceptBank.default()).facts
+    assert "amlodipine" not in {row.concept for row in left_out(TALK, noted, "started amlodipine", ConceptBank.default())}
+
+
+def test_advice_on_when_to_come_back_is_missed_unless_the_note_has_any():
+    said = heard("Doctor: If it gets any worse, call us straight away.")
+    bank = ConceptBank.default()
+    assert [row.concept for row in left_out(said, (), "", bank)] == ["advice on when to come back"]
+    assert not left_out(said, (), "To return if worse", bank)
+
+
+@pytest.fixture(scope="module")
+def checks(analyzer, analyses):
+    """The bundled notes of two examples against their stored analyses, by name; the words alone."""
+    found = {}
+    for path in sorted(NOTES.glob("*.txt")):
+        analysis = analyses[path.stem.removesuffix("-with-errors")]
+        found[path.stem] = analyzer.check_note(None, path.read_text(encoding="utf-8"), analysis=analysis)
+    return found
+
+
+@pytest.mark.parametrize("slug", ["chest-pain", "cough-and-wheeze"])
+def test_a_right_note_is_borne_out_and_a_wrong_one_is_not(checks, slug):
+    right, wrong = checks[slug], checks[f"{slug}-with-errors"]
+    assert right.count("contradicted") == 0 and right.count("supported") >= 0.7 * len(right.statements)
+    marked = [s.text for s in wrong.statements if s.verdict in ("contradicted", "not_found")]
+    assert len(marked) >= 4 and len(marked) > right.count("not_found")
+    assert len(wrong.left_out) > len(right.left_out)
+
+
+def test_planted_errors_are_told_with_their_words(checks):
+    found = {s.text: s for s in checks["chest-pain-with-errors"].statements}
+    assert found["BP 170/90"].verdict == "contradicted" and "150/90" in found["BP 170/90"].reason
+    assert found["BP 170/90"].evidence[0].text
+
+
+def test_a_check_survives_json(checks):
+    for check in checks.values():
+        assert NoteCheck.from_dict(json.loads(json.dumps(check.to_dict()))) == check
+    with pytest.raises(DataError, match="schema_version"):
+        NoteCheck.from_dict({"schema_version": "0"})
+
+
+def test_a_note_of_another_consultation_does_not_seem_to_belong(checks, analyzer, analyses):
+    own = checks["chest-pain"]
+    other = analyzer.check_note(None, own.note, analysis=analyses["child-with-earache"])
+    assert other.belongs < 0.5 < own.belongs
+    assert any("does not seem to belong" in warning for warning in other.warnings)
+
+
+def test_another_language_and_no_note_are_refused(analyzer, analyses):
+    for note, message in (
+        ("Der Patient hat seit drei Wochen starken Husten und nachts Fieber, nimmt keine Tabletten.", "English"),
+        ("", "empty"),
+    ):
+        with pytest.raises(DataError, match=message):
+            analyzer.check_note(None, note, analysis=analyses["chest-pain"])
