@@ -145,11 +145,18 @@ def as_planned(
     predicted: StatusPrediction,
     bank: ConceptBank,
 ) -> list[Status]:
-    """A medicine that is one of two, or that a patient says they will get, is not yet given: "either this or that"."""
+    """A medicine that is one of two, or that a patient says they will get, is not yet given: "either this or that".
+
+    But what patients say that they take is no plan, though it be told in the words of one: "I've been taking some".
+    """
     settled = list(statuses)
-    started = predicted.actions.argmax(1) == ACTIONS.index("started")
+    actions = [ACTIONS[at] for at in predicted.actions.argmax(1)]
     for i, (mention, p) in enumerate(zip(mentions, contexts, strict=True)):
-        if not started[i] or statuses[i] != "present" or bank[mention.concept_id].category != "medicine":
+        is_own = bank[mention.concept_id].category == "medicine" and p.speakers[p.start] == PATIENT
+        if is_own and statuses[i] == "hypothetical" and actions[i] in ("taking", "stopped"):
+            own = STATUSES[int(predicted.statuses[i].argmax())]
+            settled[i] = own if probability(predicted, i, own) >= CLEAR else statuses[i]
+        if actions[i] != "started" or statuses[i] != "present" or bank[mention.concept_id].category != "medicine":
             continue
         before = " ".join(p.words[max(0, p.start - CHOICE_WITHIN) : p.start])
         after = " ".join(p.words[p.end : p.end + 2])
