@@ -101,6 +101,16 @@ def test_a_concept_and_the_name_suggested_for_its_words_have_one_number():
     assert odds(read) == 0.4 and odds(replace(read, probability=None)) == 0.8, "without a suggestion, without a fusion"
 
 
+def test_a_contradiction_that_may_be_a_misread_denial_is_one_entry():
+    usual = page_fixtures.analysis()
+    cough = replace(usual.concepts[0], is_contradicted=True)
+    denied = Source(0.9, 0.4, (Evidence(61.0, 62.0, "cough", rival="present"),))
+    both = replace(usual, concepts=(cough, replace(cough, status="negated", teacher=denied)))
+    (doubt,) = [d for d in doubts(both) if d.concept_id == cough.concept_id]
+    assert (doubt.kind, doubt.start_s) == ("negation", 61.0)
+    assert set(checks(both, doubts(both)).values()) == {doubts(both).index(doubt) + 1}, "both rows lead there"
+
+
 def test_what_one_reading_denies_and_the_other_does_not_is_a_doubtful_negation():
     """ "I can't hear any wheezing" and "I can't hear you; there is wheezing": whoever is wrong, a person hears it again."""
     usual = page_fixtures.analysis()

@@ -131,10 +131,11 @@ def _critical(word: CriticalWord) -> Doubt:
 
 
 def _said_both_ways(analysis: Analysis) -> list[Doubt]:
-    """Concepts that are said to be there and said not to be."""
+    """Concepts that are said to be there and said not to be; where one of both may be a misreading, that is listed instead."""
     places: dict[str, dict[str, Evidence]] = {}
     for concept in analysis.concepts:
-        if concept.is_contradicted and concept.status in ("present", "negated") and concept.text_evidence:
+        is_sure = not all(place.rival for place in concept.text_evidence)
+        if concept.is_contradicted and concept.status in ("present", "negated") and is_sure:
             places.setdefault(concept.concept_id, {})[concept.status] = concept.text_evidence[0]
     labels = {concept.concept_id: concept.label for concept in analysis.concepts}
     return [
