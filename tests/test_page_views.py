@@ -96,6 +96,23 @@ def test_a_words_text_is_the_word_alone_since_the_form_edits_it():
     assert f'data-note="{note}" data-name="many"' in html
 
 
+def test_before_a_blind_vote_nothing_tells_which_model_hears():
+    """An unaligned encoder hears nothing: where concepts were found, and how likely they are, would give it away."""
+    usual = page_fixtures.analysis()
+    deaf = tuple(replace(c, agreement="teacher_only", probability=0.5) for c in usual.concepts if c.text_evidence)
+    unaligned = replace(usual, concepts=deaf)
+    sides = [Entry(Candidate("one"), usual, 1), Entry(Candidate("two"), unaligned, 1)]
+    blind = ComparisonState(*sides, blind=True, order=BlindOrder("a", 0))
+    hidden = compare_view.comparison_view(blind)
+    assert not any(told in hidden for told in ("only the words", "in 10", "one</", "other odds", "another source"))
+    blind.receipt = "K7QM-3FDA-9XPT"
+    assert "only the words" in compare_view.comparison_view(blind)
+    hearing = replace(usual, concepts=tuple(c for c in usual.concepts if c.text_evidence))
+    sides = [Entry(Candidate("one"), hearing, 1), Entry(Candidate("two"), unaligned, 1)]
+    equal = [ComparisonState(*sides, blind=is_blind, order=BlindOrder("a", 0)).are_equal for is_blind in (True, False)]
+    assert equal == [True, False], "what differs in its source alone can't be voted on blind"
+
+
 def test_a_mention_that_may_be_denied_says_so_where_it_stands():
     usual = page_fixtures.analysis()
     cough = usual.concepts[0]
