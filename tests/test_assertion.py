@@ -164,6 +164,21 @@ def test_a_medicine_that_is_one_of_two_or_only_meant_to_be_bought_is_not_yet_giv
     assert {mention.status for mention in read(text)} == {"hypothetical"}
 
 
+@pytest.mark.parametrize(
+    ("text", "label", "wanted"),
+    [
+        ("Doctor: I'm going to start you on lisinopril, ten milligrams a day.", "lisinopril", "present"),
+        ("Doctor: I wanna go ahead and prescribe some meloxicam, fifteen milligrams once a day.", "meloxicam", "present"),
+        ("Doctor: We could start you on something like lisinopril.", "lisinopril", "hypothetical"),
+        ("Patient: I've been taking some paracetamol for it lately.", "paracetamol", "present"),
+        ("Doctor: Let's look at the x-ray of your back. So in the x-ray I don't see a fracture.", "x-ray", "historical"),
+        ("Doctor: Your ECG looks normal today.", "electrocardiogram", "present"),
+    ],
+)
+def test_what_is_decided_is_given_and_a_test_that_was_done_is_past(text: str, label: str, wanted: str) -> None:
+    assert statuses(text)[label] == wanted
+
+
 def test_a_general_word_means_the_particular_only_in_the_same_sense() -> None:
     found = statuses("Patient: I've had this rash since Monday. / Doctor: In meningitis you would get a non-blanching rash.")
     assert found["rash"] == "present" and found.get("petechiae") != "present"

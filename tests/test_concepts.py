@@ -354,6 +354,10 @@ def test_near_duplicates_are_the_more_specific_concept(said: str, expected: set[
     assert set(labels(said, bank)) == expected
 
 
+def test_what_is_hurt_elsewhere_is_no_near_duplicate(bank: ConceptBank) -> None:
+    assert labels("I hurt my left elbow. I did get hit in the head.", bank) == ["injury", "head injury"]
+
+
 def test_what_is_denied_is_no_near_duplicate(bank: ConceptBank) -> None:
     found = {(bank[m.concept_id].label, m.status) for m in find_mentions_in_text("No pain. No chest pain.", bank)}
     assert found == {("pain", "negated"), ("chest pain", "negated")}

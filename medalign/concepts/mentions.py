@@ -17,7 +17,7 @@ from medalign.concepts.quantities import find_quantities
 from medalign.concepts.readings import is_normal_temperature
 from medalign.concepts.sentence import Sentence as NumberSentence
 from medalign.concepts.spans import Span, find_spans
-from medalign.concepts.tokens import Token, sentences, words_of
+from medalign.concepts.tokens import Token, phrase_tokens, sentences, stem, words_of
 from medalign.core.analysis import Action, Status
 from medalign.core.transcript import UNKNOWN_SPEAKER, Segment, Transcript, Word
 
@@ -78,7 +78,8 @@ def as_specific_as_said(mentions: Sequence[Mention], bank: ConceptBank) -> tuple
 
     Where several more specific ones have the status, the last one before it is meant, else the first after it. What is
     denied is left alone: "no pain" denies more than "no chest pain". So are suspected diseases, since a differential has
-    the general one beside the particular, and operations and habits: a second surgery is mostly another one.
+    the general one beside the particular, and operations and habits: a second surgery is mostly another one. What is
+    hurt at a place of its own ("I hurt my elbow") is no injury of the head.
     """
     mentions = [replace(m, concept_id=m.said_id, said_id=None) if m.said_id else m for m in mentions]
     narrower: dict[tuple[str, Status], list[int]] = {}
@@ -91,11 +92,17 @@ def as_specific_as_said(mentions: Sequence[Mention], bank: ConceptBank) -> tuple
     found = []
     for at, mention in enumerate(mentions):
         others = narrower.get((mention.concept_id, mention.status), [])
-        if others:
+        general = bank[mention.concept_id]
+        is_placed = _names_a_place(mention.text, bank) and not _names_a_place(general.label, bank)
+        if others and not (general.category == "diagnosis" and is_placed):
             meant = mentions[next((n for n in reversed(others) if n < at), others[0])]
             mention = replace(mention, concept_id=meant.concept_id, said_id=mention.concept_id)
         found.append(mention)
     return tuple(found)
+
+
+def _names_a_place(text: str, bank: ConceptBank) -> bool:
+    return any(stem(token) in bank.places.root for token in phrase_tokens(text.lower()))
 
 
 def without_normal_temperatures(sentence: list[Token], spans: list[Span], words: Sequence[Word]) -> list[Span]:

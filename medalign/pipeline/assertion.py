@@ -13,6 +13,7 @@ from itertools import accumulate
 import numpy as np
 
 from medalign.concepts import ConceptBank, Mention
+from medalign.concepts.bank import Category
 from medalign.concepts.mentions import DRUG_ALLERGY, as_specific_as_said
 from medalign.concepts.tokens import words_of
 from medalign.core.analysis import Action, Status
@@ -49,6 +50,7 @@ OVER = re.compile(
     r"((ok|okay|fine|alright|all right|well|nothing)\W*(now|since))|not since|back to normal|(is|was|'s|all) over)\b",
     re.IGNORECASE,
 )
+TODAY = re.compile(r"\b(today|now|this (morning|afternoon))\b", re.IGNORECASE)
 OVER_BEFORE, OVER_AFTER = 12, 20  # words around a mention among which they are looked for
 READ_BEFORE, READ_AFTER = 9, 11  # words around a mention that are read while those that decide are looked for
 MASKED_BEFORE, MASKED_AFTER = 6, 8  # words around a mention among which those that decide are looked for
@@ -96,12 +98,13 @@ def revised(
     facts = np.flatnonzero(predicted.facts >= FACT).tolist()
     mentions, around, predicted = [mentions[i] for i in facts], [around[i] for i in facts], predicted.at(facts)
     statuses = [combine(m.status, predicted, i) for i, m in enumerate(mentions)]
-    statuses = [_if_over(m.status, s, p) for m, s, p in zip(mentions, statuses, around, strict=True)]
+    categories = [bank[m.concept_id].category for m in mentions]
+    statuses = [_if_over(m.status, s, p, c) for m, s, p, c in zip(mentions, statuses, around, categories, strict=True)]
     statuses = as_answered(mentions, around, statuses, predicted)
     statuses = consistent(mentions, statuses, predicted)
     statuses = as_denied(mentions, around, as_looked_for(around, statuses))
     statuses = as_planned(mentions, around, statuses, predicted, bank)
-    statuses = as_measured(around, [bank[m.concept_id].category == "measurement" for m in mentions], statuses)
+    statuses = as_measured(around, [category == "measurement" for category in categories], statuses)
     statuses = with_harm_in_the_past(mentions, around, statuses, bank)
     found = []
     for index, (mention, status) in enumerate(zip(mentions, statuses, strict=True)):
@@ -135,12 +138,14 @@ def combine(by_rules: Status, predicted: StatusPrediction, index: int) -> Status
     return own if probability >= needed else by_rules
 
 
-def _if_over(by_rules: Status, status: Status, context: MentionContext) -> Status:
+def _if_over(by_rules: Status, status: Status, context: MentionContext, category: Category) -> Status:
     """What the classifier holds for over, only where words near it say so: else what a patient tells of how it went ("it came
-    on last night and lasted twenty minutes") would be no complaint any more."""
+    on last night and lasted twenty minutes") would be no complaint any more. A test that was done is past, unless today."""
     if status != "resolved" or by_rules == "resolved":
         return status
     near = " ".join(context.words[max(0, context.start - OVER_BEFORE) : context.end + OVER_AFTER])
+    if category == "procedure":
+        return by_rules if TODAY.search(near) else "historical"
     return "resolved" if OVER.search(near) else by_rules
 
 
