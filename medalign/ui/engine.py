@@ -13,6 +13,7 @@ from medalign.core.audio import Recording
 from medalign.core.errors import MedAlignError
 from medalign.core.explanation import Explanation
 from medalign.core.model_options import ModelOptions
+from medalign.core.note_check import NoteCheck
 from medalign.core.transcript import Transcript
 from medalign.ui.model_queue import ModelQueue
 
@@ -39,6 +40,16 @@ class Engine(Protocol):
     def analyze(self, recording: Recording, custom: Sequence[Concept] = (), /) -> Analysis: ...
 
     def reread(self, analysis: Analysis, transcript: Transcript, encoded: "EncodedRecording", /) -> Analysis: ...
+
+    def check_note(
+        self,
+        source: Recording | None,
+        note: str,
+        /,
+        *,
+        analysis: Analysis | None = None,
+        encoded: "EncodedRecording | None" = None,
+    ) -> NoteCheck: ...
 
     def explain(self, transcript: Transcript, encoded: "EncodedRecording", index: int, /) -> Explanation: ...
 

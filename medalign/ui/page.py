@@ -29,6 +29,7 @@ from medalign.ui.stored import pair
 from medalign.ui.tabs import compare_tab, feedback_panel
 from medalign.ui.tabs.analyse_tab import AnalyseTab
 from medalign.ui.tabs.body_sounds_tab import BodySoundsTab
+from medalign.ui.tabs.note_tab import NoteTab, note_api
 from medalign.ui.tabs.own_recording import Example
 from medalign.ui.tabs.results_tab import ResultsTab
 from medalign.ui.tabs.stored_pair import stored_pair
@@ -36,7 +37,7 @@ from medalign.ui.views import status_view
 from medalign.ui.wiring import OWN_QUEUE, html
 
 STATIC = Path(__file__).parent / "static"
-STYLES = ("page.css", "result.css", "parts.css", "sounds.css")  # in this order: later ones take precedence
+STYLES = ("page.css", "result.css", "parts.css", "sounds.css", "note.css")  # in this order: later ones take precedence
 SCRIPTS = (
     "layout.js",
     "player.js",
@@ -83,6 +84,8 @@ def build_app(
                     feedback_panel.FeedbackPanel(store, session, presses)
                 else:
                     feedback_panel.switched_off()
+            with gr.Tab("Check a note", id="note"):
+                NoteTab(models, session, store)
             with gr.Tab("Compare", id="compare"):
                 if shown := pair(examples):
                     stored_pair(shown)
@@ -97,6 +100,7 @@ def build_app(
         html(status_view.HELP)
         if takes_recordings:
             _api(models, store)
+            note_api(models, store)
     keep_schedule(page)
     own_uploads()
     forget_sessions()

@@ -1,0 +1,127 @@
+"""The tab that checks a note against the recording of the first tab, and the same for programs."""
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import NoReturn
+
+import gradio as gr
+
+from medalign.concepts.notes import MAX_CHARACTERS
+from medalign.core.analysis import Analysis
+from medalign.core.apart import load_apart
+from medalign.core.assets import EXAMPLES
+from medalign.core.errors import DataError, MedAlignError
+from medalign.core.files import reading
+from medalign.feedback.store import FeedbackStore
+from medalign.ui import consent
+from medalign.ui.audit import audit
+from medalign.ui.engine import Models
+from medalign.ui.failures import Failure, caught
+from medalign.ui.run import Run
+from medalign.ui.session import Session, present
+from medalign.ui.views import note_view, status_view
+from medalign.ui.wiring import OWN_QUEUE, Changes, connect, html
+
+NOTHING = "There is no note yet: paste one, choose a file, or fill in the example's."
+NO_EXAMPLE = "This recording has no example note; open the example “Chest pain” or “Cough and wheeze” in the first tab."
+AUDITED = "check-note"
+
+
+class NoteTab:
+    """Built and wired inside the current tab."""
+
+    def __init__(self, models: Models, session: gr.State, store: FeedbackStore | None):
+        self._models, self._store = models, store
+        html(note_view.INTRO)
+        self._note = gr.Textbox(
+            label="The note", lines=8, max_lines=16, max_length=MAX_CHARACTERS, elem_id="note-text",
+            placeholder="PC: ...\nHPC: ...\nPMH: ...\nPlan: ...",
+        )  # fmt: skip
+        upload = gr.File(
+            label="or a file: text, markdown, FHIR (JSON)", file_types=[".txt", ".md", ".json"], height=90, elem_id="note-file"
+        )
+        with gr.Row(elem_id="note-buttons"):
+            go = gr.Button("Check", variant="primary", min_width=80, elem_id="note-go")
+            right = gr.Button("Example note", size="sm", min_width=80, elem_id="note-right")
+            wrong = gr.Button("Example note with errors", size="sm", min_width=80, elem_id="note-wrong")
+        self._status, self._alert = html(elem_id="note-status"), html(elem_id="note-alert")
+        self._shown = html(elem_id="note-result")
+        out = [self._status, self._shown]
+        failed: Changes = {self._status: ""}
+        connect(go.click, self._check, [session, self._note, upload], out, self._alert, if_failed=failed, **OWN_QUEUE)
+        for button, ending in ((right, ""), (wrong, "-with-errors")):
+            connect(button.click, self._example(ending), [session], [self._note], self._alert, queue=False)
+
+    def _example(self, ending: str) -> Callable[[Session | None], Changes]:
+        def handler(session: Session | None) -> Changes:
+            path = EXAMPLES / "notes" / f"{Path(present(session).path).stem}{ending}.txt"
+            if not present(session).is_example or not path.is_file():
+                raise MedAlignError(NO_EXAMPLE)
+            return {self._note: path.read_text(encoding="utf-8"), self._alert: ""}
+
+        return handler
+
+    def _check(self, session: Session | None, note: str | None, upload: str | None, request: gr.Request) -> Iterator[Changes]:
+        session, note = present(session), note_of(note, upload)
+        analysis = session.result
+        with self._models.questions.join() as turn:
+            for ahead in turn.wait(1.0):
+                yield {self._status: status_view.waiting(ahead)}
+            yield {self._status: note_view.CHECKING, self._alert: ""}
+            engine = self._models.engine()
+            check = engine.check_note(None, note, analysis=analysis, encoded=session.encoded(engine.listener))
+        audit(self._store, AUDITED, request, analysis=analysis)
+        links, files = note_view.files(self._shown, check, session.peaks)
+        session.own(*files)
+        yield {self._status: "", self._shown: note_view.result(check, session.peaks, links)}
+
+
+def note_of(note: str | None, upload: str | None) -> str:
+    """What was typed, else what the file holds. Raises MedAlignError if there is neither."""
+    if note and note.strip():
+        return note
+    if not upload:
+        raise MedAlignError(NOTHING)
+    with reading("the file can't be read as text", error=DataError, remedy="give a text file in UTF-8"):
+        data = Path(upload).read_bytes()
+        if len(data) > 40 * MAX_CHARACTERS:
+            raise DataError(f"the file has {len(data):,} bytes, too many for a note; give one consultation's note")
+        return data.decode("utf-8-sig")
+
+
+def note_api(models: Models, store: FeedbackStore | None) -> None:
+    """`/check`: a recording and a note in, the JSON of `medalign check` out."""
+
+    def check(audio: str | None, note: str, request: gr.Request, acknowledged: bool = False) -> Iterator[dict]:
+        """Check a note against one recording; returns the JSON of `medalign check`. `acknowledged`: the page's data notice."""
+
+        def answer() -> Iterator[dict]:
+            if audio is None:
+                raise MedAlignError("no recording given; send an audio file")
+            consent.check(acknowledged)
+            text = note_of(note, None)
+            with models.analyses.join() as place:
+                recording = yield from place.decode(lambda: load_apart(audio), lambda ahead: gr.skip())
+                engine = models.engine()
+                for _ in place.wait(recording.duration_s):
+                    yield gr.skip()
+                analysis = None
+                with closing(Run(models, audio).steps(engine.stream(recording))) as steps:
+                    for step in steps:
+                        if isinstance(step, Analysis):
+                            analysis = step
+                        else:
+                            place.tell(step.remaining_s)
+                            yield gr.skip()
+                audit(store, AUDITED, request, analysis=analysis)
+                yield engine.check_note(recording, text, analysis=analysis).to_dict()
+
+        def refuse(failure: Failure) -> NoReturn:
+            audit(store, AUDITED, request, failure.outcome)
+            raise gr.Error(failure.sentence, print_exception=False)
+
+        yield from caught(answer, refuse)()
+
+    source, note, acknowledged = gr.File(visible=False), gr.Textbox(visible=False), gr.Checkbox(visible=False)
+    gr.Button(visible=False).click(check, [source, note, acknowledged], gr.JSON(visible=False), api_name="check", **OWN_QUEUE)
