@@ -20,7 +20,7 @@ from medalign.models.teacher import Teacher
 from medalign.pipeline.listener import EncodedRecording, Listener, silent
 from medalign.pipeline.note_anchor import anchor_features
 from medalign.pipeline.note_evidence import Fit, best_stretches, fit
-from medalign.pipeline.note_facts import Comparison, compare, statement_said
+from medalign.pipeline.note_facts import FEATURES, Comparison, compare, statement_said
 from medalign.pipeline.note_fits import NoteFits
 from medalign.pipeline.note_left_out import left_out
 from medalign.pipeline.note_said import Fact, Said, Stretch
@@ -53,7 +53,6 @@ class Held:
     anchors: np.ndarray  # (n, len(ANCHOR))
     words: Fit
     sound: Fit
-    doubt: np.ndarray  # (n,) 1 less the mean probability of the recogniser's words where the statement fits best
     windows_s: Sequence[tuple[float, float]] = ()  # those that `sound.place` counts
 
     @property
@@ -71,7 +70,6 @@ class Held:
             anchors=self.anchors[list(rows)],
             words=self.words.at(rows),
             sound=self.sound.at(rows),
-            doubt=self.doubt[list(rows)],
         )
 
     def word_features(self) -> np.ndarray:
@@ -107,9 +105,8 @@ def hold_against(
     places = teacher.encode([stretch.text for stretch in said.stretches])
     best = [best_stretches(c.plain, e, said, places) for c, e in zip(clauses, embedded, strict=True)]
     comparisons = [compare(c, statement_said(c, bank), said, b, bank) for c, b in zip(clauses, best, strict=True)]
-    doubt = np.array([_doubt(said, b[0]) if b else 1.0 for b in best], np.float32)
     words, sound = fit(embedded, places, references), fit(embedded, windows, references)
-    return Held(tuple(clauses), best, comparisons, anchor_features(clauses, best, said), words, sound, doubt, windows_s)
+    return Held(tuple(clauses), best, comparisons, anchor_features(clauses, best, said), words, sound, windows_s)
 
 
 def both_features(words: np.ndarray, held: Held) -> np.ndarray:
@@ -119,7 +116,8 @@ def both_features(words: np.ndarray, held: Held) -> np.ndarray:
         words: (n,) probabilities by the words.
     """
     odds = logit(np.clip(words, LEAST, 1 - LEAST))
-    return np.column_stack([odds, held.sound_features(), odds * held.doubt])
+    anywhere = np.array([c.features[FEATURES.index("words anywhere")] for c in held.comparisons])
+    return np.column_stack([odds, held.sound_features()[:, 0] * (1 - anywhere)])
 
 
 def check_note(listener: Listener, analysis: Analysis, note: str, encoded: EncodedRecording | None = None) -> NoteCheck:
@@ -178,17 +176,24 @@ def probabilities(held: Held, fits: NoteFits) -> tuple[np.ndarray, np.ndarray]:
 
 def verdicts_of(held: Held, fits: NoteFits) -> list[Verdict]:
     """The verdict on each statement."""
-    _, together = probabilities(held, fits)
-    return [_verdict(held, i, float(together[i]), fits) for i in range(len(held.clauses))]
+    by_words, together = probabilities(held, fits)
+    return [_verdict(held, i, float(by_words[i]), float(together[i]), fits) for i in range(len(held.clauses))]
 
 
-def _verdict(held: Held, i: int, together: float, fits: NoteFits) -> Verdict:
+def _likely(held: Held, fits: NoteFits) -> float:
+    """The probability from which on a statement counts as borne out."""
+    if np.isnan(held.sound.cosine).all():
+        return fits.words.threshold
+    return fits.sound.threshold if np.isnan(held.words.cosine).all() else fits.both.threshold
+
+
+def _verdict(held: Held, i: int, by_words: float, together: float, fits: NoteFits) -> Verdict:
     clause = held.clauses[i]
     if not clause.is_claim:
         return "not_checkable"
-    if held.comparisons[i].contradiction and together < fits.contradicted_below:
+    if held.comparisons[i].contradiction and by_words < fits.contradicted_below:
         return "contradicted"
-    if together >= fits.words.threshold:
+    if together >= _likely(held, fits):
         return "supported"
     return "not_checkable" if clause.section in UNSAID else "not_found"
 
@@ -202,7 +207,7 @@ def _statements(held: Held, fits: NoteFits) -> tuple[NoteStatement, ...]:
 
 
 def _statement(held: Held, i: int, by_words: float, by_sound: float, together: float, fits: NoteFits) -> NoteStatement:
-    clause, comparison, verdict = held.clauses[i], held.comparisons[i], _verdict(held, i, together, fits)
+    clause, comparison, verdict = held.clauses[i], held.comparisons[i], _verdict(held, i, by_words, together, fits)
     words_well, sound_well = _share(held.words.as_well[i]), _share(held.sound.as_well[i])
     stretches = tuple(Evidence(stretch.start_s, stretch.end_s, stretch.text) for stretch in held.best[i])
     evidence = comparison.evidence[:MAX_EVIDENCE] or stretches
@@ -248,8 +253,3 @@ def belongs_features(held: Held, fits: NoteFits) -> np.ndarray:
 
 def _share(value: float) -> float | None:
     return None if np.isnan(value) else round(float(value), 4)
-
-
-def _doubt(said: Said, stretch: Stretch) -> float:
-    words = [w.probability for w in said.transcript.words if w.end_s > stretch.start_s and w.start_s < stretch.end_s]
-    return 1 - sum(words) / len(words) if words else 1.0

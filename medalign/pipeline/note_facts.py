@@ -120,7 +120,7 @@ def statement_said(clause: Clause, bank: ConceptBank) -> Said:
 
 def _status(clause: Clause, mention: Mention) -> Status:
     """What is planned, supposed or measured against what is normal states no complaint."""
-    if mention.status == "present" and clause.section == "family":
+    if mention.status in ("present", "historical", "resolved") and clause.section == "family":
         return "family"
     if mention.status == "present" and (clause.section == "plan" or SUPPOSED.search(clause.plain)):
         return "hypothetical" if clause.section == "plan" else "uncertain"
@@ -207,6 +207,8 @@ def _compare_facts(
             values["facts differ"] += HARDLY
             continue
         values["facts differ"] += 1
+        broader = [f for f in same if fact.concept_id in bank and f.concept_id in bank[fact.concept_id].broader]
+        exact = exact or broader  # who has no diabetes has no type 2 diabetes
         theirs = {SENSE[f.status] for f in exact}
         if not theirs:
             continue
@@ -220,7 +222,7 @@ def _compare_facts(
         elif wanted == "present" and theirs == {"past"}:
             values["action contradicted"] += 1
             reasons.append(f"in the recording, {fact.label} is in the past")
-        elif (wanted == "negated" and "present" in theirs) or (wanted == "present" and theirs == {"negated"}):
+        elif (wanted == "negated" and "present" in theirs) or (wanted in ("present", "past") and theirs == {"negated"}):
             values["status contradicted"] += 1
             if wanted == "negated" and listed_only and fact is not claim.facts[0]:  # "no allergies, hay fever": who can tell
                 continue
@@ -266,8 +268,10 @@ def _compare_numbers(
         told |= numbers
         same = [x for x in said.measurements if x.kind == m.kind]
         agreeing = [x for x in same if x.value == m.value and (x.unit == m.unit or m.kind not in UNITS_TELL)]
+        in_unit = [x for x in same if m.kind == "plan" and x.unit == m.unit]
         concept = m.concept_id or (claim.facts[0].concept_id if len(claim.facts) == 1 and m.kind != "plan" else None)
         about = [x for x in same if m.kind not in MANY_OF or concept and x.concept_id in related(concept, bank)]
+        about = about or (in_unit if len(in_unit) == 1 else [])
         is_near = bool(numbers) and numbers <= near and all(fits_there(n) for n in numbers)
         if agreeing and (not about or any(x in about for x in agreeing)) or is_near:
             values["numbers agree"] += 1

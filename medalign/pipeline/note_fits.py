@@ -18,7 +18,8 @@ REMEDY = "fit it again with `medalign note-check --fit`, or use the shipped stud
 FITTING = ("cosine", "standard deviations above unrelated", "log share of unrelated that fit as well")
 WORDS = (*FEATURES, *ANCHOR, *(f"words: {name}" for name in FITTING))
 SOUND = tuple(f"sound: {name}" for name in FITTING[1:])
-BOTH = ("words: log odds", *SOUND, "words: log odds, where the recogniser doubts")
+# The sound counts for what the words lack: where they have all of a statement, the sound fits its denial as well.
+BOTH = ("words: log odds", "sound: standard deviations above unrelated, by the share of the statement that the words lack")
 BELONGS = ("mean standard deviations above unrelated", "mean log odds", "log statements")
 
 
@@ -28,9 +29,9 @@ class NoteFits:
 
     words: LogisticFit  # by the words; its threshold: supported from there
     sound: LogisticFit  # by the sound alone
-    both: LogisticFit
+    both: LogisticFit  # its threshold: supported from there, where the sound was heard
     belongs: LogisticFit  # its threshold: below it, the note seems to be of another recording
-    contradicted_below: float  # a contradiction is told where the probability lies below
+    contradicted_below: float  # a contradiction is told where the probability by the words lies below
     note_examples: int  # statements, right and wrong, that it was fitted on
 
     def save(self, folder: Path, references: np.ndarray) -> None:

@@ -44,9 +44,10 @@ def fit_note_check(words: Sequence[Case], aloud: Sequence[Case]) -> NoteFits:
     sound = logistic(SOUND, heard, truth_aloud)
     sound = replace(sound, threshold=float(np.quantile(sound.probability(heard)[truth_aloud], 0.3)))
     both = np.concatenate([both_features(by_words.probability(case.held.word_features()), case.held) for case in aloud])
-    return NoteFits(
-        by_words, sound, logistic(BOTH, both, truth_aloud), LogisticFit(BELONGS, (0.0,) * len(BELONGS), 0.0), below, len(truth)
-    )
+    together = logistic(BOTH, both, truth_aloud)
+    likely_together = float(np.quantile(together.probability(both)[truth_aloud], 1 - ORIGINALS_SUPPORTED))
+    together = replace(together, threshold=likely_together)
+    return NoteFits(by_words, sound, together, LogisticFit(BELONGS, (0.0,) * len(BELONGS), 0.0), below, len(truth))
 
 
 def rows_of(cases: Sequence[Case]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
