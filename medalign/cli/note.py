@@ -119,9 +119,10 @@ def _measure(arguments: argparse.Namespace) -> None:
 
     def measured(heard: list["Heard"]) -> dict:
         of_own = list(cases(heard, maker, listener.teacher, references, listener.bank))
-        return measure_notes(
-            of_own, fits, listener.bank, own_and_other(heard, maker, listener.teacher, references, listener.bank)
-        )
+        started = time.perf_counter()
+        pairs = own_and_other(heard, maker, listener.teacher, references, listener.bank)
+        seconds = (time.perf_counter() - started) / (2 * len(pairs))
+        return measure_notes(of_own, fits, listener.bank, pairs) | {"seconds a note": round(seconds, 2)}
 
     figures: dict = {"fitted on": fits.note_examples}
     words = list(heard_in_words(valid, listener.bank, arguments.cache, listener.teacher.embed_dim))

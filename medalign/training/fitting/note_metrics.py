@@ -1,6 +1,5 @@
 """How well errors in notes are found: AUROC by kind of error, and what is told of right notes and of what they leave out."""
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -17,6 +16,7 @@ from medalign.training.data.note_errors import KINDS
 from medalign.training.fitting.note_cases import ORIGINAL, Case
 
 CRITICAL = 0.8  # weight of a fact whose loss matters most: complaint, red flag, allergy, medicine
+OURS = "words and sound"  # the score that counts, with an interval; the others stand beside it
 FIRST = 10  # of what is left out, so many are shown
 PUBLISHED_INVENTED = 0.015  # share of generated sentences that are invented (npj Digital Medicine 2025, 12,999 sentences)
 AGAINST = (  # features that alone say that facts differ, each counted as one
@@ -42,11 +42,16 @@ def measure_notes(cases: Sequence[Case], fits: NoteFits, bank: ConceptBank, pair
         if (n := int((kinds == kind).sum())) < 5:
             continue
         wrong = kinds[rows] == kind
-        told = {name: _auroc(score[rows], wrong, groups[rows]) for name, score in scores.items()}
+        told: dict[str, list[float]] = {
+            name: _auroc(score[rows], wrong, groups[rows])
+            if name == OURS
+            else [_statistic(score[rows], wrong)(np.arange(len(rows)))]
+            for name, score in scores.items()
+        }
         figures["auroc"][kind] = {"n": n, **told}
         if "words" in scores:
             gain = paired_difference(
-                _statistic(scores["words and sound"][rows], wrong), _statistic(scores["words"][rows], wrong), list(groups[rows])
+                _statistic(scores[OURS][rows], wrong), _statistic(scores["words"][rows], wrong), list(groups[rows])
             )
             figures["auroc"][kind]["gain by sound"] = list(gain)
     verdicts = np.concatenate([np.array(verdicts_of(case.held, fits)) for case in cases])
@@ -80,7 +85,7 @@ def measure_notes(cases: Sequence[Case], fits: NoteFits, bank: ConceptBank, pair
 def _scores(cases: Sequence[Case], fits: NoteFits) -> dict[str, np.ndarray]:
     """How wrong each statement looks, by ours and by the baselines; the higher the worse."""
     both = [probabilities(case.held, fits) for case in cases]
-    found = {"words and sound": 1 - np.concatenate([together for _, together in both])}
+    found = {OURS: 1 - np.concatenate([together for _, together in both])}
     if not all(np.isnan(case.held.sound.cosine).all() for case in cases):
         found["words"] = 1 - np.concatenate([words for words, _ in both])
         found["sound alone"] = 1 - np.concatenate([fits.sound.probability(case.held.sound_features()) for case in cases])
@@ -122,13 +127,6 @@ def measure_left_out(cases: Sequence[Case], bank: ConceptBank) -> dict:
     return {"n": len(hits), "recall of critical facts among 10": [float(found.mean()), low, high]}
 
 
-def measure_time(case: Case, again: Callable[[], object]) -> dict:
-    """Seconds for one note."""
-    started = time.perf_counter()
-    again()
-    return {"seconds": round(time.perf_counter() - started, 2), "statements": len(case.kinds)}
-
-
 def measure_readers(sample: Sequence[Mapping], readers: Sequence[Mapping[str, str]]) -> dict:
     """What readers say of original statements: how many of them the consultation bears out, and how far they agree.
 
@@ -165,7 +163,8 @@ def _statistic(score: np.ndarray, wrong: np.ndarray) -> Callable[[np.ndarray], f
     return auroc
 
 
-def _auroc(score: np.ndarray, wrong: np.ndarray, groups: np.ndarray) -> list[float]:
-    """[AUROC, lower, upper]."""
+def _auroc(score: np.ndarray, wrong: np.ndarray, groups: np.ndarray | None) -> list[float]:
+    """[AUROC, lower, upper], or the AUROC alone."""
     statistic = _statistic(score, wrong)
-    return [statistic(np.arange(len(wrong))), *bootstrap_over_groups(statistic, list(groups))]
+    bounds = () if groups is None else bootstrap_over_groups(statistic, list(groups))
+    return [statistic(np.arange(len(wrong))), *bounds]
