@@ -1,6 +1,7 @@
 """Commands for notes: check one against its recording; fit and measure the checking."""
 
 import argparse
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
