@@ -17,6 +17,7 @@ import numpy as np
 import soundfile
 
 from medalign.concepts import Concept
+from medalign.concepts.notes import read_note
 from medalign.core.alignment import Alignment, ConceptTrack, SegmentCheck, UtterancePoint, WindowAlignment
 from medalign.core.analysis import (
     Analysis,
@@ -35,6 +36,7 @@ from medalign.core.audio import Recording
 from medalign.core.errors import DataError, MedAlignError
 from medalign.core.examples import unaligned_path
 from medalign.core.explanation import Explanation, SearchHit
+from medalign.core.note_check import LeftOut, NoteCheck, NoteStatement
 from medalign.core.transcript import Segment, Transcript, Word
 from medalign.report.comparison import Candidate
 
@@ -304,6 +306,21 @@ class FakeEngine:
         from medalign.pipeline.explanation import explain
 
         return explain(self.listener, transcript, heard, index)
+
+    def check_note(self, source: object, note: str, *, analysis: Analysis, encoded: object = None) -> NoteCheck:
+        """Lines with "never" are not found, lines with "wrong" contradicted, others supported by the first words."""
+        _, clauses = read_note(note)
+        first = analysis.transcript.segments[0]
+        evidence = (Evidence(first.start_s, first.end_s, first.text),)
+        rows = []
+        for c in clauses:
+            verdict = "not_found" if "never" in c.text else "contradicted" if "wrong" in c.text else "supported"
+            rows.append(
+                NoteStatement(c.text, c.label, c.start, c.end, verdict, 0.5, evidence, "a reason",
+                              "words" if verdict == "supported" else None, 0.1, None)
+            )  # fmt: skip
+        left = (LeftOut("HP:0001945", "fever", "present", 0.6, "finding", evidence),)
+        return NoteCheck(analysis.recording, analysis.models, note, tuple(rows), left, 0.9, ())
 
     @property
     def listener(self) -> "FakeListener":

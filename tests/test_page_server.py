@@ -407,11 +407,15 @@ def test_nothing_is_wider_than_the_window(tab, server, theme, widths):
         open_pane(page, "transcript")
         page.locator(".segment").nth(1).locator("[data-send=why]").click()
         page.locator("#words-time .heatmaplayer image").wait_for(state="attached")
-        for name in ("Analyse", "Compare", "Body sounds", "Results"):
+        for name in ("Analyse", "Check a note", "Compare", "Body sounds", "Results"):
             page.get_by_role("tab", name=name).click()
             if name == "Body sounds":
                 page.get_by_role("button", name="Steady heart").click()
                 page.locator(".sound-card").wait_for()
+            if name == "Check a note":
+                page.locator("#note-text textarea").fill("PMH: asthma\nNever said, never heard\nA wrong dose of 5 mg")
+                page.locator("#note-go").click()
+                page.locator(".note-check").wait_for(timeout=180_000)
             if name == "Compare":
                 page.locator("#compare-go").click()
                 page.locator("#comparison .compared").wait_for()
