@@ -3,21 +3,26 @@
 Stored analyses and a teacher's embeddings of a few statements: no recording is analysed here.
 """
 
+import csv
 import json
 import re
 
 import numpy as np
 import pytest
 
+from medalign.cli import main
 from medalign.concepts import ConceptBank, transcript_from_text
 from medalign.concepts.notes import read_note
 from medalign.core.assets import EXAMPLES
 from medalign.core.errors import DataError
+from medalign.core.examples import analysis_path
 from medalign.core.note_check import NoteCheck
 from medalign.pipeline.note_evidence import fit
 from medalign.pipeline.note_facts import FEATURES, compare, statement_said
 from medalign.pipeline.note_left_out import left_out
 from medalign.pipeline.note_said import Said, numbers_of, sides_of
+from medalign.training.data.consultations import Consultation
+from medalign.training.data.note_errors import ErrorMaker
 
 NOTES = EXAMPLES / "notes"
 
@@ -151,3 +156,47 @@ def test_another_language_and_no_note_are_refused(analyzer, analyses):
     ):
         with pytest.raises(DataError, match=message):
             analyzer.check_note(None, note, analysis=analyses["chest-pain"])
+
+
+def test_the_command_writes_json_a_table_and_a_page(models_at_hand, examples, tmp_path, capsys):
+    stored = analysis_path(examples["chest-pain"].audio_path)
+    out = {name: tmp_path / f"out.{name}" for name in ("json", "csv", "html")}
+    options = [part for name, path in out.items() for part in (f"--{name}", str(path))]
+    assert main(["check", str(stored), str(NOTES / "chest-pain-with-errors.txt"), *options]) == 0
+    check = NoteCheck.from_dict(json.loads(out["json"].read_text(encoding="utf-8")))
+    assert "✗ BP 170/90" in capsys.readouterr().out
+    page = out["html"].read_text(encoding="utf-8")
+    assert "<script" not in page and "150/90" in page and page.count('class="row contradicted"') == check.count("contradicted")
+    table = list(csv.DictReader(out["csv"].read_text(encoding="utf-8-sig").splitlines()))
+    assert len(table) == len(check.statements) + len(check.left_out)
+
+
+@pytest.mark.parametrize(
+    ("audio", "note", "message"),
+    [("gone.wav", "note", "gone.wav"), ("stored", "empty", "empty"), ("stored", "gone.txt", "gone.txt")],
+)
+def test_the_command_refuses_in_one_line(audio, note, message, examples, tmp_path, capsys):
+    (tmp_path / "empty").write_text("  \n")
+    (tmp_path / "note").write_text("No cough.")
+    recording = str(analysis_path(examples["chest-pain"].audio_path)) if audio == "stored" else str(tmp_path / audio)
+    assert main(["check", recording, str(tmp_path / note)]) == 2
+    error = capsys.readouterr().err
+    assert message in error and error.count("\n") == 1
+
+
+def test_errors_are_of_their_kind_and_the_same_for_one_seed():
+    notes = {
+        "day1_a": "Pain in the left knee\nNo fever\nPMH: asthma\nDH: ramipril 5 mg\nFH: mother has asthma",
+        "day1_b": "Cough for 3 weeks, worse at night\nDH: aspirin 75 mg\nWorks as a baker in town",
+    }
+    consultations = [Consultation(name, "train", (), text) for name, text in notes.items()]
+    bank = ConceptBank.default()
+    made = [(e.kind, o.text, e.clause.plain) for o, e in ErrorMaker(consultations, bank).errors("day1_a")]
+    assert made == [(e.kind, o.text, e.clause.plain) for o, e in ErrorMaker(consultations, bank).errors("day1_a")]
+    by_kind = {(kind, text): plain for kind, text, plain in made}
+    assert by_kind["negation", "No fever"] == "Has fever"
+    assert by_kind["side", "Pain in the left knee"] == "Pain in the right knee"
+    assert by_kind["medicine", "ramipril 5 mg"] == "Medication: aspirin 5 mg"
+    assert by_kind["started", "ramipril 5 mg"] == "Medication: stopped ramipril 5 mg"
+    assert by_kind["person", "mother has asthma"] == "Past medical history: asthma"
+    assert by_kind["number", "ramipril 5 mg"] != "Medication: ramipril 5 mg"
