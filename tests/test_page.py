@@ -90,8 +90,19 @@ def test_how_it_works_is_told_with_code_and_addresses(page):
     page.get_by_role("button", name="How it works").click()
     assert "from medalign import Analyzer" in page.locator("#about code").inner_text()
     assert page.locator("#about a").count() == 3
+    page.set_viewport_size({"width": 390, "height": 700})
+    left, right = page.locator("#about").evaluate("e => [e.getBoundingClientRect().left, e.getBoundingClientRect().right]")
+    assert 0 <= left < right <= 390
     page.keyboard.press("Escape")
     assert not page.locator("#about").is_visible()
+
+
+def test_a_menu_closes_when_the_keyboard_goes_on(result):
+    menu = result.locator("details.menu", has=result.get_by_text("Export ▾"))
+    menu.locator("summary").press("Enter")
+    assert menu.get_attribute("open") is not None
+    result.locator("#search-go").focus()
+    assert menu.get_attribute("open") is None
 
 
 @pytest.mark.parametrize("size", [(1440, 900), (390, 700)])

@@ -14,7 +14,7 @@ kept, except feedback that you choose to send. This is research software, not a 
 """
 LABEL = "I have read this. Everyone in the recording agreed, or it is synthetic; it is not for patient care."
 REFUSAL = (
-    "Confirm the data notice first: tick the box above the microphone (in the API, acknowledged=true). "
+    "Confirm the data notice first: tick its box (in the API, acknowledged=true). "
     "Use synthetic recordings, or recordings that everyone in them agreed to."
 )
 

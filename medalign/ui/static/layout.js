@@ -150,10 +150,21 @@
   }, true);
 
   document.addEventListener("keydown", (event) => {
-    if (event.key === "Escape" && event.target.closest?.("#search, .found") && one(".found")) medalignSend("close-search");
+    if (event.key !== "Escape" || !event.target.closest?.("#search, .found") || !one(".found")) return;
+    handOn(event.target, NEXT["[data-send=close-search]"]);
+    medalignSend("close-search");
   });
 
-  /* A menu closes when one goes on. */
+  /* What was asked for in vain is no complaint any more once it is done. */
+  document.addEventListener("change", ({ target }) => {
+    const alert = target.checked && target.closest("#consent") && one("#alert .alert");
+    if (alert?.textContent.includes("Confirm the data notice")) alert.hidden = true;
+  });
+
+  /* A menu closes when one goes on, by a press or by the keyboard. */
+  document.addEventListener("focusin", ({ target }) => {
+    for (const menu of document.querySelectorAll("details.menu[open]")) if (!menu.contains(target)) menu.open = false;
+  });
   document.addEventListener("click", (event) => {
     for (const menu of document.querySelectorAll("details.menu[open]")) {
       if (!menu.contains(event.target) || event.target.closest("a")) menu.open = false;
