@@ -6,6 +6,7 @@ Stored analyses and a teacher's embeddings of a few statements: no recording is 
 import csv
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from medalign.core.assets import EXAMPLES
 from medalign.core.errors import DataError
 from medalign.core.examples import analysis_path
 from medalign.core.note_check import NoteCheck
+from medalign.core.transcript import Transcript
 from medalign.pipeline.note_evidence import fit
 from medalign.pipeline.note_facts import FEATURES, compare, statement_said
 from medalign.pipeline.note_left_out import left_out
@@ -200,3 +202,10 @@ def test_errors_are_of_their_kind_and_the_same_for_one_seed():
     assert by_kind["started", "ramipril 5 mg"] == "Medication: stopped ramipril 5 mg"
     assert by_kind["person", "mother has asthma"] == "Past medical history: asthma"
     assert by_kind["number", "ramipril 5 mg"] != "Medication: ramipril 5 mg"
+
+
+def test_a_recording_without_speech_bears_nothing_out_and_says_so(analyzer, analyses):
+    silent = replace(analyses["chest-pain"], transcript=Transcript(()), concepts=(), measurements=())
+    check = analyzer.check_note(None, "No chest pain. Takes aspirin. Left knee pain for 3 weeks.", analysis=silent)
+    assert {s.verdict for s in check.statements} == {"not_found"} and check.belongs is None and not check.left_out
+    assert any("Nothing is said" in warning for warning in check.warnings)

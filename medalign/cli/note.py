@@ -11,8 +11,13 @@ from medalign.cli.options import Commands, answer, cache_option, check_output, j
 from medalign.core.errors import DataError
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from medalign.pipeline.analyzer import Analyzer
+    from medalign.pipeline.listener import Listener
+    from medalign.pipeline.note_fits import NoteFits
     from medalign.training.data.consultations import Consultation
+    from medalign.training.data.note_errors import ErrorMaker
     from medalign.training.fitting.note_cases import Heard
     from medalign.training.fitting.observation import Observation
 
@@ -41,7 +46,7 @@ def add_commands(commands: Commands) -> None:
     measure.add_argument("--data", type=Path, required=True, help="folder with primock57/, aci_bench/ and mts_dialog/")
     measure.add_argument("--fit", action="store_true", help="first fit on training notes; writes into the student's folder")
     measure.add_argument("--fit-speech", type=Path, help="spoken takes of some of these notes, needed to fit")
-    measure.add_argument("--limit", type=int, default=110, help="notes of training to fit on, drawn by a seed")
+    measure.add_argument("--limit", type=int, default=110, help="notes to fit on, and to measure on, drawn by a seed")
     measure.add_argument("--speech", type=Path, help="spoken takes of validation notes: measured after recognition, too")
     measure.add_argument(
         "--snr-db", type=float, action="append", default=[], help="also in pink noise at this ratio; may be repeated"
@@ -105,8 +110,8 @@ def _measure(arguments: argparse.Namespace) -> None:
     from medalign.pipeline.note_fits import NoteFits
     from medalign.training.data.consultations import read_consultations
     from medalign.training.data.note_errors import ErrorMaker
-    from medalign.training.fitting.note_cases import cases, heard_aloud, heard_in_words, own_and_other
-    from medalign.training.fitting.note_metrics import measure_notes, measure_readers
+    from medalign.training.fitting.note_cases import drawn, heard_aloud, heard_in_words
+    from medalign.training.fitting.note_metrics import measure_readers
 
     check_output(arguments.json)
     analyzer, observe = observer(arguments)
@@ -115,15 +120,13 @@ def _measure(arguments: argparse.Namespace) -> None:
     if arguments.fit:
         _fit(arguments, analyzer, observe, [c for c in noted if c.split == "train"])
     fits, references = NoteFits.load(listener.fitted_in)
-    valid = [c for c in noted if c.split == "valid"]
+    in_turn = drawn([c for c in noted if c.split == "valid"])
+    spoken = {path.name.split("-seed")[0] for path in arguments.speech.glob("*.json")} if arguments.speech else set()
+    valid = [c for at, c in enumerate(in_turn) if at < arguments.limit or c.consultation_id in spoken]
     maker = ErrorMaker(valid, listener.bank)
 
     def measured(heard: list["Heard"]) -> dict:
-        of_own = list(cases(heard, maker, listener.teacher, references, listener.bank))
-        started = time.perf_counter()
-        pairs = own_and_other(heard, maker, listener.teacher, references, listener.bank)
-        seconds = (time.perf_counter() - started) / (2 * len(pairs))
-        return measure_notes(of_own, fits, listener.bank, pairs) | {"seconds a note": round(seconds, 2)}
+        return measure_level(heard, maker, listener, fits, references)
 
     figures: dict = {"fitted on": fits.note_examples}
     words = list(heard_in_words(valid, listener.bank, arguments.cache, listener.teacher.embed_dim))
@@ -141,6 +144,20 @@ def _measure(arguments: argparse.Namespace) -> None:
         readers = [read_json(path, dict, error=DataError, remedy="give id to verdict") for path in arguments.reader]
         figures["readers"] = measure_readers(rows, readers)
     tell(figures, arguments.json)
+
+
+def measure_level(
+    heard: "list[Heard]", maker: "ErrorMaker", listener: "Listener", fits: "NoteFits", references: "np.ndarray"
+) -> dict:
+    """The figures of one level of noise, or of human words."""
+    from medalign.training.fitting.note_cases import cases, own_and_other
+    from medalign.training.fitting.note_metrics import measure_notes
+
+    started = time.perf_counter()
+    of_own = list(cases(heard, maker, listener.teacher, references, listener.bank))
+    seconds = (time.perf_counter() - started) / sum(len(case.kinds) for case in of_own)
+    pairs = own_and_other(heard, maker, listener.teacher, references, listener.bank)
+    return measure_notes(of_own, fits, listener.bank, pairs) | {"seconds a statement": round(seconds, 3)}
 
 
 def _fit(
