@@ -116,6 +116,12 @@ class FeedbackStore:
         with self._database.writing() as connection:
             return submissions.undo_last(connection, submissions.act(connection, code))
 
+    def take_back(self, code: str, concept_id: str, status: str | None) -> int:
+        """Delete what was said of one row of the table under this receipt; how many ratings that were."""
+        self._limit.count(hash_of(code))
+        with self._database.writing() as connection:
+            return submissions.take_back(connection, submissions.act(connection, code), concept_id, status)
+
     def ratings(self, code: str) -> tuple[Rating, ...]:
         """What counts under this receipt, in the order in which it was given."""
         with self._database.reading() as connection:

@@ -120,6 +120,14 @@ def undo_last(connection: Connection, submission: Submission) -> Rating | None:
     return _concept_rating(concept)
 
 
+def take_back(connection: Connection, submission: Submission, concept_id: str, status: str | None) -> int:
+    """Delete what was said of one row, superseded ratings included; how many there were."""
+    rows = connection.execute(_concept_ratings(submission).where(schema.ratings.c.verdict != "missing"))
+    found = [row.rating_id for row in rows if (row.row_concept_id, row.status) == (concept_id, status)]
+    connection.execute(delete(schema.ratings).where(schema.ratings.c.rating_id.in_(found)))
+    return len(found)
+
+
 def amend(connection: Connection, submission: Submission, role: Role | None, keep_span: bool) -> None:
     submissions, ratings, key = schema.submissions, schema.ratings, submission.submission_id
     change = update(submissions).where(submissions.c.submission_id == key)

@@ -10,6 +10,7 @@ from typing import Literal, get_args
 from medalign.core.alignment import Alignment
 from medalign.core.analysis import Analysis, ConceptFinding, Correction, CriticalWord, Evidence
 from medalign.core.explanation import written
+from medalign.core.review import Heard
 from medalign.core.wording import clock, mistake
 from medalign.report.not_understood import LOST, PERHAPS, UNUSUAL, not_understood, without_medicine
 from medalign.report.summary import (
@@ -31,6 +32,7 @@ Kind = Literal[
 ]  # fmt: skip
 FIRST: frozenset[Kind] = frozenset(["medicine", "number", "negation"])  # of equal cost, so the likeliest mistake comes first
 ORDER: tuple[Kind, ...] = get_args(Kind)
+OF_SEGMENTS: frozenset[Kind] = frozenset(["mismatch", "transcription_error", "other_language"])
 LOST_DOSE, LOST_NAME = "a dose without a medicine; listen", "something is taken, and no medicine is written; listen"
 READ_BOTH_WAYS = 0.42  # of such places on days 1-3 of PriMock57, 13 of 31 were wrong, see `medalign.pipeline.assertion`
 UNUSUAL_WORD = "an unusual word, not heard clearly; a disease or a medicine may be meant"
@@ -51,9 +53,18 @@ class Doubt:
     concept_id: str | None = None  # the concept in doubt, if it is one
     correction: int | None = None  # index of the suggestion in `Analysis.corrections`, if it can be accepted
 
+    @property
+    def key(self) -> str:
+        """Tells it from the others of one recording, also after words elsewhere were changed."""
+        return f"{self.kind} {self.start_s:.2f} {self.end_s:.2f} {self.concept_id or ''}"
 
-def doubts(analysis: Analysis) -> tuple[Doubt, ...]:
-    """Every place once, what would cost most first."""
+
+def doubts(analysis: Analysis, heard: Sequence[Heard] = ()) -> tuple[Doubt, ...]:
+    """Every place once, what would cost most first.
+
+    Args:
+        heard: places that a person found right; these are left out.
+    """
     found = [_misheard(i, c) for i, c in enumerate(analysis.corrections)]
     found += [_critical(w) for w in analysis.critical_words if not _is_suggested(analysis.corrections, w)]
     found += [
@@ -62,7 +73,19 @@ def doubts(analysis: Analysis) -> tuple[Doubt, ...]:
     found += [Doubt("name", w.start_s, w.end_s, w.text.strip(" .,;:!?"), UNUSUAL_WORD) for w in not_understood(analysis)]
     found += [*_said_both_ways(analysis), *_read_both_ways(analysis), *_unsure(analysis)]
     found += [*_places(analysis), *_only_heard(analysis)]
-    return tuple(sorted(found, key=_cost))
+    return tuple(sorted((doubt for doubt in found if not any(_is_same(doubt, h) for h in heard)), key=_cost))
+
+
+def found_right(analysis: Analysis, doubt: Doubt) -> Heard:
+    """What it says of a place that the words there are right: a name that only sounds like them was not said."""
+    not_said = doubt.concept_id if doubt.kind == "only_heard" else None
+    if doubt.correction is not None:
+        not_said = analysis.corrections[doubt.correction].concept_id
+    return Heard(doubt.kind, doubt.start_s, doubt.end_s, doubt.concept_id, not_said)
+
+
+def _is_same(doubt: Doubt, heard: Heard) -> bool:
+    return (doubt.kind, doubt.concept_id) == (heard.kind, heard.concept_id) and heard.is_at(doubt.start_s, doubt.end_s)
 
 
 def checks(analysis: Analysis, listed: Sequence[Doubt]) -> dict[Row, int]:

@@ -7,18 +7,21 @@ from collections.abc import Iterator
 
 from medalign.core.analysis import DISCLAIMER, Analysis
 from medalign.core.editing import is_edited
+from medalign.core.review import UNREVIEWED, Review, as_reviewed
 from medalign.core.wording import clock, clock_range, count, heard_at
 from medalign.report.ear import Doubt, checks, doubts, sentence
-from medalign.report.summary import Entry, at_a_glance
+from medalign.report.summary import SENSES, Entry, at_a_glance
 
 BEYOND = "Mentions, found by software, for review. Times are minutes and seconds into the recording."
 
 
-def to_text(analysis: Analysis) -> str:
-    """Lines of text, sections apart by an empty line."""
-    listed = doubts(analysis)
+def to_text(analysis: Analysis, review: Review = UNREVIEWED) -> str:
+    """Lines of text, sections apart by an empty line; as the analysis stands after a review."""
+    told, analysis = judged_line(analysis, review), as_reviewed(analysis, review)
+    listed = doubts(analysis, review.heard)
     recording = analysis.recording
     blocks = [[f"{_one_line(recording.name)}, {clock(recording.duration_s)}", DISCLAIMER, BEYOND, *_edited(analysis)]]
+    blocks[0] += [told] if told else []
     blocks += [
         [section.title.upper(), *(f"- {_entry(entry)}" for entry in section.entries)]
         for section in at_a_glance(analysis, checks(analysis, listed))
@@ -28,6 +31,23 @@ def to_text(analysis: Analysis) -> str:
     if listed:
         blocks.append(["USE YOUR EAR", *(f"{n}. {_doubt(doubt)}" for n, doubt in enumerate(listed, start=1))])
     return "\n\n".join("\n".join(block) for block in blocks) + "\n"
+
+
+def judged_line(analysis: Analysis, review: Review) -> str:
+    """`Judged by a person: not said: fever; cough is denied; 2 places heard and right.`; empty where nothing was judged.
+
+    Args:
+        analysis: before the review.
+    """
+    rows = [(concept, judged) for concept in analysis.concepts if (judged := review.of(concept))]
+    not_said = [_one_line(concept.label) for concept, judged in rows if judged.right is None]
+    told = [f"not said: {', '.join(dict.fromkeys(not_said))}"] if not_said else []
+    changed = [(concept, judged.right) for concept, judged in rows if judged.right and judged.right != concept.status]
+    told += [f"{_one_line(concept.label)} is {SENSES.get(status, status)}" for concept, status in changed]
+    n_right = sum(judged.right is not None and judged.right == concept.status for concept, judged in rows)
+    told += [f"{count(n_right, 'concept')} confirmed"] if n_right else []
+    told += [f"{count(len(review.heard), 'place')} heard and right"] if review.heard else []
+    return f"Judged by a person: {'; '.join(told)}." if told else ""
 
 
 def _edited(analysis: Analysis) -> Iterator[str]:

@@ -12,8 +12,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from medalign.concepts.senses import senses_of
 from medalign.core.analysis import DISCLAIMER, Analysis, Measurement, Status
 from medalign.core.editing import is_edited
+from medalign.core.review import UNREVIEWED, Review, as_reviewed
 from medalign.core.wording import clock, clock_range, count, frequency, heard_at
 from medalign.report.ear import checks, doubts, in_doubt, is_unreliable, sentence
+from medalign.report.plain_summary import judged_line
 from medalign.report.summary import OF_OTHERS, SENSES, Entry, Row, at_a_glance, is_faint, odds
 
 MAX_ENTRIES = 9  # of a section of the summary
@@ -23,15 +25,17 @@ MAX_LISTED = 5  # of every other list
 MAX_TEXT = 110  # characters of anything quoted
 
 
-def summary_html(analysis: Analysis, figures: Mapping[str, str] = {}) -> str:
+def summary_html(analysis: Analysis, figures: Mapping[str, str] = {}, review: Review = UNREVIEWED) -> str:
     """A whole HTML document to print. All text of the analysis is escaped.
 
     Args:
         figures: caption -> finished SVG or HTML, put in as it is: drawn by us, never text from outside. Without any, the
             element of class "figures" is there and empty, for a page to fill with what it has drawn.
+        review: what a person judged of it; the page is as it stands after that.
     """
+    judged, analysis = judged_line(analysis, review), as_reviewed(analysis, review)
     segments = analysis.transcript.segments
-    listed = doubts(analysis)
+    listed = doubts(analysis, review.heard)
     glance, n_hidden = _glance(analysis, checks(analysis, listed))
     senses = senses_of(analysis)
     numbers = zip(analysis.measurements, senses, strict=True)
@@ -39,6 +43,7 @@ def summary_html(analysis: Analysis, figures: Mapping[str, str] = {}) -> str:
         analysis=analysis,
         figures=figures,
         segments=segments,
+        judged=judged,
         n_edited=sum(is_edited(segment) for segment in segments),
         warnings=bool(analysis.warnings) or not segments,
         glance=glance,

@@ -79,9 +79,10 @@ def build_app(
         session = gr.State(None, time_to_live=KEEP_S, delete_callback=forget)
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab("Analyse", id="analyse"):
-                page.unload(AnalyseTab(models, examples, session, store, takes_recordings).left)
+                analyse = AnalyseTab(models, examples, session, store, takes_recordings)
+                page.unload(analyse.left)
                 if store is not None:
-                    feedback_panel.FeedbackPanel(store, session, presses)
+                    feedback_panel.FeedbackPanel(store, analyse.places, presses)
                 else:
                     feedback_panel.switched_off()
             with gr.Tab("Check a note", id="note"):

@@ -15,6 +15,7 @@ from medalign.core.analysis import Analysis
 from medalign.core.apart import load_apart
 from medalign.core.audio import load_recording
 from medalign.core.errors import MedAlignError, printable
+from medalign.core.review import UNREVIEWED, Review, as_heard, as_rated
 from medalign.core.spelling import WORDINGS, Wording
 from medalign.report.ear import checks, doubts
 from medalign.report.explanation_figures import shared_space
@@ -153,7 +154,7 @@ def _progress(item: "Progress") -> dict[str, object]:
 
 def finished(session: Session) -> dict[str, object]:
     """Everything that a finished result shows, by part of the page."""
-    return {**answer(session.shown, session.peaks), "heading": finished_heading(session)}
+    return {**answer(session.shown, session.peaks, session.review), "heading": finished_heading(session)}
 
 
 def finished_heading(session: Session) -> Markup:
@@ -161,23 +162,19 @@ def finished_heading(session: Session) -> Markup:
     return status_view.heading(session, analysis.recording.duration_s) + status_view.warnings(analysis.warnings)
 
 
-def answer(analysis: Analysis, peaks: bytes) -> dict[str, object]:
+def answer(analysis: Analysis, peaks: bytes, review: Review = UNREVIEWED) -> dict[str, object]:
     """What does not depend on whose result it is, by part of the page.
 
     Args:
         peaks: of the waveform, see `medalign.report.strip.peaks_of`.
+        review: what the reader judged of it.
     """
-    spoken, found = bool(analysis.transcript.segments), doubts(analysis)
-    in_doubt = checks(analysis, found)
+    spoken = bool(analysis.transcript.segments)
     return {
         "status": status_view.told("Finished." if spoken else "Finished: no speech detected."),
         "progress": "",
         "alert": "",
-        "strip": strip(peaks, analysis.recording.duration_s, analysis, found),
-        "overview": ear(found, analysis.alignment) + summary_view(analysis, in_doubt) if spoken or found else NO_WORDS,
-        "table": concept_table(analysis, in_doubt),
-        "numbers": measurements_view(analysis.measurements, senses_of(analysis), analysis.concepts),
-        "transcript": transcript_view(analysis, in_doubt),
+        **reviewed(analysis, peaks, review),
         "timeline": alignment_timeline(analysis),
         "timeline_notes": alignment_view.timeline_notes(analysis),
         "heatmap": concept_heatmap(analysis),
@@ -186,4 +183,21 @@ def answer(analysis: Analysis, peaks: bytes) -> dict[str, object]:
         "map": shared_space(analysis),
         "map_notes": why_view.map_table(analysis),
         "details": details_view(analysis),
+    }
+
+
+def reviewed(analysis: Analysis, peaks: bytes, review: Review) -> dict[str, object]:
+    """What follows what a reader judged: rows that were not said stay in the table and the transcript, marked, and are
+    nowhere else."""
+    heard = as_heard(analysis, review.heard)
+    after = as_rated(heard, review)
+    found = doubts(after, review.heard)
+    in_doubt = checks(after, found)
+    spoken = bool(analysis.transcript.segments)
+    return {
+        "strip": strip(peaks, analysis.recording.duration_s, after, found),
+        "overview": ear(found, analysis.alignment) + summary_view(after, in_doubt) if spoken or found else NO_WORDS,
+        "table": concept_table(heard, in_doubt, review),
+        "numbers": measurements_view(after.measurements, senses_of(after), after.concepts),
+        "transcript": transcript_view(heard, in_doubt, review),
     }

@@ -5,7 +5,7 @@ It lives in the reader's own `gr.State`, never in a global, and goes after `KEEP
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from medalign.concepts import Concept
 from medalign.core.analysis import Analysis
 from medalign.core.apart import load_apart
 from medalign.core.errors import MedAlignError
+from medalign.core.review import Heard, Judged, Review
 from medalign.core.spelling import WORDINGS, Wording, reworded
 from medalign.ui.files import discard
 
@@ -21,6 +22,16 @@ if TYPE_CHECKING:  # importing it would load torch before the page is up
 
 MAX_UNDONE = 20
 KEEP_S = 3600  # a reader's result and recording, at the longest
+
+
+@dataclass(frozen=True)
+class _Before:
+    """How a result stood before a change."""
+
+    analysis: Analysis
+    is_stored: bool  # it was made beforehand
+    heard: tuple[Heard, ...]
+    what: str  # was changed then
 
 
 class Session:
@@ -41,7 +52,9 @@ class Session:
         self.peaks = b""  # of the waveform, see `medalign.report.strip.peaks_of`
         self._files: list[Path] = []  # what the page wrote of it: the player's sound, the exports
         self._is_forgotten = False
-        self._earlier: list[tuple[Analysis, bool]] = []  # before each change, and whether it was made beforehand
+        self.judged: tuple[Judged, ...] = ()  # rows of the table, as the feedback store has them
+        self.heard: tuple[Heard, ...] = ()  # places that are right as they stand
+        self._earlier: list[_Before] = []  # one of each change
         self.result_id: str | None = None  # of this analysis, in the feedback store
         self.receipts: list[str] = []
         self.last_rated: tuple[str, str | None] | None = None  # concept and status
@@ -68,21 +81,41 @@ class Session:
         if encoded is not None:
             self._encoded = _lean(encoded)
 
-    def change(self, analysis: Analysis) -> None:
-        """Another transcript of the same recording. Ratings of the old one stay with the old one."""
-        self._earlier = [*self._earlier, (self.result, self.is_stored)][-MAX_UNDONE:]
+    @property
+    def review(self) -> Review:
+        """What the reader judged so far."""
+        return Review(self.judged, self.heard)
+
+    def change(self, analysis: Analysis, what: str) -> None:
+        """Another transcript of the same recording. Ratings of the old one stay with the old one.
+
+        Args:
+            what: was changed, in few words, for whoever takes it back.
+        """
+        self._keep(what)
         self._show(analysis, is_stored=False)
 
+    def settle(self, heard: Sequence[Heard], what: str) -> None:
+        """Places that the reader heard and found right."""
+        self._keep(what)
+        self.heard += tuple(heard)
+
+    def _keep(self, what: str) -> None:
+        self._earlier = [*self._earlier, _Before(self.result, self.is_stored, self.heard, what)][-MAX_UNDONE:]
+
     @property
-    def can_undo(self) -> bool:
-        return bool(self._earlier)
+    def undoes(self) -> str | None:
+        """What would be taken back next; None if nothing."""
+        return self._earlier[-1].what if self._earlier else None
 
     def undo(self) -> None:
         """As it was before the last change. Raises MedAlignError if there was none."""
         if not self._earlier:
             raise MedAlignError("there is no change to undo")
-        analysis, is_stored = self._earlier.pop()
-        self._show(analysis, is_stored)
+        before = self._earlier.pop()
+        self.heard = before.heard
+        if before.analysis is not self.analysis:
+            self._show(before.analysis, before.is_stored)
 
     def _show(self, analysis: Analysis, is_stored: bool) -> None:
         self.analysis, self.result_id, self.last_rated, self.is_stored = analysis, None, None, is_stored

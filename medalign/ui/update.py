@@ -63,6 +63,6 @@ class ResultPlaces:
             sound = keep_waveform(self.player, update.waveform)
             session.own(sound)
             changed[self.player] = player(sound)
-        changed[self.parts["exports"]], written = exports(self.player, session.analysis, session.wording)
+        changed[self.parts["exports"]], written = exports(self.player, session.analysis, session.wording, session.review)
         session.own(*written)
         return changed

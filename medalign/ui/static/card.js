@@ -23,6 +23,7 @@
   }
 
   const knownOf = (anchor) => document.querySelector(`#transcript [data-card="${anchor.dataset.mention}"]`);
+  const rowOf = (known) => (({ concept, rowStatus } = {}) => concept && `${concept}|${rowStatus}`)(known?.querySelector(".rating")?.dataset);
   const standing = () => `${knownOf(opener)?.textContent} ${wordsOf(opener).map((word) => word.textContent)}`;
 
   const lineOf = () => card?.querySelector(".card-change input");
@@ -53,6 +54,7 @@
     if (!known) title.textContent = `“${written}”`;
     card.querySelector(".card-head").append(shut());
     const notes = new Set(words.map((word) => word.dataset.note ?? (anchor.matches(".word") ? word.title : "")).filter(Boolean));
+    if (words.some((word) => word.dataset.note)) card.querySelectorAll(".how-likely :is(.quiet, .odds, .tenths)").forEach((part) => part.remove()); // one number, the word's
     card.append(...[...notes].map((note) => make("p", { className: "note", textContent: note })), change(segment, words, written), tools(segment, words));
     document.querySelector("#result").append(card); // a tab that is closed hides it
     if (anchor.matches("button")) anchor.setAttribute("aria-expanded", "true");
@@ -107,10 +109,12 @@
     return text === textOf(all) ? null : text;
   }
 
+  const nextOf = (word, segment) => [...segment.querySelectorAll(".word")].find((other) => Number(other.dataset.start) > Number(word.dataset.start))?.dataset.start ?? segment.dataset.end;
   function save(segment, words, instead) {
     const text = textWith(segment, words, instead);
     close(text === null);
     if (text !== null) window.medalignSave(segment, { text });
+    else window.medalignSettle(words[0].dataset.start, nextOf(words.at(-1), segment)); // saved as it is: it is right
   }
 
   function tools(segment, words) {
@@ -155,9 +159,11 @@
   new MutationObserver(() => {
     if (!card || (opener.isConnected && stood === standing())) return;
     const typed = isTyped() && result === resultShown() ? lineOf().value : null;
-    if (typed === null) return close();
-    const word = wordAt(at);
-    if (word) open(markedAt(word) ?? word, typed);
+    const word = wordAt(at), there = word && (markedAt(word) ?? word), row = rowOf(card), had = document.activeElement?.dataset?.verdict;
+    if (typed === null && !(row && there && result === resultShown() && rowOf(knownOf(there)) === row)) return close();
+    if (!word) return;
+    open(there, typed); // what was rated goes on being shown, as it stands now
+    if (had) card?.querySelector(`[data-verdict="${had}"]`)?.focus({ preventScroll: true });
   }).observe(document.documentElement, { childList: true, characterData: true, subtree: true });
 
   /* From the list to the words: a word's card, or the form of the segment. On a phone the transcript is a part of its own. */
@@ -181,7 +187,7 @@
   document.addEventListener("click", (event) => {
     const button = event.target.closest?.("[data-at]"), anchor = markedAt(event.target);
     if (card?.contains(event.target)) {
-      if (event.target.closest("[data-send]:not([data-send=rate])")) close(); // it has been sent
+      if (event.target.closest("[data-send]:not([data-send=rate], [data-send=unrate])")) close(); // it has been sent
       return;
     }
     if (isTyped()) return anchor || button || event.target.closest("#transcript") ? remind() : undefined;

@@ -7,7 +7,9 @@
   document.addEventListener("click", (event) => {
     const button = event.target.closest?.("[data-send], [data-edit], [data-print], [data-copy], [data-step]");
     if (!button) return;
+    if (event.detail > 1 && button.closest(".ear")) return; // of a double press: what stands here now was not heard
     if (button.dataset.send === "accept") tell(button);
+    if (button.dataset.send === "settle") noted(button);
     if (button.dataset.send) {
       send(button.dataset.send, { ...button.dataset, ...context(button) });
       if (button.dataset.send === "missing") document.querySelector("#missing-label :is(textarea, input)")?.focus(); // ends the selection
@@ -80,7 +82,10 @@
     said.value = text ?? words;
     form.addEventListener("submit", (event) => {
       event.preventDefault();
-      if (said.value.trim() === words && speaker.value.trim() === button.dataset.speaker) return closeForm(form, true);
+      if (said.value.trim() === words && speaker.value.trim() === button.dataset.speaker) {
+        window.medalignSettle(segment.dataset.start, segment.dataset.end, "yes"); // saved as it is: it is right
+        return closeForm(form, true);
+      }
       form.dataset.sent = "";
       form.querySelector("[type=submit]").disabled = true;
       save(form.closest(".segment"), { text: said.value, speaker: speaker.value, everywhere: everywhere.checked ? "yes" : "no" });
@@ -119,9 +124,21 @@
     isTaken = false;
     document.querySelectorAll("#alert .alert").forEach((alert) => alert.setAttribute("data-old", "")); // of an earlier press
     mark(segment.querySelector("p"));
+    lock();
     send("edit", { index: edit, speaker, everywhere: "no", ...changed });
   }
-  const mark = (place) => place?.append(Object.assign(document.createElement("span"), { className: "reread", textContent: "Reading again …" }));
+  const mark = (place, textContent = "Reading again …") => place?.append(Object.assign(document.createElement("span"), { className: "reread", textContent }));
+  /* While it is read, the list is that of before: a press would take another place than the one that was heard. */
+  const lock = (is = true) => document.querySelectorAll(".ear [data-send]").forEach((button) => (button.disabled = is));
+
+  /* A place that is right as it stands goes from the list, and the focus to the one that comes next. */
+  function noted(button) {
+    const place = button.closest(".ear li"), nth = [...place.parentElement.children].indexOf(place);
+    goBack(() => placeAt(nth)?.focus());
+    mark(place.querySelector(".reason"), "Noted …");
+    setTimeout(lock); // after the press is sent
+  }
+  window.medalignSettle = (start, end, whole = "") => send("settle", { start, end, whole });
 
   /* A suggestion that is taken: its segment says so, and its place in the list. From a card one goes back to the segment, from
      the list on to the place that comes next. */
@@ -134,6 +151,7 @@
     document.querySelectorAll("#alert .alert").forEach((alert) => alert.setAttribute("data-old", ""));
     mark(segment?.querySelector("p"));
     mark(document.querySelector(`.ear [data-send=accept][data-index="${button.dataset.index}"]`)?.closest("li").querySelector(".reason"));
+    setTimeout(lock);
   }
   window.medalignSave = save;
 
@@ -258,6 +276,7 @@
   new MutationObserver(() => {
     if (document.querySelector("#alert .alert:not([data-old])")) refused();
     restore();
+    if (document.querySelector(".ear [data-send]:disabled") && !document.querySelector(".reread")) lock(false);
     if (returnTo !== null && !document.querySelector("#transcript .reread, .ear .reread, .edit-form[data-sent]")) {
       if (isFree() || document.activeElement === leftAt) returnTo(); // who went elsewhere meanwhile stays there
       returnTo = null;

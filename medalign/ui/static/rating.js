@@ -31,6 +31,8 @@
 
   let pressed = null; // which concept, with which status
   document.addEventListener("click", (event) => {
+    const undone = event.target.closest?.("[data-send=unrate]");
+    if (undone) pressed = keyOf(undone.dataset);
     const button = event.target.closest?.(".ratings button");
     if (!button) return;
     if (!button.dataset.send) return ask(button);

@@ -47,7 +47,7 @@ class AnalyseTab:
         first, shown = opening(examples)
         self._wording = gr.State(WORDINGS[0])
         self._inputs = inputs = build_inputs(examples, takes_recordings, are_ready=first is None)
-        self._places = places = result_places(session, inputs.cancel, shown)
+        self.places = places = result_places(session, inputs.cancel, shown)
         self._opens_with(first)
         if takes_recordings:
             given = [inputs.acknowledged, inputs.microphone, inputs.upload, inputs.custom, self._wording]
@@ -69,7 +69,7 @@ class AnalyseTab:
         That result is part of the page as it is sent. It is no press: nobody has asked for anything, so the audit log has
         nothing of it. Examples can be pressed from then on, lest an answer that comes late replaced what a press has brought.
         """
-        starters, places = self._inputs.examples, self._places
+        starters, places = self._inputs.examples, self.places
         ready = {button: gr.update(interactive=True) for button in starters} if example is not None else {}
 
         def visit(kept: str | None) -> Changes:
@@ -89,7 +89,7 @@ class AnalyseTab:
     @property
     def _controls(self) -> list[Component]:
         """What begins and ends with a run."""
-        parts = self._places.parts
+        parts = self.places.parts
         return [*self._inputs.starters, self._inputs.cancel, parts["status"], parts["progress"]]
 
     def _starts(self, button: gr.Button, handler: Callable, given: list[Component]) -> None:
@@ -99,14 +99,14 @@ class AnalyseTab:
         press counts: else Gradio leaves out one that comes while a stopped run is at its last step. Nothing may come after the
         figures: in a fold that is closed, Gradio's browser loses them to any later change, even to one that leaves them.
         """
-        alert, controls, failed = self._places.alert, self._controls, self._stopped("")
+        alert, controls, failed = self.places.alert, self._controls, self._stopped("")
         begun = connect(button.click, self._busy, [], controls, alert, queue=False)
-        changed = [*controls, *self._places.all]
+        changed = [*controls, *self.places.all]
         running = connect(begun.then, handler, given, changed, alert, if_failed=failed, **OWN_QUEUE, **EVERY_PRESS)
         connect(running.failure, self._not_begun, [], controls, alert, queue=False, **EVERY_PRESS)
 
     def _busy(self) -> Changes:
-        return {**self._locked(), self._places.parts["status"]: "Starting.", self._places.alert: ""}
+        return {**self._locked(), self.places.parts["status"]: "Starting.", self.places.alert: ""}
 
     def _locked(self) -> Changes:
         locked = {button: gr.update(interactive=False) for button in self._inputs.starters}
@@ -117,10 +117,10 @@ class AnalyseTab:
         return {**free, self._inputs.cancel: gr.update(visible=False)}
 
     def _stopped(self, words: str) -> Changes:
-        return {**self._free(), self._places.parts["status"]: words, self._places.parts["progress"]: ""}
+        return {**self._free(), self.places.parts["status"]: words, self.places.parts["progress"]: ""}
 
     def _not_begun(self, request: gr.Request) -> Changes:
-        return {self._places.alert: gr.skip()} if self._runs.go_on(request.session_hash) else self._stopped("Not begun.")
+        return {self.places.alert: gr.skip()} if self._runs.go_on(request.session_hash) else self._stopped("Not begun.")
 
     def _cancelled(self, request: gr.Request) -> Changes:
         last = self._stopped(status_view.CANCELLED_RUN)
@@ -129,7 +129,7 @@ class AnalyseTab:
 
     def _delete(self, session: Session | None, microphone: str | None, upload: str | None, request: gr.Request) -> Changes:
         """Recording, exports and result are gone from the server and from the page; a run that is under way is stopped."""
-        last: Changes = {**dict.fromkeys(self._places.all), **self._stopped(status_view.DELETED)}
+        last: Changes = {**dict.fromkeys(self.places.all), **self._stopped(status_view.DELETED)}
         self._runs.stop(request.session_hash, last)
         if session is not None:
             session.forget()
@@ -149,7 +149,7 @@ class AnalyseTab:
         shown = PageUpdate(finished(session), session) if session.analysis else PageUpdate()
         if self._runs.go_on(request.session_hash):  # begun meanwhile: its result must not be replaced by the one before
             shown = PageUpdate()
-        return {self._wording: wording, **self._places.changes(shown)}
+        return {self._wording: wording, **self.places.changes(shown)}
 
     def _analyse(
         self,
@@ -189,11 +189,11 @@ class AnalyseTab:
                 if not run.goes_on:
                     break
                 is_over, is_partial = update.is_last, is_partial or update.session is not None
-                yield {**self._places.changes(update), **(self._free() if is_over else {})}
+                yield {**self.places.changes(update), **(self._free() if is_over else {})}
             if not is_over:
-                unfinished = {self._places.parts["overview"]: CANCELLED} if is_partial else {}
+                unfinished = {self.places.parts["overview"]: CANCELLED} if is_partial else {}
                 # Gradio sends the last change once more as its own end: of a run that is not the newest it must be none.
-                yield {**unfinished, **(run.last or self._free())} if run.is_newest else {self._places.alert: gr.skip()}
+                yield {**unfinished, **(run.last or self._free())} if run.is_newest else {self.places.alert: gr.skip()}
 
 
 def _wording(name: str | None) -> Wording | None:

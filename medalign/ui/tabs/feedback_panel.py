@@ -11,6 +11,7 @@ import gradio as gr
 
 from medalign.core.analysis import Status
 from medalign.core.errors import FeedbackError
+from medalign.core.review import Judged
 from medalign.core.wording import clock, count
 from medalign.feedback.receipts import hash_of
 from medalign.feedback.records import (
@@ -29,7 +30,9 @@ from medalign.feedback.records import (
 from medalign.feedback.store import FeedbackStore
 from medalign.ui.audit import audit
 from medalign.ui.presses import Presses
+from medalign.ui.run import reviewed
 from medalign.ui.session import Session, present
+from medalign.ui.update import PageUpdate, ResultPlaces
 from medalign.ui.views.markup import text
 from medalign.ui.views.statuses import STATUSES
 from medalign.ui.wiring import EVERY_PRESS, Changes, bridge, connect, html, number_of, text_of
@@ -39,6 +42,7 @@ STARS: list[tuple[str, Any]] = [("–", None), *((str(n), n) for n in range(1, 6
 LINES = {"transcript": "Transcript, 1 to 5", "concepts": "Concepts, 1 to 5", "useful": "Useful to me, 1 to 5"}
 # The table's column "Your view" goes, too. Not by `body:has(#feedback.off) ...`: with that rule, each measurement that
 # Plotly takes while it draws had the whole page styled anew, and an hour's result stood still for 18 s.
+UNDO = "Undo the last"  # before there is any
 OFF = """<p class="hint">Feedback is switched off on this server.</p>
 <style>#concepts table.concepts tr > :nth-child(6), #card .ratings { display: none; }</style>"""
 INTRO = """<p class="hint">Press Right, Not said or Other status beside a concept: each press is stored at once, without audio,
@@ -65,8 +69,14 @@ class _Reader:
 class FeedbackPanel:
     """Built and wired under the result."""
 
-    def __init__(self, store: FeedbackStore, session: gr.State, presses: Presses):
-        self._store, self._session, self._presses = store, session, presses
+    def __init__(self, store: FeedbackStore, places: ResultPlaces, presses: Presses):
+        """
+        Args:
+            places: of the result, which follows what is judged of it.
+        """
+        session = places.session
+        self._store, self._places, self._session, self._presses = store, places, session, presses
+        self._undoes = undo = gr.Button(UNDO, elem_id="undo", size="sm", render=False)
         with gr.Column(elem_id="feedback"):
             self._stored, self._alert = html(elem_id="ratings"), html(elem_id="feedback-alert")
             with gr.Accordion("Your view: rate the whole, add what is missing, undo", open=False, elem_id="fold-feedback"):
@@ -78,12 +88,13 @@ class FeedbackPanel:
                 self._build_missing()
                 self._build_form()
                 with gr.Row():
-                    undo = gr.Button("Undo the last", elem_id="undo", size="sm")
+                    undo.render()
                     self._code = gr.Textbox(label="Receipt code", max_length=20, elem_id="code", scale=2)
                     withdraw = gr.Button("Withdraw everything under this code", elem_id="withdraw", size="sm")
                 self._back = _answer("back")
-        out, reader = [self._stored], [session, self._role, self._keep]
+        out, reader = [self._stored, undo, *places.all], [session, self._role, self._keep]
         connect(bridge("rate"), self._rate, reader, out, self._alert, concurrency_limit=1, **EVERY_PRESS)
+        connect(bridge("unrate"), self._unrate, [session], [*out, self._alert], self._alert, concurrency_limit=1, **EVERY_PRESS)
         # Answers to earlier presses: once something is taken back, "stored" may be true no longer.
         self._silenced: Changes = dict.fromkeys((self._more, self._added, self._sent), "")
         connect(undo.click, self._undo, [session], [*out, *self._silenced], self._back)
@@ -100,7 +111,8 @@ class FeedbackPanel:
             save = gr.Button("Save", size="sm", elem_id="save-more")
             self._more = _answer("more")
         self._details = [severity, status, comment]
-        connect(save.click, self._amend, [self._session, *self._details], [self._stored, *self._details], self._more)
+        out = [self._stored, self._undoes, *self._places.all, *self._details]
+        connect(save.click, self._amend, [self._session, *self._details], out, self._more)
 
     def _build_missing(self) -> None:
         with gr.Accordion("Something is missing", open=False, elem_id="missing"):
@@ -115,7 +127,7 @@ class FeedbackPanel:
         place = [self._start, self._end, self._words]
         connect(bridge("missing"), self._take_place, [], place, self._added, **EVERY_PRESS)
         given = {self._session, self._role, self._keep, self._label, *place}
-        connect(add.click, self._add_missing, given, [self._stored, self._label, *place], self._added)
+        connect(add.click, self._add_missing, given, [self._stored, self._undoes, self._label, *place], self._added)
 
     def _build_form(self) -> None:
         with gr.Accordion("The recording as a whole", open=False, elem_id="whole"):
@@ -128,7 +140,7 @@ class FeedbackPanel:
             self._sent = _answer("sent")
         fields = [*self._lines.values(), self._comment]
         given = {self._session, self._role, self._keep, *fields}
-        connect(send.click, self._rate_whole, given, [self._stored, *fields], self._sent)
+        connect(send.click, self._rate_whole, given, [self._stored, self._undoes, *fields], self._sent)
 
     def _rate(
         self, session: Session | None, role: str, keep: bool, event: gr.EventData, request: gr.Request
@@ -145,7 +157,15 @@ class FeedbackPanel:
         )
         self._store.rate(self._receipt(_reader(session, role, keep)), rating)
         session.last_rated = (concept_id, status)
-        return {**self._shown(session), self._alert: ""}
+        return {**self._shown(session), **self._followed(session), self._alert: ""}
+
+    def _unrate(self, session: Session | None, event: gr.EventData, request: gr.Request) -> Changes:  # of one row of the table
+        self._presses.count(request)
+        session = present(session)
+        concept_id, status = text_of(event, "concept", 80), text_of(event, "rowStatus", 20) or None
+        if not sum(self._store.take_back(code, concept_id, status) for code in session.receipts):
+            raise FeedbackError("there is nothing to undo")
+        return {**self._shown(session), **self._followed(session), **self._silenced, self._alert: ""}
 
     def _amend(
         self, session: Session | None, severity: Severity | None, status: Status | None, comment: str | None,
@@ -166,7 +186,8 @@ class FeedbackPanel:
             start_s=last.start_s, end_s=last.end_s, span_text=last.span_text, severity=severity, comment=comment or "",
         )  # fmt: skip
         self._store.rate(session.receipts[-1], again)
-        return {**self._shown(session), **dict(zip(self._details, (None, None, ""), strict=True)), **_kept(self._more, session)}
+        emptied = dict(zip(self._details, (None, None, ""), strict=True))
+        return {**self._shown(session), **self._followed(session), **emptied, **_kept(self._more, session)}
 
     def _take_place(self, event: gr.EventData) -> Changes:
         start_s, end_s = round(number_of(event, "start"), 2), round(number_of(event, "end"), 2)
@@ -196,24 +217,27 @@ class FeedbackPanel:
 
     def _undo(self, session: Session | None, request: gr.Request) -> Changes:
         self._presses.count(request)
-        receipts = session.receipts if session else []
-        if session is None or not receipts or self._store.undo(receipts[-1]) is None:
+        rated = self._rated(session) if session else []
+        if session is None or not rated or self._store.undo(rated[-1]) is None:
             raise FeedbackError("there is nothing to undo")
-        left = count(len(self._store.ratings(receipts[-1])), "entry", "entries")
+        left = count(len(self._store.ratings(rated[-1])), "entry", "entries")
         done = f"The last one is taken back; {left} left under this code."
-        return {**self._shown(session), **self._silenced, self._back: done}
+        return {**self._shown(session), **self._followed(session), **self._silenced, self._back: done}
 
     def _withdraw(self, session: Session | None, code: str | None, request: gr.Request) -> Changes:
         self._presses.count(request, "withdraw")  # whoever has just rated a lot may still withdraw
         code = (code or "").strip()
         n = self._store.withdraw(code)
+        followed: Changes = {self._undoes: UNDO}
         if session is not None:
             session.receipts = [kept for kept in session.receipts if hash_of(kept) != hash_of(code)]
             session.result_id = None
+            if session.analysis is not None:
+                followed |= self._followed(session)
         audit(self._store, "withdraw", request)
         done = f"Withdrawn: {count(n, 'entry', 'entries')} deleted."
         stored = f'<p class="receipt" data-rated="{{}}">{done}</p>'
-        return {self._stored: stored, **self._silenced, self._back: done, self._code: ""}
+        return {**followed, self._stored: stored, **self._silenced, self._back: done, self._code: ""}
 
     def _reader(self, given: Changes) -> _Reader:
         return _reader(present(given[self._session]), given[self._role], given[self._keep])
@@ -230,6 +254,27 @@ class FeedbackPanel:
             self._store.amend(session.receipts[-1], **terms)
         return session.receipts[-1]
 
+    def _rated(self, session: Session) -> list[str]:
+        """Its receipts under which anything is stored, the newest last."""
+        return [code for code in session.receipts if self._store.ratings(code)]
+
+    def _followed(self, session: Session) -> Changes:
+        """The result as it stands after what is stored of it, under every receipt of this session."""
+        stored = [r for code in session.receipts for r in self._store.ratings(code) if isinstance(r, ConceptRating)]
+        judged: dict[tuple[str | None, Status | None], Judged] = {}
+        for r in stored:
+            right = r.right_status if r.verdict == "wrong_status" else r.status
+            if r.verdict != "missing" and r.concept_id and (right or r.verdict == "wrong"):  # what is only heard has no status
+                start_s = r.start_s
+                judged[r.concept_id, r.status] = Judged(
+                    r.concept_id, r.status, start_s, None if r.verdict == "wrong" else right
+                )
+        if tuple(judged.values()) == session.judged:
+            return {}
+        session.judged = tuple(judged.values())
+        parts = reviewed(session.shown, session.peaks, session.review)
+        return self._places.changes(PageUpdate(parts, session))
+
     def _ratings(self, session: Session) -> list[ConceptRating]:
         """What is stored of the table's rows."""
         ratings = self._store.ratings(session.receipts[-1]) if session.receipts and session.result_id else ()
@@ -238,7 +283,7 @@ class FeedbackPanel:
     def _shown(self, session: Session) -> Changes:
         """What is stored under the receipt, in words, and for page.js which buttons are pressed."""
         labels = {(c.concept_id, c.status): c.label for c in session.shown.concepts}
-        ratings = self._store.ratings(session.receipts[-1])
+        ratings = [rating for code in session.receipts for rating in self._store.ratings(code)]
         items = "".join(f"<li>{_words(rating, labels)}</li>" for rating in ratings)
         pressed = {f"{r.concept_id}|{r.status or ''}": r.verdict for r in self._ratings(session)}
         codes = ", ".join(f"<code>{text(code)}</code>" for code in session.receipts)
@@ -246,7 +291,8 @@ class FeedbackPanel:
         stored = f'<p class="receipt">{told}</p><ul class="rated">{items}</ul>'
         code = text(session.receipts[-1])
         rated = f'data-of="{session.name}" data-code="{code}" data-rated="{text(json.dumps(pressed))}"'
-        return {self._stored: f"<div {rated}>{stored}</div>"}
+        undoes = f"Undo: {_named(ratings[-1], labels)}" if ratings else UNDO
+        return {self._stored: f"<div {rated}>{stored}</div>", self._undoes: undoes}
 
 
 def switched_off() -> None:
@@ -261,7 +307,8 @@ def _answer(name: str) -> gr.HTML:
 
 
 def _kept(place: gr.HTML, session: Session) -> Changes:
-    return {place: f"Stored. To take it back later, keep this code: <code>{text(session.receipts[-1])}</code>"}
+    codes = ", ".join(f"<code>{text(code)}</code>" for code in session.receipts)
+    return {place: f"Stored. To take it back later, keep this code: {codes}"}
 
 
 def _reader(session: Session, role: str, keep: object) -> _Reader:
@@ -281,11 +328,17 @@ def _place(session: Session, concept_id: str, status: str | None) -> dict[str, A
     return {}
 
 
+def _named(rating: ConceptRating | RecordingRating, labels: dict[tuple[str, Status | None], str]) -> str:
+    if isinstance(rating, RecordingRating):
+        return "the whole"
+    return rating.label or labels.get((rating.concept_id or "", rating.status), "a concept")
+
+
 def _words(rating: ConceptRating | RecordingRating, labels: dict[tuple[str, Status | None], str]) -> str:
     if isinstance(rating, RecordingRating):
         marks = (("transcript", rating.transcript), ("concepts", rating.concepts), ("useful", rating.useful))
         return "The whole: " + ", ".join(f"{name} {mark}" for name, mark in marks if mark is not None)
-    label = rating.label or labels.get((rating.concept_id or "", rating.status), "a concept")
+    label = _named(rating, labels)
     details = [SEVERITIES[rating.severity].lower()] if rating.severity else []
     details += [f"rather {STATUSES[rating.right_status].label.lower()}"] if rating.right_status else []
     details += [f"at {clock(rating.start_s)}"] if rating.verdict == "missing" and rating.start_s is not None else []

@@ -8,7 +8,10 @@ import gradio as gr
 from medalign.core.editing import edit_segment, rename_speaker, with_correction
 from medalign.core.errors import MedAlignError
 from medalign.core.explanation import found_in_words
+from medalign.core.review import as_reviewed
 from medalign.core.transcript import Transcript
+from medalign.core.wording import clock
+from medalign.report.ear import OF_SEGMENTS, doubts, found_right
 from medalign.report.explanation_figures import among_others, word_support, words_over_time
 from medalign.ui.engine import Models
 from medalign.ui.run import finished
@@ -25,7 +28,11 @@ class Questions:
         self._models, self._places = models, places
         session, alert, parts = places.session, places.alert, places.parts
         again = "Reading again with your words …"
-        for name, change, begun in (("edit", self._edit, again), ("accept", self._accept, again), ("unedit", self._unedit, "")):
+        changes = (
+            ("edit", self._edit, again), ("accept", self._accept, again), ("settle", self._settle, ""),
+            ("unedit", self._unedit, ""),
+        )  # fmt: skip
+        for name, change, begun in changes:
             connect(bridge(name), self._in_turn("status", change, begun), [session], places.all, alert, **OWN_QUEUE)
         explained = [parts[name] for name in ("why", "words_time", "words_support", "others")]
         connect(bridge("why"), self._in_turn("why", self._explain), [session], explained, alert, **OWN_QUEUE, **EVERY_PRESS)
@@ -59,7 +66,7 @@ class Questions:
         changed = edit_segment(transcript, index, text_of(event, "text"), speaker)
         if text_of(event, "everywhere") == "yes":
             changed = rename_speaker(changed, transcript.segments[index].speaker, speaker)
-        return self._reread(session, changed)
+        return self._reread(session, changed, f"change at {clock(transcript.segments[index].start_s)}")
 
     def _accept(self, session: Session | None, event: gr.EventData) -> Changes:
         """A suggested name is written into the transcript, in the wording in which it is offered."""
@@ -67,11 +74,31 @@ class Questions:
         index, suggested = int(number_of(event, "index")), session.shown.corrections
         if not 0 <= index < len(suggested):
             raise MedAlignError("this suggestion is no longer there; the list above the transcript shows what is left")
-        return self._reread(session, with_correction(session.result.transcript, suggested[index]))
+        name = suggested[index].name
+        if text_of(event, "name", 200) not in ("", name):  # pressed twice: the list is another one by now
+            return self._shown(session, "That one is done already.")
+        return self._reread(session, with_correction(session.result.transcript, suggested[index]), name)
 
-    def _reread(self, session: Session, transcript: Transcript) -> Changes:
+    def _settle(self, session: Session | None, event: gr.EventData) -> Changes:
+        """Places are right as they stand: the one that is named, or all those at words that were saved unchanged."""
+        session = present(session)
+        shown = as_reviewed(session.shown, session.review)
+        listed, key = doubts(shown, session.heard), text_of(event, "key", 200)
+        if key:
+            chosen = [doubt for doubt in listed if doubt.key == key]
+        else:
+            start_s, end_s, of_segment = number_of(event, "start"), number_of(event, "end"), text_of(event, "whole") == "yes"
+            here = (doubt for doubt in listed if doubt.start_s < end_s and doubt.end_s > start_s)
+            chosen = [doubt for doubt in here if (doubt.kind in OF_SEGMENTS) == of_segment and doubt.said]
+        if not chosen:  # pressed twice, or nothing was in doubt
+            return self._shown(session, "Nothing was marked here.")
+        what = chosen[0].said or chosen[0].reason
+        session.settle([found_right(shown, doubt) for doubt in chosen], what)
+        return self._shown(session, "Heard, and right as it stands.")
+
+    def _reread(self, session: Session, transcript: Transcript, what: str) -> Changes:
         engine = self._models.engine()
-        session.change(engine.reread(session.result, transcript, session.encoded(engine.listener)))
+        session.change(engine.reread(session.result, transcript, session.encoded(engine.listener)), what)
         return self._shown(session, "Read again with your words.")
 
     def _unedit(self, session: Session | None) -> Changes:
@@ -81,7 +108,7 @@ class Questions:
         return self._shown(session, "As it was before.")
 
     def _shown(self, session: Session, done: str) -> Changes:
-        status = status_view.changed(done, session.can_undo)
+        status = status_view.changed(done, session.undoes)
         return self._places.changes(PageUpdate({**finished(session), "status": status}, session))
 
     def _explain(self, session: Session | None, event: gr.EventData) -> Changes:

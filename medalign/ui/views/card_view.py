@@ -4,22 +4,25 @@ from collections.abc import Mapping
 
 from medalign.core.alignment import Alignment
 from medalign.core.analysis import Analysis, ConceptFinding
+from medalign.core.review import UNREVIEWED, Review
 from medalign.core.wording import tenths
 from medalign.report.summary import Row, odds
 from medalign.ui.views.markup import Markup, macros
+from medalign.ui.views.statuses import judged_as
 
 N_BARS = 40  # of the sound over the recording, however long it is
 
 
-def cards(analysis: Analysis, checks: Mapping[Row, int]) -> Markup:
+def cards(analysis: Analysis, checks: Mapping[Row, int], review: Review = UNREVIEWED) -> Markup:
     """One for each concept that is in the words, to be found by its index in `Analysis.concepts`."""
     card, shown = macros("card").card, Markup()
     for i, concept in enumerate(analysis.concepts):
         if not concept.text_evidence:
             continue
-        check = checks.get((concept.concept_id, concept.status))
+        check = None if review.of(concept) else checks.get((concept.concept_id, concept.status))
         bars = _bars(analysis.alignment, concept.concept_id)
-        shown += card(i, concept, odds(concept, analysis.corrections), check, bars, _marks(analysis, concept))
+        likely, you = odds(concept, analysis.corrections), judged_as(concept, review)
+        shown += card(i, concept, likely, check, you, bars, _marks(analysis, concept))
     return shown
 
 

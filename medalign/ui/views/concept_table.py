@@ -3,11 +3,13 @@
 from collections.abc import Mapping, Sequence
 
 from medalign.core.analysis import Analysis, ConceptFinding
+from medalign.core.review import UNREVIEWED, Review
 from medalign.report.summary import Row, is_faint, odds
 from medalign.ui.views.markup import Markup, macros
-from medalign.ui.views.statuses import AGREEMENTS, STATUSES
+from medalign.ui.views.statuses import AGREEMENTS, STATUSES, judged_as
 
-Shown = tuple[ConceptFinding, float, int | None]  # a row: how likely it is, and its number among what should be heard again
+# A row: how likely it is, its number among what should be heard again, and what the reader made of it.
+Shown = tuple[ConceptFinding, float, int | None, str]
 WAITING = Markup('<p class="waiting">What it means appears here as soon as the transcript is complete.</p>')
 CANCELLED = Markup(
     '<p class="waiting">Cancelled before it was finished, so what it means is not told. The recording and the words so far are '
@@ -24,17 +26,21 @@ def preview_concepts(concepts: Sequence[ConceptFinding] | None, until_s: float) 
     """What the student heard, up to `until_s` of the recording, while the words were being written."""
     if concepts is None:
         return NOT_ENGLISH
-    sections = _sections([(c, odds(c), None) for c in concepts if not is_faint(c)])
+    sections = _sections([(c, odds(c), None, "") for c in concepts if not is_faint(c)])
     return macros("concepts").preview(sections, until_s, WAITING)
 
 
-def concept_table(analysis: Analysis, checks: Mapping[Row, int]) -> Markup:
+def concept_table(analysis: Analysis, checks: Mapping[Row, int], review: Review = UNREVIEWED) -> Markup:
     """One row a concept, in sections by status; filters above it, unlikely concepts and sound events below.
 
     Args:
         checks: as `medalign.report.ear.checks`.
+        review: what the reader judged; such rows stay where they are, and say so.
     """
-    rows = [(c, odds(c, analysis.corrections), checks.get((c.concept_id, c.status))) for c in analysis.concepts]
+    rows = [
+        (c, odds(c, analysis.corrections), None if review.of(c) else checks.get((c.concept_id, c.status)), judged_as(c, review))
+        for c in analysis.concepts
+    ]
     found = [concept for concept in analysis.concepts if not is_faint(concept)]
     faint = [row for row in rows if is_faint(row[0])]
     filters = [

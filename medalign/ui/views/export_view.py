@@ -6,6 +6,7 @@ from pathlib import Path, PurePath
 import gradio as gr
 
 from medalign.core.analysis import Analysis
+from medalign.core.review import UNREVIEWED, Review, as_reviewed
 from medalign.core.spelling import Wording, reworded
 from medalign.report.fhir import to_fhir
 from medalign.report.plain_summary import to_text
@@ -23,22 +24,26 @@ FORMATS = (
 )
 
 
-def exports(place: gr.HTML, analysis: Analysis | None, wording: Wording) -> tuple[Markup, list[Path]]:
+def exports(
+    place: gr.HTML, analysis: Analysis | None, wording: Wording, review: Review = UNREVIEWED
+) -> tuple[Markup, list[Path]]:
     """Links to the files, and the files, the text to copy and the page to print among them. Without a result only deletion.
 
     Args:
         wording: of the text and the page to print; programs get the labels of the concept bank.
+        review: what the reader judged; everything is as it stands after that.
     """
     if analysis is None:
         return macros("status").exports([], None, None), []
+    after, shown = as_reviewed(analysis, review), reworded(analysis, wording)
     stem = PurePath(analysis.recording.name).stem
     bodies = {
-        "json": json.dumps(analysis.to_dict(), ensure_ascii=False, indent=1),
-        "csv": to_csv(analysis),
+        "json": json.dumps(after.to_dict(), ensure_ascii=False, indent=1),
+        "csv": to_csv(after),
         "vtt": to_vtt(analysis),
-        "fhir.json": json.dumps(to_fhir(analysis), ensure_ascii=False, indent=1),
-        "txt": to_text(reworded(analysis, wording)),
-        "html": summary_html(reworded(analysis, wording)),
+        "fhir.json": json.dumps(to_fhir(after), ensure_ascii=False, indent=1),
+        "txt": to_text(shown, review),
+        "html": summary_html(shown, review=review),
     }
     files = {ending: keep(place, body.encode(), f"{stem}.medalign.{ending}") for ending, body in bodies.items()}
     links = [

@@ -96,9 +96,9 @@ def told(sentence: str) -> Markup:
     return Markup('<span class="unseen">{}</span>').format(sentence)
 
 
-def changed(done: str, can_undo: bool) -> Markup:
-    """After a change of the transcript, with the way back."""
-    return _macros.changed(done, can_undo)
+def changed(done: str, undoes: str | None) -> Markup:
+    """After a change, with the way back, which says what it takes back next."""
+    return _macros.changed(done, undoes)
 
 
 def heading(session: "Session", duration_s: float) -> Markup:

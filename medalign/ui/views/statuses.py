@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from medalign.core.analysis import Agreement, Status
+from medalign.core.analysis import Agreement, ConceptFinding, Status
+from medalign.core.review import Review
 
 
 @dataclass(frozen=True)
@@ -30,3 +31,11 @@ AGREEMENTS: dict[Agreement, tuple[str, str]] = {
     "teacher_only": ("●○", "Only the words"),
     "student_only": ("○●", "Only the sound"),
 }
+
+
+def judged_as(concept: ConceptFinding, review: Review) -> str:
+    """`not said`, `denied`: what the reader made of a row; empty where it stands as it was."""
+    judged = review.of(concept)
+    if judged is None or judged.right == concept.status:
+        return ""
+    return "not said" if judged.right is None else STATUSES[judged.right].label.lower()

@@ -6,7 +6,7 @@ from medalign.core.alignment import Alignment
 from medalign.core.analysis import Analysis
 from medalign.core.transcript import UNKNOWN_SPEAKER
 from medalign.core.wording import as_name
-from medalign.report.ear import Doubt, in_doubt, is_unreliable
+from medalign.report.ear import OF_SEGMENTS, Doubt, in_doubt, is_unreliable
 from medalign.report.strip import strip_data
 from medalign.report.summary import is_faint
 from medalign.ui.views.markup import Markup, macros
@@ -28,4 +28,4 @@ def strip(peaks: bytes, duration_s: float, analysis: Analysis | None = None, dou
 
 def ear(doubts: Sequence[Doubt], alignment: Alignment) -> Markup:
     """Everything that should be heard again, what would cost most first."""
-    return macros("ear").ear(doubts, in_doubt(alignment) if is_unreliable(alignment) else None, MAX_LISTED)
+    return macros("ear").ear(doubts, in_doubt(alignment) if is_unreliable(alignment) else None, MAX_LISTED, OF_SEGMENTS)

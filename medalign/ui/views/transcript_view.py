@@ -5,11 +5,13 @@ from dataclasses import dataclass
 
 from medalign.core.alignment import SegmentCheck
 from medalign.core.analysis import Analysis, ConceptFinding, Evidence
+from medalign.core.review import UNREVIEWED, Heard, Review
 from medalign.core.transcript import DOCTOR, PATIENT, UNKNOWN_SPEAKER, Segment, Transcript, Word
 from medalign.core.wording import mistake
 from medalign.report.summary import REASONS, Row, doubt_of
 from medalign.ui.views.card_view import cards
 from medalign.ui.views.markup import Markup, macros
+from medalign.ui.views.statuses import judged_as
 
 MAX_MENTION_WORDS = 8  # longer evidence is a segment to hear, not a term to underline
 NO_SPEECH = Markup(
@@ -35,29 +37,42 @@ def partial_transcript(transcript: Transcript) -> Markup:
     return macros("transcript").partial(transcript.segments)
 
 
-def transcript_view(analysis: Analysis, checks: Mapping[Row, int] = {}) -> Markup:
+def transcript_view(analysis: Analysis, checks: Mapping[Row, int] = {}, review: Review = UNREVIEWED) -> Markup:
     """The finished transcript with its mentions and their cards, and with marks on what should be checked.
 
     Args:
         checks: as `medalign.report.ear.checks`.
+        review: what the reader judged: mentions say it, and places that were found right are marked no more.
     """
     said = analysis.transcript.segments
     if not said:
         return NO_SPEECH
-    segments = [(s, _pieces(s, analysis.concepts), check_of(s, analysis.alignment.segments)) for s in said]
+    segments = [(s, _pieces(s, analysis.concepts), _check(s, analysis, review.heard)) for s in said]
     # What the form offers: the usual roles, and whoever speaks here.
     speakers = dict.fromkeys([DOCTOR, PATIENT, *(s.speaker for s in said), UNKNOWN_SPEAKER])
-    return macros("transcript").transcript(segments, list(speakers), _doubted(analysis), cards(analysis, checks))
+    judged = [judged_as(concept, review) for concept in analysis.concepts]
+    doubted, told = _doubted(analysis, review.heard), cards(analysis, checks, review)
+    return macros("transcript").transcript(segments, list(speakers), doubted, told, judged)
 
 
-def _doubted(analysis: Analysis) -> dict[float, Doubted]:
+def _check(segment: Segment, analysis: Analysis, heard: Sequence[Heard]) -> str | None:
+    if any(h.is_at(segment.start_s, segment.end_s) for h in heard):
+        return None
+    return check_of(segment, analysis.alignment.segments)
+
+
+def _doubted(analysis: Analysis, heard: Sequence[Heard]) -> dict[float, Doubted]:
     """By the second in which a word begins. A suggested name says more than that a word may be wrong."""
     doubted = {}
     for word in analysis.critical_words:
+        if any(h.is_at(word.start_s, word.end_s) for h in heard):
+            continue
         note = f"{doubt_of(word)}; {mistake(word.probability)}"
         doubted[word.start_s] = Doubted(note, word.alternative)
     words = analysis.transcript.words
     for i, c in enumerate(analysis.corrections):
+        if any(h.is_at(c.start_s, c.end_s) for h in heard):
+            continue
         note = f"sounds like {c.name}; {mistake(c.probability)}"
         doubted |= {word.start_s: Doubted(note, c.name, i) for word in words[c.first_word : c.last_word + 1]}
     return doubted

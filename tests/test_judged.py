@@ -1,0 +1,88 @@
+"""What a person judges of a result acts on whatever is shown and exported, and can be taken back."""
+
+import json
+from dataclasses import replace
+
+from page_fixtures import analysis
+
+from medalign.core.review import Heard, Judged, Review, as_heard, as_reviewed, first_s
+from medalign.report.ear import checks, doubts, found_right
+from medalign.report.plain_summary import to_text
+from medalign.report.printable import summary_html
+from medalign.report.summary import at_a_glance
+from medalign.ui.run import answer
+from medalign.ui.session import Session
+
+
+def _judged(concept, right):
+    return Review((Judged(concept.concept_id, concept.status, first_s(concept), right),))
+
+
+def _glance(found):
+    return {(section.title, entry.label) for section in at_a_glance(found) for entry in section.entries}
+
+
+def test_what_was_not_said_is_nowhere_but_in_its_struck_row():
+    full = analysis()
+    row = next(c for c in full.concepts if c.status == "present" and c.text_evidence)
+    review = _judged(row, None)
+    after = as_reviewed(full, review)
+    assert (row.concept_id, row.status) not in {(c.concept_id, c.status) for c in after.concepts}
+    assert row.label not in json.dumps([c.label for c in after.concepts])
+    assert not any(label == row.label for _, label in _glance(after))
+    shown = answer(full, b"", review)
+    assert "you: not said" in shown["table"] and "you: not said" in shown["transcript"]
+    assert f"Play {row.label}," not in shown["overview"]
+    for text in (to_text(full, review), summary_html(full, review=review)):
+        assert f"not said: {row.label}" in text and text.count(row.label) < to_text(full).count(row.label) + 1
+    assert as_reviewed(full, Review()) == full, "undone, it is as before"
+
+
+def test_another_status_moves_a_row_and_joins_the_one_that_is_there():
+    full = analysis()
+    row = next(c for c in full.concepts if c.status == "present" and c.text_evidence)
+    review = _judged(row, "negated")
+    after = as_reviewed(full, review)
+    (moved,) = [c for c in after.concepts if c.concept_id == row.concept_id and c.status == "negated"]
+    assert moved.text_evidence and moved.probability == 1.0 and not moved.is_contradicted
+    assert ("Denied", row.label) in _glance(after) and "you: denied" in answer(full, b"", review)["table"]
+    twice = replace(full, concepts=(*full.concepts, replace(row, status="negated")))
+    (joined,) = [c for c in as_reviewed(twice, review).concepts if c.concept_id == row.concept_id]
+    assert len(joined.text_evidence) == len(row.text_evidence), "one row, each place once"
+    elsewhere = Review((replace(review.judged[0], start_s=first_s(row) + 9),))
+    assert as_reviewed(full, elsewhere) == full, "a row in other words was not judged"
+
+
+def test_a_place_that_is_right_goes_from_the_list_and_takes_its_suggested_concept_along():
+    full = analysis()
+    listed = doubts(full)
+    place = next(d for d in listed if d.correction is not None)
+    heard = (found_right(full, place),)
+    after = doubts(full, heard)
+    assert len(after) == len(listed) - 1 and place not in after
+    assert len(checks(full, after)) <= len(checks(full, listed))
+    html = answer(full, b"", Review(heard=heard))
+    assert f'data-key="{place.key}"' in answer(full, b"")["overview"] and f'data-key="{place.key}"' not in html["overview"]
+    assert f"sounds like {place.suggestion}" not in html["transcript"]
+    assert "1 place heard and right" in to_text(full, Review(heard=heard))
+    named = full.corrections[place.correction]
+    kept = [c for c in as_heard(full, heard).concepts if c.concept_id == named.concept_id]
+    assert not any(named.meets(e.start_s, e.words_end_s) for c in kept for e in c.text_evidence), "it only sounded like it"
+
+
+def test_every_kind_of_place_can_be_found_right():
+    full, heard = analysis(), ()
+    while listed := doubts(as_heard(full, heard), heard):
+        heard += (found_right(as_heard(full, heard), listed[0]),)
+        assert len(heard) < 40
+    assert 'data-send="settle"' not in answer(full, b"", Review(heard=heard))["overview"]
+
+
+def test_undo_takes_back_what_it_names():
+    session = Session("x.wav", "x")
+    session.finish(analysis())
+    session.result_id = "kept"
+    session.settle([Heard("number", 1.0, 2.0)], "fifteen")
+    assert (session.undoes, len(session.heard), session.result_id) == ("fifteen", 1, "kept")
+    session.undo()
+    assert (session.undoes, session.heard, session.result_id) == (None, (), "kept"), "ratings are of the same result"
