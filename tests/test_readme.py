@@ -145,7 +145,7 @@ def test_a_missing_figure_is_one_sentence(repository, tmp_path, capsys):
 
 
 def test_every_results_file_says_when_where_and_on_what_it_was_measured():
-    settings = {"student/config", "student/fits", "student/note_fits", "student/training"}  # not figures; the run of `train` has a date of its own
+    settings = {"student/config", "student/fits", "student/note_fits", "student/training"}  # no figures
     for name, figures in load_figures(ROOT / "assets").items():
         assert name in settings or {"date", "commit", "hardware"} <= figures[PROVENANCE].keys(), name
 
