@@ -144,7 +144,11 @@ def test_the_picture_is_small_and_tells_words_from_sound():
     assert len(json.dumps(data)) < 20_000
     assert len(base64.b64decode(data["peaks"])) == N_PEAKS
     agreed = {c.label for c in analysis.concepts if c.agreement == "both"}
-    assert {name for *_, name, _, both in data["said"] if both} == {name for *_, name, both in data["heard"] if both} == agreed
+    assert (
+        {name for *_, name, _, both in data["said"] if both}
+        == {name for _, _, name, both, _ in data["heard"] if both}
+        == agreed
+    )
     assert [n for _, _, n, _ in data["ear"]] == list(range(1, len(doubts(analysis)) + 1))
     assert {level for *_, level in data["fit"]} == {3}, "these words fit their sound everywhere"
     assert strip_data(peaks, 82.0, None, ()).keys() == {"s", "peaks"}, "no more is known while it is analysed"

@@ -5,13 +5,16 @@ from dataclasses import replace
 
 from page_fixtures import analysis
 
+from medalign.core.explanation import SearchHit
 from medalign.core.review import Heard, Judged, Review, as_heard, as_reviewed, first_s
 from medalign.report.ear import checks, doubts, found_right
 from medalign.report.plain_summary import to_text
 from medalign.report.printable import summary_html
+from medalign.report.strip import strip_data
 from medalign.report.summary import at_a_glance
 from medalign.ui.run import answer
 from medalign.ui.session import Session
+from medalign.ui.views.result_view import hits_view
 
 
 def _judged(concept, right):
@@ -86,3 +89,18 @@ def test_undo_takes_back_what_it_names():
     assert (session.undoes, len(session.heard), session.result_id) == ("fifteen", 1, "kept")
     session.undo()
     assert (session.undoes, session.heard, session.result_id) == (None, (), "kept"), "ratings are of the same result"
+
+
+def test_what_was_not_said_is_said_to_be_not_found_and_the_nearest_place_is_no_likeness():
+    far = SearchHit(1.0, 3.0, 0.2, 60.0)
+    html = hits_view(analysis().transcript, "warfarin", (), (far, far))
+    assert "Not found in the sound; the nearest place" in html and "sounds like it" not in html and "doubtful" not in html
+
+
+def test_the_sound_row_of_the_picture_marks_what_the_words_deny():
+    full = analysis()
+    row = next(c for c in full.concepts if c.agreement == "both" and c.status == "present")
+    others = tuple(c for c in full.concepts if c.concept_id != row.concept_id)
+    for status in ("negated", "family"):
+        heard = strip_data(b"", 60.0, replace(full, concepts=(*others, replace(row, status=status))), ())["heard"]
+        assert {mark[4] for mark in heard if mark[2] == row.label} == {status}

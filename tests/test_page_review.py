@@ -279,9 +279,11 @@ def test_a_card_tells_of_a_mention_and_goes_on_by_the_keyboard(shown):
 
 
 def test_the_list_for_the_ear_leads_to_the_words(shown):
+    shown.locator(".ear li").nth(0).hover()
     shown.get_by_role("button", name="Change what is written at place 1").click()
     assert "sounds like amoxicillin" in shown.locator("#card").inner_text()
     shown.keyboard.press("Escape")
+    shown.locator(".ear li").nth(1).hover()
     shown.get_by_role("button", name="Change what is written at place 2").click()
     assert shown.locator(".edit-form textarea").input_value() == page_fixtures.LINES[1][2], "of a segment, all its words"
     shown.keyboard.press("Escape")

@@ -20,6 +20,7 @@ from importlib.resources import files
 
 import jellyfish
 import numpy as np
+from rapidfuzz import fuzz
 from rapidfuzz.distance import JaroWinkler, Levenshtein
 from rapidfuzz.process import cdist
 
@@ -28,6 +29,7 @@ from medalign.concepts.spans import find_spans
 from medalign.concepts.tokens import Token, phrase_tokens, stem
 
 CATEGORIES = ("medicine", "diagnosis")
+SAME_WORD = 85.0  # likeness of letters, of 100, from which on a wording is another spelling of the label
 MAX_WORDS = 4
 MAX_NAME_WORDS = 3  # of a name; longer wordings describe
 MIN_LETTERS, MAX_LETTERS = 5, 26  # of a name; shorter ones sound like too much else
@@ -45,6 +47,12 @@ SOUNDS_LIKE_BODY = {  # an everyday word, and the part of the body or the compla
     "air": "ear", "airs": "ears", "heir": "ear", "heal": "heel", "tow": "toe", "tows": "toes", "waste": "waist", "feat": "feet",
     "chess": "chest", "hart": "heart", "soar": "sore", "mussel": "muscle", "mussels": "muscles", "naval": "navel",
 }  # fmt: skip
+
+
+def spelt(name: str, label: str) -> str:
+    """A name as it is shown: the bank's label, if its wording is only another spelling of that, since the bank has common
+    misspellings, too; else the wording, such as a brand."""
+    return label if fuzz.ratio(label.replace(" ", ""), name.replace(" ", "")) >= SAME_WORD else name
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import numpy as np
 
 from medalign.concepts import ConceptBank
 from medalign.concepts.mentions import mention_places
-from medalign.concepts.misheard import COMMON, DOUBTED, frequency, suggest
+from medalign.concepts.misheard import COMMON, DOUBTED, frequency, spelt, suggest
 from medalign.concepts.numbers import find_numbers
 from medalign.concepts.pieces import pieces_of
 from medalign.concepts.tokens import sentences, split_word, words_of
@@ -106,8 +106,9 @@ def _names(transcript: Transcript, bank: ConceptBank, calibration: Calibration) 
             if bank[suggestion.concept_id].category == "medicine":
                 probability = float(fit.probability(np.array((*suggestion.features, 0.0, 0.0))))  # the student unheard
                 log_odds = max(LEAST_LIKELY, math.log((probability + SURE) / (1 - probability + SURE)))
+                name = spelt(suggestion.name, bank[suggestion.concept_id].label)
                 for token in sentence[suggestion.start : suggestion.end]:
-                    names[token.word] = max(names.get(token.word, (-math.inf, "")), (log_odds, suggestion.name))
+                    names[token.word] = max(names.get(token.word, (-math.inf, "")), (log_odds, name))
     return names
 
 

@@ -10,11 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from rapidfuzz import fuzz
 
 from medalign.concepts import ConceptBank, Mention, find_mentions
 from medalign.concepts.mentions import mention_places
-from medalign.concepts.misheard import CATEGORIES, Suggestion, suggest, suggest_body_parts
+from medalign.concepts.misheard import CATEGORIES, Suggestion, spelt, suggest, suggest_body_parts
 from medalign.concepts.tokens import Token, sentences
 from medalign.core.analysis import Correction
 from medalign.core.transcript import Transcript, Word
@@ -26,7 +25,6 @@ ARROW = " → "  # between what was written and what it is taken for
 EXPECTED = 0.3  # the student's probability from which on a name is looked for wherever it may be
 MAX_NAMES = 5  # that are compared for the same words
 BODY_PART = 0.5  # probability from which on a part of the body is suggested: the words as they are written mean nothing
-SAME_WORD = 85.0  # likeness of letters, of 100, from which on a wording is another spelling of the label
 MAX_RATIO = 30.0  # natural logarithm; more than certain is no more
 
 
@@ -52,7 +50,7 @@ def find_corrections(
         return ()
     listed = shortlist(candidates(transcript, audio, bank), calibration)
     found = corrections_of(listed, misheard_features(listed, rescorer), calibration, rescorer.asr_revision)
-    return tuple(_spelt(correction, bank) for correction in found)
+    return tuple(replace(c, name=spelt(c.name, bank[c.concept_id].label)) for c in found)
 
 
 def candidates(transcript: Transcript, audio: AudioEvidence, bank: ConceptBank) -> list[Candidate]:
@@ -149,13 +147,6 @@ def _correction(candidate: Candidate, probability: float) -> Correction:
         candidate.words[0].start_s,
         candidate.words[-1].end_s,
     )
-
-
-def _spelt(correction: Correction, bank: ConceptBank) -> Correction:
-    """Named by the bank's label, if its wording is only another spelling of that: the bank has common misspellings, too."""
-    label = bank[correction.concept_id].label
-    is_spelling = fuzz.ratio(label.replace(" ", ""), correction.name.replace(" ", "")) >= SAME_WORD
-    return replace(correction, name=label) if is_spelling else correction
 
 
 def find_corrected_mentions(

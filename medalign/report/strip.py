@@ -73,16 +73,22 @@ def _said(concept: ConceptFinding) -> list[list]:
 
 
 def _heard(concepts: Sequence[ConceptFinding]) -> list[list]:
-    """Where the sound has a concept, stretches that overlap as one: start, end, name, and whether the words have it, too.
+    """Where the sound has a concept, stretches that overlap as one: start, end, name, whether the words have it, too, and the
+    status that these give it.
 
-    The sound does not tell a status, so all rows of a concept are one here.
+    The sound does not tell a status, so all rows of a concept are one here; of several, what is present is shown.
     """
     places: dict[str, list[Evidence]] = {}
+    statuses: dict[str, list[str]] = {}
     for concept in concepts:
+        statuses.setdefault(concept.label, []).append(concept.status or "")
         if concept.agreement != "teacher_only":
             places.setdefault(concept.label, []).extend(concept.audio_evidence)
     said = {concept.label for concept in concepts if concept.agreement == "both"}
-    return [[_t(e.start_s), _t(e.end_s), name, int(name in said)] for name in places for e in _joined(places[name])]
+    shown = {name: "present" if "present" in of else of[0] for name, of in statuses.items()}
+    return [
+        [_t(e.start_s), _t(e.end_s), name, int(name in said), shown[name]] for name in places for e in _joined(places[name])
+    ]
 
 
 def _joined(places: Sequence[Evidence]) -> list[Evidence]:

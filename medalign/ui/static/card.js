@@ -45,6 +45,7 @@
     card.setAttribute("aria-labelledby", "card-title");
     const known = knownOf(anchor);
     if (known) {
+      card.className = known.className;
       card.append(...known.cloneNode(true).childNodes);
       if (anchor.dataset.why) card.querySelector(".status").after(make("span", { className: "trigger", textContent: anchor.dataset.why }));
     }

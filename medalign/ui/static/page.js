@@ -264,7 +264,7 @@
       const figure = frame.contentDocument.createElement("figure");
       const image = Object.assign(frame.contentDocument.createElement("img"), { src: picture, alt: "The recording over time" });
       const n = JSON.parse(document.querySelector("#strip .strip").dataset.strip).ear.length;
-      const caption = `Above the words, below the sound, over time. ● both have it, ○ the words alone; struck through: denied, dashed: past, family or if; orange: use your ear (${n}), numbered as in the list.`;
+      const caption = `Above the words, below the sound, over time. ● both have it, ○ the words alone, ◆ the sound alone; ♪ heard, not said; struck through: denied, dashed: past, family or if; orange: use your ear (${n}), numbered as in the list.`;
       figure.append(image, Object.assign(frame.contentDocument.createElement("figcaption"), { textContent: caption }));
       place.append(figure);
       await image.decode();

@@ -22,7 +22,7 @@
       return Math.max(1, taken.findLastIndex((row) => row.length) + 1);
     };
     const inside = (from, length) => Math.min(Math.max(from, left), width - length);
-    const seen = new Set(), heard = (data.heard ?? []).map(([start, end, name, both]) => ({ start, end, both, rank: both, text: both ? name : `◆ ${name}`, title: `${name}, heard in the sound${both ? " and in the words" : ", not in the words"}` }));
+    const seen = new Set(), heard = (data.heard ?? []).map(([start, end, name, both, status]) => ({ start, end, both, status, rank: both, text: both ? name : `◆ ${name}`, title: `${name}${STATUS[status] ? `, ${STATUS[status]}` : ""}, heard in the sound${both ? " and in the words" : ", not in the words"}` }));
     const said = (data.said ?? []).map(([start, end, name, status, both]) => {
       const rank = (seen.has(name) ? 2 : 0) + (status === "present" ? 0 : 1);
       seen.add(name);
@@ -137,19 +137,26 @@
       pen.fill();
       pen.stroke();
     }
-    const hit = { x0: middle - 5, x1: middle + 5, y0: base - 6, y1: base + 6, start: mark.start, end: mark.end, title: mark.title };
+    const hit = { x0: middle - 5, x1: middle + 5, y0: base - 6, y1: base + 6, concept: true, start: mark.start, end: mark.end, title: mark.title };
     if (mark.row < 0) return hit;
-    const y = at.top - GAP - ROW * (mark.row + 0.5) - 2, denied = mark.status === "negated", aside = mark.status !== "present" && !denied;
+    const y = at.top - GAP - ROW * (mark.row + 0.5) - 2;
     pen.globalAlpha = 0.5;
     pen.fillRect(middle - 0.5, y + 7, 1, base - y - 10);
     pen.globalAlpha = 1;
     pen.fillStyle = look(mark.both ? "--ink" : "--quiet");
     pen.fillText(mark.text, mark.from, y);
-    pen.strokeStyle = pen.fillStyle;
-    pen.setLineDash(aside ? [3, 2] : []);
-    if (denied || aside) line(pen, mark.from, mark.to, denied ? y : y + 7);
-    pen.setLineDash([]);
+    strike(pen, mark, mark.from, mark.to, y);
     return { ...hit, x0: Math.min(hit.x0, mark.from), x1: Math.max(hit.x1, mark.to), y0: y - 8 };
+  }
+
+  /* Struck: denied; dashed below: somebody else's, past, or only if. In the sound the status is that of the words. */
+  function strike(pen, { status }, from, to, y) {
+    const denied = status === "negated";
+    if (!status || status === "present") return;
+    pen.strokeStyle = pen.fillStyle;
+    pen.setLineDash(denied ? [] : [3, 2]);
+    line(pen, from, to, denied ? y : y + 7);
+    pen.setLineDash([]);
   }
 
   function paintHeard(pen, mark, at, look) {
@@ -166,6 +173,7 @@
     pen.textAlign = "center";
     pen.fillText(mark.text, (from + to) / 2, y + ROW / 2 - 1);
     pen.textAlign = "left";
+    strike(pen, mark, from + 5, to - 5, y + ROW / 2 - 1);
     return { x0: from, x1: to, y0: y, y1: y + ROW, start: mark.start, end: mark.end, title: mark.title };
   }
 

@@ -49,8 +49,23 @@
     if (element === pressed && !audio?.paused) return audio.pause(); // a second press stops
     // A word has a start only; it plays to the end of the mention or segment around it.
     const end = element.closest("[data-end]")?.dataset.end;
-    play(Number(element.dataset.start), Number(end ?? NaN), element);
+    const start = Number(element.dataset.start), isConcept = element.closest(".mention, .summary .entry, tr.row, .play.read");
+    play(isConcept ? lead(start) : start, Number(end ?? NaN), element);
   }
+
+  /* What a concept is about, and its "no", stands before its words: from the begin of its sentence, or a little before it. */
+  const LEAD_S = 1.5, SENTENCE_S = 3;
+  function lead(start) {
+    const words = [...document.querySelectorAll("#transcript .segment")].findLast((s) => Number(s.dataset.start) <= start + 0.01)?.querySelectorAll(".word") ?? [];
+    let begin = NaN, ended = true;
+    for (const word of words) {
+      if (Number(word.dataset.start) > start + 0.01) break;
+      if (ended) begin = Number(word.dataset.start);
+      ended = /[.?!]$/.test(word.textContent);
+    }
+    return start - begin < SENTENCE_S ? Math.min(begin, start) : Math.max(0, start - LEAD_S);
+  }
+  window.medalignLead = lead;
 
   const CONTROL = "button, a, input, select, textarea, summary, label, .edit-form"; // inside a row, a press on it is none on the row
   document.addEventListener("click", (event) => {

@@ -94,11 +94,12 @@ class FeedbackPanel:
                 self._back = _answer("back")
         out, reader = [self._stored, undo, *places.all], [session, self._role, self._keep]
         connect(bridge("rate"), self._rate, reader, out, self._alert, concurrency_limit=1, **EVERY_PRESS)
-        connect(bridge("unrate"), self._unrate, [session], [*out, self._alert], self._alert, concurrency_limit=1, **EVERY_PRESS)
         # Answers to earlier presses: once something is taken back, "stored" may be true no longer.
         self._silenced: Changes = dict.fromkeys((self._more, self._added, self._sent), "")
-        connect(undo.click, self._undo, [session], [*out, *self._silenced], self._back)
-        connect(withdraw.click, self._withdraw, [session, self._code], [*out, *self._silenced, self._code], self._back)
+        taken_back = [*out, *self._silenced]
+        connect(bridge("unrate"), self._unrate, [session], taken_back, self._alert, concurrency_limit=1, **EVERY_PRESS)
+        connect(undo.click, self._undo, [session], taken_back, self._back)
+        connect(withdraw.click, self._withdraw, [session, self._code], [*taken_back, self._code], self._back)
 
     def _build_details(self) -> None:
         with gr.Accordion("More about the last one", open=False, elem_id="more"):
