@@ -157,8 +157,8 @@
 
   /* What was asked for in vain is no complaint any more once it is done. */
   document.addEventListener("change", ({ target }) => {
-    const alert = target.checked && target.closest("#consent") && one("#alert .alert");
-    if (alert?.textContent.includes("Confirm the data notice")) alert.hidden = true;
+    const alert = one("#alert .alert");
+    if (target.checked && target.closest?.("#consent") && alert?.textContent.includes("Confirm the data notice")) alert.hidden = true;
   });
 
   /* A menu closes when one goes on, by a press or by the keyboard. */
