@@ -7,13 +7,16 @@ from page_fixtures import analysis
 
 from medalign.core.explanation import SearchHit
 from medalign.core.review import Heard, Judged, Review, as_heard, as_reviewed, first_s
+from medalign.report.comparison import BlindOrder, candidates
 from medalign.report.ear import checks, doubts, found_right
 from medalign.report.plain_summary import to_text
 from medalign.report.printable import summary_html
 from medalign.report.strip import strip_data
 from medalign.report.summary import at_a_glance
+from medalign.ui.comparison_state import ComparisonState, Entry
 from medalign.ui.run import answer
 from medalign.ui.session import Session
+from medalign.ui.views.compare_view import comparison_view
 from medalign.ui.views.result_view import hits_view
 
 
@@ -104,3 +107,11 @@ def test_the_sound_row_of_the_picture_marks_what_the_words_deny():
     for status in ("negated", "family"):
         heard = strip_data(b"", 60.0, replace(full, concepts=(*others, replace(row, status=status))), ())["heard"]
         assert {mark[4] for mark in heard if mark[2] == row.label} == {status}
+
+
+def test_equal_results_list_no_difference():
+    full = analysis()
+    deaf = replace(full, concepts=tuple(replace(c, agreement="teacher_only") if c.text_evidence else c for c in full.concepts))
+    pair = [Entry(candidate, found, 1) for candidate, found in zip(candidates()[::2], (full, deaf), strict=True)]
+    state = ComparisonState(*pair, blind=True, order=BlindOrder("a", 0))
+    assert state.are_equal and "another source" not in comparison_view(state)

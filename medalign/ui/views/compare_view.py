@@ -16,7 +16,8 @@ from medalign.ui.views.statuses import AGREEMENTS, STATUSES
 INTRO = """<h2>Compare two models on your recording</h2><p class="hint">On the recording of the first tab<b
 id="compared-recording"></b>. Blind: names, times, sizes, odds, and where each concept was
 found stay hidden, and the order is drawn by lot, until you have voted. For a
-blind vote take another recording than the one above, where the picture has told.</p>"""
+blind vote take another recording than the one above, where the picture has told. Models with the same recogniser write the same
+words and differ only in what the sound has: to vote on the words, choose another recogniser.</p>"""
 DIFFERENCES = {"status": "another status", "source": "another source", "certainty": "other odds", "same": ""}
 Row = dict[str, object]
 
@@ -34,6 +35,8 @@ def comparison_view(state: ComparisonState) -> Markup:
     right = state.at("right")
     analyses = {side: entry.analysis for side, entry in state.entries.items()}
     rows = side_by_side(analyses, (left, right), state.wording, hidden)
+    if state.are_equal:  # what a vote may not see is no difference to list
+        rows = [{**row, "differs": ""} for row in rows]
     differing = [(s, s.a, s.b) if left == "a" else (s, s.b, s.a) for s in compared.stretches if not s.same]
     return macros("comparison").comparison(difference, costs, sides, rows, differing, state.receipt is not None)
 
