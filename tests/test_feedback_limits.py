@@ -27,6 +27,7 @@ from medalign.ui.presses import DAY_S, Presses
 from medalign.ui.session import Session
 from medalign.ui.tabs.compare_tab import CompareTab
 from medalign.ui.tabs.feedback_panel import FeedbackPanel
+from medalign.ui.tabs.result_places import result_places
 from medalign.ui.update import PageUpdate
 
 COUGH = "HPO:HP:0012735"
@@ -55,7 +56,8 @@ PRESS = {"concept": COUGH, "rowStatus": "present", "verdict": "correct"}
 
 def panel(store: FeedbackStore, presses: Presses | None = None) -> FeedbackPanel:
     with gradio.Blocks():
-        return FeedbackPanel(store, gradio.State(), presses or Presses())
+        session = gradio.State()
+        return FeedbackPanel(store, result_places(session, gradio.Button(render=False), {}), presses or Presses())
 
 
 def reader_session() -> Session:

@@ -15,6 +15,7 @@ import page_fixtures
 import pytest
 from browser import (
     FOLDS,
+    LEAD_S,
     VIEWPORT,
     acknowledge,
     assert_accessible,
@@ -65,7 +66,7 @@ def test_the_page_opens_with_a_stored_example_and_that_is_no_press(page, server,
     assert page.locator(".example[aria-current=true]").all_inner_texts() == [STORED]
     assert "beforehand" in page.locator("#heading").inner_text() and not page.locator("#status").inner_text()
     page.locator("#overview .play.entry", has_text="Cough").click()
-    wait_until_playing_from(page, 6.6)
+    wait_until_playing_from(page, 6.6, LEAD_S)
     page.locator("#phrase").get_by_role("textbox").fill("trouble sleeping")
     page.keyboard.press("Enter")
     page.locator("#hits li").first.wait_for()
@@ -223,7 +224,7 @@ def test_a_press_on_a_word_plays_from_that_word_and_stops_at_the_end(shown):
 def test_a_press_on_a_row_plays_its_evidence(shown):
     row = shown.locator("tr.row", has_text="Asthma")
     row.locator("strong").click()
-    wait_until_playing_from(shown, seconds_of(row))
+    wait_until_playing_from(shown, seconds_of(row), LEAD_S)
     shown.locator(".segment.is-current", has_text="asthma").wait_for()
 
 
@@ -253,10 +254,10 @@ def test_the_keyboard_alone_reaches_an_example_and_plays_evidence(page):
     page.locator("tr.row").first.wait_for()
     tab_to("tr.row[data-start]")
     page.keyboard.press("Enter")
-    wait_until_playing_from(page, seconds_of(page.locator("tr.row:focus")))
+    wait_until_playing_from(page, seconds_of(page.locator("tr.row:focus")), LEAD_S)
     tab_to("button.play")
     page.keyboard.press("Enter")
-    wait_until_playing_from(page, seconds_of(page.locator("button.play:focus")))
+    wait_until_playing_from(page, seconds_of(page.locator("button.play:focus")), LEAD_S)
     outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
     assert outline != "none", "focus must be seen"
 
@@ -284,7 +285,7 @@ def test_a_press_on_the_picture_plays_from_there_and_on_a_mark_what_it_marks(sho
     told = shown.locator("#strip .tip")
     assert "Asthma, family: in the words, not heard in the sound" in told.inner_text()
     canvas.click(position={"x": x_of(seconds_of(mention) + 0.2), "y": top - 1})
-    wait_until_playing_from(shown, seconds_of(mention))
+    wait_until_playing_from(shown, seconds_of(mention), LEAD_S)
     shown.locator(".segment.is-current", has_text="asthma").wait_for()
 
 
@@ -357,7 +358,7 @@ def test_faint_hints_are_folded_away(shown):
     assert "only the sound (1)" in shown.locator("#strip").inner_text()
     shown.get_by_text("1 faint hint in the sound only").click()
     hint.locator("button.play").click()
-    wait_until_playing_from(shown, 20.0)
+    wait_until_playing_from(shown, 20.0, LEAD_S)
     shown.get_by_text("1 faint hint in the sound only").click()
     hint.wait_for(state="hidden")
 

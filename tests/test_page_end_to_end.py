@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 from browser import (
+    LEAD_S,
     acknowledge,
     chromium,
     hearing,
@@ -86,7 +87,7 @@ def test_one_press_on_an_example_gives_evidence_that_plays(page, example):
     row = page.locator("tr.row[data-start]", has_text="Cough").first
     button = row.locator("button.play").first
     button.click()
-    wait_until_playing_from(page, float(button.get_attribute("data-start")))
+    wait_until_playing_from(page, float(button.get_attribute("data-start")), LEAD_S)
     page.locator("#heatmap .heatmaplayer image").wait_for(state="attached")
     assert page.locator("#timeline .scatterlayer .point").count() > 3
 
