@@ -143,7 +143,7 @@ def suggest_body_parts(
         is_read = any(
             start < span.end and span.start < end and not span.start <= start < end <= span.end for start, end in taken
         )
-        if not changed or is_read:
+        if not changed or is_read or len(changed) == span.end - span.start:  # the complaint stands elsewhere in a list
             continue
         start, end = changed[0], span.end
         said, name = (" ".join(token.text for token in tokens[start:end]) for tokens in (sentence, heard))

@@ -5,18 +5,14 @@ clause is cut so that it can be true or false by itself: "No fever, no cough but
 aspirin and simvastatin") stay together.
 """
 
-import base64
-import binascii
-import html
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
+from medalign.concepts.note_documents import plain_text
 from medalign.concepts.tokens import data_rows
-from medalign.core.analysis import SCHEMA_VERSION, Analysis
 from medalign.core.errors import DataError
 
 Section = Literal[
@@ -52,8 +48,6 @@ SHORT_DURATION = re.compile(r"(?<![\d/])(\d+(?:\s?-\s?\d+)?)\s*/\s*(7|52|12)(?![
 PER_DAY = re.compile(r"\bx\s?(\d+)\s?/\s?(day|night|week)\b", re.IGNORECASE)
 DAYS = re.compile(r"\b(\d+(?:\s?-\s?\d+)?)\s?([dwh])\b")
 AGE = re.compile(r"\b(\d{1,3})\s?(?:yo|y/o|yrs?\s?old)\b", re.IGNORECASE)
-TAG = re.compile(r"<[^<>]{0,2000}>")
-BLOCK = re.compile(r"</?(?:p|div|li|ul|ol|br|tr|table|h\d)\b[^<>]*>", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -83,7 +77,7 @@ def read_note(text: str) -> tuple[str, tuple[Clause, ...]]:
     """
     if len(text) > 10 * MAX_CHARACTERS:
         raise DataError(_too_long(len(text)))
-    plain = _plain_text(text)
+    plain = plain_text(text)
     if not any(c.isalnum() for c in plain):
         raise DataError("the note is empty; give its text, as .txt, .md, FHIR or the JSON of an analysis")
     if len(plain) > MAX_CHARACTERS:
@@ -98,73 +92,6 @@ def read_note(text: str) -> tuple[str, tuple[Clause, ...]]:
 
 def _too_long(n: int) -> str:
     return f"the note has {n:,} characters, at most {MAX_CHARACTERS:,} are read; give one consultation's note"
-
-
-def _plain_text(text: str) -> str:
-    """Without the wrapping that FHIR, JSON and HTML put around the words."""
-    text = text.replace("\r\n", "\n").replace("\r", "\n").lstrip("\ufeff")
-    if text.lstrip()[:1] in ("{", "["):
-        try:
-            body = json.loads(text)
-        except (ValueError, RecursionError):
-            return text  # a note may begin with a bracket
-        found = "\n".join(_of_json(body))
-        if not found.strip():
-            raise DataError(
-                "this JSON holds no note; give a FHIR Composition or DocumentReference with its text, or what `analyze` wrote"
-            )
-        return found
-    return _without_tags(text) if re.search(r"</(?:p|div|li|body|html|td)>", text, re.IGNORECASE) else text
-
-
-def _of_json(body: Any) -> Iterator[str]:
-    if not isinstance(body, dict):
-        return
-    if str(body.get("schema_version", "")).split(".")[0] == SCHEMA_VERSION.split(".")[0] and "concepts" in body:
-        yield from _of_analysis(Analysis.from_dict(body))
-    kind = body.get("resourceType")
-    if kind == "Bundle":
-        for entry in body.get("entry") or []:
-            yield from _of_json(entry.get("resource") if isinstance(entry, dict) else None)
-    elif kind == "DocumentReference":
-        for content in body.get("content") or []:
-            attachment = content.get("attachment", {}) if isinstance(content, dict) else {}
-            data = attachment.get("data")
-            if isinstance(data, str) and str(attachment.get("contentType", "text/plain")).startswith("text/"):
-                try:
-                    yield _without_tags(base64.b64decode(data, validate=True).decode("utf-8"))
-                except (binascii.Error, UnicodeDecodeError) as error:
-                    raise DataError(f"the attachment of the DocumentReference is no base64 of UTF-8 text ({error})") from error
-    elif kind == "Composition":
-        yield from _of_sections(body.get("section"))
-
-
-def _of_sections(sections: Any) -> Iterator[str]:
-    for section in sections if isinstance(sections, list) else []:
-        if not isinstance(section, dict):
-            continue
-        if isinstance(title := section.get("title"), str):
-            yield f"{title.strip().rstrip(':')}:"
-        words = section.get("text")
-        if isinstance(words, dict) and isinstance(div := words.get("div"), str):
-            yield _without_tags(div)
-        yield from _of_sections(section.get("section"))
-
-
-def _of_analysis(analysis: Analysis) -> Iterator[str]:
-    """What the analysis found, as a note would say it."""
-    said = {
-        "present": "Has {}.", "negated": "No {}.", "resolved": "Had {}, now resolved.", "historical": "History of {}.",
-        "family": "Family history of {}.", "hypothetical": "Plan: {}.", "uncertain": "Possible {}.",
-    }  # fmt: skip
-    for concept in analysis.concepts:
-        if concept.status is not None:
-            verb = "Takes {}." if concept.category == "medicine" and concept.status == "present" else said[concept.status]
-            yield verb.format(concept.label)
-
-
-def _without_tags(markup: str) -> str:
-    return html.unescape(TAG.sub("", BLOCK.sub("\n", markup)))
 
 
 def _clauses(plain: str) -> Iterator[Clause]:

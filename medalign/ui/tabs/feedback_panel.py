@@ -19,7 +19,6 @@ from medalign.feedback.records import (
     MAX_LABEL,
     MAX_SPAN,
     SEVERITIES,
-    VERDICTS,
     ConceptRating,
     RecordingRating,
     Role,
@@ -32,6 +31,7 @@ from medalign.ui.audit import audit
 from medalign.ui.presses import Presses
 from medalign.ui.run import reviewed
 from medalign.ui.session import Session, present
+from medalign.ui.tabs.feedback_words import in_words, named, place_of
 from medalign.ui.update import PageUpdate, ResultPlaces
 from medalign.ui.views.markup import text
 from medalign.ui.views.statuses import STATUSES
@@ -152,7 +152,7 @@ class FeedbackPanel:
         verdict, right = text_of(event, "verdict", 20), text_of(event, "rightStatus", 20) or None
         if verdict == "wrong_status" and right is None:
             raise FeedbackError("press Other status, and then the status that is right")
-        place = _place(session, concept_id, status)
+        place = place_of(session, concept_id, status)
         rating = ConceptRating(  # which checks the words that were sent
             cast(Verdict, verdict), concept_id, cast(Status | None, status), right_status=cast(Status | None, right), **place
         )
@@ -285,14 +285,14 @@ class FeedbackPanel:
         """What is stored under the receipt, in words, and for page.js which buttons are pressed."""
         labels = {(c.concept_id, c.status): c.label for c in session.shown.concepts}
         ratings = [rating for code in session.receipts for rating in self._store.ratings(code)]
-        items = "".join(f"<li>{_words(rating, labels)}</li>" for rating in ratings)
+        items = "".join(f"<li>{in_words(rating, labels)}</li>" for rating in ratings)
         pressed = {f"{r.concept_id}|{r.status or ''}": r.verdict for r in self._ratings(session)}
         codes = ", ".join(f"<code>{text(code)}</code>" for code in session.receipts)
         told = f"Stored. To take it back later, keep this code: {codes}" if ratings else "Taken back: nothing of it is stored."
         stored = f'<p class="receipt">{told}</p><ul class="rated">{items}</ul>'
         code = text(session.receipts[-1])
         rated = f'data-of="{session.name}" data-code="{code}" data-rated="{text(json.dumps(pressed))}"'
-        undoes = f"Undo: {_named(ratings[-1], labels)}" if ratings else UNDO
+        undoes = f"Undo: {named(ratings[-1], labels)}" if ratings else UNDO
         return {self._stored: f"<div {rated}>{stored}</div>", self._undoes: undoes}
 
 
@@ -316,31 +316,3 @@ def _reader(session: Session, role: str, keep: object) -> _Reader:
     if role not in ROLES:
         raise FeedbackError("the role is not on the list; choose one, or 'not said'")
     return _Reader(session, ROLES[role], keep is True)
-
-
-def _place(session: Session, concept_id: str, status: str | None) -> dict[str, Any]:
-    """Where the row's first words are: kept with the rating, its text only if the reader agreed."""
-    for concept in session.result.concepts:
-        if (concept.concept_id, concept.status) == (concept_id, status):
-            source = concept.teacher if concept.teacher and concept.teacher.evidence else concept.student
-            if source and source.evidence:
-                first = source.evidence[0]
-                return {"start_s": first.start_s, "end_s": first.end_s, "span_text": (first.text or "")[:MAX_SPAN] or None}
-    return {}
-
-
-def _named(rating: ConceptRating | RecordingRating, labels: dict[tuple[str, Status | None], str]) -> str:
-    if isinstance(rating, RecordingRating):
-        return "the whole"
-    return rating.label or labels.get((rating.concept_id or "", rating.status), "a concept")
-
-
-def _words(rating: ConceptRating | RecordingRating, labels: dict[tuple[str, Status | None], str]) -> str:
-    if isinstance(rating, RecordingRating):
-        marks = (("transcript", rating.transcript), ("concepts", rating.concepts), ("useful", rating.useful))
-        return "The whole: " + ", ".join(f"{name} {mark}" for name, mark in marks if mark is not None)
-    label = _named(rating, labels)
-    details = [SEVERITIES[rating.severity].lower()] if rating.severity else []
-    details += [f"rather {STATUSES[rating.right_status].label.lower()}"] if rating.right_status else []
-    details += [f"at {clock(rating.start_s)}"] if rating.verdict == "missing" and rating.start_s is not None else []
-    return f"<b>{text(label)}</b>: {text(VERDICTS[rating.verdict])}{'; ' + text('; '.join(details)) if details else ''}"
