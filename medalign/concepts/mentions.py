@@ -93,6 +93,8 @@ def as_specific_as_said(mentions: Sequence[Mention], bank: ConceptBank) -> tuple
     for at, mention in enumerate(mentions):
         others = narrower.get((mention.concept_id, mention.status), [])
         general = bank[mention.concept_id]
+        if not others and (general.category, mention.status) == ("finding", "present"):  # "some chest pain?" - "a tight pain"
+            others = narrower.get((mention.concept_id, "uncertain"), [])
         is_placed = _names_a_place(mention.text, bank) and not _names_a_place(general.label, bank)
         if others and not (general.category == "diagnosis" and is_placed):
             meant = mentions[next((n for n in reversed(others) if n < at), others[0])]
