@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Set up everything the tests need, in a virtual environment of their own, and run them. Arguments go to pytest; without
-# any, types are checked, all tests run on four workers, and the share of the lines and branches that they reach is printed.
+# any, types are checked, all tests run on three workers, and the share of the lines and branches that they reach is printed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -48,9 +48,9 @@ if [ "$#" = 0 ]; then
   # Types are checked beside the tests, by what these leave of the processor while a browser waits.
   nice -n 19 "$venv/bin/python" -m mypy medalign >"$venv/mypy.log" 2>&1 &
   checking=$!
-  # Groups (tests/conftest.py): what shares a model or a browser stays on one worker; the longest groups begin. Four workers
+  # Groups (tests/conftest.py): what shares a model or a browser stays on one worker; the longest groups begin. Three workers
   # on two cores, since a browser's tests wait as often as they compute, and there are two browsers.
-  set -- -n 4 --dist loadgroup --no-loadscope-reorder --durations=15 --cov=medalign --cov-branch --cov-report=term
+  set -- -n 3 --dist loadgroup --no-loadscope-reorder --durations=15 --cov=medalign --cov-branch --cov-report=term
 fi
 tests=0
 "$venv/bin/python" -m pytest "$@" || tests=$?
