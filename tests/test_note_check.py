@@ -19,8 +19,9 @@ from medalign.core.errors import DataError
 from medalign.core.examples import analysis_path
 from medalign.core.note_check import NoteCheck
 from medalign.core.transcript import Transcript
+from medalign.pipeline.note_claims import statement_said
 from medalign.pipeline.note_evidence import fit
-from medalign.pipeline.note_facts import FEATURES, compare, statement_said
+from medalign.pipeline.note_facts import FEATURES, compare
 from medalign.pipeline.note_left_out import left_out
 from medalign.pipeline.note_said import Said, numbers_of, sides_of
 from medalign.training.data.consultations import Consultation

@@ -19,8 +19,9 @@ from medalign.core.note_check import LeftOut, NoteCheck, NoteStatement, Support,
 from medalign.models.teacher import Teacher
 from medalign.pipeline.listener import EncodedRecording, Listener, silent
 from medalign.pipeline.note_anchor import anchor_features
+from medalign.pipeline.note_claims import statement_said
 from medalign.pipeline.note_evidence import Fit, best_stretches, fit
-from medalign.pipeline.note_facts import FEATURES, Comparison, compare, statement_said
+from medalign.pipeline.note_facts import FEATURES, Comparison, compare
 from medalign.pipeline.note_fits import NoteFits
 from medalign.pipeline.note_left_out import left_out
 from medalign.pipeline.note_said import Fact, Said, Stretch

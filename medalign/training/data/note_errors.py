@@ -13,7 +13,7 @@ from typing import Literal, get_args
 
 from medalign.concepts import ConceptBank, find_mentions_in_text
 from medalign.concepts.notes import Clause, expanded, read_note
-from medalign.pipeline.note_facts import RELATIVES, content
+from medalign.pipeline.note_words import RELATIVES, content
 from medalign.training.data.consultations import Consultation
 
 ErrorKind = Literal["invented", "negation", "medicine", "number", "side", "person", "started"]
