@@ -101,7 +101,6 @@ def build_app(
         html(status_view.HELP)
         if takes_recordings:
             _api(models, store)
-            note_api(models, store)
     keep_schedule(page)
     own_uploads()
     forget_sessions()
@@ -148,7 +147,8 @@ def _theme() -> gr.themes.Base:
 
 
 def _api(models: Models, store: FeedbackStore | None) -> None:
-    """`/analyse`: a file in, the JSON contract out. Not gr.api: that takes any path on the server."""
+    """`/check`, and `/analyse`: a file in, the JSON contract out. Not gr.api: that takes any path on the server."""
+    note_api(models, store)
 
     def analyse(audio: str | None, request: gr.Request, acknowledged: bool = False) -> Iterator[dict]:
         """Analyse one recording; returns the JSON of `medalign analyze`. `acknowledged`: the data notice of the page."""

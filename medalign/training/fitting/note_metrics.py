@@ -61,25 +61,35 @@ def measure_notes(cases: Sequence[Case], fits: NoteFits, bank: ConceptBank, pair
         float(contradicted.mean()), *bootstrap_over_groups(lambda r: float(contradicted[r].mean()), list(groups[original])),
     ]  # fmt: skip
     figures["verdicts of errors"] = {kind: _shares(verdicts[kinds == kind]) for kind in KINDS if (kinds == kind).sum() >= 5}
+    figures["at the published rate"] = _at_the_published_rate(verdicts, original)
+    figures["left out"] = measure_left_out(cases, bank)
+    if pairs:
+        figures["belongs"] = _measure_belonging(pairs, fits)
+    return figures
+
+
+def _at_the_published_rate(verdicts: np.ndarray, original: np.ndarray) -> dict[str, float]:
+    """How often a mark is right where as many statements are invented as published studies found."""
     marked = np.isin(verdicts, ["contradicted", "not_found"])
     caught, alarms = float(marked[~original].mean()), float(marked[original].mean())
     invented = PUBLISHED_INVENTED
-    figures["at the published rate"] = {
+    return {
         "share of wrong statements": invented, "wrong marked": caught, "right marked": alarms,
         "marked that are wrong": invented * caught / max(invented * caught + (1 - invented) * alarms, 1e-9),
     }  # fmt: skip
-    figures["left out"] = measure_left_out(cases, bank)
-    if pairs:
-        held = [case.held for of_pair in zip(*pairs, strict=True) for case in of_pair]
-        features = np.stack([belongs_features(one, fits) for one in held])
-        own = np.arange(len(features)) < len(pairs)
-        probability = fits.belongs.probability(features)
-        figures["belongs"] = {
-            "auroc": float(roc_auc_score(own, probability)), "n": len(own),
-            "own notes doubted": float((probability < fits.belongs.threshold)[own].mean()),
-            "other notes doubted": float((probability < fits.belongs.threshold)[~own].mean()),
-        }  # fmt: skip
-    return figures
+
+
+def _measure_belonging(pairs: Sequence[tuple[Case, Case]], fits: NoteFits) -> dict[str, float]:
+    """Whether a note is told apart from one of another consultation."""
+    held = [case.held for of_pair in zip(*pairs, strict=True) for case in of_pair]
+    features = np.stack([belongs_features(one, fits) for one in held])
+    own = np.arange(len(features)) < len(pairs)
+    probability = fits.belongs.probability(features)
+    return {
+        "auroc": float(roc_auc_score(own, probability)), "n": len(own),
+        "own notes doubted": float((probability < fits.belongs.threshold)[own].mean()),
+        "other notes doubted": float((probability < fits.belongs.threshold)[~own].mean()),
+    }  # fmt: skip
 
 
 def _scores(cases: Sequence[Case], fits: NoteFits) -> dict[str, np.ndarray]:

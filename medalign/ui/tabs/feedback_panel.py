@@ -11,7 +11,6 @@ import gradio as gr
 
 from medalign.core.analysis import Status
 from medalign.core.errors import FeedbackError
-from medalign.core.review import Judged
 from medalign.core.wording import clock, count
 from medalign.feedback.receipts import hash_of
 from medalign.feedback.records import (
@@ -31,7 +30,7 @@ from medalign.ui.audit import audit
 from medalign.ui.presses import Presses
 from medalign.ui.run import reviewed
 from medalign.ui.session import Session, present
-from medalign.ui.tabs.feedback_words import in_words, named, place_of
+from medalign.ui.tabs.feedback_words import INTRO, MISSING, OFF, in_words, judged_by, named, place_of
 from medalign.ui.update import PageUpdate, ResultPlaces
 from medalign.ui.views.markup import text
 from medalign.ui.views.statuses import STATUSES
@@ -40,16 +39,7 @@ from medalign.ui.wiring import EVERY_PRESS, Changes, bridge, connect, html, numb
 ROLES: dict[str, Role | None] = {"not said": None, **{"GP" if role == "gp" else role: role for role in get_args(Role)}}
 STARS: list[tuple[str, Any]] = [("–", None), *((str(n), n) for n in range(1, 6))]
 LINES = {"transcript": "Transcript, 1 to 5", "concepts": "Concepts, 1 to 5", "useful": "Useful to me, 1 to 5"}
-# The table's column "Your view" goes, too. Not by `body:has(#feedback.off) ...`: with that rule, each measurement that
-# Plotly takes while it draws had the whole page styled anew, and an hour's result stood still for 18 s.
 UNDO = "Undo the last"  # before there is any
-OFF = """<p class="hint">Feedback is switched off on this server.</p>
-<style>#concepts table.concepts tr > :nth-child(6), #card .ratings { display: none; }</style>"""
-INTRO = """<p class="hint">Press Right, Not said or Other status beside a concept: each press is stored at once, without audio,
-name or address. Words of the recording are stored only if you tick the box. Please write nothing into comments that could
-identify a person. What you send can be taken back with the code that appears here.</p>"""
-MISSING = """<p class="hint">Select words in the transcript, or stop the player where it was said, and press the button; then
-name the concept.</p><button type="button" class="tool" data-send="missing">Take the place from the page</button>"""
 
 
 @dataclass(frozen=True)
@@ -262,17 +252,10 @@ class FeedbackPanel:
     def _followed(self, session: Session) -> Changes:
         """The result as it stands after what is stored of it, under every receipt of this session."""
         stored = [r for code in session.receipts for r in self._store.ratings(code) if isinstance(r, ConceptRating)]
-        judged: dict[tuple[str | None, Status | None], Judged] = {}
-        for r in stored:
-            right = r.right_status if r.verdict == "wrong_status" else r.status
-            if r.verdict != "missing" and r.concept_id and (right or r.verdict == "wrong"):  # what is only heard has no status
-                start_s = r.start_s
-                judged[r.concept_id, r.status] = Judged(
-                    r.concept_id, r.status, start_s, None if r.verdict == "wrong" else right
-                )
-        if tuple(judged.values()) == session.judged:
+        judged = judged_by(stored)
+        if judged == session.judged:
             return {}
-        session.judged = tuple(judged.values())
+        session.judged = judged
         parts = reviewed(session.shown, session.peaks, session.review)
         return self._places.changes(PageUpdate(parts, session))
 
@@ -290,8 +273,7 @@ class FeedbackPanel:
         codes = ", ".join(f"<code>{text(code)}</code>" for code in session.receipts)
         told = f"Stored. To take it back later, keep this code: {codes}" if ratings else "Taken back: nothing of it is stored."
         stored = f'<p class="receipt">{told}</p><ul class="rated">{items}</ul>'
-        code = text(session.receipts[-1])
-        rated = f'data-of="{session.name}" data-code="{code}" data-rated="{text(json.dumps(pressed))}"'
+        rated = f'data-of="{session.name}" data-code="{text(session.receipts[-1])}" data-rated="{text(json.dumps(pressed))}"'
         undoes = f"Undo: {named(ratings[-1], labels)}" if ratings else UNDO
         return {self._stored: f"<div {rated}>{stored}</div>", self._undoes: undoes}
 
