@@ -599,7 +599,7 @@ def test_a_recording_with_a_pause_has_no_gap(page):
 
 def test_the_api_returns_the_json_contract(server, tone):
     client = Client(server.url, verbose=False)
-    assert list(client.view_api(return_format="dict", print_info=False)["named_endpoints"]) == ["/analyse", "/check"]
+    assert set(client.view_api(return_format="dict", print_info=False)["named_endpoints"]) == {"/analyse", "/check"}
     answer = client.predict(handle_file(tone), True, api_name="/analyse")
     assert answer == json.loads(json.dumps(page_fixtures.analysis().to_dict()))
 
