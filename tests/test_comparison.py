@@ -13,6 +13,7 @@ from page_fixtures import analysis
 from medalign.cli import main
 from medalign.core.audio import SAMPLE_RATE_HZ, Recording, load_recording
 from medalign.core.errors import MedAlignError
+from medalign.core.model_options import ModelOptions
 from medalign.core.transcript import Segment, Transcript, Word
 from medalign.core.weights import n_bytes
 from medalign.evaluation.retrieval import ranks
@@ -20,7 +21,7 @@ from medalign.models.student import DEFAULT_STUDENT, UNALIGNED, Student
 from medalign.models.teacher import DEFAULT_TEACHER
 from medalign.models.transcription import DEFAULT_ASR
 from medalign.pipeline.footprint import Footprint, footprint
-from medalign.report.comparison import BlindOrder, Candidate, candidates, compare, compare_concepts, parse_candidate
+from medalign.report.comparison import BlindOrder, Candidate, candidates, compare, compare_concepts, parse_candidate, second
 
 MIRRORED = {"only_a": "only_b", "only_b": "only_a"}
 
@@ -207,6 +208,17 @@ def test_the_first_candidate_is_what_is_used_everywhere_else():
     assert Student.from_pretrained(first.student).info.name == DEFAULT_STUDENT
     assert UNALIGNED in {candidate.student for candidate in candidates()}
     assert len({candidate.name for candidate in candidates()}) == len(candidates())
+    for in_use in (ModelOptions(asr="base"), ModelOptions(student=UNALIGNED)):
+        models = [(candidate.asr, candidate.student) for candidate in candidates(in_use)]
+        assert len(set(models)) == len(models), "nobody is offered to compare a model with itself"
+
+
+def test_the_second_model_writes_other_words_where_it_is_installed(monkeypatch):
+    listed = candidates()
+    assert second(listed).asr == "base"
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("medalign.report.comparison.Path.is_dir", lambda path: False)
+    assert second(listed) == listed[-1], "of the same words there is a picture all the same"
 
 
 def test_candidates_are_read_by_name_or_by_their_models():

@@ -8,6 +8,7 @@ import pytest
 
 from medalign.concepts import ConceptBank, transcript_from_text
 from medalign.core.analysis import Analysis, Correction, CriticalWord
+from medalign.core.editing import edit_segment
 from medalign.core.errors import DataError
 from medalign.core.transcript import Segment, Transcript, Word
 from medalign.pipeline.calibration import FEATURES, Calibration
@@ -106,6 +107,14 @@ def test_nothing_is_marked_that_is_sure_settled_or_not_a_recognisers():
     assert marks(Transcript(())) == ()
     suggested = Correction(2, 2, "no", "Novorapid", "DRUG:x", 0.9, 0.8, 1.2)
     assert marks(doubted, (suggested,)) == ()
+
+
+def test_who_changes_a_word_settles_that_one_and_no_neighbour():
+    doubted = Transcript((replace(spoken("there is now pain in my cost", {"now": 0.1}).segments[0], speaker="patient"),), "en")
+    assert [w.text for w in marks(doubted)] == ["now"]
+    neighbour = edit_segment(doubted, 0, "there is now pain in my chest", "patient")
+    assert marks(neighbour) == marks(doubted)
+    assert marks(edit_segment(doubted, 0, "there is no pain in my cost", "patient")) == ()
 
 
 def test_marks_are_as_many_as_the_time_allows_and_never_side_by_side():

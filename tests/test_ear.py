@@ -42,6 +42,23 @@ def test_a_word_for_which_a_name_is_suggested_is_listed_once():
     assert [(d.suggestion, d.correction) for d in listed if d.kind == "medicine"] == [("amoxicillin", 0)]
 
 
+def test_an_everyday_word_that_was_not_made_out_is_listed_unless_something_else_is_said_there():
+    """On a phone no underlining is hovered over: the list is where one looks."""
+    full = page_fixtures.analysis()
+
+    def unclear(text, probability):
+        def doubted(segment):
+            words = (replace(w, probability=probability) if w.text == text else w for w in segment.words)
+            return replace(segment, words=tuple(words))
+
+        said = replace(full.transcript, segments=tuple(map(doubted, full.transcript.segments)))
+        return [doubt.said for doubt in doubts(replace(full, transcript=said)) if doubt.kind == "unclear"]
+
+    assert unclear("mother", 0.3) == ["mother"] and not unclear("mother", 0.7)
+    assert not unclear("Monday.", 0.2), "a name is suggested there"
+    assert not unclear("and", 0.1) and not unclear("My", 0.1), "no fact hangs on it"
+
+
 def test_speech_without_words_is_one_entry_a_gap():
     silent = page_fixtures.silent_analysis()
     windows = tuple(replace(w, is_mismatch=i in (1, 2, 5)) for i, w in enumerate(silent.alignment.windows))

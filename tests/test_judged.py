@@ -5,10 +5,12 @@ from dataclasses import replace
 
 from page_fixtures import analysis
 
+from medalign.core.analysis import Evidence, Source
 from medalign.core.explanation import SearchHit
 from medalign.core.review import Heard, Judged, Review, as_heard, as_reviewed, first_s
+from medalign.core.transcript import Word
 from medalign.report.comparison import BlindOrder, candidates
-from medalign.report.ear import checks, doubts, found_right
+from medalign.report.ear import LOST_DOSE, Doubt, as_it_stands, checks, doubts, found_right
 from medalign.report.plain_summary import to_text
 from medalign.report.printable import summary_html
 from medalign.report.strip import strip_data
@@ -84,14 +86,38 @@ def test_every_kind_of_place_can_be_found_right():
     assert 'data-send="settle"' not in answer(full, b"", Review(heard=heard))["overview"]
 
 
+def test_a_press_that_finds_a_place_right_names_what_stays():
+    """ "It is right" beside a suggestion could be read of either."""
+    told = {as_it_stands(doubt) for doubt in doubts(analysis())}
+    assert "Keep “Monday”" in told and not {text for text in told if "it is" in text.lower()}
+    both_ways = Doubt("negation", 1.0, 2.0, "wheezing", "may be denied here", taken="present")
+    assert as_it_stands(both_ways) == "Present is right"
+
+
+def test_a_dose_whose_medicine_was_not_said_is_no_news():
+    """Whoever takes the medicine away has heard the place."""
+    full = analysis()
+    words = tuple(
+        Word(30 + i, 31 + i, text, 0.97) for i, text in enumerate(["I", "take", "amoxicillin", "five", "hundred", "milligrams"])
+    )
+    said = replace(full.transcript.segments[0], start_s=30.0, end_s=36.0, text=" ".join(w.text for w in words), words=words)
+    row = replace(full.concepts[5], status="present", teacher=Source(0.9, 0.4, (Evidence(32.0, 33.0, "amoxicillin"),)))
+    dosed = replace(full, transcript=replace(full.transcript, segments=(said,)), concepts=(row,), corrections=())
+    review = _judged(row, None)
+    after = as_reviewed(dosed, review)
+    assert not [d for d in doubts(after, (), dosed) if d.kind == "medicine"] and LOST_DOSE in {d.reason for d in doubts(after)}
+    assert LOST_DOSE not in answer(dosed, b"", review)["overview"] + to_text(dosed, review) + summary_html(dosed, review=review)
+
+
 def test_undo_takes_back_what_it_names():
     session = Session("x.wav", "x")
     session.finish(analysis())
-    session.result_id = "kept"
     session.settle([Heard("number", 1.0, 2.0)], "fifteen")
-    assert (session.undoes, len(session.heard), session.result_id) == ("fifteen", 1, "kept")
+    change = session.latest.change
+    assert (change.what, change.at_s, len(session.heard), session.order) == ("fifteen", 1.0, 1, [None])
     session.undo()
-    assert (session.undoes, session.heard, session.result_id) == (None, (), "kept"), "ratings are of the same result"
+    assert (session.latest.change, session.heard, session.order) == (None, (), [])
+    assert session.result is session.original, "ratings are of the same result"
 
 
 def test_what_was_not_said_is_said_to_be_not_found_and_the_nearest_place_is_no_likeness():

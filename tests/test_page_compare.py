@@ -114,8 +114,8 @@ def test_differences_are_marked_in_words_and_can_be_heard(ready):
 def test_the_tab_opens_with_the_same_recording_heard_by_both(ready, store):
     assert "Stored, 0:" in ready.locator("#pair-title").inner_text()
     said = ready.locator("#pair .answer").inner_text()
-    assert "Of the 6 concepts in the words, the sound has 3 against 0." in said
-    n, more = re.search(r"Use your ear: (\d+) places against (\d+).", said).groups()
+    assert "Of 6 findings in the words, the trained ear hears 3 in the sound as well; untrained, it hears 0." in said
+    n, more = re.search(r"hear (\d+) places again; with the untrained one, (\d+).", said).groups()
     assert ready.locator("#ear-title").text_content() == f"Use your ear ({n})" and int(n) < int(more)
     ready.wait_for_function("[...document.querySelectorAll('#pair canvas')].every(canvas => canvas.width > 600)")
     ready.locator("#pair summary").first.click()
@@ -231,7 +231,7 @@ def test_the_team_sees_votes_and_agreement_with_their_n(result, store):
     assert_accessible(result)
 
 
-def test_without_a_store_nothing_is_asked_for(tab, gradio_folder, tone):
+def test_without_a_store_judgements_act_and_nothing_else_is_asked_for(tab, gradio_folder, tone):
     engine = FakeEngine(page_fixtures.analysis())
     measured = (Reliability("clean", 0.03, (Bin(10, 0.7, 0.8, 0.49, 0.94),)),)
     options = {"comparing": Comparing(page_fixtures.load_candidate), "reliability": measured}
@@ -240,11 +240,14 @@ def test_without_a_store_nothing_is_asked_for(tab, gradio_folder, tone):
         visit(tab, url) as page,
     ):
         show_example(page, "Cough")
-        assert "switched off" in page.locator("#feedback").inner_text()
-        assert page.locator("button.rating:visible").count() == 0
-        page.set_viewport_size({"width": 390, "height": 900})
-        assert page.locator("button.rating:visible").count() == 0, "nor on a phone, where a row is laid out otherwise"
-        page.set_viewport_size({"width": 1440, "height": 900})
+        assert "stored nowhere" in page.locator("#feedback").inner_text() and page.locator("#fold-feedback").count() == 0
+        page.locator(".mention", has_text="cough").first.click()
+        page.locator("#card").get_by_role("button", name="Cough: Not said").click()
+        page.locator("#card .kept", has_text="stored nowhere").wait_for()
+        assert "Cough" not in page.locator("section.summary").inner_text(), "a judgement acts without a store"
+        page.keyboard.press("Escape")
+        page.locator("#undo").click()
+        page.locator("section.summary", has_text="Cough").wait_for()
         page.get_by_role("tab", name="Compare").click()
         compare_without_vote = page.locator("#compare-go")
         compare_without_vote.click()

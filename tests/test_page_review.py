@@ -245,7 +245,7 @@ def test_who_leaves_with_words_that_are_not_kept_is_asked(result):
     assert result.evaluate("document.activeElement.matches('.example')") and not question.count()
     assert result.locator(".segment", has_text="two weeks").count() and not result.locator("[data-old]").count()
     for _ in range(2):
-        result.locator("#status").get_by_role("button", name="Undo").click()
+        result.locator(".segment").get_by_role("button", name="Undo").click()
         result.locator("#status", has_text="As it was before").wait_for()
     result.locator(".original").wait_for(state="detached")
     assert not result.evaluate(asks), "all of it is taken back"
@@ -417,6 +417,39 @@ def test_the_summary_prints_on_one_page_with_the_picture(shown):
     shown.evaluate("document.querySelector('#print-frame').remove()")
 
 
+def test_what_is_judged_acts_wherever_the_result_is_shown_and_is_undone_with_one_key(result):
+    """One page, several looks: the glance, the list, the picture, the exports, and the way back."""
+    glance, ear = result.locator("section.summary"), result.locator(".ear")
+    n = ear.locator("li").count()
+    assert all("it is right" not in text.lower() for text in ear.locator("[data-send=settle]").all_inner_texts())
+    assert ear.locator("[data-send=settle]").count() == n, "each place can be found right"
+    ear.get_by_role("button", name="Keep “Monday”").click()
+    ear.locator(".news", has_text="Undo: Keep “Monday”").wait_for()
+    assert ear.locator("li").count() == n - 1 and result.locator(".word[data-accept]").count() == 0
+    cough = result.locator("tr.row", has_text="Cough")
+    cough.locator("[data-verdict=wrong]").click()
+    cough.locator(".you", has_text="not said").wait_for()
+    assert "Cough" not in glance.inner_text() and result.locator(".mention.is-judged", has_text="cough").count()
+    picture = "() => JSON.parse(document.querySelector('#strip .strip').dataset.strip).said.map(mark => mark[2])"
+    assert "Cough" not in result.evaluate(picture)
+    fever = result.locator("tr.row", has_text="Fever")
+    fever.locator("[data-verdict=wrong_status]").click()
+    fever.get_by_role("button", name="Denied").click()
+    glance.locator("div", has_text="Denied").get_by_text("Fever").wait_for()
+    with result.expect_download() as download:
+        take_home(result, "Text")
+    told = Path(download.value.path()).read_text(encoding="utf-8")
+    assert "not said: Cough" in told and "Fever is denied" in told and "1 place heard and right" in told
+    for left in (1, 0):
+        result.locator("body").press("u")
+        result.wait_for_function("n => document.querySelectorAll('#concepts .you').length === n", arg=left)
+    result.locator("body").press("u")
+    glance.locator(".entry", has_text="Cough").wait_for()
+    ear.get_by_role("button", name="Keep “Monday”").wait_for()
+    result.locator(".you").first.wait_for(state="detached")
+    assert ear.locator("li").count() == n
+
+
 def rate(page, label: str, verdict: str) -> None:
     button = page.locator("tr.row", has_text=label).locator(f"[data-verdict={verdict}]")
     button.click()
@@ -586,7 +619,7 @@ def test_keys_open_the_folds_in_which_they_act(page):
     assert field.input_value() == "itch" and field.is_visible()
     field.blur()
     page.keyboard.press("u")
-    page.locator("#answer-back", has_text="there is nothing to undo").wait_for()
+    page.locator("#alert", has_text="there is nothing to undo").wait_for()
 
 
 def test_own_recordings_need_the_notice_on_the_page(page, tone):

@@ -17,6 +17,7 @@ class MadeSound:
     name: str
     title: str
     kind: Kind
+    where: str  # what it has of its own is heard, and seen in the picture
 
     @property
     def path(self) -> Path:
@@ -25,10 +26,13 @@ class MadeSound:
 
 MADE_FOLDER = EXAMPLES / "body_sounds"
 MADE = (
-    MadeSound("heart-steady", "Steady heart", "heart"),
-    MadeSound("heart-murmur", "Heart with a murmur", "heart"),
-    MadeSound("heart-irregular", "Uneven heart", "heart"),
-    MadeSound("lung-wheeze", "Wheeze", "lung"),
-    MadeSound("lung-crackles", "Crackles", "lung"),
-    MadeSound("cough", "Cough-like bursts", "cough"),
-)
+    MadeSound("heart-steady", "Steady heart", "heart", "two thuds a beat, the first lower and longer; see the small ticks."),
+    MadeSound(
+        "heart-murmur", "Heart with a murmur", "heart",
+        "the murmur blows between the first and the second thud of each beat, in systole; in the picture, at 120 to 400 Hz.",
+    ),
+    MadeSound("heart-irregular", "Uneven heart", "heart", "the pauses between the beats differ, see the small ticks."),
+    MadeSound("lung-wheeze", "Wheeze", "lung", "a whistle near 420 Hz while air goes out, the softer half of each breath."),
+    MadeSound("lung-crackles", "Crackles", "lung", "short clicks while air goes in; in the picture, thin upright lines."),
+    MadeSound("cough", "Cough-like bursts", "cough", "each burst begins at once and dies away."),
+)  # fmt: skip

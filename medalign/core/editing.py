@@ -49,6 +49,17 @@ def is_edited(segment: Segment) -> bool:
     return segment.original_text is not None or segment.original_speaker is not None
 
 
+def by_recogniser(segment: Segment) -> tuple[bool, ...]:
+    """Of each word, whether it stands as the recogniser wrote it; of a segment that nobody changed, all do."""
+    texts = [word.text for word in segment.words]
+    if segment.original_text is None:
+        return (True,) * len(texts)
+    kept = [False] * len(texts)
+    for start, _, n in SequenceMatcher(a=texts, b=segment.original_text.split(), autojunk=False).get_matching_blocks():
+        kept[start : start + n] = [True] * n
+    return tuple(kept)
+
+
 def kept_corrections(before: Transcript, after: Transcript, corrections: Sequence[Correction]) -> tuple[Correction, ...]:
     """Those that still stand after an edit, pointing to the same words: whoever rewrote these has settled them, and no others.
 

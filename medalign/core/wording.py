@@ -153,4 +153,5 @@ def trust_words(unseen_auroc: float | None) -> str:
     """How far a student of body sounds can be relied on, where it was not trained."""
     if unseen_auroc is None:
         return "How well it does on a place it was not trained on is not known."
-    return f"There, where it was not trained, it tells normal from abnormal with an AUROC of {unseen_auroc:.2f}; 0.5 is chance."
+    n = round(100 * unseen_auroc)
+    return f"There, where it was not trained, it picks the abnormal one of two hearts {n} times in 100; 50 would be chance."

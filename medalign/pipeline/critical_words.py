@@ -20,6 +20,7 @@ from medalign.concepts.numbers import find_numbers
 from medalign.concepts.pieces import pieces_of
 from medalign.concepts.tokens import sentences, split_word, words_of
 from medalign.core.analysis import Correction, CriticalKind, CriticalWord
+from medalign.core.editing import by_recogniser
 from medalign.core.transcript import Transcript, Word
 from medalign.pipeline.calibration import Calibration
 from medalign.pipeline.segment_quality import LEAST_PROBABILITY
@@ -138,15 +139,15 @@ def find_critical_words(
     if not transcript.words or not set(FITS.values()) <= calibration.fits.keys():
         return ()
     words = transcript.words
-    by_recogniser = [
-        segment.original_text is None and segment.mean_log_probability is not None
+    is_doubted = [
+        is_kept and segment.mean_log_probability is not None
         for segment in transcript.segments
-        for _ in segment.words
+        for is_kept in by_recogniser(segment)
     ]
     found = [
         candidate
         for candidate in candidates(transcript, bank, calibration)
-        if by_recogniser[candidate.word] and not any(c.first_word <= candidate.word <= c.last_word for c in corrections)
+        if is_doubted[candidate.word] and not any(c.first_word <= candidate.word <= c.last_word for c in corrections)
     ]
     likeliest = ranked(found, calibration)[: n_marks_in(words[-1].end_s)]
     marked = ((words[c.word], c, round(p, 4)) for p, c in sorted(likeliest, key=lambda pair: pair[1].word))

@@ -17,6 +17,7 @@ from medalign.concepts.custom import extended
 from medalign.core.alignment import Reason, SegmentCheck
 from medalign.core.analysis import ConceptFinding, Correction, SoundEvent
 from medalign.core.audio import Recording, Source, recording_of
+from medalign.core.editing import by_recogniser
 from medalign.core.errors import CheckpointError, DataError, WeightsError
 from medalign.core.explanation import SearchHit
 from medalign.core.transcript import Segment, Transcript
@@ -211,8 +212,9 @@ class Listener:
             return ()
         features = mismatch_features(audio, text, text, segments, self.calibration.distractors)
         mismatch = fits["mismatch"].probability(features).round(4).tolist()
-        # A person has listened to words that they changed: the recogniser's doubt is not about those.
-        doubted = [i for i, s in enumerate(segments) if s.original_text is None and s.mean_log_probability is not None]
+        # A person has listened to words that they changed: the recogniser's doubt is about the others, where these are more.
+        kept = [sum(by_recogniser(segment)) * 2 >= len(segment.words) for segment in segments]
+        doubted = [i for i, s in enumerate(segments) if kept[i] and s.mean_log_probability is not None]
         errors: dict[int, float] = {}
         if doubted:
             features = transcription_error_features([segments[i] for i in doubted])

@@ -4,6 +4,7 @@ Both analyses are there already; nothing here loads a model. What counts as a di
 status, another source, odds at least two tenths apart as displayed, another word. Case and punctuation are no difference.
 """
 
+import importlib.util
 import logging
 import random
 import re
@@ -11,6 +12,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby, zip_longest
+from pathlib import Path
 from typing import Literal
 
 from rapidfuzz.distance import LCSseq
@@ -19,6 +21,7 @@ from medalign.core.analysis import Analysis, ConceptFinding
 from medalign.core.errors import MedAlignError
 from medalign.core.model_options import ModelOptions
 from medalign.core.transcript import Word
+from medalign.core.weights import PINNED
 from medalign.core.wording import tenths
 
 log = logging.getLogger(__name__)
@@ -215,19 +218,36 @@ class Candidate:
 
 
 ROLES = ("asr", "teacher", "student")
+UNALIGNED = "unaligned"  # the student's encoder before its alignment
 MAX_SPECIFICATION = 500  # characters
 
 
 def candidates(in_use: ModelOptions = SHIPPED) -> tuple[Candidate, ...]:
-    """The ones that need no further file of the user's; the first is what MedAlign uses everywhere else."""
+    """The ones that need no further file of the user's, all different; the first is what MedAlign uses everywhere else."""
     models = {role: getattr(in_use, role) for role in ROLES}
     is_shipped = models == {role: getattr(SHIPPED, role) for role in ROLES}
     name = "shipped" if is_shipped else "in use"
-    return (
+    asr = "base" if in_use.asr != "base" else SHIPPED.asr
+    listed = (
         Candidate(f"{name} ({_shown(in_use.asr)})", **models),
-        Candidate(f"{name} with base", **{**models, "asr": "base"}),
-        Candidate("unaligned encoder", **{**models, "student": "unaligned"}),
+        Candidate(f"{name} with {asr}", **{**models, "asr": asr}),
+        Candidate("unaligned encoder", **{**models, "student": UNALIGNED}),
     )
+    return listed if in_use.student != UNALIGNED else listed[:2]
+
+
+def _is_installed(model: str) -> bool:
+    """Whether it is a folder, or came with installed packages: nothing has to be fetched for it."""
+    if model not in PINNED:
+        return Path(model).is_dir()
+    pin = PINNED[model]
+    packages = {pin.package, *(package for parts in pin.parts.values() for package, _ in parts)}
+    return all(importlib.util.find_spec(package) is not None for package in packages)
+
+
+def second(of: Sequence[Candidate]) -> Candidate:
+    """What the first is compared with unless somebody chooses: one that writes other words, where it is installed."""
+    return next((candidate for candidate in of[1:] if _is_installed(candidate.asr)), of[-1])
 
 
 def parse_candidate(specification: str, in_use: ModelOptions = SHIPPED) -> Candidate:

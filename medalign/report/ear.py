@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
+from medalign.concepts.unusual_words import unclear_words
 from medalign.core.alignment import Alignment
 from medalign.core.analysis import Analysis, ConceptFinding, Correction, CriticalWord, Evidence
 from medalign.core.explanation import written
 from medalign.core.review import Heard
+from medalign.core.transcript import Word
 from medalign.core.wording import clock, mistake
 from medalign.report.not_understood import LOST, PERHAPS, UNUSUAL, not_understood, without_medicine
 from medalign.report.summary import (
@@ -28,7 +30,7 @@ from medalign.report.summary import (
 # In the order of what a mistake would cost.
 Kind = Literal[
     "medicine", "number", "negation", "contradiction", "unsure", "missed_speech", "name", "other_language", "mismatch",
-    "transcription_error", "only_heard",
+    "transcription_error", "unclear", "only_heard",
 ]  # fmt: skip
 FIRST: frozenset[Kind] = frozenset(["medicine", "number", "negation"])  # of equal cost, so the likeliest mistake comes first
 ORDER: tuple[Kind, ...] = get_args(Kind)
@@ -36,6 +38,8 @@ OF_SEGMENTS: frozenset[Kind] = frozenset(["mismatch", "transcription_error", "ot
 LOST_DOSE, LOST_NAME = "a dose without a medicine; listen", "something is taken, and no medicine is written; listen"
 READ_BOTH_WAYS = 0.42  # of such places on days 1-3 of PriMock57, 13 of 31 were wrong, see `medalign.pipeline.assertion`
 UNUSUAL_WORD = "an unusual word, not heard clearly; a disease or a medicine may be meant"
+UNCLEAR = "not heard clearly"
+MAX_SAID = 22  # characters of what is written, on a button
 FEW_SEGMENTS = 6  # half of so few is no sign of a transcript that is bad throughout
 
 
@@ -52,6 +56,7 @@ class Doubt:
     probability: float | None = None  # that what is written, or read, here is a mistake
     concept_id: str | None = None  # the concept in doubt, if it is one
     correction: int | None = None  # index of the suggestion in `Analysis.corrections`, if it can be accepted
+    taken: str | None = None  # for what the words are taken, where that is in doubt and not the words
 
     @property
     def key(self) -> str:
@@ -59,20 +64,24 @@ class Doubt:
         return f"{self.kind} {self.start_s:.2f} {self.end_s:.2f} {self.concept_id or ''}"
 
 
-def doubts(analysis: Analysis, heard: Sequence[Heard] = ()) -> tuple[Doubt, ...]:
+def doubts(analysis: Analysis, heard: Sequence[Heard] = (), before: Analysis | None = None) -> tuple[Doubt, ...]:
     """Every place once, what would cost most first.
 
     Args:
         heard: places that a person found right; these are left out.
+        before: the analysis before it was reviewed: a dose that lost its medicine by that is no news to whoever did it.
     """
     found = [_misheard(i, c) for i, c in enumerate(analysis.corrections)]
     found += [_critical(w) for w in analysis.critical_words if not _is_suggested(analysis.corrections, w)]
-    found += [
-        Doubt("medicine", m.start_s, m.end_s, m.text, LOST_DOSE if m.is_dose else LOST_NAME) for m in without_medicine(analysis)
-    ]
-    found += [Doubt("name", w.start_s, w.end_s, w.text.strip(" .,;:!?"), UNUSUAL_WORD) for w in not_understood(analysis)]
+    lost = without_medicine(analysis)
+    if before is not None and lost:
+        lost = tuple(set(without_medicine(before)).intersection(lost))
+    found += [Doubt("medicine", m.start_s, m.end_s, m.text, LOST_DOSE if m.is_dose else LOST_NAME) for m in lost]
+    found += [Doubt("name", w.start_s, w.end_s, _plain(w), UNUSUAL_WORD) for w in not_understood(analysis)]
     found += [*_said_both_ways(analysis), *_read_both_ways(analysis), *_unsure(analysis)]
     found += [*_places(analysis), *_only_heard(analysis)]
+    taken = [(doubt.start_s, doubt.end_s) for doubt in found if doubt.kind != "only_heard"]
+    found += [Doubt("unclear", w.start_s, w.end_s, _plain(w), UNCLEAR) for w in unclear_words(analysis.transcript, taken)]
     return tuple(sorted((doubt for doubt in found if not any(_is_same(doubt, h) for h in heard)), key=_cost))
 
 
@@ -82,6 +91,26 @@ def found_right(analysis: Analysis, doubt: Doubt) -> Heard:
     if doubt.correction is not None:
         not_said = analysis.corrections[doubt.correction].concept_id
     return Heard(doubt.kind, doubt.start_s, doubt.end_s, doubt.concept_id, not_said)
+
+
+def as_it_stands(doubt: Doubt) -> str:
+    """What a press says that finds the place right: `Keep “Remipreal”`, `Denied is right`; never to be read either way."""
+    named = {"contradiction": "Both were said", "missed_speech": "Nothing is missing", "only_heard": "Not said"}
+    if doubt.kind in named:
+        return named[doubt.kind]
+    if doubt.reason in (LOST_DOSE, LOST_NAME):
+        return "No medicine here"
+    if doubt.taken:
+        return f"{doubt.taken[:1].upper()}{doubt.taken[1:]} is right"
+    return "The words are right" if doubt.kind in OF_SEGMENTS else f"Keep “{_short(doubt.said)}”"
+
+
+def _plain(word: Word) -> str:
+    return word.text.strip(" .,;:!?")
+
+
+def _short(said: str) -> str:
+    return said if len(said) <= MAX_SAID else said[: MAX_SAID - 1] + "…"
 
 
 def _is_same(doubt: Doubt, heard: Heard) -> bool:
@@ -145,7 +174,9 @@ def _unsure(analysis: Analysis) -> list[Doubt]:
         kind: Kind = "medicine" if c.category == "medicine" else "unsure"
         place, sense = c.text_evidence[0], SENSES.get(c.status or "")
         reason = f"taken for {c.label}{f' ({sense})' if sense else ''}"
-        found.append(Doubt(kind, place.start_s, place.end_s, place.text or "", reason, None, 1 - odds(c), c.concept_id))
+        found.append(
+            Doubt(kind, place.start_s, place.end_s, place.text or "", reason, None, 1 - odds(c), c.concept_id, taken=c.label)
+        )
     return found
 
 
@@ -178,7 +209,8 @@ def _read_both_ways(analysis: Analysis) -> list[Doubt]:
         reason = f"{c.label} may be {other} here; it is taken for {taken}"
         for e in c.text_evidence:
             if e.rival and not any(w.start_s < e.end_s and w.end_s > e.start_s for w in analysis.critical_words):
-                found.append(Doubt("negation", e.start_s, e.end_s, e.text or "", reason, None, READ_BOTH_WAYS, c.concept_id))
+                place = Doubt("negation", e.start_s, e.end_s, e.text or "", reason, None, READ_BOTH_WAYS, c.concept_id)
+                found.append(replace(place, taken=taken))
     return found
 
 

@@ -17,8 +17,8 @@ BEYOND = "Mentions, found by software, for review. Times are minutes and seconds
 
 def to_text(analysis: Analysis, review: Review = UNREVIEWED) -> str:
     """Lines of text, sections apart by an empty line; as the analysis stands after a review."""
-    told, analysis = judged_line(analysis, review), as_reviewed(analysis, review)
-    listed = doubts(analysis, review.heard)
+    before, told, analysis = analysis, judged_line(analysis, review), as_reviewed(analysis, review)
+    listed = doubts(analysis, review.heard, before)
     recording = analysis.recording
     blocks = [[f"{_one_line(recording.name)}, {clock(recording.duration_s)}", DISCLAIMER, BEYOND, *_edited(analysis)]]
     blocks[0] += [told] if told else []

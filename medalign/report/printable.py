@@ -33,9 +33,9 @@ def summary_html(analysis: Analysis, figures: Mapping[str, str] = {}, review: Re
             element of class "figures" is there and empty, for a page to fill with what it has drawn.
         review: what a person judged of it; the page is as it stands after that.
     """
-    judged, analysis = judged_line(analysis, review), as_reviewed(analysis, review)
+    before, judged, analysis = analysis, judged_line(analysis, review), as_reviewed(analysis, review)
     segments = analysis.transcript.segments
-    listed = doubts(analysis, review.heard)
+    listed = doubts(analysis, review.heard, before)
     glance, n_hidden = _glance(analysis, checks(analysis, listed))
     senses = senses_of(analysis)
     numbers = zip(analysis.measurements, senses, strict=True)

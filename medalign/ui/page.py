@@ -26,9 +26,10 @@ from medalign.ui.run import Run
 from medalign.ui.session import KEEP_S, forget
 from medalign.ui.session_holder import forget_sessions
 from medalign.ui.stored import pair
-from medalign.ui.tabs import compare_tab, feedback_panel
+from medalign.ui.tabs import compare_tab
 from medalign.ui.tabs.analyse_tab import AnalyseTab
 from medalign.ui.tabs.body_sounds_tab import BodySoundsTab
+from medalign.ui.tabs.feedback_panel import FeedbackPanel
 from medalign.ui.tabs.note_tab import NoteTab, note_api
 from medalign.ui.tabs.own_recording import Example
 from medalign.ui.tabs.results_tab import ResultsTab
@@ -81,10 +82,7 @@ def build_app(
             with gr.Tab("Analyse", id="analyse"):
                 analyse = AnalyseTab(models, examples, session, store, takes_recordings)
                 page.unload(analyse.left)
-                if store is not None:
-                    feedback_panel.FeedbackPanel(store, analyse.places, presses)
-                else:
-                    feedback_panel.switched_off()
+                FeedbackPanel(store, analyse.places, presses)
             with gr.Tab("Check a note", id="note"):
                 NoteTab(models, session, store)
             with gr.Tab("Compare", id="compare"):

@@ -25,7 +25,7 @@ from medalign.ui import consent
 from medalign.ui.engine import Models
 from medalign.ui.failures import Failure, caught
 from medalign.ui.model_queue import Ahead, Place
-from medalign.ui.session import Session
+from medalign.ui.session import NOTHING_NEW, Latest, Session
 from medalign.ui.update import PageUpdate
 from medalign.ui.views import alignment_view, status_view, why_view
 from medalign.ui.views.concept_table import NO_WORDS, WAITING, concept_table, preview_concepts
@@ -154,7 +154,8 @@ def _progress(item: "Progress") -> dict[str, object]:
 
 def finished(session: Session) -> dict[str, object]:
     """Everything that a finished result shows, by part of the page."""
-    return {**answer(session.shown, session.peaks, session.review), "heading": finished_heading(session)}
+    shown = answer(session.shown, session.peaks, session.review, session.latest)
+    return {**shown, "heading": finished_heading(session)}
 
 
 def finished_heading(session: Session) -> Markup:
@@ -162,7 +163,7 @@ def finished_heading(session: Session) -> Markup:
     return status_view.heading(session, analysis.recording.duration_s) + status_view.warnings(analysis.warnings)
 
 
-def answer(analysis: Analysis, peaks: bytes, review: Review = UNREVIEWED) -> dict[str, object]:
+def answer(analysis: Analysis, peaks: bytes, review: Review = UNREVIEWED, latest: Latest = NOTHING_NEW) -> dict[str, object]:
     """What does not depend on whose result it is, by part of the page.
 
     Args:
@@ -174,7 +175,7 @@ def answer(analysis: Analysis, peaks: bytes, review: Review = UNREVIEWED) -> dic
         "status": status_view.told("Finished." if spoken else "Finished: no speech detected."),
         "progress": "",
         "alert": "",
-        **reviewed(analysis, peaks, review),
+        **reviewed(analysis, peaks, review, latest),
         "timeline": alignment_timeline(analysis),
         "timeline_notes": alignment_view.timeline_notes(analysis),
         "heatmap": concept_heatmap(analysis),
@@ -186,18 +187,19 @@ def answer(analysis: Analysis, peaks: bytes, review: Review = UNREVIEWED) -> dic
     }
 
 
-def reviewed(analysis: Analysis, peaks: bytes, review: Review) -> dict[str, object]:
+def reviewed(analysis: Analysis, peaks: bytes, review: Review, latest: Latest = NOTHING_NEW) -> dict[str, object]:
     """What follows what a reader judged: rows that were not said stay in the table and the transcript, marked, and are
     nowhere else."""
     heard = as_heard(analysis, review.heard)
     after = as_rated(heard, review)
-    found = doubts(after, review.heard)
+    found = doubts(after, review.heard, analysis)
     in_doubt = checks(after, found)
     spoken = bool(analysis.transcript.segments)
+    listed = ear(found, analysis.alignment, latest)
     return {
         "strip": strip(peaks, analysis.recording.duration_s, after, found),
-        "overview": ear(found, analysis.alignment) + summary_view(after, in_doubt) if spoken or found else NO_WORDS,
+        "overview": listed + summary_view(after, in_doubt) if spoken or found else NO_WORDS,
         "table": concept_table(heard, in_doubt, review),
         "numbers": measurements_view(after.measurements, senses_of(after), after.concepts),
-        "transcript": transcript_view(heard, in_doubt, review),
+        "transcript": transcript_view(heard, in_doubt, review, latest.change),
     }

@@ -15,6 +15,7 @@ from medalign.core.apart import load_apart
 from medalign.core.errors import MedAlignError
 from medalign.core.review import Heard, Judged, Review
 from medalign.core.spelling import WORDINGS, Wording, reworded
+from medalign.feedback.records import ConceptRating
 from medalign.ui.files import discard
 
 if TYPE_CHECKING:  # importing it would load torch before the page is up
@@ -25,13 +26,25 @@ KEEP_S = 3600  # a reader's result and recording, at the longest
 
 
 @dataclass(frozen=True)
-class _Before:
-    """How a result stood before a change."""
+class Change:
+    """Of the words, or of what was found right, and how the result stood before it."""
 
     analysis: Analysis
     is_stored: bool  # it was made beforehand
     heard: tuple[Heard, ...]
-    what: str  # was changed then
+    what: str  # was changed then, in few words
+    at_s: float  # where
+
+
+@dataclass(frozen=True)
+class Latest:
+    """What a reader has just done to a result."""
+
+    news: frozenset[str] = frozenset()  # keys of places to hear that the last change of the words has brought
+    change: Change | None = None  # that can be taken back
+
+
+NOTHING_NEW = Latest()
 
 
 class Session:
@@ -52,12 +65,15 @@ class Session:
         self.peaks = b""  # of the waveform, see `medalign.report.strip.peaks_of`
         self._files: list[Path] = []  # what the page wrote of it: the player's sound, the exports
         self._is_forgotten = False
-        self.judged: tuple[Judged, ...] = ()  # rows of the table, as the feedback store has them
+        self.original: Analysis | None = None  # as the models made it
+        self.judged: tuple[Judged, ...] = ()  # rows of the table, as they are rated
         self.heard: tuple[Heard, ...] = ()  # places that are right as they stand
-        self._earlier: list[_Before] = []  # one of each change
-        self.result_id: str | None = None  # of this analysis, in the feedback store
-        self.receipts: list[str] = []
-        self.last_rated: tuple[str, str | None] | None = None  # concept and status
+        self.news: frozenset[str] = frozenset()  # as in `Latest`
+        self.changes: list[Change] = []  # that can be taken back
+        self.receipts: list[str] = []  # codes under which ratings are stored
+        self.rated: dict[str, Analysis] = {}  # by receipt, which version of the result
+        self.ratings: list[ConceptRating] = []  # where no feedback store keeps them
+        self.order: list[str | None] = []  # what was done: None is a change, else the code under which a rating is stored
         self._encoded: EncodedRecording | None = None
 
     @property
@@ -77,7 +93,7 @@ class Session:
         Args:
             encoded: the recording as the student encoded it; without it, it is encoded at the first question.
         """
-        self.analysis = analysis
+        self.analysis = self.original = analysis
         if encoded is not None:
             self._encoded = _lean(encoded)
 
@@ -86,39 +102,40 @@ class Session:
         """What the reader judged so far."""
         return Review(self.judged, self.heard)
 
-    def change(self, analysis: Analysis, what: str) -> None:
+    def change(self, analysis: Analysis, what: str, at_s: float) -> None:
         """Another transcript of the same recording. Ratings of the old one stay with the old one.
 
         Args:
-            what: was changed, in few words, for whoever takes it back.
+            what: was changed, in few words, for whoever takes it back; `at_s` tells where.
         """
-        self._keep(what)
-        self._show(analysis, is_stored=False)
+        self._keep(what, at_s)
+        self.analysis, self.is_stored = analysis, False
 
     def settle(self, heard: Sequence[Heard], what: str) -> None:
-        """Places that the reader heard and found right."""
-        self._keep(what)
+        """Places that the reader heard and found right; at least one."""
+        self._keep(what, heard[0].start_s)
         self.heard += tuple(heard)
 
-    def _keep(self, what: str) -> None:
-        self._earlier = [*self._earlier, _Before(self.result, self.is_stored, self.heard, what)][-MAX_UNDONE:]
+    def _keep(self, what: str, at_s: float) -> None:
+        self.changes = [*self.changes, Change(self.result, self.is_stored, self.heard, what, at_s)][-MAX_UNDONE:]
+        self.order.append(None)
 
     @property
-    def undoes(self) -> str | None:
-        """What would be taken back next; None if nothing."""
-        return self._earlier[-1].what if self._earlier else None
+    def latest(self) -> Latest:
+        return Latest(self.news, self.changes[-1] if self.changes else None)
 
     def undo(self) -> None:
         """As it was before the last change. Raises MedAlignError if there was none."""
-        if not self._earlier:
+        if not self.changes:
             raise MedAlignError("there is no change to undo")
-        before = self._earlier.pop()
-        self.heard = before.heard
-        if before.analysis is not self.analysis:
-            self._show(before.analysis, before.is_stored)
+        before = self.changes.pop()
+        self.forget_last(None)
+        self.analysis, self.is_stored, self.heard, self.news = before.analysis, before.is_stored, before.heard, frozenset()
 
-    def _show(self, analysis: Analysis, is_stored: bool) -> None:
-        self.analysis, self.result_id, self.last_rated, self.is_stored = analysis, None, None, is_stored
+    def forget_last(self, done: str | None) -> None:
+        """The last of that kind in the order of what was done: it is taken back."""
+        if done in self.order:
+            del self.order[len(self.order) - 1 - self.order[::-1].index(done)]
 
     def encoded(self, listener: "Listener") -> "EncodedRecording":
         """The recording as the student encodes it. Raises AudioError if it has been deleted meanwhile."""
@@ -134,7 +151,7 @@ class Session:
 
     def forget(self) -> None:
         """Delete the recording, unless it is an example, and all that was made of it."""
-        self._is_forgotten, self._earlier = True, []
+        self._is_forgotten, self.changes = True, []
         for file in [*self._files, *([] if self.is_example else [Path(self.path)])]:
             discard(file)
         self._encoded = None

@@ -88,11 +88,16 @@
     unsaved.setAttribute("role", "status");
     form.append(unsaved);
     const suggested = words.find((word) => word.dataset.name);
-    if (suggested?.dataset.accept) form.prepend(make("button", { type: "button", className: "tool primary", textContent: `✓ ${suggested.dataset.name}` }, { send: "accept", index: suggested.dataset.accept }));
+    if (suggested?.dataset.accept) form.prepend(make("button", { type: "button", className: "tool primary", textContent: `Write ${suggested.dataset.name}` }, { send: "accept", index: suggested.dataset.accept }));
     else if (suggested) {
-      const button = make("button", { type: "button", className: "tool", textContent: suggested.dataset.name });
+      const button = make("button", { type: "button", className: "tool", textContent: `Write ${suggested.dataset.name}` });
       button.addEventListener("click", () => save(segment, [suggested], suggested.dataset.name));
       form.prepend(button);
+    }
+    if (words.some((word) => word.dataset.note)) {
+      const keep = make("button", { type: "button", className: "tool", textContent: "Keep it", title: "Heard, and right as it stands" });
+      keep.addEventListener("click", () => save(segment, words, written));
+      form.append(keep);
     }
     form.addEventListener("submit", (event) => {
       event.preventDefault();

@@ -91,7 +91,7 @@
   /* What is pressed and then goes, or is locked, hands the focus on to the first of these that can have it. */
   const NEXT = {
     "#cancel": ["[data-again]", "#result-title"], "#compare-cancel": ["#compare-go"], "[data-send=delete]": [".example"],
-    "[data-send=unedit]": ["[data-send=unedit]", "#result-title"], "[data-send=close-search]": ["#search-go"],
+    "[data-send=undo-rating]": ["#undo", "#fold-feedback > button"], "[data-send=close-search]": ["#search-go"],
   };
   const HAND_ON_MS = 15_000;
   function handOn(pressed, selectors) {
@@ -182,7 +182,8 @@
     const heading = one("#result-title"), shown = heading?.dataset.example, compared = one("#compared-recording");
     const name = heading ? ` (${heading.firstChild.textContent.trim()})` : "";
     if (compared && compared.textContent !== name) compared.textContent = name;
-    const n = one("#ear-title .n")?.textContent ?? "", pane = one("[data-open=ear] .n");
+    const { textContent: listed = "", dataset: { news } = {} } = one("#ear-title .n") ?? {};
+    const n = news ? listed.replace(")", `, ${news} new)`) : listed, pane = one("[data-open=ear] .n");
     if (pane && pane.textContent !== n) pane.textContent = n;
     for (const button of document.querySelectorAll(".example")) {
       const is = button.textContent.trim() === shown;

@@ -10,6 +10,7 @@
     if (event.detail > 1 && button.closest(".ear")) return; // of a double press: what stands here now was not heard
     if (button.dataset.send === "accept") tell(button);
     if (button.dataset.send === "settle") noted(button);
+    if (button.dataset.send === "unedit") undone(button);
     if (button.dataset.send) {
       send(button.dataset.send, { ...button.dataset, ...context(button) });
       if (button.dataset.send === "missing") document.querySelector("#missing-label :is(textarea, input)")?.focus(); // ends the selection
@@ -136,6 +137,14 @@
     const place = button.closest(".ear li"), nth = [...place.parentElement.children].indexOf(place);
     goBack(() => placeAt(nth)?.focus());
     mark(place.querySelector(".reason"), "Noted …");
+    setTimeout(lock); // after the press is sent
+  }
+  /* A change that is taken back where it was made: one goes on there. */
+  function undone(button) {
+    const { edit } = button.closest(".segment")?.querySelector("[data-edit]").dataset ?? {};
+    const inList = () => document.querySelector(".ear [data-send=unedit]") ?? placeAt(0);
+    goBack(() => (edit === undefined ? inList() : segmentAt(edit)?.querySelector(".time"))?.focus());
+    mark(button.parentElement, "Undoing …");
     setTimeout(lock); // after the press is sent
   }
   window.medalignSettle = (start, end, whole = "") => send("settle", { start, end, whole });

@@ -59,12 +59,15 @@
 
   function show() {
     const place = document.querySelector("#ratings [data-rated]"), shown = document.querySelector("#result-title")?.dataset.name;
-    const rated = place?.dataset.of === shown ? JSON.parse(place?.dataset.rated ?? "{}") : {}; // not of an earlier result
+    const isOld = place?.dataset.of !== shown; // of an earlier result: its code can still be copied
+    const rated = isOld ? {} : JSON.parse(place?.dataset.rated ?? "{}");
+    place?.querySelectorAll(".rated").forEach((part) => part.hidden !== isOld && (part.hidden = isOld));
     follow(rated, `${shown} ${place?.dataset.code}`); // other words have a receipt of their own
+    const kept = place?.dataset.code ? "stored" : "kept", code = place?.dataset.code ? `stored; the code that takes it back: ${place.dataset.code}` : "kept with this result, stored nowhere";
     const refused = document.querySelector("#feedback-alert .alert:not([data-old]) p")?.textContent;
     for (const group of document.querySelectorAll(".ratings:not([data-card] *)")) { // a change of the stored cards would close the open one
       const [button] = group.children, key = keyOf(button.dataset), told = group.querySelector(".kept");
-      const stored = key === pressed ? `stored; the code that takes it back: ${place?.dataset.code}` : "stored";
+      const stored = key === pressed ? code : kept;
       const words = refused && key === pressed ? refused : key in rated ? stored : back.has(key) ? "taken back" : "";
       if (told.textContent !== words) told.textContent = words;
       for (const each of group.querySelectorAll(".rating")) {

@@ -46,7 +46,7 @@
   const KEYS = {
     j: () => move(1), k: () => move(-1),
     c: () => rate("correct"), w: () => rate("wrong"), s: () => rate("wrong_status"),
-    e: () => edit(), m: () => missing(), u: async () => (await unfold(["fold-feedback"], "#undo")).click(),
+    e: () => edit(), m: () => missing(), u: () => window.medalignSend("undo"),
     p: () => audio() && (audio().paused ? audio().play().catch(() => {}) : audio().pause()),
     "/": () => document.querySelector("#phrase textarea, #phrase input")?.focus(),
     a: () => vote("a"), b: () => vote("b"), t: () => vote("tie"), n: () => vote("both_bad"),

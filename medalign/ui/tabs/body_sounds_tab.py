@@ -70,7 +70,7 @@ class BodySoundsTab:
         def handler(kept: list[str], request: gr.Request) -> Changes:
             recording = load_recording(sound.path, name=sound.title)
             audit(self._store, "body sound example", request)
-            return {**self._show([recording], sound.kind, kept, is_made=True), self._alert: ""}
+            return {**self._show([recording], sound.kind, kept, made=sound.where), self._alert: ""}
 
         return handler
 
@@ -103,21 +103,21 @@ class BodySoundsTab:
         return {self._status: status_view.waiting(ahead)}
 
     def _show(
-        self, recordings: Sequence[Recording], kind: Kind, kept: list[str], phrases: Sequence[str] = (), is_made: bool = False
+        self, recordings: Sequence[Recording], kind: Kind, kept: list[str], phrases: Sequence[str] = (), made: str = ""
     ) -> Changes:
         """
         Args:
             phrases: whose fit is told of a heart; the usual ones if there are none.
-            is_made: by a program; no student has learnt from such, so none is asked.
+            made: see `sound_card`; no model has learnt from what a program made, so none is asked.
         """
         from medalign.pipeline.auscultation import BAND_HZ, examine  # would load the models' libraries at the start
 
         shown, sounds = [], []
         for recording in recordings:
             found = examine(recording, kind)
-            heard = _hear(recording, phrases) if kind == "heart" and not found.faults and not is_made else None
+            heard = _hear(recording, phrases) if kind == "heart" and not found.faults and not made else None
             sounds.append(keep_waveform(self._shown, recording.waveform))
-            shown.append(body_sound_view.sound_card(found, heard, recording, sounds[-1], BAND_HZ[kind], is_made))
+            shown.append(body_sound_view.sound_card(found, heard, recording, sounds[-1], BAND_HZ[kind], made))
         return {
             self._status: "",
             self._shown: body_sound_view.cards(shown),

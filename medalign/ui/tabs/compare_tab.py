@@ -12,7 +12,7 @@ from medalign.core.apart import load_apart
 from medalign.core.errors import FeedbackError, MedAlignError
 from medalign.feedback.records import MAX_COMMENT, Choice, ShownComparison, ShownResult, Vote
 from medalign.feedback.store import FeedbackStore
-from medalign.report.comparison import BlindOrder, candidates, parse_candidate
+from medalign.report.comparison import BlindOrder, candidates, parse_candidate, second
 from medalign.ui.audit import audit
 from medalign.ui.compared import Step, compared
 from medalign.ui.comparison_state import ComparisonState, Entry
@@ -66,7 +66,8 @@ class CompareTab:
 
     def _choices(self) -> list[Component]:
         """The two models, and whether their names are hidden; without votes, nothing can be blind."""
-        names = [candidate.name for candidate in candidates(self._comparing.in_use)]  # first and last need no further weights
+        listed = candidates(self._comparing.in_use)
+        names, pair = [candidate.name for candidate in listed], (listed[0], second(listed))
         any_model, can_be_blind = self._comparing.any_model, self._store is not None
         with gr.Row():
             info = "A name, or models such as: asr=base, student=FOLDER or Hub name" if any_model else None
@@ -80,9 +81,11 @@ class CompareTab:
                     allow_custom_value=any_model,
                     elem_id=f"candidate-{i}",
                 )  # fmt: skip
-                for i, (label, default) in enumerate((("First model", names[0]), ("Second model", names[-1])))
+                for i, (label, default) in enumerate(zip(("First model", "Second model"), (c.name for c in pair), strict=True))
             ]
-            return [*models, gr.Checkbox(value=can_be_blind, interactive=can_be_blind, label="Blind", elem_id="blind")]
+            # Of the same words there is nothing to vote on.
+            blind = can_be_blind and pair[0].asr != pair[1].asr
+            return [*models, gr.Checkbox(value=blind, interactive=can_be_blind, label="Blind", elem_id="blind")]
 
     def _build_votes(self) -> gr.Textbox:
         with gr.Column(elem_id="votes"):

@@ -1,20 +1,20 @@
 """What a rating is of, how it is told, and the words around it."""
 
-from collections.abc import Iterable
+import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from markupsafe import Markup
+
 from medalign.core.analysis import Status
-from medalign.core.review import Judged
 from medalign.core.wording import clock
 from medalign.feedback.records import MAX_SPAN, SEVERITIES, VERDICTS, ConceptRating, RecordingRating
 from medalign.ui.session import Session
 from medalign.ui.views.markup import text
 from medalign.ui.views.statuses import STATUSES
 
-# The table's column "Your view" goes, too. Not by `body:has(#feedback.off) ...`: with that rule, each measurement that
-# Plotly takes while it draws had the whole page styled anew, and an hour's result stood still for 18 s.
-OFF = """<p class="hint">Feedback is switched off on this server.</p>
-<style>#concepts table.concepts tr > :nth-child(6), #card .ratings { display: none; }</style>"""
+OFF = """<p class="hint">Feedback is switched off on this server: what you judge changes this page and what you take home
+from it, and is stored nowhere.</p>"""
 INTRO = """<p class="hint">Press Right, Not said or Other status beside a concept: each press is stored at once, without audio,
 name or address. Words of the recording are stored only if you tick the box. Please write nothing into comments that could
 identify a person. What you send can be taken back with the code that appears here.</p>"""
@@ -52,11 +52,32 @@ def in_words(rating: ConceptRating | RecordingRating, labels: dict[tuple[str, St
     return f"<b>{text(label)}</b>: {text(VERDICTS[rating.verdict])}{'; ' + text('; '.join(details)) if details else ''}"
 
 
-def judged_by(ratings: Iterable[ConceptRating]) -> tuple[Judged, ...]:
-    """What the ratings say of the rows, the last of each; a row that is only heard has no status to be judged."""
-    judged: dict[tuple[str, Status | None], Judged] = {}
-    for r in ratings:
-        right = r.right_status if r.verdict == "wrong_status" else r.status
-        if r.verdict != "missing" and r.concept_id and (right or r.verdict == "wrong"):
-            judged[r.concept_id, r.status] = Judged(r.concept_id, r.status, r.start_s, None if r.verdict == "wrong" else right)
-    return tuple(judged.values())
+def kept_view(
+    session: Session,
+    ratings: Sequence[ConceptRating | RecordingRating],
+    labels: dict[tuple[str, Status | None], str],
+    pressed: Mapping[str, str],
+) -> Markup:
+    """What is kept of a result, with the way back, and for rating.js which buttons are pressed.
+
+    Args:
+        ratings: in order, the last is the one that can be undone.
+        labels: by concept and status.
+        pressed: verdict by `concept|status`.
+    """
+    code = session.receipts[-1] if session.receipts else ""
+    codes = Markup(", ").join(Markup("<code>{}</code>").format(code) for code in session.receipts)
+    told = f"Of {session.title}, kept with this result and stored nowhere:"
+    if session.receipts:
+        told = Markup("Of {}: stored. To take it back later, keep this code: {}").format(session.title, codes)
+    if not ratings:
+        return _kept(session, code, pressed, Markup('<p class="receipt">Taken back: nothing of it is kept.</p>'))
+    items = Markup("").join(Markup("<li>{}</li>").format(Markup(in_words(rating, labels))) for rating in ratings)
+    undo = Markup('<button type="button" class="tool" id="undo" data-send="undo-rating">Undo: {}</button>')
+    body = Markup('<p class="receipt">{}</p><ul class="rated">{}</ul><p class="rated">{}</p>')
+    return _kept(session, code, pressed, body.format(told, items, undo.format(named(ratings[-1], labels))))
+
+
+def _kept(session: Session, code: str, pressed: Mapping[str, str], body: Markup) -> Markup:
+    place = Markup('<div data-of="{}" data-code="{}" data-rated="{}">{}</div>')
+    return place.format(session.name, code, json.dumps(dict(pressed)), body)

@@ -8,10 +8,10 @@ import gradio as gr
 from medalign.core.editing import edit_segment, rename_speaker, with_correction
 from medalign.core.errors import MedAlignError
 from medalign.core.explanation import found_in_words
-from medalign.core.review import as_reviewed
+from medalign.core.review import SAME_S, as_reviewed
 from medalign.core.transcript import Transcript
 from medalign.core.wording import clock
-from medalign.report.ear import OF_SEGMENTS, doubts, found_right
+from medalign.report.ear import OF_SEGMENTS, Doubt, as_it_stands, doubts, found_right
 from medalign.report.explanation_figures import among_others, word_support, words_over_time
 from medalign.ui.engine import Models
 from medalign.ui.run import finished
@@ -66,7 +66,8 @@ class Questions:
         changed = edit_segment(transcript, index, text_of(event, "text"), speaker)
         if text_of(event, "everywhere") == "yes":
             changed = rename_speaker(changed, transcript.segments[index].speaker, speaker)
-        return self._reread(session, changed, f"change at {clock(transcript.segments[index].start_s)}")
+        at_s = transcript.segments[index].start_s
+        return self._reread(session, changed, f"change at {clock(at_s)}", at_s)
 
     def _accept(self, session: Session | None, event: gr.EventData) -> Changes:
         """A suggested name is written into the transcript, in the wording in which it is offered."""
@@ -77,39 +78,41 @@ class Questions:
         name = suggested[index].name
         if text_of(event, "name", 200) not in ("", name):  # pressed twice: the list is another one by now
             return self._shown(session, "That one is done already.")
-        return self._reread(session, with_correction(session.result.transcript, suggested[index]), name)
+        changed = with_correction(session.result.transcript, suggested[index])
+        return self._reread(session, changed, f"Write {name}", suggested[index].start_s)
 
     def _settle(self, session: Session | None, event: gr.EventData) -> Changes:
         """Places are right as they stand: the one that is named, or all those at words that were saved unchanged."""
         session = present(session)
-        shown = as_reviewed(session.shown, session.review)
-        listed, key = doubts(shown, session.heard), text_of(event, "key", 200)
+        listed, key = _listed(session), text_of(event, "key", 200)
         if key:
             chosen = [doubt for doubt in listed if doubt.key == key]
         else:
             start_s, end_s, of_segment = number_of(event, "start"), number_of(event, "end"), text_of(event, "whole") == "yes"
-            here = (doubt for doubt in listed if doubt.start_s < end_s and doubt.end_s > start_s)
+            # The page rounds: a neighbour that begins where the word ends is no part of it.
+            here = (doubt for doubt in listed if doubt.start_s < end_s - SAME_S and doubt.end_s > start_s + SAME_S)
             chosen = [doubt for doubt in here if (doubt.kind in OF_SEGMENTS) == of_segment and doubt.said]
         if not chosen:  # pressed twice, or nothing was in doubt
             return self._shown(session, "Nothing was marked here.")
-        what = chosen[0].said or chosen[0].reason
-        session.settle([found_right(shown, doubt) for doubt in chosen], what)
+        session.settle([found_right(session.shown, doubt) for doubt in chosen], as_it_stands(chosen[0]))
         return self._shown(session, "Heard, and right as it stands.")
 
-    def _reread(self, session: Session, transcript: Transcript, what: str) -> Changes:
-        engine = self._models.engine()
-        session.change(engine.reread(session.result, transcript, session.encoded(engine.listener)), what)
-        return self._shown(session, "Read again with your words.")
+    def _reread(self, session: Session, transcript: Transcript, what: str, at_s: float) -> Changes:
+        """Concepts and doubts follow the words; what is in doubt now, and was not before, is said to be new."""
+        engine, known = self._models.engine(), {doubt.key for doubt in _listed(session)}
+        session.change(engine.reread(session.result, transcript, session.encoded(engine.listener)), what, at_s)
+        session.news = frozenset(doubt.key for doubt in _listed(session)) - known
+        n = len(session.news)
+        return self._shown(session, f"Read again with your words{f': {n} new under Use your ear' if n else ''}.")
 
     def _unedit(self, session: Session | None) -> Changes:
         """The last change is taken back."""
         session = present(session)
         session.undo()
-        return self._shown(session, "As it was before.")
+        return self._shown(session, status_view.AS_BEFORE)
 
     def _shown(self, session: Session, done: str) -> Changes:
-        status = status_view.changed(done, session.undoes)
-        return self._places.changes(PageUpdate({**finished(session), "status": status}, session))
+        return self._places.changes(PageUpdate({**finished(session), "status": done}, session))
 
     def _explain(self, session: Session | None, event: gr.EventData) -> Changes:
         session, engine, parts = present(session), self._models.engine(), self._places.parts
@@ -136,3 +139,8 @@ class Questions:
         if said:
             yield {self._places.parts["hits"]: result_view.hits_view(transcript, phrase, said)}
         yield from self._in_turn("status", heard)()
+
+
+def _listed(session: Session) -> tuple[Doubt, ...]:
+    """What the page lists to be heard again."""
+    return doubts(as_reviewed(session.shown, session.review), session.heard, session.shown)

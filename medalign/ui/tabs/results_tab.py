@@ -80,7 +80,8 @@ def names_of(models: Iterable[str]) -> dict[str, str]:
 def _from_people(store: FeedbackStore) -> dict[str, tuple[object, object]]:
     """Words and figure by section."""
     votes, ratings = store.table("votes"), store.table("ratings")
-    ratings = ratings[~ratings["is_edited"].astype(bool)]  # words of a person are not the model's
+    is_edited = ratings["is_edited"].astype(bool)  # words of a person are not the model's
+    n_edited, ratings = int(is_edited.sum()), ratings[~is_edited]
     ranked, by_concept, by_week = ranking(votes), concept_agreement(ratings), over_time(ratings)
     short = names_of([row.model for rows in (ranked, by_concept, by_week) for row in rows])
     ranked = tuple(replace(row, model=short[row.model]) for row in ranked)
@@ -89,6 +90,9 @@ def _from_people(store: FeedbackStore) -> dict[str, tuple[object, object]]:
     view = macros("team_results")
     return {
         "votes": (view.models(short) + view.votes(ranked, position_bias(votes)), ranking_figure(ranked)),
-        "concepts": (view.concepts(by_concept, between_raters(ratings)), agreement_figure(by_concept[:MAX_ROWS])),
+        "concepts": (
+            view.concepts(by_concept, between_raters(ratings), n_edited),
+            agreement_figure(by_concept[:MAX_ROWS]),
+        ),
         "weeks": (view.weeks(by_week), agreement_over_time_figure(by_week)),
     }

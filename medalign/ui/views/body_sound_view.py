@@ -23,13 +23,13 @@ def sound_card(
     recording: Recording,
     sound: Path,
     band_hz: tuple[float, float],
-    is_made: bool,
+    made: str,
 ) -> Markup:
     """
     Args:
         heard: what a student hears in it; None where none was asked.
         sound: the file that is played.
-        is_made: the recording is an example, made by arithmetic.
+        made: of an example, made by arithmetic, what it has of its own and where; else empty.
     """
     picture = sound_picture(recording.waveform, band_hz)
     if found.pulse is not None:
@@ -37,7 +37,7 @@ def sound_card(
     if heard is not None and heard.fits[-1].percentile is not None:
         picture["fit"] = [[start, end, percentile] for start, end, percentile in heard.fits[-1].windows]
         picture["fit_of"] = heard.fits[-1].phrase
-    return _macros.card(found, heard, json.dumps(picture), address(sound), is_made)
+    return _macros.card(found, heard, json.dumps(picture), address(sound), made)
 
 
 def cards(shown: list[Markup]) -> Markup:

@@ -14,10 +14,9 @@ from medalign.ui.views.markup import Markup, macros
 from medalign.ui.views.statuses import AGREEMENTS, STATUSES
 
 INTRO = """<h2>Compare two models on your recording</h2><p class="hint">On the recording of the first tab<b
-id="compared-recording"></b>. Blind: names, times, sizes, odds, and where each concept was
-found stay hidden, and the order is drawn by lot, until you have voted. For a
-blind vote take another recording than the one above, where the picture has told. Models with the same recogniser write the same
-words and differ only in what the sound has: to vote on the words, choose another recogniser.</p>"""
+id="compared-recording"></b>. Blind: you see what each found without its name, times or odds, in an order drawn by lot; once you
+have voted, you see which was which. Take another recording than the one above, where the picture has told. Two models with the
+same recogniser write the same words: for a vote, let the second use another one.</p>"""
 DIFFERENCES = {"status": "another status", "source": "another source", "certainty": "other odds", "same": ""}
 Row = dict[str, object]
 
@@ -29,7 +28,9 @@ def comparison_view(state: ComparisonState) -> Markup:
     n = sum(row.kind != "same" and row.kind not in hidden for row in compared.concepts)
     difference = f"{count(n, 'concept')} and {count(compared.n_words_differing, 'word')} differ."
     if state.are_equal:
-        difference = "No visible difference: there is nothing to vote on."
+        difference = "No visible difference: there is nothing to vote on. "
+        if state.entries["a"].candidate.asr == state.entries["b"].candidate.asr:
+            difference += "Both use the same recogniser; for other words, choose a second model with another one."
     sides = [_side(state, position) for position in POSITIONS]
     costs = _costs(state) if state.is_open else []
     right = state.at("right")

@@ -45,8 +45,8 @@ def pair_view(pair: Pair) -> Markup:
 def _sides(pair: Pair) -> list[dict[str, object]]:
     both = (pair.aligned, pair.unaligned)
     described = (
-        ("Aligned", "the model that this page uses"),
-        ("Not aligned", "the same sound encoder, before it learnt from the language model"),
+        ("Trained ear", "the model that this page uses (aligned)"),
+        ("Untrained", "the same ear before it learnt from the words (not aligned)"),
     )
     return [
         {

@@ -24,6 +24,7 @@ STAGES = {
     "teacher": "Reading the transcript for clinical concepts",
 }
 CANCELLED = "Cancelled."
+AS_BEFORE = "As it was before."
 CANCELLED_RUN = Markup(f'{CANCELLED} <button type="button" class="tool" data-again>Analyse again</button>')
 DELETED = "Deleted: recording, transcript and exports are gone from this server. Go on with an example above."
 DELETED_SOUNDS = "Deleted: these recordings are gone from this server."
@@ -37,7 +38,7 @@ KEYS = (
     ("c, w, s", "the concept is right, wrong, has the wrong status"),
     ("e", "edit the segment in focus, or the one that plays"),
     ("m", "a concept is missing: at the selected words, or at the player's second"),
-    ("u", "undo the last judgement"),
+    ("u", "undo what you did last: a judgement, or a change of the words"),
     ("p", "play, pause"),
     ("← →", "step through the words of a segment"),
     ("/", "search words and sound"),
@@ -94,11 +95,6 @@ def own_heading(takes_recordings: bool) -> Markup:
 def told(sentence: str) -> Markup:
     """For those who can't see that the result is there."""
     return Markup('<span class="unseen">{}</span>').format(sentence)
-
-
-def changed(done: str, undoes: str | None) -> Markup:
-    """After a change, with the way back, which says what it takes back next."""
-    return _macros.changed(done, undoes)
 
 
 def heading(session: "Session", duration_s: float) -> Markup:

@@ -9,6 +9,7 @@ from medalign.core.wording import as_name
 from medalign.report.ear import OF_SEGMENTS, Doubt, in_doubt, is_unreliable
 from medalign.report.strip import strip_data
 from medalign.report.summary import is_faint
+from medalign.ui.session import NOTHING_NEW, Latest
 from medalign.ui.views.markup import Markup, macros
 from medalign.ui.views.statuses import AGREEMENTS
 
@@ -26,6 +27,7 @@ def strip(peaks: bytes, duration_s: float, analysis: Analysis | None = None, dou
     return macros("strip").strip(data, duration_s, n_by_agreement, len(doubts), [as_name(voice) for voice in voices])
 
 
-def ear(doubts: Sequence[Doubt], alignment: Alignment) -> Markup:
+def ear(doubts: Sequence[Doubt], alignment: Alignment, latest: Latest = NOTHING_NEW) -> Markup:
     """Everything that should be heard again, what would cost most first."""
-    return macros("ear").ear(doubts, in_doubt(alignment) if is_unreliable(alignment) else None, MAX_LISTED, OF_SEGMENTS)
+    unreliable = in_doubt(alignment) if is_unreliable(alignment) else None
+    return macros("ear").ear(doubts, unreliable, MAX_LISTED, OF_SEGMENTS, latest.news, latest.change)

@@ -9,6 +9,7 @@ from medalign.core.review import UNREVIEWED, Heard, Review
 from medalign.core.transcript import DOCTOR, PATIENT, UNKNOWN_SPEAKER, Segment, Transcript, Word
 from medalign.core.wording import mistake
 from medalign.report.summary import REASONS, Row, doubt_of
+from medalign.ui.session import Change
 from medalign.ui.views.card_view import cards
 from medalign.ui.views.markup import Markup, macros
 from medalign.ui.views.statuses import judged_as
@@ -37,12 +38,15 @@ def partial_transcript(transcript: Transcript) -> Markup:
     return macros("transcript").partial(transcript.segments)
 
 
-def transcript_view(analysis: Analysis, checks: Mapping[Row, int] = {}, review: Review = UNREVIEWED) -> Markup:
+def transcript_view(
+    analysis: Analysis, checks: Mapping[Row, int] = {}, review: Review = UNREVIEWED, change: Change | None = None
+) -> Markup:
     """The finished transcript with its mentions and their cards, and with marks on what should be checked.
 
     Args:
         checks: as `medalign.report.ear.checks`.
         review: what the reader judged: mentions say it, and places that were found right are marked no more.
+        change: the last one, which can be taken back at its segment.
     """
     said = analysis.transcript.segments
     if not said:
@@ -52,7 +56,8 @@ def transcript_view(analysis: Analysis, checks: Mapping[Row, int] = {}, review: 
     speakers = dict.fromkeys([DOCTOR, PATIENT, *(s.speaker for s in said), UNKNOWN_SPEAKER])
     judged = [judged_as(concept, review) for concept in analysis.concepts]
     doubted, told = _doubted(analysis, review.heard), cards(analysis, checks, review)
-    return macros("transcript").transcript(segments, list(speakers), doubted, told, judged)
+    changed = None if change is None else max((i for i, s in enumerate(said) if s.start_s <= change.at_s), default=0)
+    return macros("transcript").transcript(segments, list(speakers), doubted, told, judged, change, changed)
 
 
 def _check(segment: Segment, analysis: Analysis, heard: Sequence[Heard]) -> str | None:

@@ -1,0 +1,145 @@
+"""What readers judge of their results: kept in the feedback store, or with the session where there is none."""
+
+from dataclasses import dataclass
+from typing import TypedDict
+
+from medalign.core.analysis import Analysis, Status
+from medalign.core.review import SAME_S, Judged, first_s
+from medalign.feedback.receipts import hash_of
+from medalign.feedback.records import ConceptRating, RecordingRating, Role, ShownResult
+from medalign.feedback.store import FeedbackStore
+from medalign.ui.session import Session
+
+Rating = ConceptRating | RecordingRating
+UNSTORED = ""  # stands for a receipt in the order of what was done
+
+
+class Terms(TypedDict):
+    """Who rates, as far as they say, and whether words that they marked may be kept: as the store takes both."""
+
+    role: Role | None
+    keep_span: bool
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """Ratings of the results of all sessions; without a store they go with their session."""
+
+    store: FeedbackStore | None
+
+    def rate(self, session: Session, rating: Rating, terms: Terms) -> str:
+        """Keep a rating; the code under which it is stored, `UNSTORED` without a store."""
+        if self.store is None:
+            assert isinstance(rating, ConceptRating), "nothing else is asked for without a store"
+            session.ratings.append(rating)
+            code = UNSTORED
+        else:
+            code = self._receipt(self.store, session, _version(session, rating), terms)
+            if isinstance(rating, RecordingRating):
+                self.store.rate_recording(code, rating)
+            else:
+                self.store.rate(code, rating)
+        session.order.append(code)
+        return code
+
+    def amend(self, session: Session, code: str, rating: ConceptRating) -> None:
+        """The rating that is `last`, again, with more details."""
+        assert self.store is not None, "no details are asked for without a store"
+        self.store.rate(code, rating)
+        session.order.append(code)
+
+    def all(self, session: Session) -> list[Rating]:
+        """What is kept of its result, of every version."""
+        if self.store is None:
+            return list(session.ratings)
+        return [rating for code in session.receipts for rating in self.store.ratings(code)]
+
+    def of_rows(self, session: Session) -> dict[tuple[str, Status | None], ConceptRating]:
+        """The last rating of each row of the result as it is now."""
+        places = {(c.concept_id, c.status): first_s(c) or 0.0 for c in session.result.concepts}
+        found: dict[tuple[str, Status | None], ConceptRating] = {}
+        for rating in self.all(session):
+            if isinstance(rating, ConceptRating) and rating.verdict != "missing" and rating.concept_id:
+                place = places.get((rating.concept_id, rating.status))
+                if place is not None and abs(place - (rating.start_s or 0.0)) < SAME_S:
+                    found[rating.concept_id, rating.status] = rating
+        return found
+
+    def judged(self, session: Session) -> tuple[Judged, ...]:
+        """What all of them say of rows, the last of each; a row that is only heard has no status to be judged."""
+        judged: dict[tuple[str, Status | None, float | None], Judged] = {}
+        for r in self.all(session):
+            if not isinstance(r, ConceptRating) or r.verdict == "missing" or not r.concept_id:
+                continue
+            right = r.right_status if r.verdict == "wrong_status" else r.status
+            if right or r.verdict == "wrong":
+                right = None if r.verdict == "wrong" else right
+                judged[r.concept_id, r.status, r.start_s] = Judged(r.concept_id, r.status, r.start_s, right)
+        return tuple(judged.values())
+
+    def last(self, session: Session) -> tuple[str, ConceptRating] | None:
+        """The last rating of a row, and the code under which it is stored; None if there is none."""
+        for code in dict.fromkeys(done for done in reversed(session.order) if done):
+            for rating in reversed(self.store.ratings(code)) if self.store is not None else ():
+                if isinstance(rating, ConceptRating) and rating.verdict != "missing":
+                    return code, rating
+        return None
+
+    def take_back(self, session: Session, concept_id: str, status: str | None) -> int:
+        """Delete what was said of one row; how many ratings that were."""
+        if self.store is None:
+            kept = [r for r in session.ratings if (r.concept_id, r.status) != (concept_id, status)]
+            n_by_code = {UNSTORED: len(session.ratings) - len(kept)}
+            session.ratings = kept
+        else:
+            n_by_code = {code: self.store.take_back(code, concept_id, status) for code in session.receipts}
+        for code, n in n_by_code.items():
+            for _ in range(n):
+                session.forget_last(code)
+        return sum(n_by_code.values())
+
+    def undo(self, session: Session) -> bool:
+        """Take back the last rating; False if there is none."""
+        while (code := next((done for done in reversed(session.order) if done is not None), None)) is not None:
+            session.forget_last(code)
+            if self.store is not None and self.store.undo(code) is not None:
+                return True
+            if self.store is None and session.ratings:
+                session.ratings.pop()
+                return True
+        return False
+
+    def withdraw(self, session: Session | None, code: str) -> int:
+        """Delete everything under a receipt, whose ever it is; how many ratings and votes that were."""
+        assert self.store is not None, "there are no receipts without a store"
+        n = self.store.withdraw(code)
+        for kept in [kept for kept in session.receipts if hash_of(kept) == hash_of(code)] if session else []:
+            assert session is not None
+            session.receipts.remove(kept)
+            session.rated.pop(kept, None)
+            session.order = [done for done in session.order if done != kept]
+        return n
+
+    def _receipt(self, store: FeedbackStore, session: Session, version: Analysis, terms: Terms) -> str:
+        """The receipt of this version; its first rating opens it."""
+        for code in session.receipts:
+            if session.rated[code] is version:
+                store.amend(code, **terms)
+                return code
+        code = store.open(store.register(ShownResult.of(version, is_example=session.is_example)), **terms).code
+        session.receipts.append(code)
+        session.rated[code] = version
+        return code
+
+
+def _version(session: Session, rating: Rating) -> Analysis:
+    """The result that is rated: as the models made it, where a row is still theirs; else as the reader has changed it.
+
+    Words of a person are not the models', so that their ratings count for no model.
+    """
+    if isinstance(rating, ConceptRating) and rating.verdict != "missing" and session.original is not None:
+        key = rating.concept_id, rating.status
+        row = next((c for c in session.result.concepts if (c.concept_id, c.status) == key), None)
+        if row is not None and row in session.original.concepts:
+            return session.original
+    return session.result

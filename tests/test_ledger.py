@@ -1,0 +1,104 @@
+"""What a reader judges acts with a feedback store and without, counts for the right words, and goes back in order."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import gradio
+import pytest
+from gradio import EventData
+from page_fixtures import FakeEngine, analysis
+
+from medalign.core.errors import FeedbackError
+from medalign.feedback.store import FeedbackStore
+from medalign.ui.engine import Models
+from medalign.ui.presses import Presses
+from medalign.ui.session import Session
+from medalign.ui.tabs.feedback_panel import FeedbackPanel
+from medalign.ui.tabs.questions import Questions
+from medalign.ui.tabs.result_places import result_places
+
+COUGH, FEVER = ("HPO:HP:0012735", "present"), ("HPO:HP:0001945", "uncertain")
+REQUEST = SimpleNamespace(session_hash="reader", client=SimpleNamespace(host="192.0.2.1"))
+
+
+@pytest.fixture(params=["stored", "switched off"])
+def reader(request, tmp_path, monkeypatch):
+    """A session with a result, and the page's handlers that judge and change it."""
+    store = FeedbackStore(str(tmp_path / "feedback.sqlite3")) if request.param == "stored" else None
+    session = Session("recording.wav", "recording")
+    session.finish(analysis())
+    monkeypatch.setattr(session, "encoded", lambda listener: None)
+    with gradio.Blocks():
+        places = result_places(gradio.State(), gradio.Button(render=False), {})
+        panel = FeedbackPanel(store, places, Presses())
+        questions = Questions(Models(lambda: FakeEngine(analysis())), places)
+    monkeypatch.setattr(places.__class__, "changes", lambda self, update: dict(update.parts))
+    yield session, panel, questions, store
+    if store is not None:
+        store.close()
+
+
+def rate(reader, row, verdict: str) -> dict:
+    session, panel, *_ = reader
+    pressed = {"concept": row[0], "rowStatus": row[1], "verdict": verdict}
+    return panel._rate(session, "not said", False, EventData(None, pressed), REQUEST)
+
+
+def change(reader, text: str) -> dict:
+    session, _, questions, _ = reader
+    return questions._edit(session, EventData(None, {"index": "0", "text": text, "speaker": "Doctor"}))
+
+
+def test_a_judgement_acts_on_the_page_whether_or_not_it_is_stored(reader):
+    session, panel, _, _ = reader
+    shown = rate(reader, COUGH, "wrong")
+    assert "you: not said" in shown["table"] and "Play Cough," not in shown["overview"]
+    assert panel._unrate(session, EventData(None, {"concept": COUGH[0], "rowStatus": COUGH[1]}), REQUEST)
+    assert session.judged == () and session.order == []
+
+
+def test_undo_goes_back_in_the_order_in_which_things_were_done(reader):
+    session, panel, _, _ = reader
+    rate(reader, COUGH, "wrong")
+    change(reader, "Good day, what brings you in today?")
+    rate(reader, FEVER, "correct")
+    assert [len(session.judged), len(session.changes)] == [2, 1]
+    left = []
+    for _ in range(3):
+        panel._undo_last(session, REQUEST)
+        left.append((len(session.judged), len(session.changes)))
+    assert left == [(1, 1), (1, 0), (0, 0)] and session.result is session.original
+    with pytest.raises(FeedbackError, match="nothing to undo"):
+        panel._undo_last(session, REQUEST)
+
+
+def test_what_is_rated_after_an_edit_counts_for_the_models_unless_it_rests_on_the_readers_words(reader):
+    session, panel, questions, store = reader
+    change(reader, "Good day, what brings you in today?")
+    rate(reader, COUGH, "correct")
+    theirs = replace(session.result, concepts=tuple(replace(c, trigger="own") for c in session.result.concepts))
+    session.change(theirs, "another", 0.0)
+    rate(reader, FEVER, "correct")
+    if store is not None:
+        assert store.table("ratings").set_index("label")["is_edited"].to_dict() == {"Cough": False, "Fever": True}
+        assert len(session.receipts) == 2
+
+
+def test_places_that_a_change_brings_are_said_to_be_new(reader, monkeypatch):
+    session, _, questions, _ = reader
+    shown = change(reader, "Good day, what brings you in today?")
+    assert not session.news and "new</b>" not in shown["overview"]
+    read = FakeEngine.reread
+
+    def doubted(engine, *given):
+        after = read(engine, *given)
+        return replace(after, concepts=tuple(replace(c, probability=0.3) for c in after.concepts))
+
+    monkeypatch.setattr(FakeEngine, "reread", doubted)
+    shown = change(reader, "Good morning, what brings you in today?")
+    n = len(session.news)
+    assert n and f"{n} new" in shown["status"] and f"Read again: {n} new." in shown["overview"]
+    _, first, *others = shown["transcript"].split('class="segment"')
+    assert "unedit" in first and "unedit" not in "".join(others), "where it was made"
+    questions._unedit(session)
+    assert not session.news
