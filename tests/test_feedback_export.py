@@ -26,6 +26,7 @@ from medalign.feedback.records import (
     Vote,
     salted_id,
 )
+from medalign.feedback.statements import StatementRating
 from medalign.feedback.store import FeedbackStore
 from medalign.feedback.tables import COLUMNS, FEEDBACK, TABLES
 from medalign.training.data.from_feedback import read_recordings, to_manifest, write_training_manifest
@@ -64,13 +65,15 @@ def rated(store: FeedbackStore, *ratings: ConceptRating, keep_span: bool = True)
 
 @pytest.fixture
 def filled(store):
-    """A rating, a missing concept with a dangerous comment, a form, a vote and an event."""
+    """A rating, a missing concept with a dangerous comment, a statement, a form, a vote and an event."""
     a = rated(
         store,
         ConceptRating("correct", COUGH, "present", start_s=1, end_s=2, span_text="a dry cough"),
         ConceptRating("missing", label="rash", comment="=cmd|' /C calc'!A0", severity="minor"),
     )
     store.rate_recording(store.open(a).code, RecordingRating(useful=4, comment="naïve, “quoted”\nsecond line"))
+    statement = StatementRating("1", True, "not_found", 0.25, "=No cough", None, 1, 2, "I cough")
+    store.rate_statement(store.open(a, keep_span=True).code, statement)
     store.vote(store.register_comparison(ShownComparison(a, store.register(shown()), "a", False, 1)), Vote("tie"))
     store.log(AuditEvent("analyze", salted_id("x", b"y"), "ok"))
     return store

@@ -133,20 +133,20 @@ class Database:
             raise FeedbackError(f"{self.name} holds no feedback; give the database that the page writes to")
         if self.is_sqlite:
             _retried(self._switch_to_log)
-        if version == 0:
+        if version != schema.VERSION:
             _retried(self._create)
         if self.is_sqlite and self._asked(MARK):
             self._rewrite()
 
     def _version(self) -> int:
-        """Of the tables; 0 without any. Raises FeedbackError if this MedAlign doesn't know it."""
+        """Of the tables; 0 without any. Raises FeedbackError if this MedAlign neither knows nor can complete it."""
         with self.reading() as connection:
             return self._version_in(connection)
 
     def _version_in(self, connection: Connection) -> int:
         table = schema.schema_version
         version = (connection.scalar(select(table.c.version)) or 0) if inspect(connection).has_table(table.name) else 0
-        if version not in (0, schema.VERSION):
+        if version not in (0, *schema.ADDED_TO, schema.VERSION):
             raise FeedbackError(
                 f"{self.name} has version {version} of the feedback tables, this MedAlign knows {schema.VERSION}; "
                 "use the MedAlign that wrote it, or give another database"
@@ -154,10 +154,13 @@ class Database:
         return version
 
     def _create(self) -> None:
+        """All tables, or those that an older version lacks."""
         with self._begun() as connection:
-            if self._version_in(connection) == 0:
-                schema.METADATA.create_all(connection, checkfirst=False)
-                connection.execute(schema.schema_version.insert().values(version=schema.VERSION))
+            version, table = self._version_in(connection), schema.schema_version
+            if version == schema.VERSION:
+                return
+            schema.METADATA.create_all(connection, checkfirst=version != 0)
+            connection.execute((table.update() if version else table.insert()).values(version=schema.VERSION))
 
     def _switch_to_log(self) -> None:
         """Write-ahead log, once and for all; SQLite doesn't wait for others here. It can't be on a network drive."""

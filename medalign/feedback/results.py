@@ -88,15 +88,20 @@ def check_unvoted(connection: Connection, comparison_id: str) -> None:
         raise FeedbackError("this comparison has its vote already; compare again to vote again")
 
 
+def check_seconds(connection: Connection, result_id: str, end_s: float | None) -> None:
+    """Raises FeedbackError if the result ends before the seconds marked."""
+    duration_s = connection.scalars(select(schema.results.c.duration_s).where(schema.results.c.result_id == result_id)).one()
+    if end_s is not None and end_s > duration_s + TOLERANCE_S:
+        raise FeedbackError(f"end_s {end_s:g} lies after the end of the recording, {duration_s:g} s; mark it again")
+
+
 def find_subject(connection: Connection, result_id: str, rating: ConceptRating) -> Subject:
     """What is rated.
 
     Raises:
         FeedbackError: the result has no such row, or ends before the seconds marked.
     """
-    duration_s = connection.scalars(select(schema.results.c.duration_s).where(schema.results.c.result_id == result_id)).one()
-    if rating.end_s is not None and rating.end_s > duration_s + TOLERANCE_S:
-        raise FeedbackError(f"end_s {rating.end_s:g} lies after the end of the recording, {duration_s:g} s; mark it again")
+    check_seconds(connection, result_id, rating.end_s)
     shown = schema.shown.c
     query = select(shown.status, shown.position, shown.label).where(
         shown.result_id == result_id, shown.concept_id == rating.concept_id

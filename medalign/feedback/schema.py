@@ -7,7 +7,8 @@ carry a prefix because a database by URL may hold other tables. Scores are doubl
 from sqlalchemy import BigInteger, Boolean, Column, Double, ForeignKey, Integer, MetaData, String, Table, Text
 
 METADATA = MetaData()
-VERSION = 4  # of these tables; a database with another version is refused
+VERSION = 5  # of these tables; a database with another version is refused
+ADDED_TO = (4,)  # versions that only lack tables, which are added
 ID = String(32)  # uuid4 as hex digits
 TIME = String(32)  # UTC in ISO 8601: sorts as it reads, in every database
 MODELS = {
@@ -102,6 +103,25 @@ recording_ratings = Table(
     Column("concepts", Integer, doc="the same, of the concepts"),
     Column("useful", Integer, doc="the same, of the whole"),
     Column("comment", Text, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+statement_ratings = Table(
+    "feedback_statement_ratings",  # of verdicts on a note's statements
+    METADATA,
+    Column("statement_rating_id", Integer, primary_key=True, doc="grows with time"),
+    Column("submission_id", ForeignKey(submissions.c.submission_id), nullable=False, index=True),
+    Column("action", Integer, nullable=False),
+    Column("created_at", TIME, nullable=False),
+    Column("subject", Text, nullable=False),  # which statement; a newer rating of the same one supersedes this one
+    Column("is_right", Boolean, nullable=False, doc="the verdict shown is right"),
+    Column("shown", String(20), nullable=False, doc="the verdict: supported, contradicted, not_found, not_checkable"),
+    Column("probability", Double),
+    Column("support", String(10), doc="of a supported statement: words, sound, both"),
+    Column("statement", Text, doc="of the note; only where the person opted in"),
+    Column("words", Text, doc="of the recording, that decided; only where the person opted in"),
+    Column("start_s", Double),
+    Column("end_s", Double),
     sqlite_autoincrement=True,
 )
 

@@ -12,7 +12,7 @@ import pandas
 from sqlalchemy import Connection, delete, func, insert, select
 
 from medalign.core.errors import FeedbackError
-from medalign.feedback import results, schema, submissions
+from medalign.feedback import results, schema, statements, submissions
 from medalign.feedback.checks import identifier
 from medalign.feedback.database import Database
 from medalign.feedback.limits import N_ROWS, RateLimit
@@ -27,6 +27,7 @@ from medalign.feedback.records import (
     Vote,
     check_role,
 )
+from medalign.feedback.statements import StatementRating
 from medalign.feedback.submissions import Rating, Submission
 from medalign.feedback.tables import TableName, read_table
 
@@ -106,6 +107,27 @@ class FeedbackStore:
         with self._acting(code) as (connection, submission):
             submissions.rated_result(submission)
             return submissions.add_recording_rating(connection, submission, rating)
+
+    def rate_statement(self, code: str, rating: StatementRating) -> int:
+        """Store whether a verdict on a note's statement is right; a newer rating of the same one supersedes it. Its number.
+
+        Raises:
+            FeedbackError: unknown receipt, seconds outside the recording, or too often.
+        """
+        with self._acting(code) as (connection, submission):
+            results.check_seconds(connection, submissions.rated_result(submission), rating.end_s)
+            return statements.add(connection, submission, rating)
+
+    def take_back_statement(self, code: str, subject: str) -> int:
+        """Delete what was said of one statement under this receipt; how many ratings that were."""
+        self._limit.count(hash_of(code))
+        with self._database.writing() as connection:
+            return statements.take_back(connection, submissions.act(connection, code), subject)
+
+    def judged_statements(self, code: str) -> dict[str, bool]:
+        """What counts under this receipt: subject -> whether the verdict is right."""
+        with self._database.reading() as connection:
+            return statements.current(connection, submissions.find(connection, code))
 
     def undo(self, code: str) -> Rating | None:
         """Take back the last rating under this receipt, which is returned; what it had superseded counts again.

@@ -134,13 +134,15 @@ def amend(connection: Connection, submission: Submission, role: Role | None, kee
     connection.execute(change.values(role=role, keep_span=keep_span))
     if not keep_span:
         connection.execute(update(ratings).where(ratings.c.submission_id == key).values(span_text=None))
+        of_notes = schema.statement_ratings
+        connection.execute(update(of_notes).where(of_notes.c.submission_id == key).values(statement=None, words=None))
 
 
 def delete_all(connection: Connection, submission: Submission) -> int:
     """The number of ratings and votes deleted, superseded ones included; what was shown goes with the last of them."""
     key = submission.submission_id
     compared = list(connection.scalars(select(schema.votes.c.comparison_id).where(schema.votes.c.submission_id == key)))
-    tables = (schema.ratings, schema.recording_ratings, schema.votes)
+    tables = (schema.ratings, schema.recording_ratings, schema.statement_ratings, schema.votes)
     n = sum(connection.execute(delete(table).where(table.c.submission_id == key)).rowcount for table in tables)
     connection.execute(delete(schema.submissions).where(schema.submissions.c.submission_id == key))
     forget(connection, [submission.result_id] if submission.result_id else [], compared)

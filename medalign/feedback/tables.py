@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 import pandas
-from sqlalchemy import Boolean, ColumnElement, Connection, Double, FromClause, Integer, Select, func, literal, or_, select
+from sqlalchemy import Boolean, ColumnElement, Connection, Double, FromClause, Integer, Select, case, func, literal, or_, select
 
 from medalign.feedback import schema
 from medalign.feedback.schema import VERSION
 
-TableName = Literal["ratings", "votes", "recordings", "shown", "events"]
-FEEDBACK: tuple[TableName, ...] = ("ratings", "votes", "recordings", "shown")  # without the audit log
+TableName = Literal["ratings", "statements", "votes", "recordings", "shown", "events"]
+FEEDBACK: tuple[TableName, ...] = ("ratings", "statements", "votes", "recordings", "shown")  # without the audit log
 
 _MODELS = (*schema.MODELS, "app_version")
 # Identifiers of the ratings that no newer one of the same person, about the same, supersedes.
@@ -26,6 +26,11 @@ CURRENT_RATINGS = select(func.max(schema.ratings.c.rating_id)).group_by(
 CURRENT_RECORDING_RATINGS = select(func.max(schema.recording_ratings.c.recording_rating_id)).group_by(
     schema.recording_ratings.c.submission_id
 )
+
+CURRENT_STATEMENTS = select(func.max(schema.statement_ratings.c.statement_rating_id)).group_by(
+    schema.statement_ratings.c.submission_id, schema.statement_ratings.c.subject
+)
+DECIDED = ("supported", "contradicted", "not_found")  # verdicts that say whether the recording bears a statement out
 
 
 def read_table(connection: Connection, name: TableName) -> pandas.DataFrame:
@@ -68,6 +73,23 @@ def _recordings() -> Select:
         .join(schema.results, result.result_id == submission.result_id)
         .where(rating.recording_rating_id.in_(CURRENT_RECORDING_RATINGS))
         .order_by(rating.recording_rating_id)
+    )  # fmt: skip
+
+
+def _statements() -> Select:
+    rating, submission, result = (table.c for table in (schema.statement_ratings, schema.submissions, schema.results))
+    borne_out = (rating.shown == "supported") == rating.is_right
+    return (
+        select(
+            rating.statement_rating_id, rating.submission_id, submission.result_id, rating.created_at, rating.statement,
+            rating.words, case((rating.shown.in_(DECIDED), borne_out)).label("borne_out"), rating.shown, rating.is_right,
+            rating.support, rating.probability, rating.start_s, rating.end_s, submission.role, *_of_result(),
+            submission.keep_span,
+        )
+        .join(schema.submissions, submission.submission_id == rating.submission_id)
+        .join(schema.results, result.result_id == submission.result_id)
+        .where(rating.statement_rating_id.in_(CURRENT_STATEMENTS))
+        .order_by(rating.statement_rating_id)
     )  # fmt: skip
 
 
@@ -145,6 +167,7 @@ _COMPUTED = {  # in no table of the database
     "model_a": Column("string", "asr revision | teacher revision | student revision"),
     "model_b": Column("string", "the same of b"),
     "n_concepts": Column("int64", "rows shown"),
+    "borne_out": Column("boolean", "by the recording, after the judgement; empty where the verdict says nothing of that"),
 }
 
 
@@ -161,6 +184,7 @@ def _column(name: str) -> Column:
 
 _QUERIES: dict[TableName, Callable[[], Select]] = {
     "ratings": _ratings,
+    "statements": _statements,
     "votes": _votes,
     "recordings": _recordings,
     "shown": _shown,

@@ -6,7 +6,9 @@ Feedback holds no audio, so whoever has the recordings says which result is whic
 - ratings of people who agreed to the words being kept (`keep_span`),
 - with the seconds marked, at least `MIN_DURATION_S` of them,
 - with the verdict correct, wrong_status (it was said, after all) or missing,
-- of rows that nobody called wrong.
+- of rows that nobody called wrong,
+
+and a note's statements that people found borne out, under the same consent: their words with what was said there.
 
 Each stretch becomes one row: its text is the words marked, or else the concept's label; its labels are all confirmed
 concepts that share time with it. Wrong rows leave no row: the manifest has no column for what is *not* said, and the
@@ -65,6 +67,9 @@ def to_manifest(store: FeedbackStore, recordings: Mapping[str, Path]) -> pandas.
     ratings = ratings[ratings.result_id.isin(list(recordings))]
     bank = ConceptBank.default()
     said = [_Said.of(row, recordings[row.result_id].resolve(), bank) for row in _learnable(ratings).itertuples()]
+    statements = store.table("statements")
+    for row in _borne_out(statements[statements.result_id.isin(list(recordings))]).itertuples():
+        said += _Said.of_statement(row, recordings[row.result_id].resolve(), bank)
     paths = sorted({one.path for one in said})
     if len(paths) < 2:
         raise FeedbackError(
@@ -126,6 +131,13 @@ class _Said:
         label = concept_id if concept_id is not None and concept_id in bank else "_".join(row.label.lower().split())
         return cls(path, words, round(row.start_s, 3), round(row.end_s, 3), label)
 
+    @classmethod
+    def of_statement(cls, row: Any, path: Path, bank: ConceptBank) -> "list[_Said]":
+        """One for each concept that the statement names, and at least one."""
+        meant = sorted({mention.concept_id for mention in find_mentions_in_text(row.statement, bank)})
+        labels = meant or ["_".join(row.statement.lower().split())]
+        return [cls(path, row.statement, round(row.start_s, 3), round(row.end_s, 3), label) for label in labels]
+
     def meets(self, other: "_Said") -> bool:
         return self.path == other.path and self.start_s < other.end_s and other.start_s < self.end_s
 
@@ -140,6 +152,14 @@ def _learnable(ratings: pandas.DataFrame) -> pandas.DataFrame:
     is_long = (ratings.end_s - ratings.start_s >= MIN_DURATION_S).fillna(False).astype(bool)
     has_words = ratings.label.map(_has_words).astype(bool)
     return ratings[ratings.keep_span & ratings.verdict.isin(SAID) & is_long & has_words & ~is_disputed]
+
+
+def _borne_out(statements: pandas.DataFrame) -> pandas.DataFrame:
+    """Judged so, with the words kept, and with a place long enough; those that somebody denies are left out."""
+    denied = set(statements[~statements.borne_out.fillna(True).astype(bool)].statement.dropna())
+    is_long = (statements.end_s - statements.start_s >= MIN_DURATION_S).fillna(False).astype(bool)
+    is_so = statements.borne_out.fillna(False).astype(bool) & statements.keep_span & statements.statement.notna()
+    return statements[is_so & is_long & ~statements.statement.isin(denied)]
 
 
 def _has_words(text: str) -> bool:
