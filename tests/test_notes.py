@@ -35,6 +35,19 @@ def test_a_list_of_one_kind_stays_together():
     assert plains("Takes aspirin, ramipril and simvastatin.") == ["Takes aspirin, ramipril and simvastatin"]
 
 
+@pytest.mark.parametrize(
+    ("text", "statements"),
+    [
+        ("No sweating, SOB on minimal exertion.", ["No sweating", "shortness of breath on minimal exertion"]),
+        ("nil smoking, social alcohol at weekends", ["no smoking", "social alcohol at weekends"]),
+        ("No fever, cough or pain on exertion", ["No fever, cough or pain on exertion"]),
+        ("Denies fever, chills, night sweats", ["Denies fever, chills, night sweats"]),
+    ],
+)
+def test_a_denial_ends_where_something_tells_its_own_circumstances(text, statements):
+    assert plains(text) == statements
+
+
 def test_what_a_heading_says_goes_with_the_words_under_it():
     text = "PMH: asthma\nDH: nil\nFH: mother - migraine\nSH: lives alone, ex-smoker\nO/E: chest clear\nImp: viral URTI"
     clauses = read_note(text)[1]

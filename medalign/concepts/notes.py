@@ -44,6 +44,14 @@ CLAUSE_START = re.compile(
     re.IGNORECASE,
 )
 LISTED = re.compile(rf"{CLAUSE_START.pattern}|,\s+", re.IGNORECASE)  # "non smoker, moderate alcohol": each by itself
+DENIAL = re.compile(r"(?:no|nil|denies|denied|without)\b", re.IGNORECASE)
+# What follows a comma there and tells its own circumstances is not of the list that is denied: "No sweating, SOB on effort".
+CIRCUMSTANCE = re.compile(
+    r"\b(?:on|at|when|while|since|after|during|for|worse|better|spread\w*|radiat\w*|to the|in the|last|every|today|yesterday|"
+    r"\d+)\b",
+    re.IGNORECASE,
+)
+LISTED_ON = re.compile(r"\b(?:or|nor|and)\b|/", re.IGNORECASE)
 SHORT_DURATION = re.compile(r"(?<![\d/])(\d+(?:\s?-\s?\d+)?)\s*/\s*(7|52|12)(?![\d/])")
 PER_DAY = re.compile(r"\bx\s?(\d+)\s?/\s?(day|night|week)\b", re.IGNORECASE)
 DAYS = re.compile(r"\b(\d+(?:\s?-\s?\d+)?)\s?([dwh])\b")
@@ -165,7 +173,16 @@ def _pieces(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
             edges.append(stop.end())
     edges.append(end)
     for a, b in zip(edges, edges[1:], strict=False):
-        yield from _cut(text, a, b, CLAUSE_START)
+        for first, last in _cut(text, a, b, CLAUSE_START):
+            yield from _cut_denial(text, first, last) if DENIAL.match(text, first) else [(first, last)]
+
+
+def _cut_denial(text: str, a: int, b: int) -> list[tuple[int, int]]:
+    """A denial, and what follows its last comma where that is told for itself; lists stay together."""
+    comma = text.rfind(",", a, b)
+    rest = text[comma + 1 : b]
+    is_own = comma > a and len(rest.split()) >= 3 and CIRCUMSTANCE.search(rest) and not LISTED_ON.search(text[a:b])
+    return [(a, comma), (comma + 1 + len(rest) - len(rest.lstrip()), b)] if is_own else [(a, b)]
 
 
 def _cut(text: str, a: int, b: int, at: re.Pattern[str]) -> Iterator[tuple[int, int]]:

@@ -20,8 +20,9 @@ from medalign.models.teacher import Teacher
 from medalign.pipeline.listener import EncodedRecording, Listener, silent
 from medalign.pipeline.note_anchor import anchor_features
 from medalign.pipeline.note_claims import statement_said
-from medalign.pipeline.note_evidence import Fit, best_stretches, fit
-from medalign.pipeline.note_facts import FEATURES, Comparison, compare
+from medalign.pipeline.note_counterfactuals import counterfactuals
+from medalign.pipeline.note_evidence import Fit, best_stretches, fit, preferred
+from medalign.pipeline.note_facts import Comparison, compare
 from medalign.pipeline.note_fits import NoteFits
 from medalign.pipeline.note_left_out import left_out
 from medalign.pipeline.note_said import Fact, Said, Stretch
@@ -38,6 +39,7 @@ SUPPORTED: dict[Support, str] = {
     "words": "the words say so",
     "sound": "the sound fits, the words of the transcript do not: listen",
 }
+UNSAID_IN_WORDS = {"medicine": ("medicines absent",), "number": ("numbers absent", "numbers elsewhere")}  # by features
 FEW = 3  # statements; of fewer nobody can tell whether a note belongs
 NO_SOUND = "The sound was not listened to: only the words of the transcript were compared."
 NO_SPEECH = "Nothing is said in this recording, so nothing of the note can be checked."
@@ -54,6 +56,7 @@ class Held:
     anchors: np.ndarray  # (n, len(ANCHOR))
     words: Fit
     sound: Fit
+    preferred: np.ndarray  # (n,) bool: the sound fits it better than its counterfactuals
     windows_s: Sequence[tuple[float, float]] = ()  # those that `sound.place` counts
 
     @property
@@ -71,6 +74,7 @@ class Held:
             anchors=self.anchors[list(rows)],
             words=self.words.at(rows),
             sound=self.sound.at(rows),
+            preferred=self.preferred[list(rows)],
         )
 
     def word_features(self) -> np.ndarray:
@@ -107,7 +111,22 @@ def hold_against(
     best = [best_stretches(c.plain, e, said, places) for c, e in zip(clauses, embedded, strict=True)]
     comparisons = [compare(c, statement_said(c, bank), said, b, bank) for c, b in zip(clauses, best, strict=True)]
     words, sound = fit(embedded, places, references), fit(embedded, windows, references)
-    return Held(tuple(clauses), best, comparisons, anchor_features(clauses, best, said), words, sound, windows_s)
+    others = _counterfactuals(clauses, comparisons, teacher, bank) if len(windows) else [embedded[:0] for _ in clauses]
+    anchors = anchor_features(clauses, best, said)
+    return Held(tuple(clauses), best, comparisons, anchors, words, sound, preferred(embedded, others, windows), windows_s)
+
+
+def _counterfactuals(
+    clauses: Sequence[Clause], comparisons: Sequence[Comparison], teacher: Teacher, bank: ConceptBank
+) -> list[np.ndarray]:
+    """The teacher's embeddings (k, d) of what each statement would say if it were wrong."""
+    texts: list[list[str]] = []
+    for clause, comparison in zip(clauses, comparisons, strict=True):
+        lacking = [what for what, names in UNSAID_IN_WORDS.items() if any(comparison.value(name) for name in names)]
+        texts.append(counterfactuals(clause.plain, comparison.facts, lacking, bank))
+    embedded = teacher.encode([text for some in texts for text in some])
+    ends = np.cumsum([0, *map(len, texts)])
+    return [embedded[a:b] for a, b in zip(ends, ends[1:], strict=False)]
 
 
 def both_features(words: np.ndarray, held: Held) -> np.ndarray:
@@ -117,8 +136,8 @@ def both_features(words: np.ndarray, held: Held) -> np.ndarray:
         words: (n,) probabilities by the words.
     """
     odds = logit(np.clip(words, LEAST, 1 - LEAST))
-    anywhere = np.array([c.features[FEATURES.index("words anywhere")] for c in held.comparisons])
-    return np.column_stack([odds, held.sound_features()[:, 0] * (1 - anywhere)])
+    anywhere = np.array([comparison.value("words anywhere") for comparison in held.comparisons])
+    return np.column_stack([odds, held.sound_features()[:, 0] * (1 - anywhere) * held.preferred])
 
 
 def check_note(listener: Listener, analysis: Analysis, note: str, encoded: EncodedRecording | None = None) -> NoteCheck:
@@ -194,7 +213,7 @@ def _verdict(held: Held, i: int, by_words: float, together: float, fits: NoteFit
         return "not_checkable"
     if held.comparisons[i].contradiction and by_words < fits.contradicted_below:
         return "contradicted"
-    if together >= _likely(held, fits):
+    if together >= _likely(held, fits) and (by_words >= fits.words.threshold or held.preferred[i]):
         return "supported"
     return "not_checkable" if clause.section in UNSAID else "not_found"
 

@@ -49,6 +49,20 @@ def fit(statements: np.ndarray, places: np.ndarray, references: np.ndarray) -> F
     return Fit(best, standard, as_well, cosines.argmax(1))
 
 
+def preferred(statements: np.ndarray, others: Sequence[np.ndarray], places: np.ndarray) -> np.ndarray:
+    """Whether each statement fits better than all that it is held against; True where there is nothing to hold, (n,) bool.
+
+    Args:
+        statements: (n, d) the teacher's embeddings.
+        others: for each statement (k, d) of its counterfactuals; k may be 0.
+        places: (m, d) of windows of sound.
+    """
+    if not len(places):
+        return np.ones(len(statements), bool)
+    best = (statements @ places.T).max(1)
+    return np.array([not len(some) or value > (some @ places.T).max() for value, some in zip(best, others, strict=True)], bool)
+
+
 def best_stretches(plain: str, statement: np.ndarray, said: Said, embedded: np.ndarray) -> list[Stretch]:
     """The stretches that a statement is held against, the best first; none of them overlap.
 

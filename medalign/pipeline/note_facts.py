@@ -64,6 +64,10 @@ class Comparison:
     evidence: tuple[Evidence, ...]  # what agrees or contradicts
     facts: tuple[Fact, ...]  # of the statement
 
+    def value(self, name: str) -> float:
+        """Of the feature of that name."""
+        return float(self.features[FEATURES.index(name)])
+
 
 @dataclass
 class _Tally:

@@ -18,7 +18,8 @@ REMEDY = "fit it again with `medalign note-check --fit`, or use the shipped stud
 FITTING = ("cosine", "standard deviations above unrelated", "log share of unrelated that fit as well")
 WORDS = (*FEATURES, *ANCHOR, *(f"words: {name}" for name in FITTING))
 SOUND = tuple(f"sound: {name}" for name in FITTING[1:])
-# The sound counts for what the words lack: where they have all of a statement, the sound fits its denial as well.
+# The sound counts for what the words lack, since where they have all of a statement it fits the denial as well; and only where
+# it prefers the statement to its denial, and to other medicines and numbers.
 BOTH = ("words: log odds", "sound: standard deviations above unrelated, by the share of the statement that the words lack")
 BELONGS = ("mean standard deviations above unrelated", "mean log odds", "log statements")
 

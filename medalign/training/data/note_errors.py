@@ -13,6 +13,7 @@ from typing import Literal, get_args
 
 from medalign.concepts import ConceptBank, find_mentions_in_text
 from medalign.concepts.notes import Clause, expanded, read_note
+from medalign.pipeline.note_counterfactuals import DIGITS, REMOVED, SMALL, denied, lead_of, other_numbers, other_side
 from medalign.pipeline.note_words import RELATIVES, content
 from medalign.training.data.consultations import Consultation
 
@@ -20,7 +21,6 @@ ErrorKind = Literal["invented", "negation", "medicine", "number", "side", "perso
 KINDS: tuple[ErrorKind, ...] = get_args(ErrorKind)
 LIKE = 0.5  # share of words in common from which on a statement of another note may well be true here
 MIN_WORDS = 3  # of a statement that is told apart from others at all
-SIDES = {"left": "right", "right": "left", "bilateral": "left", "bilaterally": "on the left"}
 VERBS = {
     "started": "stopped", "start": "stop", "starting": "stopping", "stopped": "started", "stop": "start",
     "stopping": "starting",
@@ -30,27 +30,7 @@ VERBS = {
     "commence": "stop", "takes": "stopped", "taking": "no longer taking", "quit": "started",
 }  # fmt: skip
 RELATIVE = ("mother", "father", "brother", "sister")
-REMOVED = re.compile(r"^(?:no|nil|denies(?: any)?|without|non|never|not)\b[\s-]*", re.IGNORECASE)
-TO_DENY = (  # first that fits
-    (re.compile(r"\b(reports|endorses|admits to|complains of|states)(?: that)?\b", re.I), "denies"),
-    (re.compile(r"\b(has|have|had)\s+(?:an?|some)\s+", re.I), r"\1 no "),
-    (re.compile(r"\b(is|are|was|were|will|can|could|should)\s+(?!no\b|not\b|there|last\b|un|also\b)", re.I), r"\1 not "),
-    (re.compile(r"\b(has|have|had)\s+(?=(?:been|had|\w+ed)\b)", re.I), r"\1 not "),
-    (re.compile(r"\b(lives|works|smokes|drinks|takes|feels|uses|needs|wears)\b", re.I), r"no longer \1"),
-)
-TO_AFFIRM = (
-    (re.compile(r"\b(does|do|did)(?: not|n't)\s+", re.I), ""),
-    (re.compile(r"\b(is|are|was|were|has|have|had|can|could|will|would)(?: not|n't)\b", re.I), r"\1"),
-    (re.compile(r"\b(denies|denied)(?: any| having| experiencing)*\b", re.I), "reports"),
-    (re.compile(r"\bno longer\b", re.I), "still"),
-    (re.compile(r"\b(has|have|had|there is|there are|with|reports) (?:no|not any)\b", re.I), r"\1"),
-    (re.compile(r"\bnegative for\b", re.I), "positive for"),
-    (re.compile(r"\bwithout\b", re.I), "with"),
-)
-DIGITS = re.compile(r"(?<![\w/.-])(\d{1,4})(?:\.\d+)?(?![\w]*[/:]\d)")
 GROUPS = re.compile(r"medic|drug|steroid|inhaler|antibio|pill|tablet|cream|dose|vaccin|supplement|analges|insulin|prescri")
-SMALL = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
-PREFIX = re.compile(r"^([A-Z][\w ,]{2,40}: )")
 
 
 @dataclass(frozen=True)
@@ -116,17 +96,11 @@ class ErrorMaker:
         return rng.choice(pool) if pool else None
 
     def _negation(self, clause: Clause, rng: random.Random) -> Clause | None:
-        text = clause.plain
-        lead, rest = _lead(text)
+        if (other := denied(clause.plain)) is not None:
+            return _changed(clause, other)
+        lead, rest = lead_of(clause.plain)
         if REMOVED.match(rest):
-            bare = REMOVED.sub("", rest)
-            return _changed(clause, f"{lead}Has {bare}") if bare and not rest.lower().startswith(("not ", "never")) else None
-        for pattern, put in TO_AFFIRM:
-            if pattern.search(rest):
-                return _changed(clause, lead + " ".join(pattern.sub(put, rest, count=1).split()))
-        for pattern, put in TO_DENY:
-            if pattern.search(rest):
-                return _changed(clause, lead + " ".join(pattern.sub(put, rest, count=1).split()))
+            return None
         mentions = find_mentions_in_text(rest, self._bank)
         bare = re.sub(r"^(some|mild|associated|also|occasional|now|slight)\s+", "", rest, flags=re.I)
         is_finding = mentions and mentions[0].status == "present" and self._bank[mentions[0].concept_id].category == "finding"
@@ -152,10 +126,8 @@ class ErrorMaker:
         if found := list(DIGITS.finditer(clause.plain)):
             at = rng.choice(found)
             value = int(at[1])
-            changed = [
-                v for v in (value * 2, value + 1 if value < 12 else value + 10, value // 2, value * 10) if v not in (0, value)
-            ]
-            return _changed(clause, f"{clause.plain[: at.start(1)]}{rng.choice(changed[:3])}{clause.plain[at.end(1) :]}")
+            changed = rng.choice(other_numbers(value)[:3])
+            return _changed(clause, f"{clause.plain[: at.start(1)]}{changed}{clause.plain[at.end(1) :]}")
         words = [word for word in SMALL[1:] if re.search(rf"\b{word}\b", clause.plain, re.I)]
         if words:
             word = rng.choice(words)
@@ -164,11 +136,8 @@ class ErrorMaker:
         return None
 
     def _side(self, clause: Clause, rng: random.Random) -> Clause | None:
-        found = list(re.finditer(r"\b(left|right|bilateral|bilaterally)\b", clause.plain, re.I))
-        if len(found) != 1:
-            return None
-        at = found[0]
-        return _changed(clause, f"{clause.plain[: at.start()]}{SIDES[at[0].lower()]}{clause.plain[at.end() :]}")
+        other = other_side(clause.plain)
+        return None if other is None else _changed(clause, other)
 
     def _person(self, clause: Clause, rng: random.Random) -> Clause | None:
         """What a relative has becomes the patient's, and the other way round."""
@@ -209,7 +178,7 @@ class ErrorMaker:
                 return None
             return _changed(clause, f"{clause.plain[: at.start()]}{VERBS[at[0].lower()]}{clause.plain[at.end() :]}")
         if clause.section == "medicines":
-            lead, rest = _lead(clause.plain)
+            lead, rest = lead_of(clause.plain)
             return _changed(clause, f"{lead}stopped {rest}")
         return None
 
@@ -222,12 +191,6 @@ MAKERS: Mapping[ErrorKind, Callable[[ErrorMaker, Clause, random.Random], Clause 
 
 def _changed(clause: Clause, plain: str) -> Clause:
     return replace(clause, text=plain, plain=expanded(plain))
-
-
-def _lead(text: str) -> tuple[str, str]:
-    """What the heading says, and the statement itself."""
-    named = PREFIX.match(text)
-    return (named[1], text[named.end() :]) if named else ("", text)
 
 
 def _words(text: str) -> tuple[str, ...]:
