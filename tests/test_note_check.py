@@ -5,6 +5,7 @@ Stored analyses and a teacher's embeddings of a few statements: no recording is 
 
 import csv
 import json
+import random
 import re
 from dataclasses import replace
 
@@ -18,12 +19,15 @@ from medalign.core.assets import EXAMPLES
 from medalign.core.errors import DataError
 from medalign.core.examples import analysis_path
 from medalign.core.note_check import NoteCheck
+from medalign.core.note_comparison import NoteComparison, drawn_order, told
 from medalign.core.transcript import Transcript
 from medalign.pipeline.note_claims import statement_said
-from medalign.pipeline.note_evidence import fit
+from medalign.pipeline.note_counterfactuals import counterfactuals
+from medalign.pipeline.note_evidence import fit, preferred
 from medalign.pipeline.note_facts import FEATURES, compare
 from medalign.pipeline.note_left_out import left_out
 from medalign.pipeline.note_said import Said, numbers_of, sides_of
+from medalign.report.note_page import note_pair_html
 from medalign.training.data.consultations import Consultation
 from medalign.training.data.note_errors import ErrorMaker
 
@@ -96,6 +100,28 @@ def test_how_many_unrelated_statements_fit_as_well():
     found = fit(np.array([[0, 1, 0, 0], [0, 0, 1, 0]], np.float32), places, unrelated)
     assert found.as_well.tolist() == [0.25, 1.0] and found.place[0] == 1
     assert np.isnan(fit(unrelated, places[:0], unrelated).cosine).all()
+
+
+def test_the_sound_is_asked_against_what_would_be_wrong():
+    bank = ConceptBank.default()
+
+    def others(text: str, *unsaid: str) -> list[str]:
+        clause = read_note(text)[1][0]
+        return counterfactuals(clause.plain, statement_said(clause, bank).facts, unsaid, bank)
+
+    assert others("No chest pain") == ["Has chest pain"]
+    assert others("Pain in the left arm") == ["Pain in the right arm"]
+    assert others("Takes amlodipine 5 mg") == ["no longer Takes amlodipine 5 mg"]  # the words have both
+    asked = others("Takes amlodipine 5 mg", "medicine", "number")
+    assert "Takes amlodipine 10 mg" in asked and sum("amlodipine" not in text and "5 mg" in text for text in asked) == 8
+
+
+def test_the_sound_prefers_a_statement_only_if_it_beats_all_of_them():
+    windows = np.eye(3, dtype=np.float32)[:2]
+    own = np.array([[0.9, 0.1, 0], [0.2, 0.5, 0], [0, 0, 1]], np.float32)
+    against = [own[1:2], np.array([[0, 0.6, 0], [0, 0, 1]], np.float32), own[:0]]
+    assert preferred(own, against, windows).tolist() == [True, False, True]
+    assert preferred(own, against, windows[:0]).all()
 
 
 def test_what_is_left_out_is_ranked_by_what_would_be_missed():
@@ -172,6 +198,30 @@ def test_the_command_writes_json_a_table_and_a_page(models_at_hand, examples, tm
     assert "<script" not in page and "150/90" in page and page.count('class="row contradicted"') == check.count("contradicted")
     table = list(csv.DictReader(out["csv"].read_text(encoding="utf-8-sig").splitlines()))
     assert len(table) == len(check.statements) + len(check.left_out)
+
+
+def test_two_notes_are_compared(checks):
+    right, wrong = checks["chest-pain"], checks["chest-pain-with-errors"]
+    comparison = NoteComparison.of(right, wrong)
+    assert (comparison.more_unsupported, comparison.leaves_out_more) == (1, 1)
+    sentences = " ".join(told(comparison))
+    assert "Note 2 has more unsupported statements" in sentences and "Only note 2 leaves out" in sentences
+    assert told(NoteComparison.of(right, right))[0].startswith("Both have")
+    page = note_pair_html(wrong, right)
+    assert page.count('class="row contradicted"') == wrong.count("contradicted") and "Note 1 has more unsupported" in page
+    assert {drawn_order(blind=True, rng=random.Random(seed)) for seed in range(9)} == {(0, 1), (1, 0)}
+    assert drawn_order(blind=False) == (0, 1)
+
+
+def test_the_command_compares_two_notes_and_hides_which_is_which(models_at_hand, examples, tmp_path, capsys):
+    stored, out = analysis_path(examples["chest-pain"].audio_path), tmp_path / "out.json"
+    notes = [str(NOTES / f"chest-pain{ending}.txt") for ending in ("", "-with-errors")]
+    assert main(["check", str(stored), *notes, "--blind", "--json", str(out)]) == 0
+    body, lines = json.loads(out.read_text(encoding="utf-8")), capsys.readouterr().out
+    assert len(body["notes"]) == 2 and body["comparison"]["more_unsupported"] == 1
+    first = body["shown_in_order"].index(2) + 1
+    assert f"Note {first} has more unsupported statements" in lines and "chest-pain" not in lines
+    assert main(["check", str(stored), notes[0], "--blind"]) == 2 and "two notes" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -23,3 +23,29 @@ def test_a_note_is_told_statement_by_statement_and_plays(page):
     page.wait_for_function("!document.querySelector('#player audio').paused")
     page.wait_for_function("document.querySelector('.note-said.is-playing')")
     assert shown.get_by_role("link", name="CSV").get_attribute("href")
+    a_verdict_is_judged_and_a_second_note_stands_beside(page)
+
+
+def a_verdict_is_judged_and_a_second_note_stands_beside(page):
+    """On the same visit: to open the page anew costs seconds."""
+    shown = page.locator(".note-check")
+    right = shown.locator(".note-row.supported [data-send=note-judge][data-right=yes]")
+    wrong = shown.locator(".note-row.not_found [data-send=note-judge][data-right=no]")
+    right.click()
+    page.wait_for_function("document.querySelector('[data-send=note-judge][aria-pressed=true]')")
+    wrong.click()
+    judged = page.locator("#note-judged")
+    judged.get_by_text("2 judgements").wait_for()
+    assert judged.locator("code").inner_text().count("-") == 2
+    right.click()  # once more takes it back
+    judged.get_by_text("1 judgement").wait_for()
+    assert right.get_attribute("aria-pressed") == "false" and wrong.get_attribute("aria-pressed") == "true"
+    page.locator("#note-second-fold button").first.click()
+    page.locator("#note-second textarea").fill("PMH: asthma\nThis was said\n")
+    page.locator("#note-go").click()
+    page.locator(".note-pair").wait_for()
+    assert "Note 1 has more unsupported statements: 2 of 3" in shown.locator(".note-compared").first.inner_text()
+    assert shown.locator("[data-note='1'][data-right=yes]").count() == 2
+    page.locator("#note-withdraw").click()
+    judged.get_by_text("1 judgement deleted").wait_for()
+    assert not shown.locator("[data-send=note-judge][aria-pressed=true]").count()

@@ -10,7 +10,22 @@ import os
 import sys
 
 from medalign import __version__
-from medalign.cli import analyze, batch, compare, examples, feedback, fit, measure, note, results, serve, sounds, status, train
+from medalign.cli import (
+    analyze,
+    batch,
+    check,
+    compare,
+    examples,
+    feedback,
+    fit,
+    measure,
+    note,
+    results,
+    serve,
+    sounds,
+    status,
+    train,
+)
 from medalign.cli.options import check_output
 from medalign.core.analysis import DISCLAIMER
 from medalign.core.errors import MedAlignError
@@ -63,7 +78,22 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"medalign {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for module in (analyze, batch, serve, examples, compare, train, sounds, status, fit, measure, note, feedback, results):
+    for module in (
+        analyze,
+        batch,
+        serve,
+        examples,
+        compare,
+        train,
+        sounds,
+        status,
+        fit,
+        measure,
+        check,
+        note,
+        feedback,
+        results,
+    ):
         module.add_commands(commands)
     for command in commands.choices.values():
         command.add_argument("-v", "--verbose", action="store_true", help="say what is being done")

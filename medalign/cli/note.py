@@ -1,4 +1,4 @@
-"""Commands for notes: check one against its recording; fit and measure the checking."""
+"""The command that fits and measures the checking of notes; `check` is a module of its own."""
 
 import argparse
 import time
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medalign.cli.observing import level_name, observer
-from medalign.cli.options import Commands, answer, cache_option, check_output, json_option, model_options, tell, write_text
+from medalign.cli.options import Commands, cache_option, check_output, model_options, tell
 from medalign.core.errors import DataError
 
 if TYPE_CHECKING:
@@ -26,22 +26,6 @@ REFERENCES = 600  # unrelated statements that each is compared with
 
 def add_commands(commands: Commands) -> None:
     """Add them to the subparsers of the command line."""
-    check = commands.add_parser("check", help="check a clinical note against its recording, statement by statement")
-    check.add_argument(
-        "audio", metavar="AUDIO", help="the recording; or the JSON of `analyze`, if only the words are to be compared"
-    )
-    check.add_argument(
-        "note", metavar="NOTE", type=Path, help="text, markdown, FHIR or the JSON of `analyze`; at most 100,000 characters"
-    )
-    check.add_argument(
-        "--analysis", metavar="JSON", type=Path, help="of this recording, by `analyze --json`: it is not analysed again"
-    )
-    json_option(check, "verdicts and evidence")
-    check.add_argument("--csv", metavar="OUT", type=Path, help="write a table here, for a spreadsheet")
-    check.add_argument("--html", metavar="OUT", type=Path, help="write a page here: the note beside the recording")
-    model_options(check, asr=True, teacher=True, student=True)
-    check.set_defaults(command=_check)
-
     measure = commands.add_parser("note-check", help="fit and measure the checking of notes, on notes with errors put in")
     measure.add_argument("--data", type=Path, required=True, help="folder with primock57/, aci_bench/ and mts_dialog/")
     measure.add_argument("--fit", action="store_true", help="first fit on training notes; writes into the student's folder")
@@ -57,52 +41,6 @@ def add_commands(commands: Commands) -> None:
     model_options(measure, student=True, asr=True)
     cache_option(measure)
     measure.set_defaults(command=_measure)
-
-
-def _check(arguments: argparse.Namespace) -> None:
-    from medalign.concepts.notes import read_note
-    from medalign.core.analysis import Analysis
-    from medalign.core.audio import load_recording
-    from medalign.core.files import read_json
-    from medalign.pipeline.analyzer import Analyzer
-    from medalign.report.note_page import note_csv, note_html, note_lines
-    from medalign.report.strip import peaks_of
-
-    for path in (arguments.json, arguments.csv, arguments.html):
-        check_output(path)
-    note = _read_text(arguments.note)
-    read_note(note)  # refused before any model is loaded
-    is_analysis = str(arguments.audio).endswith(".json")
-    remedy = "give what `medalign analyze --json` wrote"
-    stored = arguments.analysis or (Path(arguments.audio) if is_analysis else None)
-    analysis = Analysis.from_dict(read_json(stored, dict, error=DataError, remedy=remedy)) if stored else None
-    recording = None if is_analysis else load_recording(arguments.audio)
-    if recording and analysis and abs(recording.duration_s - analysis.recording.duration_s) > 0.1:
-        raise DataError(
-            f"{stored} is of a recording of {analysis.recording.duration_s:.1f} s, {arguments.audio} "
-            f"has {recording.duration_s:.1f} s; give the analysis of this recording, or leave it out"
-        )
-    analyzer = Analyzer.default(
-        asr=arguments.asr, teacher=arguments.teacher, student=arguments.student, device=arguments.device
-    )
-    check = analyzer.check_note(recording, note, analysis=analysis)
-    if arguments.csv:
-        write_text(note_csv(check), arguments.csv)
-    if arguments.html:
-        write_text(note_html(check, peaks_of(recording.waveform) if recording else b""), arguments.html)
-    answer(check.to_dict(), arguments.json, note_lines(check))
-
-
-def _read_text(path: Path) -> str:
-    from medalign.concepts.notes import MAX_CHARACTERS
-    from medalign.core.files import check_regular, reading
-
-    remedy = "give a text file in UTF-8"
-    check_regular(path, error=DataError, remedy=remedy)
-    if path.stat().st_size > 40 * MAX_CHARACTERS:
-        raise DataError(f"{path} has {path.stat().st_size:,} bytes, too many for a note; give one consultation's note")
-    with reading(f"{path} can't be read as text", error=DataError, remedy=remedy):
-        return path.read_text(encoding="utf-8-sig")
 
 
 def _measure(arguments: argparse.Namespace) -> None:

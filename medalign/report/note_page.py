@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from medalign.core.analysis import DISCLAIMER, Evidence
-from medalign.core.note_check import LeftOut, NoteCheck, NoteStatement, Verdict
+from medalign.core.note_check import NoteCheck, NoteStatement, Verdict
+from medalign.core.note_comparison import NoteComparison, told
 from medalign.core.wording import clock, count
 from medalign.report.text_formats import _BOM, Cell, safe_cell
 
@@ -25,7 +26,7 @@ MAX_LEFT_OUT = 10
 MAX_QUOTE = 160  # characters
 N_BARS = 160  # of the waveform
 COLUMNS = (
-    "kind", "text", "section", "verdict", "probability", "support", "reason", "start_s", "end_s", "words",
+    "note", "kind", "text", "section", "verdict", "probability", "support", "reason", "start_s", "end_s", "words",
     "fits_as_well", "sound_fits_as_well", "weight", "recording", "disclaimer",
 )  # fmt: skip
 
@@ -76,17 +77,24 @@ def note_html(check: NoteCheck, peaks: bytes = b"") -> str:
     Args:
         peaks: the recording's waveform, as `medalign.report.strip.peaks_of` gives it; without it the axis has none.
     """
-    counts = {verdict: check.count(verdict) for verdict in VERDICTS}
+    return _rendered([check], None, peaks)
+
+
+def note_pair_html(first: NoteCheck, second: NoteCheck, peaks: bytes = b"") -> str:
+    """The same of two notes of one recording, side by side, in the order in which they are shown."""
+    return _rendered([first, second], NoteComparison.of(first, second), peaks)
+
+
+def _rendered(checks: Sequence[NoteCheck], comparison: NoteComparison | None, peaks: bytes) -> str:
+    compared = told(comparison) if comparison else []
     return _ENVIRONMENT.get_template("note.html").render(
-        check=check,
-        counts=counts,
-        n_sound=sum(s.verdict == "supported" and s.support == "sound" for s in check.statements),
-        groups=list(under_headings(check.statements)),
-        left_out=check.left_out[:MAX_LEFT_OUT],
-        n_more=max(0, len(check.left_out) - MAX_LEFT_OUT),
-        bars=bars(peaks),
-        ticks=ticks(check.recording.duration_s),
+        checks=checks, comparison=comparison, compared=compared, bars=bars(peaks)
     )
+
+
+def by_sound_only(check: NoteCheck) -> int:
+    """How many statements the sound alone bears out."""
+    return sum(s.verdict == "supported" and s.support == "sound" for s in check.statements)
 
 
 def ticks(duration_s: float) -> list[tuple[float, str]]:
@@ -95,26 +103,29 @@ def ticks(duration_s: float) -> list[tuple[float, str]]:
     return [(round(100 * t / max(duration_s, 0.1), 2), clock(t)) for t in range(0, int(duration_s) + 1, step)]
 
 
-def note_csv(check: NoteCheck) -> str:
-    """One row a statement, then one row for each thing left out; begins with a byte order mark, as other tables do."""
-    common: dict[str, Cell] = {"recording": check.recording.name, "disclaimer": DISCLAIMER}
-    rows: list[dict[str, Cell]] = []
-    for s in check.statements:
-        first = s.evidence[0] if s.evidence else None
-        rows.append({
-            "kind": "statement", "text": s.text, "section": s.section, "verdict": VERDICTS[s.verdict],
-            "probability": s.probability, "support": s.support, "reason": s.reason, "fits_as_well": s.fits_as_well,
-            "sound_fits_as_well": s.sound_fits_as_well, **_place(first),
-        })  # fmt: skip
-    for item in check.left_out:
-        rows.append(
-            {"kind": "left out", "text": item.concept, "reason": item.why, "weight": item.weight, **_place(item.evidence[0])}
-        )
+def note_csv(*checks: NoteCheck) -> str:
+    """One row a statement, then one row for each thing left out, of one note or several of one recording.
+
+    It begins with a byte order mark, as other tables do.
+    """
     out = io.StringIO()
     writer = csv.DictWriter(out, COLUMNS)
     writer.writeheader()
-    writer.writerows({name: safe_cell(value) for name, value in (row | common).items()} for row in rows)
+    for number, check in enumerate(checks, start=1):
+        common: dict[str, Cell] = {"note": number, "recording": check.recording.name, "disclaimer": DISCLAIMER}
+        writer.writerows({name: safe_cell(value) for name, value in (row | common).items()} for row in _rows(check))
     return _BOM + out.getvalue()
+
+
+def _rows(check: NoteCheck) -> Iterator[dict[str, Cell]]:
+    for s in check.statements:
+        yield {
+            "kind": "statement", "text": s.text, "section": s.section, "verdict": VERDICTS[s.verdict],
+            "probability": s.probability, "support": s.support, "reason": s.reason, "fits_as_well": s.fits_as_well,
+            "sound_fits_as_well": s.sound_fits_as_well, **_place(s.evidence[0] if s.evidence else None),
+        }  # fmt: skip
+    for item in check.left_out:
+        yield {"kind": "left out", "text": item.concept, "reason": item.why, "weight": item.weight, **_place(item.evidence[0])}
 
 
 def note_lines(check: NoteCheck) -> list[str]:
@@ -130,6 +141,12 @@ def note_lines(check: NoteCheck) -> list[str]:
             f"  {item.concept} ({item.why}) [{clock(item.evidence[0].start_s)}]" for item in check.left_out[:MAX_LEFT_OUT]
         ]
     return [*lines, "", *check.warnings]
+
+
+def pair_lines(first: NoteCheck, second: NoteCheck) -> list[str]:
+    """The same of two notes, in the order in which they are shown."""
+    notes = [line for i, check in enumerate((first, second), 1) for line in ("", f"Note {i}", *note_lines(check)[1:])]
+    return [DISCLAIMER, *told(NoteComparison.of(first, second)), *notes]
 
 
 def headline(check: NoteCheck) -> str:
@@ -153,10 +170,11 @@ _ENVIRONMENT = Environment(
 )
 _ENVIRONMENT.filters["quote"] = _quote
 _ENVIRONMENT.globals |= {"clock": clock, "count": count, "places": places, "headline": headline}
+_ENVIRONMENT.globals |= {"ticks": ticks, "under_headings": under_headings, "by_sound_only": by_sound_only}
 _ENVIRONMENT.globals |= {
     "DISCLAIMER": DISCLAIMER,
     "VERDICTS": VERDICTS,
     "MARKS": MARKS,
     "SOUND_ONLY": SOUND_ONLY,
-    "LeftOut": LeftOut,
+    "MAX_LEFT_OUT": MAX_LEFT_OUT,
 }

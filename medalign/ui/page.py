@@ -51,6 +51,7 @@ SCRIPTS = (
     "microphone.js",
     "shortcuts.js",
     "sounds.js",
+    "note.js",
 )
 MAX_PRESSES = 256  # that Gradio holds; none of them waits for a model, so only a flood gets there
 SCAN_S = 600  # uploads vanish within KEEP_S + SCAN_S
@@ -84,7 +85,7 @@ def build_app(
                 page.unload(analyse.left)
                 FeedbackPanel(store, analyse.places, presses)
             with gr.Tab("Check a note", id="note"):
-                NoteTab(models, session, store)
+                NoteTab(models, session, store, presses)
             with gr.Tab("Compare", id="compare"):
                 if shown := pair(examples):
                     stored_pair(shown)

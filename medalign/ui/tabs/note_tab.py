@@ -7,19 +7,23 @@ from typing import NoReturn
 
 import gradio as gr
 
-from medalign.concepts.notes import MAX_CHARACTERS
+from medalign.concepts.notes import MAX_CHARACTERS, read_note
 from medalign.core.analysis import Analysis
 from medalign.core.apart import load_apart
 from medalign.core.assets import EXAMPLES
 from medalign.core.errors import DataError, MedAlignError
 from medalign.core.files import reading
+from medalign.core.note_comparison import drawn_order
 from medalign.feedback.store import FeedbackStore
 from medalign.ui import consent
 from medalign.ui.audit import audit
 from medalign.ui.engine import Models
 from medalign.ui.failures import Failure, caught
+from medalign.ui.presses import Presses
 from medalign.ui.run import Run
-from medalign.ui.session import Session, present
+from medalign.ui.session import KEEP_S, Session, present
+from medalign.ui.shown_notes import ShownNotes
+from medalign.ui.tabs.note_feedback import NoteFeedback
 from medalign.ui.views import note_view, status_view
 from medalign.ui.wiring import OWN_QUEUE, Changes, connect, html
 
@@ -31,25 +35,30 @@ AUDITED = "check-note"
 class NoteTab:
     """Built and wired inside the current tab."""
 
-    def __init__(self, models: Models, session: gr.State, store: FeedbackStore | None):
+    def __init__(self, models: Models, session: gr.State, store: FeedbackStore | None, presses: Presses):
         self._models, self._store = models, store
         html(note_view.INTRO)
-        self._note = gr.Textbox(
-            label="The note", lines=8, max_lines=16, max_length=MAX_CHARACTERS, elem_id="note-text",
-            placeholder="PC: ...\nHPC: ...\nPMH: ...\nPlan: ...",
-        )  # fmt: skip
-        upload = gr.File(
+        self._note = _box("The note", "note-text", lines=8, placeholder="PC: ...\nHPC: ...\nPMH: ...\nPlan: ...")
+        self._upload = gr.File(
             label="or a file: text, markdown, FHIR (JSON)", file_types=[".txt", ".md", ".json"], height=90, elem_id="note-file"
         )
+        with gr.Accordion("Compare with a second note of this recording", open=False, elem_id="note-second-fold"):
+            second = _box("The second note", "note-second", lines=6, placeholder="From another scribe, or an earlier version")
+            blind = gr.Checkbox(label="Blind: don't show which note is which until I ask", elem_id="note-blind")
         with gr.Row(elem_id="note-buttons"):
             go = gr.Button("Check", variant="primary", min_width=80, elem_id="note-go")
             right = gr.Button("Example note", size="sm", min_width=80, elem_id="note-right")
             wrong = gr.Button("Example note with errors", size="sm", min_width=80, elem_id="note-wrong")
         self._status, self._alert = html(elem_id="note-status"), html(elem_id="note-alert")
-        self._shown = html(elem_id="note-result")
-        out = [self._status, self._shown]
+        self._result = html(elem_id="note-result")
+        self._shown = gr.State(None, time_to_live=KEEP_S)
+        self._feedback = None if store is None else NoteFeedback(store, self._shown, presses)
+        out = [self._status, self._result, self._shown]
+        out += [] if self._feedback is None else [self._feedback.place, self._feedback.stored]
         failed: Changes = {self._status: ""}
-        connect(go.click, self._check, [session, self._note, upload], out, self._alert, if_failed=failed, **OWN_QUEUE)
+        given = [session, self._note, second, blind, self._shown]
+        connect(go.click, self._check, given, out, self._alert, if_failed=failed, **OWN_QUEUE)
+        connect(self._upload.upload, self._read, [self._upload], [self._note, self._upload], self._alert)
         for button, ending in ((right, ""), (wrong, "-with-errors")):
             connect(button.click, self._example(ending), [session], [self._note], self._alert, queue=False)
 
@@ -62,25 +71,53 @@ class NoteTab:
 
         return handler
 
-    def _check(self, session: Session | None, note: str | None, upload: str | None, request: gr.Request) -> Iterator[Changes]:
-        session, note = present(session), note_of(note, upload)
+    def _read(self, upload: str | None) -> Changes:
+        """The file's text into the box, where it is seen and can be changed."""
+        return {self._note: read_note(text_of_file(upload))[0], self._upload: None, self._alert: ""}
+
+    def _check(
+        self, session: Session | None, note: str | None, second: str | None, blind: bool, before: ShownNotes | None,
+        request: gr.Request,
+    ) -> Iterator[Changes]:  # fmt: skip
+        session = present(session)
+        texts = [check_there(note), *([second] if second and second.strip() else [])]
         analysis = session.result
         with self._models.questions.join() as turn:
             for ahead in turn.wait(1.0):
                 yield {self._status: status_view.waiting(ahead)}
             yield {self._status: note_view.CHECKING, self._alert: ""}
             engine = self._models.engine()
-            check = engine.check_note(None, note, analysis=analysis, encoded=session.encoded(engine.listener))
+            encoded = session.encoded(engine.listener)
+            checks = [engine.check_note(None, text, analysis=analysis, encoded=encoded) for text in texts]
         audit(self._store, AUDITED, request, analysis=analysis)
-        links, files = note_view.files(self._shown, check, session.peaks)
+        order = drawn_order(blind=blind and len(checks) == 2)
+        in_order = tuple(checks[i] for i in order) if len(checks) == 2 else tuple(checks)
+        links, files = note_view.files(self._result, in_order, order, session.peaks)
         session.own(*files)
-        yield {self._status: "", self._shown: note_view.result(check, session.peaks, links)}
+        shown = ShownNotes.of(analysis, in_order, before, is_example=session.is_example)
+        told = note_view.result(in_order, session.peaks, links, can_judge=self._feedback is not None)
+        changes: Changes = {self._status: "", self._shown: shown}
+        changes[self._result] = told + note_view.which(order) if blind and len(checks) == 2 else told
+        if self._feedback is not None:
+            changes |= {self._feedback.place: gr.update(visible=True), self._feedback.stored: self._feedback.told(shown)}
+        yield changes
 
 
-def note_of(note: str | None, upload: str | None) -> str:
-    """What was typed, else what the file holds. Raises MedAlignError if there is neither."""
-    if note and note.strip():
-        return note
+def _box(label: str, elem_id: str, *, lines: int, placeholder: str) -> gr.Textbox:
+    return gr.Textbox(
+        label=label, lines=lines, max_lines=16, max_length=MAX_CHARACTERS, elem_id=elem_id, placeholder=placeholder
+    )
+
+
+def check_there(note: str | None) -> str:
+    """The note. Raises MedAlignError if there is none."""
+    if not note or not note.strip():
+        raise MedAlignError(NOTHING)
+    return note
+
+
+def text_of_file(upload: str | None) -> str:
+    """Raises MedAlignError if there is no file, DataError if it can't be read or is too long."""
     if not upload:
         raise MedAlignError(NOTHING)
     with reading("the file can't be read as text", error=DataError, remedy="give a text file in UTF-8"):
@@ -100,7 +137,7 @@ def note_api(models: Models, store: FeedbackStore | None) -> None:
             if audio is None:
                 raise MedAlignError("no recording given; send an audio file")
             consent.check(acknowledged)
-            text = note_of(note, None)
+            text = check_there(note)
             with models.analyses.join() as place:
                 recording = yield from place.decode(lambda: load_apart(audio), lambda ahead: gr.skip())
                 engine = models.engine()

@@ -1,11 +1,13 @@
 """A checked note on the page: the note on one side, on the other when the recording says it; press to hear."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path, PurePath
 
 import gradio as gr
 
 from medalign.core.note_check import NoteCheck
+from medalign.core.note_comparison import NoteComparison, pair_to_dict, told
 from medalign.report import note_page
 from medalign.ui.files import address, keep
 from medalign.ui.views.markup import Markup, macros
@@ -13,31 +15,52 @@ from medalign.ui.views.markup import Markup, macros
 INTRO = (
     "<h2>Check a note</h2><p>Paste a note of the consultation that the first tab shows, from any scribe or typed by hand. Each "
     "statement is held against the words and the sound: what bears it out, what contradicts it, what was never said, and what "
-    "the note leaves out. Nothing of the note is kept.</p>"
+    "the note leaves out. Nothing of the note is kept, unless you judge a statement and agree to that.</p>"
 )
 CHECKING = "Holding the note against the recording …"
 
 
-def result(check: NoteCheck, peaks: bytes, links: list[dict[str, str]]) -> Markup:
+def result(checks: Sequence[NoteCheck], peaks: bytes, links: list[dict[str, str]], *, can_judge: bool) -> Markup:
     """
     Args:
+        checks: of one note, or of two in the order in which they are shown.
         peaks: the recording's waveform, as `medalign.report.strip.peaks_of` gives it.
         links: name, address and format of the files to save.
+        can_judge: whether the reader may say that a verdict is right or wrong.
     """
-    counts = [(verdict, told, check.count(verdict)) for verdict, told in note_page.VERDICTS.items() if check.count(verdict)]
-    return macros("note").result(
-        check, counts, list(note_page.under_headings(check.statements)), note_page.bars(peaks),
-        note_page.ticks(check.recording.duration_s), note_page, links,
-    )  # fmt: skip
+    counts = [[(v, name, check.count(v)) for v, name in note_page.VERDICTS.items() if check.count(v)] for check in checks]
+    groups = [[(heading, [(s, index[id(s)]) for s in some]) for heading, some in note_page.under_headings(check.statements)]
+              for check in checks for index in [{id(s): i for i, s in enumerate(check.statements)}]]  # fmt: skip
+    compared = told(NoteComparison.of(checks[0], checks[1])) if len(checks) == 2 else []
+    ticks = note_page.ticks(checks[0].recording.duration_s)
+    notes = list(zip(checks, counts, groups, strict=True))
+    return macros("note").result(notes, compared, note_page.bars(peaks), ticks, note_page, links, can_judge)
 
 
-def files(place: gr.HTML, check: NoteCheck, peaks: bytes) -> tuple[list[dict[str, str]], list[Path]]:
-    """Links to what can be saved, and the files."""
-    stem = PurePath(check.recording.name).stem
+def which(order: tuple[int, int]) -> Markup:
+    """Behind a press: which of two notes stands where."""
+    return macros("note").which(order)
+
+
+def files(
+    place: gr.HTML, checks: Sequence[NoteCheck], order: tuple[int, int], peaks: bytes
+) -> tuple[list[dict[str, str]], list[Path]]:
+    """Links to what can be saved, and the files.
+
+    Args:
+        checks: in the order in which they are shown.
+        order: of two notes.
+    """
+    stem = PurePath(checks[0].recording.name).stem
+    if len(checks) == 2:
+        body = pair_to_dict(checks[order[0]], checks[order[1]], order)
+        page = note_page.note_pair_html(checks[0], checks[1], peaks)
+    else:
+        body, page = checks[0].to_dict(), note_page.note_html(checks[0], peaks)
     bodies = {
-        "json": ("JSON", json.dumps(check.to_dict(), ensure_ascii=False, indent=1)),
-        "csv": ("CSV", note_page.note_csv(check)),
-        "html": ("Page to print", note_page.note_html(check, peaks)),
+        "json": ("JSON", json.dumps(body, ensure_ascii=False, indent=1)),
+        "csv": ("CSV", note_page.note_csv(*checks)),
+        "html": ("Page to print", page),
     }
     kept = {ending: keep(place, body.encode(), f"{stem}.note.{ending}") for ending, (_, body) in bodies.items()}
     links = [{"name": path.name, "address": address(path), "format": bodies[ending][0]} for ending, path in kept.items()]
