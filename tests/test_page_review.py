@@ -445,7 +445,7 @@ def test_what_is_judged_acts_wherever_the_result_is_shown_and_is_undone_with_one
         result.wait_for_function("n => document.querySelectorAll('#concepts .you').length === n", arg=left)
     result.locator("body").press("u")
     glance.locator(".entry", has_text="Cough").wait_for()
-    ear.get_by_role("button", name="Keep “Monday”").wait_for()
+    ear.get_by_role("button", name="Keep “Monday”: place").wait_for()
     result.locator(".you").first.wait_for(state="detached")
     assert ear.locator("li").count() == n
 
