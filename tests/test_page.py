@@ -396,6 +396,14 @@ def test_a_phone_begins_with_what_was_found_and_says_how_much_is_to_be_heard(pag
     n = page.locator("#ear-title .n").text_content()
     page.get_by_role("button", name=f"Use your ear {n}").click()
     assert page.locator(".ear .hint").is_visible(), "which says what the list is"
+    page.evaluate("window.medalignPlay(38.5, 40)")  # while the transcript is hidden
+    page.locator(".segment.is-current").wait_for(state="attached")
+    page.locator("#player audio").evaluate("player => player.pause()")
+    page.get_by_role("button", name="Transcript", exact=True).click()
+    page.wait_for_function("""() => {
+        const { top, bottom } = document.querySelector(".segment.is-current").getBoundingClientRect();
+        return top > document.querySelector("#panes").getBoundingClientRect().bottom && bottom < innerHeight;
+    }""")
     page.set_viewport_size(VIEWPORT)
 
 

@@ -423,7 +423,7 @@ def test_what_is_judged_acts_wherever_the_result_is_shown_and_is_undone_with_one
     n = ear.locator("li").count()
     assert all("it is right" not in text.lower() for text in ear.locator("[data-send=settle]").all_inner_texts())
     assert ear.locator("[data-send=settle]").count() == n, "each place can be found right"
-    ear.get_by_role("button", name="Keep “Monday”").click()
+    ear.get_by_role("button", name="Keep as is: “Monday”").click()
     ear.locator(".news", has_text="Undo: Keep “Monday”").wait_for()
     assert ear.locator("li").count() == n - 1 and result.locator(".word[data-accept]").count() == 0
     cough = result.locator("tr.row", has_text="Cough")
@@ -445,7 +445,7 @@ def test_what_is_judged_acts_wherever_the_result_is_shown_and_is_undone_with_one
         result.wait_for_function("n => document.querySelectorAll('#concepts .you').length === n", arg=left)
     result.locator("body").press("u")
     glance.locator(".entry", has_text="Cough").wait_for()
-    ear.get_by_role("button", name="Keep “Monday”: place").wait_for()
+    ear.get_by_role("button", name="Keep as is: “Monday”").wait_for()
     result.locator(".you").first.wait_for(state="detached")
     assert ear.locator("li").count() == n
 

@@ -45,7 +45,11 @@
     const button = event.target.closest?.("[data-open]");
     if (!button) return;
     open(button.dataset.open);
-    one("#player").scrollIntoView({ block: "nearest" });
+    // Its begin stands below the player and these buttons, which stay; the picture above has been seen.
+    const stays = one("#player").offsetHeight + one("#panes").offsetHeight;
+    scrollBy({ top: one("#findings").getBoundingClientRect().top - stays, behavior: calm() });
+    const list = one(".segments"), now = list?.querySelector(".is-current");
+    if (now) list.scrollTop = now.offsetTop - list.clientHeight / 3; // it played while this was hidden
   });
 
   /* Gradio's accordions take their content out of the document while they are closed. Resolves with what is looked for. */
