@@ -1,6 +1,9 @@
 #!/usr/bin/env bash
-# Set up everything the tests need, in a virtual environment of their own, and run them. Arguments go to pytest; without
-# any, types are checked, all tests run on three workers, and the share of the lines and branches that they reach is printed.
+# Set up everything the tests need, in a virtual environment of their own, and run them.
+#
+#     run.sh            types, and all tests but the slow ones, on three workers: each push
+#     run.sh --all      the slow ones, too, and the share of lines and branches that all of them reach: each night, each release
+#     run.sh ARGUMENTS  what pytest makes of these
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -44,13 +47,18 @@ wait "$installing"
 "$venv/bin/python" -m ruff check .
 "$venv/bin/python" -m ruff format --check .
 types=0
-if [ "$#" = 0 ]; then
+if [ "$#" = 0 ] || [ "$*" = --all ]; then
   # Types are checked beside the tests, by what these leave of the processor while a browser waits.
   nice -n 19 "$venv/bin/python" -m mypy medalign >"$venv/mypy.log" 2>&1 &
   checking=$!
+  if [ "$#" = 0 ]; then
+    chosen=(-m "not slow")
+  else
+    chosen=(--cov=medalign --cov-branch --cov-report=term)
+  fi
   # Groups (tests/conftest.py): what shares a model or a browser stays on one worker; the longest groups begin. Three workers
   # on two cores, since a browser's tests wait as often as they compute, and there are two browsers.
-  set -- -n 3 --dist loadgroup --no-loadscope-reorder --durations=15 --cov=medalign --cov-branch --cov-report=term
+  set -- -n 3 --dist loadgroup --no-loadscope-reorder --durations=15 "${chosen[@]}"
 fi
 tests=0
 "$venv/bin/python" -m pytest "$@" || tests=$?

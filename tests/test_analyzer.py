@@ -164,6 +164,7 @@ def test_audio_fits_its_own_transcript_better_than_another_recordings(analyzer, 
     assert np.median(own) > np.median(other) + 30
 
 
+@pytest.mark.slow
 def test_the_same_recording_gives_the_same_analysis(analyzer, streamed, cut, forgetful):
     path = cut("upset-stomach", 0.0, 22.8)
     before = streamed(path)[-1].to_dict()

@@ -146,6 +146,7 @@ def listening(process: int) -> dict[str, str]:
     return {address: sockets[inode] for inode, address in inodes.items() if inode in sockets}
 
 
+@pytest.mark.slow
 def test_ray_listens_on_loopback_alone(own_ray):
     found = listening(own_ray.process.pid)
     assert {"gcs_server", "raylet"} <= set(found.values())
@@ -154,6 +155,7 @@ def test_ray_listens_on_loopback_alone(own_ray):
     assert own_ray.folder.stat().st_mode & 0o777 == 0o700
 
 
+@pytest.mark.slow
 def test_what_is_killed_goes_on_and_every_recording_is_a_row_once(own_ray, manifest, out, notes):
     load = batch_fakes.Load(notes.folder)
     driver = subprocess.Popen([sys.executable, "-c", KILLED, manifest, out, notes.folder, own_ray.address])

@@ -116,6 +116,7 @@ def manifest(tmp_path):
     return tmp_path / "manifest.csv"
 
 
+@pytest.mark.slow
 def test_a_student_of_body_sounds_is_trained_from_scratch_by_the_command(manifest, tmp_path, capsys, monkeypatch):
     bank = ConceptBank(ConceptBank.default().concepts[:3], ())
     monkeypatch.setattr(ConceptBank, "default", classmethod(lambda cls: bank))

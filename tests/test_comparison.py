@@ -286,6 +286,7 @@ def test_weights_are_weighed_split_files_too(analyzer, tmp_path):
     assert n_bytes(str(tmp_path), weight_files=("model.safetensors", "model.safetensors.index.json")) == 100
 
 
+@pytest.mark.slow
 def test_the_command_compares_two_models_on_one_recording(capsys, examples, write_wav, tmp_path):
     waveform = load_recording(examples["cough-and-wheeze"].audio_path).waveform
     audio, out = write_wav("part.wav", waveform[: 15 * SAMPLE_RATE_HZ]), tmp_path / "out.json"

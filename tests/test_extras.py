@@ -159,6 +159,7 @@ def run_without(tmp_path_factory):
     return run
 
 
+@pytest.mark.slow
 def test_an_analysis_and_every_export_need_no_extra(run_without, cut, tmp_path):
     exports = [f"--{kind}={tmp_path / kind}" for kind in ("json", "csv", "vtt", "fhir", "html")]
     done = run_without(tuple(EXTRAS), "-m", "medalign", "analyze", cut("upset-stomach", 0.0, 13.8), *exports)
@@ -184,12 +185,14 @@ def test_a_missing_extra_is_one_sentence_that_names_it(run_without, extras, comm
     assert done.returncode == 2 and told in done.stderr and done.stderr.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_the_page_needs_its_extra_alone(run_without):
     others = tuple(set(EXTRAS) - {"app"})
     done = run_without(others, "-c", "from medalign.cli.serve import build_demo; build_demo(feedback='off')")
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_training_needs_its_extra_alone(run_without):
     others = tuple(set(EXTRAS) - {"train"})
     done = run_without(others, "-c", "from medalign.training.recipe import Recipe; from medalign.training.train import train")

@@ -5,7 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 
+
+@pytest.mark.slow
 def test_damaged_files_become_a_value_or_one_sentence_and_leave_nothing(tmp_path):
     program, report = Path(__file__).with_name("fuzz.py"), tmp_path / "fuzz.json"
     command = [sys.executable, program, "--files", "230", "--seed", "2", "--json", report]

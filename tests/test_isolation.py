@@ -11,6 +11,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 EVERYTHING = """
 import sys, urllib.request
 from medalign.cli import main

@@ -176,7 +176,9 @@ def test_an_upload_gives_transcript_table_and_figures(page, tone):
     page.locator("#cancel").wait_for(state="hidden")
 
 
-@pytest.mark.parametrize(("theme", "width", "other"), [("light", 1440, 390), ("dark", 390, 1440)])
+@pytest.mark.parametrize(
+    ("theme", "width", "other"), [("light", 1440, 390), pytest.param("dark", 390, 1440, marks=pytest.mark.slow)]
+)
 def test_figures_are_drawn_everything_fits_and_no_accessibility_rule_is_broken(tab, server, theme, width, other):
     """In a page that is opened at one width and resized to another."""
     tab.set_viewport_size({"width": width, "height": 850})

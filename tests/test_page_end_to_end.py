@@ -103,6 +103,7 @@ def test_an_upload_is_analysed_and_its_segments_arrive_while_it_works(page, spok
     assert page.locator("table.concepts tr.row").count() > 0
 
 
+@pytest.mark.slow
 def test_words_are_changed_explained_and_searched_for(page, example):
     """The real models behind a stored result: concepts follow an edit, a phrase is found where it was said."""
     press_example(page, example.title)
@@ -128,6 +129,7 @@ def test_words_are_changed_explained_and_searched_for(page, example):
     assert re.search("fits (well|less well|poorly)|does not fit", page.locator("#why").inner_text(), re.IGNORECASE)
 
 
+@pytest.mark.slow
 def test_a_stored_result_is_there_at_once_and_waits_for_no_model(page, example):
     """No stage of an analysis between the press and the whole result; `tests/page_times.py` measures how long it takes."""
     page.evaluate(
@@ -148,6 +150,7 @@ def test_a_stored_result_is_there_at_once_and_waits_for_no_model(page, example):
     assert "analysed beforehand" in page.locator("body").inner_text()
 
 
+@pytest.mark.slow
 def test_a_microphone_recording_with_a_pause_is_analysed(page):
     acknowledge(page)
     microphone = page.locator("#microphone")

@@ -691,6 +691,7 @@ def test_a_refused_microphone_says_what_to_do(page):
 
 def test_no_accessibility_rule_is_broken_by_the_new_parts(result):
     rate(result, "Cough", "correct")
+    unfold(result, "depth")
     result.locator(".segment").nth(1).locator("[data-send=why]").click()
     result.locator("#words-time .heatmaplayer image").wait_for(state="attached")
     open_form(result.locator(".segment").nth(2))

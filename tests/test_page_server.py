@@ -224,6 +224,7 @@ def test_a_stored_result_that_cannot_be_read_is_one_sentence(page, server):
     wait_until_free(page)
 
 
+@pytest.mark.slow
 def test_a_stored_result_waits_for_nobody_and_who_waits_knows_their_place(page, server, tone):
     server.engine = held = FakeEngine(page_fixtures.analysis(), hold_at="transcribe")
     press_example(page, LIVE)
@@ -271,6 +272,7 @@ def test_a_client_that_has_gone_waits_no_more(gradio_folder, tone, monkeypatch):
         assert first.result()["schema_version"] and len(engine.given) == 1
 
 
+@pytest.mark.slow
 def test_the_page_works_behind_a_proxy_that_serves_it_under_a_path(tab, stored_example, store, tone):
     engine = FakeEngine(page_fixtures.analysis())
     with (
@@ -383,6 +385,7 @@ def test_an_upload_that_another_process_took_is_told_in_words(page, tone, tmp_pa
     wait_until_free(page)
 
 
+@pytest.mark.slow
 def test_an_hour_is_shown_and_sends_little(page, server):
     """Figures of at most 3 MB; the whole page of an hour, gzip aside, stays below 8 MB."""
     server.stored.write_text(json.dumps(page_fixtures.long_analysis().to_dict()))
@@ -395,7 +398,7 @@ def test_an_hour_is_shown_and_sends_little(page, server):
     assert page.evaluate("document.documentElement.outerHTML.length") < 8_000_000
 
 
-@pytest.mark.parametrize(("theme", "widths"), [("light", WIDTHS), ("dark", WIDTHS[::-1])])
+@pytest.mark.parametrize(("theme", "widths"), [("light", WIDTHS), pytest.param("dark", WIDTHS[::-1], marks=pytest.mark.slow)])
 def test_nothing_is_wider_than_the_window(tab, server, theme, widths):
     """At every width, in both themes. Pictures to be looked at are left in the folder that MEDALIGN_PICTURES names."""
     server.load_candidate = lambda candidate: (FakeEngine(page_fixtures.analysis()), 2**20)

@@ -169,6 +169,7 @@ def visits(site, tone) -> list[Visit]:
     return arrived
 
 
+@pytest.mark.slow
 def test_a_reader_is_known_by_a_cookie_and_names_are_checked(site):
     with httpx.Client(base_url=site.url, verify=False) as browser:
         page = browser.get("/", headers={"Host": NAME})
@@ -179,6 +180,7 @@ def test_a_reader_is_known_by_a_cookie_and_names_are_checked(site):
         assert browser.get("/", headers={"Host": "evil.example"}).status_code == 400
 
 
+@pytest.mark.slow
 def test_each_reader_stays_with_one_replica_from_the_upload_to_the_feedback(site, visits):
     n_before = site.n_ratings
 

@@ -55,6 +55,7 @@ def test_a_bad_port_in_the_environment_does_not_disturb_other_commands(monkeypat
     assert listed and all(path.is_file() for path in listed)
 
 
+@pytest.mark.slow
 def test_importing_app_gives_the_page_and_loads_no_model():
     code = "import sys, app, gradio; assert isinstance(app.demo, gradio.Blocks); print('torch' in sys.modules)"
     env = {**os.environ, "MEDALIGN_FEEDBACK": "off"}
@@ -62,6 +63,7 @@ def test_importing_app_gives_the_page_and_loads_no_model():
     assert done.stdout.strip() == "False", done.stderr
 
 
+@pytest.mark.slow
 def test_gradio_serves_what_app_py_makes_of_the_page_after_each_change(tmp_path):
     """`gradio app.py`: the page answers, the file is changed, and the new page answers with its style and scripts."""
     app = Path(shutil.copy(ROOT / "app.py", tmp_path))

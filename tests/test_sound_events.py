@@ -155,6 +155,7 @@ def test_sounds_are_split_by_person_and_fold_and_near_silent_clips_left_out(tmp_
         read_sounds(tmp_path, "train")
 
 
+@pytest.mark.slow
 def test_a_head_learns_signs_that_frames_show_and_the_figures_say_so():
     class Student:
         class encoder:

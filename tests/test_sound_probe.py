@@ -79,6 +79,7 @@ def probe(table, tmp_path, untrained_whisper, monkeypatch, capsys):
     return run
 
 
+@pytest.mark.slow
 def test_baselines_and_a_student_are_measured_on_the_same_rows(probe, student):
     figures, told = probe("--student", str(student), "--within", "subset")
     rows = {row["source"]: row for row in figures["rows"]}

@@ -50,6 +50,7 @@ def test_the_log_mel_is_the_one_faster_whisper_computes(waveform):
     assert np.abs(ours - theirs[:, : ours.shape[1]]).max() < 1e-3
 
 
+@pytest.mark.slow
 def test_the_same_file_twice_and_in_a_batch_gives_the_same_embedding(student, waveform, forgetful):
     clips = [waveform[: n * SAMPLE_RATE_HZ] for n in (5, 3, 40)]  # the last one is more than a chunk
     alone = np.concatenate([student.encode([clip]) for clip in clips])
@@ -143,6 +144,7 @@ else:
 """
 
 
+@pytest.mark.slow
 def test_arrays_have_the_shapes_that_annotations_promise():
     done = subprocess.run([sys.executable, "-c", SHAPES], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]

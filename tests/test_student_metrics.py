@@ -47,6 +47,7 @@ def figures(other_way_round, training_cache, tmp_path_factory):
     return json.loads(out.read_text())
 
 
+@pytest.mark.slow
 def test_the_shipped_student_is_measured_on_what_it_hears(figures):
     (student,) = figures["students"]
     assert figures["n_utterances"] == sum(len(e.turns) for e in load_examples() if e.slug != "upset-stomach")
@@ -58,6 +59,7 @@ def test_the_shipped_student_is_measured_on_what_it_hears(figures):
     assert student["average_precision"] < figures["teacher_on_true_text"]["average_precision"] <= 1
 
 
+@pytest.mark.slow
 def test_noise_costs_something_and_is_told(training_cache, tmp_path, monkeypatch):
     monkeypatch.setattr(evaluate, "MIN_MENTIONS", 1)
     two = measuring_on(tmp_path, lambda row: row["path"] in ("chest-pain.flac", "low-mood.flac"))
@@ -69,6 +71,7 @@ def test_noise_costs_something_and_is_told(training_cache, tmp_path, monkeypatch
     assert noisy["students"][0]["recall@1"] < clean["students"][0]["recall@1"] - 0.2
 
 
+@pytest.mark.slow
 def test_an_ablation_compares_arms_and_a_rerun_does_what_is_missing(
     other_way_round, training_cache, tmp_path, monkeypatch, capsys
 ):

@@ -110,6 +110,7 @@ def test_the_checkpoint_loads_and_hears(trained):
     assert np.linalg.norm(embedded, axis=1) == pytest.approx(1, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_another_seed_gives_another_student_and_the_same_seed_the_same(trained, second, train, tmp_path):
     assert train(tmp_path / "again") == 0
     losses = [[entry["loss"] for entry in log_of(folder)] for folder in (trained, tmp_path / "again", second)]

@@ -167,6 +167,7 @@ def test_words_do_not_depend_on_the_processor(by_backend, slug):
     assert "float32" in runtime and "cpu" in runtime
 
 
+@pytest.mark.slow
 def test_a_recording_is_written_the_same_each_time(transcriber):
     """White noise under faint speech makes the recogniser doubt; it must not draw lots."""
     recording = load_recording(EXAMPLES / "upset-stomach-noisy.flac")

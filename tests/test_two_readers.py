@@ -69,6 +69,7 @@ def both(page, browser, server, tone, tmp_path) -> Iterator[tuple[Reader, Reader
         )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_two_readers_do_everything_at_once_and_neither_meets_the_other(both, server, store, gradio_folder):
     first, second = both
     analyse(both, server.engine)

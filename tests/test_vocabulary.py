@@ -13,6 +13,7 @@ def dialogues():
     return practice_dialogues(ConceptBank.default(), 3)
 
 
+@pytest.mark.slow
 def test_nearly_every_concept_is_said_and_read_at_least_twice(dialogues):
     bank = ConceptBank.default()
     counts = Counter()
@@ -31,6 +32,7 @@ def test_practice_is_for_training_alone_and_no_text_comes_twice(dialogues):
     assert len({dialogue.consultation_id for dialogue in dialogues}) == len(dialogues)
 
 
+@pytest.mark.slow
 def test_the_same_seed_writes_the_same_and_another_seed_does_not(dialogues):
     bank = ConceptBank.default()
     assert practice_dialogues(bank, 3) == dialogues

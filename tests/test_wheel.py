@@ -101,6 +101,7 @@ def test_the_installed_package_lists_its_examples(run):
     assert "chest-pain" in call(run, "examples")
 
 
+@pytest.mark.slow
 def test_the_installed_page_answers(run):
     pytest.importorskip("medalign.cli.serve")
     port = free_port()

@@ -148,6 +148,7 @@ atexit.register(tell)
 
 
 @pytest.mark.parametrize("lends_gpus", [True, False])
+@pytest.mark.slow
 def test_the_page_starts_on_a_space(lends_gpus, tmp_path):
     """`python app.py` with what Spaces sets, and nothing else; one of CPUs has the package `spaces`, too, but lends nothing."""
     files = {

@@ -116,13 +116,13 @@ def probe_sounds(
         told = stories[name].get("told")
         own = {"told": "unknown" if told is None else "yes" if config.label in told.split() else "no"}
         own_encoder = _unaligned_name(student.config.encoder, loaded)
-        rivals = [rival for rival in baseline_names if not rival.startswith("unaligned") or rival == own_encoder]
+        compared = [baseline for baseline in baseline_names if not baseline.startswith("unaligned") or baseline == own_encoder]
         features = features_of(student_source(name, student), data.clips, cache)
         beside = _in_text_space(student, features, data, config, measure.measured)
-        measure.add(name, {"": features}, lift_over=rivals, more=own | beside)
+        measure.add(name, {"": features}, lift_over=compared, more=own | beside)
         if student.config.adapter.kind != "frozen":
             features_of_encoder = trained_encoder_features(student, data.clips, cache)
-            measure.add(f"{name}, its encoder", features_of_encoder, lift_over=rivals, more=own)
+            measure.add(f"{name}, its encoder", features_of_encoder, lift_over=compared, more=own)
     return measure.figures() | {"keep": {column: list(values) for column, values in keep}}
 
 
