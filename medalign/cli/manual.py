@@ -87,3 +87,28 @@ SEVERAL GPUS
   accelerate launch -m medalign train MANIFEST --out OUT
   Embeddings are gathered before the losses, so N processes compute the same loss as one process.
 """
+
+ADAPT = """\
+WHAT IT LEARNS FROM
+  Pairs of texts that mean the same. Each is told from the other pairs of its batch, none of which is about the same thing, and
+  from a wrong text that looks like it:
+    noted      a stretch of a consultation, and the statement of its note that it was surely made from; wrong: the statement with
+               an error put in (negation, medicine, number, side, person, started or stopped)
+    status     a mention as it was said, and its sense in a note's words; wrong: another sense of the same words
+    synonyms   a wording of a concept, and its name; wrong: the likest other concept
+    own        --pairs: a CSV file with the columns said, noted and, if you like, wrong
+  Validation parts of the collections, the consultations that facts were annotated in, and a fifth of the concepts and
+  synonyms are kept back: `medalign measure-teacher` measures on them.
+
+WHAT COMES OUT
+  A folder that `--teacher` takes wherever a teacher is named: the model, README.md (the card), training.json and log.jsonl.
+  A student hears in the space of the teacher that it was aligned with: align one anew, `medalign train --teacher FOLDER`.
+
+STOPPING AND RESUMING
+  As with `medalign train`: Ctrl-C saves the state, the same command goes on from there, and on a CPU the result is identical to
+  that of an uninterrupted run. Any difference but more --steps and another --chunk-size is refused by name.
+
+A CAUSAL LANGUAGE MODEL
+  The hidden states of one layer (--teacher-layer) are averaged, as the teacher does; give a small --rank, --bf16 and a
+  --chunk-size that your GPU holds.
+"""

@@ -215,9 +215,10 @@ def _join(arguments: argparse.Namespace) -> None:
 
 
 def _card(arguments: argparse.Namespace) -> None:
+    from medalign.training.adaptation.card import is_teacher, write_teacher_card
     from medalign.training.model_card import write_card
 
-    write_card(arguments.folder)
+    (write_teacher_card if is_teacher(arguments.folder) else write_card)(arguments.folder)
     print(arguments.folder / "README.md")
 
 

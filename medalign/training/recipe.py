@@ -12,6 +12,8 @@ from medalign.core.model_options import ModelOptions
 from medalign.models.adapter_config import AdapterConfig
 
 Renderings = Literal["clean", "either", "both"]
+Tuned = Literal["lora", "full"]  # low-rank updates; all weights but the embeddings of words
+PAIR_KINDS = ("noted", "status", "synonyms", "own")
 
 
 @dataclass(frozen=True)
@@ -109,3 +111,51 @@ class StatusRecipe:
     n_layers: int = 6
     tutor: str = ""  # a larger text model that learns first, and whose logits are learnt from; none: from the labels alone
     tutor_learning_rate: float = 5e-5
+
+
+@dataclass(frozen=True)
+class AdaptTraining:
+    """How long and how a teacher is adapted."""
+
+    n_steps: int = 300
+    batch_size: int = 64  # pairs; each is told from all others of its batch
+    chunk_size: int | None = None  # pairs that memory holds at once; the batch is embedded in such chunks
+    peak_lr: float = 5e-4  # for low-rank updates; a tenth of it for all weights
+    weight_decay: float = 0.01
+    max_grad_norm: float = 1.0
+    scale: float = 20.0  # of cosines; 1 / temperature
+    save_every: int = 25  # steps between states
+    bf16: bool = False
+    seed: int = 0  # of pairs, batches, weights and dropout
+
+    def __post_init__(self) -> None:
+        if self.n_steps < 1 or self.batch_size < 2:
+            raise DataError(f"{self.n_steps} steps of {self.batch_size} pairs: at least 1 step is needed, and 2 pairs")
+        if self.chunk_size is not None and self.chunk_size < 1:
+            raise DataError(f"--chunk-size {self.chunk_size}: at least 1 pair is needed")
+
+    @property
+    def warmup_steps(self) -> int:
+        return min(100, self.n_steps // 10)
+
+
+@dataclass(frozen=True)
+class AdaptRecipe:
+    """How a teacher is adapted to medicine. The shares say how often a batch is of a kind of pairs; 0 leaves it out."""
+
+    train: AdaptTraining = field(default_factory=AdaptTraining)
+    teacher: str = ModelOptions().teacher
+    teacher_layer: int = -1
+    tuned: Tuned = "lora"
+    rank: int = 16  # of low-rank updates
+    noted: float = 0.4  # what was said, and what a note says of it
+    status: float = 0.4  # a mention, and its sense in a note's words
+    synonyms: float = 0.2  # wordings of one concept
+    own: float = 0.4  # pairs of one's own, where there are any
+
+    def __post_init__(self) -> None:
+        shares = {name: getattr(self, name) for name in PAIR_KINDS}
+        if wrong := [name for name, share in shares.items() if not 0 <= share < math.inf]:
+            raise DataError(f"the share of {wrong[0]} is {shares[wrong[0]]}; expected 0 or more")
+        if not any(shares.values()):
+            raise DataError("all shares of pairs are 0; give one of them a share")

@@ -1,0 +1,78 @@
+"""Commands of the teacher: adapt one to medicine, and measure how well teachers read."""
+
+import argparse
+from pathlib import Path
+
+from medalign.cli.manual import ADAPT
+from medalign.cli.options import Commands, Manual, cache_option, check_output, field_options, fields_of, tell
+from medalign.core.errors import MedAlignError
+from medalign.core.model_options import ModelOptions
+from medalign.training.recipe import AdaptRecipe, AdaptTraining
+
+
+def add_commands(commands: Commands) -> None:
+    """Add them to the subparsers of the command line."""
+    adapt = commands.add_parser(
+        "adapt", help="adapt a teacher to consultations and their notes", formatter_class=Manual, epilog=ADAPT
+    )
+    adapt.add_argument("--data", type=Path, help="folder with primock57/, aci_bench/ or mts_dialog/: their training parts")
+    adapt.add_argument(
+        "--pairs",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="CSV",
+        help="pairs of your own, columns said, noted and perhaps wrong; may be repeated",
+    )
+    adapt.add_argument("--out", type=Path, required=True, help="folder of the teacher; an unfinished run in it is resumed")
+    cache_option(adapt)
+    field_options(
+        adapt,
+        AdaptRecipe,
+        teacher="sentence encoder or causal language model to begin from",
+        teacher_layer="hidden layer of a causal language model",
+        tuned="low-rank updates, or all weights but the embeddings of words",
+        rank="of the updates",
+        noted="share of batches: what was said, and what the note says of it",
+        status="share: a mention, and the sense that it was said in",
+        synonyms="share: wordings of one concept",
+        own="share: the pairs of --pairs",
+    )
+    field_options(
+        adapt,
+        AdaptTraining,
+        n_steps=("--steps", "optimiser steps; may grow when a run is resumed"),
+        batch_size="pairs, each told from all others",
+        chunk_size="pairs that memory holds at once",
+        peak_lr=("--lr", "peak learning rate"),
+        seed="of pairs, batches, weights and dropout",
+        bf16="matrix products in bfloat16",
+    )
+    adapt.add_argument("--device", default=ModelOptions.device, choices=("auto", "cpu", "cuda"))
+    adapt.set_defaults(command=_adapt)
+
+    measure = commands.add_parser("measure-teacher", help="how well teachers find what was said, tell denials, link concepts")
+    measure.add_argument("--data", type=Path, required=True, help="folder with primock57/, aci_bench/ and mts_dialog/")
+    measure.add_argument("--teacher", action="append", help="name or folder; the first is compared with (default: the general)")
+    measure.add_argument("--annotations", choices=("develop", "report"), default="report")
+    measure.add_argument("--json", metavar="OUT", type=Path, help="write the figures here")
+    measure.set_defaults(command=_measure)
+
+
+def _adapt(arguments: argparse.Namespace) -> None:
+    from medalign.training.adaptation.adapt import adapt
+
+    if arguments.data is None and not arguments.pairs:
+        raise MedAlignError("nothing to learn from; give --data FOLDER, --pairs CSV, or both")
+    recipe = fields_of(AdaptRecipe, arguments, train=fields_of(AdaptTraining, arguments))
+    adapt(recipe, arguments.out, arguments.cache, data=arguments.data, pairs=arguments.pairs, device=arguments.device)
+    print(arguments.out / "README.md")
+
+
+def _measure(arguments: argparse.Namespace) -> None:
+    from medalign.training.adaptation.measure import measure_teachers
+    from medalign.training.data.consultations import read_consultations
+
+    check_output(arguments.json)
+    names = arguments.teacher or [ModelOptions.teacher]
+    tell(measure_teachers(names, read_consultations(arguments.data), arguments.annotations), arguments.json)

@@ -1,0 +1,69 @@
+"""A teacher that learns: which of its weights may change, and how it becomes a folder that `Teacher` loads.
+
+Low-rank updates (LoRA, Hu et al. 2022, arXiv 2106.09685) lie on all linear layers and start as the untouched model; they are
+added into the weights before these are saved, so that loading needs neither peft nor the model that they began from.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from torch import nn
+
+from medalign.core.errors import TrainingError
+from medalign.models.teacher import Teacher
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+LORA_ALPHA = 2  # times the rank
+
+
+class TunableTeacher:
+    """A teacher whose weights may change; `network` is what a trainer trains. The teacher itself changes with it."""
+
+    def __init__(self, teacher: Teacher, tuned: str, rank: int):
+        """
+        Args:
+            tuned: "lora", low-rank updates; or "full", all weights but the embeddings of words.
+            rank: of the updates.
+
+        Raises:
+            TrainingError: peft is not installed, or the model has no linear layers.
+        """
+        self._text_model = teacher.model
+        if tuned == "lora":
+            _add_lora(teacher.model.transformer, rank)
+        else:
+            teacher.model.transformer.requires_grad_(True)
+            teacher.model.transformer.get_input_embeddings().requires_grad_(False)  # rare words keep their places
+        self.network: SentenceTransformer = teacher.model.network()
+
+    def save(self, folder: Path) -> None:
+        """The folder of a teacher. Updates are added into the weights: it can't be trained on after that."""
+        _merge_lora(self._text_model.transformer)
+        self._text_model.save(folder)
+
+
+def _add_lora(model: nn.Module, rank: int) -> None:
+    try:
+        from peft import LoraConfig, inject_adapter_in_model
+    except ImportError as error:
+        raise TrainingError("low-rank updates need peft, which is not installed; run `pip install peft`") from error
+    from transformers.pytorch_utils import Conv1D  # GPT-2's linear layers, stored the other way round
+
+    linear = {name: module for name, module in model.named_modules() if isinstance(module, nn.Linear | Conv1D)}
+    names = [name for name in linear if not name.startswith("pooler.")]  # nothing reads the pooler
+    if not names:
+        raise TrainingError("the model has no linear layers to update; give --tuned full")
+    is_transposed = isinstance(linear[names[0]], Conv1D)
+    lora = LoraConfig(r=rank, lora_alpha=LORA_ALPHA * rank, target_modules=names, fan_in_fan_out=is_transposed)
+    inject_adapter_in_model(lora, model)
+
+
+def _merge_lora(model: nn.Module) -> None:
+    updated = [(name, module) for name, module in model.named_modules() if hasattr(module, "lora_A")]
+    for name, module in updated:
+        module.merge(safe_merge=True)  # refuses what is not finite
+        model.set_submodule(name, module.get_base_layer())
+    if updated:
+        del model.peft_config

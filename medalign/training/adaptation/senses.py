@@ -1,0 +1,93 @@
+"""A mention as it was said, and in a note's words the sense that it was said in; the wrong text tells another sense.
+
+Senses come from mentions that were labelled by reading, and from the grammar that the status classifier learns from.
+"""
+
+import random
+from collections.abc import Iterable, Sequence
+
+from medalign.concepts import ConceptBank, find_mentions_in_text
+from medalign.training.adaptation.pairs import TextPair
+from medalign.training.adaptation.synonyms import is_kept_back
+from medalign.training.data.consultations import Consultation
+from medalign.training.status.grammar import Example, Grammar
+from medalign.training.status.labels import labelled_mentions
+
+BEFORE, AFTER = 14, 18  # words around a mention: a question has its answer after it
+N_DRAWN = 6_000  # examples of the grammar
+LABEL_SHARE = 0.7  # of restatements that use the concept's label in place of the words said
+WORDINGS: dict[str, tuple[str, ...]] = {  # by sense or action, as notes put it
+    "present": ("Reports {}.", "Has {}.", "{} is present.", "Complains of {}.", "Positive for {}.", "Endorses {}."),
+    "negated": ("Denies {}.", "No {}.", "Does not have {}.", "Negative for {}.", "Reports no {}.", "Without {}."),
+    "past": ("Past history of {}.", "Previous {}, now resolved.", "Had {} in the past."),
+    "uncertain": ("Possible {}.", "Query {}.", "Suspected {}, not confirmed."),
+    "hypothetical": ("Advised to watch for {}.", "Plan in case of {}.", "{} was only spoken of as possible."),
+    "other": ("Family history of {}.", "A relative has {}.", "{} in another person, not the patient."),
+    "taking": ("Takes {}.", "On {}.", "Current medication: {}."),
+    "started": ("Started {}.", "Plan: begin {}.", "{} prescribed today."),
+    "stopped": ("Stopped {}.", "{} discontinued.", "No longer on {}."),
+    "not_taking": ("Not taking {}.", "Does not take {}.", "No {}."),
+    "changed": ("Dose of {} changed.", "Plan: adjust the dose of {}."),
+    "advised": ("Advised {}.", "Recommended {}."),
+    "reacted": ("Allergic to {}.", "Reaction to {}.", "Does not tolerate {}."),
+}
+OTHERS: dict[str, tuple[str, ...]] = {  # senses that are taken for it, the most harmful first and oftenest
+    "present": ("negated", "negated", "negated", "past", "other"),
+    "negated": ("present", "present", "present", "other"),
+    "past": ("present", "present", "negated"),
+    "uncertain": ("present", "negated"),
+    "hypothetical": ("present", "negated"),
+    "other": ("present", "present", "negated"),
+    "taking": ("not_taking", "stopped", "reacted"),
+    "started": ("stopped", "stopped", "not_taking"),
+    "stopped": ("taking", "started", "taking"),
+    "not_taking": ("taking", "taking", "started"),
+    "changed": ("stopped", "not_taking"),
+    "advised": ("not_taking", "stopped"),
+    "reacted": ("taking", "started"),
+}
+
+
+def sense_pairs(consultations: Sequence[Consultation], bank: ConceptBank, seed: int) -> list[TextPair]:
+    """Pairs of labelled mentions in these consultations, and as many as `N_DRAWN` of the grammar."""
+    rng = random.Random(seed)
+    grammar = Grammar(bank, [(u.role, u.text) for c in consultations for u in c.utterances])
+    drawn: list[Example] = []
+    while len(drawn) < N_DRAWN:
+        for kind, template in rng.sample(grammar.templates, len(grammar.templates)):
+            drawn += grammar.draw(kind, template, rng)
+    labelled = [example for examples in labelled_mentions(consultations).values() for example in examples]
+    return list(_pairs([*labelled, *drawn[:N_DRAWN]], bank, rng))
+
+
+def _pairs(examples: Iterable[Example], bank: ConceptBank, rng: random.Random) -> Iterable[TextPair]:
+    labels: dict[str, str] = {}
+    for example in examples:
+        sense = _sense(example)
+        if sense is None:
+            continue
+        context = example.context.cut(BEFORE, AFTER)
+        mention = " ".join(context.words[context.start : context.end]).strip(".,?!;:").lower()
+        if mention not in labels:
+            labels[mention] = next((bank[m.concept_id].label for m in find_mentions_in_text(mention, bank)), mention)
+        label = labels[mention]
+        if is_kept_back(label, bank) or is_kept_back(mention, bank):
+            continue
+        name = label if rng.random() < LABEL_SHARE else mention
+        right, wrong = (rng.choice(WORDINGS[s]).format(name) for s in (sense, rng.choice(OTHERS[sense])))
+        yield TextPair(" ".join(context.words), _sentence(right), _sentence(wrong), frozenset([label]))
+
+
+def _sense(example: Example) -> str | None:
+    """The key of `WORDINGS`; None where nothing is stated of anybody."""
+    if example.status not in ("present", "negated", "resolved", "historical", "uncertain", "hypothetical"):
+        return None
+    if example.is_other and example.status != "negated":
+        return "other"
+    if example.action in WORDINGS:
+        return example.action
+    return "past" if example.status in ("resolved", "historical") else example.status
+
+
+def _sentence(text: str) -> str:
+    return text[0].upper() + text[1:]
