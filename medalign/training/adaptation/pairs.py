@@ -56,7 +56,7 @@ def plan_batches(
     """Batches without end, as indices into the pairs of all kinds, one kind after the other.
 
     A batch is of one kind, drawn by the shares. No two of its pairs are about the same: each would be a wrong answer to the
-    other. All pairs of a kind come once before any comes again.
+    other. All pairs of a kind come about equally often.
 
     Raises:
         TrainingError: a kind has too few pairs about different things for a batch.
@@ -83,8 +83,7 @@ def _next_batch(
     put_off: list[int] = []
     for refilled in (False, True):
         if refilled:
-            again = [at for at in all_of_kind if at not in {*chosen, *put_off}]
-            queue.extend(rng.sample(again, len(again)))
+            queue.extend(rng.sample(all_of_kind, len(all_of_kind)))
         while queue and len(chosen) < size:
             at = queue.popleft()
             if pairs[at].about & about:

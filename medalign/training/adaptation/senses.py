@@ -13,7 +13,7 @@ from medalign.training.data.consultations import Consultation
 from medalign.training.status.grammar import Example, Grammar
 from medalign.training.status.labels import labelled_mentions
 
-BEFORE, AFTER = 14, 18  # words around a mention: a question has its answer after it
+BEFORE, AFTER = 10, 12  # words around a mention: a question has its answer after it
 N_DRAWN = 6_000  # examples of the grammar
 LABEL_SHARE = 0.7  # of restatements that use the concept's label in place of the words said
 WORDINGS: dict[str, tuple[str, ...]] = {  # by sense or action, as notes put it

@@ -14,6 +14,7 @@ from typing import IO, Any
 import torch
 from datasets import Dataset
 from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer, SentenceTransformerTrainingArguments
+from sentence_transformers.base.losses.merged_forward import column_merging_disabled
 from sentence_transformers.base.sampler import DefaultBatchSampler
 from sentence_transformers.sentence_transformer import losses
 from torch import nn
@@ -60,7 +61,8 @@ def train_teacher(
             callbacks=[_Steps(run, config, first_step, log, stop, bar)],
         )
         trainer.remove_callback(PrinterCallback)
-        trainer.train()
+        with column_merging_disabled():  # merged, short notes would be padded to the longest of what was said
+            trainer.train()
     network.eval()
     if run.step < config.n_steps:
         raise KeyboardInterrupt
