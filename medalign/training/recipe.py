@@ -117,10 +117,10 @@ class StatusRecipe:
 class AdaptTraining:
     """How long and how a teacher is adapted."""
 
-    n_steps: int = 300
-    batch_size: int = 64  # pairs; each is told from all others of its batch
+    n_steps: int = 150
+    batch_size: int = 48  # pairs; each is told from all others of its batch
     chunk_size: int | None = None  # pairs that memory holds at once; the batch is embedded in such chunks
-    peak_lr: float = 5e-4  # for low-rank updates; a tenth of it for all weights
+    peak_lr: float = 5e-4  # of low-rank updates; all weights want a tenth of it
     weight_decay: float = 0.01
     max_grad_norm: float = 1.0
     scale: float = 20.0  # of cosines; 1 / temperature

@@ -4,6 +4,7 @@ The truth of all three comes from elsewhere than from a teacher: facts that were
 they stand in; the sections of MTS-Dialog, each written for its dialogue; the concept bank's synonyms that no pair had.
 """
 
+import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -23,6 +24,7 @@ from medalign.training.data.facts import ANNOTATIONS, OF_STATUS, Fact, FactNames
 
 N_AFTER = 2  # utterances after a fact's own that are read with it, up to the next long one: a question has its answer there
 SHORT = 8  # words; an answer has no more
+N_SYNONYMS = 1000  # of either kind, drawn by a seed
 RESTATED = {"X, no X": ("{}", "no {}"), "reports X, denies X": ("reports {}", "denies {}")}  # affirmed and denied
 
 
@@ -121,7 +123,8 @@ def synonyms(bank: ConceptBank, *, of_whole: bool) -> Search:
     Args:
         of_whole: of concepts that were kept back with all their wordings.
     """
-    chosen = [(synonym, concept) for synonym, concept, is_whole in kept_back_synonyms(bank) if is_whole == of_whole]
+    kept = [(synonym, concept) for synonym, concept, is_whole in kept_back_synonyms(bank) if is_whole == of_whole]
+    chosen = random.Random(0).sample(kept, min(N_SYNONYMS, len(kept)))
     texts = tuple(concept.label for concept in bank.concepts)
     return Search(
         tuple(synonym for synonym, _ in chosen),

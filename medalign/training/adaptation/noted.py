@@ -56,7 +56,7 @@ def noted_pairs(
             others = wrong.get(plain) or [one.plain for one in clauses if one.plain != plain]
             about = _about(plain, bank)
             for text in rng.sample(others, min(MAX_ERRORS, len(others))):
-                found.append(TextPair(stretch.text, plain, text, about))
+                found.append(TextPair(stretch.text, plain, text, about, name))
     return found
 
 

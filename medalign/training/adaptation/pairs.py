@@ -22,6 +22,9 @@ class TextPair:
     noted: str
     wrong: str  # like `noted`, but not what was said: denied, another medicine, somebody else's
     about: frozenset[str]  # what both are about, by any names
+    consultation: str = (
+        ""  # pairs of one come together: what else was said there is harder to tell from it than what was elsewhere
+    )
 
 
 def own_pairs(path: Path) -> list[TextPair]:
@@ -55,7 +58,7 @@ def plan_batches(
 ) -> Iterator[list[int]]:
     """Batches without end, as indices into the pairs of all kinds, one kind after the other.
 
-    A batch is of one kind, drawn by the shares. No two of its pairs are about the same: each would be a wrong answer to the
+    A batch is of one kind, drawn by the shares, and of few consultations. No two of its pairs are about the same: each would be a wrong answer to the
     other. All pairs of a kind come about equally often.
 
     Raises:
@@ -83,7 +86,7 @@ def _next_batch(
     put_off: list[int] = []
     for refilled in (False, True):
         if refilled:
-            queue.extend(rng.sample(all_of_kind, len(all_of_kind)))
+            queue.extend(_in_turn(all_of_kind, pairs, rng))
         while queue and len(chosen) < size:
             at = queue.popleft()
             if pairs[at].about & about:
@@ -98,3 +101,9 @@ def _next_batch(
         f"{len(all_of_kind)} pairs of kind '{kind}' are about {len(chosen)} different things, fewer than a batch of {size}; "
         "lower --batch-size, or give more pairs"
     )
+
+
+def _in_turn(all_of_kind: range, pairs: Sequence[TextPair], rng: random.Random) -> list[int]:
+    """In random order, those of one consultation together."""
+    place = {name: rng.random() for name in sorted({pairs[at].consultation for at in all_of_kind})}
+    return sorted(all_of_kind, key=lambda at: (place[pairs[at].consultation] if pairs[at].consultation else 0, rng.random()))
