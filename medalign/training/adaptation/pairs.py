@@ -58,8 +58,8 @@ def plan_batches(
 ) -> Iterator[list[int]]:
     """Batches without end, as indices into the pairs of all kinds, one kind after the other.
 
-    A batch is of one kind, drawn by the shares, and of few consultations. No two of its pairs are about the same: each would be a wrong answer to the
-    other. All pairs of a kind come about equally often.
+    A batch is of one kind, drawn by the shares, and of few consultations. No two of its pairs are about the same: each would be
+    a wrong answer to the other. All pairs of a kind come about equally often.
 
     Raises:
         TrainingError: a kind has too few pairs about different things for a batch.
