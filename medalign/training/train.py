@@ -28,7 +28,7 @@ from medalign.training.data.pairs import N_MELS, Pairs
 from medalign.training.distributed import gather_rows
 from medalign.training.large_batch import backward_in_chunks
 from medalign.training.objective import LossWeights, Objective, StudentOutputs, Targets
-from medalign.training.recipe import TrainConfig
+from medalign.training.recipe import AdaptTraining, TrainConfig
 
 log = logging.getLogger(__name__)
 
@@ -95,7 +95,7 @@ def make_accelerator(config: TrainConfig, device: str = "auto") -> Accelerator:
     return Accelerator(cpu=device == "cpu", mixed_precision="bf16" if config.bf16 else "no")
 
 
-def learning_rate(step: int, config: TrainConfig, peak_lr: float) -> float:
+def learning_rate(step: int, config: TrainConfig | AdaptTraining, peak_lr: float) -> float:
     """Linear warm-up, then a cosine down to a hundredth of the peak; a pure function of the step."""
     if step < config.warmup_steps:
         return peak_lr * (step + 1) / config.warmup_steps
