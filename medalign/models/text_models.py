@@ -173,7 +173,7 @@ class CausalLanguageModel(TextModel):
 
         from medalign.models.pooled_states import PooledStates
 
-        return SentenceTransformer(modules=[PooledStates(self)], device=str(self._model.device))
+        return SentenceTransformer(modules=[PooledStates(self)], device=str(self._model.device), trust_remote_code=False)
 
     def save(self, folder: Path) -> None:
         self._model.save_pretrained(folder)
