@@ -2,7 +2,7 @@
    view, or in focus; the server keeps the lock. */
 (() => {
   "use strict";
-  const LOOK_MS = 1200;
+  const LOOK_MS = 1200, SETTLE_MS = 5000;
   const watched = new WeakSet();
   const report = (side) => {
     if (side.dataset.reported) return;
@@ -51,7 +51,24 @@
     if (waitsFor === "#reveal" || document.activeElement === document.body) found.focus({ preventScroll: true });
     waitsFor = null;
     const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
-    document.querySelector("#compare-status").scrollIntoView({ block: "start", behavior: calm ? "auto" : "smooth" });
+    const status = document.querySelector("#compare-status");
+    status.scrollIntoView({ block: "start", behavior: calm ? "auto" : "smooth" });
+    stayAt(status);
+  }
+  /* What is drawn above it meanwhile pushes it away, and a slow machine draws for seconds. A reader who moves is let go. */
+  function stayAt(target) {
+    let height = document.body.offsetHeight;
+    const sizes = new ResizeObserver(() => {
+      if (document.body.offsetHeight !== height) target.scrollIntoView({ block: "start" });
+      height = document.body.offsetHeight;
+    });
+    const letGo = () => {
+      sizes.disconnect();
+      for (const act of ["wheel", "touchstart", "keydown", "pointerdown"]) removeEventListener(act, letGo, true);
+    };
+    for (const act of ["wheel", "touchstart", "keydown", "pointerdown"]) addEventListener(act, letGo, true);
+    setTimeout(letGo, SETTLE_MS);
+    sizes.observe(document.body);
   }
   new MutationObserver(() => {
     arrive();
