@@ -106,6 +106,7 @@ def test_a_dose_whose_medicine_was_not_said_is_no_news():
     review = _judged(row, None)
     after = as_reviewed(dosed, review)
     assert not [d for d in doubts(after, (), dosed) if d.kind == "medicine"] and LOST_DOSE in {d.reason for d in doubts(after)}
+    assert "medicine not understood" not in to_text(dosed, review)
     assert LOST_DOSE not in answer(dosed, b"", review)["overview"] + to_text(dosed, review) + summary_html(dosed, review=review)
 
 

@@ -283,6 +283,7 @@ def test_the_list_for_the_ear_leads_to_the_words(shown):
     shown.get_by_role("button", name="Change what is written at place 1").click()
     assert "sounds like amoxicillin" in shown.locator("#card").inner_text()
     shown.keyboard.press("Escape")
+    assert shown.evaluate("document.activeElement.matches('.ear li:first-child .play')"), "one goes on in the list"
     shown.locator(".ear li").nth(1).hover()
     shown.get_by_role("button", name="Change what is written at place 2").click()
     assert shown.locator(".edit-form textarea").input_value() == page_fixtures.LINES[1][2], "of a segment, all its words"
@@ -427,6 +428,7 @@ def test_what_is_judged_acts_wherever_the_result_is_shown_and_is_undone_with_one
     ear.locator(".news", has_text="Undo: Keep “Monday”").wait_for()
     assert ear.locator("li").count() == n - 1 and result.locator(".word[data-accept]").count() == 0
     cough = result.locator("tr.row", has_text="Cough")
+    struck = "row => getComputedStyle(row.querySelector('strong')).textDecorationLine"
     cough.locator("[data-verdict=wrong]").click()
     cough.locator(".you", has_text="not said").wait_for()
     assert "Cough" not in glance.inner_text() and result.locator(".mention.is-judged", has_text="cough").count()
@@ -436,6 +438,8 @@ def test_what_is_judged_acts_wherever_the_result_is_shown_and_is_undone_with_one
     fever.locator("[data-verdict=wrong_status]").click()
     fever.get_by_role("button", name="Denied").click()
     glance.locator("div", has_text="Denied").get_by_text("Fever").wait_for()
+    fever.locator(".you", has_text="denied").wait_for()
+    assert (cough.evaluate(struck), fever.evaluate(struck)) == ("line-through", "none"), "it was said"
     with result.expect_download() as download:
         take_home(result, "Text")
     told = Path(download.value.path()).read_text(encoding="utf-8")

@@ -69,13 +69,11 @@ def doubts(analysis: Analysis, heard: Sequence[Heard] = (), before: Analysis | N
 
     Args:
         heard: places that a person found right; these are left out.
-        before: the analysis before it was reviewed: a dose that lost its medicine by that is no news to whoever did it.
+        before: see `medalign.report.not_understood.without_medicine`.
     """
     found = [_misheard(i, c) for i, c in enumerate(analysis.corrections)]
     found += [_critical(w) for w in analysis.critical_words if not _is_suggested(analysis.corrections, w)]
-    lost = without_medicine(analysis)
-    if before is not None and lost:
-        lost = tuple(set(without_medicine(before)).intersection(lost))
+    lost = without_medicine(analysis, before)
     found += [Doubt("medicine", m.start_s, m.end_s, m.text, LOST_DOSE if m.is_dose else LOST_NAME) for m in lost]
     found += [Doubt("name", w.start_s, w.end_s, _plain(w), UNUSUAL_WORD) for w in not_understood(analysis)]
     found += [*_said_both_ways(analysis), *_read_both_ways(analysis), *_unsure(analysis)]

@@ -20,23 +20,35 @@ REGULAR_MEDICATION = "CUSTOM:regular-medication"  # "any tablets?" names none
 Kind = tuple[Literal["Medicines", "Uncertain"], str, Sequence[LostMedicine | CriticalWord | Word]]
 
 
-def untold(analysis: Analysis) -> list[Kind]:
-    """Where each kind stands at a glance, what it is called there, and its places; only kinds that have any."""
+def untold(analysis: Analysis, before: Analysis | None = None) -> list[Kind]:
+    """Where each kind stands at a glance, what it is called there, and its places; only kinds that have any.
+
+    Args:
+        before: see `without_medicine`.
+    """
     kinds: list[Kind] = [
-        ("Medicines", LOST, without_medicine(analysis)),
+        ("Medicines", LOST, without_medicine(analysis, before)),
         ("Medicines", PERHAPS, _perhaps_medicines(analysis)),
         ("Uncertain", UNUSUAL, not_understood(analysis)),
     ]
     return [kind for kind in kinds if kind[2]]
 
 
-def without_medicine(analysis: Analysis) -> tuple[LostMedicine, ...]:
-    """Doses at which no medicine is found, suggested or already marked as perhaps lost."""
+def without_medicine(analysis: Analysis, before: Analysis | None = None) -> tuple[LostMedicine, ...]:
+    """Doses at which no medicine is found, suggested or already marked as perhaps lost.
+
+    Args:
+        before: the analysis before it was reviewed: a dose that lost its medicine by that is no news to whoever did it.
+    """
     named = [c for c in analysis.concepts if c.category == "medicine" and c.concept_id != REGULAR_MEDICATION]
     places = [(e.start_s, e.words_end_s) for c in named for e in c.text_evidence]
     places += [(c.start_s, c.end_s) for c in analysis.corrections]
     places += [(word.start_s, word.end_s) for word in analysis.critical_words if word.kind == "medicine"]
-    return lost_medicines(analysis.transcript, places)
+    lost = lost_medicines(analysis.transcript, places)
+    if before is None or not lost:
+        return lost
+    known = without_medicine(before)
+    return tuple(place for place in lost if place in known)
 
 
 def _perhaps_medicines(analysis: Analysis) -> list[CriticalWord]:

@@ -24,7 +24,7 @@ def to_text(analysis: Analysis, review: Review = UNREVIEWED) -> str:
     blocks[0] += [told] if told else []
     blocks += [
         [section.title.upper(), *(f"- {_entry(entry)}" for entry in section.entries)]
-        for section in at_a_glance(analysis, checks(analysis, listed))
+        for section in at_a_glance(analysis, checks(analysis, listed), before)
     ]
     if len(blocks) == 1:
         blocks.append(["No clinical concept was found in what was said."])

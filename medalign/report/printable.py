@@ -36,7 +36,7 @@ def summary_html(analysis: Analysis, figures: Mapping[str, str] = {}, review: Re
     before, judged, analysis = analysis, judged_line(analysis, review), as_reviewed(analysis, review)
     segments = analysis.transcript.segments
     listed = doubts(analysis, review.heard, before)
-    glance, n_hidden = _glance(analysis, checks(analysis, listed))
+    glance, n_hidden = _glance(analysis, checks(analysis, listed), before)
     senses = senses_of(analysis)
     numbers = zip(analysis.measurements, senses, strict=True)
     return _ENVIRONMENT.get_template("summary.html").render(
@@ -61,11 +61,13 @@ def _is_told(measurement: Measurement, sense: Status) -> bool:
     return measurement.concept_id is not None or is_measured and measurement.is_plausible
 
 
-def _glance(analysis: Analysis, in_doubt: Mapping[Row, int]) -> tuple[list[tuple[str, Sequence[Entry], int]], int]:
+def _glance(
+    analysis: Analysis, in_doubt: Mapping[Row, int], before: Analysis
+) -> tuple[list[tuple[str, Sequence[Entry], int]], int]:
     """The summary's sections with how many entries of each fit, and how many entries lie in sections beyond the sheet."""
     left, n_hidden = MAX_IN_ALL, 0
     shown: list[tuple[str, Sequence[Entry], int]] = []
-    for section in at_a_glance(analysis, in_doubt):
+    for section in at_a_glance(analysis, in_doubt, before):
         n_shown = min(len(section.entries), MAX_ENTRIES, left)
         left -= n_shown
         if n_shown:

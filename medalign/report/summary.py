@@ -146,8 +146,12 @@ def _each_once(entries: Sequence[Entry]) -> list[Entry]:
     ]
 
 
-def at_a_glance(analysis: Analysis, checks: Mapping[Row, int] = {}) -> tuple[Section, ...]:
-    """The summary with what was measured of the patient, a line a kind; of that, the name alone would say nothing."""
+def at_a_glance(analysis: Analysis, checks: Mapping[Row, int] = {}, before: Analysis | None = None) -> tuple[Section, ...]:
+    """The summary with what was measured of the patient, a line a kind; of that, the name alone would say nothing.
+
+    Args:
+        before: see `medalign.report.not_understood.without_medicine`.
+    """
     senses = senses_of(analysis)
     said = zip(analysis.measurements, senses, strict=True)
     own = [m for m, sense in said if sense == "present" and m.concept_id is None and m.kind not in OF_OTHERS]
@@ -161,7 +165,7 @@ def at_a_glance(analysis: Analysis, checks: Mapping[Row, int] = {}) -> tuple[Sec
     )
     names = [c for c in analysis.concepts if c.category != "measurement" or c.label.lower() not in measured]
     sections = {s.title: s.entries for s in summarize(names, analysis.measurements, checks, _examined(analysis))}
-    for title, label, places in untold(analysis):
+    for title, label, places in untold(analysis, before):
         first = Evidence(places[0].start_s, places[0].end_s, places[0].text)
         entry = Entry(label, "", len(places), (), first, check=checks.get((label, None)))
         sections[title] = (*sections.get(title, ()), entry)

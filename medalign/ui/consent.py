@@ -13,13 +13,11 @@ on this server and seen by nobody else; it is deleted within about an hour, or a
 kept, except feedback that you choose to send. This is research software, not a medical device.</p></section>
 """
 LABEL = "I have read this. Everyone in the recording agreed, or it is synthetic; it is not for patient care."
-REFUSAL = (
-    "Confirm the data notice first: tick its box (in the API, acknowledged=true). "
-    "Use synthetic recordings, or recordings that everyone in them agreed to."
-)
+ON_THE_PAGE, IN_THE_API = "tick its box", "send acknowledged=true"
 
 
-def check(acknowledged: object) -> None:
-    """Raises MedAlignError unless the notice was acknowledged, by exactly `True`."""
+def check(acknowledged: object, how: str = IN_THE_API) -> None:
+    """Raises MedAlignError unless the notice was acknowledged, by exactly `True`; it says how that is done."""
     if acknowledged is not True:
-        raise MedAlignError(f"{REFUSAL} {DISCLAIMER}")
+        agreed = "Use synthetic recordings, or recordings that everyone in them agreed to."
+        raise MedAlignError(f"Confirm the data notice first: {how}. {agreed} {DISCLAIMER}")

@@ -133,13 +133,12 @@ class Ledger:
 
 
 def _version(session: Session, rating: Rating) -> Analysis:
-    """The result that is rated: as the models made it, where a row is still theirs; else as the reader has changed it.
-
-    Words of a person are not the models', so that their ratings count for no model.
-    """
-    if isinstance(rating, ConceptRating) and rating.verdict != "missing" and session.original is not None:
+    """The result that is rated: what the models made, also after words were put right; but a row that rests on words of the
+    reader's own is no model's, and is rated as the reader has it."""
+    if session.original is None:
+        return session.result
+    if isinstance(rating, ConceptRating) and rating.verdict != "missing":
         key = rating.concept_id, rating.status
         row = next((c for c in session.result.concepts if (c.concept_id, c.status) == key), None)
-        if row is not None and row in session.original.concepts:
-            return session.original
-    return session.result
+        return session.original if row in session.original.concepts else session.result
+    return session.original

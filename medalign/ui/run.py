@@ -84,7 +84,7 @@ class Run:
 
     def _updates(self) -> Iterator[PageUpdate]:
         if not self.is_example:
-            consent.check(self.acknowledged)
+            consent.check(self.acknowledged, consent.ON_THE_PAGE)
         if self.path is None:
             raise MedAlignError(status_view.NO_RECORDING)
         with self.models.analyses.join() as self.place:
@@ -198,7 +198,7 @@ def reviewed(analysis: Analysis, peaks: bytes, review: Review, latest: Latest = 
     listed = ear(found, analysis.alignment, latest)
     return {
         "strip": strip(peaks, analysis.recording.duration_s, after, found),
-        "overview": listed + summary_view(after, in_doubt) if spoken or found else NO_WORDS,
+        "overview": listed + summary_view(after, in_doubt, analysis) if spoken or found else NO_WORDS,
         "table": concept_table(heard, in_doubt, review),
         "numbers": measurements_view(after.measurements, senses_of(after), after.concepts),
         "transcript": transcript_view(heard, in_doubt, review, latest.change),

@@ -5,6 +5,7 @@
   "use strict";
   const DOUBTFUL = ".word:is(.unclear, .less-clear, [data-note])", MARKED = `#transcript :is(.mention, ${DOUBTFUL})`;
   let card = null, opener = null, stood = null; // what the transcript said when the card was opened
+  let cameFrom = null; // the place of the list that led to the words
   let at = null, result = null; // the second of its first word, and the result that it was opened on
   const resultShown = () => document.querySelector("#result-title")?.dataset.name;
   const make = (tag, properties = {}, data = {}) => {
@@ -70,11 +71,12 @@
     if (!card) return;
     card.remove();
     opener.removeAttribute("aria-expanded");
-    if (focus) {
+    if (focus && cameFrom?.isConnected && cameFrom.checkVisibility()) cameFrom.focus();
+    else if (focus) {
       if (!opener.matches("button")) opener.tabIndex = -1;
       opener.focus();
     }
-    card = null;
+    card = cameFrom = null;
   }
 
   /* Suggestions, and a line to type what was said instead. */
@@ -178,7 +180,8 @@
     return words.findLast((word) => Number(word.dataset.start) <= Number(second) + 0.01) ?? words[0];
   }
 
-  function goTo({ at, segment }) {
+  function goTo(button) {
+    const { at, segment } = button.dataset;
     const word = wordAt(at);
     if (!word) return;
     close();
@@ -186,8 +189,10 @@
     const list = word.closest(".segments"), segmentThere = word.closest(".segment");
     list.scrollTop = segmentThere.offsetTop - 8; // the list's own box first, the page only if it must
     word.scrollIntoView({ block: "nearest" });
-    if (segment === undefined) open(markedAt(word) ?? word);
-    else window.medalignEdit(segmentThere);
+    if (segment === undefined) {
+      open(markedAt(word) ?? word);
+      cameFrom = button.closest("li")?.querySelector(".play"); // the button itself is seen only where the focus is
+    } else window.medalignEdit(segmentThere);
   }
 
   document.addEventListener("click", (event) => {
@@ -197,7 +202,7 @@
       return;
     }
     if (isTyped()) return anchor || button || event.target.closest("#transcript") ? remind() : undefined;
-    if (button) return goTo(button.dataset);
+    if (button) return goTo(button);
     if (card && anchor === opener) return close();
     close();
     if (anchor && (anchor.matches("button") || getSelection().isCollapsed)) open(anchor);

@@ -115,6 +115,15 @@
     }
   }, true);
 
+  /* That it has begun is seen, too: on a phone the panel fills the screen above it. */
+  let isSeen = true;
+  document.addEventListener("click", (event) => event.target.closest?.("#analyse") && (isSeen = false), true);
+  function begins() {
+    if (isSeen || !one("#work .progress") || one("#work .alert:not([data-old])")) return;
+    isSeen = true;
+    one("#work").scrollIntoView({ block: "nearest", behavior: calm() });
+  }
+
   /* A run that brought nothing but a sentence: that is seen, and one goes on where one began. */
   function refused() {
     const alert = one("#alert .alert:not([data-old])");
@@ -202,6 +211,7 @@
   const ROLES = { "#status": "status", "#alert": "alert", "#compare-status": "status", "#compare-alert": "alert", ".answer": "status" };
   new MutationObserver(() => {
     if (one("#result:not([data-pane])")) open(FIRST);
+    begins();
     arrive();
     refused();
     mark();

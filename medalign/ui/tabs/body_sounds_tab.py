@@ -83,7 +83,7 @@ class BodySoundsTab:
         kept: list[str],
         request: gr.Request,
     ) -> Iterator[Changes]:
-        consent.check(acknowledged)
+        consent.check(acknowledged, consent.ON_THE_PAGE)
         if kind is None:
             raise MedAlignError(CHOOSE)
         if not uploads:

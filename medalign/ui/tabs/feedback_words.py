@@ -71,7 +71,7 @@ def kept_view(
     if session.receipts:
         told = Markup("Of {}: stored. To take it back later, keep this code: {}").format(session.title, codes)
     if not ratings:
-        return _kept(session, code, pressed, Markup('<p class="receipt">Taken back: nothing of it is kept.</p>'))
+        return _kept(session, code, pressed, Markup('<p class="receipt rated">Taken back: nothing of it is kept.</p>'))
     items = Markup("").join(Markup("<li>{}</li>").format(Markup(in_words(rating, labels))) for rating in ratings)
     undo = Markup('<button type="button" class="tool" id="undo" data-send="undo-rating">Undo: {}</button>')
     body = Markup('<p class="receipt">{}</p><ul class="rated">{}</ul><p class="rated">{}</p>')

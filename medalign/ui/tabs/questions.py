@@ -136,8 +136,7 @@ class Questions:
             hits = engine.listener.find(session.encoded(engine.listener), phrase)
             return {self._places.parts["hits"]: result_view.hits_view(transcript, phrase, said, hits), self._places.alert: ""}
 
-        if said:
-            yield {self._places.parts["hits"]: result_view.hits_view(transcript, phrase, said)}
+        yield {self._places.parts["hits"]: result_view.hits_view(transcript, phrase, said)}
         yield from self._in_turn("status", heard)()
 
 

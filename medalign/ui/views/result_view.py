@@ -13,9 +13,9 @@ TRANSCRIPT_HEADING = "<h2>Transcript</h2>"
 PANES = macros("result").panes()  # of which a phone shows one at a time
 
 
-def summary_view(analysis: Analysis, checks: Mapping[Row, int] = {}) -> Markup:
-    """The consultation at a glance; nothing where the transcript has no concept."""
-    return macros("result").summary(at_a_glance(analysis, checks))
+def summary_view(analysis: Analysis, checks: Mapping[Row, int] = {}, before: Analysis | None = None) -> Markup:
+    """The consultation at a glance; nothing where the transcript has no concept. Arguments as `at_a_glance`."""
+    return macros("result").summary(at_a_glance(analysis, checks, before))
 
 
 def measurements_view(
