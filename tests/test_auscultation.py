@@ -4,6 +4,7 @@ import json
 import shutil
 import tomllib
 
+import make_body_sounds as made
 import numpy as np
 import pytest
 
@@ -16,7 +17,6 @@ from medalign.core.transcript import Transcript
 from medalign.core.weights import sha256_of
 from medalign.pipeline.auscultation import examine, faults, in_band, pulse
 from medalign.pipeline.warnings_about import is_from_a_room, warnings_about
-from medalign.training.data import made_body_sounds as made
 
 
 @pytest.fixture

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 from counting import calls_of
+from make_bank import BANK_FILE, DATA, PREFIX, Ontology, _all_broader, build, check, drug_name, spoken
 
 from medalign.concepts import Concept, ConceptBank, find_mentions, find_mentions_in_text
 from medalign.concepts.bank import CATEGORIES, phrase_keys
-from medalign.concepts.build import BANK_FILE, DATA, PREFIX, Ontology, _all_broader, build, check, drug_name, spoken
 from medalign.core.errors import DataError
 from medalign.core.transcript import Segment, Transcript, Word
 

@@ -3,9 +3,9 @@
 import gzip
 
 import pytest
+from make_bank import read_hpo, read_icd, write_codes
 
 from medalign.concepts import ConceptBank, find_mentions_in_text
-from medalign.concepts.build import read_hpo, read_icd, write_codes
 from medalign.concepts.custom import MAX_CONCEPTS, extended, known_codes, parse_concepts, read_concepts
 from medalign.core.errors import DataError
 

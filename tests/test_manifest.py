@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from make_examples import manifest_rows
 
 from medalign.core.assets import EXAMPLES
 from medalign.core.errors import DataError
 from medalign.core.examples import load_examples
-from medalign.training.data.example_recordings import manifest_rows
 from medalign.training.data.manifest import Row, read_manifest, write_manifest
 
 

@@ -1,6 +1,6 @@
 """The concept bank: what MedAlign can find, under which code, and in which words people say it.
 
-The bank is a committed data file that `python -m medalign.concepts.build` makes from open ontologies; reading it needs
+The bank is a committed data file that `tests/make_bank.py` makes from open ontologies; reading it needs
 none of them.
 """
 

@@ -1,4 +1,4 @@
-"""Kinds of body sounds, and the examples that MedAlign brings: made by `medalign.training.data.made_body_sounds`."""
+"""Kinds of body sounds, and the examples that MedAlign brings: made by `tests/make_body_sounds.py`."""
 
 from dataclasses import dataclass
 from pathlib import Path

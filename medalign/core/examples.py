@@ -1,7 +1,7 @@
 """The example consultations that ship with MedAlign, read: invented, spoken by synthetic voices, with the truth beside them.
 
 Each one is `assets/examples/<slug>.json`, written by hand: who says what, in which voice, and which concepts a clinician
-would note. `medalign.training.data.example_recordings` made the recordings from them.
+would note. `tests/make_examples.py` made the recordings from them.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ from medalign.core.errors import DataError
 from medalign.core.files import read_json, reading, typed
 
 COMPARED = "chest-pain"  # the example on which the page shows what the alignment adds
-_REMEDY = "write it anew with: python -m medalign.training.data.example_recordings"
+_REMEDY = "write it anew with `python tests/make_examples.py`, in a checkout"
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Builds the concept bank: `python -m medalign.concepts.build` reads `data/selection.csv` and writes `data/bank.json`.
+"""Builds the concept bank: `python tests/make_bank.py` reads `medalign/concepts/data/selection.csv`, writes `bank.json` there.
 
 It also writes `data/codes.txt.gz`, every code of HPO and ICD-10-CM, against which codes of a user's own concepts are checked.
 
@@ -22,12 +22,13 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
+from medalign.concepts import bank
 from medalign.concepts.bank import BANK_FILE, CATEGORIES, is_pattern, pattern_keys, phrase_keys
 from medalign.concepts.custom import CODES_FILE
 from medalign.concepts.tokens import data_rows
 from medalign.core.errors import DataError
 
-DATA = Path(__file__).parent / "data"
+DATA = Path(bank.__file__).parent / "data"
 PREFIX = {"HPO": "", "ICD-10-CM": "ICD10CM:", "DRUG": "DRUG:", "CUSTOM": "CUSTOM:"}
 MAX_WORDS = 5  # longer ontology synonyms are definitions, nobody says them
 MAX_LETTERS_MORE = 4  # a spelling of a medicine's name has hardly more; longer ones are chemical names and makers' names

@@ -1,7 +1,7 @@
 """The example consultations that ship with MedAlign: invented, spoken by synthetic voices, with the truth beside them.
 
 Each one is `assets/examples/<slug>.json`, written by hand: who says what, in which voice, and which concepts a
-clinician would note. `python -m medalign.training.data.example_recordings` speaks them into `<slug>.flac`, writes the true
+clinician would note. `python tests/make_examples.py` speaks them into `<slug>.flac`, writes the true
 times of the turns into `<slug>.timing.json`, adds `<slug>-noisy.flac` where a consultation asks for noise, and lists all
 turns in `manifest.csv`, the tiny set that `medalign train` can be tried on. Reading them with `load_examples()` needs none
 of the speech programs.
@@ -141,7 +141,7 @@ def _babble(n_samples: int, generator: np.random.Generator) -> np.ndarray:
 
 def main() -> None:
     """Speak all consultations and print what came out."""
-    parser = argparse.ArgumentParser(prog="python -m medalign.training.data.example_recordings", description=main.__doc__)
+    parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--folder", type=Path, default=EXAMPLES, help="where the scripts lie and the recordings go")
     for example in synthesize_examples(parser.parse_args().folder):
         for path in filter(None, (example.audio_path, example.noisy_audio_path)):
