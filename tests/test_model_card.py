@@ -1,15 +1,17 @@
 """What is fitted beside a student stands in its card, from the figures that its commands wrote."""
 
 import json
+import shutil
 
 import pytest
 import yaml
 from huggingface_hub import DatasetCardData, ModelCardData
 
 from medalign.core.assets import CHECKPOINTS
+from medalign.core.weights import BODY_SOUND_STUDENT
 from medalign.models.student import DEFAULT_STUDENT
 from medalign.training.data.synthesis import HELD_OUT_VOICES, TRAIN_VOICES
-from medalign.training.model_card_extras import extras
+from medalign.training.model_card import extras, write_card
 
 
 def test_a_folder_without_such_figures_has_no_such_part(tmp_path):
@@ -28,6 +30,14 @@ def test_the_shipped_figures_make_tables_with_a_cell_for_each_column():
     cough = json.loads((folder / "sound_events.json").read_text())["sound_events"]["cough"]
     assert f"| cough | {cough['n']} | {cough['auroc_against_speech']:.3f} |" in written
     assert written in (folder / "README.md").read_text()
+
+
+@pytest.mark.parametrize("name", [DEFAULT_STUDENT, BODY_SOUND_STUDENT])
+def test_a_shipped_card_says_what_the_files_beside_it_say(name, tmp_path):
+    folder = tmp_path / name
+    shutil.copytree(CHECKPOINTS / name, folder, ignore=shutil.ignore_patterns("*.safetensors"))
+    write_card(folder)
+    assert (folder / "README.md").read_text("utf-8") == (CHECKPOINTS / name / "README.md").read_text("utf-8")
 
 
 def front_matter(card: str) -> dict:

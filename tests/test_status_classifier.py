@@ -26,8 +26,8 @@ from medalign.models.status_classifier import (
     from_teacher,
 )
 from medalign.pipeline.assertion import combine, mention_contexts, revised
+from medalign.training.model_card import status_card
 from medalign.training.recipe import StatusRecipe
-from medalign.training.status.card import model_card
 from medalign.training.status.grammar import Grammar
 from medalign.training.status.train_status import draw, train_status
 from medalign.training.status.tutor import Tutor, distillation_loss
@@ -243,6 +243,6 @@ def test_training_writes_a_classifier_that_loads_and_tells_how(small_tutor: Path
     figures = train_status(recipe, tmp_path)
     trained = StatusClassifier.load(tmp_path, device="cpu")
     assert trained.config.n_layers == 1 and figures["sessions"][0]["recipe"]["tutor"] == recipe.tutor
-    assert ("with the tutor" in model_card(figures)) == is_tutored
+    assert ("with the tutor" in status_card(figures)) == is_tutored
     begun = from_teacher(trained.config).state_dict()["position.weight"]
     assert (trained.network.position.weight - begun).abs().max() > 1e-4, "it has learnt"

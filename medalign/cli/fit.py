@@ -243,11 +243,11 @@ def _sound_events(arguments: argparse.Namespace) -> None:
 
 def _train_status(arguments: argparse.Namespace) -> None:
     from medalign.models.device import choose_device
-    from medalign.training.status.card import model_card
+    from medalign.training.model_card import status_card
     from medalign.training.status.train_status import train_status
 
     recipe = fields_of(StatusRecipe, arguments)
     device = choose_device(arguments.device)
     figures = train_status(recipe, arguments.output, data=arguments.data, start=arguments.start, device=device)
     write_json({PROVENANCE: provenance(), **figures}, arguments.output / "training.json")
-    write_text(model_card(figures), arguments.output / "README.md")
+    write_text(status_card(figures), arguments.output / "README.md")
