@@ -74,7 +74,7 @@ def test_a_suggested_name_is_written_on_request(result):
     result.get_by_role("button", name="Undo: ", exact=False).first.click()
     result.locator(".segment", has_text="a fever on Monday").wait_for()
     result.get_by_role("button", name="write amoxicillin into the transcript").wait_for()
-    result.locator("#status", has_text="As it was before").wait_for()
+    result.locator("#status", has_text="As it was before").wait_for(state="attached")
     assert result.locator(".badge", has_text="edited").count() == 0
 
 
@@ -91,12 +91,12 @@ def test_what_is_taken_from_a_card_is_seen_to_be_read_again_and_the_cards_follow
     result.locator("#card").get_by_role("button", name="amoxicillin").click()
     for place in (result.locator(".segment", has_text="Monday."), result.locator(".ear li", has_text="amoxicillin")):
         place.locator(".reread").wait_for()
-    result.locator("#status", has_text="Reading again with your words").wait_for()
+    result.locator("#status", has_text="Reading again with your words").wait_for(state="attached")
     assert result.locator("#card").count() == 0, "taken, so it is done with"
     result.locator(".mention", has_text="cough").first.click()
     result.get_by_role("dialog", name="Cough").wait_for()
     go_on.set()
-    result.locator("#status", has_text="Read again with your words.").wait_for()
+    result.locator("#status", has_text="Read again with your words.").wait_for(state="attached")
     result.locator("#card, .reread").wait_for(state="detached")
     result.locator(".mention", has_text="shortness").first.click()
     result.get_by_role("dialog", name="Dyspnoea").locator("[data-verdict=correct]").click()
@@ -246,7 +246,7 @@ def test_who_leaves_with_words_that_are_not_kept_is_asked(result):
     assert result.locator(".segment", has_text="two weeks").count() and not result.locator("[data-old]").count()
     for _ in range(2):
         result.locator(".segment").get_by_role("button", name="Undo").click()
-        result.locator("#status", has_text="As it was before").wait_for()
+        result.locator("#status", has_text="As it was before").wait_for(state="attached")
     result.locator(".original").wait_for(state="detached")
     assert not result.evaluate(asks), "all of it is taken back"
     open_form(result.locator(".segment").first)
@@ -424,9 +424,12 @@ def test_what_is_judged_acts_wherever_the_result_is_shown_and_is_undone_with_one
     n = ear.locator("li").count()
     assert all("it is right" not in text.lower() for text in ear.locator("[data-send=settle]").all_inner_texts())
     assert ear.locator("[data-send=settle]").count() == n, "each place can be found right"
+    top = "list => list.getBoundingClientRect().top + scrollY"
+    before = ear.evaluate(top)
     ear.get_by_role("button", name="Keep as is: “Monday”").click()
     ear.locator(".news", has_text="Undo: Keep “Monday”").wait_for()
     assert ear.locator("li").count() == n - 1 and result.locator(".word[data-accept]").count() == 0
+    assert ear.evaluate(top) == before, "pushed down, the next press would take another row than the one that is meant"
     cough = result.locator("tr.row", has_text="Cough")
     struck = "row => getComputedStyle(row.querySelector('strong')).textDecorationLine"
     cough.locator("[data-verdict=wrong]").click()

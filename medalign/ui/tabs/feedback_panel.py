@@ -30,7 +30,7 @@ from medalign.ui.session import Session, present
 from medalign.ui.tabs.feedback_words import INTRO, MISSING, OFF, kept_view, place_of
 from medalign.ui.update import PageUpdate, ResultPlaces
 from medalign.ui.views.markup import text
-from medalign.ui.views.status_view import AS_BEFORE
+from medalign.ui.views.status_view import AS_BEFORE, told
 from medalign.ui.views.statuses import STATUSES
 from medalign.ui.wiring import EVERY_PRESS, Changes, bridge, connect, html, number_of, text_of
 
@@ -207,7 +207,7 @@ class FeedbackPanel:
         if session is None or not session.order or session.order[-1] is not None:
             return {**self._undo(session, request), status: "Your last rating is taken back.", alert: ""}
         session.undo()
-        return self._places.changes(PageUpdate({**finished(session), "status": AS_BEFORE}, session))
+        return self._places.changes(PageUpdate({**finished(session), "status": told(AS_BEFORE)}, session))
 
     def _withdraw(self, session: Session | None, code: str | None, request: gr.Request) -> Changes:
         self._presses.count(request, "withdraw")  # whoever has just rated a lot may still withdraw

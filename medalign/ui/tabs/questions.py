@@ -27,7 +27,7 @@ class Questions:
     def __init__(self, models: Models, places: ResultPlaces):
         self._models, self._places = models, places
         session, alert, parts = places.session, places.alert, places.parts
-        again = "Reading again with your words …"
+        again = status_view.told("Reading again with your words …")
         changes = (
             ("edit", self._edit, again), ("accept", self._accept, again), ("settle", self._settle, ""),
             ("unedit", self._unedit, ""),
@@ -112,7 +112,9 @@ class Questions:
         return self._shown(session, status_view.AS_BEFORE)
 
     def _shown(self, session: Session, done: str) -> Changes:
-        return self._places.changes(PageUpdate({**finished(session), "status": done}, session))
+        """What was done is seen where it was done. A line above would push the list down: the next press would take the row
+        above the one that was meant."""
+        return self._places.changes(PageUpdate({**finished(session), "status": status_view.told(done)}, session))
 
     def _explain(self, session: Session | None, event: gr.EventData) -> Changes:
         session, engine, parts = present(session), self._models.engine(), self._places.parts
