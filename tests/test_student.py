@@ -114,7 +114,7 @@ def test_the_examples_in_the_documentation_run(module):
 SHAPES = """
 from jaxtyping import install_import_hook
 with install_import_hook(["medalign.core.similarity", "medalign.models", "medalign.evaluation"], "beartype.beartype"):
-    from medalign.evaluation.concept_detection import per_concept
+    from medalign.evaluation.concept_detection import macro_figures
     from medalign.evaluation.retrieval import recall_at_k
     from medalign.models import (
         concept_embeddings, encoders, head, sound_events, student, teacher, transcription, voice_encoder, whisper_encoder
@@ -130,7 +130,7 @@ audio = listener.embed(frames, [(0.0, 5.0), (5.0, 9.0), (9.0, 15.0)])
 text = reader.encode(["chest pain", "an earache", "chest pain"])
 recall_at_k(listener.similarity(audio, text), ["chest pain", "an earache", "chest pain"], pool=3)
 concepts = concept_embeddings.concept_embeddings(reader, ConceptBank.default().concepts[:3])
-per_concept(audio @ concepts.T, np.eye(3, dtype=bool), min_mentions=1)
+macro_figures(audio @ concepts.T, np.eye(3, dtype=bool), min_mentions=1)
 sound_events.SoundEventDetector.load(listener.folder, frames.shape[1]).detect(frames)
 voice_encoder.VoiceEncoder.load().embed(recording.waveform, [(0.0, 2.0), (2.0, 3.0)])
 recogniser = transcription.load_transcriber()

@@ -128,7 +128,6 @@ def _write_exports(analysis: Analysis, arguments: argparse.Namespace) -> None:
 
 
 def _preview(arguments: argparse.Namespace) -> None:
-    check_output(arguments.json)
     listener, recording = _load_listener(arguments)
     rows = listener.preview(recording)
     lines = [DISCLAIMER]
@@ -222,7 +221,6 @@ def _precompute(arguments: argparse.Namespace) -> None:
 
 
 def _bench(arguments: argparse.Namespace) -> None:
-    check_output(arguments.json)
     if arguments.throughput:
         from medalign.models.device import choose_device
         from medalign.models.student import Student

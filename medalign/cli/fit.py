@@ -137,7 +137,6 @@ def _calibrate(arguments: argparse.Namespace) -> None:
 def _misheard_names(arguments: argparse.Namespace) -> None:
     from medalign.training.fitting.fit_misheard_names import fit_misheard_names, measure_misheard_names, observe_names
 
-    check_output(arguments.json)
     analyzer, observed = observer(arguments)
     calibration = analyzer.listener.calibration
 
@@ -158,7 +157,6 @@ def _segment_quality(arguments: argparse.Namespace) -> None:
         measure_segment_quality,
     )
 
-    check_output(arguments.json)
     analyzer, observed = observer(arguments)
     listener, levels = analyzer.listener, (None, *arguments.snr_db)
     calibration, fitted_on = listener.calibration, []
@@ -182,7 +180,6 @@ def _critical_words(arguments: argparse.Namespace) -> None:
     from medalign.training.data.synthesis import read_takes
     from medalign.training.fitting import fit_critical_words as critical
 
-    check_output(arguments.json)
     listener = Listener.default(student=arguments.student, device=arguments.device)
     transcriber, calibration = load_transcriber(arguments.asr), listener.calibration
     calibration.check_fitted("misheard name, shortlist", "misheard-names --fit FOLDER")
@@ -206,7 +203,6 @@ def _fuse(arguments: argparse.Namespace) -> None:
     from medalign.report.study_figures import reliability_figure
     from medalign.training.fitting.fit_fusion import collect_candidates, fit_fusion, joined, measure_fusion
 
-    check_output(arguments.json)
     check_output(arguments.html)
     analyzer, observed = observer(arguments, corrections=True)
     calibration, bank, levels = analyzer.listener.calibration, analyzer.listener.bank, (None, *arguments.snr_db)
@@ -229,7 +225,6 @@ def _sound_events(arguments: argparse.Namespace) -> None:
     from medalign.models.student import Student
     from medalign.training.fitting.fit_sound_events import fit_sound_events
 
-    check_output(arguments.json)
     figures = fit_sound_events(
         arguments.speech,
         arguments.body_sounds,

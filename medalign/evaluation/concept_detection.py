@@ -10,8 +10,6 @@ and are the measure in the tests.
 import numpy as np
 from jaxtyping import Float, Shaped
 
-from medalign.evaluation import bootstrap
-
 Scores = Float[np.ndarray, "clips concepts"]
 Truth = Shaped[np.ndarray, "clips concepts"]
 
@@ -68,54 +66,17 @@ def _sorted(scores: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarr
     return mentioned, first, last, mentioned.any(1) & ~mentioned.all(1) & ~np.isnan(by_concept).any(1)
 
 
-def per_concept(scores: Scores, truth: Truth, *, min_mentions: int) -> dict[int, dict[str, float]]:
-    """AUROC, average precision and number of mentions for each concept with at least `min_mentions`, by column.
+def macro_figures(scores: Scores, truth: Truth, *, min_mentions: int) -> dict[str, float]:
+    """AUROC and average precision, means over the concepts with at least `min_mentions`, and how many concepts these are.
 
     Raises:
-        ValueError: if shapes differ, no concept has enough mentions, or a score of a evaluated concept is not a number.
+        ValueError: if shapes differ, no concept has enough mentions, or a score of an evaluated concept is not a number.
     """
-    if scores.shape != truth.shape:
-        raise ValueError(f"scores are {scores.shape}, truth is {truth.shape}")
-    counts = truth.sum(0)
-    evaluated = [j for j in range(truth.shape[1]) if min_mentions <= counts[j] < len(truth)]
-    if not evaluated:
+    auroc, average_precision = column_auroc(scores, truth), column_average_precision(scores, truth)
+    evaluated = (truth.sum(0) >= min_mentions) & (truth.sum(0) < len(truth))
+    if not evaluated.any():
         raise ValueError(f"no concept has {min_mentions} mentions in {len(truth)} clips")
-    if np.isnan(scores[:, evaluated]).any():
+    if np.isnan(auroc[evaluated]).any():
         raise ValueError("scores of evaluated concepts hold NaN")
-    auroc = column_auroc(scores[:, evaluated], truth[:, evaluated])
-    average_precision = column_average_precision(scores[:, evaluated], truth[:, evaluated])
-    return {
-        j: {
-            "auroc": float(auroc[i]),
-            "average_precision": float(average_precision[i]),
-            "n_mentions": int(counts[j]),
-        }
-        for i, j in enumerate(evaluated)
-    }
-
-
-def mean_over_concepts(results: dict[int, dict[str, float]], metric: str) -> float:
-    return float(np.mean([result[metric] for result in results.values()]))
-
-
-def bootstrap_over_groups(
-    scores: Scores,
-    truth: Truth,
-    groups: list[str],
-    metric: str,
-    *,
-    min_mentions: int,
-    n: int = 500,
-    seed: int = 0,
-) -> tuple[float, float]:
-    """95 % interval of the mean over concepts, resampling whole groups (consultations) with replacement.
-
-    The concepts evaluated are those of the full sample, as far as a resample still holds them.
-    """
-    evaluated = list(per_concept(scores, truth, min_mentions=min_mentions))
-
-    def statistic(rows: np.ndarray) -> float:
-        results = per_concept(scores[rows][:, evaluated], truth[rows][:, evaluated], min_mentions=1)
-        return mean_over_concepts(results, metric)
-
-    return bootstrap.bootstrap_over_groups(statistic, groups, n, seed)
+    means = {"auroc": auroc, "average_precision": average_precision}
+    return {name: float(values[evaluated].mean()) for name, values in means.items()} | {"n_concepts": int(evaluated.sum())}

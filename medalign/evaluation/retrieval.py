@@ -20,26 +20,18 @@ def ranks(similarity: Similarity, texts: Sequence[str]) -> Int[np.ndarray, " que
     return 1 + ((similarity >= own) & ~same).sum(1)
 
 
-def pooled_ranks(
-    similarity: Similarity, texts: Sequence[str], *, pool: int, seed: int | None = None
-) -> tuple[Int[np.ndarray, " used"], Int[np.ndarray, " used"]]:
-    """Ranks within pools of `pool` queries and their texts, so that n is comparable between data sets.
+def pooled_ranks(similarity: Similarity, texts: Sequence[str], *, pool: int) -> Int[np.ndarray, " used"]:
+    """Ranks within consecutive pools of `pool` queries and their texts, 1 is best, so that n is comparable between data sets.
 
-    Consecutive pools, or random ones if a seed is given; what does not fill a last pool is left out.
-
-    Returns:
-        Ranks, 1 is best, and the queries they belong to, for intervals over consultations.
+    They are those of the first queries: what does not fill a last pool is left out.
 
     Raises:
         ValueError: if there are fewer queries than one pool.
     """
-    n_pools = len(texts) // pool
-    if n_pools == 0:
+    if len(texts) < pool:
         raise ValueError(f"retrieval among {pool} needs at least {pool} pairs, got {len(texts)}")
-    order = np.arange(len(texts)) if seed is None else np.random.default_rng(seed).permutation(len(texts))
-    used = order[: n_pools * pool]
-    found = [ranks(similarity[np.ix_(part, part)], [texts[i] for i in part]) for part in used.reshape(n_pools, pool)]
-    return np.concatenate(found), used
+    starts = range(0, len(texts) - pool + 1, pool)
+    return np.concatenate([ranks(similarity[i : i + pool, i : i + pool], texts[i : i + pool]) for i in starts])
 
 
 def recall_at_k(similarity: Similarity, texts: Sequence[str], *, pool: int, k: tuple[int, ...] = (1, 10)) -> dict[str, float]:
@@ -48,5 +40,5 @@ def recall_at_k(similarity: Similarity, texts: Sequence[str], *, pool: int, k: t
     Raises:
         ValueError: if there are fewer queries than one pool.
     """
-    found, _ = pooled_ranks(similarity, texts, pool=pool)
+    found = pooled_ranks(similarity, texts, pool=pool)
     return {f"recall@{at}": float((found <= at).mean()) for at in k}

@@ -17,7 +17,7 @@ from medalign.core.errors import DataError, TrainingError
 from medalign.core.files import read_json
 from medalign.core.identity import Identity
 from medalign.core.weights import sha256_of
-from medalign.evaluation.concept_detection import mean_over_concepts, per_concept
+from medalign.evaluation.concept_detection import macro_figures
 from medalign.evaluation.retrieval import recall_at_k
 from medalign.models.spectrogram import PRESETS
 from medalign.models.student import Student
@@ -168,7 +168,7 @@ class Validation:
         scores = [figures["recall@1"]]
         counts = self.mentioned.sum(0)
         if ((counts >= MIN_MENTIONS) & (counts < len(self.texts))).any():  # a concept that every clip has tells nothing
-            figures |= concept_figures(audio @ self.concepts.T, self.mentioned)
+            figures |= macro_figures(audio @ self.concepts.T, self.mentioned, min_mentions=MIN_MENTIONS)
             # Among reports many texts are equal, and which of them comes first is luck.
             scores = [figures["auroc"]] if self.are_reports else [*scores, figures["average_precision"]]
         return figures | {"score": float(np.mean(scores))}
@@ -185,15 +185,6 @@ def embed_pairs(student: Student, pairs: Pairs, batch_size: int = 64) -> np.ndar
         hidden_states, mask = pairs.batch(chosen)
         embedded[chosen] = student.head(hidden_states.to(device), mask.to(device)).float().cpu().numpy()
     return embedded
-
-
-def concept_figures(scores: np.ndarray, mentioned: np.ndarray) -> dict[str, float]:
-    results = per_concept(scores, mentioned, min_mentions=MIN_MENTIONS)
-    return {
-        "auroc": mean_over_concepts(results, "auroc"),
-        "average_precision": mean_over_concepts(results, "average_precision"),
-        "n_concepts": len(results),
-    }
 
 
 def finished_story(run: Run) -> dict[str, Any] | None:

@@ -37,7 +37,6 @@ from medalign.training.fitting.sound_features import (
     best_unaligned_features,
     features_of,
     log_mel_source,
-    opensmile_source,
     student_source,
     trained_encoder_features,
     unaligned_source,
@@ -47,7 +46,7 @@ from medalign.training.model_card import STORY_FILE
 
 log = logging.getLogger(__name__)
 
-BASELINES = ("logmel", "unaligned", "best-unaligned", "opensmile")
+BASELINES = ("logmel", "unaligned", "best-unaligned")
 POOL = 500  # reports that a sound must find its own among
 DEFAULT_ENCODER = "tiny.en"  # of `best-unaligned`, and of `unaligned` where no student names one
 
@@ -143,8 +142,7 @@ def _baseline_features(
                 features = features_of(unaligned_source(encoder, kind), data.clips, cache)
                 found[_unaligned_name(encoder, students)] = {"": features}
         else:
-            source = log_mel_source(data.kind) if baseline == "logmel" else opensmile_source()
-            found[baseline] = {"": features_of(source, data.clips, cache)}
+            found[baseline] = {"": features_of(log_mel_source(data.kind), data.clips, cache)}
     return found
 
 
@@ -276,7 +274,7 @@ def _in_text_space(student: Student, audio: np.ndarray, data: _Table, config: Pr
     if all(row.get("text") for row in rows):
         same = [row.get("report_id") or row["text"] for row in rows]
         similarity = audio @ teacher.encode([row["text"] for row in rows]).T
-        ranks, _ = pooled_ranks(similarity, same, pool=min(POOL, len(rows)))
+        ranks = pooled_ranks(similarity, same, pool=min(POOL, len(rows)))
         shares = Counter(same)
         found["retrieval"] = {
             "recall@1": float((ranks <= 1).mean()),

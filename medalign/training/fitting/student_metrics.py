@@ -171,11 +171,11 @@ class _Measure:
         return figures
 
     def retrieval(self, similarity: np.ndarray) -> dict:
-        ranks, used = pooled_ranks(similarity, self.texts, pool=min(POOL, len(self.texts)))
+        ranks = pooled_ranks(similarity, self.texts, pool=min(POOL, len(self.texts)))
         figures: dict[str, object] = {}
         for k in (1, 10):
             hits = np.full(len(self.texts), np.nan)
-            hits[used] = ranks <= k
+            hits[: len(ranks)] = ranks <= k
             figures |= self._with_interval(f"recall@{k}", partial(_mean_at, hits))
         return figures
 
