@@ -216,8 +216,6 @@ def test_what_makes_a_model_can_be_chosen():
         ]
     )
     assert len(concept_agreement(ratings)) == 3
-    by_student = {row.model: (row.n, row.share) for row in concept_agreement(ratings, by=("student",))}
-    assert by_student == {"s 3": (2, 0.5), "s 9": (1, 0.0)}
 
 
 def test_missing_concepts_that_the_bank_lacks_stay_apart():
@@ -244,7 +242,6 @@ def test_weeks_begin_on_monday_and_stand_in_order():
     weeks = over_time(ratings)
     assert [(week.start, week.n, week.n_correct) for week in weeks] == [("2026-03-02", 2, 2), ("2026-03-09", 1, 0)]
     assert (weeks[0].low, weeks[0].high) == wilson(2, 2)
-    assert [day.start for day in over_time(ratings, freq="D")] == ["2026-03-02", "2026-03-08", "2026-03-09"]
 
 
 def test_agreement_between_people_is_krippendorffs():

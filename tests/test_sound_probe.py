@@ -12,7 +12,7 @@ from medalign.core.weights import sha256_of
 from medalign.models.student import Student
 from medalign.models.teacher import Teacher
 from medalign.training.fitting import sound_probe
-from medalign.training.fitting.probe_config import person_of
+from medalign.training.fitting.sound_features import person_of
 
 pytestmark = pytest.mark.models
 N = 48

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from types import ModuleType
 
 from medalign import __version__
-from medalign.cli import adapt, analyze, batch, check, compare, examples, feedback, fit, note, results, serve, sounds, train
+from medalign.cli import adapt, analyze, batch, check, compare, examples, feedback, fit, note, serve, sounds, train
 from medalign.cli.options import check_output
 from medalign.core.analysis import DISCLAIMER
 from medalign.core.errors import MedAlignError
@@ -28,7 +28,7 @@ EXTRAS = {
     "batch": ("ray",),
 }
 # In the order of --help.
-COMMANDS = (analyze, batch, serve, examples, compare, train, adapt, sounds, fit, check, note, feedback, results)
+COMMANDS = (analyze, batch, serve, examples, compare, train, adapt, sounds, fit, check, note, feedback)
 
 
 def main(argv: list[str] | None = None, modules: Sequence[ModuleType] = COMMANDS, **given: object) -> int:

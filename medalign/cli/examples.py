@@ -1,4 +1,4 @@
-"""Commands that tell what comes with MedAlign and run no model: examples, schema."""
+"""Commands about what comes with MedAlign, without any model: examples, schema, results."""
 
 import argparse
 from pathlib import Path
@@ -14,6 +14,10 @@ def add_commands(commands: Commands) -> None:
 
     schema = commands.add_parser("schema", help="the JSON Schema of what `analyze --json` writes")
     schema.set_defaults(command=_schema)
+
+    results = commands.add_parser("results", help="write the tables of README.md and assets/results from the committed figures")
+    results.add_argument("--repository", type=Path, default=Path(), help="a checkout (default: the working directory)")
+    results.set_defaults(command=_results)
 
 
 def _examples(arguments: argparse.Namespace) -> None:
@@ -37,3 +41,10 @@ def _schema(arguments: argparse.Namespace) -> None:
     from medalign.core.analysis_schema import analysis_schema
 
     write_json(analysis_schema(), Path("-"))
+
+
+def _results(arguments: argparse.Namespace) -> None:
+    from medalign.report.results import write_results
+
+    for path in write_results(arguments.repository):
+        print(f"wrote {path}")

@@ -93,7 +93,6 @@ def _add_status(commands: Commands) -> None:
         "--data", type=Path, help="folder with primock57/, aci_bench/, mts_dialog/: conversations whose mentions are labelled"
     )
     train.add_argument("--output", type=Path, required=True, help="folder for weights, configuration and card")
-    train.add_argument("--start", type=Path, help="folder of an earlier session, to go on from")
     field_options(
         train,
         StatusRecipe,
@@ -151,11 +150,7 @@ def _misheard_names(arguments: argparse.Namespace) -> None:
 
 
 def _segment_quality(arguments: argparse.Namespace) -> None:
-    from medalign.training.fitting.fit_segment_quality import (
-        check_observations,
-        fit_segment_quality,
-        measure_segment_quality,
-    )
+    from medalign.training.fitting.fit_segment_quality import check_observations, fit_segment_quality, measure_segment_quality
 
     analyzer, observed = observer(arguments)
     listener, levels = analyzer.listener, (None, *arguments.snr_db)
@@ -243,6 +238,6 @@ def _train_status(arguments: argparse.Namespace) -> None:
 
     recipe = fields_of(StatusRecipe, arguments)
     device = choose_device(arguments.device)
-    figures = train_status(recipe, arguments.output, data=arguments.data, start=arguments.start, device=device)
+    figures = train_status(recipe, arguments.output, data=arguments.data, device=device)
     write_json({PROVENANCE: provenance(), **figures}, arguments.output / "training.json")
     write_text(status_card(figures), arguments.output / "README.md")

@@ -10,7 +10,7 @@ from medalign.core.body_sounds import KINDS
 from medalign.core.errors import MedAlignError
 from medalign.core.provenance import PROVENANCE, provenance
 from medalign.core.wording import fit_words, rate_words, trust_words
-from medalign.training.fitting.probe_config import ProbeConfig
+from medalign.training.recipe import ProbeConfig
 
 
 def add_commands(commands: Commands) -> None:

@@ -55,13 +55,7 @@ class LinearProbe:
 
 
 def cross_validated_probe(
-    embeddings: Embeddings,
-    truth: Truth,
-    groups: Sequence[str],
-    *,
-    n_folds: int = 5,
-    min_mentions: int = 5,
-    seed: int = 0,
+    embeddings: Embeddings, truth: Truth, groups: Sequence[str], *, n_folds: int = 5, min_mentions: int = 5, seed: int = 0
 ) -> Scores:
     """Scores of each clip by a probe that was fitted without its group (consultation), above that probe's intercept.
 

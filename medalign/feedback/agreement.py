@@ -6,16 +6,13 @@ word on the same row replaces the earlier one. Intervals are 95 % (Wilson 1927).
 Source of alpha: Krippendorff 1980.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import pandas as pd
 
 from medalign.feedback.ranking import wilson
 
-Role = Literal["asr", "teacher", "student"]
-ROLES: tuple[Role, ...] = ("asr", "teacher", "student")
+MODELS = ("asr", "teacher", "student")
 ROW = ["result_id", "concept_id", "label", "status"]  # what a verdict is about
 
 
@@ -60,17 +57,13 @@ class RaterAgreement:
     alpha: float | None  # Krippendorff's, nominal: 1 full agreement, 0 chance; None if all verdicts are the same
 
 
-def concept_agreement(ratings: pd.DataFrame, by: Sequence[Role] = ROLES) -> tuple[ConceptAgreement, ...]:
-    """Per model and concept, the most rated first.
-
-    Args:
-        by: what makes a model; ("student",) puts together all results of one student, whichever recogniser wrote.
-    """
+def concept_agreement(ratings: pd.DataFrame) -> tuple[ConceptAgreement, ...]:
+    """Per model (recogniser, teacher and student) and concept, the most rated first."""
     ratings = _latest(ratings)
     # Somebody who misses a concept may have named one that the bank lacks.
     named = ratings["concept_id"].fillna("").mask(lambda ids: ids == "", ratings["label"])
     rows = []
-    for (model, concept_id), group in ratings.groupby([_model(ratings, by), named]):
+    for (model, concept_id), group in ratings.groupby([_model(ratings), named]):
         errors = group.loc[(group["verdict"] != "correct") & group["severity"].fillna("").ne(""), "severity"]
         wrong, wrong_status, missing = (int((group["verdict"] == v).sum()) for v in ("wrong", "wrong_status", "missing"))
         by_severity = tuple((name, int(n)) for name, n in errors.value_counts().sort_index().items())
@@ -79,18 +72,13 @@ def concept_agreement(ratings: pd.DataFrame, by: Sequence[Role] = ROLES) -> tupl
     return tuple(sorted(rows, key=lambda row: (row.model, -row.n, row.label)))
 
 
-def over_time(ratings: pd.DataFrame, freq: str = "W", by: Sequence[Role] = ROLES) -> tuple[PeriodAgreement, ...]:
-    """Per model and period, in order of time; periods without a rating are left out.
-
-    Args:
-        freq: of pandas' periods: D, W (from Monday), M, Q or Y.
-        by: see `concept_agreement`.
-    """
+def over_time(ratings: pd.DataFrame) -> tuple[PeriodAgreement, ...]:
+    """Per model and week, from Monday, in order of time; weeks without a rating are left out."""
     ratings = _latest(ratings)
-    at = pd.to_datetime(ratings["created_at"], utc=True, format="ISO8601").dt.tz_localize(None).dt.to_period(freq)
+    at = pd.to_datetime(ratings["created_at"], utc=True, format="ISO8601").dt.tz_localize(None).dt.to_period("W")
     return tuple(
         PeriodAgreement(*_share(model, group), period.start_time.date().isoformat())
-        for (model, period), group in ratings.groupby([_model(ratings, by), at])
+        for (model, period), group in ratings.groupby([_model(ratings), at])
     )
 
 
@@ -117,9 +105,9 @@ def _latest(ratings: pd.DataFrame) -> pd.DataFrame:
     return ratings.drop_duplicates(["submission_id", *ROW], keep="last")
 
 
-def _model(ratings: pd.DataFrame, by: Sequence[Role]) -> pd.Series:
+def _model(ratings: pd.DataFrame) -> pd.Series:
     """`tiny.en 1a5afae06a4d | ...` for each rating, as votes name them."""
-    names = [ratings[role].astype(str) + " " + ratings[f"{role}_revision"].astype(str) for role in by]
+    names = [ratings[role].astype(str) + " " + ratings[f"{role}_revision"].astype(str) for role in MODELS]
     return names[0].str.cat(names[1:], sep=" | ")
 
 

@@ -29,13 +29,7 @@ class Teacher:
     """Text to embedding."""
 
     def __init__(
-        self,
-        name: str = DEFAULT_TEACHER,
-        *,
-        layer: int = -1,
-        prompt: str = "{}",
-        max_tokens: int = 128,
-        device: str = "cpu",
+        self, name: str = DEFAULT_TEACHER, *, layer: int = -1, prompt: str = "{}", max_tokens: int = 128, device: str = "cpu"
     ):
         """Load a teacher by pinned name, folder or Hub name.
 

@@ -58,12 +58,7 @@ class Analyzer:
 
     @classmethod
     def default(
-        cls,
-        *,
-        asr: str = DEFAULT_ASR,
-        teacher: str = DEFAULT_TEACHER,
-        student: str = DEFAULT_STUDENT,
-        device: str = "auto",
+        cls, *, asr: str = DEFAULT_ASR, teacher: str = DEFAULT_TEACHER, student: str = DEFAULT_STUDENT, device: str = "auto"
     ) -> "Analyzer":
         """Load every model once; `device` is auto, cpu or cuda.
 
@@ -119,10 +114,7 @@ class Analyzer:
         told = warnings_about(recording, transcript, repetitions, invented, annotated.other_language, events)
         yield Analysis(
             recording=RecordingInfo(
-                recording.name,
-                round(recording.duration_s, 3),
-                recording.source_sample_rate_hz,
-                recording.source_channels,
+                recording.name, round(recording.duration_s, 3), recording.source_sample_rate_hz, recording.source_channels
             ),
             models=self.models,
             transcript=transcript,

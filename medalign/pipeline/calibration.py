@@ -41,10 +41,7 @@ FEATURES: dict[str, tuple[str, ...]] = {
         "log_words",
         "log_seconds",
     ),
-    "transcription error": (
-        *_RECOGNISER,
-        *(f"{a} * {b}" for i, a in enumerate(_RECOGNISER) for b in _RECOGNISER[i:]),
-    ),
+    "transcription error": (*_RECOGNISER, *(f"{a} * {b}" for i, a in enumerate(_RECOGNISER) for b in _RECOGNISER[i:])),
     "invented words": ("mean_log_probability", "no_speech_probability", "sound_event_lead"),
     "critical negation": ("word_log_probability", "is_negation"),
     "critical number": ("word_log_probability", "is_number"),

@@ -22,7 +22,3 @@ class LogisticFit:
     def probability(self, features: np.ndarray) -> np.ndarray:
         """(...,) of `features` (..., k)."""
         return expit(features @ np.asarray(self.weights) + self.intercept)
-
-    def is_reported(self, features: np.ndarray) -> np.ndarray:
-        """Whether the probability reaches the threshold, (...,) bool."""
-        return self.probability(features) >= self.threshold

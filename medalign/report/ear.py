@@ -15,17 +15,7 @@ from medalign.core.review import Heard
 from medalign.core.transcript import Word
 from medalign.core.wording import clock, mistake
 from medalign.report.not_understood import LOST, PERHAPS, UNUSUAL, not_understood, without_medicine
-from medalign.report.summary import (
-    DOUBTS,
-    REASONS,
-    SENSES,
-    Place,
-    Row,
-    is_doubtful,
-    is_faint,
-    odds,
-    places_to_check,
-)
+from medalign.report.summary import DOUBTS, REASONS, SENSES, Place, Row, is_doubtful, is_faint, odds, places_to_check
 
 # In the order of what a mistake would cost.
 Kind = Literal[

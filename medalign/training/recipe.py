@@ -159,3 +159,22 @@ class AdaptRecipe:
             raise DataError(f"the share of {wrong[0]} is {shares[wrong[0]]}; expected 0 or more")
         if not any(shares.values()):
             raise DataError("all shares of pairs are 0; give one of them a share")
+
+
+@dataclass(frozen=True)
+class ProbeConfig:
+    """How labels of sounds are probed."""
+
+    label: str = "label"  # column
+    group: str = "group"  # column of persons
+    within: str | None = None  # column; each of its values has probes of its own; their AUROC, and its mean
+    leave_out: str | None = None  # column; each of its values in turn is measured, the others are fitted on
+    level: Literal["clip", "patient"] = "clip"  # of a patient, the scores of all clips are averaged
+    kind: str | None = None  # of sound; by default what the table's column `kind` says
+    crop_s: float | None = None  # heard of each clip
+    folds: int = 5
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.within and self.leave_out:
+            raise DataError("--leave-out measures within each value already; leave --within out")

@@ -199,11 +199,7 @@ def _read(metadata: Path, kind: str, withhold: Sequence[str]) -> tuple[list[Fiel
 
 
 def _report(
-    kind: str,
-    fields: Sequence[Field],
-    known: dict[str, str],
-    write: Callable[[str], str] | None,
-    rng: np.random.Generator,
+    kind: str, fields: Sequence[Field], known: dict[str, str], write: Callable[[str], str] | None, rng: np.random.Generator
 ) -> tuple[str, str]:
     """Text and status; the text is empty where the status says "failed"."""
     wordings = [found for field in fields if field.column in known and (found := field.sentences(known[field.column]))]

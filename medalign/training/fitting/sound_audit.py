@@ -19,7 +19,7 @@ from medalign.core.weights import sha256_of
 from medalign.evaluation.label_probe import folds_by_group, held_out_scores, in_bins, mean_auroc, one_column_a_class
 from medalign.training.data.manifest import load_waveform
 from medalign.training.data.reports import UNKNOWN
-from medalign.training.fitting.probe_config import person_of
+from medalign.training.fitting.sound_features import person_of
 
 BANDWIDTH_SHARE = 0.99  # of a sound's energy lies below its bandwidth
 N_FOLDS = 5

@@ -5,7 +5,7 @@ Sources: `logmel` (no model), `unaligned` (an encoder as students hear through i
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -144,3 +144,9 @@ def trained_encoder_features(student: Student, clips: Clips, cache: Path) -> dic
         for what, readout in readouts.items()
     }
     return {what: features_of(source, clips, cache) for what, source in sources.items()}
+
+
+def person_of(row: Mapping[str, str], group: str) -> str:
+    """Whose sound a row is; empty if nobody knows: `medalign reports` then gives each recording a group of its own."""
+    person = row.get(group) or ""
+    return "" if person == row["path"] else person

@@ -31,18 +31,19 @@ from medalign.evaluation.retrieval import pooled_ranks
 from medalign.models.student import Student
 from medalign.models.teacher import Teacher
 from medalign.training.data.reports import KINDS, UNKNOWN
-from medalign.training.fitting.probe_config import ProbeConfig, person_of
 from medalign.training.fitting.sound_features import (
     Clips,
     best_unaligned_features,
     features_of,
     log_mel_source,
+    person_of,
     student_source,
     trained_encoder_features,
     unaligned_source,
 )  # fmt: skip
 from medalign.training.identity import CLIP_DIGITS
 from medalign.training.model_card import STORY_FILE
+from medalign.training.recipe import ProbeConfig
 
 log = logging.getLogger(__name__)
 

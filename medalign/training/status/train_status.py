@@ -12,17 +12,8 @@ from torch import Tensor
 from tqdm import tqdm
 
 from medalign.concepts import ConceptBank
-from medalign.core.files import read_json
 from medalign.core.weights import resolve
-from medalign.models.status_classifier import (
-    ACTIONS,
-    CHECKPOINT,
-    STATUSES,
-    Heads,
-    StatusClassifier,
-    StatusConfig,
-    from_teacher,
-)
+from medalign.models.status_classifier import ACTIONS, CHECKPOINT, STATUSES, Heads, StatusClassifier, StatusConfig, from_teacher
 from medalign.training.data.consultations import read_consultations
 from medalign.training.recipe import StatusRecipe
 from medalign.training.status.grammar import Example, Grammar
@@ -33,14 +24,11 @@ HEAD_WEIGHTS = (1.0, 0.5, 0.5, 0.3)  # statuses, owners, actions, facts
 CHUNK = 64  # batches whose examples are sorted by length together
 
 
-def train_status(
-    recipe: StatusRecipe, out: Path, *, data: Path | None = None, start: Path | None = None, device: str = "cpu"
-) -> dict:
+def train_status(recipe: StatusRecipe, out: Path, *, data: Path | None = None, device: str = "cpu") -> dict:
     """Train, write weights to `out`, and return what it was trained on.
 
     Args:
         data: folder of conversations, as `read_consultations` takes it; without it, the grammar alone.
-        start: a folder that an earlier session wrote, to go on from; by default the teacher's layers.
     """
     started = time.perf_counter()
     torch.manual_seed(recipe.seed)
@@ -55,12 +43,9 @@ def train_status(
     grammar = Grammar(bank, talk)
     examples = draw(grammar, recipe.n_examples, rng)
     examples += [grammar.as_heard(example, rng) for example in balanced(labelled, recipe.n_labelled, rng)]
-    if start:
-        classifier = StatusClassifier.load(start, device=device)
-    else:
-        teacher = resolve(StatusConfig.teacher, weight_files=("model.safetensors",))
-        config = StatusConfig(teacher_revision=teacher.revision, n_layers=recipe.n_layers)
-        classifier = StatusClassifier(from_teacher(config), config, device=device)
+    teacher = resolve(StatusConfig.teacher, weight_files=("model.safetensors",))
+    config = StatusConfig(teacher_revision=teacher.revision, n_layers=recipe.n_layers)
+    classifier = StatusClassifier(from_teacher(config), config, device=device)
     tutor = None
     if recipe.tutor:
         tutor = Tutor(recipe.tutor, classifier, device=device)
@@ -69,7 +54,6 @@ def train_status(
     losses = _fit(classifier, examples, recipe, rng, tutor)
     classifier.network.eval()
     classifier.save(out)
-    earlier = read_json(start / "training.json", dict, remedy="train from the beginning")["sessions"] if start else []
     session = {
         "recipe": asdict(recipe),
         "n_templates": len(Grammar(bank).templates),
@@ -78,7 +62,7 @@ def train_status(
         "loss_at_end": round(sum(losses[-50:]) / len(losses[-50:]), 4),
         "minutes": round((time.perf_counter() - started) / 60, 1),
     }
-    return {"sessions": [*earlier, session]}
+    return {"sessions": [session]}
 
 
 def draw(grammar: Grammar, n_examples: int, rng: random.Random) -> list[Example]:
