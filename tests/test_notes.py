@@ -111,3 +111,19 @@ def test_what_is_no_note_is_refused_in_one_sentence(text, message):
 
 def test_markup_stays_text():
     assert plains("<script>alert(1)</script>cough<br>no fever</p>")[-1] == "no fever"
+
+
+def test_markup_leaves_words_only():
+    text = "<p>No cough</p><script>alert(1)</script>\n| PMH | asthma |\n|---|---|\n- [ ] **aspirin** `75 mg`\n**Plan:** rest"
+    assert plains(text) == ["No cough", "Past medical history: asthma", "Past medical history: aspirin 75 mg", "rest"]
+
+
+def test_sections_are_found_inside_a_line():
+    clauses = read_note("PC: chest pain HPC: since Monday, no cough, PMH asthma, o/e BP 150/90 P: rest. Temp: 37")[1]
+    assert [clause.section for clause in clauses] == ["complaint", "history", "history", "past", "examination", "plan", "plan"]
+    assert clauses[-2].plain == "rest" and not read_note("12 34")[1][0].is_claim
+
+
+def test_headings_alone_make_no_note():
+    with pytest.raises(DataError, match="headings alone"):
+        read_note("PC:\nHPC:\nPlan:")

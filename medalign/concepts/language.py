@@ -8,7 +8,15 @@ MIN_WORDS = 12  # fewer say too little
 # Share of words that an English dictionary has: at least 0.88 in 45 English consultations, at most 0.28 in sentences of
 # five other languages, and 0.5 in real Spanish as an English-only recogniser spells it.
 MIN_KNOWN = 0.7
+FEW_WORDS, MIN_KNOWN_OF_FEW = 6, 0.4  # what is written: a few words of another language still show
 UNDETERMINED = "und"  # the code of ISO 639-2 for a language that nobody could tell
+
+
+def is_written_in_english(transcript: Transcript) -> bool:
+    """Of a text that somebody wrote, which may be shorter."""
+    words = [part for word in transcript.words for part in split_word(word.text)[0]]
+    n_known = sum(frequency(word) > 0 for word in words)
+    return is_english(transcript) and (len(words) < FEW_WORDS or n_known >= MIN_KNOWN_OF_FEW * len(words))
 
 
 def is_english(transcript: Transcript) -> bool:

@@ -11,6 +11,9 @@ from typing import Any
 from medalign.core.analysis import SCHEMA_VERSION, Analysis
 from medalign.core.errors import DataError
 
+UNREAD = re.compile(r"<(script|style)\b.*?(?:</\1\s*>|\Z)", re.IGNORECASE | re.DOTALL)
+TABLE_ROW = re.compile(r"^[ \t]*\|(.*)\|[ \t]*$", re.MULTILINE)
+MARKS = re.compile(r"(\*\*|__|`|~~)")  # of markdown, inside a line
 TAG = re.compile(r"<[^<>]{0,2000}>")
 BLOCK = re.compile(r"</?(?:p|div|li|ul|ol|br|tr|table|h\d)\b[^<>]*>", re.IGNORECASE)
 
@@ -29,7 +32,18 @@ def plain_text(text: str) -> str:
                 "this JSON holds no note; give a FHIR Composition or DocumentReference with its text, or what `analyze` wrote"
             )
         return found
-    return _without_tags(text) if re.search(r"</(?:p|div|li|body|html|td)>", text, re.IGNORECASE) else text
+    if re.search(r"</(?:p|div|li|body|html|td|script|style)>", text, re.IGNORECASE):
+        text = _without_tags(text)
+    lines = TABLE_ROW.sub(_row, text).split("\n")
+    return "\n".join(line if line.lstrip().startswith("**") else MARKS.sub("", line) for line in lines)  # "**PMH:** asthma"
+
+
+def _row(row: re.Match[str]) -> str:
+    """A row of a table as a line: "| PMH | asthma |" is "PMH: asthma"."""
+    cells = [cell.strip() for cell in row[1].split("|") if cell.strip()]
+    if all(set(cell) <= set("-: ") for cell in cells):
+        return ""
+    return f"{cells[0]}: {', '.join(cells[1:])}" if len(cells) > 1 else cells[0]
 
 
 def _of_json(body: Any) -> Iterator[str]:
@@ -79,4 +93,4 @@ def _of_analysis(analysis: Analysis) -> Iterator[str]:
 
 
 def _without_tags(markup: str) -> str:
-    return html.unescape(TAG.sub("", BLOCK.sub("\n", markup)))
+    return html.unescape(TAG.sub("", BLOCK.sub("\n", UNREAD.sub(" ", markup))))

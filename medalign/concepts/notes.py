@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Literal, get_args
 
-from medalign.concepts.note_documents import plain_text
+from medalign.concepts.note_documents import MARKS, plain_text
 from medalign.concepts.tokens import data_rows
 from medalign.core.errors import DataError
 
@@ -30,11 +30,12 @@ LEAD_IN: dict[str, str] = {  # what a heading says of the bare words under it
 NOTHING = ("past", "medicines", "allergies", "family", "social")  # where "nil" is a statement
 UNITS = {"7": "day", "52": "week", "12": "month"}
 BULLET = re.compile(r"^\s*(?:[-*•·▪◦–—>#]+\s*|\(?\d{1,2}[.)](?=\s)\s*|\[[ xX]?\]\s*)+")
-MARKS = re.compile(r"(\*\*|__|`|~~)")
 UNLABELLED = frozenset(["ice", "a", "p", "s", "o", "rx", "tx", "dx", "imp", "cc", "pc", "hx", "ex", "obs", "ros"])  # words, too
 LABEL = re.compile(r"^((?:\*\*)?[A-Za-z][A-Za-z0-9 /&,'()-]{0,58}?)\s*(?:\*\*:|:\*\*|:|\s-(?=\s))\s*")
 # Sentences end at a full stop before a capital or a figure, at semicolons, and at the ends of lines.
 SENTENCE_END = re.compile(r"(?:(?<=[a-z0-9)\]\"”%])|(?<=[A-Z]{2}))[.!?]+(?=\s+[A-Z\"“(?0-9]|\s*$)|;|(?<=\w)\s+\|\s+")
+# A section's label inside a line: "chest pain HPC: since Monday", "no cough, PMH asthma".
+LABEL_INSIDE = re.compile(r"(?<=\s)([A-Z][A-Z/&]{0,5}|Plan|Imp):\s|(?<=,\s)([A-Z][A-Z/]{1,3}|o/e)\s")
 NO_END = re.compile(r"\b(?:dr|mr|mrs|ms|st|vs|e\.g|i\.e|etc|approx|no|[a-z])$", re.IGNORECASE)
 # Before a clause of its own: another denial, another verb of saying, "but".
 CLAUSE_START = re.compile(
@@ -81,7 +82,7 @@ def read_note(text: str) -> tuple[str, tuple[Clause, ...]]:
         text: plain, markdown, FHIR (Composition, DocumentReference or a Bundle of these) or an analysis as JSON.
 
     Raises:
-        DataError: it is empty, too long, or JSON that holds no note.
+        DataError: it is empty, has headings only, is too long, or is JSON that holds no note.
     """
     if len(text) > 10 * MAX_CHARACTERS:
         raise DataError(_too_long(len(text)))
@@ -91,6 +92,8 @@ def read_note(text: str) -> tuple[str, tuple[Clause, ...]]:
     if len(plain) > MAX_CHARACTERS:
         raise DataError(_too_long(len(plain)))
     clauses = tuple(_clauses(plain))
+    if not clauses:
+        raise DataError("the note makes no statement: headings alone can't be checked; write something under them")
     if len(clauses) > MAX_CLAUSES:
         raise DataError(
             f"the note makes {len(clauses)} statements, at most {MAX_CLAUSES} are checked; give one consultation's note"
@@ -152,7 +155,7 @@ def _label(text: str, section: Section) -> tuple[Section | None, str, int] | Non
             return known, name, named.end()
         return None
     first = text.split(maxsplit=1)
-    if len(first) == 2 and 2 <= len(first[0]) <= 4 and (first[0].isupper() or first[0].endswith("x")):
+    if len(first) == 2 and 2 <= len(first[0]) <= 4 and (first[0].isupper() or first[0].endswith("x") or first[0] == "o/e"):
         known = _section_of(first[0], section)
         if known and first[0].lower() not in UNLABELLED:
             return known, first[0], len(first[0]) + 1
@@ -171,7 +174,9 @@ def _pieces(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
     for stop in SENTENCE_END.finditer(text, start, end):
         if not (stop[0].startswith(".") and NO_END.search(text[max(start, stop.start() - 7) : stop.start()])):
             edges.append(stop.end())
-    edges.append(end)
+    labels = [(named.start(), named[1] or named[2]) for named in LABEL_INSIDE.finditer(text, start + 1, end)]
+    edges += [at for at, name in labels if name.lower() in _sections()]
+    edges = sorted({*edges, end})
     for a, b in zip(edges, edges[1:], strict=False):
         for first, last in _cut(text, a, b, CLAUSE_START):
             yield from _cut_denial(text, first, last) if DENIAL.match(text, first) else [(first, last)]
@@ -213,7 +218,7 @@ def _clause(plain: str, start: int, end: int, section: Section, label: str) -> C
         words = "none"
     if lead:
         words = f"{lead}: {words}"
-    is_claim = bare not in _listed("empty") or section in NOTHING
+    is_claim = bare not in _listed("empty") and any(c.isalpha() for c in words) or section in NOTHING
     return Clause(text, words, section, label, start, end, is_claim)
 
 
