@@ -46,6 +46,7 @@ def a_verdict_is_judged_and_a_second_note_stands_beside(page):
     page.locator(".note-pair").wait_for()
     assert "Note 1 has more unsupported statements: 2 of 3" in shown.locator(".note-compared").first.inner_text()
     assert shown.locator("[data-note='1'][data-right=yes]").count() == 2
+    page.locator("#note-consent button").first.click()
     page.locator("#note-withdraw").click()
     judged.get_by_text("1 judgement deleted").wait_for()
     assert not shown.locator("[data-send=note-judge][aria-pressed=true]").count()

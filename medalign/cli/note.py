@@ -2,7 +2,7 @@
 
 import argparse
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,7 +44,6 @@ def add_commands(commands: Commands) -> None:
 
 
 def _measure(arguments: argparse.Namespace) -> None:
-    from medalign.core.files import read_json
     from medalign.pipeline.note_fits import NoteFits
     from medalign.training.data.consultations import read_consultations
     from medalign.training.data.note_errors import ErrorMaker
@@ -64,8 +63,14 @@ def _measure(arguments: argparse.Namespace) -> None:
     maker = ErrorMaker(valid, listener.bank)
 
     def measured(heard: list["Heard"]) -> dict:
-        return measure_level(heard, maker, listener, fits, references)
+        return measure_level(heard, maker, listener, fits, references, borne_out)
 
+    rows, readers = _readings(arguments)
+    borne_out = {
+        (row["consultation_id"], row["statement"])
+        for row in rows
+        if all(reader.get(row["id"]) == "supported" for reader in readers)
+    }
     figures: dict = {"fitted on": fits.note_examples}
     words = list(heard_in_words(valid, listener.bank, arguments.cache, listener.teacher.embed_dim))
     figures["human words"] = measured(words)
@@ -77,15 +82,28 @@ def _measure(arguments: argparse.Namespace) -> None:
             figures[level_name(snr_db)] = measured(heard)
             if snr_db is None:
                 figures["human words, spoken notes"] = measured([one for one in words if one.consultation_id in names])
-    if arguments.sample and arguments.reader:
-        rows = read_json(arguments.sample, list, error=DataError, remedy="give the sample's rows")
-        readers = [read_json(path, dict, error=DataError, remedy="give id to verdict") for path in arguments.reader]
+    if readers:
         figures["readers"] = measure_readers(rows, readers)
     tell(figures, arguments.json)
 
 
+def _readings(arguments: argparse.Namespace) -> tuple[list[dict], list[dict[str, str]]]:
+    """The statements that readers judged, and each reader's verdicts; none where they are not given."""
+    from medalign.core.files import read_json
+
+    if not (arguments.sample and arguments.reader):
+        return [], []
+    rows = read_json(arguments.sample, list, error=DataError, remedy="give the sample's rows")
+    return rows, [read_json(path, dict, error=DataError, remedy="give id to verdict") for path in arguments.reader]
+
+
 def measure_level(
-    heard: "list[Heard]", maker: "ErrorMaker", listener: "Listener", fits: "NoteFits", references: "np.ndarray"
+    heard: "list[Heard]",
+    maker: "ErrorMaker",
+    listener: "Listener",
+    fits: "NoteFits",
+    references: "np.ndarray",
+    borne_out: Collection[tuple[str, str]] = (),
 ) -> dict:
     """The figures of one level of noise, or of human words."""
     from medalign.training.fitting.note_cases import cases, own_and_other
@@ -95,7 +113,7 @@ def measure_level(
     of_own = list(cases(heard, maker, listener.teacher, references, listener.bank))
     seconds = (time.perf_counter() - started) / sum(len(case.kinds) for case in of_own)
     pairs = own_and_other(heard, maker, listener.teacher, references, listener.bank)
-    return measure_notes(of_own, fits, listener.bank, pairs) | {"seconds a statement": round(seconds, 3)}
+    return measure_notes(of_own, fits, listener.bank, pairs, borne_out) | {"seconds a statement": round(seconds, 3)}
 
 
 def _fit(
@@ -107,7 +125,7 @@ def _fit(
     import random
 
     from medalign.training.data.note_errors import ErrorMaker
-    from medalign.training.fitting.fit_note_check import fit_note_check, with_belongs
+    from medalign.training.fitting.fit_note_check import fit_note_check
     from medalign.training.fitting.note_cases import cases, drawn, heard_aloud, heard_in_words, own_and_other
 
     if arguments.fit_speech is None:
@@ -121,5 +139,5 @@ def _fit(
     words = list(heard_in_words(chosen, listener.bank, arguments.cache, listener.teacher.embed_dim))
     aloud = list(heard_aloud(observe("", split="train", speech=arguments.fit_speech), listener))
     models = maker, listener.teacher, references, listener.bank
-    fits = fit_note_check(list(cases(words, *models)), list(cases(aloud, *models)))
-    with_belongs(fits, own_and_other(words, *models)).save(folder, references)
+    fits = fit_note_check(list(cases(words, *models)), list(cases(aloud, *models)), own_and_other(words, *models))
+    fits.save(folder, references)

@@ -39,7 +39,7 @@ class Index:
         """Words of the transcript, at most `MAX_PLACES`, that are the statement's rarest and lie in its best stretches."""
         words = self.transcript.words
         for key, weight in sorted(content(clause.plain).items(), key=lambda item: -item[1]):
-            if weight < LEAST_WEIGHT or key in _OF_STATUS:
+            if weight < LEAST_WEIGHT or key in OF_STATUS:
                 continue
             for stretch in best:
                 inside = [at for at in self.places.get(key, ()) if stretch.start_s <= words[at].start_s < stretch.end_s]
@@ -48,7 +48,7 @@ class Index:
         return []
 
 
-_OF_STATUS = frozenset(stem(token) for token in NEGATORS | RELATIVES)
+OF_STATUS = frozenset(stem(token) for token in NEGATORS | RELATIVES)
 
 
 def anchor_features(clauses: Sequence[Clause], best: Sequence[Sequence[Stretch]], said: Said) -> np.ndarray:

@@ -11,12 +11,13 @@ import numpy as np
 from scipy.special import logit
 
 from medalign.concepts import ConceptBank, transcript_from_text
-from medalign.concepts.language import is_english
+from medalign.concepts.language import is_english, is_written_in_english
 from medalign.concepts.notes import Clause, read_note
 from medalign.core.analysis import Analysis, Evidence
 from medalign.core.errors import DataError
 from medalign.core.note_check import LeftOut, NoteCheck, NoteStatement, Support, Verdict
 from medalign.models.teacher import Teacher
+from medalign.pipeline.boosted_fit import BoostedFit
 from medalign.pipeline.listener import EncodedRecording, Listener, silent
 from medalign.pipeline.note_anchor import anchor_features
 from medalign.pipeline.note_claims import statement_said
@@ -25,6 +26,7 @@ from medalign.pipeline.note_evidence import Fit, best_stretches, fit, preferred
 from medalign.pipeline.note_facts import Comparison, compare
 from medalign.pipeline.note_fits import NoteFits
 from medalign.pipeline.note_left_out import left_out
+from medalign.pipeline.note_places import place_features
 from medalign.pipeline.note_said import Fact, Said, Stretch
 
 MAX_EVIDENCE = 3
@@ -39,7 +41,7 @@ SUPPORTED: dict[Support, str] = {
     "words": "the words say so",
     "sound": "the sound fits, the words of the transcript do not: listen",
 }
-UNSAID_IN_WORDS = {"medicine": ("medicines absent",), "number": ("numbers absent", "numbers elsewhere")}  # by features
+UNSAID_IN_WORDS = {"concept": ("facts absent",), "number": ("numbers absent", "numbers elsewhere")}  # by features
 FEW = 3  # statements; of fewer nobody can tell whether a note belongs
 NO_SOUND = "The sound was not listened to: only the words of the transcript were compared."
 NO_SPEECH = "Nothing is said in this recording, so nothing of the note can be checked."
@@ -54,6 +56,7 @@ class Held:
     best: list[list[Stretch]]
     comparisons: list[Comparison]
     anchors: np.ndarray  # (n, len(ANCHOR))
+    places: np.ndarray  # (n, len(PLACES))
     words: Fit
     sound: Fit
     preferred: np.ndarray  # (n,) bool: the sound fits it better than its counterfactuals
@@ -72,6 +75,7 @@ class Held:
             best=[self.best[i] for i in rows],
             comparisons=[self.comparisons[i] for i in rows],
             anchors=self.anchors[list(rows)],
+            places=self.places[list(rows)],
             words=self.words.at(rows),
             sound=self.sound.at(rows),
             preferred=self.preferred[list(rows)],
@@ -80,7 +84,7 @@ class Held:
     def word_features(self) -> np.ndarray:
         """(n, k) as `note_fits.WORDS` names them."""
         compared = np.stack([comparison.features for comparison in self.comparisons])
-        return np.column_stack([compared, self.anchors, *_figures(self.words)])
+        return np.column_stack([compared, self.anchors, self.places, *_figures(self.words)])
 
     def sound_features(self) -> np.ndarray:
         """(n, k) as `note_fits.SOUND` names them."""
@@ -107,23 +111,32 @@ def hold_against(
         references: (r, d) the teacher's embeddings of unrelated statements.
     """
     embedded = teacher.encode([clause.plain for clause in clauses])
-    places = teacher.encode([stretch.text for stretch in said.stretches])
-    best = [best_stretches(c.plain, e, said, places) for c, e in zip(clauses, embedded, strict=True)]
+    stretches = teacher.encode([stretch.text for stretch in said.stretches])
+    best = [best_stretches(c.plain, e, said, stretches) for c, e in zip(clauses, embedded, strict=True)]
     comparisons = [compare(c, statement_said(c, bank), said, b, bank) for c, b in zip(clauses, best, strict=True)]
-    words, sound = fit(embedded, places, references), fit(embedded, windows, references)
-    others = _counterfactuals(clauses, comparisons, teacher, bank) if len(windows) else [embedded[:0] for _ in clauses]
-    anchors = anchor_features(clauses, best, said)
-    return Held(tuple(clauses), best, comparisons, anchors, words, sound, preferred(embedded, others, windows), windows_s)
+    others = [embedded[:0] for _ in clauses]
+    if len(windows):
+        others = _counterfactuals(clauses, comparisons, best, teacher, bank)
+    return Held(
+        tuple(clauses), best, comparisons, anchor_features(clauses, best, said), place_features(clauses, best, said),
+        fit(embedded, stretches, references), fit(embedded, windows, references), preferred(embedded, others, windows),
+        windows_s,
+    )  # fmt: skip
 
 
 def _counterfactuals(
-    clauses: Sequence[Clause], comparisons: Sequence[Comparison], teacher: Teacher, bank: ConceptBank
+    clauses: Sequence[Clause],
+    comparisons: Sequence[Comparison],
+    best: Sequence[Sequence[Stretch]],
+    teacher: Teacher,
+    bank: ConceptBank,
 ) -> list[np.ndarray]:
     """The teacher's embeddings (k, d) of what each statement would say if it were wrong."""
     texts: list[list[str]] = []
-    for clause, comparison in zip(clauses, comparisons, strict=True):
+    for clause, comparison, stretches in zip(clauses, comparisons, best, strict=True):
         lacking = [what for what, names in UNSAID_IN_WORDS.items() if any(comparison.value(name) for name in names)]
-        texts.append(counterfactuals(clause.plain, comparison.facts, lacking, bank))
+        told = frozenset().union(*(stretch.numbers for stretch in stretches))
+        texts.append(counterfactuals(clause.plain, comparison.facts, lacking, told, bank))
     embedded = teacher.encode([text for some in texts for text in some])
     ends = np.cumsum([0, *map(len, texts)])
     return [embedded[a:b] for a, b in zip(ends, ends[1:], strict=False)]
@@ -153,7 +166,7 @@ def check_note(listener: Listener, analysis: Analysis, note: str, encoded: Encod
     """
     plain, clauses = read_note(note)
     written = transcript_from_text("\n".join(clause.plain for clause in clauses))
-    if not is_english(written):
+    if not is_written_in_english(written):
         raise DataError("the note seems not to be in English, and no other language can be checked; give an English note")
     fits, references = NoteFits.load(listener.fitted_in)
     said = Said.from_analysis(analysis)
@@ -260,13 +273,13 @@ def _statement(held: Held, i: int, by_words: float, by_sound: float, together: f
 def _belongs(held: Held, fits: NoteFits) -> float | None:
     if sum(clause.is_claim for clause in held.clauses) < FEW:
         return None
-    return round(float(fits.belongs.probability(belongs_features(held, fits))), 4)
+    return round(float(fits.belongs.probability(belongs_features(held, fits.words))), 4)
 
 
-def belongs_features(held: Held, fits: NoteFits) -> np.ndarray:
+def belongs_features(held: Held, by_words: BoostedFit) -> np.ndarray:
     """(k,) as `note_fits.BELONGS` names them."""
     claims = np.array([clause.is_claim for clause in held.clauses])
-    odds = logit(np.clip(fits.words.probability(held.word_features()), LEAST, 1 - LEAST))
+    odds = logit(np.clip(by_words.probability(held.word_features()), LEAST, 1 - LEAST))
     standard = np.nan_to_num(held.words.standard)
     return np.array([standard[claims].mean(), odds[claims].mean(), np.log(1 + claims.sum())])
 

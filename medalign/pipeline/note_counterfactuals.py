@@ -1,4 +1,4 @@
-"""What a statement would say if it were wrong: denied, of another medicine, another number, another side.
+"""What a statement would say if it were wrong: denied, of another medicine or complaint, another number, another side.
 
 A sound fits many texts. What it says of a statement shows only beside what it says of these: a sound that fits "amlodipine" no
 worse than "bisoprolol" tells nothing about either.
@@ -6,13 +6,13 @@ worse than "bisoprolol" tells nothing about either.
 
 import random
 import re
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterable, Sequence
 from functools import cache
 
 from medalign.concepts import ConceptBank
 from medalign.pipeline.note_said import Fact
 
-N_MEDICINES = 8  # others of the bank that a medicine is asked against
+N_NAMES = 8  # others of the bank, of the same kind, that a medicine or a complaint is asked against
 SIDES = {"left": "right", "right": "left", "bilateral": "left", "bilaterally": "on the left"}
 SMALL = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
 REMOVED = re.compile(r"^(?:no|nil|denies(?: any)?|without|non|never|not)\b[\s-]*", re.IGNORECASE)
@@ -72,32 +72,40 @@ def other_side(text: str) -> str | None:
     return f"{text[: at.start()]}{SIDES[at[0].lower()]}{text[at.end() :]}"
 
 
-def counterfactuals(text: str, facts: Sequence[Fact], unsaid: Container[str], bank: ConceptBank) -> list[str]:
+def counterfactuals(
+    text: str, facts: Sequence[Fact], unsaid: Container[str], told: Iterable[float], bank: ConceptBank
+) -> list[str]:
     """What the sound is asked beside a statement: its denial, its other side, and others for what the words never tell.
 
     Args:
         facts: of the statement.
-        unsaid: "medicine" and "number", where the words of the recording have none of the statement's.
+        unsaid: "concept" and "number", where the words of the recording lack one of the statement's.
+        told: numbers that are said where the statement fits: one of them may be the right one.
     """
     found = [other for other in (denied(text), other_side(text)) if other]
-    if "medicine" in unsaid:
+    if "concept" in unsaid:
         for fact in facts:
-            if fact.category == "medicine" and (said := fact.evidence[0].text or "") in text:
-                others = [name for name in _medicines(bank) if name not in text.lower()][:N_MEDICINES]
-                found += [text.replace(said, name, 1) for name in others]
+            said = fact.evidence[0].text or ""
+            names = [name for name in _names(bank, fact.category) if name not in text.lower()][:N_NAMES]
+            found += [text.replace(said, name, 1) for name in names if said in text]
     if "number" in unsaid:
         for at in DIGITS.finditer(text):
-            found += [f"{text[: at.start(1)]}{value}{text[at.end(1) :]}" for value in other_numbers(int(at[1]))]
+            others = [
+                *other_numbers(int(at[1])),
+                *(int(number) for number in told if number.is_integer() and number != int(at[1])),
+            ]
+            found += [f"{text[: at.start(1)]}{value}{text[at.end(1) :]}" for value in others]
         for word in SMALL[1:]:
             if re.search(rf"\b{word}\b", text, re.I):
-                others = [other for other in SMALL[1:] if other != word]
-                found += [re.sub(rf"\b{word}\b", other, text, count=1, flags=re.I) for other in others]
+                words = [other for other in SMALL[1:] if other != word]
+                found += [re.sub(rf"\b{word}\b", other, text, count=1, flags=re.I) for other in words]
     return list(dict.fromkeys(other for other in found if other.lower() != text.lower()))
 
 
 @cache
-def _medicines(bank: ConceptBank) -> tuple[str, ...]:
-    """Names of one word, in an order that has nothing to do with their names."""
-    names = sorted({c.label.lower() for c in bank.concepts if c.category == "medicine" and c.label.isalpha()})
+def _names(bank: ConceptBank, category: str) -> tuple[str, ...]:
+    """Names of one or two words, in an order that has nothing to do with their names."""
+    labels = {concept.label.lower() for concept in bank.concepts if concept.category == category}
+    names = sorted(label for label in labels if len(label.split()) <= 2 and label.replace(" ", "").isalpha())
     random.Random(0).shuffle(names)
     return tuple(names)

@@ -9,26 +9,28 @@ from safetensors.numpy import save_file
 
 from medalign.core.errors import CheckpointError
 from medalign.core.files import read_json, read_tensors
+from medalign.pipeline.boosted_fit import BoostedFit
 from medalign.pipeline.logistic_fit import LogisticFit
 from medalign.pipeline.note_anchor import ANCHOR
 from medalign.pipeline.note_facts import FEATURES
+from medalign.pipeline.note_places import PLACES
 
 FITS_FILE, REFERENCES_FILE = "note_fits.json", "note_references.safetensors"
 REMEDY = "fit it again with `medalign note-check --fit`, or use the shipped student"
 FITTING = ("cosine", "standard deviations above unrelated", "log share of unrelated that fit as well")
-WORDS = (*FEATURES, *ANCHOR, *(f"words: {name}" for name in FITTING))
+WORDS = (*FEATURES, *ANCHOR, *PLACES, *(f"words: {name}" for name in FITTING))
 SOUND = tuple(f"sound: {name}" for name in FITTING[1:])
 # The sound counts for what the words lack, since where they have all of a statement it fits the denial as well; and only where
-# it prefers the statement to its denial, and to other medicines and numbers.
-BOTH = ("words: log odds", "sound: standard deviations above unrelated, by the share of the statement that the words lack")
+# it prefers the statement to what would be wrong.
+BOTH = ("words: log odds", "sound: standard deviations above unrelated, by the share that the words lack, if preferred")
 BELONGS = ("mean standard deviations above unrelated", "mean log odds", "log statements")
 
 
 @dataclass(frozen=True)
 class NoteFits:
-    """Logistic fits: that a recording bears a statement out, and that a note is of a recording; with their thresholds."""
+    """Fits: that a recording bears a statement out, and that a note is of a recording; with their thresholds."""
 
-    words: LogisticFit  # by the words; its threshold: supported from there
+    words: BoostedFit  # by the words; its threshold: supported from there
     sound: LogisticFit  # by the sound alone
     both: LogisticFit  # its threshold: supported from there, where the sound was heard
     belongs: LogisticFit  # its threshold: below it, the note seems to be of another recording
@@ -37,7 +39,7 @@ class NoteFits:
 
     def save(self, folder: Path, references: np.ndarray) -> None:
         save_file({"references": references.astype(np.float16)}, folder / REFERENCES_FILE)
-        (folder / FITS_FILE).write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
+        (folder / FITS_FILE).write_text(json.dumps(asdict(self)) + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, folder: Path) -> tuple["NoteFits", np.ndarray]:

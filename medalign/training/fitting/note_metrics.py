@@ -1,6 +1,6 @@
 """How well errors in notes are found: AUROC by kind of error, and what is told of right notes and of what they leave out."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import numpy as np
 from sklearn.metrics import roc_auc_score
@@ -9,7 +9,7 @@ from medalign.concepts import ConceptBank
 from medalign.evaluation.bootstrap import bootstrap_over_groups, paired_difference
 from medalign.pipeline.note_check import belongs_features, probabilities, verdicts_of
 from medalign.pipeline.note_facts import FEATURES, related
-from medalign.pipeline.note_fits import NoteFits
+from medalign.pipeline.note_fits import WORDS, NoteFits
 from medalign.pipeline.note_left_out import left_out, weight_of_fact
 from medalign.pipeline.note_said import Fact
 from medalign.training.data.note_errors import KINDS
@@ -25,11 +25,18 @@ AGAINST = (  # features that alone say that facts differ, each counted as one
 )  # fmt: skip
 
 
-def measure_notes(cases: Sequence[Case], fits: NoteFits, bank: ConceptBank, pairs: Sequence[tuple[Case, Case]] = ()) -> dict:
+def measure_notes(
+    cases: Sequence[Case],
+    fits: NoteFits,
+    bank: ConceptBank,
+    pairs: Sequence[tuple[Case, Case]] = (),
+    borne_out: Collection[tuple[str, str]] = (),
+) -> dict:
     """
     Args:
         cases: of notes that nothing was fitted on.
         pairs: each note held against its own consultation, and against another one.
+        borne_out: consultation and text of original statements that readers found said; of others nobody knows.
     """
     kinds = np.concatenate([np.array(case.kinds) for case in cases])
     groups = np.array([case.consultation_id for case in cases for _ in case.kinds])
@@ -55,6 +62,8 @@ def measure_notes(cases: Sequence[Case], fits: NoteFits, bank: ConceptBank, pair
             )
             figures["auroc"][kind]["gain by sound"] = list(gain)
     verdicts = np.concatenate([np.array(verdicts_of(case.held, fits)) for case in cases])
+    if borne_out:
+        figures["beside originals that readers found said"] = _measure_verified(cases, kinds, scores[OURS], groups, borne_out)
     figures["verdicts of originals"] = _shares(verdicts[original])
     contradicted = (verdicts == "contradicted")[original]
     figures["originals contradicted"] = [
@@ -65,6 +74,21 @@ def measure_notes(cases: Sequence[Case], fits: NoteFits, bank: ConceptBank, pair
     figures["left out"] = measure_left_out(cases, bank)
     if pairs:
         figures["belongs"] = _measure_belonging(pairs, fits)
+    return figures
+
+
+def _measure_verified(
+    cases: Sequence[Case], kinds: np.ndarray, score: np.ndarray, groups: np.ndarray, borne_out: Collection[tuple[str, str]]
+) -> dict:
+    """The same AUROC where no original is itself an error: notes hold things that were never said."""
+    said = np.array([(c.consultation_id, clause.text) in borne_out for c in cases for clause in c.held.clauses])
+    said &= kinds == ORIGINAL
+    figures: dict = {"n originals": int(said.sum())}
+    for kind in KINDS:
+        rows = np.flatnonzero(said | (kinds == kind))
+        wrong = kinds[rows] == kind
+        if said.any() and wrong.sum() >= 5:
+            figures[kind] = _auroc(score[rows], wrong, groups[rows])
     return figures
 
 
@@ -82,7 +106,7 @@ def _at_the_published_rate(verdicts: np.ndarray, original: np.ndarray) -> dict[s
 def _measure_belonging(pairs: Sequence[tuple[Case, Case]], fits: NoteFits) -> dict[str, float]:
     """Whether a note is told apart from one of another consultation."""
     held = [case.held for of_pair in zip(*pairs, strict=True) for case in of_pair]
-    features = np.stack([belongs_features(one, fits) for one in held])
+    features = np.stack([belongs_features(one, fits.words) for one in held])
     own = np.arange(len(features)) < len(pairs)
     probability = fits.belongs.probability(features)
     return {
@@ -103,9 +127,17 @@ def _scores(cases: Sequence[Case], fits: NoteFits) -> dict[str, np.ndarray]:
     found["facts alone"] = compared[:, [FEATURES.index(name) for name in AGAINST]].sum(1)
     found["sentence embeddings"] = -np.concatenate([case.held.words.cosine for case in cases])
     found["word overlap"] = -compared[:, FEATURES.index("words in best stretches")]
-    alone = [FEATURES.index(name) for name in ("log words", "negated", "examination", "assessment", "plan")]
-    found["statement alone"] = -(compared[:, alone] @ np.array([fits.words.weights[i] for i in alone]))
+    found["statement alone"] = 1 - fits.words.probability(_of_the_statement(cases))
     return found
+
+
+def _of_the_statement(cases: Sequence[Case]) -> np.ndarray:
+    """Features by the words, of which only those differ that need no recording; the others are as they are on average."""
+    features = np.concatenate([case.held.word_features() for case in cases])
+    alone = [WORDS.index(name) for name in ("log words", "negated", "examination", "assessment", "plan", "names a side")]
+    average = np.tile(features.mean(0), (len(features), 1))
+    average[:, alone] = features[:, alone]
+    return average
 
 
 def measure_left_out(cases: Sequence[Case], bank: ConceptBank) -> dict:

@@ -21,15 +21,16 @@ KEEP = "Also store the words of the statements that I judge, and what was said t
 
 
 class NoteFeedback:
-    """Built and wired under the checked note."""
+    """Built and wired above the checked note."""
 
     def __init__(self, store: FeedbackStore, shown: gr.State, presses: Presses):
         self._store, self._shown, self._presses = store, shown, presses
         with gr.Column(elem_id="note-feedback", visible=False) as self.place:
-            html(INTRO)
-            self._keep = gr.Checkbox(label=KEEP, elem_id="note-keep")
+            with gr.Accordion("Right or wrong beside a statement: what is stored", open=False, elem_id="note-consent"):
+                html(INTRO)
+                self._keep = gr.Checkbox(label=KEEP, elem_id="note-keep")
+                withdraw = gr.Button("Take back all that I judged here", size="sm", elem_id="note-withdraw", min_width=80)
             self.stored, self._alert = html(elem_id="note-judged"), html(elem_id="note-judged-alert")
-            withdraw = gr.Button("Take back all that I judged here", size="sm", elem_id="note-withdraw", min_width=80)
         connect(bridge("note-judge"), self._judge, [shown, self._keep], [self.stored], self._alert, concurrency_limit=1,
                 **EVERY_PRESS)  # fmt: skip
         connect(self._keep.input, self._amend, [shown, self._keep], [self.stored], self._alert)

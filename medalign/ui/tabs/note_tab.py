@@ -50,9 +50,9 @@ class NoteTab:
             right = gr.Button("Example note", size="sm", min_width=80, elem_id="note-right")
             wrong = gr.Button("Example note with errors", size="sm", min_width=80, elem_id="note-wrong")
         self._status, self._alert = html(elem_id="note-status"), html(elem_id="note-alert")
-        self._result = html(elem_id="note-result")
         self._shown = gr.State(None, time_to_live=KEEP_S)
         self._feedback = None if store is None else NoteFeedback(store, self._shown, presses)
+        self._result = html(elem_id="note-result")
         out = [self._status, self._result, self._shown]
         out += [] if self._feedback is None else [self._feedback.place, self._feedback.stored]
         failed: Changes = {self._status: ""}
