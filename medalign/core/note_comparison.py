@@ -72,7 +72,7 @@ def told(comparison: NoteComparison) -> list[str]:
     """In sentences."""
     a, b = comparison.sides
     more, fewer = (b, a) if comparison.more_unsupported == 1 else (a, b)
-    shorter, longer = (b, a) if comparison.leaves_out_more == 1 else (a, b)
+    worse, other = (b, a) if comparison.leaves_out_more == 1 else (a, b)
     unsupported = (
         f"Both have {count(a.n_unsupported, 'unsupported statement')}"
         if comparison.more_unsupported is None
@@ -80,10 +80,10 @@ def told(comparison: NoteComparison) -> list[str]:
         f"{more.n_unsupported} of {more.n_statements}, the other {fewer.n_unsupported} of {fewer.n_statements}"
     )
     left_out = (
-        f"both leave out {count(a.n_left_out, 'thing')} of weight"
+        f"both leave out {count(a.n_left_out, 'important thing')}"
         if comparison.leaves_out_more is None
-        else f"Note {comparison.leaves_out_more + 1} leaves out more: {shorter.n_left_out} things of weight, "
-        f"the other {longer.n_left_out}"
+        else f"Note {comparison.leaves_out_more + 1} leaves out more: {count(worse.n_left_out, 'important thing')}, "
+        f"the other {other.n_left_out}"
     )
     alone = [
         f"Only note {i} leaves out: {', '.join(item.concept for item in side.only_here_left_out)}."

@@ -1,7 +1,11 @@
-/* Which of the buttons beside a note's statements are pressed, as the server has it stored. */
+/* A checked note comes into sight; and which of the buttons beside its statements are pressed, as the server has it stored. */
 (() => {
   "use strict";
+  let seen = null; // the note that was last brought into sight
   function show() {
+    const checked = document.querySelector(".note-check");
+    if (checked && checked !== seen && checked.offsetParent) checked.scrollIntoView({ block: "start" });
+    seen = checked;
     const buttons = document.querySelectorAll("[data-send=note-judge]");
     if (!buttons.length) return;
     const judged = JSON.parse(document.querySelector("#note-judged [data-judged]")?.dataset.judged ?? "{}");

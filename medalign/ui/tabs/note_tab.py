@@ -39,14 +39,14 @@ class NoteTab:
         self._models, self._store = models, store
         html(note_view.INTRO)
         self._note = _box("The note", "note-text", lines=8, placeholder="PC: ...\nHPC: ...\nPMH: ...\nPlan: ...")
-        self._upload = gr.File(
-            label="or a file: text, markdown, FHIR (JSON)", file_types=[".txt", ".md", ".json"], height=90, elem_id="note-file"
-        )
         with gr.Accordion("Compare with a second note of this recording", open=False, elem_id="note-second-fold"):
             second = _box("The second note", "note-second", lines=6, placeholder="From another scribe, or an earlier version")
             blind = gr.Checkbox(label="Blind: don't show which note is which until I ask", elem_id="note-blind")
         with gr.Row(elem_id="note-buttons"):
             go = gr.Button("Check", variant="primary", min_width=80, elem_id="note-go")
+            self._upload = gr.UploadButton(
+                "From a file", file_types=[".txt", ".md", ".json"], size="sm", min_width=80, elem_id="note-file"
+            )
             right = gr.Button("Example note", size="sm", min_width=80, elem_id="note-right")
             wrong = gr.Button("Example note with errors", size="sm", min_width=80, elem_id="note-wrong")
         self._status, self._alert = html(elem_id="note-status"), html(elem_id="note-alert")
@@ -95,9 +95,9 @@ class NoteTab:
         links, files = note_view.files(self._result, in_order, order, session.peaks)
         session.own(*files)
         shown = ShownNotes.of(analysis, in_order, before, is_example=session.is_example)
-        told = note_view.result(in_order, session.peaks, links, can_judge=self._feedback is not None)
-        changes: Changes = {self._status: "", self._shown: shown}
-        changes[self._result] = told + note_view.which(order) if blind and len(checks) == 2 else told
+        can_judge, hidden = self._feedback is not None, order if blind and len(checks) == 2 else None
+        told = note_view.result(in_order, session.peaks, links, can_judge=can_judge, hidden=hidden)
+        changes: Changes = {self._status: "", self._shown: shown, self._result: told}
         if self._feedback is not None:
             changes |= {self._feedback.place: gr.update(visible=True), self._feedback.stored: self._feedback.told(shown)}
         yield changes

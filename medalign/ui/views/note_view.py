@@ -20,13 +20,21 @@ INTRO = (
 CHECKING = "Holding the note against the recording …"
 
 
-def result(checks: Sequence[NoteCheck], peaks: bytes, links: list[dict[str, str]], *, can_judge: bool) -> Markup:
+def result(
+    checks: Sequence[NoteCheck],
+    peaks: bytes,
+    links: list[dict[str, str]],
+    *,
+    can_judge: bool,
+    hidden: tuple[int, int] | None = None,
+) -> Markup:
     """
     Args:
         checks: of one note, or of two in the order in which they are shown.
         peaks: the recording's waveform, as `medalign.report.strip.peaks_of` gives it.
         links: name, address and format of the files to save.
         can_judge: whether the reader may say that a verdict is right or wrong.
+        hidden: the order of two notes, told only to who asks.
     """
     counts = [[(v, name, check.count(v)) for v, name in note_page.VERDICTS.items() if check.count(v)] for check in checks]
     groups = [[(heading, [(s, index[id(s)]) for s in some]) for heading, some in note_page.under_headings(check.statements)]
@@ -34,12 +42,7 @@ def result(checks: Sequence[NoteCheck], peaks: bytes, links: list[dict[str, str]
     compared = told(NoteComparison.of(checks[0], checks[1])) if len(checks) == 2 else []
     ticks = note_page.ticks(checks[0].recording.duration_s)
     notes = list(zip(checks, counts, groups, strict=True))
-    return macros("note").result(notes, compared, note_page.bars(peaks), ticks, note_page, links, can_judge)
-
-
-def which(order: tuple[int, int]) -> Markup:
-    """Behind a press: which of two notes stands where."""
-    return macros("note").which(order)
+    return macros("note").result(notes, compared, note_page.bars(peaks), ticks, note_page, links, can_judge, hidden)
 
 
 def files(
