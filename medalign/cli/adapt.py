@@ -44,7 +44,7 @@ def add_commands(commands: Commands) -> None:
         n_steps=("--steps", "optimiser steps; may grow when a run is resumed"),
         batch_size="pairs, each told from all others",
         chunk_size="pairs that memory holds at once",
-        peak_lr=("--lr", "peak learning rate"),
+        peak_lr=("--lr", "peak learning rate; for all weights, give a tenth of it"),
         seed="of pairs, batches, weights and dropout",
         bf16="matrix products in bfloat16",
     )
