@@ -66,9 +66,18 @@ def test_a_row_depends_on_its_waveform_alone_and_long_ones_are_heard_to_their_en
     assert not np.allclose(embed_readout(whisper, [changed]), embed_readout(whisper, [tone(100, 5.0)]), atol=1e-4)
 
 
-def test_faster_is_higher_and_shorter():
+def test_faster_is_higher_and_shorter_and_the_band_is_that_of_the_recording():
     heard = Readout(speed=4).heard(tone(100))
     assert len(heard) == len(tone(100)) // 4 and spectral_peak_hz(heard) == pytest.approx(400, abs=3)
+    mixed = tone(100) + 2 * tone(1500)
+    assert spectral_peak_hz(Readout(speed=4, band_hz=(25, 400)).heard(mixed)) == pytest.approx(400, abs=3)
+    assert spectral_peak_hz(Readout(speed=4, band_hz=(800, 8000)).heard(mixed)) == pytest.approx(6000, abs=3)
+
+
+@pytest.mark.parametrize("wrong", [{"layers": "first"}, {"statistics": ()}, {"speed": 0}, {"band_hz": (400, 25)}])
+def test_a_readout_that_is_none_is_refused(wrong):
+    with pytest.raises(DataError):
+        Readout(**wrong)
 
 
 def test_nothing_to_read_out(whisper):

@@ -139,6 +139,7 @@ def test_places_are_left_out_and_rows_chosen(probe):
         (("--keep", "label=normal"), "1 value"),
         (("--within", "ward"), "lacks the column ward"),
         (("--within", "subset", "--leave-out", "subset"), "leave --within out"),
+        (("--baseline", "opensmile"), "non-commercial"),
     ],
 )
 def test_what_can_not_be_probed_is_told(probe, arguments, told):

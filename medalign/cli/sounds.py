@@ -60,7 +60,7 @@ def _add_measuring(commands: Commands) -> None:
         type=lambda text: tuple(name.strip() for name in text.split(",") if name.strip()),
         default=("logmel", "unaligned", "best-unaligned"),
         metavar="NAME,...",
-        help="some of logmel, unaligned, best-unaligned (default: all)",
+        help="some of logmel, unaligned, best-unaligned, opensmile (default: the first three)",
     )
     probe.add_argument(
         "--keep", action="append", default=[], type=_kept, metavar="COLUMN=A,B", help="only rows with these values"

@@ -1,7 +1,7 @@
 """Features of sounds by name, for probes: a source gives each sound a vector, kept on disk by what the sound holds.
 
 Sources: `logmel` (no model), `unaligned` (an encoder as students hear through it, before any alignment), `best-unaligned`
-(several readouts of one, of which a probe chooses), and students by name or folder.
+(several readouts of one, of which a probe chooses), `opensmile`, and students by name or folder.
 """
 
 import hashlib
@@ -29,6 +29,10 @@ N_MELS, WINDOW = 40, 1024  # bands, and samples of a window: 64 ms, for bands th
 AS_STUDENTS = Readout(layers="last", statistics=("mean",), pad=True)
 SPEEDS = (1.0, 2.0, 4.0)  # of the readouts that `best-unaligned` chooses of, all layers and the last of each
 SAVED_EVERY = 64  # sounds, so that a killed run loses little
+OPENSMILE = (
+    "the baseline opensmile needs the package of that name, which is licensed for non-commercial use only: if that is your "
+    "use, `pip install opensmile`; else leave this baseline out"
+)
 Embed = Callable[[Sequence[np.ndarray]], np.ndarray]
 
 
@@ -150,3 +154,18 @@ def person_of(row: Mapping[str, str], group: str) -> str:
     """Whose sound a row is; empty if nobody knows: `medalign reports` then gives each recording a group of its own."""
     person = row.get(group) or ""
     return "" if person == row["path"] else person
+
+
+def opensmile_source() -> Source:
+    """The 88 functionals of eGeMAPS. Raises DataError if opensmile is not installed."""
+    try:
+        import opensmile
+    except ModuleNotFoundError as error:
+        raise DataError(OPENSMILE) from error
+    smile = opensmile.Smile(feature_set=opensmile.FeatureSet.eGeMAPSv02, feature_level=opensmile.FeatureLevel.Functionals)
+
+    def embed(waveforms: Sequence[np.ndarray]) -> np.ndarray:
+        rows = [smile.process_signal(waveform, SAMPLE_RATE_HZ).to_numpy()[0] for waveform in waveforms]
+        return np.nan_to_num(np.stack(rows))
+
+    return Source("opensmile", f"opensmile {opensmile.__version__} eGeMAPSv02", embed)

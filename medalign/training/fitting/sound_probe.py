@@ -37,6 +37,7 @@ from medalign.training.fitting.sound_features import (
     features_of,
     log_mel_source,
     person_of,
+    opensmile_source,
     student_source,
     trained_encoder_features,
     unaligned_source,
@@ -47,7 +48,7 @@ from medalign.training.recipe import ProbeConfig
 
 log = logging.getLogger(__name__)
 
-BASELINES = ("logmel", "unaligned", "best-unaligned")
+BASELINES = ("logmel", "unaligned", "best-unaligned", "opensmile")
 POOL = 500  # reports that a sound must find its own among
 DEFAULT_ENCODER = "tiny.en"  # of `best-unaligned`, and of `unaligned` where no student names one
 
@@ -143,7 +144,8 @@ def _baseline_features(
                 features = features_of(unaligned_source(encoder, kind), data.clips, cache)
                 found[_unaligned_name(encoder, students)] = {"": features}
         else:
-            found[baseline] = {"": features_of(log_mel_source(data.kind), data.clips, cache)}
+            source = log_mel_source(data.kind) if baseline == "logmel" else opensmile_source()
+            found[baseline] = {"": features_of(source, data.clips, cache)}
     return found
 
 
