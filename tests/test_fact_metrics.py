@@ -3,18 +3,18 @@
 import csv
 
 import pytest
-from fact_metrics import (
+
+from medalign.concepts import ConceptBank
+from medalign.core.errors import DataError
+from medalign.training.data.consultations import Consultation, Utterance
+from medalign.training.data.facts import ANNOTATIONS, Fact, FactNames, read_facts
+from medalign.training.fitting.fact_metrics import (
     attribute_losses,
     measure_facts,
     measure_rows,
     outcomes,
     read_rows_from_words,
 )
-
-from medalign.concepts import ConceptBank
-from medalign.core.errors import DataError
-from medalign.training.data.consultations import Consultation, Utterance
-from medalign.training.data.facts import ANNOTATIONS, Fact, FactNames, read_facts
 
 BANK = ConceptBank.default()
 NAMES = FactNames(BANK, [("tight chest", "chest tightness")])

@@ -3,11 +3,11 @@
 import json
 
 import pytest
-from measure import main
-from number_metrics import measure_numbers, read_expressions
 
+from medalign.cli import main
 from medalign.concepts import ConceptBank
 from medalign.core.errors import DataError
+from medalign.training.fitting.number_metrics import measure_numbers, read_expressions
 
 TABLE = """text,expected
 "Doctor: Amoxicillin 500 mg for a week. / Patient: Mum's pulse is 88.","dose|500|mg|amoxicillin; duration|1|week|amoxicillin"

@@ -1,12 +1,12 @@
 """Speakers of spoken takes: whose role is right, and how many segments have none."""
 
 import pytest
-from speaker_errors import word_outcomes
-from speaker_metrics import measure_speakers
 
 from medalign.core.errors import DataError
 from medalign.core.transcript import DOCTOR, PATIENT, UNKNOWN_SPEAKER, Segment, Transcript, Word
+from medalign.evaluation.speaker_errors import word_outcomes
 from medalign.training.data.synthesis import SpokenUtterance, Take, timed_transcript
+from medalign.training.fitting.speaker_metrics import measure_speakers
 
 SAID = (SpokenUtterance(0, 2, "doctor", "Any chest pain?"), SpokenUtterance(2, 4, "patient", "No, none at all."))
 

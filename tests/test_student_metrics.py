@@ -5,7 +5,6 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-import measure
 import numpy as np
 import pytest
 
@@ -13,6 +12,7 @@ from medalign.cli import main
 from medalign.core.assets import EXAMPLES
 from medalign.core.examples import load_examples
 from medalign.core.provenance import without_provenance
+from medalign.training import ablation
 from medalign.training.fitting import student_metrics as evaluate
 
 MANIFEST = EXAMPLES / "manifest.csv"
@@ -75,24 +75,24 @@ def test_noise_costs_something_and_is_told(training_cache, tmp_path, monkeypatch
 def test_an_ablation_compares_arms_and_a_rerun_does_what_is_missing(
     other_way_round, training_cache, tmp_path, monkeypatch, capsys
 ):
-    arms = {name: measure.OBJECTIVE_ARMS[name] for name in ("CKA + InfoNCE", "+ self-supervision")}
-    monkeypatch.setattr(measure, "OBJECTIVE_ARMS", arms)
+    arms = {name: ablation.OBJECTIVE_ARMS[name] for name in ("CKA + InfoNCE", "+ self-supervision")}
+    monkeypatch.setattr(ablation, "OBJECTIVE_ARMS", arms)
     out, json_out = tmp_path / "arms", tmp_path / "arms.json"
     options = ["--steps", "2", "--batch-size", "8", "--seeds", "2", "--cache", str(training_cache), "--json", str(json_out)]
-    assert measure.main(["ablate", str(MANIFEST), "--out", str(out), *options]) == 0
+    assert main(["ablate", str(MANIFEST), "--out", str(out), *options]) == 0
     figures = without_provenance(json.loads(json_out.read_text()))
     assert set(figures) == set(arms)
     for by_seed in figures.values():
         assert set(by_seed) == {"mean", "seed 0", "seed 1"}
         assert by_seed["mean"]["recall@1"] == pytest.approx((by_seed["seed 0"]["recall@1"] + by_seed["seed 1"]["recall@1"]) / 2)
     assert "reconstruction" in (out / "plus-self-supervision-seed0" / "log.jsonl").read_text()
-    assert measure.main(["ablate", str(MANIFEST), "--out", str(out), *options, "--arm", "no such arm"]) == 2
+    assert main(["ablate", str(MANIFEST), "--out", str(out), *options, "--arm", "no such arm"]) == 2
     assert "unknown arm 'no such arm'; the arms are: CKA + InfoNCE" in capsys.readouterr().err
     written = {path: path.read_bytes() for path in out.glob("*/*.pt")}
-    assert measure.main(["ablate", str(MANIFEST), "--out", str(out), *options]) == 0
+    assert main(["ablate", str(MANIFEST), "--out", str(out), *options]) == 0
     assert without_provenance(json.loads(json_out.read_text())) == figures
     assert all(path.read_bytes() == old for path, old in written.items())
-    assert measure.main(["ablate", str(other_way_round), "--out", str(out), *options]) == 2
+    assert main(["ablate", str(other_way_round), "--out", str(out), *options]) == 2
     assert "data.splits" in capsys.readouterr().err
 
 

@@ -8,11 +8,24 @@ import argparse
 import logging
 import os
 import sys
-from collections.abc import Sequence
-from types import ModuleType
 
 from medalign import __version__
-from medalign.cli import adapt, analyze, batch, check, compare, examples, feedback, fit, note, serve, sounds, train
+from medalign.cli import (
+    adapt,
+    analyze,
+    batch,
+    check,
+    compare,
+    examples,
+    feedback,
+    fit,
+    measure,
+    note,
+    serve,
+    sounds,
+    status,
+    train,
+)
 from medalign.cli.options import check_output
 from medalign.core.analysis import DISCLAIMER
 from medalign.core.errors import MedAlignError
@@ -27,18 +40,15 @@ EXTRAS = {
     "parquet": ("pyarrow",),
     "batch": ("ray",),
 }
-# In the order of --help.
-COMMANDS = (analyze, batch, serve, examples, compare, train, adapt, sounds, fit, check, note, feedback)
 
 
-def main(argv: list[str] | None = None, modules: Sequence[ModuleType] = COMMANDS, **given: object) -> int:
+def main(argv: list[str] | None = None, **given: object) -> int:
     """The exit status.
 
     Args:
-        modules: whose `add_commands` add the commands that there are.
         given: what the command gets beside its arguments.
     """
-    arguments = _parser(modules).parse_args(argv, argparse.Namespace(**given))
+    arguments = _parser().parse_args(argv, argparse.Namespace(**given))
     logging.basicConfig(level=logging.INFO if arguments.verbose else logging.WARNING, format="%(asctime)s %(message)s")
     try:
         check_output(getattr(arguments, "json", None))  # better to find out before minutes of work than after
@@ -63,12 +73,15 @@ def main(argv: list[str] | None = None, modules: Sequence[ModuleType] = COMMANDS
     return 0
 
 
-def _parser(modules: Sequence[ModuleType] = COMMANDS) -> argparse.ArgumentParser:
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="medalign", description=f"What was said in a consultation, and what it means. {DISCLAIMER}"
     )
     parser.add_argument("--version", action="version", version=f"medalign {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    modules = (
+        analyze, batch, serve, examples, compare, train, adapt, sounds, status, fit, measure, check, note, feedback,
+    )  # fmt: skip
     for module in modules:
         module.add_commands(commands)
     for command in commands.choices.values():

@@ -1,4 +1,4 @@
-"""Commands that fit what a student is shipped with, and the status classifier."""
+"""Commands that fit what a student is shipped with: probabilities, misheard names, segment quality, fusion, sound events."""
 
 import argparse
 import json
@@ -6,20 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medalign.cli.observing import level_name, observer
-from medalign.cli.options import (
-    Commands,
-    cache_option,
-    check_output,
-    field_options,
-    fields_of,
-    model_options,
-    tell,
-    write_json,
-    write_text,
-)
-from medalign.core.model_options import ModelOptions
-from medalign.core.provenance import PROVENANCE, provenance
-from medalign.training.recipe import DetectorConfig, StatusRecipe
+from medalign.cli.options import Commands, cache_option, check_output, field_options, fields_of, model_options, tell
+from medalign.training.recipe import DetectorConfig
 
 if TYPE_CHECKING:
     from medalign.training.fitting.fit_misheard_names import Observed
@@ -62,7 +50,6 @@ def add_commands(commands: Commands) -> None:
     fuse.set_defaults(command=_fuse)
 
     _add_sound_events(commands)
-    _add_status(commands)
 
 
 def _add_sound_events(commands: Commands) -> None:
@@ -85,27 +72,6 @@ def _add_sound_events(commands: Commands) -> None:
     model_options(sound_events, student=True)
     cache_option(sound_events)
     sound_events.set_defaults(command=_sound_events)
-
-
-def _add_status(commands: Commands) -> None:
-    train = commands.add_parser("train-status", help="train the classifier that reads in which sense a mention was said")
-    train.add_argument(
-        "--data", type=Path, help="folder with primock57/, aci_bench/, mts_dialog/: conversations whose mentions are labelled"
-    )
-    train.add_argument("--output", type=Path, required=True, help="folder for weights, configuration and card")
-    field_options(
-        train,
-        StatusRecipe,
-        n_examples=("--examples", "drawn from the grammar"),
-        n_labelled=("--labelled", "examples of labelled mentions, as many of each collection"),
-        seed="draws examples and weights",
-        learning_rate="at its highest",
-        n_layers=("--layers", "of the teacher"),
-        tutor="a larger text model, a folder or a name on the Hub, that learns first and is then learnt from",
-        tutor_learning_rate="the tutor's, at its highest",
-    )
-    train.add_argument("--device", default=ModelOptions.device, help="auto, cpu or cuda")
-    train.set_defaults(command=_train_status)
 
 
 def _observing_options(command: argparse.ArgumentParser) -> None:
@@ -229,15 +195,3 @@ def _sound_events(arguments: argparse.Namespace) -> None:
         config=fields_of(DetectorConfig, arguments),
     )
     tell(figures, arguments.json)
-
-
-def _train_status(arguments: argparse.Namespace) -> None:
-    from medalign.models.device import choose_device
-    from medalign.training.model_card import status_card
-    from medalign.training.status.train_status import train_status
-
-    recipe = fields_of(StatusRecipe, arguments)
-    device = choose_device(arguments.device)
-    figures = train_status(recipe, arguments.output, data=arguments.data, device=device)
-    write_json({PROVENANCE: provenance(), **figures}, arguments.output / "training.json")
-    write_text(status_card(figures), arguments.output / "README.md")

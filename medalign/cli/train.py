@@ -1,4 +1,4 @@
-"""Commands that make students, from text to speech, to pairs, to a checkpoint, and that measure and publish them."""
+"""Commands that make students: from text to speech, to pairs, to a checkpoint."""
 
 import argparse
 import json
@@ -6,7 +6,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from medalign.cli.manual import SYNTHESIZE, TRAIN
-from medalign.cli.options import Commands, Manual, cache_option, check_output, field_options, fields_of, tell
+from medalign.cli.options import Commands, Manual, cache_option, check_output, field_options, fields_of
 from medalign.core.errors import MedAlignError
 from medalign.models.adapter_config import AdapterConfig
 from medalign.training.recipe import LossWeights, Recipe, TrainConfig
@@ -15,7 +15,6 @@ from medalign.training.recipe import LossWeights, Recipe, TrainConfig
 def add_commands(commands: Commands) -> None:
     """Add them to the subparsers of the command line."""
     _add_making(commands)
-    _add_evaluating(commands)
     _add_publishing(commands)
 
 
@@ -66,21 +65,6 @@ def _add_making(commands: Commands) -> None:
     join.add_argument("--out", type=Path, required=True, help="folder of the joined student")
     join.add_argument("--weights", type=_numbers, help="how much each run counts, separated by commas (default: equally)")
     join.set_defaults(command=_join)
-
-
-def _add_evaluating(commands: Commands) -> None:
-    evaluate = commands.add_parser("evaluate", help="figures of students on a manifest's validation rows, with intervals")
-    evaluate.add_argument("manifest", metavar="MANIFEST", type=Path)
-    evaluate.add_argument(
-        "--student", action="append", help="checkpoint folder or Hub name; once per seed (default: the shipped one)"
-    )
-    evaluate.add_argument("--snr-db", type=float, help="add pink noise at this signal-to-noise ratio")
-    evaluate.add_argument("--in-stream", action="store_true", help="cut from whole recordings, as an analysis does; faster")
-    evaluate.add_argument("--only", default="", help="groups whose name starts with this")
-    evaluate.add_argument("--bf16", action="store_true", help="encode in half precision: faster, figures differ by a little")
-    evaluate.add_argument("--json", metavar="OUT", type=Path, help="write the figures here")
-    cache_option(evaluate)
-    evaluate.set_defaults(command=_evaluate)
 
 
 def _add_publishing(commands: Commands) -> None:
@@ -228,21 +212,6 @@ def _join(arguments: argparse.Namespace) -> None:
     from medalign.training.ensemble import join_runs
 
     join_runs(arguments.runs, arguments.out, arguments.weights)
-
-
-def _evaluate(arguments: argparse.Namespace) -> None:
-    from medalign.training.fitting.student_metrics import evaluate_students
-
-    figures = evaluate_students(
-        arguments.manifest,
-        arguments.student or ["default"],
-        arguments.cache,
-        only=arguments.only,
-        in_stream=arguments.in_stream,
-        snr_db=arguments.snr_db,
-        bf16=arguments.bf16,
-    )
-    tell(figures, arguments.json)
 
 
 def _card(arguments: argparse.Namespace) -> None:

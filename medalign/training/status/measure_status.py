@@ -5,8 +5,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from fact_metrics import measure_rows, rows_of_mentions
-
 from medalign.concepts import ConceptBank, Mention, find_mentions, transcript_from_text
 from medalign.core.tables import read_rows
 from medalign.core.transcript import Transcript
@@ -14,6 +12,7 @@ from medalign.models.status_classifier import ACTIONS, StatusClassifier
 from medalign.pipeline.assertion import as_status, mention_contexts, revised
 from medalign.training.data.consultations import Consultation
 from medalign.training.data.facts import OF_STATUS, Fact, FactNames
+from medalign.training.fitting.fact_metrics import measure_rows, rows_of_mentions
 
 Reader = Callable[[Transcript, Sequence[Mention]], tuple[Mention, ...]]
 ANY_BUT_PRESENT = "not present"

@@ -4,11 +4,11 @@ from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
-from speaker_errors import ROLES, Outcome, word_outcomes
 
 from medalign.core.errors import DataError
 from medalign.core.transcript import Transcript
 from medalign.evaluation.bootstrap import bootstrap_over_groups
+from medalign.evaluation.speaker_errors import ROLES, Outcome, word_outcomes
 from medalign.training.data.synthesis import Take, timed_transcript
 
 
