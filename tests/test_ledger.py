@@ -11,28 +11,37 @@ from page_fixtures import FakeEngine, analysis
 from medalign.core.errors import FeedbackError
 from medalign.feedback.store import FeedbackStore
 from medalign.ui.engine import Models
+from medalign.ui.ledger import Ledger
 from medalign.ui.presses import Presses
 from medalign.ui.session import Session
 from medalign.ui.tabs.feedback_panel import FeedbackPanel
 from medalign.ui.tabs.questions import Questions
 from medalign.ui.tabs.result_places import result_places
+from medalign.ui.update import ResultPlaces
 
 COUGH, FEVER = ("HPO:HP:0012735", "present"), ("HPO:HP:0001945", "uncertain")
 REQUEST = SimpleNamespace(session_hash="reader", client=SimpleNamespace(host="192.0.2.1"))
 
 
+@pytest.fixture(scope="module")
+def handlers():
+    """Those of the page that judge and change a result; to build them takes longer than to use them."""
+    with gradio.Blocks():
+        places = result_places(gradio.State(), gradio.Button(render=False), {})
+        panel = FeedbackPanel(None, places, Presses())
+        return panel, Questions(Models(lambda: FakeEngine(analysis())), places)
+
+
 @pytest.fixture(params=["stored", "switched off"])
-def reader(request, tmp_path, monkeypatch):
-    """A session with a result, and the page's handlers that judge and change it."""
-    store = FeedbackStore(str(tmp_path / "feedback.sqlite3")) if request.param == "stored" else None
+def reader(request, handlers, tmp_path, monkeypatch):
+    """A session with a result, and what judges and changes it, with a store of its own or with none."""
+    (panel, questions), stored = handlers, request.param == "stored"
+    store = FeedbackStore(str(tmp_path / "feedback.sqlite3")) if stored else None
     session = Session("recording.wav", "recording")
     session.finish(analysis())
     monkeypatch.setattr(session, "encoded", lambda listener: None)
-    with gradio.Blocks():
-        places = result_places(gradio.State(), gradio.Button(render=False), {})
-        panel = FeedbackPanel(store, places, Presses())
-        questions = Questions(Models(lambda: FakeEngine(analysis())), places)
-    monkeypatch.setattr(places.__class__, "changes", lambda self, update: dict(update.parts))
+    monkeypatch.setattr(panel, "_ledger", Ledger(store))
+    monkeypatch.setattr(ResultPlaces, "changes", lambda self, update: dict(update.parts))
     yield session, panel, questions, store
     if store is not None:
         store.close()
@@ -82,6 +91,9 @@ def test_what_is_rated_after_an_edit_counts_for_the_models_unless_it_rests_on_th
     if store is not None:
         assert store.table("ratings").set_index("label")["is_edited"].to_dict() == {"Cough": False, "Fever": True}
         assert len(session.receipts) == 2
+    shown = rate(reader, COUGH, "wrong")
+    assert "Undo: Cough" in str(shown.values()), "what is undone is what was rated last, under whichever code"
+    assert panel._undo(session, REQUEST) and len(session.judged) == 2
 
 
 def test_places_that_a_change_brings_are_said_to_be_new(reader, monkeypatch):

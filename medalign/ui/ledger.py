@@ -54,6 +54,14 @@ class Ledger:
             return list(session.ratings)
         return [rating for code in session.receipts for rating in self.store.ratings(code)]
 
+    def newest(self, session: Session) -> tuple[str, Rating] | None:
+        """What `undo` would take back, and the code under which it is stored; None if there is nothing."""
+        for code in dict.fromkeys(done for done in reversed(session.order) if done is not None):
+            kept = session.ratings if self.store is None else self.store.ratings(code)
+            if kept:
+                return code, kept[-1]
+        return None
+
     def of_rows(self, session: Session) -> dict[tuple[str, Status | None], ConceptRating]:
         """The last rating of each row of the result as it is now."""
         places = {(c.concept_id, c.status): first_s(c) or 0.0 for c in session.result.concepts}

@@ -48,8 +48,8 @@ class BodySoundsTab:
                 elem_id="sound-upload",
             )  # fmt: skip
             phrases = gr.Textbox(
-                label="Of a heart: words whose fit is told, one a line", lines=2, max_length=500, elem_id="sound-phrases",
-                placeholder="normal heart sounds\nabnormal heart sounds",
+                label="Of a heart: words to compare the sound with, one a line", lines=2, max_length=500,
+                placeholder="normal heart sounds\nabnormal heart sounds", elem_id="sound-phrases",
             )  # fmt: skip
             go = gr.Button("Listen", variant="primary", elem_id="sound-go")
         self._status, self._alert = html(elem_id="sound-status"), html(elem_id="sound-alert")

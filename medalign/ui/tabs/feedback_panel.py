@@ -232,7 +232,8 @@ class FeedbackPanel:
         """What is kept of the result, in words, and for rating.js which buttons are pressed."""
         labels = {(c.concept_id, c.status): c.label for c in session.shown.concepts}
         pressed = {f"{concept}|{status or ''}": r.verdict for (concept, status), r in self._ledger.of_rows(session).items()}
-        return {self._stored: kept_view(session, self._ledger.all(session), labels, pressed)}
+        newest = self._ledger.newest(session)
+        return {self._stored: kept_view(session, self._ledger.all(session), newest, labels, pressed)}
 
 
 def _answer(name: str) -> gr.HTML:

@@ -55,27 +55,29 @@ def in_words(rating: ConceptRating | RecordingRating, labels: dict[tuple[str, St
 def kept_view(
     session: Session,
     ratings: Sequence[ConceptRating | RecordingRating],
+    newest: tuple[str, ConceptRating | RecordingRating] | None,
     labels: dict[tuple[str, Status | None], str],
     pressed: Mapping[str, str],
 ) -> Markup:
     """What is kept of a result, with the way back, and for rating.js which buttons are pressed.
 
     Args:
-        ratings: in order, the last is the one that can be undone.
+        ratings: all that are kept.
+        newest: the one of them that can be undone, and its code.
         labels: by concept and status.
         pressed: verdict by `concept|status`.
     """
-    code = session.receipts[-1] if session.receipts else ""
+    code = newest[0] if newest else ""
     codes = Markup(", ").join(Markup("<code>{}</code>").format(code) for code in session.receipts)
     told = f"Of {session.title}, kept with this result and stored nowhere:"
     if session.receipts:
         told = Markup("Of {}: stored. To take it back later, keep this code: {}").format(session.title, codes)
-    if not ratings:
+    if newest is None:
         return _kept(session, code, pressed, Markup('<p class="receipt rated">Taken back: nothing of it is kept.</p>'))
     items = Markup("").join(Markup("<li>{}</li>").format(Markup(in_words(rating, labels))) for rating in ratings)
     undo = Markup('<button type="button" class="tool" id="undo" data-send="undo-rating">Undo: {}</button>')
     body = Markup('<p class="receipt">{}</p><ul class="rated">{}</ul><p class="rated">{}</p>')
-    return _kept(session, code, pressed, body.format(told, items, undo.format(named(ratings[-1], labels))))
+    return _kept(session, code, pressed, body.format(told, items, undo.format(named(newest[1], labels))))
 
 
 def _kept(session: Session, code: str, pressed: Mapping[str, str], body: Markup) -> Markup:

@@ -35,7 +35,7 @@ NO_RECORDING = (
 KEYS = (
     ("j, k", "next, previous concept"),
     ("Enter", "hear the evidence of the concept in focus"),
-    ("c, w, s", "the concept is right, wrong, has the wrong status"),
+    ("c, w, s", "of the concept in focus: Right, Not said, Other status"),
     ("e", "edit the segment in focus, or the one that plays"),
     ("m", "a concept is missing: at the selected words, or at the player's second"),
     ("u", "undo what you did last: a judgement, or a change of the words"),
