@@ -1,4 +1,4 @@
-"""Where a batch runs: on a Ray of its own, which nobody else can reach, or on somebody's cluster."""
+"""Where a batch runs: on a Ray instance of its own, reachable from this machine alone, or on an existing cluster."""
 
 import logging
 import math
@@ -89,7 +89,7 @@ def _own_options(cluster: Cluster, folder: Path) -> dict[str, Any]:
 
 @contextmanager
 def _home(folder: Path | None) -> Iterator[None]:
-    """The home folder of what is started meanwhile, if one is given."""
+    """Set the home folder of processes that are started in this context, if one is given."""
     before = os.environ.get("HOME")
     if folder is not None:
         os.environ["HOME"] = str(folder)
@@ -103,7 +103,7 @@ def _home(folder: Path | None) -> Iterator[None]:
 
 
 def _remove(folder: Path) -> None:
-    """All in it, also what Ray's last processes still write while they end."""
+    """Delete a folder, with what Ray's last processes write while they end."""
     for _ in range(N_REMOVALS):
         shutil.rmtree(folder, ignore_errors=True)
         if not folder.exists():

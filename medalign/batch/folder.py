@@ -1,9 +1,9 @@
-"""What a batch writes: a folder that tells what is finished, whoever was killed and whenever.
+"""What a batch writes: a folder that records what is finished, even if a process is killed at any time.
 
     rows/0f/KEY.STATUS.parquet   one finished recording; all of them are one table, `pandas.read_parquet(DIR / "rows")`
-    open/KEY                     a recording that is being worked on, or was: who began it
+    open/KEY                     a recording that was begun and is not finished: the runs that began it
     recipe.json, models.json     what every row is made with
-    rejected.csv                 what was set aside, and why
+    rejected.csv                 recordings that were set aside, and why
 
 A row appears whole, by renaming. A name tells the recording and its status, so that a resumed run opens no rows.
 """
@@ -74,7 +74,7 @@ class BatchFolder:
             yield
 
     def check(self, name: str, wanted: Identity) -> None:
-        """The first to come writes what the rows are made with, and all others must want the same.
+        """Compare with what the rows are made with; the first process writes it.
 
         Raises:
             BatchError: something else is wanted than what is there; every difference is named.
@@ -92,7 +92,7 @@ class BatchFolder:
         """Those without a row.
 
         Args:
-            retry: forget what was set aside.
+            retry: also recordings that were set aside.
 
         Raises:
             DataError: a recording is finished whose identifier is now another file's.
@@ -114,8 +114,7 @@ class BatchFolder:
     def claimed(self, entry: Entry, session: str) -> Iterator[int | None]:
         """How many workers of this session have begun the recording, this one included; None if it is finished.
 
-        Nobody else is at it meanwhile: what a driver that was killed has left behind may live on for a moment, and is waited
-        for.
+        Holds a lock on the recording; waits while a worker of a killed driver still has it.
         """
         path = self.path / OPEN / entry.key
         with open(path, "a+", encoding="utf-8") as file:
@@ -131,7 +130,7 @@ class BatchFolder:
             path.unlink(missing_ok=True)
 
     def write(self, entry: Entry, row: Row) -> None:
-        """Whole or not at all."""
+        """Write one row atomically."""
         import pyarrow as pa
         from pyarrow import parquet
 
@@ -147,7 +146,7 @@ class BatchFolder:
         scratch.replace(path)
 
     def set_aside(self, entries: Sequence[Entry]) -> int:
-        """Write the list of what was set aside, of these recordings; how many they are."""
+        """Write the list of those of these recordings that were set aside; their number."""
         from pyarrow import parquet
 
         keys, columns = {entry.key for entry in entries}, ["id", "path", "status", "reason"]
@@ -174,7 +173,7 @@ def _status(row: Path) -> str:
 
 
 def _locked(file: IO, how: int) -> bool:
-    """False if somebody else holds it; true also where a network drive locks no files."""
+    """False if another process holds it; true also on network drives that can't lock files."""
     try:
         fcntl.flock(file, how)
     except BlockingIOError:

@@ -1,4 +1,4 @@
-"""A batch from its manifest to its folder: what is left to do is given to workers, and what they tell is counted."""
+"""A batch from manifest to folder: unfinished recordings are given to workers, and their outcomes are counted."""
 
 import logging
 import time
@@ -54,11 +54,11 @@ def run_batch(
     load: Callable[[ModelOptions], BatchAnalyzer] = load_analyzer,
     on_progress: Callable[[Progress], None] = lambda progress: None,
 ) -> int:
-    """Analyse every recording of the manifest that has no row yet; how many of all are set aside.
+    """Analyse every recording of the manifest that has no row yet; the number of all that are set aside.
 
     Args:
-        retry: also those that were set aside.
-        load: how each worker comes by its models.
+        retry: also recordings that were set aside.
+        load: loads the models of a worker.
 
     Raises:
         DataError: the manifest is none.

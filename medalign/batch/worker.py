@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 
 class BatchAnalyzer(Protocol):
-    """What an `Analyzer` is to a batch."""
+    """What a batch needs of an `Analyzer`."""
 
     @property
     def models(self) -> Models: ...
@@ -56,7 +56,7 @@ def find_models(options: ModelOptions) -> None:
 
 @dataclass(frozen=True)
 class Task:
-    """What all workers of a run are told."""
+    """What all workers of a run get."""
 
     folder: Path
     session: str  # names this run among those that went on in the folder
@@ -66,7 +66,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the driver is told of one recording: nothing of what was said."""
+    """What the driver gets for one recording: no words of it."""
 
     status: str = ""  # of its row; empty if it was finished already
     stop: str = ""  # why no other recording will do any better: one sentence

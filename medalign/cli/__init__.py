@@ -67,7 +67,7 @@ def main(argv: list[str] | None = None, **given: object) -> int:
     except KeyboardInterrupt:
         print("medalign: stopped", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # whoever read the output has had enough, as `head` has
+    except BrokenPipeError:  # the reader of the output has closed it, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains once more at its end
         return 1
     return 0

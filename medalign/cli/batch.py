@@ -12,7 +12,7 @@ from medalign.cli.options import Commands, Manual, model_options, models_of, pos
 if TYPE_CHECKING:
     from medalign.batch.run import Progress
 
-TOLD_EVERY_S = 10.0
+PRINT_EVERY_S = 10.0
 
 
 def add_commands(commands: Commands) -> None:
@@ -27,7 +27,7 @@ def add_commands(commands: Commands) -> None:
     )
     batch.add_argument("--cpus", type=positive, default=1, metavar="N", help="cores of each worker")
     batch.add_argument("--address", help="of a Ray cluster (default: Ray is started on this machine, for this run)")
-    batch.add_argument("--retry", action="store_true", help="also what was set aside")
+    batch.add_argument("--retry", action="store_true", help="also recordings that were set aside before")
     model_options(batch, asr=True, teacher=True, student=True)
     batch.set_defaults(command=_batch)
 
@@ -38,23 +38,23 @@ def _batch(arguments: argparse.Namespace) -> None:
 
     cluster = Cluster(arguments.address, arguments.workers, arguments.cpus)
     n_set_aside = run_batch(
-        arguments.manifest, arguments.out, models_of(arguments), cluster, retry=arguments.retry, on_progress=_Teller()
+        arguments.manifest, arguments.out, models_of(arguments), cluster, retry=arguments.retry, on_progress=_ProgressPrinter()
     )
     aside = f"; {n_set_aside} set aside, see {arguments.out / 'rejected.csv'}" if n_set_aside else ""
     print(f"done: one row per recording in {arguments.out / 'rows'}{aside}")
 
 
-class _Teller:
-    """Prints how far it is: at the beginning, every ten seconds, and at the end."""
+class _ProgressPrinter:
+    """Prints progress: at the beginning, every ten seconds, and at the end."""
 
     def __init__(self) -> None:
-        self.told_at = -math.inf
+        self.printed_at = -math.inf
 
     def __call__(self, progress: "Progress") -> None:
         now = monotonic()
-        if now - self.told_at < TOLD_EVERY_S and progress.n_done < progress.n:
+        if now - self.printed_at < PRINT_EVERY_S and progress.n_done < progress.n:
             return
-        self.told_at = now
+        self.printed_at = now
         left = "" if progress.left_s is None else f", about {_duration(progress.left_s)} left"
         aside = f", {progress.n_set_aside} set aside" if progress.n_set_aside else ""
         print(f"{progress.n_done} of {progress.n} done{aside}{left}", flush=True)

@@ -43,7 +43,7 @@ def add_commands(commands: Commands) -> None:
     """Add `feedback` and its actions to the subparsers of the command line."""
     feedback = commands.add_parser(
         "feedback",
-        help="what people said of results: export it, learn from it, withdraw it",
+        help="feedback on results: export it, train on it, withdraw it",
         formatter_class=Manual,
         epilog=MANUAL,
     )
@@ -86,7 +86,7 @@ def _action(actions: Commands, name: str, command: Callable[[argparse.Namespace]
 
 
 def _open(arguments: argparse.Namespace) -> "FeedbackStore":
-    """The store, which must exist: a new, empty one would answer a mistyped name with nothing."""
+    """The store, which must exist: a mistyped name must not create an empty one."""
     from medalign.feedback.database import DEFAULT_STORE
     from medalign.feedback.store import FeedbackStore
 

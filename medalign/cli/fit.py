@@ -46,7 +46,7 @@ def add_commands(commands: Commands) -> None:
 
     fuse = commands.add_parser("fuse", help="fit and measure one probability per concept from transcript and sound")
     _observing_options(fuse)
-    fuse.add_argument("--html", metavar="OUT", type=Path, help="draw here how often each probability was right")
+    fuse.add_argument("--html", metavar="OUT", type=Path, help="write a reliability diagram here")
     fuse.set_defaults(command=_fuse)
 
     _add_sound_events(commands)

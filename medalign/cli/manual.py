@@ -31,9 +31,9 @@ RESUMING
 
 WHERE IT RUNS
   On Ray Data (extra `batch`). Each worker loads the models, about 1.5 GB. Without --address, Ray is started for this run: it
-  listens on the loopback address alone, asks and tells nobody, shows no dashboard, and its temporary folder is deleted.
+  listens on the loopback address alone, sends no usage data, shows no dashboard, and its temporary folder is deleted.
   On a cluster, each machine needs this version of MedAlign, the recordings and --out under the same paths; the operator of
-  the cluster decides who may reach it, and RAY_USAGE_STATS_ENABLED=0 there is for him to set.
+  the cluster decides who may reach it, and RAY_USAGE_STATS_ENABLED=0 has to be set there.
 """
 
 TRAIN = """\

@@ -127,7 +127,7 @@ def write_text(text: str, path: Path) -> None:
 
 
 def tell(figures: dict, path: Path | None) -> None:
-    """Figures with when, where and on what they were measured, on standard output and, if given, as a file."""
+    """Print figures with their date, machine and data; also as a file, if one is given."""
     figures = {PROVENANCE: provenance(), **figures}
     print(json.dumps(figures, indent=2))
     if path is not None:

@@ -1,4 +1,4 @@
-"""Commands for body sounds: public collections as tables, and what features tell about their labels."""
+"""Commands for body sounds: public collections as tables, and linear probes of their labels."""
 
 import argparse
 from dataclasses import asdict
@@ -17,7 +17,7 @@ def add_commands(commands: Commands) -> None:
     """Add them to the subparsers of the command line."""
     sounds = commands.add_parser("sounds", help="a public collection of body sounds as a table of recordings and labels")
     sounds.add_argument("collection", metavar="SET", nargs="?", help="its name (default: lists those that are known)")
-    sounds.add_argument("folder", metavar="FOLDER", nargs="?", type=Path, help="where it lies, as it was published")
+    sounds.add_argument("folder", metavar="FOLDER", nargs="?", type=Path, help="the collection as it was published")
     sounds.add_argument("--out", type=Path, help="the table to write, for `reports`, `audit` and `probe`")
     sounds.set_defaults(command=_sounds)
 
@@ -44,14 +44,14 @@ def _add_listening(commands: Commands) -> None:
 
 
 def _add_measuring(commands: Commands) -> None:
-    audit = commands.add_parser("audit", help="what gives the labels of a table of sounds away, and what is wrong with it")
+    audit = commands.add_parser("audit", help="confounders of the labels of a table of sounds, and its faults")
     audit.add_argument("table", metavar="TABLE", type=Path, help="of `medalign sounds` or `medalign reports`")
     audit.add_argument("--label", default="label", help="column")
     audit.add_argument("--group", default="group", help="column of persons")
     json_option(audit, "the findings")
     audit.set_defaults(command=_audit)
 
-    probe = commands.add_parser("probe", help="how well a linear map tells a label from a student's features, and from others")
+    probe = commands.add_parser("probe", help="linear probes of a label on features of students and baselines")
     probe.add_argument("table", metavar="TABLE", type=Path, help="of `medalign sounds` or `medalign reports`")
     probe.add_argument("--label", required=True, help="column; rows without a known value are left out")
     probe.add_argument("--student", action="append", default=[], help="checkpoint folder or name; may be repeated")

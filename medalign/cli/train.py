@@ -29,9 +29,9 @@ def _add_making(commands: Commands) -> None:
     synthesize.add_argument("--takes", type=int, default=1, help="renderings of each training consultation")
     synthesize.add_argument("--voices", type=_names, help="training voices, separated by commas")
     synthesize.add_argument("--valid-voices", type=_names, help="voices of validation, none of the training voices")
-    synthesize.add_argument("--practice", type=int, default=0, metavar="N", help="also say every concept of the bank N times")
+    synthesize.add_argument("--practice", type=int, default=0, metavar="N", help="also speak every concept of the bank N times")
     synthesize.add_argument(
-        "--terms", action="store_true", help="also say each medicine and disease once, for `misheard-names`"
+        "--terms", action="store_true", help="also speak each medicine and disease once, for `misheard-names`"
     )
     synthesize.add_argument("--only", default="", help="consultations whose identifier starts with this")
     synthesize.add_argument("--seed", type=int, default=0, help="draws voices, rates, pitches and pauses")

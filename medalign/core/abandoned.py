@@ -1,4 +1,4 @@
-"""Work that nobody waits for any more ends at the next place that asks."""
+"""Cancellation: work whose result nobody waits for any more stops at the next call of `go_on`."""
 
 from collections.abc import Callable
 from contextvars import Context, ContextVar, copy_context
@@ -7,7 +7,7 @@ _is_abandoned: ContextVar[Callable[[], bool]] = ContextVar("is_abandoned", defau
 
 
 class Abandoned(Exception):
-    """The rest of it was not done."""
+    """The work was cancelled before it was finished."""
 
 
 def until(is_so: Callable[[], bool]) -> Context:

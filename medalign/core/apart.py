@@ -1,4 +1,4 @@
-"""A stranger's recording, decoded in a process of its own, which has bounded memory and is ended at its time.
+"""An untrusted recording is decoded in a process of its own, with bounded memory and a time limit.
 
 Whatever a file makes of FFmpeg's C code, memory, a crash or an endless loop, becomes one sentence here and harms nobody else
 on the server. It costs the start of a process that imports FFmpeg and NumPy: a quarter of a second.

@@ -1,4 +1,4 @@
-"""From an opened file to one channel at 16 kHz: the one place that decodes, and it trusts no file.
+"""From an opened file to one channel at 16 kHz: the only place that decodes; files are not trusted.
 
 FFmpeg sees an object without a name, never a path: it can open no second file and no address, whatever the first one asks
 for. It may use the formats that recorders write, and takes neither more time nor more memory than a recording needs.
@@ -33,7 +33,7 @@ if sys.platform != "win32":  # which looks a name up in the library itself, and 
 
 
 class GuardedFile:
-    """All that FFmpeg may touch: one opened file, without its name, until the deadline; from then on it seems to end."""
+    """All that FFmpeg may read: one opened file without its name. After the deadline it reports its end."""
 
     def __init__(self, file: BinaryIO, name: str):
         self._file, self._name, self._size = file, name, file.seek(0, io.SEEK_END)
@@ -60,7 +60,7 @@ class GuardedFile:
         return self._file.tell() - self._start
 
     def open_another(self, url: str, flags: int, options: dict) -> BinaryIO:
-        """What FFmpeg calls to open a file that a file names: it gets nothing."""
+        """Called by FFmpeg to open a file that the recording refers to: refused."""
         self._asked_for_another = True
         return io.BytesIO()
 

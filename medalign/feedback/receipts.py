@@ -14,7 +14,7 @@ EXAMPLE = "K7QM-3FDA-9XPT"
 
 @dataclass(frozen=True)
 class Receipt:
-    """Shown to the person once; whoever loses it can't withdraw, since nothing else tells who they are."""
+    """Shown to the person once; without it nothing can be withdrawn, since nothing else identifies them."""
 
     code: str = field(repr=False)  # not in logs
     submission_id: str

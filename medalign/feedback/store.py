@@ -1,7 +1,7 @@
 """The feedback store: results are registered as shown, people rate them under a receipt, and can take everything back.
 
-Each method is one transaction: it is stored whole or not at all, and what was stored outlives a killed process. Whoever
-calls may be forged, so nothing is believed that can be looked up: a rating must be about a row of the registered result,
+Each method is one transaction: it is stored whole or not at all, and what was stored outlives a killed process. Calls
+can be forged, so everything that can be looked up is checked: a rating must be about a row of the registered result,
 and its seconds must lie within the recording.
 """
 

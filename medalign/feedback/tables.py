@@ -1,4 +1,4 @@
-"""Feedback as tables for whoever evaluates it: one row per rating, vote, recording, shown concept or event.
+"""Feedback as tables for evaluation: one row per rating, vote, recording, shown concept or event.
 
 A table's columns are those that its query selects; their types and meanings come from the schema, also where there is no
 row. Types are those of pandas; string, Int64 and Float64 may be empty. A name means the same in every table. What a person

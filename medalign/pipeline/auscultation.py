@@ -1,4 +1,4 @@
-"""What can be said of a heart, lung or cough recording by measuring alone: whether it can be judged, and how a heart beats.
+"""Measurements of heart, lung and cough recordings: whether the quality suffices, and rate and rhythm of a heart.
 
 Conventions: waveforms are float32 (n_samples,) at 16 kHz in [-1, 1]; the envelope has `ENVELOPE_HZ` values a second.
 """

@@ -1,4 +1,4 @@
-"""What an analysis costs and how well it reads: each bundled example, analysed and, in the same run, only transcribed."""
+"""Cost and quality of an analysis: each bundled example is analysed and, in the same run, only transcribed."""
 
 import os
 import resource

@@ -57,7 +57,7 @@ FEATURES: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class _Stored:
-    """What lies in `FITS_FILE`."""
+    """The content of `FITS_FILE`."""
 
     low_percentile: float
     asr_revision: str

@@ -1,4 +1,4 @@
-"""What mentions tell about each other: answers about questions, sure ones about doubtful ones, medicines about their harm."""
+"""Status of mentions by other mentions: questions by answers, uncertain ones by certain ones, side effects by medicines."""
 
 import re
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What an analyzer weighs: the bytes of its models' weights, to stand beside their quality."""
+"""The size of an analyzer: bytes of its models' weights, to compare with their quality."""
 
 from dataclasses import dataclass
 

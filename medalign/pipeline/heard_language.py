@@ -1,4 +1,4 @@
-"""Another language, written down as fluent English: what an English-only recogniser makes of it.
+"""Detection of another language, which an English-only recogniser writes down as fluent English.
 
 Its words are English, so they don't tell. Two things do: the sound itself, by a small head on the student's encoder; and that
 such words are not what is said: of texts that have nothing to do with the sound, many fit it as well.

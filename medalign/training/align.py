@@ -1,4 +1,4 @@
-"""From a manifest to a checkpoint folder: encode, align, choose, and tell the story of the run."""
+"""From a manifest to a checkpoint folder: encode, align, select the best weights, and document the run."""
 
 import copy
 import json
@@ -91,7 +91,7 @@ def align_rows(
 
 
 def check_validation_rows(rows: Sequence[Row], min_rank: float) -> None:
-    """Whether there is enough to choose by.
+    """Whether there are enough validation rows to select weights by.
 
     Raises:
         DataError: fewer stretches of audio in split valid than a collapse of their embeddings can be noticed by.
@@ -107,7 +107,7 @@ def check_validation_rows(rows: Sequence[Row], min_rank: float) -> None:
 
 
 def identity_of(recipe: Recipe, student: Student, teacher: Teacher, rows: Sequence[Row], noise: NoiseClips | None) -> Identity:
-    """All that decides what the run comes out as: recipe, models, and digests of rows, audio and noise clips."""
+    """Everything that determines the result of a run: recipe, models, and digests of rows, audio and noise clips."""
     config = student.config
     return {
         "recipe": asdict(recipe) | {"noise": [Path(folder).name for folder in recipe.noise]},  # not where they lie here
@@ -138,7 +138,7 @@ def encode_rows(
 
 
 def in_half_precision(student: Student) -> Student:
-    """The student with a copy of its encoder in bfloat16: training can do with coarser frames, and they come faster.
+    """The student with a copy of its encoder in bfloat16: training tolerates coarser frames, and is faster.
 
     A copy, since rounded weights don't come back.
     """

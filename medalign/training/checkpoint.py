@@ -1,4 +1,4 @@
-"""A run on disk: what it is, and its state, enough to go on bit for bit; written whole or not at all."""
+"""A run on disk: its identity and its state, which resumes bit for bit; written atomically."""
 
 import json
 import math
@@ -155,7 +155,7 @@ class Run:
 
 
 def environment() -> dict[str, Any]:
-    """When, and on what: date, hardware, versions."""
+    """Date, hardware and versions."""
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
     return {
         "date": datetime.now(UTC).date().isoformat(),

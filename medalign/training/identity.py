@@ -1,7 +1,7 @@
 """What a run is: everything that decides its weights, fixed before the first step and never rewritten.
 
-A resumed run must be the run that began. Were a difference let through, the weights would have seen one thing and their
-model card would name another.
+A resumed run must be the run that began. Otherwise the model card would name other data
+than the weights were trained on.
 """
 
 import hashlib

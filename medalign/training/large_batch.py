@@ -22,7 +22,7 @@ def random_state() -> tuple[Tensor, Tensor | None]:
 
 @contextmanager
 def replayed(state: tuple[Tensor, Tensor | None]) -> Iterator[None]:
-    """Draws the numbers that followed `state`; afterwards the generators go on as if nothing had been drawn."""
+    """Random numbers as they followed `state`; the generators are restored afterwards."""
     cpu, cuda = state
     with torch.random.fork_rng([torch.cuda.current_device()] if cuda is not None else []):
         torch.set_rng_state(cpu)

@@ -1,4 +1,4 @@
-"""What rooms, telephones, codecs and bystanders do to speech, and another hearing to a body sound.
+"""Augmentation: rooms, telephones, codecs and babble for speech; variations of body sounds.
 
 Everything is drawn from a passed generator. Noise clips are optional.
 
@@ -211,7 +211,7 @@ def _is_for_training(row: dict[str, str]) -> bool:
 
 
 def vary_body_sound(waveform: np.ndarray, sample_rate_hz: int, rng: np.random.Generator) -> np.ndarray:
-    """The same heart, lung or cough another time: another start, 5 % faster or slower, other noise and gain; as long as it was.
+    """A variation of a body sound: another start, 5 % faster or slower, other noise and gain; as long as it was.
 
     A pure function of its arguments and the generator's state. What is shifted out at the end comes in at the start.
     """

@@ -1,4 +1,4 @@
-"""Public collections of body sounds, read from where they lie on this disk into one kind of table.
+"""Public collections of body sounds on this disk, as tables of one form.
 
 What each looks like is data, in `body_sounds.toml`; here are the few ways in which collections say what a recording is: in
 its name, in tables, and in a file of notes beside it. Nothing is downloaded.

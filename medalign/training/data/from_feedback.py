@@ -1,4 +1,4 @@
-"""What can be learnt from feedback: a training manifest of the concepts that people confirmed, corrected or missed.
+"""Feedback as training data: a manifest of the concepts that people confirmed, corrected or missed.
 
 Feedback holds no audio, so whoever has the recordings says which result is which, in a CSV with the columns `result_id` and
 `path` (relative to that CSV). The durations must agree, which finds most mix-ups. Learnt from are only

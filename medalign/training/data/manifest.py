@@ -1,4 +1,4 @@
-"""The manifest: the one table that training reads, whoever wrote it.
+"""The manifest: the table that training reads.
 
 A CSV with a header and one row per stretch of audio:
 
@@ -203,7 +203,7 @@ def _check_audio(rows: dict[int, Row], problems: dict[int, list[str]]) -> None:
 
 
 def _check_splits(rows: dict[int, Row], problems: dict[int, list[str]], shared_texts: bool) -> None:
-    """What stands in both splits would be learnt by heart and then counted as understood."""
+    """What stands in both splits would leak from training into validation."""
     content = {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in {row.path for row in rows.values()}}
     keys = {
         "group": lambda row: row.group,

@@ -1,4 +1,4 @@
-"""Speech with real sounds laid in: coughs, sneezes, breaths and cries that mean something, and others that don't.
+"""Speech mixed with real sounds: coughs, sneezes, breaths and crying to detect, and other sounds as negatives.
 
 Real sounds are cut to where they are audible and laid between or over the words of a spoken take, at a level that a room
 would give; others (dogs, rain, clocks, people who count or sing a vowel) are laid in as well and mean nothing. Splits are by

@@ -1,4 +1,4 @@
-"""Dialogues that say the concepts of the bank, written from templates: to practise on, and to measure names by.
+"""Dialogues that say the concepts of the bank, written from templates, to train on and to measure names with.
 
 Collections of consultations say a few concepts often and most of them never. A student can hear only what it was taught:
 without these dialogues the shipped one gave insect bites, a pacemaker or salbutamol an average precision of 0.02, and

@@ -1,4 +1,4 @@
-"""What the pipeline makes of spoken takes whose words are known: the ground on which everything fitted is fitted."""
+"""What the pipeline makes of spoken takes whose words are known; all fits are fitted on these."""
 
 import logging
 from collections.abc import Iterable, Iterator

@@ -1,6 +1,6 @@
-"""What gives the labels of a table of sounds away, without a sound being understood; and what makes its figures worthless.
+"""Confounders of the labels of a table of sounds, and faults that invalidate figures measured on it.
 
-A label that the duration, the sampling rate, the bandwidth, the level or the subset tells is a trap for every model; so are
+A label that duration, sampling rate, bandwidth, level or subset predict can be learnt without hearing the sound. Faults are
 equal sounds under two labels, and persons or equal sounds on both sides of a split.
 """
 

@@ -1,4 +1,4 @@
-"""What features tell about a label of body sounds, by linear probes on persons or places that they were not fitted on.
+"""Linear probes of features for a label of body sounds, measured on persons or places that they were not fitted on.
 
 Every source is measured on the same rows and in the same folds, so that lifts of students over baselines are paired. Rows
 that a student was trained on are fitted on, never measured. Each row of the result says whether the student's reports told it

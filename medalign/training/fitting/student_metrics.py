@@ -1,4 +1,4 @@
-"""Figures of students on validation speech, with intervals; several seeds of one recipe stand together.
+"""Figures of students on validation speech, with intervals; students of one encoder and teacher stand side by side.
 
 By default every utterance is heard as a recording of its own: that keeps its neighbours' words out of the score. The
 unaligned encoder is measured beside the students, by a linear probe on its mean-pooled frames.
