@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from collections import Counter
 from dataclasses import replace
 from itertools import islice
@@ -15,7 +16,7 @@ from transformers import BertConfig, BertModel, BertTokenizer, GPT2Config, GPT2M
 from medalign.cli import main
 from medalign.concepts import Concept, ConceptBank
 from medalign.concepts.notes import read_note
-from medalign.core.errors import DataError, TrainingError
+from medalign.core.errors import DataError, TrainingError, WeightsError
 from medalign.models.teacher import Teacher
 from medalign.models.tuning import TunableTeacher
 from medalign.training.adaptation import noted, senses, synonyms, trainer
@@ -102,6 +103,27 @@ def test_what_it_writes_is_a_teacher_with_its_card(adapted, encoder):
     assert main(["card", str(adapted)]) == 0 and (adapted / "README.md").read_text() == card
 
 
+def test_updates_alone_are_the_same_teacher_and_of_no_other_model(adapted, encoder, tmp_path):
+    whole, apart = Teacher(str(adapted)), Teacher(str(adapted / "updates"))
+    assert np.abs(whole.encode(WORDS) - apart.encode(WORDS)).max() < 2e-3  # of half precision
+    assert apart.info.revision not in (whole.info.revision, Teacher(encoder).info.revision)
+    copy = shutil.copytree(adapted / "updates", tmp_path / "copy")
+    path = copy / "updates.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"base_revision": "another"}))
+    with pytest.raises(WeightsError, match=r"\(another\), but that is"):
+        Teacher(str(copy))
+    (copy / "updates.safetensors").unlink()
+    with pytest.raises(WeightsError, match="lacks updates.safetensors"):
+        Teacher(str(copy))
+
+
+def test_what_ships_changes_the_general_teacher_as_published():
+    medical, general = Teacher("minilm-medical"), Teacher()
+    said, denied, affirmed = "Any chest pain at all? No, none.", "denies chest pain", "reports chest pain"
+    leads = [(t.encode([said]) @ (t.encode([denied]) - t.encode([affirmed])).T).item() for t in (medical, general)]
+    assert leads[0] > leads[1] + 0.1 and medical.embed_dim == general.embed_dim
+
+
 def test_no_text_of_the_pairs_is_in_the_folder(adapted):
     for path in adapted.rglob("*"):
         assert path.is_dir() or b"i have a cough" not in path.read_bytes()
@@ -171,6 +193,7 @@ def test_a_causal_model_is_trained_as_it_is_read_and_saved_whole(causal, pairs, 
     adapt(recipe, tmp_path / "out", tmp_path, pairs=[pairs], device="cpu")
     after = GPT2Model.from_pretrained(tmp_path / "out")  # without peft, and without the model that it began from
     before = GPT2Model.from_pretrained(causal)
+    assert np.allclose(*(Teacher(str(tmp_path / "out" / apart), layer=1).encode(texts) for apart in ("", "updates")), atol=2e-3)
     assert torch.equal(after.wte.weight, before.wte.weight) and not torch.equal(
         after.h[0].mlp.c_fc.weight, before.h[0].mlp.c_fc.weight
     )

@@ -101,7 +101,8 @@ WHAT IT LEARNS FROM
   synonyms are kept back: `medalign measure-teacher` measures on them.
 
 WHAT COMES OUT
-  A folder that `--teacher` takes wherever a teacher is named: the model, README.md (the card), training.json and log.jsonl.
+  A folder that `--teacher` takes wherever a teacher is named: the model, README.md (the card), training.json and log.jsonl;
+  with low-rank updates also updates/, the same teacher in a few megabytes. The one that ships is called minilm-medical.
   A student hears in the space of the teacher that it was aligned with: align one anew, `medalign train --teacher FOLDER`.
 
 STOPPING AND RESUMING

@@ -19,6 +19,7 @@ from medalign.core.files import read_tensors, reading
 from medalign.core.model_options import ModelOptions
 from medalign.core.weights import resolve
 from medalign.models.device import run_in_batches
+from medalign.models.low_rank import read_updates, updates_folder
 from medalign.models.text_models import CausalLanguageModel, SentenceEncoder, TextModel
 
 DEFAULT_TEACHER = ModelOptions.teacher
@@ -31,7 +32,7 @@ class Teacher:
     def __init__(
         self, name: str = DEFAULT_TEACHER, *, layer: int = -1, prompt: str = "{}", max_tokens: int = 128, device: str = "cpu"
     ):
-        """Load a teacher by pinned name, folder or Hub name.
+        """Load a teacher by pinned name, folder or Hub name; "minilm-medical" ships, too.
 
         Args:
             layer, prompt, max_tokens: of a causal language model: which hidden states are averaged (-1 is the last), what
@@ -41,7 +42,10 @@ class Teacher:
             WeightsError: unknown name, missing or altered files, files of another kind of model, or an option that this
                 kind of teacher doesn't have.
         """
-        weights = resolve(name, weight_files=_WEIGHT_FILES)
+        folder = updates_folder(name)
+        updates, revision = read_updates(folder) if folder else (None, "")
+        weights = resolve(updates.base if updates else name, weight_files=_WEIGHT_FILES)
+        layer = updates.layer if updates and layer == -1 else layer
         is_sentence_encoder = (weights.folder / "modules.json").is_file()
         if is_sentence_encoder and (layer, prompt) != (-1, "{}"):
             raise WeightsError(f"'{name}' is a sentence encoder: it has its own layer and takes no prompt; leave both out")
@@ -52,7 +56,10 @@ class Teacher:
                 self.model: TextModel = SentenceEncoder(weights, device)
             else:
                 self.model = CausalLanguageModel(weights, layer, prompt, max_tokens, device)
-        self.info = ModelInfo(weights.name, weights.revision)
+            if updates and folder:
+                updates.add_to(self.model.transformer, weights, folder)
+        self.info = ModelInfo(name, revision or weights.revision)
+        self.layer = layer
         self._one_at_a_time = threading.Lock()  # a tokenizer is told where to cut just before it reads, for all threads
 
     @property

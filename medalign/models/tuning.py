@@ -7,9 +7,10 @@ added into the weights before these are saved, so that loading needs neither pef
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from torch import nn
+from torch import Tensor, nn
 
 from medalign.core.errors import TrainingError
+from medalign.models.low_rank import LowRankUpdates, save_updates
 from medalign.models.teacher import Teacher
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class TunableTeacher:
         Raises:
             TrainingError: peft is not installed, or the model has no linear layers.
         """
-        self._text_model = teacher.model
+        self._teacher = teacher
         if tuned == "lora":
             _add_lora(teacher.model.transformer, rank)
         else:
@@ -38,10 +39,30 @@ class TunableTeacher:
             teacher.model.transformer.get_input_embeddings().requires_grad_(False)  # rare words keep their places
         self.network: SentenceTransformer = teacher.model.network()
 
-    def save(self, folder: Path) -> None:
-        """The folder of a teacher. Updates are added into the weights: it can't be trained on after that."""
-        _merge_lora(self._text_model.transformer)
-        self._text_model.save(folder)
+    def save(self, folder: Path, updates: Path | None = None) -> None:
+        """The folder of a teacher. Updates are added into the weights: it can't be trained on after that.
+
+        Args:
+            updates: where low-rank updates are written by themselves, too, as a teacher of a few megabytes.
+        """
+        model = self._teacher.model.transformer
+        if factors := _factors(model):
+            if updates:
+                info = self._teacher.info
+                description = LowRankUpdates(info.name, info.revision, self._teacher.layer, float(LORA_ALPHA))
+                save_updates(description, factors, updates)
+            _merge_lora(model)
+        self._teacher.model.save(folder)
+
+
+def _factors(model: nn.Module) -> dict[str, Tensor]:
+    """Both factors of every updated layer, by its name; empty without updates."""
+    updated = {name: module for name, module in model.named_modules() if hasattr(module, "lora_A")}
+    return {
+        f"{name}.{letter}": getattr(module, f"lora_{letter}")["default"].weight
+        for name, module in updated.items()
+        for letter in "AB"
+    }
 
 
 def _add_lora(model: nn.Module, rank: int) -> None:
@@ -65,5 +86,4 @@ def _merge_lora(model: nn.Module) -> None:
     for name, module in updated:
         module.merge(safe_merge=True)  # refuses what is not finite
         model.set_submodule(name, module.get_base_layer())
-    if updated:
-        del model.peft_config
+    del model.peft_config

@@ -16,6 +16,7 @@ import torch
 from medalign.concepts import ConceptBank
 from medalign.core.identity import Identity
 from medalign.models.device import choose_device
+from medalign.models.low_rank import updates_folder
 from medalign.models.teacher import Teacher
 from medalign.models.tuning import TunableTeacher
 from medalign.training.adaptation.card import write_teacher_card
@@ -32,6 +33,8 @@ from medalign.training.model_card import STORY_FILE
 from medalign.training.recipe import PAIR_KINDS, AdaptRecipe
 
 log = logging.getLogger(__name__)
+
+UPDATES = "updates"  # folder inside that of the teacher: low-rank updates alone
 
 
 def adapt(
@@ -59,7 +62,7 @@ def adapt(
     torch.manual_seed(recipe.train.seed)
     tunable = TunableTeacher(teacher, recipe.tuned, recipe.rank)
     train_teacher(tunable.network, recipe, by_kind, run)
-    tunable.save(out)
+    tunable.save(out, None if updates_folder(recipe.teacher) else out / UPDATES)  # updates of updates are not kept apart
     story = run.identity | {"wall_time_s": round(run.seconds), "sessions": run.sessions}
     (out / STORY_FILE).write_text(json.dumps(story, indent=2) + "\n", encoding="utf-8")
     write_teacher_card(out)

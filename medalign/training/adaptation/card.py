@@ -5,6 +5,7 @@ from pathlib import Path
 from medalign.core.analysis import DISCLAIMER
 from medalign.core.errors import DataError
 from medalign.core.files import read_json
+from medalign.models.low_rank import updates_folder
 from medalign.training.model_card import STORY_FILE
 
 CARD = """---
@@ -24,9 +25,7 @@ A student maps audio into the space of the teacher that it was aligned with: for
 
 | file | holds |
 |---|---|
-| `model.safetensors` and beside it | the model, loaded without its training's packages |
-| `training.json`, `log.jsonl` | the run: recipe, digests of the pairs, versions, time; one line a step |
-| `state.pt` | what a resumed run needs; may be removed |
+{files}
 
 ## Training
 
@@ -50,6 +49,12 @@ their text is in this folder.
 
 English. `medalign measure-teacher` measures it beside the general teacher. It can be wrong in any sentence.
 """
+WHOLE = """| `model.safetensors` and beside it | the model, loaded without its training's packages |
+| `updates/` | the same teacher as updates of a few megabytes: `Teacher("{name}/updates")`; absent if all weights changed |
+| `training.json`, `log.jsonl` | the run: recipe, digests of the pairs, versions, time; one line a step |
+| `state.pt` | what a resumed run needs; may be removed |"""
+APART = """| `updates.json`, `updates.safetensors` | the model that is updated, and what is added to its weights |
+| `training.json` | the run: recipe, digests of the pairs, versions, time |"""
 OF_KIND = {
     "noted": "of what was said and what a note says of it, found by the general teacher and by words in common",
     "status": "of a mention and its sense in a note's words",
@@ -84,6 +89,7 @@ def write_teacher_card(folder: Path) -> None:
         teacher=story["teacher"],
         layer="" if recipe["teacher_layer"] == -1 else f", layer={recipe['teacher_layer']}",
         disclaimer=DISCLAIMER,
+        files=(APART if updates_folder(str(folder)) else WHOLE).format(name=folder.resolve().name),
         command=_command(recipe),
         pairs="Pairs: " + "; ".join(pairs),
         tuned=TUNED[recipe["tuned"]].format(**recipe),
