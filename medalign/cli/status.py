@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def add_commands(commands: Commands) -> None:
     """Add them to the subparsers of the command line."""
-    train = commands.add_parser("train-status", help="train the classifier that reads in which sense a mention was said")
+    train = commands.add_parser("train-status", help="train the classifier of the status of mentions (present, negated, ...)")
     train.add_argument(
         "--data", type=Path, help="folder with primock57/, aci_bench/, mts_dialog/: conversations whose mentions are labelled"
     )
