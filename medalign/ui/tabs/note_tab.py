@@ -80,7 +80,11 @@ class NoteTab:
         request: gr.Request,
     ) -> Iterator[Changes]:  # fmt: skip
         session = present(session)
-        texts = [check_there(note), *([second] if second and second.strip() else [])]
+        if not note or not note.strip():
+            raise MedAlignError(NOTHING)
+        texts = [note, *([second] if second and second.strip() else [])]
+        for text in texts:
+            read_note(text)  # refused before anything is waited for
         analysis = session.result
         with self._models.questions.join() as turn:
             for ahead in turn.wait(1.0):
@@ -109,13 +113,6 @@ def _box(label: str, elem_id: str, *, lines: int, placeholder: str) -> gr.Textbo
     )
 
 
-def check_there(note: str | None) -> str:
-    """The note. Raises MedAlignError if there is none."""
-    if not note or not note.strip():
-        raise MedAlignError(NOTHING)
-    return note
-
-
 def text_of_file(upload: str | None) -> str:
     """Raises MedAlignError if there is no file, DataError if it can't be read or is too long."""
     if not upload:
@@ -130,14 +127,16 @@ def text_of_file(upload: str | None) -> str:
 def note_api(models: Models, store: FeedbackStore | None) -> None:
     """`/check`: a recording and a note in, the JSON of `medalign check` out."""
 
-    def check(audio: str | None, note: str, request: gr.Request, acknowledged: bool = False) -> Iterator[dict]:
+    def check(audio: str | None, note: str | None, request: gr.Request, acknowledged: bool = False) -> Iterator[dict]:
         """Check a note against one recording; returns the JSON of `medalign check`. `acknowledged`: the page's data notice."""
 
         def answer() -> Iterator[dict]:
             if audio is None:
                 raise MedAlignError("no recording given; send an audio file")
             consent.check(acknowledged)
-            text = check_there(note)
+            if not note or not note.strip():
+                raise MedAlignError("no note given; send its text")
+            read_note(note)  # refused before the recording is analysed
             with models.analyses.join() as place:
                 recording = yield from place.decode(lambda: load_apart(audio), lambda ahead: gr.skip())
                 engine = models.engine()
@@ -152,7 +151,7 @@ def note_api(models: Models, store: FeedbackStore | None) -> None:
                             place.tell(step.remaining_s)
                             yield gr.skip()
                 audit(store, AUDITED, request, analysis=analysis)
-                yield engine.check_note(recording, text, analysis=analysis).to_dict()
+                yield engine.check_note(recording, note, analysis=analysis).to_dict()
 
         def refuse(failure: Failure) -> NoReturn:
             audit(store, AUDITED, request, failure.outcome)
