@@ -19,8 +19,7 @@ from medalign.concepts.notes import read_note
 from medalign.core.errors import DataError, TrainingError, WeightsError
 from medalign.models.teacher import Teacher
 from medalign.models.tuning import TunableTeacher
-from medalign.training.adaptation import noted, senses, synonyms, trainer
-from medalign.training.adaptation.adapt import adapt, make_pairs
+from medalign.training.adaptation import noted, senses, synonyms
 from medalign.training.adaptation.measure import Search, ranks_of, statements
 from medalign.training.adaptation.noted import matched, stretches_of
 from medalign.training.adaptation.pairs import TextPair, own_pairs, plan_batches
@@ -33,6 +32,13 @@ COMPLAINTS = ["cough", "fever", "rash", "wheeze", "nausea", "headache", "itch", 
 WORDS = ["i", "have", "a", "no", "reports", "denies", "chest", "pain", *COMPLAINTS]
 ROWS = [{"said": f"i have a {c}", "noted": f"reports {c}", "wrong": f"denies {c}"} for c in COMPLAINTS]
 RECIPE = AdaptRecipe(AdaptTraining(n_steps=6, batch_size=4, peak_lr=1e-2, save_every=2), synonyms=0)
+
+
+def adapt(*args, **named):
+    """Imported when it runs: the library's trainer takes a second of every worker that collects tests."""
+    from medalign.training.adaptation.adapt import adapt
+
+    return adapt(*args, **named)
 
 
 @pytest.fixture(scope="module")
@@ -134,6 +140,8 @@ def recipe_for(encoder, recipe=RECIPE, **train):
 
 
 def test_a_stopped_run_comes_out_as_an_uninterrupted_one(encoder, pairs, tmp_path, monkeypatch):
+    from medalign.training.adaptation import trainer
+
     recipe = recipe_for(encoder)
     adapt(recipe, tmp_path / "straight", tmp_path, pairs=[pairs], device="cpu")
 
@@ -240,6 +248,8 @@ def write_table(path, rows):
 
 
 def test_what_is_held_out_never_enters_a_pair(encoder, tmp_path, monkeypatch):
+    from medalign.training.adaptation.adapt import make_pairs
+
     monkeypatch.setattr(senses, "N_DRAWN", 40)
     monkeypatch.setattr(noted, "LEAST_COSINE", -1.0)
     monkeypatch.setattr(noted, "LEAST_MARGIN", -1.0)
