@@ -19,6 +19,7 @@ from medalign.concepts.notes import read_note
 from medalign.core.errors import DataError, TrainingError, WeightsError
 from medalign.models.teacher import Teacher
 from medalign.models.tuning import TunableTeacher
+from medalign.pipeline.footprint import teacher_bytes
 from medalign.training.adaptation import noted, senses, synonyms
 from medalign.training.adaptation.measure import Search, ranks_of, statements
 from medalign.training.adaptation.noted import matched, stretches_of
@@ -128,6 +129,7 @@ def test_what_ships_changes_the_general_teacher_as_published():
     said, denied, affirmed = "Any chest pain at all? No, none.", "denies chest pain", "reports chest pain"
     leads = [(t.encode([said]) @ (t.encode([denied]) - t.encode([affirmed])).T).item() for t in (medical, general)]
     assert leads[0] > leads[1] + 0.1 and medical.embed_dim == general.embed_dim
+    assert 1e6 < teacher_bytes(medical.info.name) - teacher_bytes(general.info.name) < 3e6
 
 
 def test_no_text_of_the_pairs_is_in_the_folder(adapted):

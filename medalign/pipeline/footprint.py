@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from medalign.core.weights import INDEX_ENDING, n_bytes
+from medalign.models.low_rank import FACTORS, read_updates, updates_folder
 from medalign.models.student import ENCODER_FILE, HEAD_FILE
 from medalign.models.transcription import ASR_FILES
 from medalign.pipeline.analyzer import Analyzer
@@ -35,7 +36,16 @@ def footprint(analyzer: Analyzer) -> Footprint:
     trained = [student.folder / file for file in (HEAD_FILE, ENCODER_FILE)] if student.folder else []
     return Footprint(
         asr=n_bytes(analyzer.transcriber.info.name, weight_files=ASR_FILES),
-        teacher=n_bytes(analyzer.listener.teacher.info.name, weight_files=TEACHER_FILES),
+        teacher=teacher_bytes(analyzer.listener.teacher.info.name),
         student=n_bytes(student.encoder.name, weight_files=student.encoder.weight_files)
         + sum(file.stat().st_size for file in trained if file.is_file()),
     )
+
+
+def teacher_bytes(name: str) -> int:
+    """Of a teacher's weights; of one that is kept as updates, with those that they change. Errors as `footprint`."""
+    folder = updates_folder(name)
+    if folder is None:
+        return n_bytes(name, weight_files=TEACHER_FILES)
+    updates, _ = read_updates(folder)
+    return n_bytes(updates.base, weight_files=TEACHER_FILES) + (folder / FACTORS).stat().st_size
