@@ -19,6 +19,10 @@ def test_a_note_is_told_statement_by_statement_and_plays(page):
         assert shown.locator(f".note-row.{verdict}").count() == 1
     assert "<img src=x" in shown.locator(".note-row.contradicted").inner_text() and not shown.locator("img").count()
     assert "fever" in shown.locator(".note-row.left").inner_text()
+    only = shown.get_by_label("Only what is contradicted")
+    only.check()
+    assert [shown.locator(f".note-row.{v}").is_visible() for v in ("supported", "contradicted", "left")] == [False, True, True]
+    only.uncheck()
     shown.locator(".note-said").first.click()
     page.wait_for_function("!document.querySelector('#player audio').paused")
     page.wait_for_function("document.querySelector('.note-said.is-playing')")
