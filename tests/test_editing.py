@@ -9,6 +9,7 @@ from medalign.core.analysis import Correction
 from medalign.core.audio import load_recording
 from medalign.core.editing import (
     MAX_TEXT,
+    by_recogniser,
     edit_segment,
     is_edited,
     kept_corrections,
@@ -34,6 +35,18 @@ def test_times_never_run_backwards_and_stay_inside_the_segment(text):
     assert [w.text for w in segment.words] == text.split()
     edges = [t for w in segment.words for t in (w.start_s, w.end_s)]
     assert edges == sorted(edges) and segment.start_s <= edges[0] and edges[-1] <= segment.end_s
+
+
+def test_what_a_person_left_alone_is_the_recognisers_still():
+    before = transcript()
+    assert all(by_recogniser(before.segments[3]))
+    after = edit_segment(
+        before, 3, before.segments[3].text.replace("fever", "high fever").replace("Monday", "Sunday"), "Patient"
+    )
+    segment = after.segments[3]
+    kept = dict(zip([word.text for word in segment.words], by_recogniser(segment), strict=True))
+    assert [word for word, is_kept in kept.items() if not is_kept] == ["high", "Sunday."]
+    assert not any(by_recogniser(edit_segment(before, 3, "Something else entirely", "Patient").segments[3]))
 
 
 def test_undoing_an_edit_by_hand_leaves_no_mark():
@@ -117,5 +130,7 @@ def test_concepts_follow_the_words(analyzer, analyses, examples):
     after = {(c.label, c.status) for c in again.concepts if c.teacher and c.teacher.evidence}
     (label,) = {label for label, _ in after - before}
     assert "rash" in label.lower() and ((label, "present") in after)
+    doubt = again.alignment.segments[index].transcription_error
+    assert doubt is not None, "one more word takes no doubt from the others"
     assert again.models == analysis.models and again.sound_events == analysis.sound_events
     assert again.to_dict()["transcript"]["segments"][index]["original_text"] == segment.text
