@@ -96,6 +96,15 @@ def test_what_is_rated_after_an_edit_counts_for_the_models_unless_it_rests_on_th
     assert panel._undo(session, REQUEST) and len(session.judged) == 2
 
 
+def test_a_search_that_was_closed_while_it_listened_does_not_come_back(reader):
+    session, _, questions, _ = reader
+    hits = questions._places.parts["hits"]
+    answers = questions._find(session, "chest pain")
+    assert "Listening" in next(answers)[hits]
+    questions._close(session)
+    assert not [answer for answer in answers if hits in answer]
+
+
 def test_places_that_a_change_brings_are_said_to_be_new(reader, monkeypatch):
     session, _, questions, _ = reader
     shown = change(reader, "Good day, what brings you in today?")

@@ -74,6 +74,7 @@ class Session:
         self.rated: dict[str, Analysis] = {}  # by receipt, which version of the result
         self.ratings: list[ConceptRating] = []  # where no feedback store keeps them
         self.order: list[str | None] = []  # what was done: None is a change, else the code under which a rating is stored
+        self.sought = ""  # the phrase of the search that is open
         self._encoded: EncodedRecording | None = None
 
     @property

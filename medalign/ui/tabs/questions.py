@@ -38,8 +38,7 @@ class Questions:
         connect(bridge("why"), self._in_turn("why", self._explain), [session], explained, alert, **OWN_QUEUE, **EVERY_PRESS)
         for event in (places.search.click, places.phrase.submit):
             connect(event, self._find, [session, places.phrase], [parts["hits"], parts["status"]], alert, **OWN_QUEUE)
-        closed = {parts["hits"]: "", places.phrase: ""}
-        connect(bridge("close-search"), lambda: closed, [], [*closed], alert, queue=False)
+        connect(bridge("close-search"), self._close, [session], [parts["hits"], places.phrase], alert, queue=False)
 
     def _in_turn(self, place: str, answer: Callable[..., Changes], begun: str = "") -> Callable[..., Iterator[Changes]]:
         """Answers one at a time; the place where the answer will stand says how long it takes, then that it is begun."""
@@ -127,6 +126,7 @@ class Questions:
     def _find(self, session: Session | None, phrase: str | None) -> Iterator[Changes]:
         """In the words at once; then in the sound, which takes the models."""
         session, phrase = present(session), " ".join((phrase or "").split())
+        session.sought = phrase
         if not phrase:
             yield {self._places.parts["hits"]: "", self._places.alert: ""}
             return
@@ -136,10 +136,17 @@ class Questions:
         def heard() -> Changes:
             engine = self._models.engine()
             hits = engine.listener.find(session.encoded(engine.listener), phrase)
+            if session.sought != phrase:  # closed meanwhile, or another one is sought
+                return {self._places.alert: ""}
             return {self._places.parts["hits"]: result_view.hits_view(transcript, phrase, said, hits), self._places.alert: ""}
 
         yield {self._places.parts["hits"]: result_view.hits_view(transcript, phrase, said)}
         yield from self._in_turn("status", heard)()
+
+    def _close(self, session: Session | None) -> Changes:
+        if session is not None:
+            session.sought = ""
+        return {self._places.parts["hits"]: "", self._places.phrase: ""}
 
 
 def _listed(session: Session) -> tuple[Doubt, ...]:
