@@ -27,7 +27,36 @@ def test_a_note_is_told_statement_by_statement_and_plays(page):
     page.wait_for_function("!document.querySelector('#player audio').paused")
     page.wait_for_function("document.querySelector('.note-said.is-playing')")
     assert shown.get_by_role("link", name="CSV").get_attribute("href")
+    a_note_comes_from_a_file_and_what_is_shown_says_when_it_is_of_another(page)
     a_verdict_is_judged_and_a_second_note_stands_beside(page)
+
+
+def a_note_comes_from_a_file_and_what_is_shown_says_when_it_is_of_another(page):
+    box, shown, stale = page.locator("#note-text textarea"), page.locator(".note-check"), page.locator(".note-stale")
+    file = {"name": "note.txt", "mimeType": "text/plain", "buffer": b"PMH: asthma"}
+    choose(page, file)
+    page.locator("#note-alert").get_by_text("a note of yours, which would be lost").wait_for()
+    assert box.input_value() == NOTE and not stale.is_visible()
+    box.fill("")
+    stale.get_by_text("check it again").wait_for()
+    choose(page, file)
+    page.wait_for_function("document.querySelector('#note-text textarea').value === 'PMH: asthma'")
+    box.fill(NOTE)
+    stale.wait_for(state="hidden")
+    src = page.evaluate("document.querySelector('#player audio').src")
+    page.evaluate("document.querySelector('#player audio').src += '#another'")  # as another recording in the first tab has
+    box.press("End")
+    page.evaluate("document.body.append('')")
+    stale.get_by_text("another recording").wait_for()
+    assert shown.locator(".note-said").first.evaluate("button => button.closest('[inert]') !== null"), "it would play that one"
+    page.evaluate("src => { document.querySelector('#player audio').src = src; document.body.append('') }", src)
+    stale.wait_for(state="hidden")
+
+
+def choose(page, file):
+    with page.expect_file_chooser() as asked:
+        page.get_by_role("button", name="From a file").click()
+    asked.value.set_files(file)
 
 
 def a_verdict_is_judged_and_a_second_note_stands_beside(page):

@@ -247,7 +247,7 @@ def _spaced(text: str, shorts: dict[str, str]) -> str:
 def _in_full(word: str, shorts: dict[str, str]) -> str:
     core = word.strip(",;:()[]\"'")
     key = core.lower() if core.lower() in shorts else core.lower().rstrip(".")
-    if key not in shorts or key in ("low", "ha", "pe", "co", "ed", "er", "re", "mi", "od") and not core.isupper():
+    if key not in shorts or key in ("low", "ha", "pe", "co", "cp", "ed", "er", "re", "mi", "od") and not core.isupper():
         return word
     return word.replace(core, shorts[key], 1)
 

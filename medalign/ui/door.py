@@ -65,7 +65,7 @@ def _refuse(block_fn: Any, error: Exception | None, sentence: str = UNFIT) -> No
 
 def _refusal(block: Any, value: object) -> str | None:
     """Why a component's value can't be used; None if it can."""
-    if not isinstance(block, (gr.File, gr.Audio)):
+    if not isinstance(block, (gr.File, gr.Audio, gr.UploadButton)):
         return UNFIT if any(isinstance(part, dict) for part in _parts(value)) else None
     if value is None:
         return None

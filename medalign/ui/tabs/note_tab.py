@@ -28,6 +28,7 @@ from medalign.ui.views import note_view, status_view
 from medalign.ui.wiring import OWN_QUEUE, Changes, connect, html
 
 NOTHING = "There is no note yet: paste one, choose a file, or fill in the example's."
+YOURS = "The box holds a note of yours, which would be lost: empty it first."
 NO_EXAMPLE = "This recording has no example note; open the example “Chest pain” or “Cough and wheeze” in the first tab."
 AUDITED = "check-note"
 
@@ -37,7 +38,7 @@ class NoteTab:
 
     def __init__(self, models: Models, session: gr.State, store: FeedbackStore | None, presses: Presses):
         self._models, self._store = models, store
-        html(note_view.INTRO)
+        html(note_view.intro(can_judge=store is not None))
         self._note = _box("The note", "note-text", lines=8, placeholder="PC: ...\nHPC: ...\nPMH: ...\nPlan: ...")
         with gr.Accordion("Compare with a second note of this recording", open=False, elem_id="note-second-fold"):
             second = _box("The second note", "note-second", lines=6, placeholder="From another scribe, or an earlier version")
@@ -58,21 +59,23 @@ class NoteTab:
         failed: Changes = {self._status: ""}
         given = [session, self._note, second, blind, self._shown]
         connect(go.click, self._check, given, out, self._alert, if_failed=failed, **OWN_QUEUE)
-        connect(self._upload.upload, self._read, [self._upload], [self._note, self._upload], self._alert)
+        connect(self._upload.upload, self._read, [self._upload, self._note], [self._note, self._upload], self._alert)
         for button, ending in ((right, ""), (wrong, "-with-errors")):
-            connect(button.click, self._example(ending), [session], [self._note], self._alert, queue=False)
+            connect(button.click, self._example(ending), [session, self._note], [self._note], self._alert, queue=False)
 
-    def _example(self, ending: str) -> Callable[[Session | None], Changes]:
-        def handler(session: Session | None) -> Changes:
+    def _example(self, ending: str) -> Callable[[Session | None, str | None], Changes]:
+        def handler(session: Session | None, note: str | None) -> Changes:
             path = EXAMPLES / "notes" / f"{Path(present(session).path).stem}{ending}.txt"
             if not present(session).is_example or not path.is_file():
                 raise MedAlignError(NO_EXAMPLE)
+            _keep_what_was_typed(note)
             return {self._note: path.read_text(encoding="utf-8"), self._alert: ""}
 
         return handler
 
-    def _read(self, upload: str | None) -> Changes:
+    def _read(self, upload: str | None, note: str | None) -> Changes:
         """The file's text into the box, where it is seen and can be changed."""
+        _keep_what_was_typed(note)
         return {self._note: read_note(text_of_file(upload))[0], self._upload: None, self._alert: ""}
 
     def _check(
@@ -111,6 +114,13 @@ def _box(label: str, elem_id: str, *, lines: int, placeholder: str) -> gr.Textbo
     return gr.Textbox(
         label=label, lines=lines, max_lines=16, max_length=MAX_CHARACTERS, elem_id=elem_id, placeholder=placeholder
     )
+
+
+def _keep_what_was_typed(note: str | None) -> None:
+    """Raises MedAlignError if the box holds anything but an example's note."""
+    texts = {path.read_text(encoding="utf-8").strip() for path in (EXAMPLES / "notes").glob("*.txt")}
+    if note and note.strip() and note.strip() not in texts:
+        raise MedAlignError(YOURS)
 
 
 def text_of_file(upload: str | None) -> str:

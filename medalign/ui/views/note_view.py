@@ -15,9 +15,15 @@ from medalign.ui.views.markup import Markup, macros
 INTRO = (
     "<h2>Check a note</h2><p>Paste a note of the consultation that the first tab shows, from any scribe or typed by hand. Each "
     "statement is held against the words and the sound: what bears it out, what contradicts it, what was never said, and what "
-    "the note leaves out. Nothing of the note is kept, unless you judge a statement and agree to that.</p>"
+    "the note leaves out. Nothing of the note is kept"
 )
+KEPT_IF = ", unless you judge a statement and agree to that."
 CHECKING = "Holding the note against the recording …"
+
+
+def intro(*, can_judge: bool) -> str:
+    """What the tab is for, and what of a note is kept."""
+    return INTRO + (KEPT_IF if can_judge else ".") + "</p>"
 
 
 def result(
