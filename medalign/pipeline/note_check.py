@@ -29,6 +29,7 @@ from medalign.pipeline.note_left_out import left_out
 from medalign.pipeline.note_places import place_features
 from medalign.pipeline.note_said import Fact, Said, Stretch
 
+BY_SOUND_ALONE = 0.5  # probability from which on the sound bears out what the words do not: likelier than not
 MAX_EVIDENCE = 3
 LEAST = 1e-3  # probabilities keep this far from 0 and 1
 UNSAID: dict[str, str] = {  # sections whose statements need not be said aloud
@@ -226,7 +227,9 @@ def _verdict(held: Held, i: int, by_words: float, together: float, fits: NoteFit
         return "not_checkable"
     if held.comparisons[i].contradiction and by_words < fits.contradicted_below:
         return "contradicted"
-    if together >= _likely(held, fits) and (by_words >= fits.words.threshold or held.preferred[i]):
+    if by_words >= fits.words.threshold and together >= _likely(held, fits):
+        return "supported"
+    if held.preferred[i] and together >= max(_likely(held, fits), BY_SOUND_ALONE):
         return "supported"
     return "not_checkable" if clause.section in UNSAID else "not_found"
 

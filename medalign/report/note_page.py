@@ -140,6 +140,8 @@ def note_lines(check: NoteCheck) -> list[str]:
         lines += [
             f"  {item.concept} ({item.why}) [{clock(item.evidence[0].start_s)}]" for item in check.left_out[:MAX_LEFT_OUT]
         ]
+        if len(check.left_out) > MAX_LEFT_OUT:
+            lines.append(f"  and {len(check.left_out) - MAX_LEFT_OUT} more in JSON and CSV")
     return [*lines, "", *check.warnings]
 
 
