@@ -215,6 +215,7 @@ def test_the_first_candidate_is_what_is_used_everywhere_else():
 
 def test_the_second_model_writes_other_words_where_it_is_installed(monkeypatch):
     listed = candidates()
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
     assert second(listed).asr == "base"
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     monkeypatch.setattr("medalign.report.comparison.Path.is_dir", lambda path: False)

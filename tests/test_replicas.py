@@ -95,7 +95,7 @@ class Visit:
 
     def rate(self, shown: Answer) -> None:
         rated = self.reader.rate(shown)
-        assert "Stored" in rated["ratings"] and not rated["feedback-alert"]
+        assert "data-code" in rated["ratings"] and "correct" in rated["ratings"] and not rated["feedback-alert"]
 
 
 @pytest.fixture(scope="module")

@@ -48,10 +48,11 @@
     shut(which);
   }, true);
 
-  let before = {}, of = null; // what was stored when it was last looked at, and under which receipt of which result
+  let before = {}, of = null, receipt = null; // what was stored when it was last looked at, of which result, under which code
   const back = new Set(); // rows whose rating was taken back
-  function follow(rated, now) {
-    if (now !== of) [before, of] = [{}, now], back.clear();
+  function follow(rated, now, code) { // when all is taken back, there is no code
+    if (now !== of || (code && receipt && code !== receipt)) [before, of, receipt] = [{}, now, null], back.clear();
+    receipt = code || receipt;
     for (const key of Object.keys(before)) if (!(key in rated)) back.add(key);
     for (const key of Object.keys(rated)) back.delete(key);
     before = rated;
@@ -62,7 +63,7 @@
     const isOld = place?.dataset.of !== shown; // of an earlier result: its code can still be copied
     const rated = isOld ? {} : JSON.parse(place?.dataset.rated ?? "{}");
     place?.querySelectorAll(".rated").forEach((part) => part.hidden !== isOld && (part.hidden = isOld));
-    follow(rated, `${shown} ${place?.dataset.code}`); // other words have a receipt of their own
+    follow(rated, shown, place?.dataset.code); // other words have a code of their own
     const kept = place?.dataset.code ? "stored" : "kept", code = place?.dataset.code ? `stored; the code that takes it back: ${place.dataset.code}` : "kept with this result, stored nowhere";
     const refused = document.querySelector("#feedback-alert .alert:not([data-old]) p")?.textContent;
     for (const group of document.querySelectorAll(".ratings:not([data-card] *)")) { // a change of the stored cards would close the open one
