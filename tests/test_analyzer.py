@@ -87,6 +87,7 @@ class _Replayed:
         yield from self._transcripts
 
 
+@pytest.mark.slow
 def test_custom_concepts_are_scored_by_teacher_and_student_and_change_nothing_else(analyzer, streamed, live, examples):
     example = examples["upset-stomach"]
     own = parse_concepts("navel trouble; belly button\nspace travel", analyzer.listener.bank)
@@ -223,6 +224,7 @@ def test_the_sound_alone_gives_pictures_while_the_transcript_is_written(analyzer
     assert pictures[-1].concepts == analyzer.listener.preview(path)
 
 
+@pytest.mark.slow
 def test_a_student_slower_than_the_recogniser_is_waited_for(analyzer, streamed, cut):
     path = cut("upset-stomach", 0.0, 22.8)
     listener = _Halted(analyzer.listener, "encode_stepwise", 0)

@@ -523,7 +523,7 @@ def test_uploads_and_recordings_are_deleted_on_schedule(page, tone, gradio_folde
     assert not stored_files(gradio_folder)
 
 
-@pytest.mark.parametrize(("suffix", "codec"), [(".mp4", "aac"), (".webm", "libopus")])
+@pytest.mark.parametrize(("suffix", "codec"), [(".mp4", "aac"), pytest.param(".webm", "libopus", marks=pytest.mark.slow)])
 def test_containers_that_browsers_call_video_are_welcome(page, tmp_path, suffix, codec):
     path = tmp_path / f"consultation{suffix}"
     with av.open(str(path), "w") as container:
@@ -554,6 +554,7 @@ def test_cancel_frees_the_page(page, server):
     assert page.locator("#result-title[data-state=finished]").inner_text().startswith(LIVE)
 
 
+@pytest.mark.slow
 def test_a_cancelled_run_that_ends_late_says_nothing_of_the_next(page, server):
     """It is at a step that takes as long as it takes; by its end the reader has begun another, which can be stopped, too."""
     first = server.engine = FakeEngine(page_fixtures.analysis(), hold_at="transcribe")

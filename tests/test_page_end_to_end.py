@@ -170,6 +170,7 @@ def test_a_microphone_recording_with_a_pause_is_analysed(page):
     assert page.locator(".segment .word").count() > 5
 
 
+@pytest.mark.slow
 def test_silence_says_so(page, tmp_path):
     path = tmp_path / "silence.wav"
     soundfile.write(path, np.zeros(160_000), 16_000)
@@ -180,6 +181,7 @@ def test_silence_says_so(page, tmp_path):
     assert page.locator(".segment").count() == 0
 
 
+@pytest.mark.slow
 def test_a_recording_beyond_the_limit_is_refused_at_once(page, tmp_path):
     path = tmp_path / "long.wav"
     with wave.open(str(path), "wb") as file:  # 61 minutes at 8 kHz, 8 bit: 29 MB

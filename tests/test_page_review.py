@@ -117,6 +117,7 @@ def test_a_name_is_written_as_the_button_says_it(page, server):
     page.locator("#wording", has_text="Wording: UK").wait_for()
 
 
+@pytest.mark.slow
 def test_what_is_typed_outlasts_whatever_is_done_beside_it(result):
     """The transcript is written anew by another wording and by another segment's words."""
     first, second = (result.locator(".segment", has_text=words) for words in ("three weeks", "Any fever"))
@@ -211,6 +212,7 @@ def test_what_plays_and_what_is_ticked_is_seen(shown):
         shown.set_viewport_size({"width": 1440, "height": 900})
 
 
+@pytest.mark.slow
 def test_who_leaves_with_words_that_are_not_kept_is_asked(result):
     asks = """() => { const leaving = new Event("beforeunload", { cancelable: true });
         window.dispatchEvent(leaving); return leaving.defaultPrevented; }"""

@@ -155,6 +155,7 @@ def test_a_longer_run_goes_on_and_its_card_says_since_when(trained, train, tmp_p
     assert "10 steps of 12 pairs" in card and "From step 8 of 10 on" in card
 
 
+@pytest.mark.slow
 def test_runs_join_into_one_student_with_their_weights(trained, second, tmp_path, capsys):
     joined = tmp_path / "joined"
     assert main(["join", str(trained), str(second), "--out", str(joined), "--weights", "1,0.5"]) == 0

@@ -68,6 +68,7 @@ def test_words_stand_where_they_were_spoken(analyses, examples):
         assert analysis.transcript.words[0].start_s == pytest.approx(examples[slug].turns[0].start_s, abs=0.5)
 
 
+@pytest.mark.slow
 def test_ten_seconds_of_leading_silence_move_every_word_by_ten_seconds(transcriber, examples):
     waveform = load_recording(examples["low-mood"].audio_path).waveform[: 20 * SAMPLE_RATE_HZ]
     late = np.concatenate([np.zeros(10 * SAMPLE_RATE_HZ, np.float32), waveform])
