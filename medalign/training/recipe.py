@@ -66,12 +66,20 @@ class TrainConfig:
                 f"{self.n_steps} steps of batch {self.batch_size}: at least 1 step is needed, and 4 pairs, "
                 "the fewest that debiased CKA is defined for; raise --steps or --batch-size"
             )
-        if self.chunk_size is not None and self.chunk_size < 1:
-            raise DataError(f"--chunk-size {self.chunk_size}: at least 1 pair is needed")
+        _check_chunk_size(self.chunk_size)
 
     @property
     def warmup_steps(self) -> int:
-        return min(100, self.n_steps // 10)
+        return _warmup_steps(self.n_steps)
+
+
+def _check_chunk_size(chunk_size: int | None) -> None:
+    if chunk_size is not None and chunk_size < 1:
+        raise DataError(f"--chunk-size {chunk_size}: at least 1 pair is needed")
+
+
+def _warmup_steps(n_steps: int) -> int:
+    return min(100, n_steps // 10)
 
 
 @dataclass(frozen=True)
@@ -131,12 +139,11 @@ class AdaptTraining:
     def __post_init__(self) -> None:
         if self.n_steps < 1 or self.batch_size < 2:
             raise DataError(f"{self.n_steps} steps of {self.batch_size} pairs: at least 1 step is needed, and 2 pairs")
-        if self.chunk_size is not None and self.chunk_size < 1:
-            raise DataError(f"--chunk-size {self.chunk_size}: at least 1 pair is needed")
+        _check_chunk_size(self.chunk_size)
 
     @property
     def warmup_steps(self) -> int:
-        return min(100, self.n_steps // 10)
+        return _warmup_steps(self.n_steps)
 
 
 @dataclass(frozen=True)

@@ -62,8 +62,7 @@ def train(
     trainer.loader.check_texts(targets.text_id.numpy(force=True))
     first_step = run.resume(trainer.trainee, trainer.objective, trainer.optimizer)
     trainer.accelerator.wait_for_everyone()  # before the main process writes what the others read
-    is_main = trainer.accelerator.is_main_process
-    if is_main and first_step < config.n_steps:
+    if (is_main := trainer.accelerator.is_main_process) and first_step < config.n_steps:
         run.begin(first_step)
         run.save(first_step)
     log_file = run.open_log(first_step) if is_main else io.StringIO()

@@ -2,7 +2,7 @@
    buttons beside its statements are pressed, as the server has it stored. */
 (() => {
   "use strict";
-  const OF_ANOTHER = { recording: "The first tab shows another recording now: check the note again, to hold it against that one.",
+  const STALE = { recording: "The first tab shows another recording now: check the note again, to hold it against that one.",
     note: "The note has been changed since: check it again." };
   let seen = null; // the note that was last brought into sight
   let asked = null, checked = null; // recording and text when Check was pressed, and those of what is shown
@@ -27,7 +27,7 @@
     for (const part of shown.children) part.inert = why === "recording" && !part.matches(".note-stale");
     const told = shown.querySelector(".note-stale");
     told.hidden = !why;
-    told.textContent = OF_ANOTHER[why] ?? "";
+    told.textContent = STALE[why] ?? "";
   }
   function show() {
     const shown = document.querySelector(".note-check");
