@@ -240,6 +240,12 @@ def test_the_team_sees_votes_and_agreement_with_their_n(result, store):
     assert not result.locator("#results-votes-plot .js-plotly-plot").count(), "one vote makes no bar"
     assert not result.get_by_role("heading", name="Over time").count()
     assert_accessible(result)
+    result.get_by_role("tab", name="Analyse").click()
+    delete_now(result)
+    result.locator("#status", has_text="Deleted").wait_for()
+    result.get_by_role("tab", name="Compare").click()
+    result.locator("#comparison .compared").wait_for(state="detached")
+    assert "keep this code" in result.locator("#compare-status").inner_text()
 
 
 def test_without_a_store_judgements_act_and_nothing_else_is_asked_for(tab, gradio_folder, tone):

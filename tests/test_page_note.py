@@ -1,6 +1,6 @@
 """The tab that checks a note against the recording of the first tab, in a real browser."""
 
-from browser import show_example
+from browser import delete_now, show_example
 from shared_page import STORED
 
 NOTE = "PMH: asthma\nThis was never said\n<img src=x onerror=alert(1)> A wrong dose\n"
@@ -83,3 +83,9 @@ def a_verdict_is_judged_and_a_second_note_stands_beside(page):
     page.locator("#note-withdraw").click()
     judged.get_by_text("1 judgement deleted").wait_for()
     assert not shown.locator("[data-send=note-judge][aria-pressed=true]").count()
+    page.get_by_role("tab", name="Analyse").click()
+    delete_now(page)
+    page.locator("#status", has_text="Deleted").wait_for()
+    page.get_by_role("tab", name="Check a note").click()
+    shown.wait_for(state="detached")
+    assert not page.locator("#note-text textarea").input_value(), "a note is as much the patient's as the recording"

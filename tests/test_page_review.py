@@ -8,11 +8,13 @@ from pathlib import Path
 import page_fixtures
 import pytest
 from browser import (
+    VIEWPORT,
     acknowledge,
     another_tab,
     assert_accessible,
     delete_now,
     open_form,
+    open_pane,
     open_panel,
     press_example,
     show_example,
@@ -278,6 +280,16 @@ def test_a_card_tells_of_a_mention_and_goes_on_by_the_keyboard(shown):
     shown.keyboard.press("Escape")
     assert shown.locator("#card").count() == 0
     assert "fever" in shown.locator(".mention:focus").inner_text(), "the focus is where the reader was"
+    shown.set_viewport_size({"width": 720, "height": 450})  # as 1440 x 900 is at twice the size
+    open_pane(shown, "transcript")
+    mention.click()
+    boxes = [part.bounding_box() for part in (shown.locator("#card"), mention)]
+    (top, bottom), (words_top, words_bottom) = ((box["y"], box["y"] + box["height"]) for box in boxes)
+    assert top >= 0 and bottom <= 450 and (bottom <= words_top or top >= words_bottom), (
+        "all of it can be reached, and its words seen"
+    )
+    shown.keyboard.press("Escape")
+    shown.set_viewport_size(VIEWPORT)
 
 
 def test_the_list_for_the_ear_leads_to_the_words(shown):
@@ -643,6 +655,8 @@ def test_own_recordings_need_the_notice_on_the_page(page, tone):
     page.get_by_role("button", name="Analyse").click()
     page.locator("#alert .alert").wait_for(state="detached")
     wait_for_result(page)
+    open_panel(page, "upload")
+    assert not page.locator("#consent input").is_checked(), "the next recording is of another patient"
 
 
 def test_delete_now_leaves_nothing_on_the_disk(page, tmp_path, gradio_folder):

@@ -12,7 +12,7 @@ from medalign.core.analysis import CriticalWord, Measurement
 from medalign.core.explanation import Explanation, SearchHit, WordSupport, written
 from medalign.report.comparison import BlindOrder, Candidate
 from medalign.ui.comparison_state import ComparisonState, Entry
-from medalign.ui.run import finished
+from medalign.ui.run import CLEARED, answer, finished
 from medalign.ui.session import Session
 from medalign.ui.views import alignment_view, compare_view, concept_table, result_view, status_view, transcript_view, why_view
 from medalign.ui.views.export_view import FORMATS
@@ -76,6 +76,21 @@ def test_every_piece_is_whole_and_its_text_stays_text(name):
         tags = Tags(html)
         assert not tags.seen & {"img", "onerror", "script"}, part
         assert "class=" not in tags.text and "<<<<" not in html, f"{part}: markup that was escaped, or never was any"
+
+
+def test_nothing_of_a_result_stays_while_the_next_is_made():
+    """Else the chart of one patient stands under the name of another."""
+    shown = {
+        *answer(page_fixtures.analysis(), b""),
+        "heading",
+        "player",
+        "exports",
+        "hits",
+        "why",
+        "words_time",
+        "words_support",
+    }
+    assert shown - set(CLEARED.parts) == {"status"} and not any(CLEARED.parts.values())
 
 
 def test_what_was_said_is_all_there():

@@ -35,7 +35,7 @@ from medalign.ui.tabs.own_recording import Example
 from medalign.ui.tabs.results_tab import ResultsTab
 from medalign.ui.tabs.stored_pair import stored_pair
 from medalign.ui.views import status_view
-from medalign.ui.wiring import OWN_QUEUE, html
+from medalign.ui.wiring import OWN_QUEUE, bridge, html
 
 STATIC = Path(__file__).parent / "static"
 STYLES = ("page.css", "result.css", "parts.css", "sounds.css", "note.css")  # in this order: later ones take precedence
@@ -78,25 +78,27 @@ def build_app(
     models, presses = Models(load_engine), Presses()
     with Page(title="MedAlign", analytics_enabled=False, delete_cache=(SCAN_S, KEEP_S)) as page:
         html(status_view.HEADER)
+        deleted = bridge("delete")
         session = gr.State(None, time_to_live=KEEP_S, delete_callback=forget)
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab("Analyse", id="analyse"):
-                analyse = AnalyseTab(models, examples, session, store, takes_recordings)
+                analyse = AnalyseTab(models, examples, session, store, takes_recordings, deleted)
                 page.unload(analyse.left)
                 FeedbackPanel(store, analyse.places, presses)
             with gr.Tab("Check a note", id="note"):
-                NoteTab(models, session, store, presses)
+                NoteTab(models, session, store, presses, deleted)
             with gr.Tab("Compare", id="compare"):
                 if shown := pair(examples):
                     stored_pair(shown)
                 if comparing is not None:
-                    page.unload(compare_tab.CompareTab(comparing, models.analyses, store, session, presses).left)
+                    tab = compare_tab.CompareTab(comparing, models.analyses, store, session, presses, deleted)
+                    page.unload(tab.left)
                 else:
                     html(compare_tab.INTRO + compare_tab.OFF)
             with gr.Tab("Body sounds", id="sounds"):
                 BodySoundsTab(models, store, takes_recordings)
-            with gr.Tab("Results", id="results") as tab:
-                ResultsTab(store, tab, reliability)
+            with gr.Tab("Results", id="results") as results:
+                ResultsTab(store, results, reliability)
         html(status_view.HELP)
         if takes_recordings:
             _api(models, store)

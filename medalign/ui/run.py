@@ -41,10 +41,11 @@ if TYPE_CHECKING:  # importing it would load torch before the page is up
 MIN_UPDATE_S = 0.5  # an update carries the transcript so far: not more often than eyes can follow
 # Hides the last result, and what was asked of it.
 _EMPTIED = (
-    "alert", "progress", "heading", "strip", "overview", "exports", "table", "transcript", "numbers", "timeline_notes", "hits",
-    "why", "extremes",
+    "alert", "progress", "heading", "strip", "overview", "exports", "table", "transcript", "numbers", "timeline_notes",
+    "heatmap_notes", "hits", "why", "extremes", "map_notes", "details",
 )  # fmt: skip
-CLEARED = PageUpdate({"player": None, **dict.fromkeys(_EMPTIED, "")}, clears_session=True)
+_FIGURES = ("timeline", "heatmap", "map", "words_time", "words_support", "others")
+CLEARED = PageUpdate({**dict.fromkeys(_EMPTIED, ""), **dict.fromkeys(("player", *_FIGURES))}, clears_session=True)
 
 
 @dataclass

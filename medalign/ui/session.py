@@ -150,6 +150,11 @@ class Session:
         if self._is_forgotten:
             self.forget()
 
+    @property
+    def is_forgotten(self) -> bool:
+        """The recording and all that was made of it were deleted: an answer that comes later is none any more."""
+        return self._is_forgotten
+
     def forget(self) -> None:
         """Delete the recording, unless it is an example, and all that was made of it."""
         self._is_forgotten, self.changes = True, []

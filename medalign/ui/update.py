@@ -50,14 +50,14 @@ class ResultPlaces:
 
     @property
     def all(self) -> list[Component]:
-        return [*self.parts.values(), self.session]
+        return [*self.parts.values(), self.phrase, self.session]
 
     def changes(self, update: PageUpdate) -> Changes:
         """By component. Files that the browser may fetch are written here and belong to the session."""
         changed: Changes = {self.parts[name]: value for name, value in update.parts.items()}
         session = update.session
         if session is None:
-            return {**changed, self.session: None} if update.clears_session else changed
+            return {**changed, self.session: None, self.phrase: ""} if update.clears_session else changed
         changed[self.session] = session
         if update.waveform is not None:
             sound = keep_waveform(self.player, update.waveform)

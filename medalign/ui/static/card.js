@@ -7,6 +7,8 @@
   let card = null, opener = null, stood = null; // what the transcript said when the card was opened
   let cameFrom = null; // the place of the list that led to the words
   let at = null, result = null; // the second of its first word, and the result that it was opened on
+  const LEAST_PX = 140; // of a card, where there is hardly room on either side
+  const isSheet = () => matchMedia("(max-width: 600px)").matches; // a phone has it at its foot
   const resultShown = () => document.querySelector("#result-title")?.dataset.name;
   const make = (tag, properties = {}, data = {}) => {
     const element = Object.assign(document.createElement(tag), properties);
@@ -146,20 +148,23 @@
     return button;
   }
 
-  /* Under what was pressed, or above it where there is no room below. */
+  /* Under what was pressed, or above it where there is more room; never over it, and never beyond the window: it scrolls. */
   function place() {
     const box = opener.getClientRects()[0], list = opener.closest(".segments").getBoundingClientRect();
     if (!isTyped() && (!box || box.bottom < list.top || box.top > list.bottom)) return close(card.contains(document.activeElement));
     if (!box) return;
-    const below = box.bottom + 6, above = box.top - card.offsetHeight - 6;
-    const top = below + card.offsetHeight < innerHeight || above < 0 ? below : above;
-    card.style.top = `${isTyped() ? Math.max(8, Math.min(top, innerHeight - card.offsetHeight - 8)) : top}px`; // its words may be out of sight
+    card.style.maxHeight = "";
+    if (isSheet()) return;
+    const below = innerHeight - box.bottom - 14, above = box.top - 14, isBelow = card.offsetHeight <= below || below >= above;
+    card.style.maxHeight = `${Math.max(isBelow ? below : above, LEAST_PX)}px`;
+    const top = isBelow ? box.bottom + 6 : box.top - card.offsetHeight - 6;
+    card.style.top = `${Math.max(8, Math.min(top, innerHeight - card.offsetHeight - 8))}px`;
     card.style.left = `${Math.max(8, Math.min(box.left, innerWidth - card.offsetWidth - 8))}px`;
   }
   /* A phone has the card at its foot, where it may lie on what was pressed. */
   function uncover() {
     const over = opener.getBoundingClientRect().bottom + 8 - card.getBoundingClientRect().top;
-    if (matchMedia("(max-width: 600px)").matches && over > 0) scrollBy(0, over);
+    if (isSheet() && over > 0) scrollBy(0, over);
   }
   for (const name of ["scroll", "resize"]) addEventListener(name, () => card && place(), true);
 

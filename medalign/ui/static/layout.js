@@ -3,7 +3,9 @@
   "use strict";
   const one = (selector) => document.querySelector(selector);
 
-  /* The panel: one button opens it with the recorder, the other with the upload. It closes when its result begins. */
+  /* The panel: one button opens it with the recorder, the other with the upload. It closes when its result begins. Whoever opens
+     it after that has another recording, and another patient to ask: the tick was for the one before. */
+  let isUsed = false;
   function panel(mode) {
     const own = one("#own");
     const opener = one(`[data-panel="${own.dataset.mode}"]`);
@@ -11,6 +13,8 @@
     for (const button of document.querySelectorAll("[data-panel]:not([data-panel=''])")) {
       button.setAttribute("aria-expanded", String(button.dataset.panel === own.dataset.mode));
     }
+    if (own.dataset.mode && isUsed && one("#consent input:checked")) one("#consent input").click();
+    isUsed &&= !own.dataset.mode;
     if (own.dataset.mode) one("#consent input, #custom-concepts button")?.focus();
     else opener?.focus();
   }
@@ -138,6 +142,7 @@
     if (!waiting || !heading) return;
     waiting = false;
     open(FIRST);
+    isUsed ||= "own" in heading.dataset;
     if (one("#own").dataset.mode) panel("");
     heading.focus({ preventScroll: true });
     const box = heading.getBoundingClientRect();

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import gradio as gr
 from gradio.components import Component
+from gradio.events import Dependency
 
 from medalign.core.errors import MedAlignError
 from medalign.core.spelling import WORDINGS, Wording
@@ -36,12 +37,14 @@ class AnalyseTab:
         session: gr.State,
         store: FeedbackStore | None,
         takes_recordings: bool,
+        deleted: Callable[..., Dependency],
     ):
         """The page opens with the first example that has a stored result.
 
         Args:
             store: its audit log gets every analysis.
             takes_recordings: whether recordings of the reader's own are taken, or examples only.
+            deleted: the reader pressed "Delete now".
         """
         self._models, self._store, self._runs = models, store, Runs()
         first, shown = opening(examples)
@@ -61,7 +64,7 @@ class AnalyseTab:
         )
         recorders: list[Component] = [inputs.microphone, inputs.upload]
         everything = [*self._controls, *places.all, *recorders]
-        connect(bridge("delete"), self._delete, [session, *recorders], everything, places.alert, queue=False, **EVERY_PRESS)
+        connect(deleted, self._delete, [session, *recorders], everything, places.alert, queue=False, **EVERY_PRESS)
 
     def _opens_with(self, example: Example | None) -> None:
         """Each visit says which wording its browser has kept, and gets a session of its own for the result in the page.

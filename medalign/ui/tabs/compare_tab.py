@@ -6,6 +6,7 @@ from typing import cast
 
 import gradio as gr
 from gradio.components import Component
+from gradio.events import Dependency
 
 from medalign.core.abandoned import Abandoned
 from medalign.core.apart import load_apart
@@ -35,8 +36,18 @@ class CompareTab:
     """Built and wired inside the current tab."""
 
     def __init__(
-        self, comparing: Comparing, queue: ModelQueue, store: FeedbackStore | None, session: gr.State, presses: Presses
+        self,
+        comparing: Comparing,
+        queue: ModelQueue,
+        store: FeedbackStore | None,
+        session: gr.State,
+        presses: Presses,
+        deleted: Callable[..., Dependency],
     ):
+        """
+        Args:
+            deleted: the reader pressed "Delete now".
+        """
         self._comparing, self._queue, self._store, self._presses = comparing, queue, store, presses
         self._runs = Runs()
         html(INTRO)
@@ -63,6 +74,7 @@ class CompareTab:
         given, failed = [session, *choices], self._stopped("")
         connect(self._start.click, self._compare, given, out, self._alert, if_failed=failed, **OWN_QUEUE)
         connect(self._cancel.click, self._cancelled, [], controls, self._alert, queue=False)
+        connect(deleted, self._delete, [self._receipt], out, self._alert, queue=False, **EVERY_PRESS)
 
     def _choices(self) -> list[Component]:
         """The two models, and whether their names are hidden; without votes, nothing can be blind."""
@@ -100,6 +112,15 @@ class CompareTab:
 
     def _cancelled(self, request: gr.Request) -> Changes:
         last = self._stopped(status_view.CANCELLED)
+        self._runs.stop(request.session_hash, last)
+        return last
+
+    def _delete(self, receipt: str | None, request: gr.Request) -> Changes:
+        """What two models found in a recording goes with it; the code of a vote stays."""
+        last = self._stopped("")
+        if receipt is not None:
+            last[self._status] = _kept(receipt)
+        last |= {self._view: "", self._comparison: None, self._alert: "", **self._locked()}
         self._runs.stop(request.session_hash, last)
         return last
 
@@ -174,11 +195,15 @@ class CompareTab:
             receipt = store.vote(comparison.comparison_id, vote, code=_unless_withdrawn(store, code)).code
             comparison.receipt = receipt
             audit(store, "vote", request)
-            done = f"Vote stored. To take it back later, keep this code: <code>{text(receipt)}</code>"
-            shown = {self._view: comparison_view(comparison), self._alert: "", self._status: done, self._receipt: receipt}
+            shown = {self._view: comparison_view(comparison), self._alert: "", self._status: _kept(receipt)}
+            shown |= {self._receipt: receipt}
             return {**shown, **self._locked()}
 
         return handler
+
+
+def _kept(receipt: str) -> str:
+    return f"Vote stored. To take it back later, keep this code: <code>{text(receipt)}</code>"
 
 
 def _register(store: FeedbackStore, comparison: ComparisonState, is_example: bool) -> str:

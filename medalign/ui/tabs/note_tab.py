@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import gradio as gr
+from gradio.events import Dependency
 
 from medalign.concepts.notes import MAX_CHARACTERS, read_note
 from medalign.core.analysis import Analysis
@@ -25,7 +26,7 @@ from medalign.ui.session import KEEP_S, Session, present
 from medalign.ui.shown_notes import ShownNotes
 from medalign.ui.tabs.note_feedback import NoteFeedback
 from medalign.ui.views import note_view, status_view
-from medalign.ui.wiring import OWN_QUEUE, Changes, connect, html
+from medalign.ui.wiring import EVERY_PRESS, OWN_QUEUE, Changes, connect, html
 
 NOTHING = "There is no note yet: paste one, choose a file, or fill in the example's."
 YOURS = "The box holds a note of yours, which would be lost: empty it first."
@@ -36,7 +37,18 @@ AUDITED = "check-note"
 class NoteTab:
     """Built and wired inside the current tab."""
 
-    def __init__(self, models: Models, session: gr.State, store: FeedbackStore | None, presses: Presses):
+    def __init__(
+        self,
+        models: Models,
+        session: gr.State,
+        store: FeedbackStore | None,
+        presses: Presses,
+        deleted: Callable[..., Dependency],
+    ):
+        """
+        Args:
+            deleted: the reader pressed "Delete now".
+        """
         self._models, self._store = models, store
         html(note_view.intro(can_judge=store is not None))
         self._note = _box("The note", "note-text", lines=8, placeholder="PC: ...\nHPC: ...\nPMH: ...\nPlan: ...")
@@ -62,6 +74,9 @@ class NoteTab:
         connect(self._upload.upload, self._read, [self._upload, self._note], [self._note, self._upload], self._alert)
         for button, ending in ((right, ""), (wrong, "-with-errors")):
             connect(button.click, self._example(ending), [session, self._note], [self._note], self._alert, queue=False)
+        self._boxes = self._note, second
+        emptied = [*out, *self._boxes]
+        connect(deleted, self._delete, [self._shown], emptied, self._alert, queue=False, **EVERY_PRESS)
 
     def _example(self, ending: str) -> Callable[[Session | None, str | None], Changes]:
         def handler(session: Session | None, note: str | None) -> Changes:
@@ -77,6 +92,19 @@ class NoteTab:
         """The file's text into the box, where it is seen and can be changed."""
         _keep_what_was_typed(note)
         return {self._note: read_note(text_of_file(upload))[0], self._upload: None, self._alert: ""}
+
+    def _delete(self, shown: ShownNotes | None) -> Changes:
+        """Notes and verdicts go with the recording; the code that takes judgements back stays."""
+        gone: Changes = {
+            **dict.fromkeys(self._boxes, ""),
+            self._status: "",
+            self._result: "",
+            self._shown: None,
+            self._alert: "",
+        }
+        if self._feedback is not None and (shown is None or shown.receipt is None):
+            gone |= {self._feedback.place: gr.update(visible=False), self._feedback.stored: ""}
+        return gone
 
     def _check(
         self, session: Session | None, note: str | None, second: str | None, blind: bool, before: ShownNotes | None,
@@ -96,6 +124,9 @@ class NoteTab:
             engine = self._models.engine()
             encoded = session.encoded(engine.listener)
             checks = [engine.check_note(None, text, analysis=analysis, encoded=encoded) for text in texts]
+        if session.is_forgotten:  # deleted meanwhile
+            yield {self._status: ""}
+            return
         audit(self._store, AUDITED, request, analysis=analysis)
         order = drawn_order(blind=blind and len(checks) == 2)
         in_order = tuple(checks[i] for i in order) if len(checks) == 2 else tuple(checks)

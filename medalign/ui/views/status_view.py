@@ -26,7 +26,7 @@ STAGES = {
 CANCELLED = "Cancelled."
 AS_BEFORE = "As it was before."
 CANCELLED_RUN = Markup(f'{CANCELLED} <button type="button" class="tool" data-again>Analyse again</button>')
-DELETED = "Deleted: recording, transcript and exports are gone from this server. Go on with an example above."
+DELETED = "Deleted: recording, transcript, exports and checked notes are gone. Go on with an example above."
 DELETED_SOUNDS = "Deleted: these recordings are gone from this server."
 NO_RECORDING = (
     "There is no recording yet: record and press Stop, upload a file, or press an example. "
