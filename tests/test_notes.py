@@ -127,3 +127,22 @@ def test_sections_are_found_inside_a_line():
 def test_headings_alone_make_no_note():
     with pytest.raises(DataError, match="headings alone"):
         read_note("PC:\nHPC:\nPlan:")
+
+
+@pytest.mark.parametrize(
+    ("text", "statement"),
+    [
+        ("* ramipril 5mg od", "ramipril 5mg once a day"),
+        ("1) ibu 400mg TDS w/ good effect", "ibuprofen 400mg three times a day with good effect"),
+        ("→ ex-smoker 20/d x 30y", "ex-smoker 20 a day for 30 years"),
+        ("- 2/52 h/o LBP, rad to L leg", "2 weeks history low back pain, radiating to left leg"),
+        ("FHx: F - MI @55", "Family history: father - heart attack at 55"),
+        ("O/E: T 37.8, P 92", "Examination: temperature 37.8, pulse 92"),
+        ("45F", "45 year old woman"),
+        ("- worse a.m.", "worse in the morning"),
+        ("2 L oxygen", "2 L oxygen"),
+        ("L4/5 disc, vitamin D, plan B", "L4/5 disc, vitamin D, plan B"),
+    ],
+)
+def test_what_is_short_only_in_its_place_is_written_in_full(text, statement):
+    assert plains(text)[0] == statement

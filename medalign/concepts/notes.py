@@ -28,8 +28,8 @@ LEAD_IN: dict[str, str] = {  # what a heading says of the bare words under it
     "assessment": "Assessment", "plan": "Plan",
 }  # fmt: skip
 NOTHING = ("past", "medicines", "allergies", "family", "social")  # where "nil" is a statement
-UNITS = {"7": "day", "52": "week", "12": "month"}
-BULLET = re.compile(r"^\s*(?:[-*•·▪◦–—>#]+\s*|\(?\d{1,2}[.)](?=\s)\s*|\[[ xX]?\]\s*)+")
+UNITS = {"7": "day", "52": "week", "12": "month", "24": "hour"}
+BULLET = re.compile(r"^\s*(?:[-*•·▪◦–—>#→➢✓]+\s*|\(?\d{1,2}[.)](?=\s)\s*|\[[ xX]?\]\s*)+")
 UNLABELLED = frozenset(["ice", "a", "p", "s", "o", "rx", "tx", "dx", "imp", "cc", "pc", "hx", "ex", "obs", "ros"])  # words, too
 LABEL = re.compile(r"^((?:\*\*)?[A-Za-z][A-Za-z0-9 /&,'()-]{0,58}?)\s*(?:\*\*:|:\*\*|:|\s-(?=\s))\s*")
 # Sentences end at a full stop before a capital or a figure, at semicolons, and at the ends of lines.
@@ -53,10 +53,30 @@ CIRCUMSTANCE = re.compile(
     re.IGNORECASE,
 )
 LISTED_ON = re.compile(r"\b(?:or|nor|and)\b|/", re.IGNORECASE)
-SHORT_DURATION = re.compile(r"(?<![\d/])(\d+(?:\s?-\s?\d+)?)\s*/\s*(7|52|12)(?![\d/])")
+SHORT_DURATION = re.compile(r"(?<![\d/])(\d+(?:\s?-\s?\d+)?)\s*/\s*(7|52|12|24)(?![\d/])")
 PER_DAY = re.compile(r"\bx\s?(\d+)\s?/\s?(day|night|week)\b", re.IGNORECASE)
-DAYS = re.compile(r"\b(\d+(?:\s?-\s?\d+)?)\s?([dwh])\b")
+DAYS = re.compile(r"\b(\d+(?:\s?-\s?\d+)?)\s?([dwhy])\b")
+LONG = {"d": "day", "w": "week", "h": "hour", "y": "year"}
 AGE = re.compile(r"\b(\d{1,3})\s?(?:yo|y/o|yrs?\s?old)\b", re.IGNORECASE)
+# What stands for a word only in its place: "20/d", "10u/wk", "5mg od", "@55", "45F", "L leg", "x 30 years".
+IN_PLACE: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r"(?<=\d)\s?/\s?d(?:ay)?\b"), " a day"),
+    (re.compile(r"(?<=\d)\s?u(?:nits?)?\s?/\s?w(?:ee)?k\b", re.IGNORECASE), " units a week"),
+    (re.compile(r"(?<=\d)\s?/\s?w(?:ee)?k\b", re.IGNORECASE), " a week"),
+    (re.compile(r"(\d\s?(?:mg|mcg|micrograms?|g|ml|units?|puffs?|tabs?|tablets?)?\s)od\b"), r"\1once a day"),
+    (re.compile(r"@\s?(?=\d)"), "at "),
+    (re.compile(r"^(\d{1,3})\s?F\b"), r"\1 year old woman"),
+    (re.compile(r"^(\d{1,3})\s?M\b"), r"\1 year old man"),
+    (re.compile(r"(?<![\w+/&'.-])(?<!\d )L(?![\w+/&'.-])"), "left"),
+    (re.compile(r"(?<![\w+/&'.-])R(?![\w+/&'.-])"), "right"),
+    (re.compile(r"\bx\s(?=\d+\s?(?:days?|weeks?|months?|years?)\b)"), "for "),
+)
+IN_SECTION: dict[str, tuple[tuple[re.Pattern[str], str], ...]] = {
+    "family": (
+        (re.compile(r"(?<![\w/&'.])F(?![\w/&'.])"), "father"), (re.compile(r"(?<![\w/&'.])M(?![\w/&'.])"), "mother"),
+    ),
+    "examination": ((re.compile(r"\bT\s?(?=3\d)"), "temperature "), (re.compile(r"\bP\s?(?=\d{2,3}\b)"), "pulse ")),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -210,7 +230,10 @@ def _stands_alone(before: str) -> bool:
 def _clause(plain: str, start: int, end: int, section: Section, label: str) -> Clause:
     text = plain[start:end]
     bare = text.strip(" .").lower()
-    words = expanded(MARKS.sub("", text))
+    words = MARKS.sub("", text)
+    for pattern, put in IN_SECTION.get(section, ()):
+        words = pattern.sub(put, words)
+    words = expanded(words)
     lead = "" if section in ("complaint", "plan") else LEAD_IN.get(section, "")
     if label and label.lower() not in _sections():
         lead = label if not label.isupper() else lead
@@ -228,8 +251,9 @@ def expanded(text: str) -> str:
     text = SHORT_DURATION.sub(lambda m: f"{m[1]} {UNITS[m[2]]}{'' if m[1] == '1' else 's'}", text)
     text = PER_DAY.sub(r"\1 times a \2", text)
     text = AGE.sub(r"\1 year old", text)
-    long = {"d": "day", "w": "week", "h": "hour"}
-    text = DAYS.sub(lambda m: f"{m[1]} {long[m[2]]}{'' if m[1] == '1' else 's'}", text)
+    text = DAYS.sub(lambda m: f"{m[1]} {LONG[m[2]]}{'' if m[1] == '1' else 's'}", text)
+    for pattern, words in IN_PLACE:
+        text = pattern.sub(words, text)
     text = re.sub(r"(?<![\w?])\?\s?(?=\w)", "possible ", text)
     shorts = _shorts()
     return " ".join(
