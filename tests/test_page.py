@@ -615,6 +615,16 @@ def test_the_api_returns_the_json_contract(server, tone):
     assert answer == json.loads(json.dumps(page_fixtures.analysis().to_dict()))
 
 
+def test_the_api_checks_a_note_or_compares_two(server, tone):
+    client = Client(server.url, verbose=False)
+    one = client.predict(handle_file(tone), "PMH: asthma\nNever said", True, api_name="/check")
+    assert [s["verdict"] for s in one["statements"]] == ["supported", "supported"]
+    two = client.predict(handle_file(tone), "PMH: asthma", True, "PMH: asthma\nA wrong dose", api_name="/check")
+    assert two["comparison"]["more_unsupported"] == 1 and len(two["notes"]) == 2
+    with pytest.raises(AppError, match="no note given"):
+        client.predict(handle_file(tone), " ", True, api_name="/check")
+
+
 def test_the_api_reads_no_file_that_was_not_uploaded(server):
     """A raw request with a path on the server, as no client library would send it."""
     (endpoint,) = [d["id"] for d in httpx.get(f"{server.url}/config").json()["dependencies"] if d["api_name"] == "analyse"]

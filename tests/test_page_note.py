@@ -9,6 +9,7 @@ NOTE = "PMH: asthma\nThis was never said\n<img src=x onerror=alert(1)> A wrong d
 def test_a_note_is_told_statement_by_statement_and_plays(page):
     show_example(page, STORED)
     page.get_by_role("tab", name="Check a note").click()
+    page.locator("#note-against b").get_by_text(STORED).wait_for()
     page.locator("#note-go").click()
     page.locator("#note-alert").get_by_text("There is no note yet").wait_for()
     page.locator("#note-text textarea").fill(NOTE)
@@ -79,6 +80,8 @@ def a_verdict_is_judged_and_a_second_note_stands_beside(page):
     page.locator(".note-pair").wait_for()
     assert "Note 1 has more unsupported statements: 2 of 3" in shown.locator(".note-compared").first.inner_text()
     assert shown.locator("[data-note='1'][data-right=yes]").count() == 2
+    aligned = shown.locator(".note-aligned tbody tr")
+    assert [aligned.count(), aligned.locator("td.lacks").count(), shown.locator(".note-aligned .differs").count()] == [3, 1, 2]
     page.locator("#note-consent button").first.click()
     page.locator("#note-withdraw").click()
     judged.get_by_text("1 judgement deleted").wait_for()

@@ -15,6 +15,7 @@ NOTE_SCHEMA_VERSION = "1.0"
 
 Verdict = Literal["supported", "contradicted", "not_found", "not_checkable"]
 Support = Literal["words", "sound", "both"]
+ONLY_POSSIBLE = "but only as possible"  # ends the reason of a statement that writes a possibility without its doubt
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,11 @@ class NoteStatement:
     support: Support | None  # of a supported one: what bears it out
     fits_as_well: float | None  # share (0-1) of unrelated statements that fit the words as well; None without words
     sound_fits_as_well: float | None  # the same for the sound; None where nothing was heard
+
+    @property
+    def has_caveat(self) -> bool:
+        """Whether its reason says more than that words and sound bear it out."""
+        return self.verdict != "supported" or self.support != "both" or ONLY_POSSIBLE in self.reason
 
 
 @dataclass(frozen=True)

@@ -4,13 +4,17 @@ A longer note has more of both kinds of statement, so counts stand beside the nu
 """
 
 import random
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from medalign.core.analysis import DISCLAIMER
-from medalign.core.note_check import NOTE_SCHEMA_VERSION, LeftOut, NoteCheck
+from medalign.core.note_check import NOTE_SCHEMA_VERSION, LeftOut, NoteCheck, NoteStatement
 from medalign.core.wording import count
 
+LIKE = 0.5  # from which on two statements are about the same
+SAME_MOMENT = 0.3
+SMALL = frozenset(re.findall(r"\w+", "a an the of to in on at for with and or is are was has had no not he she it"))
 WEIGHTY = 0.5  # weight from which on something left out counts
 
 
@@ -30,10 +34,20 @@ class NoteSide:
 
 
 @dataclass(frozen=True)
+class StatementPair:
+    """A statement of one note and what the other says of the same: their numbers; None where a note has nothing of it."""
+
+    first: int | None
+    second: int | None
+    differs: bool  # only one note has it, or the verdicts differ
+
+
+@dataclass(frozen=True)
 class NoteComparison:
     """Both notes, in the order in which they are shown."""
 
     sides: tuple[NoteSide, NoteSide]
+    statements: tuple[StatementPair, ...]  # in the first note's order, what only the second has after what it follows there
     more_unsupported: int | None  # 0 or 1; None if as many
     leaves_out_more: int | None
 
@@ -41,10 +55,29 @@ class NoteComparison:
     def of(cls, first: NoteCheck, second: NoteCheck) -> "NoteComparison":
         sides = _side(first, second), _side(second, first)
         unsupported, left_out = [side.n_unsupported for side in sides], [side.n_left_out for side in sides]
-        return cls(sides, _more(unsupported), _more(left_out))
+        return cls(sides, aligned(first.statements, second.statements), _more(unsupported), _more(left_out))
 
     def to_dict(self) -> dict:
         return asdict(self)
+
+
+def aligned(first: Sequence[NoteStatement], second: Sequence[NoteStatement]) -> tuple[StatementPair, ...]:
+    """Which statements of two notes say the same thing, or contradict each other about it: the likest first, each once."""
+    likeness = sorted(((_likeness(a, b), -i, -j) for i, a in enumerate(first) for j, b in enumerate(second)), reverse=True)
+    partner: dict[int, int] = {}
+    taken: set[int] = set()
+    for like, i, j in likeness:
+        if like >= LIKE and -i not in partner and -j not in taken:
+            partner[-i] = -j
+            taken.add(-j)
+    alone = [j for j in range(len(second)) if j not in taken]
+    follows = {j: max((i for i, other in partner.items() if other < j), default=-1) for j in alone}
+    pairs = [StatementPair(None, j, differs=True) for j in alone if follows[j] < 0]
+    for i, statement in enumerate(first):
+        same = partner.get(i)
+        pairs.append(StatementPair(i, same, differs=same is None or second[same].verdict != statement.verdict))
+        pairs += [StatementPair(None, other, differs=True) for other in alone if follows[other] == i]
+    return tuple(pairs)
 
 
 def pair_to_dict(first: NoteCheck, second: NoteCheck, order: Sequence[int] = (0, 1)) -> dict:
@@ -91,6 +124,18 @@ def told(comparison: NoteComparison) -> list[str]:
         if side.only_here_left_out
     ]
     return [f"{unsupported}.", f"{left_out[0].upper()}{left_out[1:]}.", *alone]
+
+
+def _likeness(a: NoteStatement, b: NoteStatement) -> float:
+    """Share of words in common (0-1), and a bonus where the same moments decide about both."""
+    own, theirs = _words(a), _words(b)
+    shared = 2 * len(own & theirs) / max(1, len(own) + len(theirs))
+    at_once = any(x.start_s < y.end_s and y.start_s < x.end_s for x in a.evidence[:1] for y in b.evidence[:1])
+    return shared + (SAME_MOMENT if at_once and (shared or a.section.lower() == b.section.lower() != "") else 0.0)
+
+
+def _words(statement: NoteStatement) -> frozenset[str]:
+    return frozenset(word for word in re.findall(r"[a-z]+|\d+", statement.text.lower()) if word not in SMALL)
 
 
 def _side(own: NoteCheck, other: NoteCheck) -> NoteSide:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from medalign.core.analysis import DISCLAIMER, Evidence
-from medalign.core.note_check import NoteCheck, NoteStatement, Verdict
+from medalign.core.note_check import ONLY_POSSIBLE, NoteCheck, NoteStatement, Verdict
 from medalign.core.note_comparison import NoteComparison, told
 from medalign.core.wording import clock, count
 from medalign.report.text_formats import _BOM, Cell, safe_cell
@@ -133,7 +133,7 @@ def note_lines(check: NoteCheck) -> list[str]:
     lines = [DISCLAIMER, headline(check), ""]
     for s in check.statements:
         at = f" [{clock(s.evidence[0].start_s)}]" if s.evidence and s.verdict in ("supported", "contradicted") else ""
-        told = f" ({s.reason})" if s.verdict != "supported" or s.support == "sound" else ""
+        told = f" ({s.reason})" if s.verdict != "supported" or s.support == "sound" or ONLY_POSSIBLE in s.reason else ""
         lines.append(f"{MARKS[s.verdict]} {s.text}{at}{told}")
     if check.left_out:
         lines += ["", "Said, and not in the note:"]
@@ -147,8 +147,15 @@ def note_lines(check: NoteCheck) -> list[str]:
 
 def pair_lines(first: NoteCheck, second: NoteCheck) -> list[str]:
     """The same of two notes, in the order in which they are shown."""
+    comparison = NoteComparison.of(first, second)
+    apart = [f"  {_of(first, pair.first)}  |  {_of(second, pair.second)}" for pair in comparison.statements if pair.differs]
+    apart = ["", "Where they differ (note 1 | note 2):", *apart] if apart else []
     notes = [line for i, check in enumerate((first, second), 1) for line in ("", f"Note {i}", *note_lines(check)[1:])]
-    return [DISCLAIMER, *told(NoteComparison.of(first, second)), *notes]
+    return [DISCLAIMER, *told(comparison), *apart, *notes]
+
+
+def _of(check: NoteCheck, index: int | None) -> str:
+    return "not in it" if index is None else f"{MARKS[check.statements[index].verdict]} {check.statements[index].text}"
 
 
 def headline(check: NoteCheck) -> str:

@@ -14,7 +14,7 @@ from medalign.core.apart import load_apart
 from medalign.core.assets import EXAMPLES
 from medalign.core.errors import DataError, MedAlignError
 from medalign.core.files import reading
-from medalign.core.note_comparison import drawn_order
+from medalign.core.note_comparison import drawn_order, pair_to_dict
 from medalign.feedback.store import FeedbackStore
 from medalign.ui import consent
 from medalign.ui.audit import audit
@@ -26,7 +26,7 @@ from medalign.ui.session import KEEP_S, Session, present
 from medalign.ui.shown_notes import ShownNotes
 from medalign.ui.tabs.note_feedback import NoteFeedback
 from medalign.ui.views import note_view, status_view
-from medalign.ui.wiring import EVERY_PRESS, OWN_QUEUE, Changes, connect, html
+from medalign.ui.wiring import EVERY_PRESS, OWN_QUEUE, QUIET, Changes, connect, html
 
 NOTHING = "There is no note yet: paste one, choose a file, or fill in the example's."
 YOURS = "The box holds a note of yours, which would be lost: empty it first."
@@ -51,6 +51,8 @@ class NoteTab:
         """
         self._models, self._store = models, store
         html(note_view.intro(can_judge=store is not None))
+        against = html(note_view.against(None), elem_id="note-against")
+        session.change(_against, session, against, queue=False, **QUIET)
         self._note = _box("The note", "note-text", lines=8, placeholder="PC: ...\nHPC: ...\nPMH: ...\nPlan: ...")
         with gr.Accordion("Compare with a second note of this recording", open=False, elem_id="note-second-fold"):
             second = _box("The second note", "note-second", lines=6, placeholder="From another scribe, or an earlier version")
@@ -141,6 +143,10 @@ class NoteTab:
         yield changes
 
 
+def _against(session: Session | None) -> str:
+    return note_view.against(session.title if session else None)
+
+
 def _box(label: str, elem_id: str, *, lines: int, placeholder: str) -> gr.Textbox:
     return gr.Textbox(
         label=label, lines=lines, max_lines=16, max_length=MAX_CHARACTERS, elem_id=elem_id, placeholder=placeholder
@@ -166,10 +172,15 @@ def text_of_file(upload: str | None) -> str:
 
 
 def note_api(models: Models, store: FeedbackStore | None) -> None:
-    """`/check`: a recording and a note in, the JSON of `medalign check` out."""
+    """`/check`: a recording and a note, or two, in, the JSON of `medalign check` out."""
 
-    def check(audio: str | None, note: str | None, request: gr.Request, acknowledged: bool = False) -> Iterator[dict]:
-        """Check a note against one recording; returns the JSON of `medalign check`. `acknowledged`: the page's data notice."""
+    def check(
+        audio: str | None, note: str | None, request: gr.Request, acknowledged: bool = False, second: str | None = None
+    ) -> Iterator[dict]:
+        """Check a note, or two, against one recording; returns the JSON of `medalign check`.
+
+        `acknowledged`: the page's data notice. `second`: another note of the same recording; the JSON then compares both.
+        """
 
         def answer() -> Iterator[dict]:
             if audio is None:
@@ -177,7 +188,9 @@ def note_api(models: Models, store: FeedbackStore | None) -> None:
             consent.check(acknowledged)
             if not note or not note.strip():
                 raise MedAlignError("no note given; send its text")
-            read_note(note)  # refused before the recording is analysed
+            notes = [note, *([second] if second and second.strip() else [])]
+            for text in notes:
+                read_note(text)  # refused before the recording is analysed
             with models.analyses.join() as place:
                 recording = yield from place.decode(lambda: load_apart(audio), lambda ahead: gr.skip())
                 engine = models.engine()
@@ -192,7 +205,9 @@ def note_api(models: Models, store: FeedbackStore | None) -> None:
                             place.tell(step.remaining_s)
                             yield gr.skip()
                 audit(store, AUDITED, request, analysis=analysis)
-                yield engine.check_note(recording, note, analysis=analysis).to_dict()
+                encoded = engine.listener.encode(recording)
+                checks = [engine.check_note(None, text, analysis=analysis, encoded=encoded) for text in notes]
+                yield checks[0].to_dict() if len(checks) == 1 else pair_to_dict(checks[0], checks[1])
 
         def refuse(failure: Failure) -> NoReturn:
             audit(store, AUDITED, request, failure.outcome)
@@ -201,4 +216,5 @@ def note_api(models: Models, store: FeedbackStore | None) -> None:
         yield from caught(answer, refuse)()
 
     source, note, acknowledged = gr.File(visible=False), gr.Textbox(visible=False), gr.Checkbox(visible=False)
-    gr.Button(visible=False).click(check, [source, note, acknowledged], gr.JSON(visible=False), api_name="check", **OWN_QUEUE)
+    given = [source, note, acknowledged, gr.Textbox(visible=False)]
+    gr.Button(visible=False).click(check, given, gr.JSON(visible=False), api_name="check", **OWN_QUEUE)

@@ -10,7 +10,7 @@ from medalign.core.note_check import NoteCheck
 from medalign.core.note_comparison import NoteComparison, pair_to_dict, told
 from medalign.report import note_page
 from medalign.ui.files import address, keep
-from medalign.ui.views.markup import Markup, macros
+from medalign.ui.views.markup import Markup, macros, text
 
 INTRO = (
     "<h2>Check a note</h2><p>Paste a note of the consultation that the first tab shows, from any scribe or typed by hand. Each "
@@ -24,6 +24,17 @@ CHECKING = "Holding the note against the recording …"
 def intro(*, can_judge: bool) -> str:
     """What the tab is for, and what of a note is kept."""
     return INTRO + (KEPT_IF if can_judge else ".") + "</p>"
+
+
+def against(title: str | None) -> str:
+    """Which recording a note would be held against.
+
+    Args:
+        title: None where none is open.
+    """
+    if title is None:
+        return "<p>No recording is open: choose or record one in the first tab.</p>"
+    return f"<p>The note is held against <b>{text(title)}</b>, the recording in the first tab.</p>"
 
 
 def result(
@@ -45,10 +56,11 @@ def result(
     counts = [[(v, name, check.count(v)) for v, name in note_page.VERDICTS.items() if check.count(v)] for check in checks]
     groups = [[(heading, [(s, index[id(s)]) for s in some]) for heading, some in note_page.under_headings(check.statements)]
               for check in checks for index in [{id(s): i for i, s in enumerate(check.statements)}]]  # fmt: skip
-    compared = told(NoteComparison.of(checks[0], checks[1])) if len(checks) == 2 else []
+    comparison = NoteComparison.of(checks[0], checks[1]) if len(checks) == 2 else None
+    compared = told(comparison) if comparison else []
     ticks = note_page.ticks(checks[0].recording.duration_s)
     notes = list(zip(checks, counts, groups, strict=True))
-    return macros("note").result(notes, compared, note_page.bars(peaks), ticks, note_page, links, can_judge, hidden)
+    return macros("note").result(notes, comparison, compared, note_page.bars(peaks), ticks, note_page, links, can_judge, hidden)
 
 
 def files(
