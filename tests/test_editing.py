@@ -15,6 +15,8 @@ from medalign.core.editing import (
     kept_corrections,
     rename_speaker,
     with_correction,
+    write_between,
+    write_over,
 )
 from medalign.core.errors import DataError
 
@@ -108,6 +110,39 @@ def test_of_two_names_that_were_misheard_in_one_segment_each_is_taken_by_itself(
         after = with_correction(before, taken)
         (kept,) = kept_corrections(before, after, [first, last])
         assert after.words[kept.first_word].text == words[left.first_word]
+
+
+def test_words_are_written_where_there_were_none_and_corrections_move_along():
+    before = transcript()
+    correction = _misheard(before, [w.text for w in before.words].index("Monday."))
+    after = write_between(before, 7.0, 12.6, "Take doxycycline twice a day.", "Doctor")
+    (new,) = [s for s in after.segments if s.original_text == ""]
+    assert new.speaker == "doctor" and is_edited(new) and not any(by_recogniser(new))
+    assert before.segments[1].end_s <= new.start_s < new.end_s <= before.segments[2].start_s, "in the pause, over no word"
+    assert after.text.index("awake") < after.text.index("doxycycline") < after.text.index("fever or")
+    (kept,) = kept_corrections(before, after, [correction])
+    assert after.words[kept.first_word].text == "Monday."
+    with pytest.raises(DataError, match="words at 0:05 already"):
+        write_between(before, 5.1, 6.0, "x", "")
+
+
+def test_a_pause_inside_a_segment_makes_two_of_it():
+    said = transcript()
+    second = said.segments[1]
+    paused = tuple(w if i < 3 else replace(w, start_s=w.start_s + 30, end_s=w.end_s + 30) for i, w in enumerate(second.words))
+    said = replace(said, segments=(replace(second, end_s=paused[-1].end_s, words=paused),))
+    after = write_between(said, 10.0, 20.0, "no fever", "patient")
+    assert [s.text for s in after.segments] == ["I have had", "no fever", second.text.removeprefix("I have had ")]
+    edges = [t for s in after.segments for t in (s.start_s, s.end_s)]
+    assert edges == sorted(edges) and after.segments[1].words[0].start_s == 10.0
+
+
+def test_another_word_is_written_over_the_one_in_doubt():
+    before = transcript()
+    word = before.words[[w.text for w in before.words].index("Monday.")]
+    assert write_over(before, word.start_s, word.end_s, "Sunday").segments[3].text.endswith("a fever on Sunday.")
+    with pytest.raises(DataError, match="no words at"):
+        write_over(before, 46.0, 47.0, "x")
 
 
 def test_a_suggestion_that_is_taken_stands_in_the_text_with_its_punctuation():

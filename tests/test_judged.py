@@ -7,7 +7,7 @@ from page_fixtures import analysis
 
 from medalign.core.analysis import Evidence, Source
 from medalign.core.explanation import SearchHit
-from medalign.core.review import Heard, Judged, Review, as_heard, as_reviewed, first_s
+from medalign.core.review import Added, Heard, Judged, Review, as_heard, as_reviewed, first_s
 from medalign.core.transcript import Word
 from medalign.report.comparison import BlindOrder, candidates
 from medalign.report.ear import LOST_DOSE, Doubt, as_it_stands, checks, doubts, found_right
@@ -66,7 +66,7 @@ def test_a_place_that_is_right_goes_from_the_list_and_takes_its_suggested_concep
     listed = doubts(full)
     place = next(d for d in listed if d.correction is not None)
     heard = (found_right(full, place),)
-    after = doubts(full, heard)
+    after = doubts(full, Review(heard=heard))
     assert len(after) == len(listed) - 1 and place not in after
     assert len(checks(full, after)) <= len(checks(full, listed))
     html = answer(full, b"", Review(heard=heard))
@@ -78,9 +78,38 @@ def test_a_place_that_is_right_goes_from_the_list_and_takes_its_suggested_concep
     assert not any(named.meets(e.start_s, e.words_end_s) for c in kept for e in c.text_evidence), "it only sounded like it"
 
 
+def test_what_was_said_by_the_readers_judgement_is_doubted_no_more():
+    """A name that was suggested for its words, and what was only heard."""
+    full = analysis()
+    named = full.corrections[0]
+    place = Evidence(named.start_s, named.end_s, named.said)
+    row = replace(full.concepts[5], status="present", teacher=Source(0.9, 0.4, (place,)))
+    full = replace(full, concepts=(row, *full.concepts[:5], *full.concepts[6:]))
+    assert row.concept_id == named.concept_id and (row.concept_id, row.status) in checks(full, doubts(full))
+    review = _judged(row, row.status)
+    after = as_reviewed(full, review)
+    assert named.said not in {doubt.said for doubt in doubts(after, review)}
+    assert (row.concept_id, row.status) not in checks(after, doubts(after, review))
+    assert f"{row.label}?" not in to_text(full, review) and "data-accept" not in answer(full, b"", review)["transcript"]
+    heard = next(c for c in full.concepts if c.status is None and c.label == "Wheezing")
+    for judged, listed in ((Judged(heard.concept_id, None, first_s(heard), None, True), True), (None, False)):
+        review = Review((judged,)) if judged else _judged(heard, None)
+        after = as_reviewed(full, review)
+        assert (heard.concept_id in {c.concept_id for c in after.concepts}) is listed, "confirmed, it stays; not said, it goes"
+        assert heard.concept_id not in {doubt.concept_id for doubt in doubts(after, review)}
+        assert ("you: not said" in answer(full, b"", review)["table"]) is not listed
+
+
+def test_what_the_reader_adds_stands_in_the_glance_and_on_whatever_is_taken_home():
+    added = Review(added=(Added("doxycycline <b>", 3.0, 6.0), Added("rash")))
+    told = [answer(analysis(), b"", added)["overview"], to_text(analysis(), added), summary_html(analysis(), review=added)]
+    assert "Added by you" in told[0] and "ADDED BY THE READER\n- doxycycline <b> (0:03)\n- rash" in told[1]
+    assert "Added by the reader" in told[2] and all("doxycycline &lt;b&gt;" in html for html in (told[0], told[2]))
+
+
 def test_every_kind_of_place_can_be_found_right():
     full, heard = analysis(), ()
-    while listed := doubts(as_heard(full, heard), heard):
+    while listed := doubts(as_heard(full, heard), Review(heard=heard)):
         heard += (found_right(as_heard(full, heard), listed[0]),)
         assert len(heard) < 40
     assert 'data-send="settle"' not in answer(full, b"", Review(heard=heard))["overview"]
@@ -105,7 +134,9 @@ def test_a_dose_whose_medicine_was_not_said_is_no_news():
     dosed = replace(full, transcript=replace(full.transcript, segments=(said,)), concepts=(row,), corrections=())
     review = _judged(row, None)
     after = as_reviewed(dosed, review)
-    assert not [d for d in doubts(after, (), dosed) if d.kind == "medicine"] and LOST_DOSE in {d.reason for d in doubts(after)}
+    assert not [d for d in doubts(after, Review(), dosed) if d.kind == "medicine"] and LOST_DOSE in {
+        d.reason for d in doubts(after)
+    }
     assert "medicine not understood" not in to_text(dosed, review)
     assert LOST_DOSE not in answer(dosed, b"", review)["overview"] + to_text(dosed, review) + summary_html(dosed, review=review)
 

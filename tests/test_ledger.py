@@ -8,7 +8,6 @@ import pytest
 from gradio import EventData
 from page_fixtures import FakeEngine, analysis
 
-from medalign.core.errors import FeedbackError
 from medalign.feedback.store import FeedbackStore
 from medalign.ui.engine import Models
 from medalign.ui.ledger import Ledger
@@ -77,8 +76,7 @@ def test_undo_goes_back_in_the_order_in_which_things_were_done(reader):
         panel._undo_last(session, REQUEST)
         left.append((len(session.judged), len(session.changes)))
     assert left == [(1, 1), (1, 0), (0, 0)] and session.result is session.original
-    with pytest.raises(FeedbackError, match="nothing to undo"):
-        panel._undo_last(session, REQUEST)
+    assert "nothing to undo" in str(panel._undo_last(session, REQUEST).values())
 
 
 def test_what_is_rated_after_an_edit_counts_for_the_models_unless_it_rests_on_the_readers_words(reader):

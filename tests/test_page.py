@@ -285,7 +285,7 @@ def test_a_press_on_the_picture_plays_from_there_and_on_a_mark_what_it_marks(sho
     top = shown.evaluate("window.medalignStripPlace().top")
     canvas.hover(position={"x": x_of(seconds_of(mention) + 0.2), "y": top - 1})
     told = shown.locator("#strip .tip")
-    assert "Asthma, family: in the words, not heard in the sound" in told.inner_text()
+    assert "Asthma, family: in the words, not recognised in the sound alone" in told.inner_text()
     canvas.click(position={"x": x_of(seconds_of(mention) + 0.2), "y": top - 1})
     wait_until_playing_from(shown, seconds_of(mention), LEAD_S)
     shown.locator(".segment.is-current", has_text="asthma").wait_for()
@@ -370,7 +370,7 @@ def test_clinicians_read_no_decimals_and_no_jargon(shown):
         shown.locator(f"#{part}").inner_text()
         for part in ("findings", "heading", "overview", "fold-concepts", "fold-depth", "fold-numbers")
     )
-    assert "about 8 in 10" in words and "not heard" in words
+    assert "about 8 in 10" in words and "not recognised" in words
     for jargon in ("cosine", "cka", "logit", "0.9", "0.6", "teacher", "student", "witness"):
         assert jargon not in words.lower()
 

@@ -30,6 +30,7 @@ from browser import (
 from page_fixtures import FakeEngine
 from shared_page import LIVE, STORED
 
+from medalign.core.analysis import CriticalWord
 from medalign.core.spelling import reworded
 from medalign.report.plain_summary import to_text
 
@@ -54,11 +55,13 @@ def test_a_speaker_is_named_everywhere(result):
     open_form(result.locator(".segment", has_text="three weeks"))
     form = result.locator(".edit-form")
     form.locator("input[list]").fill("Daughter")
-    form.get_by_text("Everywhere this speaker is named").click()
+    form.get_by_text("all other segments of this speaker").click()
     form.get_by_role("button", name="Save").click()
     result.locator(".speaker", has_text="Daughter").first.wait_for()
     assert result.locator(".speaker", has_text="Daughter").count() == 3
     assert "Daughter?" not in result.locator("#transcript").inner_text(), "said by a person, so no guess"
+    assert "edited" not in result.locator("#transcript").inner_text(), "no word was changed; the name says who it was taken for"
+    assert "Patient" in result.locator(".speaker", has_text="Daughter").first.get_attribute("title")
 
 
 def test_escape_leaves_the_words_alone(shown):
@@ -95,6 +98,7 @@ def test_what_is_taken_from_a_card_is_seen_to_be_read_again_and_the_cards_follow
         place.locator(".reread").wait_for()
     result.locator("#status", has_text="Reading again with your words").wait_for(state="attached")
     assert result.locator("#card").count() == 0, "taken, so it is done with"
+    assert result.evaluate("document.activeElement.matches('.segment .time')"), "the focus waits beside it"
     result.locator(".mention", has_text="cough").first.click()
     result.get_by_role("dialog", name="Cough").wait_for()
     go_on.set()
@@ -107,14 +111,27 @@ def test_what_is_taken_from_a_card_is_seen_to_be_read_again_and_the_cards_follow
 
 
 def test_a_name_is_written_as_the_button_says_it(page, server):
-    """It was offered in American wording, and written in British."""
+    """It was offered in American wording, and written in British. So are other words for doubtful ones, and words for none."""
     full = page_fixtures.analysis()
-    server.engine = FakeEngine(replace(full, corrections=(replace(full.corrections[0], name="salbutamol"),)))
+    three = next(word for word in full.transcript.words if word.text == "three")
+    doubtful = (CriticalWord(three.start_s, three.end_s, "three", "number", 0.4, "thirteen"),)
+    windows = tuple(replace(w, is_mismatch=w.is_mismatch or w.percentile is None) for w in full.alignment.windows)
+    named = (replace(full.corrections[0], name="salbutamol"),)
+    alignment = replace(full.alignment, windows=windows)
+    server.engine = FakeEngine(replace(full, corrections=named, critical_words=doubtful, alignment=alignment))
     show_example(page, LIVE)
     page.locator("#wording").click()
     page.get_by_role("button", name="write albuterol into the transcript").click()
     page.locator(".segment", has_text="a fever on albuterol.").wait_for()
     page.wait_for_function("document.activeElement.matches('.ear .play')")  # the place that comes next
+    page.get_by_role("button", name="Write thirteen into the transcript").press(
+        "Enter"
+    )  # a click could be the second of a double one
+    page.locator(".segment", has_text="for thirteen weeks").wait_for()
+    page.get_by_role("button", name="Write what was said at place").click()
+    page.keyboard.type("Take doxycycline twice a day.")
+    page.locator(".edit-form").get_by_role("button", name="Save").click()
+    page.locator(".segment", has_text="Take doxycycline twice a day.").get_by_text("nothing was written here").wait_for()
     page.locator("#wording", has_text="Wording: US").click()
     page.locator("#wording", has_text="Wording: UK").wait_for()
 
@@ -569,6 +586,7 @@ def test_a_missing_concept_is_marked_by_its_words(result, store):
     result.locator("#ratings", has_text="Insomnia").wait_for()
     row = store.table("ratings").set_index("label").loc["Insomnia"]
     result.locator("#answer-added", has_text=code_of(result)).wait_for()
+    result.locator(".summary div", has_text="Added by you").get_by_role("button", name="Insomnia").wait_for()
     assert result.locator("#missing-label").get_by_role("textbox").input_value() == "" and not result.evaluate(said)
     assert row["verdict"] == "missing" and row["span_text"] == "keeps me awake." and 5 < row["start_s"] < row["end_s"] < 13
     result.evaluate("getSelection().empty(); document.querySelector('#player audio').currentTime = 20")
@@ -640,7 +658,7 @@ def test_keys_open_the_folds_in_which_they_act(page):
     assert field.input_value() == "itch" and field.is_visible()
     field.blur()
     page.keyboard.press("u")
-    page.locator("#alert", has_text="there is nothing to undo").wait_for()
+    page.locator("#status .toast", has_text="There is nothing to undo").wait_for()
 
 
 def test_own_recordings_need_the_notice_on_the_page(page, tone):

@@ -13,9 +13,11 @@ import numpy as np
 from medalign.core.analysis import Correction
 from medalign.core.errors import DataError
 from medalign.core.transcript import DOCTOR, PATIENT, UNKNOWN_SPEAKER, Segment, Transcript, Word
+from medalign.core.wording import clock
 
 MAX_TEXT = 2000  # characters of a segment
 MAX_SPEAKER = 40
+LEAST_PAUSE_S = 0.2  # about the shortest word
 ROLES = frozenset([DOCTOR, PATIENT, UNKNOWN_SPEAKER])  # are one, however they are typed; names keep their capitals
 
 
@@ -27,14 +29,40 @@ def edit_segment(transcript: Transcript, index: int, text: str, speaker: str) ->
     """
     segment = _segment(transcript, index)
     text, speaker = " ".join(text.split()), _named(speaker)
-    if not text or len(text) > MAX_TEXT:
-        raise DataError(f"a segment of {len(text)} characters can't be kept; write 1 to {MAX_TEXT}")
+    _check_length(text)
     if text != segment.text:
         original = segment.text if segment.original_text is None else segment.original_text
         words = _timed(segment, text.split())
         segment = replace(segment, text=text, words=words, original_text=None if text == original else original)
     segment = _spoken_by(segment, speaker)
     return replace(transcript, segments=(*transcript.segments[:index], segment, *transcript.segments[index + 1 :]))
+
+
+def write_between(transcript: Transcript, start_s: float, end_s: float, text: str, speaker: str) -> Transcript:
+    """The transcript with words where it has none: a new segment, in the longest pause between words of a stretch. A segment
+    that goes on after that pause becomes two.
+
+    Raises:
+        DataError: as `edit_segment`; or words are written all over the stretch, or a person has changed the segment around it.
+    """
+    text, speaker = " ".join(text.split()), _named(speaker)
+    _check_length(text)
+    start_s, end_s = _longest_pause(transcript, start_s, end_s)
+    before: list[Segment] = []
+    after: list[Segment] = []
+    for segment in transcript.segments:
+        first = tuple(word for word in segment.words if word.start_s < start_s)
+        if not first or len(first) == len(segment.words):
+            (before if segment.start_s < start_s else after).append(segment)
+            continue
+        if segment.original_text is not None:
+            raise DataError(f"a changed segment runs on here; add the words to the one at {clock(segment.start_s)}")
+        last = segment.words[len(first) :]
+        before.append(replace(segment, end_s=start_s, text=_text(first), words=first))
+        after.append(replace(segment, start_s=end_s, text=_text(last), words=last))
+    new = _spoken_by(Segment(start_s, end_s, "", (), original_text=""), speaker)
+    new = replace(new, text=text, words=_timed(new, text.split()))
+    return replace(transcript, segments=(*before, new, *after))
 
 
 def rename_speaker(transcript: Transcript, speaker: str, name: str) -> Transcript:
@@ -64,39 +92,69 @@ def kept_corrections(before: Transcript, after: Transcript, corrections: Sequenc
     """Those that still stand after an edit, pointing to the same words: whoever rewrote these has settled them, and no others.
 
     Args:
-        before, after: the transcript around one edit, segment for segment the same recording.
+        before, after: the transcript around one edit.
     """
-    starts_before, starts_after = _first_words(before), _first_words(after)
-    kept = []
+    kept, now = [], after.words
+    places = {word: i for i, word in reversed(list(enumerate(now)))}  # with their times, so each has one place
     for correction in corrections:
-        i = int(np.searchsorted(starts_before, correction.first_word, side="right")) - 1
-        first, n = correction.first_word - int(starts_before[i]), correction.last_word - correction.first_word + 1
-        words, now = before.segments[i].words[first : first + n], after.segments[i].words
-        for at in range(len(now) - n + 1):
-            if now[at : at + n] == words:  # with their times, so there is one such place at most
-                first_word = int(starts_after[i]) + at
-                kept.append(replace(correction, first_word=first_word, last_word=first_word + n - 1))
-                break
+        words = before.words[correction.first_word : correction.last_word + 1]
+        first_word = places.get(words[0], len(now))
+        if now[first_word : first_word + len(words)] == words:
+            kept.append(replace(correction, first_word=first_word, last_word=first_word + len(words) - 1))
     return tuple(kept)
 
 
 def with_correction(transcript: Transcript, correction: Correction) -> Transcript:
     """The transcript with a suggested name written into it, as a person's change."""
+    return _write_over(transcript, correction.first_word, correction.last_word, correction.name)
+
+
+def write_over(transcript: Transcript, start_s: float, end_s: float, text: str) -> Transcript:
+    """The transcript with other words for those of a stretch, as a person's change. Raises DataError if it has none there."""
+    there = [i for i, word in enumerate(transcript.words) if start_s <= (word.start_s + word.end_s) / 2 <= end_s]
+    if not there:
+        raise DataError(f"there are no words at {clock(start_s)} any more")
+    return _write_over(transcript, there[0], there[-1], text)
+
+
+def _write_over(transcript: Transcript, first_word: int, last_word: int, text: str) -> Transcript:
+    """Punctuation behind the last word stays."""
     starts = _first_words(transcript)
-    i = int(np.searchsorted(starts, correction.first_word, side="right")) - 1
+    i = int(np.searchsorted(starts, first_word, side="right")) - 1
     segment = transcript.segments[i]
-    first, last = correction.first_word - int(starts[i]), correction.last_word - int(starts[i])
+    first, last = first_word - int(starts[i]), last_word - int(starts[i])
     words = [word.text for word in segment.words]
     written = words[last]
     end = written[len(written.rstrip(".,;:!?")) :]
-    text = " ".join([*words[:first], correction.name + end, *words[last + 1 :]])
-    return edit_segment(transcript, i, text, segment.speaker)
+    return edit_segment(transcript, i, " ".join([*words[:first], text + end, *words[last + 1 :]]), segment.speaker)
 
 
 def _segment(transcript: Transcript, index: int) -> Segment:
     if not 0 <= index < len(transcript.segments):
         raise DataError(f"segment {index + 1} does not exist; the transcript has {len(transcript.segments)}")
     return transcript.segments[index]
+
+
+def _check_length(text: str) -> None:
+    if not text or len(text) > MAX_TEXT:
+        raise DataError(f"a segment of {len(text)} characters can't be kept; write 1 to {MAX_TEXT}")
+
+
+def _longest_pause(transcript: Transcript, start_s: float, end_s: float) -> tuple[float, float]:
+    """Of a stretch, in seconds. Raises DataError if there is none that could hold a word."""
+    free, begins_s = (start_s, start_s), start_s
+    for word in [*sorted(transcript.words, key=lambda word: word.start_s), Word(end_s, end_s, "", 1.0)]:
+        pause = begins_s, min(word.start_s, end_s)
+        if pause[1] - pause[0] > free[1] - free[0]:
+            free = pause
+        begins_s = max(begins_s, word.end_s)
+    if free[1] - free[0] < LEAST_PAUSE_S:
+        raise DataError(f"there are words at {clock(start_s)} already; change these instead")
+    return free
+
+
+def _text(words: Sequence[Word]) -> str:
+    return " ".join(word.text for word in words)
 
 
 def _named(speaker: str) -> str:

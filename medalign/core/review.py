@@ -18,7 +18,12 @@ class Judged:
     concept_id: str
     status: Status | None  # of the row
     start_s: float | None  # where its first evidence began: a row that lies elsewhere, in other words, is another one
-    right: Status | None  # the status it has; None: it was not said
+    right: Status | None  # the status it has; None: it was not said, or nobody knows the status
+    is_confirmed: bool = False  # a row without a status, as of what was only heard, and it was said
+
+    @property
+    def was_said(self) -> bool:
+        return self.right is not None or self.is_confirmed
 
 
 @dataclass(frozen=True)
@@ -37,11 +42,26 @@ class Heard:
 
 
 @dataclass(frozen=True)
+class Added:
+    """A concept that a person missed in the result, and named."""
+
+    label: str
+    start_s: float | None = None  # where it was said, if they say so
+    end_s: float | None = None
+
+
+@dataclass(frozen=True)
 class Review:
     """Everything that a person judged of one result."""
 
     judged: tuple[Judged, ...] = ()
     heard: tuple[Heard, ...] = ()
+    added: tuple[Added, ...] = ()
+
+    @property
+    def confirmed(self) -> frozenset[str]:
+        """Ids of concepts that were said, whatever is written there."""
+        return frozenset(judged.concept_id for judged in self.judged if judged.was_said)
 
     def of(self, concept: ConceptFinding) -> Judged | None:
         """What was judged of a row; None if nothing was."""
@@ -77,7 +97,7 @@ def as_rated(analysis: Analysis, review: Review) -> Analysis:
     rows: dict[tuple[str, Status | None], ConceptFinding] = {}
     for concept in analysis.concepts:
         if judged := review.of(concept):
-            if judged.right is None:
+            if not judged.was_said:
                 continue
             concept = _rated(concept, judged.right)
         key = concept.concept_id, concept.status
@@ -117,7 +137,7 @@ def _heard(concept: ConceptFinding, heard: Sequence[Heard]) -> ConceptFinding | 
     return after if after.audio_evidence or after.text_evidence or not concept.audio_evidence else None
 
 
-def _rated(concept: ConceptFinding, right: Status) -> ConceptFinding:
+def _rated(concept: ConceptFinding, right: Status | None) -> ConceptFinding:
     teacher = concept.teacher and replace(
         concept.teacher, evidence=tuple(replace(place, rival=None) for place in concept.teacher.evidence)
     )

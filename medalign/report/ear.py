@@ -11,7 +11,7 @@ from medalign.concepts.unusual_words import unclear_words
 from medalign.core.alignment import Alignment
 from medalign.core.analysis import Analysis, ConceptFinding, Correction, CriticalWord, Evidence
 from medalign.core.explanation import written
-from medalign.core.review import Heard
+from medalign.core.review import UNREVIEWED, Heard, Review
 from medalign.core.transcript import Word
 from medalign.core.wording import clock, mistake
 from medalign.report.not_understood import LOST, PERHAPS, UNUSUAL, not_understood, without_medicine
@@ -54,11 +54,11 @@ class Doubt:
         return f"{self.kind} {self.start_s:.2f} {self.end_s:.2f} {self.concept_id or ''}"
 
 
-def doubts(analysis: Analysis, heard: Sequence[Heard] = (), before: Analysis | None = None) -> tuple[Doubt, ...]:
+def doubts(analysis: Analysis, review: Review = UNREVIEWED, before: Analysis | None = None) -> tuple[Doubt, ...]:
     """Every place once, what would cost most first.
 
     Args:
-        heard: places that a person found right; these are left out.
+        review: what a person judged: places that were found right are left out, and what hangs on a concept that was said.
         before: see `medalign.report.not_understood.without_medicine`.
     """
     found = [_misheard(i, c) for i, c in enumerate(analysis.corrections)]
@@ -70,7 +70,7 @@ def doubts(analysis: Analysis, heard: Sequence[Heard] = (), before: Analysis | N
     found += [*_places(analysis), *_only_heard(analysis)]
     taken = [(doubt.start_s, doubt.end_s) for doubt in found if doubt.kind != "only_heard"]
     found += [Doubt("unclear", w.start_s, w.end_s, _plain(w), UNCLEAR) for w in unclear_words(analysis.transcript, taken)]
-    return tuple(sorted((doubt for doubt in found if not any(_is_same(doubt, h) for h in heard)), key=_cost))
+    return tuple(sorted((doubt for doubt in found if not _is_settled(analysis, doubt, review)), key=_cost))
 
 
 def found_right(analysis: Analysis, doubt: Doubt) -> Heard:
@@ -99,6 +99,15 @@ def _plain(word: Word) -> str:
 
 def _short(said: str) -> str:
     return said if len(said) <= MAX_SAID else said[: MAX_SAID - 1] + "…"
+
+
+def _is_settled(analysis: Analysis, doubt: Doubt, review: Review) -> bool:
+    if any(_is_same(doubt, heard) for heard in review.heard):
+        return True
+    if doubt.correction is not None:
+        return analysis.corrections[doubt.correction].concept_id in review.confirmed
+    said = [c for c in analysis.concepts if c.concept_id in review.confirmed and (c.category == doubt.kind == "medicine")]
+    return doubt.kind == "only_heard" and doubt.concept_id in review.confirmed or any(_is_at(doubt, c) for c in said)
 
 
 def _is_same(doubt: Doubt, heard: Heard) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from medalign.core.analysis import DISCLAIMER, Analysis
 from medalign.core.editing import is_edited
-from medalign.core.review import UNREVIEWED, Review, as_reviewed
+from medalign.core.review import UNREVIEWED, Added, Review, as_reviewed
 from medalign.core.wording import clock, clock_range, count, heard_at
 from medalign.report.ear import Doubt, checks, doubts, sentence
 from medalign.report.summary import SENSES, Entry, at_a_glance
@@ -18,7 +18,7 @@ BEYOND = "Mentions, found by software, for review. Times are minutes and seconds
 def to_text(analysis: Analysis, review: Review = UNREVIEWED) -> str:
     """Lines of text, sections apart by an empty line; as the analysis stands after a review."""
     before, told, analysis = analysis, judged_line(analysis, review), as_reviewed(analysis, review)
-    listed = doubts(analysis, review.heard, before)
+    listed = doubts(analysis, review, before)
     recording = analysis.recording
     blocks = [[f"{_one_line(recording.name)}, {clock(recording.duration_s)}", DISCLAIMER, BEYOND, *_edited(analysis)]]
     blocks[0] += [told] if told else []
@@ -26,6 +26,7 @@ def to_text(analysis: Analysis, review: Review = UNREVIEWED) -> str:
         [section.title.upper(), *(f"- {_entry(entry)}" for entry in section.entries)]
         for section in at_a_glance(analysis, checks(analysis, listed), before)
     ]
+    blocks += [["ADDED BY THE READER", *map(_added, review.added)]] if review.added else []
     if len(blocks) == 1:
         blocks.append(["No clinical concept was found in what was said."])
     if listed:
@@ -40,11 +41,11 @@ def judged_line(analysis: Analysis, review: Review) -> str:
         analysis: before the review.
     """
     rows = [(concept, judged) for concept in analysis.concepts if (judged := review.of(concept))]
-    not_said = [_one_line(concept.label) for concept, judged in rows if judged.right is None]
+    not_said = [_one_line(concept.label) for concept, judged in rows if not judged.was_said]
     told = [f"not said: {', '.join(dict.fromkeys(not_said))}"] if not_said else []
     changed = [(concept, judged.right) for concept, judged in rows if judged.right and judged.right != concept.status]
     told += [f"{_one_line(concept.label)} is {SENSES.get(status, status)}" for concept, status in changed]
-    n_right = sum(judged.right is not None and judged.right == concept.status for concept, judged in rows)
+    n_right = sum(judged.was_said and judged.right == concept.status for concept, judged in rows)
     told += [f"{count(n_right, 'concept')} confirmed"] if n_right else []
     told += [f"{count(len(review.heard), 'place')} heard and right"] if review.heard else []
     return f"Judged by a person: {'; '.join(told)}." if told else ""
@@ -61,6 +62,10 @@ def _entry(entry: Entry) -> str:
     told = [_one_line(entry.label) + "?" * bool(entry.check), entry.action, *entry.numbers]
     place = heard_at(entry.evidence) + (f"; use your ear, {entry.check}" if entry.check else "")
     return f"{', '.join(filter(None, told))} ({place})"
+
+
+def _added(added: Added) -> str:
+    return f"- {_one_line(added.label)}" + ("" if added.start_s is None else f" ({clock(added.start_s)})")
 
 
 def _doubt(doubt: Doubt) -> str:

@@ -35,7 +35,7 @@ def summary_html(analysis: Analysis, figures: Mapping[str, str] = {}, review: Re
     """
     before, judged, analysis = analysis, judged_line(analysis, review), as_reviewed(analysis, review)
     segments = analysis.transcript.segments
-    listed = doubts(analysis, review.heard, before)
+    listed = doubts(analysis, review, before)
     glance, n_hidden = _glance(analysis, checks(analysis, listed), before)
     senses = senses_of(analysis)
     numbers = zip(analysis.measurements, senses, strict=True)
@@ -44,6 +44,7 @@ def summary_html(analysis: Analysis, figures: Mapping[str, str] = {}, review: Re
         figures=figures,
         segments=segments,
         judged=judged,
+        added=review.added,
         n_edited=sum(is_edited(segment) for segment in segments),
         warnings=bool(analysis.warnings) or not segments,
         glance=glance,

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TypedDict
 
 from medalign.core.analysis import Analysis, Status
-from medalign.core.review import SAME_S, Judged, first_s
+from medalign.core.review import SAME_S, Added, Judged, first_s
 from medalign.feedback.receipts import hash_of
 from medalign.feedback.records import ConceptRating, RecordingRating, Role, ShownResult
 from medalign.feedback.store import FeedbackStore
@@ -74,16 +74,20 @@ class Ledger:
         return found
 
     def judged(self, session: Session) -> tuple[Judged, ...]:
-        """What all of them say of rows, the last of each; a row that is only heard has no status to be judged."""
+        """What all of them say of rows, the last of each."""
         judged: dict[tuple[str, Status | None, float | None], Judged] = {}
         for r in self.all(session):
             if not isinstance(r, ConceptRating) or r.verdict == "missing" or not r.concept_id:
                 continue
-            right = r.right_status if r.verdict == "wrong_status" else r.status
-            if right or r.verdict == "wrong":
-                right = None if r.verdict == "wrong" else right
-                judged[r.concept_id, r.status, r.start_s] = Judged(r.concept_id, r.status, r.start_s, right)
+            right = {"wrong": None, "wrong_status": r.right_status}.get(r.verdict, r.status)
+            is_confirmed = r.verdict == "correct" and r.status is None
+            judged[r.concept_id, r.status, r.start_s] = Judged(r.concept_id, r.status, r.start_s, right, is_confirmed)
         return tuple(judged.values())
+
+    def added(self, session: Session) -> tuple[Added, ...]:
+        """What was said to be missing, in the order in which it was."""
+        missing = [r for r in self.all(session) if isinstance(r, ConceptRating) and r.verdict == "missing"]
+        return tuple(dict.fromkeys(Added(r.label, r.start_s, r.end_s) for r in missing if r.label))
 
     def last(self, session: Session) -> tuple[str, ConceptRating] | None:
         """The last rating of a row, and the code under which it is stored; None if there is none."""

@@ -193,14 +193,14 @@ def reviewed(analysis: Analysis, peaks: bytes, review: Review, latest: Latest = 
     nowhere else."""
     heard = as_heard(analysis, review.heard)
     after = as_rated(heard, review)
-    found = doubts(after, review.heard, analysis)
+    found = doubts(after, review, analysis)
     in_doubt = checks(after, found)
     spoken = bool(analysis.transcript.segments)
     listed = ear(found, analysis.alignment, latest)
     return {
         "strip": strip(peaks, analysis.recording.duration_s, after, found),
-        "overview": listed + summary_view(after, in_doubt, analysis) if spoken or found else NO_WORDS,
+        "overview": listed + summary_view(after, in_doubt, analysis, review.added) if spoken or found else NO_WORDS,
         "table": concept_table(heard, in_doubt, review),
         "numbers": measurements_view(after.measurements, senses_of(after), after.concepts),
-        "transcript": transcript_view(heard, in_doubt, review, latest.change),
+        "transcript": transcript_view(heard, in_doubt, review, latest.change, found),
     }

@@ -13,7 +13,7 @@ from medalign.concepts import Concept
 from medalign.core.analysis import Analysis
 from medalign.core.apart import load_apart
 from medalign.core.errors import MedAlignError
-from medalign.core.review import Heard, Judged, Review
+from medalign.core.review import Added, Heard, Judged, Review
 from medalign.core.spelling import WORDINGS, Wording, reworded
 from medalign.feedback.records import ConceptRating
 from medalign.ui.files import discard
@@ -68,6 +68,7 @@ class Session:
         self.original: Analysis | None = None  # as the models made it
         self.judged: tuple[Judged, ...] = ()  # rows of the table, as they are rated
         self.heard: tuple[Heard, ...] = ()  # places that are right as they stand
+        self.added: tuple[Added, ...] = ()  # what was missing in the table
         self.news: frozenset[str] = frozenset()  # as in `Latest`
         self.changes: list[Change] = []  # that can be taken back
         self.receipts: list[str] = []  # codes under which ratings are stored
@@ -101,7 +102,7 @@ class Session:
     @property
     def review(self) -> Review:
         """What the reader judged so far."""
-        return Review(self.judged, self.heard)
+        return Review(self.judged, self.heard, self.added)
 
     def change(self, analysis: Analysis, what: str, at_s: float) -> None:
         """Another transcript of the same recording. Ratings of the old one stay with the old one.

@@ -186,11 +186,15 @@
   }
 
   function goTo(button) {
-    const { at, segment } = button.dataset;
-    const word = wordAt(at);
-    if (!word) return;
+    const { at, segment, gap } = button.dataset;
+    const word = wordAt(at), there = gap && document.querySelector(`#transcript [data-edit="${gap}"]`)?.closest(".segment");
+    if (!(there ?? word)) return;
     close();
     document.querySelector("[data-open=transcript]")?.click();
+    if (there) {
+      there.closest(".segments").scrollTop = there.offsetTop - 8;
+      return window.medalignEdit(there);
+    }
     const list = word.closest(".segments"), segmentThere = word.closest(".segment");
     list.scrollTop = segmentThere.offsetTop - 8; // the list's own box first, the page only if it must
     word.scrollIntoView({ block: "nearest" });

@@ -210,13 +210,24 @@
   }
 
   /* What a status says to everybody: "Finished." is for those only who can't see that the result is there. */
-  const told = (status) => status && !status.querySelector(".unseen") && status.textContent.trim();
+  const told = (status) => status && !status.querySelector(".unseen, .toast") && status.textContent.trim();
+
+  /* What a key has done is said wherever the reader is, for a while. */
+  const TOAST_MS = 6000;
+  let toast = null;
+  function fade() {
+    const now = one("#status .toast");
+    if (now === toast) return;
+    toast = now;
+    if (now) setTimeout(() => now.classList.add("unseen"), TOAST_MS);
+  }
 
   /* Gradio redraws the inside of these places; the places themselves stay, so the roles belong on them. */
   const ROLES = { "#status": "status", "#alert": "alert", "#compare-status": "status", "#compare-alert": "alert", ".answer": "status" };
   new MutationObserver(() => {
     if (one("#result:not([data-pane])")) open(FIRST);
     begins();
+    fade();
     arrive();
     refused();
     mark();

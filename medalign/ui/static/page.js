@@ -54,12 +54,17 @@
      until then: while others are opened, and through every new writing of the transcript. */
   let returnTo = null; // gives the focus to where the reader goes on, once the new transcript is there
   let leftAt = null; // what had it at the press; Gradio may make another button of it
-  const goBack = (there) => ([returnTo, leftAt] = [there, document.activeElement]);
+  /* Until then it waits beside what was pressed, which is locked or goes meanwhile. */
+  const goBack = (there, meanwhile) => {
+    meanwhile?.focus({ preventScroll: true });
+    [returnTo, leftAt] = [there, document.activeElement];
+  };
   let forms = []; // that are open
   let typedIn = null; // the field of a form that has the focus, or had it when its form was taken away
   const fieldsOf = (form) => [...form.querySelectorAll("textarea, input[list]")];
   const isTouched = (form) => fieldsOf(form).some((field) => field.value !== field.dataset.was);
   const resultShown = () => document.querySelector("#result-title")?.dataset.name;
+  const segmentFrom = (s) => [...document.querySelectorAll("#transcript .segment")].findLast((segment) => Number(segment.dataset.start) <= Number(s) + 1) ?? null;
   const segmentAt = (index) => document.querySelector(`#transcript [data-edit="${index}"]`)?.closest(".segment");
 
   function openForm(segment, text = null) {
@@ -67,22 +72,25 @@
     const button = segment.querySelector("[data-edit]"), there = segment.querySelector(".edit-form");
     if (there) return there.querySelector("textarea").focus();
     const words = [...segment.querySelectorAll(".word, .said")].map((word) => word.textContent).join(" ");
+    const isGap = "gap" in button.dataset; // nothing is written there yet
     const form = document.createElement("form");
     form.className = "edit-form";
     Object.assign(form.dataset, { index: button.dataset.edit, of: resultShown() });
     form.innerHTML = `<label>Words <textarea rows="3" maxlength="2000"></textarea></label>
       <label>Speaker <input list="speakers" maxlength="40"></label>
-      <label class="filter"><input type="checkbox"> Everywhere this speaker is named</label>
+      <label class="filter"><input type="checkbox"> Also in all other segments of this speaker</label>
       <div><button type="submit" class="tool primary">Save, and read again</button>
       <button type="button" class="tool cancel-edit">Cancel</button>
       <button type="button" class="tool" data-send="why" data-index="${button.dataset.edit}">Why do sound and words fit?</button></div>`;
-    const [said, speaker, everywhere] = form.querySelectorAll("textarea, input");
+    if (isGap) form.querySelectorAll(".filter, [data-send=why]").forEach((part) => part.remove());
+    const [said, speaker, everywhere = {}] = form.querySelectorAll("textarea, input");
     said.value = words;
     speaker.value = button.dataset.speaker;
     for (const field of [said, speaker]) field.dataset.was = field.value;
     said.value = text ?? words;
     form.addEventListener("submit", (event) => {
       event.preventDefault();
+      if (isGap && !said.value.trim()) return said.focus();
       if (said.value.trim() === words && speaker.value.trim() === button.dataset.speaker) {
         window.medalignSettle(segment.dataset.start, segment.dataset.end, "yes"); // saved as it is: it is right
         return closeForm(form, true);
@@ -120,22 +128,30 @@
 
   /* Other words, or another speaker, for a segment; the transcript says that it is being read again. */
   function save(segment, changed) {
-    const { edit, speaker } = segment.querySelector("[data-edit]").dataset;
-    goBack(() => segmentAt(edit)?.querySelector(".time").focus());
+    const { edit, speaker, gap } = segment.querySelector("[data-edit]").dataset, [start, end] = edit.split(" ");
+    goBack(() => (segmentAt(edit) ?? segmentFrom(start))?.querySelector(".time").focus(), segment.querySelector(".time"));
     isTaken = false;
     document.querySelectorAll("#alert .alert").forEach((alert) => alert.setAttribute("data-old", "")); // of an earlier press
     mark(segment.querySelector("p"));
     lock();
-    send("edit", { index: edit, speaker, everywhere: "no", ...changed });
+    if (gap === undefined) send("edit", { index: edit, speaker, everywhere: "no", ...changed });
+    else send("write", { start, end, ...changed });
   }
-  const mark = (place, textContent = "Reading again …") => place?.append(Object.assign(document.createElement("span"), { className: "reread", textContent }));
+  function mark(place, words = "Reading again …") {
+    const told = Object.assign(document.createElement("span"), { className: "reread", textContent: words }), since = performance.now();
+    place?.append(told);
+    const timer = setInterval(() => {
+      if (!told.isConnected) return clearInterval(timer);
+      told.textContent = `${words} ${Math.round((performance.now() - since) / 1000)} s`; // it goes on
+    }, 1000);
+  }
   /* While it is read, the list is that of before: a press would take another place than the one that was heard. */
   const lock = (is = true) => document.querySelectorAll(".ear [data-send]").forEach((button) => (button.disabled = is));
 
   /* A place that is right as it stands goes from the list, and the focus to the one that comes next. */
   function noted(button) {
     const place = button.closest(".ear li"), nth = [...place.parentElement.children].indexOf(place);
-    goBack(() => placeAt(nth)?.focus());
+    goBack(() => placeAt(nth)?.focus(), place.querySelector(".play"));
     mark(place.querySelector(".reason"), "Noted …");
     setTimeout(lock); // after the press is sent
   }
@@ -143,7 +159,8 @@
   function undone(button) {
     const { edit } = button.closest(".segment")?.querySelector("[data-edit]").dataset ?? {};
     const inList = () => document.querySelector(".ear [data-send=unedit]") ?? placeAt(0);
-    goBack(() => (edit === undefined ? inList() : segmentAt(edit)?.querySelector(".time"))?.focus());
+    const meanwhile = edit === undefined ? placeAt(0) : segmentAt(edit).querySelector(".time");
+    goBack(() => (edit === undefined ? inList() : segmentAt(edit)?.querySelector(".time"))?.focus(), meanwhile);
     mark(button.parentElement, "Undoing …");
     setTimeout(lock); // after the press is sent
   }
@@ -155,11 +172,11 @@
     const segment = document.querySelector(`#transcript .word[data-accept="${button.dataset.index}"]`)?.closest(".segment");
     const { edit } = segment?.querySelector("[data-edit]").dataset ?? {}, place = button.closest(".ear li");
     const nth = place && [...place.parentElement.children].indexOf(place);
-    if (button.closest("#card")) goBack(() => segmentAt(edit)?.querySelector(".time").focus());
-    else if (place) goBack(() => placeAt(nth)?.focus());
+    if (button.closest("#card")) goBack(() => segmentAt(edit)?.querySelector(".time").focus(), segment?.querySelector(".time"));
+    else if (place) goBack(() => placeAt(nth)?.focus(), place.querySelector(".play"));
     document.querySelectorAll("#alert .alert").forEach((alert) => alert.setAttribute("data-old", ""));
     mark(segment?.querySelector("p"));
-    mark(document.querySelector(`.ear [data-send=accept][data-index="${button.dataset.index}"]`)?.closest("li").querySelector(".reason"));
+    mark((place ?? document.querySelector(`.ear [data-send=accept][data-index="${button.dataset.index}"]`)?.closest("li"))?.querySelector(".reason"));
     setTimeout(lock);
   }
   window.medalignSave = save;

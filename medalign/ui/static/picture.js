@@ -26,7 +26,7 @@
     const said = (data.said ?? []).map(([start, end, name, status, both]) => {
       const rank = (seen.has(name) ? 2 : 0) + (status === "present" ? 0 : 1);
       seen.add(name);
-      return { start, end, name, status, both, rank, text: name, title: `${name}${STATUS[status] ? `, ${STATUS[status]}` : ""}: in the words${both ? " and in the sound" : ", not heard in the sound"}` };
+      return { start, end, name, status, both, rank, text: name, title: `${name}${STATUS[status] ? `, ${STATUS[status]}` : ""}: in the words${both ? " and in the sound" : ", not recognised in the sound alone"}` };
     });
     heard.push(...(data.events ?? []).map(([start, end, label]) => ({ start, end, rank: -1, event: true, text: `♪ ${label}`, title: `${label}: heard, not said` })));
     const above = fit(said, (mark, length) => {
@@ -61,7 +61,7 @@
     if (!at.heard.length) {
       pen.fillStyle = look("--quiet");
       pen.font = at.font;
-      pen.fillText("nothing is heard", at.left + 6, at.under + ROW / 2);
+      pen.fillText("nothing is recognised", at.left + 6, at.under + ROW / 2);
     }
     return [...paintNumbers(pen, data, at, look), ...marks];
   }

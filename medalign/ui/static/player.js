@@ -3,9 +3,10 @@
    There are two recordings: the result's, and that of the stored pair in the second tab. One plays at a time. */
 (() => {
   "use strict";
-  const NEAR_S = 0.05;
+  const NEAR_S = 0.05, SHORT_S = 2;
   let asked = null; // the player of the stretch that was asked for
   let stopAt = null; // seconds, in that player; null: play on
+  let from = 0; // where its words begin
   let ended = null; // where that stretch ended; the player itself stops a little later, perhaps in the next row
   let pressed = null; // the element whose stretch is playing
 
@@ -25,6 +26,7 @@
     if (!audio) return;
     [asked, stopAt] = [audio, Number.isFinite(end) ? end : null];
     audio.currentTime = start;
+    from = Number(element?.dataset.start ?? start);
     mark(element);
     audio.play().catch(() => {}); // refused before the first press, or the recording was replaced: nothing to tell
   }
@@ -101,7 +103,7 @@
   document.addEventListener("timeupdate", (event) => {
     const audio = event.target;
     if (audio === asked && stopAt !== null && audio.currentTime >= stopAt - NEAR_S) {
-      ended = stopAt - NEAR_S;
+      ended = stopAt - from > SHORT_S ? stopAt - NEAR_S : from; // short words play on a little, perhaps into the next row
       audio.pause();
     }
     if (audio === player()) follow((audio === asked ? ended : null) ?? audio.currentTime);

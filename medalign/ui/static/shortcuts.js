@@ -19,7 +19,11 @@
     const segment = document.activeElement?.closest?.(".segment") ?? document.querySelector(".segment.is-current");
     if (segment?.querySelector("[data-edit]")) window.medalignEdit(segment);
   };
-  const rate = (verdict) => current()?.querySelector(`[data-verdict="${verdict}"]`)?.click();
+  function rate(verdict) {
+    const row = current();
+    row?.querySelector(`[data-verdict="${verdict}"]`)?.click();
+    if (row?.matches("tr")) row.scrollIntoView({ block: "nearest" }); // what became of the press stands at its foot
+  }
   const unfold = (folds, selector) => window.medalignUnfold(folds, selector);
   const audio = () => document.querySelector("#player audio");
   const vote = (choice) => document.querySelector(`.tabitem:not([style*="none"]) #vote-${choice}:not([disabled])`)?.click();

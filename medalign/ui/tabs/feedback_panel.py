@@ -9,7 +9,7 @@ import gradio as gr
 
 from medalign.core.analysis import Status
 from medalign.core.errors import FeedbackError
-from medalign.core.wording import clock, count
+from medalign.core.wording import clock_range, count
 from medalign.feedback.records import (
     MAX_COMMENT,
     MAX_LABEL,
@@ -30,7 +30,7 @@ from medalign.ui.session import Session, present
 from medalign.ui.tabs.feedback_words import INTRO, MISSING, OFF, kept_view, place_of
 from medalign.ui.update import PageUpdate, ResultPlaces
 from medalign.ui.views.markup import text
-from medalign.ui.views.status_view import AS_BEFORE, told
+from medalign.ui.views.status_view import AS_BEFORE, toast
 from medalign.ui.views.statuses import STATUSES
 from medalign.ui.wiring import EVERY_PRESS, Changes, bridge, connect, html, number_of, text_of
 
@@ -109,7 +109,8 @@ class FeedbackPanel:
         place = [self._start, self._end, self._words]
         connect(bridge("missing"), self._take_place, [], place, self._added, **EVERY_PRESS)
         given = {self._session, self._role, self._keep, self._label, *place}
-        connect(add.click, self._add_missing, given, [self._stored, self._label, *place], self._added)
+        out = [self._stored, self._label, *place, *self._places.all]
+        connect(add.click, self._add_missing, given, out, self._added)
 
     def _build_form(self) -> None:
         with gr.Accordion("The recording as a whole", open=False, elem_id="whole"):
@@ -170,7 +171,7 @@ class FeedbackPanel:
 
     def _take_place(self, event: gr.EventData) -> Changes:
         start_s, end_s = round(number_of(event, "start"), 2), round(number_of(event, "end"), 2)
-        told = f"The place is {clock(start_s)}; name what is missing there."
+        told = f"The place is {clock_range(start_s, end_s)}; name what is missing there."
         return {self._start: start_s, self._end: end_s, self._words: text_of(event, "text")[:MAX_SPAN], self._added: told}
 
     def _add_missing(self, given: Changes, request: gr.Request) -> Changes:
@@ -183,7 +184,7 @@ class FeedbackPanel:
         rating = ConceptRating("missing", label=label or None, start_s=start_s, end_s=end_s, span_text=words)
         self._ledger.rate(session, rating, _terms(given[self._role], given[self._keep]))
         emptied: Changes = {self._label: "", self._start: None, self._end: None, self._words: ""}
-        return {**self._shown(session), **emptied, **_kept(self._added, session)}
+        return {**self._shown(session), **self._followed(session), **emptied, **_kept(self._added, session)}
 
     def _rate_whole(self, given: Changes, request: gr.Request) -> Changes:
         self._presses.count(request)
@@ -205,9 +206,13 @@ class FeedbackPanel:
         """What was done last is taken back: a rating, or a change of the words or of what was found right."""
         status, alert = self._places.parts["status"], self._places.alert
         if session is None or not session.order or session.order[-1] is not None:
-            return {**self._undo(session, request), status: "Your last rating is taken back.", alert: ""}
+            self._presses.count(request)
+            if session is None or not self._ledger.undo(session):
+                return {status: toast("There is nothing to undo."), alert: ""}
+            followed = {**self._shown(session), **self._followed(session), **self._silenced, self._alert: ""}
+            return {**followed, status: toast("Your last rating is taken back."), alert: ""}
         session.undo()
-        return self._places.changes(PageUpdate({**finished(session), "status": told(AS_BEFORE)}, session))
+        return self._places.changes(PageUpdate({**finished(session), "status": toast(AS_BEFORE)}, session))
 
     def _withdraw(self, session: Session | None, code: str | None, request: gr.Request) -> Changes:
         self._presses.count(request, "withdraw")  # whoever has just rated a lot may still withdraw
@@ -221,10 +226,10 @@ class FeedbackPanel:
 
     def _followed(self, session: Session) -> Changes:
         """The result as it stands after what is kept of it."""
-        judged = self._ledger.judged(session)
-        if judged == session.judged:
+        judged, added = self._ledger.judged(session), self._ledger.added(session)
+        if (judged, added) == (session.judged, session.added):
             return {}
-        session.judged = judged
+        session.judged, session.added = judged, added
         parts = reviewed(session.shown, session.peaks, session.review, session.latest)
         return self._places.changes(PageUpdate(parts, session))
 

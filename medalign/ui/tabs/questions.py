@@ -5,7 +5,7 @@ from functools import wraps
 
 import gradio as gr
 
-from medalign.core.editing import edit_segment, rename_speaker, with_correction
+from medalign.core.editing import edit_segment, rename_speaker, with_correction, write_between, write_over
 from medalign.core.errors import MedAlignError
 from medalign.core.explanation import found_in_words
 from medalign.core.review import SAME_S, as_reviewed
@@ -29,11 +29,12 @@ class Questions:
         session, alert, parts = places.session, places.alert, places.parts
         again = status_view.told("Reading again with your words …")
         changes = (
-            ("edit", self._edit, again), ("accept", self._accept, again), ("settle", self._settle, ""),
-            ("unedit", self._unedit, ""),
+            ("edit", self._edit, again), ("write", self._write, again), ("accept", self._accept, again),
+            ("settle", self._settle, ""), ("unedit", self._unedit, ""),
         )  # fmt: skip
         for name, change, begun in changes:
-            connect(bridge(name), self._in_turn("status", change, begun), [session], places.all, alert, **OWN_QUEUE)
+            every = {} if name == "unedit" else EVERY_PRESS  # each names what it changes, but for the last one
+            connect(bridge(name), self._in_turn("status", change, begun), [session], places.all, alert, **OWN_QUEUE, **every)
         explained = [parts[name] for name in ("why", "words_time", "words_support", "others")]
         connect(bridge("why"), self._in_turn("why", self._explain), [session], explained, alert, **OWN_QUEUE, **EVERY_PRESS)
         for event in (places.search.click, places.phrase.submit):
@@ -68,9 +69,22 @@ class Questions:
         at_s = transcript.segments[index].start_s
         return self._reread(session, changed, f"change at {clock(at_s)}", at_s)
 
-    def _accept(self, session: Session | None, event: gr.EventData) -> Changes:
-        """A suggested name is written into the transcript, in the wording in which it is offered."""
+    def _write(self, session: Session | None, event: gr.EventData) -> Changes:
+        """What was said where nothing is written."""
         session = present(session)
+        start_s, end_s = number_of(event, "start"), number_of(event, "end")
+        changed = write_between(session.result.transcript, start_s, end_s, text_of(event, "text"), text_of(event, "speaker"))
+        return self._reread(session, changed, f"words at {clock(start_s)}", start_s)
+
+    def _accept(self, session: Session | None, event: gr.EventData) -> Changes:
+        """A suggested name, or another word for a critical one, is written into the transcript as the button has it."""
+        session = present(session)
+        if place := text_of(event, "place", 200):
+            doubt = next((doubt for doubt in _listed(session) if doubt.key == place and doubt.suggestion), None)
+            if doubt is None or doubt.suggestion is None:  # pressed twice
+                return self._shown(session, "That one is done already.")
+            changed = write_over(session.result.transcript, doubt.start_s, doubt.end_s, doubt.suggestion)
+            return self._reread(session, changed, f"Write {doubt.suggestion}", doubt.start_s)
         index, suggested = int(number_of(event, "index")), session.shown.corrections
         if not 0 <= index < len(suggested):
             raise MedAlignError("this suggestion is no longer there; the list above the transcript shows what is left")
@@ -151,4 +165,4 @@ class Questions:
 
 def _listed(session: Session) -> tuple[Doubt, ...]:
     """What the page lists to be heard again."""
-    return doubts(as_reviewed(session.shown, session.review), session.heard, session.shown)
+    return doubts(as_reviewed(session.shown, session.review), session.review, session.shown)

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from medalign.concepts import ConceptBank
 from medalign.core.analysis import Analysis, ConceptFinding, Evidence, Measurement, Status
 from medalign.core.explanation import SearchHit
+from medalign.core.review import Added
 from medalign.core.transcript import Transcript
 from medalign.report.summary import SENSES, Row, at_a_glance
 from medalign.ui.views.markup import Markup, macros
@@ -13,9 +14,15 @@ TRANSCRIPT_HEADING = "<h2>Transcript</h2>"
 PANES = macros("result").panes()  # of which a phone shows one at a time
 
 
-def summary_view(analysis: Analysis, checks: Mapping[Row, int] = {}, before: Analysis | None = None) -> Markup:
-    """The consultation at a glance; nothing where the transcript has no concept. Arguments as `at_a_glance`."""
-    return macros("result").summary(at_a_glance(analysis, checks, before))
+def summary_view(
+    analysis: Analysis, checks: Mapping[Row, int] = {}, before: Analysis | None = None, added: Sequence[Added] = ()
+) -> Markup:
+    """The consultation at a glance; nothing where the transcript has no concept. Arguments as `at_a_glance`.
+
+    Args:
+        added: what the reader missed there.
+    """
+    return macros("result").summary(at_a_glance(analysis, checks, before), added)
 
 
 def measurements_view(

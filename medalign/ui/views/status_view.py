@@ -97,6 +97,11 @@ def told(sentence: str) -> Markup:
     return Markup('<span class="unseen">{}</span>').format(sentence)
 
 
+def toast(sentence: str) -> Markup:
+    """For a press that has no place of its own on the page."""
+    return Markup('<span class="toast">{}</span>').format(sentence)
+
+
 def heading(session: "Session", duration_s: float) -> Markup:
     return _macros.heading(session, duration_s)
 

@@ -36,6 +36,6 @@ AGREEMENTS: dict[Agreement, tuple[str, str]] = {
 def judged_as(concept: ConceptFinding, review: Review) -> str:
     """`not said`, `denied`: what the reader made of a row; empty where it stands as it was."""
     judged = review.of(concept)
-    if judged is None or judged.right == concept.status:
+    if judged is None or judged.was_said and judged.right == concept.status:
         return ""
-    return "not said" if judged.right is None else STATUSES[judged.right].label.lower()
+    return STATUSES[judged.right].label.lower() if judged.was_said else "not said"

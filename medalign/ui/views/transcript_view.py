@@ -1,5 +1,6 @@
 """The transcript as a list of segments. A press on any word, mention or time plays from there; each can be edited."""
 
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -8,6 +9,7 @@ from medalign.core.analysis import Analysis, ConceptFinding, Evidence
 from medalign.core.review import UNREVIEWED, Heard, Review
 from medalign.core.transcript import DOCTOR, PATIENT, UNKNOWN_SPEAKER, Segment, Transcript, Word
 from medalign.core.wording import mistake
+from medalign.report.ear import Doubt
 from medalign.report.summary import REASONS, Row, doubt_of
 from medalign.ui.session import Change
 from medalign.ui.views.card_view import cards
@@ -39,7 +41,11 @@ def partial_transcript(transcript: Transcript) -> Markup:
 
 
 def transcript_view(
-    analysis: Analysis, checks: Mapping[Row, int] = {}, review: Review = UNREVIEWED, change: Change | None = None
+    analysis: Analysis,
+    checks: Mapping[Row, int] = {},
+    review: Review = UNREVIEWED,
+    change: Change | None = None,
+    listed: Sequence[Doubt] = (),
 ) -> Markup:
     """The finished transcript with its mentions and their cards, and with marks on what should be checked.
 
@@ -47,17 +53,24 @@ def transcript_view(
         checks: as `medalign.report.ear.checks`.
         review: what the reader judged: mentions say it, and places that were found right are marked no more.
         change: the last one, which can be taken back at its segment.
+        listed: places to hear again; where nothing is written, the words can be.
     """
     said = analysis.transcript.segments
-    if not said:
+    gaps = [(n, doubt) for n, doubt in enumerate(listed, start=1) if doubt.kind == "missed_speech"]
+    if not said and not gaps:
         return NO_SPEECH
     segments = [(s, _pieces(s, analysis.concepts), _check(s, analysis, review.heard)) for s in said]
     # What the form offers: the usual roles, and whoever speaks here.
     speakers = dict.fromkeys([DOCTOR, PATIENT, *(s.speaker for s in said), UNKNOWN_SPEAKER])
     judged = [judged_as(concept, review) for concept in analysis.concepts]
-    doubted, told = _doubted(analysis, review.heard), cards(analysis, checks, review)
+    doubted, told = _doubted(analysis, review), cards(analysis, checks, review)
     changed = None if change is None else max((i for i, s in enumerate(said) if s.start_s <= change.at_s), default=0)
-    return macros("transcript").transcript(segments, list(speakers), doubted, told, judged, change, changed)
+    starts_s = [segment.start_s for segment in said]
+    before: dict[int, list[tuple[int, Doubt]]] = {}  # by the segment that comes next
+    for n, gap in gaps:
+        before.setdefault(bisect_right(starts_s, gap.start_s), []).append((n, gap))
+    shown = macros("transcript").transcript(segments, before, list(speakers), doubted, told, judged, change, changed)
+    return shown if said else NO_SPEECH + shown
 
 
 def _check(segment: Segment, analysis: Analysis, heard: Sequence[Heard]) -> str | None:
@@ -66,9 +79,9 @@ def _check(segment: Segment, analysis: Analysis, heard: Sequence[Heard]) -> str 
     return check_of(segment, analysis.alignment.segments)
 
 
-def _doubted(analysis: Analysis, heard: Sequence[Heard]) -> dict[float, Doubted]:
+def _doubted(analysis: Analysis, review: Review) -> dict[float, Doubted]:
     """By the second in which a word begins. A suggested name says more than that a word may be wrong."""
-    doubted = {}
+    doubted, heard = {}, review.heard
     for word in analysis.critical_words:
         if any(h.is_at(word.start_s, word.end_s) for h in heard):
             continue
@@ -76,7 +89,7 @@ def _doubted(analysis: Analysis, heard: Sequence[Heard]) -> dict[float, Doubted]
         doubted[word.start_s] = Doubted(note, word.alternative)
     words = analysis.transcript.words
     for i, c in enumerate(analysis.corrections):
-        if any(h.is_at(c.start_s, c.end_s) for h in heard):
+        if c.concept_id in review.confirmed or any(h.is_at(c.start_s, c.end_s) for h in heard):
             continue
         note = f"sounds like {c.name}; {mistake(c.probability)}"
         doubted |= {word.start_s: Doubted(note, c.name, i) for word in words[c.first_word : c.last_word + 1]}
