@@ -127,7 +127,7 @@ def test_a_name_is_written_as_the_button_says_it(page, server):
     page.get_by_role("button", name="Write thirteen into the transcript").press(
         "Enter"
     )  # a click could be the second of a double one
-    page.locator(".segment", has_text="for thirteen weeks").wait_for()
+    page.locator(".segment", has_text="for thirteen").wait_for()
     page.get_by_role("button", name="Write what was said at place").click()
     page.keyboard.type("Take doxycycline twice a day.")
     page.locator(".edit-form").get_by_role("button", name="Save").click()

@@ -16,6 +16,7 @@ from fhir.resources.R4B.bundle import Bundle
 from page_fixtures import analysis, hostile_analysis, silent_analysis
 
 from medalign.cli import main
+from medalign.cli.analyze import _summary
 from medalign.concepts import ConceptBank, find_mentions, transcript_from_text
 from medalign.concepts.measurements import find_measurements
 from medalign.core.alignment import UtterancePoint
@@ -26,7 +27,7 @@ from medalign.core.transcript import Segment, Transcript, Word
 from medalign.core.wording import clock
 from medalign.report.ear import doubts
 from medalign.report.fhir import to_fhir
-from medalign.report.plain_summary import to_text
+from medalign.report.plain_summary import doubt_line, to_text
 from medalign.report.printable import summary_html
 from medalign.report.text_formats import COLUMNS, FORMULA_STARTS, to_csv, to_vtt
 from medalign.ui.views.strip_view import ear
@@ -677,6 +678,9 @@ def test_paper_has_the_list_of_the_page_with_its_numbers():
     assert Page(ear(listed, analysis().alignment)).text.count("wrong about 9 in 10 times") == 1
     items = re.findall(r"<li><b>(\d+)</b> <span class=\"time\">([\d:]+)", summary_html(analysis()))
     assert items == [(str(n), clock(doubt.start_s)) for n, doubt in enumerate(listed, start=1)]
+    printed = "\n".join(_summary(analysis()))
+    assert f"Use your ear ({len(listed)}):" in printed and "Check at" not in printed, "nor does a terminal have another one"
+    assert all(f"{n}. {doubt_line(doubt)}" in printed for n, doubt in enumerate(listed, start=1))
 
 
 # The summary as plain text

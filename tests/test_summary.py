@@ -8,6 +8,7 @@ from page_fixtures import analysis, hostile_analysis
 
 from medalign.core.analysis import CriticalWord, Evidence, Measurement, Source
 from medalign.core.transcript import Segment, Transcript, Word
+from medalign.pipeline.evidence import as_likely_as_suggested
 from medalign.report.ear import checks, doubts
 from medalign.report.summary import ORDER, at_a_glance, summarize
 from medalign.ui.views.compare_view import side_by_side
@@ -91,8 +92,9 @@ def test_side_by_side_a_concept_is_as_likely_as_in_its_table():
     row = replace(full.concepts[5], probability=0.41)
     place = row.text_evidence[0]
     named = replace(full.corrections[0], concept_id=row.concept_id, start_s=place.start_s, end_s=place.end_s, probability=0.93)
-    suggested = replace(full, concepts=(row,), corrections=(named,))
-    (pair,) = side_by_side({"a": suggested, "b": replace(suggested, corrections=())})
+    suggested = replace(full, concepts=(as_likely_as_suggested(row, (named,)),), corrections=(named,))
+    (pair,) = side_by_side({"a": suggested, "b": replace(suggested, concepts=(row,), corrections=())})
+    assert suggested.to_dict()["concepts"][0]["probability"] == 0.93, "one number for readers and for programs"
     assert [cell["probability"] for cell in pair["cells"]] == [0.93, 0.41]
 
 

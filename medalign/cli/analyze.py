@@ -19,8 +19,10 @@ from medalign.cli.options import (
 )
 from medalign.core.analysis import DISCLAIMER, Agreement, Analysis, ConceptFinding
 from medalign.core.errors import MedAlignError
+from medalign.core.explanation import SAID_FROM
 from medalign.core.wording import ACTION_WORDS, clock
-from medalign.report.summary import doubt_of
+from medalign.report.ear import doubts
+from medalign.report.plain_summary import doubt_line
 
 if TYPE_CHECKING:
     from medalign.core.audio import Recording
@@ -145,8 +147,8 @@ def _search(arguments: argparse.Namespace) -> None:
     listener, recording = _load_listener(arguments)
     hits = listener.search(recording, arguments.phrase, arguments.hits)
     lines = [
-        f"{clock(h.start_s)}-{clock(h.end_s)}  fits better than {h.percentile:.0f} % of other texts"
-        + ("" if h.is_likely else "; probably not said here")
+        f"{clock(h.start_s)}-{clock(h.end_s)}  {'may be said' if h.is_likely else 'probably not said'} here: of other texts, "
+        f"{h.percentile:.1f} % fit worse; {SAID_FROM:g} % or more count"
         for h in hits
     ]
     answer([asdict(hit) for hit in hits], arguments.json, lines)
@@ -175,10 +177,12 @@ def _summary(analysis: Analysis) -> list[str]:
     lines += in_columns([("concept", "code", "status", "found in", "first place"), *map(_concept_cells, analysis.concepts)])
     if analysis.measurements:
         lines += ["", *(f"{m.kind}: {m.amount}  [{clock(m.start_s)}] {m.text}" for m in analysis.measurements)]
-    for word in analysis.critical_words:
-        lines += ["", f"Check at {clock(word.start_s)} “{word.text}”: {doubt_of(word)}"]
-    if marked := [clock(window.start_s) for window in analysis.alignment.windows if window.is_mismatch]:
-        lines += ["", f"Listen again, the audio does not fit the transcript: {', '.join(marked)}"]
+    if listed := doubts(analysis):
+        lines += [
+            "",
+            f"Use your ear ({len(listed)}):",
+            *(f"{n}. {doubt_line(doubt)}" for n, doubt in enumerate(listed, start=1)),
+        ]
     return [*lines, "", *analysis.warnings, f"{analysis.timings_s.total:.1f} s"]
 
 

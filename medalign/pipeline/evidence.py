@@ -7,7 +7,7 @@ import numpy as np
 
 from medalign.concepts import ConceptBank, Mention
 from medalign.core.alignment import ConceptTrack
-from medalign.core.analysis import Action, Alternative, ConceptFinding, Evidence, Source, Status
+from medalign.core.analysis import Action, Alternative, ConceptFinding, Correction, Evidence, Source, Status
 from medalign.core.transcript import Transcript
 from medalign.pipeline.calibration import Calibration
 
@@ -142,6 +142,15 @@ def findings(
     both = set.intersection(*said.values())
     rows = [replace(row, is_contradicted=row.status in DEFINITE and row.concept_id in both) for row in rows]
     return tuple(sorted(rows, key=_importance))
+
+
+def as_likely_as_suggested(row: ConceptFinding, corrections: Sequence[Correction]) -> ConceptFinding:
+    """Where a suggested name is the concept, it is at least as likely as the suggestion, which knows more of its place."""
+    if row.probability is None:
+        return row
+    named = [c for c in corrections if c.concept_id == row.concept_id]
+    met = [c.probability for c in named if any(c.meets(place.start_s, place.words_end_s) for place in row.text_evidence)]
+    return replace(row, probability=max([row.probability, *met]))
 
 
 def grouped_by_row(mentions: Sequence[Mention], bank: ConceptBank) -> dict[tuple[str, Status], list[Mention]]:

@@ -30,7 +30,14 @@ from medalign.models.student import DEFAULT_STUDENT, Student
 from medalign.models.teacher import DEFAULT_TEACHER, Teacher
 from medalign.models.transcription import speech_stretches
 from medalign.pipeline.calibration import Calibration
-from medalign.pipeline.evidence import AudioEvidence, FusedProbabilities, TextEvidence, alternatives, findings
+from medalign.pipeline.evidence import (
+    AudioEvidence,
+    FusedProbabilities,
+    TextEvidence,
+    alternatives,
+    as_likely_as_suggested,
+    findings,
+)
 from medalign.pipeline.fusion import candidate_concepts, fusion_features
 from medalign.pipeline.heard_language import heard_in_english
 from medalign.pipeline.invented_words import InventedWords, without_invented
@@ -180,6 +187,7 @@ class Listener:
             features = fusion_features(candidates, mentions, corrections, text, encoded.evidence, encoded.bank)
             fused = FusedProbabilities(dict(zip(candidates, fit.probability(features).tolist(), strict=True)), fit.threshold)
         rows = findings(mentions, text, encoded.evidence, encoded.bank, fused)
+        rows = tuple(as_likely_as_suggested(row, corrections) for row in rows)
         return tuple(
             replace(row, alternatives=alternatives(row.concept_id, encoded.bank, encoded.concept_embeddings)) for row in rows
         )

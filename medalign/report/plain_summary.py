@@ -30,7 +30,7 @@ def to_text(analysis: Analysis, review: Review = UNREVIEWED) -> str:
     if len(blocks) == 1:
         blocks.append(["No clinical concept was found in what was said."])
     if listed:
-        blocks.append(["USE YOUR EAR", *(f"{n}. {_doubt(doubt)}" for n, doubt in enumerate(listed, start=1))])
+        blocks.append(["USE YOUR EAR", *(f"{n}. {doubt_line(doubt)}" for n, doubt in enumerate(listed, start=1))])
     return "\n\n".join("\n".join(block) for block in blocks) + "\n"
 
 
@@ -68,7 +68,8 @@ def _added(added: Added) -> str:
     return f"- {_one_line(added.label)}" + ("" if added.start_s is None else f" ({clock(added.start_s)})")
 
 
-def _doubt(doubt: Doubt) -> str:
+def doubt_line(doubt: Doubt) -> str:
+    """`0:38 "Remipreal": sounds like ramipril; as it stands, wrong about 9 in 10 times`."""
     said = f' "{_one_line(doubt.said)}":' if doubt.said else ":"
     place = clock(doubt.start_s) if doubt.said else clock_range(doubt.start_s, doubt.end_s)
     return f"{place}{said} {_one_line(sentence(doubt))}"

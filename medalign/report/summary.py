@@ -16,7 +16,6 @@ from medalign.core.analysis import (
     Action,
     Analysis,
     ConceptFinding,
-    Correction,
     CriticalKind,
     CriticalWord,
     Evidence,
@@ -191,18 +190,12 @@ def _is_in(evidence: Evidence, segment: Segment) -> bool:
     return segment.start_s <= evidence.start_s < segment.end_s
 
 
-def odds(concept: ConceptFinding, corrections: Sequence[Correction] = ()) -> float:
-    """The one probability of a concept that a reader is shown: that it came up, by words and sound together.
-
-    Where a suggested name is the concept, it is at least as likely as the suggestion, which knows more of its place.
-    """
-    probability = concept.probability
-    if probability is None:  # a student without a fusion
-        source = concept.student if concept.agreement == "student_only" else concept.teacher
-        probability = source.probability if source else 0.0
-    places = concept.text_evidence
-    named = [c.probability for c in corrections if c.concept_id == concept.concept_id and _meets(c, places)]
-    return max([probability, *named])
+def odds(concept: ConceptFinding) -> float:
+    """The one probability of a concept that a reader is shown: that it came up, by words and sound together."""
+    if concept.probability is not None:
+        return concept.probability
+    source = concept.student if concept.agreement == "student_only" else concept.teacher  # a student without a fusion
+    return source.probability if source else 0.0
 
 
 def is_faint(concept: ConceptFinding) -> bool:
@@ -213,10 +206,6 @@ def is_faint(concept: ConceptFinding) -> bool:
 def is_doubtful(concept: ConceptFinding) -> bool:
     """Read in the words, and still no plain fact: likelier wrong than three times in ten."""
     return bool(concept.text_evidence) and band(odds(concept)) != "likely"
-
-
-def _meets(correction: Correction, places: Sequence[Evidence]) -> bool:
-    return any(correction.meets(place.start_s, place.words_end_s) for place in places)
 
 
 def _amount(measurement: Measurement) -> str:

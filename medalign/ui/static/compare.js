@@ -70,6 +70,7 @@
     setTimeout(letGo, SETTLE_MS);
     sizes.observe(document.body);
   }
+  window.medalignStayAt = stayAt;
   new MutationObserver(() => {
     arrive();
     for (const side of document.querySelectorAll(".side")) {

@@ -77,7 +77,9 @@
   /* "Why?" answers far below: open the place, and go there. */
   document.addEventListener("click", async (event) => {
     if (!event.target.closest?.("[data-send=why]")) return;
-    (await window.medalignUnfold(["fold-depth"], "#why-title")).scrollIntoView({ block: "start", behavior: calm() });
+    const title = await window.medalignUnfold(["fold-depth"], "#why-title");
+    title.scrollIntoView({ block: "start", behavior: calm() });
+    window.medalignStayAt(title); // the figures above it are drawn meanwhile
   }, true);
   const calm = () => (matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth");
 

@@ -37,7 +37,8 @@ from medalign.ui.wiring import EVERY_PRESS, Changes, bridge, connect, html, numb
 NOBODY = "not said"
 ROLES: dict[str, Role | None] = {NOBODY: None, **{"GP" if role == "gp" else role: role for role in get_args(Role)}}
 STARS: list[tuple[str, Any]] = [("–", None), *((str(n), n) for n in range(1, 6))]
-LINES = {"transcript": "Transcript, 1 to 5", "concepts": "Concepts, 1 to 5", "useful": "Useful to me, 1 to 5"}
+SCALE = "1 is useless, 5 leaves nothing to wish for"
+LINES = {"transcript": f"Transcript: {SCALE}", "concepts": f"Concepts: {SCALE}", "useful": f"Useful to me: {SCALE}"}
 
 
 class FeedbackPanel:

@@ -77,7 +77,6 @@ def _depth(place: Callable[[str], None], figure: Callable[[str], None]) -> None:
         figure(name)
         place(f"{name}_notes")
     html(why_view.HEADING)
-    place("extremes")
     place("why")
     with gr.Row(elem_id="why-figures"):
         for name, heading in (("words_time", "When each word is heard"), ("words_support", "For and against each word"),
@@ -85,6 +84,7 @@ def _depth(place: Callable[[str], None], figure: Callable[[str], None]) -> None:
             with gr.Column(min_width=280):
                 html(f"<h3>{heading}</h3>")
                 figure(name)
+    place("extremes")
     html(why_view.MAP_HEADING)
     figure("map")
     place("map_notes")

@@ -26,7 +26,7 @@ from medalign.report.study_figures import (
 from medalign.ui.views.markup import macros
 from medalign.ui.wiring import Changes, connect, html
 
-OFF = '<h2>Team results</h2><p class="hint">Feedback is switched off on this server, so there is nothing from clinicians.</p>'
+OFF = '<h2>Team results</h2><p class="hint">Feedback is switched off on this server, so there is nothing to show.</p>'
 INTRO = """<h2>Team results</h2><p class="hint">From all feedback on this server. Intervals are 95 %; few votes say little,
 whoever leads. All of it as files, for training, too: <code>medalign feedback export</code>.</p>"""
 MAX_ROWS = 40  # in the figure

@@ -21,7 +21,7 @@ def cards(analysis: Analysis, checks: Mapping[Row, int], review: Review = UNREVI
             continue
         check = None if review.of(concept) else checks.get((concept.concept_id, concept.status))
         bars = _bars(analysis.alignment, concept.concept_id)
-        likely, you = odds(concept, analysis.corrections), judged_as(concept, review)
+        likely, you = odds(concept), judged_as(concept, review)
         shown += card(i, concept, likely, check, you, bars, _marks(analysis, concept))
     return shown
 

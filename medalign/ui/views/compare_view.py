@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from medalign.core.analysis import Analysis, ConceptFinding, Correction
+from medalign.core.analysis import Analysis, ConceptFinding
 from medalign.core.spelling import WORDINGS, Wording, worded
 from medalign.core.wording import count
 from medalign.report.comparison import Kind, Side, compare_concepts
@@ -58,8 +58,7 @@ def side_by_side(
         found = [concept.a if side == "a" else concept.b for side in order]
         alone = next((where for where, row in zip(("left", "right"), found, strict=True) if row), "")
         differs = f"only on the {alone}" if None in found else "" if concept.kind in hidden else DIFFERENCES[concept.kind]
-        sides = zip(order, found, strict=True)
-        cells = [_cell(row, analyses[side].corrections, bool(hidden)) if row else None for side, row in sides]
+        cells = [_cell(row, bool(hidden)) if row else None for row in found]
         rows.append({"label": worded(concept.label, wording), "differs": differs, "cells": cells})
     return rows
 
@@ -107,11 +106,11 @@ def _side(state: ComparisonState, position: str) -> dict[str, object]:
     }
 
 
-def _cell(concept: ConceptFinding, corrections: Sequence[Correction], is_hidden: bool) -> Row:
+def _cell(concept: ConceptFinding, is_hidden: bool) -> Row:
     sources = [source for source in (concept.teacher, concept.student) if source]
     return {
         "status": STATUSES[concept.status].label,
         "agreement": None if is_hidden else AGREEMENTS[concept.agreement],
-        "probability": odds(concept, corrections),  # as in the table of concepts
+        "probability": odds(concept),  # as in the table of concepts
         "evidence": next((evidence for source in sources for evidence in source.evidence), None),
     }

@@ -38,7 +38,7 @@ def concept_table(analysis: Analysis, checks: Mapping[Row, int], review: Review 
         review: what the reader judged; such rows stay where they are, and say so.
     """
     rows = [
-        (c, odds(c, analysis.corrections), None if review.of(c) else checks.get((c.concept_id, c.status)), judged_as(c, review))
+        (c, odds(c), None if review.of(c) else checks.get((c.concept_id, c.status)), judged_as(c, review))
         for c in analysis.concepts
     ]
     found = [concept for concept in analysis.concepts if not is_faint(concept)]
