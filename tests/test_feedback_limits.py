@@ -29,6 +29,7 @@ from medalign.ui.tabs.compare_tab import CompareTab
 from medalign.ui.tabs.feedback_panel import FeedbackPanel
 from medalign.ui.tabs.result_places import result_places
 from medalign.ui.update import PageUpdate
+from medalign.ui.wiring import bridge
 
 COUGH = "HPO:HP:0012735"
 COMMENT = "c" * 900
@@ -237,7 +238,9 @@ def test_an_honest_press_counts_once_whatever_it_stores(store):
 def test_a_vote_counts_once(store):
     presses = Counted()
     with gradio.Blocks():
-        tab = CompareTab(Comparing(page_fixtures.load_candidate), ModelQueue(), store, gradio.State(), presses)
+        tab = CompareTab(
+            Comparing(page_fixtures.load_candidate), ModelQueue(), store, gradio.State(), presses, (), bridge("delete")
+        )
     sides = [Entry(c, page_fixtures.load_candidate(c)[0].result, 1) for c in candidates()[:2]]
     comparison = ComparisonState(*sides, blind=True, order=BlindOrder("a", 0))
     comparison.seen = {"left", "right"}

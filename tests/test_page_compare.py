@@ -27,6 +27,7 @@ from medalign.ui.engine import Comparing
 from medalign.ui.model_queue import ModelQueue
 from medalign.ui.presses import Presses
 from medalign.ui.tabs.compare_tab import CompareTab
+from medalign.ui.wiring import bridge
 
 NAMES = ("shipped (tiny.en)", "shipped with base", "unaligned encoder")
 
@@ -45,6 +46,11 @@ def test_blind_names_appear_only_after_the_vote_which_is_stored_with_the_order(r
     assert "Model on the left" in shown and not any(name in shown for name in NAMES)
     assert "MB" not in shown, "size and time would give it away"
     assert not ready.locator("#pair").is_visible() and ready.locator("#pair-hidden").is_visible(), "it names two models"
+    told = ready.locator("#compare-sound").inner_text()
+    assert "On the example “Stored”: of “Live” you have read the words" in told, "else the reader would know one side"
+    ready.locator("#comparison .play").first.click()
+    ready.wait_for_function("!document.querySelector('#compare-sound audio').paused")
+    assert ready.evaluate("document.querySelector('#player audio').paused"), "which has the other recording"
     wait_until_votes_are_open(ready)
     ready.locator("#vote-why").get_by_role("textbox").fill("it has the cough")
     ready.locator("#vote-a").click()  # the left one
@@ -57,6 +63,10 @@ def test_blind_names_appear_only_after_the_vote_which_is_stored_with_the_order(r
     left = ready.locator(".side[data-side=left] h3").inner_text()
     assert left == (NAMES[0] if vote["left"] == "a" else NAMES[1])
     assert ready.locator("#vote-b").is_disabled(), "one vote per comparison"
+    assert ready.locator("#votes button", has_text="✓").all_inner_texts() == ["✓ Left is better (a)"], "one sees which"
+    ready.get_by_role("button", name="Take back my votes").click()
+    ready.locator("#compare-status", has_text="1 vote deleted").wait_for()
+    assert store.table("votes").empty
 
 
 def test_votes_are_locked_until_both_sides_were_looked_at(tab, server, store):
@@ -82,7 +92,9 @@ def test_votes_are_locked_until_both_sides_were_looked_at(tab, server, store):
 
 def test_votes_open_in_whatever_order_the_answers_to_two_looks_arrive(store):
     with gradio.Blocks():
-        tab = CompareTab(Comparing(page_fixtures.load_candidate), ModelQueue(), store, gradio.State(), Presses())
+        tab = CompareTab(
+            Comparing(page_fixtures.load_candidate), ModelQueue(), store, gradio.State(), Presses(), (), bridge("delete")
+        )
     sides = [Entry(c, page_fixtures.load_candidate(c)[0].result, 1) for c in candidates()[:2]]
     comparison = ComparisonState(*sides, blind=True, order=BlindOrder("a", 0))
     looks = [gradio.EventData(None, {"side": side}) for side in ("left", "right")]

@@ -27,6 +27,7 @@ from medalign.ui.session import Session
 from medalign.ui.tabs.compare_tab import CompareTab
 from medalign.ui.tabs.results_tab import names_of
 from medalign.ui.views.status_view import told as told_to_all
+from medalign.ui.wiring import bridge
 
 
 @pytest.fixture(autouse=True)
@@ -146,7 +147,9 @@ def test_a_run_that_nobody_waits_for_ends_with_the_next_batch_of_a_model(tone):
 def test_a_comparison_that_nobody_waits_for_ends_so_too(tone):
     engine, queue, reader = AtOneStep(page_fixtures.analysis()), ModelQueue(), SimpleNamespace(session_hash="visit")
     with gr.Blocks():
-        tab = CompareTab(Comparing(lambda side: (engine, 1), any_model=True), queue, None, gr.State(), Presses())
+        tab = CompareTab(
+            Comparing(lambda side: (engine, 1), any_model=True), queue, None, gr.State(), Presses(), (), bridge("delete")
+        )
     session, seen = Session(str(tone), "tone", is_example=True), []
     steps = tab._compare(session, "asr=tiny", "asr=base", False, reader)
     at_work = threading.Thread(target=lambda: seen.extend(steps), daemon=True)
@@ -164,7 +167,13 @@ def test_a_second_model_that_is_not_there_is_told_before_the_first_runs(tone):
     reader, loaded = SimpleNamespace(session_hash="visit"), []
     with gr.Blocks():
         tab = CompareTab(
-            Comparing(loaded.append, any_model=True, check=_find_candidate), ModelQueue(), None, gr.State(), Presses()
+            Comparing(loaded.append, any_model=True, check=_find_candidate),
+            ModelQueue(),
+            None,
+            gr.State(),
+            Presses(),
+            (),
+            bridge("delete"),
         )
     for second in ("asr=foo", "student=foo"):
         with pytest.raises(WeightsError, match="model 'foo' is neither a folder nor a known name"):

@@ -91,7 +91,7 @@ def build_app(
                 if shown := pair(examples):
                     stored_pair(shown)
                 if comparing is not None:
-                    tab = compare_tab.CompareTab(comparing, models.analyses, store, session, presses, deleted)
+                    tab = compare_tab.CompareTab(comparing, models.analyses, store, session, presses, examples, deleted)
                     page.unload(tab.left)
                 else:
                     html(compare_tab.INTRO + compare_tab.OFF)

@@ -1,6 +1,7 @@
 /* Press anything that carries data-start and the recording plays from there, up to data-end where one is given.
    One listener on the document serves every table, transcript and figure, also those that arrive later.
-   There are two recordings: the result's, and that of the stored pair in the second tab. One plays at a time. */
+   There are up to three recordings: the result's, that of the stored pair in the second tab, and one compared there. One plays at
+   a time. */
 (() => {
   "use strict";
   const NEAR_S = 0.05, SHORT_S = 2;
@@ -11,7 +12,7 @@
   let pressed = null; // the element whose stretch is playing
 
   const player = () => document.querySelector("#player audio");
-  const playerOf = (element) => (element?.closest("#pair") ? document.querySelector("#pair audio") : player());
+  const playerOf = (element) => (element?.closest("#pair") ? document.querySelector("#pair audio") : (element?.closest("#comparison") && document.querySelector("#compare-sound audio")) || player());
   window.medalignPlayerOf = playerOf;
 
   function mark(element) {
@@ -111,7 +112,7 @@
   for (const name of ["play", "seeking"]) document.addEventListener(name, (event) => event.target === asked && (ended = null), true);
 
   document.addEventListener("play", (event) => {
-    for (const audio of [player(), document.querySelector("#pair audio")]) if (audio && audio !== event.target) audio.pause();
+    for (const audio of [player(), ...document.querySelectorAll(":is(#pair, #compare-sound) audio")]) if (audio && audio !== event.target) audio.pause();
   }, true);
   document.addEventListener("pause", (event) => {
     if (event.target !== asked) return;

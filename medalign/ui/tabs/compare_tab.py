@@ -1,6 +1,6 @@
 """The second tab: two models on the recording of the first, blind if wanted, and a vote."""
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import suppress
 from typing import cast
 
@@ -10,7 +10,9 @@ from gradio.events import Dependency
 
 from medalign.core.abandoned import Abandoned
 from medalign.core.apart import load_apart
+from medalign.core.audio import load_recording
 from medalign.core.errors import FeedbackError, MedAlignError
+from medalign.core.wording import count
 from medalign.feedback.records import MAX_COMMENT, Choice, ShownComparison, ShownResult, Vote
 from medalign.feedback.store import FeedbackStore
 from medalign.report.comparison import BlindOrder, candidates, parse_candidate, second
@@ -18,12 +20,14 @@ from medalign.ui.audit import audit
 from medalign.ui.compared import Step, compared
 from medalign.ui.comparison_state import ComparisonState, Entry
 from medalign.ui.engine import Comparing
+from medalign.ui.files import keep_waveform
 from medalign.ui.model_queue import Ahead, ModelQueue, Place
 from medalign.ui.presses import Presses
 from medalign.ui.runs import Runs
 from medalign.ui.session import KEEP_S, Session, present
+from medalign.ui.tabs.own_recording import Example
 from medalign.ui.views import status_view
-from medalign.ui.views.compare_view import INTRO, comparison_view
+from medalign.ui.views.compare_view import INTRO, comparison_view, other_sound
 from medalign.ui.views.markup import text
 from medalign.ui.wiring import EVERY_PRESS, OWN_QUEUE, Changes, bridge, connect, html, text_of
 
@@ -42,12 +46,15 @@ class CompareTab:
         store: FeedbackStore | None,
         session: gr.State,
         presses: Presses,
+        examples: Sequence[Example],
         deleted: Callable[..., Dependency],
     ):
         """
         Args:
+            examples: of one that the first tab shows, a reader knows the words; for a blind vote another one is taken.
             deleted: the reader pressed "Delete now".
         """
+        self._examples = examples
         self._comparing, self._queue, self._store, self._presses = comparing, queue, store, presses
         self._runs = Runs()
         html(INTRO)
@@ -58,16 +65,18 @@ class CompareTab:
                 self._status, self._progress = html(elem_id="compare-status"), html(elem_id="compare-progress")
             self._cancel = gr.Button("Cancel", visible=False, elem_id="compare-cancel", size="sm", min_width=80)
         self._alert = html(elem_id="compare-alert")
+        self._sound = html(elem_id="compare-sound")
         self._view = html(elem_id="comparison")
         self._comparison = gr.State(None, time_to_live=KEEP_S)
         self._receipt = gr.State(None)  # one person's votes stay together: the bootstrap must know them as one person's
         self._votes: dict[str, gr.Button] = {}
         controls = [self._start, self._cancel, self._status, self._progress]
-        out = [*controls, self._view, self._comparison]
+        out = [*controls, self._sound, self._view, self._comparison]
         if store is not None:
             self._why = self._build_votes()
             connect(bridge("seen"), self._look, [self._comparison], self._votes.values(), self._alert, **EVERY_PRESS)
-            out += self._votes.values()
+            out += [*self._votes.values(), self._withdraw]
+            connect(self._withdraw.click, self._take_back, [self._receipt], [*out, self._receipt], self._alert)
             given = [self._comparison, session, self._why, self._receipt]
             for name, button in self._votes.items():
                 connect(button.click, self._casts(store, name), given, [*out, self._receipt], self._alert)
@@ -104,7 +113,9 @@ class CompareTab:
             with gr.Row():
                 for key, (name, label) in BUTTONS.items():
                     self._votes[key] = gr.Button(label, interactive=False, elem_id=f"vote-{name}")
-            return gr.Textbox(label="Why (optional)", max_length=MAX_COMMENT, elem_id="vote-why")
+            why = gr.Textbox(label="Why (optional)", max_length=MAX_COMMENT, elem_id="vote-why")
+            self._withdraw = gr.Button("Take back my votes", visible=False, size="sm", min_width=80, elem_id="vote-withdraw")
+            return why
 
     def _stopped(self, words: str) -> Changes:
         cancel = gr.update(visible=False)
@@ -120,7 +131,7 @@ class CompareTab:
         last = self._stopped("")
         if receipt is not None:
             last[self._status] = _kept(receipt)
-        last |= {self._view: "", self._comparison: None, self._alert: "", **self._locked()}
+        last |= {self._sound: "", self._view: "", self._comparison: None, self._alert: "", **self._locked()}
         self._runs.stop(request.session_hash, last)
         return last
 
@@ -133,14 +144,18 @@ class CompareTab:
     ) -> Iterator[Changes]:
         """Both models on the recording, one after the other; nothing once nobody waits any more."""
         begun = {self._start: gr.update(interactive=False), self._cancel: gr.update(visible=True), self._status: "Starting."}
-        yield {self._comparison: None, self._alert: "", self._view: "", self._progress: "", **self._locked(), **begun}
+        emptied = dict.fromkeys((self._alert, self._sound, self._view, self._progress), "")
+        yield {self._comparison: None, **emptied, **self._locked(), **begun}
         session = present(session)
         sides = [parse_candidate(name or "", self._comparing.in_use) for name in (a, b)]
         if sides[0] == sides[1]:
             raise MedAlignError("both models are the same; choose two different ones")
+        blind = hidden is True and bool(self._votes)
+        other = self._unread(session) if blind else None
+        path, load = (session.path, load_apart) if other is None else (str(other.audio_path), load_recording)
         entries: list[Entry] = []
         with suppress(Abandoned), self._queue.join() as place, self._runs.begin(request.session_hash, place.leave) as run:
-            recording = yield from place.decode(lambda: load_apart(session.path), self._waiting)
+            recording = yield from place.decode(lambda: load(path), self._waiting)
             yield from map(self._waiting, place.wait(2 * recording.duration_s))
             steps = compared(self._comparing, sides, recording, session.custom, run)
             entries = yield from self._told(steps, place)
@@ -148,12 +163,23 @@ class CompareTab:
             # Gradio sends the last change once more as its own end: of a run that is not the newest it must be none.
             yield run.last or {self._alert: gr.skip()}
             return
-        blind = hidden is True and bool(self._votes)
         # Without blindness the order stays as chosen; with it, by lot.
         order = BlindOrder.draw() if blind else BlindOrder("a", 0)
         comparison = ComparisonState(*entries, blind=blind, order=order, wording=session.wording)
         ready = "Look at both sides; then vote." if self._votes and not comparison.are_equal else "Finished."
-        yield {self._comparison: comparison, self._view: comparison_view(comparison), **self._stopped(ready)}
+        shown = {self._comparison: comparison, self._view: comparison_view(comparison), **self._stopped(ready)}
+        if other is not None:
+            shown[self._sound] = other_sound(other.title, session.title, keep_waveform(self._sound, recording.waveform))
+        yield shown
+
+    def _unread(self, session: Session) -> Example | None:
+        """The example that comes after the one that the first tab shows; None of a recording of the reader's own."""
+        if not session.is_example:
+            return None
+        titles = [example.title for example in self._examples]
+        after = titles.index(session.title) + 1 if session.title in titles else 0
+        ahead = [*self._examples[after:], *self._examples[:after]]
+        return next((example for example in ahead if example.title != session.title), None)
 
     def _told(self, steps: Generator[Step, None, list[Entry]], place: Place) -> Generator[Changes, None, list[Entry]]:
         """The steps as changes of the page, and what they give."""
@@ -170,7 +196,27 @@ class CompareTab:
         return {self._status: status_view.waiting(ahead)}
 
     def _locked(self) -> Changes:
-        return {button: gr.update(interactive=False) for button in self._votes.values()}
+        """Until both sides were looked at; none is marked as pressed."""
+        return {
+            button: gr.update(interactive=False, variant="secondary", value=BUTTONS[key][1])
+            for key, button in self._votes.items()
+        }
+
+    def _take_back(self, receipt: str | None, request: gr.Request) -> Changes:
+        """All votes under the code; they are one person's."""
+        self._presses.count(request, "withdraw")
+        if self._store is None or receipt is None:
+            raise MedAlignError("there is no vote to take back")
+        n = self._store.withdraw(receipt)
+        audit(self._store, "withdraw", request)
+        done = f"Taken back: {count(n, 'vote')} deleted."
+        return {
+            self._status: done,
+            self._receipt: None,
+            self._withdraw: gr.update(visible=False),
+            self._alert: "",
+            **self._locked(),
+        }
 
     def _look(self, comparison: ComparisonState | None, event: gr.EventData) -> Changes:
         """Opens the votes or leaves them as they are: the answers to two looks may reach the page in either order."""
@@ -196,8 +242,9 @@ class CompareTab:
             comparison.receipt = receipt
             audit(store, "vote", request)
             shown = {self._view: comparison_view(comparison), self._alert: "", self._status: _kept(receipt)}
-            shown |= {self._receipt: receipt}
-            return {**shown, **self._locked()}
+            shown |= {self._receipt: receipt, self._withdraw: gr.update(visible=True), **self._locked()}
+            yours = gr.update(interactive=False, variant="primary", value=f"✓ {BUTTONS[pressed][1]}")
+            return {**shown, self._votes[pressed]: yours}
 
         return handler
 

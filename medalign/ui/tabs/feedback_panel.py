@@ -37,7 +37,7 @@ from medalign.ui.wiring import EVERY_PRESS, Changes, bridge, connect, html, numb
 NOBODY = "not said"
 ROLES: dict[str, Role | None] = {NOBODY: None, **{"GP" if role == "gp" else role: role for role in get_args(Role)}}
 STARS: list[tuple[str, Any]] = [("–", None), *((str(n), n) for n in range(1, 6))]
-SCALE = "1 is useless, 5 leaves nothing to wish for"
+SCALE = "1 useless, 5 perfect"
 LINES = {"transcript": f"Transcript: {SCALE}", "concepts": f"Concepts: {SCALE}", "useful": f"Useful to me: {SCALE}"}
 
 

@@ -7,7 +7,7 @@ from medalign.ui.files import keep_waveform
 from medalign.ui.views.pair_view import Pair, pair_heading, pair_sound, pair_view
 from medalign.ui.wiring import OWN_QUEUE, Changes, bridge, connect, html
 
-HIDDEN = '<p id="pair-hidden" class="hint" hidden>The two named models stand here again once you have voted.</p>'
+HIDDEN = '<p id="pair-hidden" class="hint" hidden>What stood here names the models; it comes back once you have voted.</p>'
 
 
 def stored_pair(pair: Pair) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from medalign.core.analysis import Analysis, ConceptFinding
 from medalign.core.spelling import WORDINGS, Wording, worded
@@ -10,13 +11,16 @@ from medalign.report.comparison import Kind, Side, compare_concepts
 from medalign.report.ear import doubts
 from medalign.report.summary import odds
 from medalign.ui.comparison_state import POSITIONS, TELLING, ComparisonState
+from medalign.ui.files import address
 from medalign.ui.views.markup import Markup, macros
 from medalign.ui.views.statuses import AGREEMENTS, STATUSES
 
 INTRO = """<h2>Compare two models on your recording</h2><p class="hint">On the recording of the first tab<b
-id="compared-recording"></b>. Blind: you see what each found without its name, times or odds, in an order drawn by lot; once you
-have voted, you see which was which. Take another recording than the one above, where the picture has told. Two models with the
-same recogniser write the same words: for a vote, let the second use another one.</p>"""
+id="compared-recording"></b>. Blind: you see what each found without its name, its odds or how long it took, in an order drawn
+by lot, and of an example that you have not read; once you have voted, you see which was which. Two models with the same
+recogniser write the same words: for a vote, let the second use another one.</p>"""
+OTHER = """<p class="hint">On the example “{}”: of “{}” you have read the words.</p>
+<audio controls preload="auto" src="{}"></audio>"""
 DIFFERENCES = {"status": "another status", "source": "another source", "certainty": "other odds", "same": ""}
 Row = dict[str, object]
 
@@ -40,6 +44,11 @@ def comparison_view(state: ComparisonState) -> Markup:
         rows = [{**row, "differs": ""} for row in rows]
     differing = [(s, s.a, s.b) if left == "a" else (s, s.b, s.a) for s in compared.stretches if not s.same]
     return macros("comparison").comparison(difference, costs, sides, rows, differing, state.receipt is not None)
+
+
+def other_sound(title: str, read: str, path: Path) -> Markup:
+    """Which example is compared in the place of one that was read, and its player."""
+    return Markup(OTHER).format(title, read, address(path))
 
 
 def side_by_side(
