@@ -16,6 +16,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from medalign.cli import main
 from medalign.concepts import ConceptBank, transcript_from_text
 from medalign.concepts.notes import read_note
+from medalign.concepts.tokens import stem
 from medalign.core.assets import EXAMPLES
 from medalign.core.errors import DataError
 from medalign.core.examples import analysis_path
@@ -27,7 +28,7 @@ from medalign.pipeline.boosted_fit import BoostedFit
 from medalign.pipeline.note_claims import statement_said
 from medalign.pipeline.note_counterfactuals import counterfactuals
 from medalign.pipeline.note_evidence import fit, preferred
-from medalign.pipeline.note_facts import FEATURES, compare
+from medalign.pipeline.note_facts import FEATURES, Comparison, compare
 from medalign.pipeline.note_left_out import left_out
 from medalign.pipeline.note_places import PLACES, place_features
 from medalign.pipeline.note_said import Said, numbers_of, sides_of
@@ -43,11 +44,15 @@ def heard(text: str) -> Said:
     return Said.from_transcript(transcript_from_text(text), ConceptBank.default())
 
 
-def compared(statement: str, said: Said):
-    """The features by name, and what is contradicted."""
+def comparison(statement: str, said: Said) -> Comparison:
     clause = read_note(statement)[1][0]
     bank = ConceptBank.default()
-    found = compare(clause, statement_said(clause, bank), said, said.stretches[:3], bank)
+    return compare(clause, statement_said(clause, bank), said, said.stretches[:3], bank)
+
+
+def compared(statement: str, said: Said):
+    """The features by name, and what is contradicted."""
+    found = comparison(statement, said)
     return dict(zip(FEATURES, found.features.tolist(), strict=True)), found.contradiction
 
 
@@ -82,6 +87,62 @@ def test_what_differs_is_named(statement, contradiction):
 )  # fmt: skip
 def test_what_agrees_is_not_contradicted(statement):
     assert compared(statement, TALK)[1] is None
+
+
+ANGINA = heard(
+    "Patient: The pain came on after dinner. It lasted about twenty minutes.\nDoctor: Did it spread to your arm?\n"
+    "Patient: No.\nPatient: I take an aspirin every morning. My father had a heart attack at 55.\n"
+    "Doctor: Your ECG looks normal. This may be angina, but it could be reflux."
+)
+
+
+@pytest.mark.parametrize(
+    ("statement", "contradiction"),
+    [
+        ("Aspirin every evening", "evening, the recording morning"),
+        ("The pain lasted 30 minutes", "30 minutes, the recording 20 minutes"),
+        ("FH: father had a heart attack at 65", "65, the recording 55"),
+        ("Angina confirmed", "angina is only spoken of as possible"),
+        ("PMH: angina", "angina is only spoken of as possible"),
+        ("ECG abnormal", "abnormal, the recording normal"),
+    ],
+)
+def test_another_value_in_the_very_place_counts_whatever_else_fits(statement, contradiction):
+    found = comparison(statement, ANGINA)
+    assert found.is_plain and re.search(contradiction, found.contradiction) and found.against
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["Aspirin in the morning", "The pain lasted 15-20 minutes", "FH: father had a heart attack at 55", "Imp: angina", "?angina",
+     "ECG normal", "Review in 30 minutes", "No aspirin in the evening"],
+)  # fmt: skip
+def test_the_same_value_or_one_of_something_else_is_no_contradiction(statement):
+    assert not comparison(statement, ANGINA).is_plain
+
+
+def test_a_possibility_that_the_note_writes_without_doubt_is_told():
+    assert comparison("Imp: angina", ANGINA).is_only_possible
+    assert not comparison("Imp: ?angina", ANGINA).is_only_possible
+
+
+@pytest.mark.parametrize(
+    ("statement", "unspoken"),
+    [("O/E: ECG shows ST elevation", "this result"), ("O/E: ECG normal", None), ("Troponin raised", "troponin"),
+     ("NKDA", "drug allergy"), ("Has pain", None)],
+)  # fmt: skip
+def test_what_is_never_spoken_of_is_named(statement, unspoken):
+    assert comparison(statement, ANGINA).unspoken == unspoken
+
+
+def test_the_words_that_decide_are_shown_an_answer_with_its_question():
+    passages = ANGINA.passages
+    whole = [(0.0, 1e6)]
+    (spread, *_) = passages.deciding({stem("spread"): 8.0, stem("arm"): 7.0}, (), whole)
+    assert spread.text == "Did it spread to your arm? No."
+    against = comparison("The pain lasted 30 minutes", ANGINA).against
+    assert [e.text for e in passages.deciding({}, against)] == ["It lasted about twenty minutes."]
+    assert not passages.deciding({"nowhere": 9.0}, (), whole)
 
 
 def test_what_was_never_said_is_absent_and_no_contradiction():
@@ -236,6 +297,17 @@ def test_two_notes_are_compared(checks):
     assert page.count('class="row contradicted"') == wrong.count("contradicted") and "Note 1 has more unsupported" in page
     assert {drawn_order(blind=True, rng=random.Random(seed)) for seed in range(9)} == {(0, 1), (1, 0)}
     assert drawn_order(blind=False) == (0, 1)
+
+
+def test_what_two_notes_say_of_the_same_stands_together(checks):
+    right, wrong = checks["chest-pain"], checks["chest-pain-with-errors"]
+    pairs = NoteComparison.of(right, wrong).statements
+    assert sorted(p.first for p in pairs if p.first is not None) == list(range(len(right.statements)))
+    assert sorted(p.second for p in pairs if p.second is not None) == list(range(len(wrong.statements)))
+    text = [lambda at, check=check: None if at is None else check.statements[at].text for check in (right, wrong)]
+    differs = {(text[0](pair.first), text[1](pair.second)): pair.differs for pair in pairs}
+    assert differs["BP 150/90", "BP 170/90"] and differs["father had a heart attack at 55", "mother had a heart attack at 55"]
+    assert differs["no nausea", None] and not differs["ramipril, aspirin every morning", "ramipril, aspirin every morning"]
 
 
 def test_the_command_compares_two_notes_and_hides_which_is_which(models_at_hand, examples, tmp_path, capsys):

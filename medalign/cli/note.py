@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from medalign.training.fitting.note_cases import Heard
     from medalign.training.fitting.observation import Observation
 
+ANOTHER = 110  # notes held against another consultation, to learn what belongs together
 REFERENCES = 600  # unrelated statements that each is compared with
 
 
@@ -106,14 +107,14 @@ def measure_level(
     borne_out: Collection[tuple[str, str]] = (),
 ) -> dict:
     """The figures of one level of noise, or of human words."""
-    from medalign.training.fitting.note_cases import cases, own_and_other
+    from medalign.training.fitting.note_cases import cases, of_another
     from medalign.training.fitting.note_metrics import measure_notes
 
     started = time.perf_counter()
     of_own = list(cases(heard, maker, listener.teacher, references, listener.bank))
     seconds = (time.perf_counter() - started) / sum(len(case.kinds) for case in of_own)
-    pairs = own_and_other(heard, maker, listener.teacher, references, listener.bank)
-    return measure_notes(of_own, fits, listener.bank, pairs, borne_out) | {"seconds a statement": round(seconds, 3)}
+    others = of_another(heard, maker, listener.teacher, references, listener.bank)
+    return measure_notes(of_own, fits, listener.bank, others, borne_out) | {"seconds a statement": round(seconds, 3)}
 
 
 def _fit(
@@ -126,7 +127,7 @@ def _fit(
 
     from medalign.training.data.note_errors import ErrorMaker
     from medalign.training.fitting.fit_note_check import fit_note_check
-    from medalign.training.fitting.note_cases import cases, drawn, heard_aloud, heard_in_words, own_and_other
+    from medalign.training.fitting.note_cases import cases, drawn, heard_aloud, heard_in_words, of_another
 
     if arguments.fit_speech is None:
         raise DataError("fitting needs spoken takes of training notes; give --fit-speech FOLDER")
@@ -139,5 +140,6 @@ def _fit(
     words = list(heard_in_words(chosen, listener.bank, arguments.cache, listener.teacher.embed_dim))
     aloud = list(heard_aloud(observe("", split="train", speech=arguments.fit_speech), listener))
     models = maker, listener.teacher, references, listener.bank
-    fits = fit_note_check(list(cases(words, *models)), list(cases(aloud, *models)), own_and_other(words, *models))
+    others = of_another(words[:ANOTHER], *models)
+    fits = fit_note_check(list(cases(words, *models)), list(cases(aloud, *models)), others)
     fits.save(folder, references)

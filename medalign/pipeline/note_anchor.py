@@ -10,10 +10,10 @@ import numpy as np
 
 from medalign.concepts.notes import Clause
 from medalign.concepts.tokens import phrase_tokens, stem
-from medalign.core.transcript import Transcript
 from medalign.models.status_classifier import ACTIONS, STATUSES, StatusClassifier
 from medalign.pipeline.assertion import contexts_at
 from medalign.pipeline.note_claims import STOPPED
+from medalign.pipeline.note_passages import Passages
 from medalign.pipeline.note_said import Said, Stretch
 from medalign.pipeline.note_words import NEGATORS, RELATIVES, content
 
@@ -25,27 +25,17 @@ NO, OVER = STATUSES.index("negated"), (STATUSES.index("resolved"), STATUSES.inde
 ENDED = [ACTIONS.index(action) for action in ("stopped", "not_taking")]
 
 
-class Index:
-    """Where each stem stands in a transcript."""
-
-    def __init__(self, transcript: Transcript):
-        self.transcript = transcript
-        self.places: dict[str, list[int]] = {}
-        for at, word in enumerate(transcript.words):
-            for token in phrase_tokens(word.text):
-                self.places.setdefault(stem(token), []).append(at)
-
-    def anchors(self, clause: Clause, best: Sequence[Stretch]) -> list[int]:
-        """Words of the transcript, at most `MAX_PLACES`, that are the statement's rarest and lie in its best stretches."""
-        words = self.transcript.words
-        for key, weight in sorted(content(clause.plain).items(), key=lambda item: -item[1]):
-            if weight < LEAST_WEIGHT or key in OF_STATUS:
-                continue
-            for stretch in best:
-                inside = [at for at in self.places.get(key, ()) if stretch.start_s <= words[at].start_s < stretch.end_s]
-                if inside:
-                    return inside[:MAX_PLACES]
-        return []
+def anchors(clause: Clause, best: Sequence[Stretch], passages: Passages) -> list[int]:
+    """Words of the transcript, at most `MAX_PLACES`, that are the statement's rarest and lie in its best stretches."""
+    words = passages.words
+    for key, weight in sorted(content(clause.plain).items(), key=lambda item: -item[1]):
+        if weight < LEAST_WEIGHT or key in OF_STATUS:
+            continue
+        for stretch in best:
+            inside = [at for at in passages.places.get(key, ()) if stretch.start_s <= words[at].start_s < stretch.end_s]
+            if inside:
+                return inside[:MAX_PLACES]
+    return []
 
 
 OF_STATUS = frozenset(stem(token) for token in NEGATORS | RELATIVES)
@@ -56,8 +46,7 @@ def anchor_features(clauses: Sequence[Clause], best: Sequence[Sequence[Stretch]]
     found = np.zeros((len(clauses), len(ANCHOR)), np.float32)
     if not said.transcript.words:
         return found
-    index = Index(said.transcript)
-    places = [index.anchors(clause, b) for clause, b in zip(clauses, best, strict=True)]
+    places = [anchors(clause, b, said.passages) for clause, b in zip(clauses, best, strict=True)]
     distinct = sorted({at for row in places for at in row})
     if not distinct:
         return found

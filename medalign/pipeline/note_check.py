@@ -15,22 +15,28 @@ from medalign.concepts.language import is_english, is_written_in_english
 from medalign.concepts.notes import Clause, read_note
 from medalign.core.analysis import Analysis, Evidence
 from medalign.core.errors import DataError
-from medalign.core.note_check import LeftOut, NoteCheck, NoteStatement, Support, Verdict
+from medalign.core.note_check import ONLY_POSSIBLE, LeftOut, NoteCheck, NoteStatement, Support, Verdict
 from medalign.models.teacher import Teacher
 from medalign.pipeline.boosted_fit import BoostedFit
 from medalign.pipeline.listener import EncodedRecording, Listener, silent
-from medalign.pipeline.note_anchor import anchor_features
+from medalign.pipeline.note_anchor import ANCHOR, anchor_features
 from medalign.pipeline.note_claims import statement_said
 from medalign.pipeline.note_counterfactuals import counterfactuals
 from medalign.pipeline.note_evidence import Fit, best_stretches, fit, preferred
 from medalign.pipeline.note_facts import Comparison, compare
 from medalign.pipeline.note_fits import NoteFits
 from medalign.pipeline.note_left_out import left_out
-from medalign.pipeline.note_places import place_features
+from medalign.pipeline.note_passages import Passages
+from medalign.pipeline.note_places import PLACES, place_features
 from medalign.pipeline.note_said import Fact, Said, Stretch
+from medalign.pipeline.note_words import content
 
 BY_SOUND_ALONE = 0.5  # probability from which on the sound bears out what the words do not: likelier than not
-MAX_EVIDENCE = 3
+POLARITY, SENSE = "anchor polarity differs", "words said in its sense"  # by the network, and by rules
+MOSTLY = 0.5
+OPPOSITE = "where the recording speaks of this, it says the opposite"
+NOTHING = "nothing that was said bears it out"
+BY_CHANCE = 0.05  # share of unrelated statements that fit as well, from which on the nearest words tell nothing
 LEAST = 1e-3  # probabilities keep this far from 0 and 1
 UNSAID: dict[str, str] = {  # sections whose statements need not be said aloud
     "examination": "what an examination shows need not be said aloud",
@@ -67,6 +73,14 @@ class Held:
     def facts(self) -> tuple[Fact, ...]:
         """The note's."""
         return tuple(fact for comparison in self.comparisons for fact in comparison.facts)
+
+    def contradiction(self, i: int) -> str | None:
+        """What contradicts a statement: named by its facts, else by the sense in which its own words are said."""
+        comparison = self.comparisons[i]
+        polarity, sense = self.anchors[i, ANCHOR.index(POLARITY)], self.places[i, PLACES.index(SENSE)]
+        is_told = comparison.value("words in best stretches") > MOSTLY and not comparison.unspoken
+        opposite = OPPOSITE if is_told and polarity > MOSTLY and sense < 0 else None
+        return comparison.contradiction or opposite
 
     def at(self, rows: Sequence[int]) -> "Held":
         """Some of the statements."""
@@ -173,7 +187,7 @@ def check_note(listener: Listener, analysis: Analysis, note: str, encoded: Encod
     said = Said.from_analysis(analysis)
     windows, windows_s = voiced(encoded, references.shape[1])
     held = hold_against(clauses, said, windows, listener.teacher, references, listener.bank, windows_s)
-    statements = _statements(held, fits)
+    statements = _statements(held, fits, said.passages)
     warnings = [] if encoded is not None else [NO_SOUND]
     has_speech = bool(said.stretches) or len(windows) > 0
     if not has_speech:
@@ -225,52 +239,77 @@ def _verdict(held: Held, i: int, by_words: float, together: float, fits: NoteFit
     clause = held.clauses[i]
     if not clause.is_claim:
         return "not_checkable"
-    if held.comparisons[i].contradiction and by_words < fits.contradicted_below:
+    comparison = held.comparisons[i]
+    if comparison.is_plain or held.contradiction(i) and by_words < fits.contradicted_below:
         return "contradicted"
-    if by_words >= fits.words.threshold and together >= _likely(held, fits):
+    if not comparison.unspoken and by_words >= fits.words.threshold and together >= _likely(held, fits):
         return "supported"
-    if held.preferred[i] and together >= max(_likely(held, fits), BY_SOUND_ALONE):
+    is_heard = not np.isnan(held.sound.cosine[i])
+    if is_heard and held.preferred[i] and together >= max(_likely(held, fits), BY_SOUND_ALONE):
         return "supported"
     return "not_checkable" if clause.section in UNSAID else "not_found"
 
 
-def _statements(held: Held, fits: NoteFits) -> tuple[NoteStatement, ...]:
+def _statements(held: Held, fits: NoteFits, passages: Passages) -> tuple[NoteStatement, ...]:
     by_words, together = probabilities(held, fits)
     by_sound = fits.sound.probability(held.sound_features())
     return tuple(
-        _statement(held, i, float(by_words[i]), float(by_sound[i]), float(together[i]), fits) for i in range(len(held.clauses))
+        _statement(held, i, float(by_words[i]), float(by_sound[i]), float(together[i]), fits, passages)
+        for i in range(len(held.clauses))
     )
 
 
-def _statement(held: Held, i: int, by_words: float, by_sound: float, together: float, fits: NoteFits) -> NoteStatement:
+def _statement(
+    held: Held, i: int, by_words: float, by_sound: float, together: float, fits: NoteFits, passages: Passages
+) -> NoteStatement:
     clause, comparison, verdict = held.clauses[i], held.comparisons[i], _verdict(held, i, by_words, together, fits)
+    if comparison.is_plain:  # the trees weigh it, the verdict does not
+        together = min(together, fits.contradicted_below)
+    elif comparison.unspoken and verdict != "supported":
+        together = min(together, _likely(held, fits))
     words_well, sound_well = _share(held.words.as_well[i]), _share(held.sound.as_well[i])
-    stretches = tuple(Evidence(stretch.start_s, stretch.end_s, stretch.text) for stretch in held.best[i])
-    evidence = comparison.evidence[:MAX_EVIDENCE] or stretches
+    nearest = tuple(Evidence(stretch.start_s, stretch.end_s, stretch.text) for stretch in held.best[i][:1])
+    within_s = [(stretch.start_s, stretch.end_s) for stretch in held.best[i]]
+    evidence: tuple[Evidence, ...] = ()
     support: Support | None = None
     if verdict == "contradicted":
-        reason = comparison.contradiction or ""
+        reason = held.contradiction(i) or ""
+        evidence = (
+            passages.deciding({}, comparison.against) or passages.deciding(content(clause.plain), (), within_s) or nearest
+        )
     elif verdict == "supported":
         is_heard = sound_well is not None and by_sound >= fits.sound.threshold
-        support = "sound" if by_words < fits.words.threshold else "both" if is_heard else "words"
+        is_in_words = by_words >= fits.words.threshold and not comparison.unspoken
+        support = "sound" if not is_in_words else "both" if is_heard else "words"
         reason = SUPPORTED[support]
+        evidence = passages.deciding(content(clause.plain), comparison.evidence, within_s) or nearest
+        if comparison.is_only_possible:
+            reason += f", {ONLY_POSSIBLE}"
         if support == "words" and sound_well is not None:
             reason += "; the sound does not bear it out clearly"
         if support == "sound":
             evidence = (Evidence(*held.windows_s[held.sound.place[i]]),)
     elif not clause.is_claim:
-        reason, evidence = "it says nothing that could be true or false", ()
+        reason = "it says nothing that could be true or false"
     else:
-        share = f"{100 * (words_well if words_well is not None else 1):.0f} % of unrelated statements fit the words as well"
-        reason = f"nothing that was said bears it out; {share}"
+        reason = f"{comparison.unspoken} is not spoken of" if comparison.unspoken else NOTHING
         if verdict == "not_checkable":
-            reason = f"not found, and {UNSAID[clause.section]}"
-        evidence = stretches[:1]
+            reason += f"; {UNSAID[clause.section]}"
+        elif not comparison.unspoken:
+            reason += _nearness(words_well)
+        evidence = nearest
     return NoteStatement(
         clause.text, clause.label, clause.start, clause.end, verdict, round(together, 4),
         tuple(replace(e, start_s=round(e.start_s, 3), end_s=round(e.end_s, 3)) for e in evidence), reason, support,
         words_well, sound_well,
     )  # fmt: skip
+
+
+def _nearness(words_well: float | None) -> str:
+    """How much a statement and the nearest words have to do with each other, for a reader of the note."""
+    if words_well is None:
+        return ""
+    return "; the nearest words are about something else" if words_well > BY_CHANCE else "; the nearest words come close to it"
 
 
 def _belongs(held: Held, fits: NoteFits) -> float | None:
@@ -280,11 +319,14 @@ def _belongs(held: Held, fits: NoteFits) -> float | None:
 
 
 def belongs_features(held: Held, by_words: BoostedFit) -> np.ndarray:
-    """(k,) as `note_fits.BELONGS` names them."""
+    """(k,) as `note_fits.BELONGS` names them. The better half counts by itself: a bad note of the right patient has one."""
     claims = np.array([clause.is_claim for clause in held.clauses])
-    odds = logit(np.clip(by_words.probability(held.word_features()), LEAST, 1 - LEAST))
-    standard = np.nan_to_num(held.words.standard)
-    return np.array([standard[claims].mean(), odds[claims].mean(), np.log(1 + claims.sum())])
+    odds = logit(np.clip(by_words.probability(held.word_features()), LEAST, 1 - LEAST))[claims]
+    standard = np.nan_to_num(held.words.standard)[claims]
+    anywhere = np.array([comparison.value("words anywhere") for comparison in held.comparisons])[claims]
+    half = max(1, len(odds) // 2)
+    best = [np.sort(values)[-half:].mean() for values in (standard, odds, anywhere)]
+    return np.array([standard.mean(), odds.mean(), anywhere.mean(), *best, np.log(1 + claims.sum())])
 
 
 def _share(value: float) -> float | None:

@@ -8,7 +8,6 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cache
 
 import numpy as np
 
@@ -16,8 +15,9 @@ from medalign.concepts import ConceptBank, transcript_from_text
 from medalign.concepts.notes import Clause
 from medalign.concepts.tokens import phrase_tokens, stem
 from medalign.core.analysis import Evidence, Status
-from medalign.pipeline.note_said import BOTH_SIDES, SIDES, Fact, Said, Stretch, neighbours_of, numbers_of, sides_of
-from medalign.pipeline.note_words import NEGATORS, RELATIVES, SAID_NO, SAME_RELATIVE, content, overlap, relatives_in
+from medalign.pipeline.note_details import compare_details
+from medalign.pipeline.note_said import BOTH_SIDES, SIDES, Fact, Said, Stretch, neighbours_of, numbers_of, related, sides_of
+from medalign.pipeline.note_words import NEGATORS, RELATIVES, SAID_NO, SAME_RELATIVE, content, overlap, relatives_in, weight_of
 
 SENSE: dict[Status, str] = {
     "present": "present", "negated": "negated", "resolved": "past", "historical": "past", "family": "family",
@@ -27,30 +27,22 @@ SAID_AS = {
     "present": "is said to be there", "negated": "is denied", "past": "is said to be over", "family": "is said of a relative",
     "possible": "is only spoken of as possible",
 }  # fmt: skip
-OPPOSITES = tuple(
-    (frozenset(stem(w) for w in a.split()), frozenset(stem(w) for w in b.split()))
-    for a, b in [
-        ("start started starting begin commence initiate initiated", "stop stopped stopping discontinue discontinued quit"),
-        ("increase increased increasing raise up", "decrease decreased decreasing reduce reduced lower down"),
-        ("better improved improving improve improvement eased", "worse worsened worsening worsen deteriorated"),
-        ("gradual gradually", "sudden suddenly"), ("constant continuous", "intermittent occasional"),
-        ("dry", "productive"), ("morning", "night evening"), ("before", "after"), ("continue", "stop discontinue"),
-        ("high elevated raised", "low"), ("normal", "abnormal"), ("mild", "severe"), ("upper", "lower"),
-        ("smoker smokes smoking", "non-smoker"), ("alone", "wife husband partner family flatmates housemates"),
-    ]
-)  # fmt: skip
 NEAR_S = 3.0  # around a mention, where a relative is named
+LEAST_SHOWN, LEAST_SAID = 10.0, 0.34  # weight of the words that tell a result, and the share of it that must be said
+LARGELY_SAID = 0.67  # share of a statement's words, by weight, from which on no single one is missed
 HARDLY = 0.5  # a fact's weight where it is found in a related sense
 UNITS_TELL = frozenset(["duration", "dose", "plan"])  # "3 days" is not "3 weeks"
 MANY_OF = frozenset(["duration", "frequency", "dose", "plan"])  # kinds of which a consultation has several, of several things
 ASSERTED = frozenset(["finding", "diagnosis", "medicine", "habit"])  # others are done or measured, not there or absent
+CERTAIN = re.compile(r"\b(confirm\w*|definite\w*|certain\w*|proven|diagnosed|established|known)\b", re.I)
 TAKEN = frozenset(["taking", "started", "changed"])
 FEATURES = (
     "facts agree", "facts in both senses", "named contradiction", "facts differ", "facts absent", "denied facts absent",
     "status contradicted", "person contradicted", "medicines absent", "action contradicted", "numbers agree",
     "numbers elsewhere", "numbers absent", "number contradicted", "neighbours of numbers agree",
-    "neighbours of numbers differ", "side agrees", "side contradicted", "relatives absent", "opposites agree",
-    "opposite contradicted", "words in best stretches", "words anywhere", "rarest word missing", "log words", "negated",
+    "neighbours of numbers differ", "side agrees", "side contradicted", "relatives absent", "details agree",
+    "details differ", "details unsaid", "certainty differs", "facts unspoken",
+    "words in best stretches", "words anywhere", "rarest word missing", "log words", "negated",
     "best stretches negated", "negation differs", "examination", "assessment", "plan",
 )  # fmt: skip
 
@@ -61,7 +53,11 @@ class Comparison:
 
     features: np.ndarray  # (len(FEATURES),)
     contradiction: str | None  # a sentence
-    evidence: tuple[Evidence, ...]  # what agrees or contradicts
+    is_plain: bool  # it counts however well the rest of the statement fits: another value stands in the very place
+    against: tuple[Evidence, ...]  # what contradicts
+    evidence: tuple[Evidence, ...]  # facts and numbers that agree
+    unspoken: str | None  # what of the statement is never spoken of, where that is plain
+    is_only_possible: bool  # the recording speaks of it as possible, the statement doesn't
     facts: tuple[Fact, ...]  # of the statement
 
     def value(self, name: str) -> float:
@@ -74,13 +70,16 @@ class _Tally:
     """What comparing has found so far."""
 
     values: dict[str, float] = field(default_factory=lambda: dict.fromkeys(FEATURES, 0.0))
-    reasons: list[str] = field(default_factory=list)  # of contradictions, each a sentence
+    reasons: list[tuple[str, Sequence[Evidence]]] = field(default_factory=list)  # of contradictions: a sentence, what is said
+    plain: list[tuple[str, Sequence[Evidence]]] = field(default_factory=list)  # those that count whatever else fits
     evidence: list[Evidence] = field(default_factory=list)
+    unspoken: str | None = None
+    is_only_possible: bool = False
     known: set[str] = field(default_factory=set)  # stems of what is said of the statement's concepts
 
-    def contradict(self, feature: str, reason: str) -> None:
+    def contradict(self, feature: str, reason: str, evidence: Sequence[Evidence], *, is_plain: bool = False) -> None:
         self.values[feature] += 1
-        self.reasons.append(reason)
+        (self.plain if is_plain else self.reasons).append((reason, evidence))
 
 
 def compare(clause: Clause, claim: Said, said: Said, best: Sequence[Stretch], bank: ConceptBank) -> Comparison:
@@ -94,12 +93,24 @@ def compare(clause: Clause, claim: Said, said: Said, best: Sequence[Stretch], ba
     _compare_facts(clause, claim, said, bank, tally)
     best_stems = frozenset().union(*(stretch.stems for stretch in best)) if best else frozenset()
     _compare_numbers(claim, said, best, bank, tally)
-    _compare_words(clause, best, best_stems, said, tally)
+    _compare_sides(clause, said, tally)
+    details = compare_details(claim, said, bank)
+    values["details agree"], values["details differ"] = details.agree, details.differ
+    values["details unsaid"], tally.values["number contradicted"] = (
+        details.unsaid,
+        values["number contradicted"] + details.numbers_differ,
+    )
+    tally.plain += details.reasons
+    tally.evidence += details.agreeing
     wanted = content(clause.plain)
     found = best_stems | known
     values["words in best stretches"] = overlap(wanted, found)
     anywhere = said.stems | known
     values["words anywhere"] = overlap(wanted, anywhere)
+    if values["words anywhere"] > LARGELY_SAID:
+        tally.unspoken = None
+    elif not tally.unspoken and _lacks_result(clause, claim, wanted, said):
+        tally.unspoken = "this result"
     values["rarest word missing"] = max((w for key, w in wanted.items() if key not in anywhere), default=0.0) / 10
     values["log words"] = math.log(1 + len(wanted))
     tokens = frozenset(phrase_tokens(clause.plain))
@@ -109,9 +120,13 @@ def compare(clause: Clause, claim: Said, said: Said, best: Sequence[Stretch], ba
     values["negation differs"] = float(bool(tokens & NEGATORS) != said_no)
     for name in ("examination", "assessment", "plan"):
         values[name] = float(clause.section == name or name == "examination" and clause.section == "results")
-    values["named contradiction"] = float(bool(tally.reasons))
+    values["named contradiction"] = float(bool(tally.reasons or tally.plain))
     features = np.array([values[name] for name in FEATURES], np.float32)
-    return Comparison(features, next(iter(tally.reasons), None), tuple(tally.evidence), claim.facts)
+    reason, against = next(iter(tally.plain + tally.reasons), (None, ()))
+    return Comparison(
+        features, reason, bool(tally.plain), tuple(against), tuple(tally.evidence), tally.unspoken, tally.is_only_possible,
+        claim.facts,
+    )  # fmt: skip
 
 
 def _compare_facts(clause: Clause, claim: Said, said: Said, bank: ConceptBank, tally: _Tally) -> None:
@@ -123,6 +138,10 @@ def _compare_facts(clause: Clause, claim: Said, said: Said, bank: ConceptBank, t
             values["facts absent"] += 1
             values["denied facts absent"] += fact.status == "negated"
             values["medicines absent"] += fact.category == "medicine"
+            tokens = phrase_tokens(fact.evidence[0].text or fact.label)
+            if stem(max(tokens, key=weight_of, default="")) not in said.stems:
+                values["facts unspoken"] += 1
+                tally.unspoken = tally.unspoken or fact.label
             continue
         tally.known.update(stem(token) for e in fact.evidence for token in phrase_tokens(e.text or ""))
         values["facts in both senses"] += {"present", "negated"} <= {SENSE[f.status] for f in exact}
@@ -130,6 +149,7 @@ def _compare_facts(clause: Clause, claim: Said, said: Said, bank: ConceptBank, t
         if agreeing or _nearly_agrees(fact, {SENSE[f.status] for f in same}):
             values["facts agree"] += 1 if agreeing else HARDLY
             tally.evidence += [e for f in (agreeing or same) for e in f.evidence]
+            _compare_certainty(clause, fact, exact, tally)
             if fact.category == "medicine":
                 _compare_actions(fact, agreeing or same, tally)
             if fact.status == "family":
@@ -142,10 +162,21 @@ def _compare_facts(clause: Clause, claim: Said, said: Said, bank: ConceptBank, t
         values["facts differ"] += 1
         broader = [f for f in same if fact.concept_id in bank and f.concept_id in bank[fact.concept_id].broader]
         exact = exact or broader  # who has no diabetes has no type 2 diabetes
-        tally.evidence += [e for f in exact for e in f.evidence]
         if exact and fact.category in ASSERTED and (fact.status != "family" or is_of_relatives):
             listed_only = "," in clause.plain and not re.search(r"\b(or|nor|and)\b", clause.plain)
-            _contradict(fact, {SENSE[f.status] for f in exact}, tally, may_be_denied=not listed_only or fact is claim.facts[0])
+            _contradict(fact, exact, tally, may_be_denied=not listed_only or fact is claim.facts[0])
+
+
+def _lacks_result(clause: Clause, claim: Said, wanted: dict[str, float], said: Said) -> bool:
+    """Whether a test or an examination may be spoken of, but not what it is said to have shown."""
+    tested = any(fact.category in ("procedure", "measurement") for fact in claim.facts) and clause.section not in (
+        "plan",
+        "assessment",
+    )
+    named = {stem(token) for fact in claim.facts for e in fact.evidence for token in phrase_tokens(e.text or "")}
+    shown = {key: weight for key, weight in wanted.items() if key not in named}
+    is_told = sum(shown.values()) >= LEAST_SHOWN and (tested or clause.section in ("examination", "results"))
+    return is_told and overlap(shown, said.stems) < LEAST_SAID
 
 
 def _nearly_agrees(fact: Fact, senses: set[str]) -> bool:
@@ -157,24 +188,37 @@ def _nearly_agrees(fact: Fact, senses: set[str]) -> bool:
     return wanted == "present" and bool(senses & {"past", "possible"}) and not is_kept
 
 
-def _contradict(fact: Fact, theirs: set[str], tally: _Tally, *, may_be_denied: bool) -> None:
+def _contradict(fact: Fact, others: Sequence[Fact], tally: _Tally, *, may_be_denied: bool) -> None:
     """
     Args:
-        theirs: the senses in which the recording has the fact's concept, none of them the fact's.
+        others: what the recording has of the fact's concept, none of it in the fact's sense.
         may_be_denied: False in a list of bare words behind a denial, "no allergies, hay fever": who can tell.
     """
-    wanted = SENSE[fact.status]
+    wanted, theirs = SENSE[fact.status], {SENSE[f.status] for f in others}
+    evidence = [e for f in others for e in f.evidence]
     if "family" in (wanted, *theirs) and {wanted, *theirs} & {"present", "past", "possible"}:
         whose = "the patient" if wanted == "family" else "a relative"
-        tally.contradict("person contradicted", f"the recording says {fact.label} of {whose}")
+        tally.contradict("person contradicted", f"the recording says {fact.label} of {whose}", evidence)
     elif wanted == "present" and theirs == {"past"}:
-        tally.contradict("action contradicted", f"in the recording, {fact.label} is in the past")
+        tally.contradict("action contradicted", f"in the recording, {fact.label} is in the past", evidence, is_plain=True)
     elif (wanted == "negated" and "present" in theirs) or (wanted in ("present", "past") and theirs == {"negated"}):
         said_as = SAID_AS[min(theirs, key=list(SAID_AS).index)]
         if wanted == "negated" and not may_be_denied:
             tally.values["status contradicted"] += 1
         else:
-            tally.contradict("status contradicted", f"in the recording, {fact.label} {said_as}")
+            tally.contradict("status contradicted", f"in the recording, {fact.label} {said_as}", evidence)
+
+
+def _compare_certainty(clause: Clause, fact: Fact, exact: Sequence[Fact], tally: _Tally) -> None:
+    """A diagnosis that is only spoken of as possible is not one that is confirmed, nor one that the patient has had."""
+    supposed = exact and all(f.status in ("uncertain", "hypothetical") for f in exact)
+    if fact.category != "diagnosis" or fact.status not in ("present", "historical", "resolved") or not supposed:
+        return
+    tally.is_only_possible = True
+    if CERTAIN.search(clause.plain) or clause.section == "past":
+        evidence = [e for f in exact for e in f.evidence]
+        reason = f"in the recording, {fact.label} {SAID_AS['possible']}"
+        tally.contradict("certainty differs", reason, evidence, is_plain=True)
 
 
 def _compare_relatives(clause: Clause, fact: Fact, same: Sequence[Fact], said: Said, tally: _Tally) -> None:
@@ -183,7 +227,8 @@ def _compare_relatives(clause: Clause, fact: Fact, same: Sequence[Fact], said: S
     near = " ".join(said.transcript.text_between(e.start_s - NEAR_S, e.end_s + NEAR_S) for f in same for e in f.evidence)
     theirs = relatives_in(near)
     if own and theirs and not own & theirs and len(theirs) == 1:
-        tally.contradict("person contradicted", f"in the recording, {fact.label} is the {min(theirs)}'s")
+        evidence = [e for f in same for e in f.evidence]
+        tally.contradict("person contradicted", f"in the recording, {fact.label} is the {min(theirs)}'s", evidence)
 
 
 def _compare_actions(fact: Fact, same: Sequence[Fact], tally: _Tally) -> None:
@@ -191,7 +236,8 @@ def _compare_actions(fact: Fact, same: Sequence[Fact], tally: _Tally) -> None:
     stopped = {"stopped", "not_taking"}
     if fact.action in TAKEN and actions and actions <= stopped or fact.action in stopped and actions and actions <= TAKEN:
         theirs = "taken or started" if fact.action in stopped else "stopped or not taken"
-        tally.contradict("action contradicted", f"in the recording, {fact.label} is {theirs}")
+        evidence = [e for f in same if f.action in actions for e in f.evidence]
+        tally.contradict("action contradicted", f"in the recording, {fact.label} is {theirs}", evidence, is_plain=True)
 
 
 def _compare_numbers(claim: Said, said: Said, best: Sequence[Stretch], bank: ConceptBank, tally: _Tally) -> None:
@@ -218,9 +264,9 @@ def _compare_numbers(claim: Said, said: Said, best: Sequence[Stretch], bank: Con
             values["numbers agree"] += 1
             tally.evidence += [Evidence(x.start_s, x.end_s, x.text) for x in agreeing]
         elif about:
-            tally.evidence += [Evidence(x.start_s, x.end_s, x.text) for x in about]
             theirs = " and ".join(dict.fromkeys(x.amount for x in about[:2]))
-            tally.contradict("number contradicted", f"the note has {m.amount}, the recording {theirs}")
+            evidence = [Evidence(x.start_s, x.end_s, x.text) for x in about[:2]]
+            tally.contradict("number contradicted", f"the note has {m.amount}, the recording {theirs}", evidence)
         else:
             values["numbers elsewhere" if numbers and numbers <= said.numbers else "numbers absent"] += 1
     for number, words in neighbours.items():
@@ -240,9 +286,8 @@ def _compare_numbers(claim: Said, said: Said, best: Sequence[Stretch], bank: Con
         values[where] += 1
 
 
-def _compare_words(clause: Clause, best: Sequence[Stretch], best_stems: frozenset[str], said: Said, tally: _Tally) -> None:
+def _compare_sides(clause: Clause, said: Said, tally: _Tally) -> None:
     values = tally.values
-    tokens = frozenset(phrase_tokens(clause.plain))
     own, spoken_sides = sides_of(clause.plain), said.sides
     if own:
         agreeing = [pair for pair in own if pair in spoken_sides or (BOTH_SIDES, pair[1]) in spoken_sides]
@@ -253,30 +298,12 @@ def _compare_words(clause: Clause, best: Sequence[Stretch], best_stems: frozense
         if differing:
             side, part = differing[0]
             others = [s for s in SIDES if (s, part) in spoken_sides]
-            tally.reasons.append(f"the note has {side}, the recording {' and '.join(others)} there")
+            evidence = [
+                Evidence(stretch.start_s, stretch.end_s, stretch.text)
+                for stretch in said.stretches
+                if sides_of(stretch.text) & {(s, part) for s in others}
+            ]
+            tally.reasons.append((f"the note has {side}, the recording {' and '.join(others)} there", evidence[:1]))
     if relatives := relatives_in(clause.plain):
         spoken = {SAME_RELATIVE.get(token, token) for stretch in said.stretches for token in phrase_tokens(stretch.text)}
         values["relatives absent"] = float(len(relatives - spoken))
-    stems = frozenset(stem(token) for token in tokens)
-    for pair in OPPOSITES:
-        for meant, opposite in (pair, pair[::-1]):
-            if stems & meant and not stems & opposite:
-                values["opposites agree"] += bool(best_stems & meant)
-                values["opposite contradicted"] += bool(best_stems & opposite and not best_stems & meant)
-
-
-@cache
-def related(concept_id: str, bank: ConceptBank) -> frozenset[str]:
-    """The concept with those that say the same more or less exactly."""
-    if concept_id not in bank:
-        return frozenset([concept_id])
-    return frozenset([concept_id, *bank[concept_id].broader, *_narrower(bank).get(concept_id, ())])
-
-
-@cache
-def _narrower(bank: ConceptBank) -> dict[str, tuple[str, ...]]:
-    found: dict[str, list[str]] = {}
-    for concept in bank.concepts:
-        for broader in concept.broader:
-            found.setdefault(broader, []).append(concept.concept_id)
-    return {key: tuple(ids) for key, ids in found.items()}

@@ -23,7 +23,8 @@ SOUND = tuple(f"sound: {name}" for name in FITTING[1:])
 # The sound counts for what the words lack, since where they have all of a statement it fits the denial as well; and only where
 # it prefers the statement to what would be wrong.
 BOTH = ("words: log odds", "sound: standard deviations above unrelated, by the share that the words lack, if preferred")
-BELONGS = ("mean standard deviations above unrelated", "mean log odds", "log statements")
+_OF_A_NOTE = ("standard deviations above unrelated", "log odds", "words anywhere")
+BELONGS = (*(f"mean {name}" for name in _OF_A_NOTE), *(f"better half: {name}" for name in _OF_A_NOTE), "log statements")
 
 
 @dataclass(frozen=True)

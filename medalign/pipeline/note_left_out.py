@@ -13,8 +13,7 @@ from medalign.concepts.tokens import data_rows, phrase_tokens, stem
 from medalign.core.analysis import Evidence
 from medalign.core.note_check import LeftOut
 from medalign.core.transcript import DOCTOR, UNKNOWN_SPEAKER
-from medalign.pipeline.note_facts import related
-from medalign.pipeline.note_said import Fact, Said
+from medalign.pipeline.note_said import Fact, Said, related
 from medalign.pipeline.note_words import COMMON
 
 MAX_LEFT_OUT = 40

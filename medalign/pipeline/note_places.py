@@ -11,13 +11,13 @@ import numpy as np
 from medalign.concepts import transcript_from_text
 from medalign.concepts.notes import Clause
 from medalign.concepts.tokens import phrase_tokens, stem, words_of
-from medalign.pipeline.note_anchor import LEAST_WEIGHT, OF_STATUS, Index
+from medalign.pipeline.note_anchor import LEAST_WEIGHT, OF_STATUS
 from medalign.pipeline.note_said import BOTH_SIDES, Said, Stretch, numbers_of, sides_of
 from medalign.pipeline.note_words import NEGATORS, SAID_NO, content, overlap
 
 PLACES = (
     "words said in its sense", "a word said in its sense, at the least", "its part has no side there", "its side is unsaid",
-    "names a side", "words near its numbers", "words within 20", "words within 50",
+    "words near its numbers", "words within 20", "words within 50",
 )  # fmt: skip
 MAX_TOLD = 4  # words of a statement, the rarest, whose sense is read
 BEFORE_NO = 8  # words before one, in which a "no" denies it
@@ -35,8 +35,7 @@ class Places:
 
     def __init__(self, said: Said):
         self._words, self._sides = said.transcript.words, said.sides
-        self._at = Index(said.transcript).places
-        self._stems = [frozenset(stem(token) for token in phrase_tokens(word.text)) for word in self._words]
+        self._at, self._stems = said.passages.places, said.passages.stems
         self._numbers: dict[float, list[int]] = {}
         for at, word in enumerate(self._words):
             for value in numbers_of([word]):
@@ -55,7 +54,6 @@ class Places:
             *self._sense(clause, wanted, best),
             float(bool(own) and not any(part in of_part for _, part in own)),
             float(bool(own) and not {side for side, _ in own} & sides),
-            float(bool(own)),
             min((self._around(wanted, self._numbers.get(value, ()), NEAR_NUMBER) for value in numbers), default=0.5),
             self._around(wanted, seeds, NEAR),
             self._around(wanted, seeds, WIDELY),

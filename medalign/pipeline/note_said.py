@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 from medalign.concepts import ConceptBank, Mention, find_mentions
 from medalign.concepts.measurements import find_measurements
@@ -14,6 +14,8 @@ from medalign.core.analysis import Action, Analysis, Evidence, Measurement, Stat
 from medalign.core.transcript import Transcript, Word
 from medalign.pipeline.assertion import revised
 from medalign.pipeline.evidence import evidence_of, grouped_by_row, latest_action
+from medalign.pipeline.note_passages import Passages
+from medalign.pipeline.note_scales import Detail, details_of
 
 STRETCH_WORDS = 12  # a stretch goes on until it has as many: single answers say nothing alone
 ANSWER_WORDS = 6  # another speaker's words up to so many belong to what was asked
@@ -77,6 +79,14 @@ class Said:
         single = _stretches(self.transcript)
         pairs = [Stretch(a.start_s, b.end_s, f"{a.text} {b.text}") for a, b in zip(single, single[1:], strict=False)]
         return (*single, *pairs)
+
+    @cached_property
+    def passages(self) -> Passages:
+        return Passages(self.transcript)
+
+    @cached_property
+    def details(self) -> tuple[Detail, ...]:
+        return tuple(details_of(self.passages, self.measurements))
 
     @cached_property
     def stems(self) -> frozenset[str]:
@@ -158,6 +168,23 @@ def _naming(text: str) -> float | None:
     if text.isdecimal() and len(text) <= 4:
         return float(text)
     return float(SMALL.index(text)) if text in SMALL and text != "one" else None
+
+
+@cache
+def related(concept_id: str, bank: ConceptBank) -> frozenset[str]:
+    """The concept with those that say the same more or less exactly."""
+    if concept_id not in bank:
+        return frozenset([concept_id])
+    return frozenset([concept_id, *bank[concept_id].broader, *_narrower(bank).get(concept_id, ())])
+
+
+@cache
+def _narrower(bank: ConceptBank) -> dict[str, tuple[str, ...]]:
+    found: dict[str, list[str]] = {}
+    for concept in bank.concepts:
+        for broader in concept.broader:
+            found.setdefault(broader, []).append(concept.concept_id)
+    return {key: tuple(ids) for key, ids in found.items()}
 
 
 def _stretches(transcript: Transcript) -> list[Stretch]:

@@ -2,6 +2,7 @@
 
 The kinds: (a) a statement of another note of a like complaint, (b) a negation flipped, (c) a medicine, a number or a side
 changed, (d) patient and relative swapped, (e) stopped and started swapped. (f), a true statement left out, needs no new text.
+Beside these, (g), another time of day, course or the like.
 A statement on which a kind can't be put without making nonsense gives none.
 """
 
@@ -13,11 +14,13 @@ from typing import Literal, get_args
 
 from medalign.concepts import ConceptBank, find_mentions_in_text
 from medalign.concepts.notes import Clause, expanded, read_note
+from medalign.concepts.tokens import stem
 from medalign.pipeline.note_counterfactuals import DIGITS, REMOVED, SMALL, denied, lead_of, other_numbers, other_side
+from medalign.pipeline.note_scales import NAMED, SCALES, VALUE
 from medalign.pipeline.note_words import RELATIVES, content
 from medalign.training.data.consultations import Consultation
 
-ErrorKind = Literal["invented", "negation", "medicine", "number", "side", "person", "started"]
+ErrorKind = Literal["invented", "negation", "medicine", "number", "side", "person", "started", "circumstance"]
 KINDS: tuple[ErrorKind, ...] = get_args(ErrorKind)
 LIKE = 0.5  # share of words in common from which on a statement of another note may well be true here
 MIN_WORDS = 3  # of a statement that is told apart from others at all
@@ -161,6 +164,19 @@ class ErrorMaker:
         who = rng.choice(RELATIVE)
         return _changed(replace(clause, section="family", label=""), f"Family history: {who} has {rng.choice(named).text}")
 
+    def _circumstance(self, clause: Clause, rng: random.Random) -> Clause | None:
+        found = [
+            (at, VALUE[key])
+            for at in re.finditer(r"[A-Za-z]+", clause.plain)
+            for key in [stem(at[0].lower())]
+            if key in VALUE and VALUE[key][0] in NAMED and at[0].lower() not in VERBS
+        ]
+        if not found:
+            return None
+        at, (scale, value) = rng.choice(found)
+        words = [words.split()[0] for other, words in enumerate(SCALES[scale]) if other != value]
+        return _changed(clause, f"{clause.plain[: at.start()]}{rng.choice(words)}{clause.plain[at.end() :]}")
+
     def _started(self, clause: Clause, rng: random.Random) -> Clause | None:
         found = [
             m
@@ -186,6 +202,7 @@ class ErrorMaker:
 MAKERS: Mapping[ErrorKind, Callable[[ErrorMaker, Clause, random.Random], Clause | None]] = {
     "negation": ErrorMaker._negation, "medicine": ErrorMaker._medicine, "number": ErrorMaker._number,
     "side": ErrorMaker._side, "person": ErrorMaker._person, "started": ErrorMaker._started,
+    "circumstance": ErrorMaker._circumstance,
 }  # fmt: skip
 
 

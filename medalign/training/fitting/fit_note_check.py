@@ -14,7 +14,7 @@ from medalign.pipeline.boosted_fit import BoostedFit, Tree
 from medalign.pipeline.logistic_fit import LogisticFit
 from medalign.pipeline.note_check import belongs_features, both_features
 from medalign.pipeline.note_fits import BELONGS, BOTH, SOUND, WORDS, NoteFits
-from medalign.training.fitting.note_cases import ORIGINAL, Case
+from medalign.training.fitting.note_cases import ORIGINAL, Case, spoilt
 
 INVERSE_REGULARISATION = 0.3  # of the logistic fits
 TREES = {  # chosen by cross-validation over training notes
@@ -24,15 +24,16 @@ TREES = {  # chosen by cross-validation over training notes
 FOLDS = 5
 ORIGINALS_SUPPORTED = 0.85  # share of right statements that shall count as supported
 ORIGINALS_CONTRADICTED = 0.015  # share of right statements that may be called contradicted
+SPOILT = (0.0, 0.4, 0.7)  # shares of wrong statements in notes that are of the right patient all the same
 OWN_NOTES_DOUBTED = 0.02  # share of own notes that may be called another recording's
 
 
-def fit_note_check(words: Sequence[Case], aloud: Sequence[Case], pairs: Sequence[tuple[Case, Case]] = ()) -> NoteFits:
+def fit_note_check(words: Sequence[Case], aloud: Sequence[Case], others: Sequence[Case] = ()) -> NoteFits:
     """
     Args:
         words: by the words that people wrote down.
         aloud: spoken, with what the recogniser wrote and the student heard.
-        pairs: each note held against its own consultation's words, and against another one's.
+        others: some of these notes, each held against another consultation's words.
 
     Raises:
         DataError: too few notes.
@@ -42,9 +43,13 @@ def fit_note_check(words: Sequence[Case], aloud: Sequence[Case], pairs: Sequence
     features, truth, _ = rows_of(words)
     apart = _apart(words)  # whatever is fitted on their answers must see answers to notes that they don't know
     held_out = np.concatenate([apart[case.consultation_id].probability(case.held.word_features()) for case in words])
-    likely = float(np.quantile(held_out[truth], 1 - ORIGINALS_SUPPORTED))
-    named = np.array([c.contradiction is not None for case in words for c in case.held.comparisons])
-    below = _largest_below(held_out[truth & named], int(ORIGINALS_CONTRADICTED * truth.sum()), likely)
+    spoken_of = np.array([c.unspoken is None for case in words for c in case.held.comparisons]) & truth
+    likely = float(np.quantile(held_out[spoken_of], max(0.0, 1 - ORIGINALS_SUPPORTED * truth.sum() / spoken_of.sum())))
+    compared = [c for case in words for c in case.held.comparisons]
+    plain = np.array([c.is_plain for c in compared])
+    named = np.array([case.held.contradiction(i) is not None for case in words for i in range(len(case.kinds))]) & ~plain
+    at_most = max(0, int(ORIGINALS_CONTRADICTED * truth.sum()) - int((truth & plain).sum()))
+    below = _largest_below(held_out[truth & named], at_most, likely)
     by_words = replace(boosted(WORDS, features, truth), threshold=likely)
     heard = np.concatenate([case.held.sound_features() for case in aloud])
     truth_aloud = np.concatenate([np.array(case.kinds) == ORIGINAL for case in aloud])
@@ -55,7 +60,7 @@ def fit_note_check(words: Sequence[Case], aloud: Sequence[Case], pairs: Sequence
     together = logistic(BOTH, both, truth_aloud)
     likely_together = float(np.quantile(together.probability(both)[truth_aloud], 1 - ORIGINALS_SUPPORTED))
     together = replace(together, threshold=likely_together)
-    return NoteFits(by_words, sound, together, _belonging(pairs, apart, by_words), below, len(truth))
+    return NoteFits(by_words, sound, together, _belonging(words, others, apart, by_words), below, len(truth))
 
 
 def rows_of(cases: Sequence[Case]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -110,11 +115,14 @@ def _largest_below(right: np.ndarray, n: int, at_most: float) -> float:
     return min(at_most, float(ordered[n]) if n < len(ordered) else at_most)
 
 
-def _belonging(pairs: Sequence[tuple[Case, Case]], apart: dict[str, BoostedFit], by_words: BoostedFit) -> LogisticFit:
-    if not pairs:
+def _belonging(
+    words: Sequence[Case], others: Sequence[Case], apart: dict[str, BoostedFit], by_words: BoostedFit
+) -> LogisticFit:
+    if not others:
         return LogisticFit(BELONGS, (0.0,) * len(BELONGS), 0.0)
-    cases = [case for of_pair in zip(*pairs, strict=True) for case in of_pair]
-    features = np.stack([belongs_features(case.held, apart.get(case.consultation_id, by_words)) for case in cases])
-    truth = np.arange(len(features)) < len(pairs)
+    own = [(case.consultation_id, spoilt(case, share, 0)) for case in words for share in SPOILT]
+    other = [(case.consultation_id, case.held) for case in others]
+    features = np.stack([belongs_features(held, apart.get(name, by_words)) for name, held in (*own, *other)])
+    truth = np.arange(len(features)) < len(own)
     fit = logistic(BELONGS, features, truth)
     return replace(fit, threshold=float(np.quantile(fit.probability(features)[truth], OWN_NOTES_DOUBTED)))

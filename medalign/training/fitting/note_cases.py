@@ -102,13 +102,20 @@ def cases(
         yield Case(one.consultation_id, kinds, held, one.said)
 
 
-def own_and_other(
+def of_another(
     heard: Sequence[Heard], maker: ErrorMaker, teacher: Teacher, references: np.ndarray, bank: ConceptBank
-) -> list[tuple[Case, Case]]:
-    """Each note held against its own consultation, and against the next one."""
+) -> list[Case]:
+    """Each note held against the next consultation."""
     noted = [one for one in heard if maker.clauses(one.consultation_id)]
-    mixed = [
-        replace(other, consultation_id=one.consultation_id) for one, other in zip(noted, [*noted[1:], *noted[:1]], strict=True)
-    ]
-    own = cases(noted, maker, teacher, references, bank, with_errors=False)
-    return list(zip(own, cases(mixed, maker, teacher, references, bank, with_errors=False), strict=True))
+    following = zip(noted, [*noted[1:], *noted[:1]], strict=True)
+    mixed = [replace(other, consultation_id=one.consultation_id) for one, other in following]
+    return list(cases(mixed, maker, teacher, references, bank, with_errors=False))
+
+
+def spoilt(case: Case, share: float, seed: int) -> Held:
+    """The note with some of its statements replaced by wrong ones: a bad note of the right patient."""
+    rng = random.Random(f"{seed} {case.consultation_id}")
+    right = [i for i, kind in enumerate(case.kinds) if kind == ORIGINAL]
+    wrong = [i for i, kind in enumerate(case.kinds) if kind != ORIGINAL]
+    n = min(len(wrong), round(share * len(right)))
+    return case.held.at(sorted([*rng.sample(right, len(right) - n), *rng.sample(wrong, n)]))
