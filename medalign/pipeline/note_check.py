@@ -49,7 +49,7 @@ SUPPORTED: dict[Support, str] = {
     "sound": "the sound fits, the words of the transcript do not: listen",
 }
 UNSAID_IN_WORDS = {"concept": ("facts absent",), "number": ("numbers absent", "numbers elsewhere")}  # by features
-FEW = 3  # statements; of fewer nobody can tell whether a note belongs
+FEW = 5  # statements; of fewer nobody can tell whether a note belongs
 NO_SOUND = "The sound was not listened to: only the words of the transcript were compared."
 NO_SPEECH = "Nothing is said in this recording, so nothing of the note can be checked."
 NOT_ENGLISH = "The recording is not in English, so its words were not read; see what the sound bears out with care."
@@ -68,6 +68,11 @@ class Held:
     sound: Fit
     preferred: np.ndarray  # (n,) bool: the sound fits it better than its counterfactuals
     windows_s: Sequence[tuple[float, float]] = ()  # those that `sound.place` counts
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether there are statements enough to tell if they belong to the recording."""
+        return sum(clause.is_claim for clause in self.clauses) >= FEW
 
     @property
     def facts(self) -> tuple[Fact, ...]:
@@ -313,7 +318,7 @@ def _nearness(words_well: float | None) -> str:
 
 
 def _belongs(held: Held, fits: NoteFits) -> float | None:
-    if sum(clause.is_claim for clause in held.clauses) < FEW:
+    if not held.is_enough:
         return None
     return round(float(fits.belongs.probability(belongs_features(held, fits.words))), 4)
 

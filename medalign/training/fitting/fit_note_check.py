@@ -122,6 +122,7 @@ def _belonging(
         return LogisticFit(BELONGS, (0.0,) * len(BELONGS), 0.0)
     own = [(case.consultation_id, spoilt(case, share, 0)) for case in words for share in SPOILT]
     other = [(case.consultation_id, case.held) for case in others]
+    own, other = ([(name, held) for name, held in some if held.is_enough] for some in (own, other))
     features = np.stack([belongs_features(held, apart.get(name, by_words)) for name, held in (*own, *other)])
     truth = np.arange(len(features)) < len(own)
     fit = logistic(BELONGS, features, truth)

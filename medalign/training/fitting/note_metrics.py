@@ -108,7 +108,7 @@ def _measure_belonging(cases: Sequence[Case], others: Sequence[Case], fits: Note
     """Whether a note is told apart from one of another consultation, and what is thought of bad notes of the right one."""
 
     def probability(held: Iterable[Held]) -> np.ndarray:
-        return fits.belongs.probability(np.stack([belongs_features(one, fits.words) for one in held]))
+        return fits.belongs.probability(np.stack([belongs_features(one, fits.words) for one in held if one.is_enough]))
 
     own, other = probability(spoilt(case, 0.0, 0) for case in cases), probability(case.held for case in others)
     bad = probability(spoilt(case, HALF_WRONG, 1) for case in cases)
