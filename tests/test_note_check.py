@@ -115,7 +115,7 @@ def test_another_value_in_the_very_place_counts_whatever_else_fits(statement, co
 @pytest.mark.parametrize(
     "statement",
     ["Aspirin in the morning", "The pain lasted 15-20 minutes", "FH: father had a heart attack at 55", "Imp: angina", "?angina",
-     "ECG normal", "Review in 30 minutes", "No aspirin in the evening"],
+     "ECG normal", "Review in 30 minutes", "No aspirin in the evening", "Earache for 90 minutes"],
 )  # fmt: skip
 def test_the_same_value_or_one_of_something_else_is_no_contradiction(statement):
     assert not comparison(statement, ANGINA).is_plain

@@ -249,8 +249,9 @@ def _verdict(held: Held, i: int, by_words: float, together: float, fits: NoteFit
         return "contradicted"
     if not comparison.unspoken and by_words >= fits.words.threshold and together >= _likely(held, fits):
         return "supported"
-    is_heard = not np.isnan(held.sound.cosine[i])
-    if is_heard and held.preferred[i] and together >= max(_likely(held, fits), BY_SOUND_ALONE):
+    # The sound tells neither numbers nor what the words say the opposite of.
+    may_be_heard = not (np.isnan(held.sound.cosine[i]) or held.contradiction(i) or comparison.value("numbers absent"))
+    if may_be_heard and held.preferred[i] and together >= max(_likely(held, fits), BY_SOUND_ALONE):
         return "supported"
     return "not_checkable" if clause.section in UNSAID else "not_found"
 

@@ -77,9 +77,12 @@ def _anchors(detail: Detail, claim: Said, said: Said, bank: ConceptBank) -> Iter
         if places:
             of_facts.add(at)
             found.append((abs(at - detail.at), places))
+    own = detail.evidence  # "days" of "2 days" tells no place
     for at, stems in enumerate(claim.passages.stems):
+        if own.start_s <= claim.transcript.words[at].start_s < own.end_s:
+            continue
         for key in stems:
             is_telling = wanted.get(key, 0.0) >= LEAST_WEIGHT and key not in OF_STATUS and key not in VALUE
-            if is_telling and at != detail.at and at not in of_facts and key in passages.places:
+            if is_telling and at not in of_facts and key in passages.places:
                 found.append((abs(at - detail.at), passages.places[key]))
     yield from (places for _, places in sorted(found, key=lambda item: item[0]))
