@@ -104,3 +104,15 @@ def test_too_few_groups_are_told():
         folds_by_group(labels, ["one"] * 12, 2)
     with pytest.raises(ValueError, match="not finite"):
         held_out_scores([features * np.nan], labels, folds_by_group(labels, groups, 2), groups)
+
+
+def test_a_gaussian_kernel_tells_what_no_line_does():
+    rng = np.random.default_rng(0)
+    features = rng.standard_normal((240, 2))
+    labels = (features.prod(1) > 0).astype(int)
+    groups = np.array([str(i) for i in range(240)])
+    folds, found = folds_by_group(labels, groups, 4), {}
+    for kernel in ("linear", "gaussian"):
+        scores, _ = held_out_scores([features], labels, folds, groups, kernel=kernel)
+        found[kernel] = roc_auc_score(labels, scores[:, 0])
+    assert found["gaussian"] > 0.9 and found["linear"] < 0.65

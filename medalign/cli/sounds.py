@@ -73,6 +73,7 @@ def _add_measuring(commands: Commands) -> None:
         leave_out="column: each of its values is measured by a probe fitted on the others",
         level="clip, or patient: the mean of a patient's clips",
         kind="heart, lung, cough or everyday (default: the table's column kind)",
+        kernel="linear, or gaussian: of how alike a clip is to those fitted on; finds again a person who is on both sides",
         crop_s="seconds heard of each clip, so that length tells nothing (default: all)",
         folds="of the cross-validation",
         seed="of the folds",

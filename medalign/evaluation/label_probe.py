@@ -1,4 +1,7 @@
-"""Probes of a label: how well does a linear map tell it from frozen features, in persons or places that it wasn't fitted on?
+"""Probes of a label: how well is it told from frozen features, in persons or places that the probe wasn't fitted on?
+
+A probe is a linear map of the features, or of how alike a row is to the rows fitted on, by a Gaussian kernel. The latter finds
+again a person, where recordings of one are on both sides.
 
 Conventions: features are (n_clips, n_dims), labels are whole numbers from 0 (n_clips,), groups one name per clip; a fold is
 (rows fitted on, rows measured on). Scores are (n_clips, k), higher is more likely: k is 1 for two classes, else one column a
@@ -6,7 +9,9 @@ class, each against the rest. Everything that is fitted or chosen (standardisati
 so without the rows measured on.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -19,6 +24,7 @@ Features = Float[np.ndarray, "clips dims"]
 Labels = Int[np.ndarray, " clips"]
 Groups = Sequence[str] | np.ndarray
 Fold = tuple[np.ndarray, np.ndarray]
+Kernel = Literal["linear", "gaussian"]
 
 STRENGTHS = tuple(10.0**k for k in range(-2, 4))  # C of logistic regressions on features of unit mean square length
 N_INNER_FOLDS = 3
@@ -48,7 +54,13 @@ def folds_by_subset(subsets: Groups) -> list[Fold]:
 
 
 def held_out_scores(
-    candidates: Sequence[Features], labels: Labels, folds: Sequence[Fold], inner_groups: Groups, *, seed: int = 0
+    candidates: Sequence[Features],
+    labels: Labels,
+    folds: Sequence[Fold],
+    inner_groups: Groups,
+    *,
+    kernel: Kernel = "linear",
+    seed: int = 0,
 ) -> tuple[Float[np.ndarray, "clips k"], list[int]]:
     """Scores of each clip that is in a fold's rows measured on (NaN for others), and which of the candidates a fold chose.
 
@@ -69,9 +81,10 @@ def held_out_scores(
         if n_inner < 2:
             raise ValueError("the rows that a fold is fitted on hold a class in fewer than two groups")
         inner = folds_by_group(labels[fitted], groups[fitted], n_inner, seed)
-        figures = [_inner_auroc(features[fitted], truth[fitted], inner) for features in candidates]
+        figures = [_inner_auroc(features[fitted], truth[fitted], inner, kernel) for features in candidates]
         best, strength = np.unravel_index(np.nanargmax(figures), np.shape(figures))
-        scores[measured] = _fit_and_score(candidates[int(best)], truth, fitted, measured, STRENGTHS[strength : strength + 1])[0]
+        chosen_strength = STRENGTHS[strength : strength + 1]
+        scores[measured] = _fit_and_score(candidates[int(best)], truth, fitted, measured, chosen_strength, kernel)[0]
         chosen.append(int(best))
     return scores, chosen
 
@@ -99,18 +112,23 @@ def in_bins(values: Float[np.ndarray, " clips"], n_bins: int = 10) -> Features:
     return (bins[:, None] == np.unique(bins)).astype(float)
 
 
-def _inner_auroc(features: Features, truth: np.ndarray, folds: Sequence[Fold]) -> list[float]:
+def _inner_auroc(features: Features, truth: np.ndarray, folds: Sequence[Fold], kernel: Kernel) -> list[float]:
     """Mean AUROC over folds, for each strength."""
     figures = []
     for fitted, measured in folds:
         together = np.zeros(len(measured), int)
-        scores = _fit_and_score(features, truth, fitted, measured, STRENGTHS)
+        scores = _fit_and_score(features, truth, fitted, measured, STRENGTHS, kernel)
         figures.append([mean_auroc(of_strength, truth[measured], together) for of_strength in scores])
     return [float(np.mean(column)) for column in zip(*figures, strict=True)]
 
 
 def _fit_and_score(
-    features: Features, truth: np.ndarray, fitted: np.ndarray, measured: np.ndarray, strengths: Sequence[float]
+    features: Features,
+    truth: np.ndarray,
+    fitted: np.ndarray,
+    measured: np.ndarray,
+    strengths: Sequence[float],
+    kernel: Kernel,
 ) -> list[np.ndarray]:
     """Scores (n_measured, k) for each strength."""
     x = np.asarray(features[fitted], np.float64)
@@ -119,11 +137,14 @@ def _fit_and_score(
     scale = np.sqrt(max(1, np.isfinite(spread).sum()))
     x = (x - mean) / spread / scale
     held_out = (np.asarray(features[measured], np.float64) - mean) / spread / scale
-    if x.shape[1] > len(x):  # the same fit in the space that the rows span, where it is cheaper
-        squares, directions = np.linalg.eigh(x @ x.T)
+    if kernel == "gaussian" or x.shape[1] > len(x):  # a linear fit in the space that the rows span, where it is cheaper
+        products: Callable[[np.ndarray, np.ndarray], np.ndarray] = _inner_products
+        if kernel == "gaussian":
+            products = partial(_gaussian, width=float(np.median(_squared_distances(x, x))))
+        squares, directions = np.linalg.eigh(products(x, x))
         kept = squares > RANK_TOLERANCE * squares[-1]
         lengths, directions = np.sqrt(squares[kept]), directions[:, kept]
-        x, held_out = directions * lengths, held_out @ (x.T @ directions / lengths)
+        x, held_out = directions * lengths, products(held_out, x) @ (directions / lengths)
     scores = []
     for strength in strengths:
         columns = []
@@ -135,3 +156,16 @@ def _fit_and_score(
             columns.append(fit.decision_function(held_out))
         scores.append(np.stack(columns, 1))
     return scores
+
+
+def _inner_products(rows: np.ndarray, others: np.ndarray) -> np.ndarray:
+    return rows @ others.T
+
+
+def _squared_distances(rows: np.ndarray, others: np.ndarray) -> np.ndarray:
+    return np.square(rows).sum(1)[:, None] + np.square(others).sum(1) - 2 * _inner_products(rows, others)
+
+
+def _gaussian(rows: np.ndarray, others: np.ndarray, width: float) -> np.ndarray:
+    """1 for equal rows; `width` is the squared distance at which likeness has fallen to 1 / e."""
+    return np.exp(-_squared_distances(rows, others) / max(width, 1e-12))

@@ -178,6 +178,7 @@ class ProbeConfig:
     leave_out: str | None = None  # column; each of its values in turn is measured, the others are fitted on
     level: Literal["clip", "patient"] = "clip"  # of a patient, the scores of all clips are averaged
     kind: str | None = None  # of sound; by default what the table's column `kind` says
+    kernel: Literal["linear", "gaussian"] = "linear"  # of the features, or of how alike a clip is to those fitted on
     crop_s: float | None = None  # heard of each clip
     folds: int = 5
     seed: int = 0

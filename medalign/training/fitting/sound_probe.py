@@ -211,7 +211,12 @@ class _Measure:
     ) -> None:
         try:
             scores, chosen = held_out_scores(
-                list(candidates.values()), self.data.labels, self.folds, self.inner_groups, seed=self.config.seed
+                list(candidates.values()),
+                self.data.labels,
+                self.folds,
+                self.inner_groups,
+                kernel=self.config.kernel,
+                seed=self.config.seed,
             )
         except ValueError as error:
             raise DataError(f"{self.config.label} can't be probed by {name}: {error}") from error
