@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from test_readout import whisper  # noqa: F401 - a fixture
 from test_spectrogram_encoder import beats
 from test_training import TRAIN, run
 
@@ -16,6 +17,7 @@ from medalign.concepts import ConceptBank
 from medalign.core.audio import SAMPLE_RATE_HZ
 from medalign.core.errors import TrainingError
 from medalign.models.adapters import AdapterConfig
+from medalign.models.kernel_head import KernelHead
 from medalign.models.student import Student
 from medalign.models.teacher import Teacher
 from medalign.training.data.augmentation import vary_body_sound
@@ -130,3 +132,18 @@ def test_a_student_of_body_sounds_is_trained_from_scratch_by_the_command(manifes
     student = Student.from_pretrained(str(tmp_path / "out"))
     assert student.encode([beats()]).shape == (1, 384)
     assert sum(path.stat().st_size for path in (tmp_path / "out").glob("*.safetensors")) < 10e6
+
+
+@pytest.mark.slow
+def test_a_head_of_a_kernel_is_trained_by_the_command_and_is_the_same_when_loaded(manifest, tmp_path, whisper):  # noqa: F811
+    out, options = tmp_path / "out", ["--renderings", "clean", "--steps", "8", "--batch-size", "12", "--validate-every", "4"]
+    command = ["train", str(manifest), "--out", str(out), "--cache", str(tmp_path / "cache"), "--device", "cpu", *options]
+    named, loss = ["--encoder", f"{whisper.name}@4x"], ["--loss", "contrastive=1,cka=1"]
+    assert main([*command, *named, *loss, "--adapter", "lora"]) == 2, "only the head is trained"
+    assert main([*command, *named, *loss]) == 0
+    student = Student.from_pretrained(str(out))
+    assert isinstance(student.head, KernelHead) and (student.config.head.n_landmarks, student.config.head.n_parts) == (16, 2)
+    figures = json.loads((out / "training.json").read_text())["validation"]
+    assert np.isfinite(figures["auroc"]) and student.head.landmarks.std() > 0.5
+    first, again = student.encode([beats()]), Student.from_pretrained(str(out)).encode([beats()])
+    assert np.array_equal(first, again) and np.linalg.norm(first) == pytest.approx(1, abs=1e-5)

@@ -89,7 +89,7 @@ def _train_options(train: argparse.ArgumentParser) -> None:
     field_options(
         models,
         Recipe,
-        encoder="Whisper size, spectrogram-heart, -lung or -cough, or any audio model by folder or Hub name",
+        encoder="Whisper size (@4x: for low sounds), spectrogram-heart, -lung or -cough, or a model by folder or Hub name",
         teacher="sentence encoder or causal language model",
         teacher_layer="hidden layer of a causal language model",
     )

@@ -41,6 +41,7 @@ class AudioEncoder(nn.Module, ABC):
 
     kind: str  # the name it is registered under
     weight_files: tuple[str, ...]  # files of which a folder must hold at least one
+    n_parts: int = 1  # layers beside one another in the hidden states
     fixed: tuple[str, ...] = ()  # parameters of `model` that are never trained: constants, or without an effect
 
     name: str  # as the user wrote it

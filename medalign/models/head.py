@@ -16,11 +16,13 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from medalign.core.errors import CheckpointError
+from medalign.models.kernel_head import KernelHead
 
 # Stretches are padded to a multiple of this. Kernels are compiled and kept by shape: with a length of its own for every
 # batch, a training run on a CPU took 20 MB more with each step.
 PAD_FRAMES = 40
 LARGEST = {"encoder_dim": 16384, "embed_dim": 16384, "model_dim": 16384, "n_layers": 64, "n_heads": 256, "n_pools": 64}
+MAX_LANDMARKS = 4096
 STACK = 4  # encoder frames joined into one token: Whisper's 50 a second become 12.5, about one a syllable
 
 
@@ -33,12 +35,24 @@ class HeadConfig:
     n_heads: int = 5
     n_pools: int = 4  # attention pools, each free to look at another part of the stretch
     dropout: float = 0.1  # in the MLPs
+    n_landmarks: int = 0  # recordings that a `KernelHead` compares with, in `model_dim` components; 0: an `AlignmentHead`
+    n_parts: int = 1  # layers beside one another in the hidden states, which a `KernelHead` compares one by one
 
     def __post_init__(self) -> None:
         """Raises CheckpointError: a size is out of bounds, or the heads don't divide the width."""
         for name, most in LARGEST.items():
             if not 1 <= (value := getattr(self, name)) <= most:
                 raise CheckpointError(f"{name} {value} of a student's head is out of bounds; give 1 to {most}")
+        if not 0 <= self.n_landmarks <= MAX_LANDMARKS or self.n_parts < 1 or self.encoder_dim % self.n_parts:
+            raise CheckpointError(
+                f"a student's head can't compare {self.n_parts} parts of {self.encoder_dim} with {self.n_landmarks} landmarks; "
+                f"the parts must divide the width, and landmarks are 0 to {MAX_LANDMARKS}"
+            )
+        if self.n_landmarks and self.model_dim > min(self.n_landmarks, self.embed_dim):
+            raise CheckpointError(
+                f"{self.n_landmarks} landmarks in a space {self.embed_dim} wide have no {self.model_dim} components; "
+                "lower model_dim"
+            )
         if self.model_dim % self.n_heads or not 0 <= self.dropout < 1:
             raise CheckpointError(
                 f"a student's head can't have width {self.model_dim} with {self.n_heads} attention heads and dropout "
@@ -130,6 +144,13 @@ class AlignmentHead(nn.Module):
         return F.normalize(self.project(pooled), dim=-1)
 
 
+def make_head(config: HeadConfig) -> AlignmentHead | KernelHead:
+    if not config.n_landmarks:
+        return AlignmentHead(config)
+    sizes = {"n_parts": config.n_parts, "n_landmarks": config.n_landmarks, "n_components": config.model_dim}
+    return KernelHead(config.encoder_dim, config.embed_dim, **sizes)
+
+
 class HeadEnsemble(nn.Module):
     """Heads trained apart on one frozen encoder: the weighted mean of their embeddings, at unit length.
 
@@ -142,7 +163,7 @@ class HeadEnsemble(nn.Module):
         super().__init__()
         self.config = config
         self.weights = tuple(weights) or (1.0,) * n_members
-        self.members = nn.ModuleList(AlignmentHead(config) for _ in range(n_members))
+        self.members = nn.ModuleList(make_head(config) for _ in range(n_members))
 
     def forward(
         self, hidden_states: Float[Tensor, "batch frames encoder_dim"], mask: Bool[Tensor, "batch frames"]

@@ -30,7 +30,8 @@ from medalign.models.audio_encoder import AudioEncoder, n_frames_of
 from medalign.models.device import half_precision
 from medalign.models.encoders import load_audio_encoder
 from medalign.models.frames import embedded, frame_slice, frames_so_far, hidden_states
-from medalign.models.head import AlignmentHead, HeadConfig, HeadEnsemble
+from medalign.models.head import AlignmentHead, HeadConfig, HeadEnsemble, make_head
+from medalign.models.kernel_head import KernelHead
 from medalign.models.pretrained import load_state, read_state
 from medalign.models.student_config import (
     CONFIG_FILE,
@@ -63,7 +64,13 @@ class Student:
     """
 
     def __init__(
-        self, config: StudentConfig, head: AlignmentHead | HeadEnsemble, encoder: AudioEncoder, *, name: str, revision: str
+        self,
+        config: StudentConfig,
+        head: AlignmentHead | KernelHead | HeadEnsemble,
+        encoder: AudioEncoder,
+        *,
+        name: str,
+        revision: str,
     ):
         self.config = config
         self.is_aligned = True  # whether its embeddings are to mean anything in the teacher's space
@@ -90,7 +97,7 @@ class Student:
         config = read_config(weights.folder)
         encoder = load_student_encoder(config, name)
         if config.n_members == 1:
-            head: AlignmentHead | HeadEnsemble = AlignmentHead(config.head)
+            head: AlignmentHead | KernelHead | HeadEnsemble = make_head(config.head)
         else:
             head = HeadEnsemble(config.head, config.n_members, config.member_weights)
         path = weights.folder / HEAD_FILE
@@ -155,11 +162,11 @@ class Student:
             encoder_revision=encoder.revision,
             teacher=teacher.name,
             teacher_revision=teacher.revision,
-            head=HeadConfig(encoder_dim=encoder.dim, embed_dim=embed_dim, **head_options),
+            head=HeadConfig(encoder_dim=encoder.dim, embed_dim=embed_dim, n_parts=encoder.n_parts, **head_options),
             adapter=adapter or AdapterConfig(),
         )
         adapt(encoder, config.adapter)
-        return cls(config, AlignmentHead(config.head), encoder, name="untrained", revision="")
+        return cls(config, make_head(config.head), encoder, name="untrained", revision="")
 
     def writable_folder(self) -> Path:
         """Where what is fitted for this student goes. Raises CheckpointError if it lies in no folder of its own."""

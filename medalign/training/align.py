@@ -19,6 +19,8 @@ from medalign.core.identity import Identity
 from medalign.core.weights import sha256_of
 from medalign.evaluation.concept_detection import macro_figures
 from medalign.evaluation.retrieval import recall_at_k
+from medalign.models.encoders import FAST
+from medalign.models.kernel_head import KernelHead
 from medalign.models.spectrogram import PRESETS
 from medalign.models.student import Student
 from medalign.models.teacher import Teacher
@@ -38,6 +40,7 @@ log = logging.getLogger(__name__)
 
 MIN_MENTIONS = 5  # a concept with fewer is not counted
 SMALL_HEAD: dict[str, Any] = {"model_dim": 128, "n_heads": 4, "n_layers": 1}  # on a compact encoder
+N_LANDMARKS, N_COMPONENTS = 512, 256  # of the head on a fast Whisper, at most
 POOL = 500  # texts that a clip must find its own among
 
 
@@ -61,6 +64,8 @@ def align_rows(
     config = recipe.train
     if recipe.encoder in PRESETS and recipe.adapter.kind == "frozen":
         raise DataError(f"encoder '{recipe.encoder}' has learnt nothing yet that could stay frozen; give --adapter full")
+    if recipe.encoder.endswith(FAST) and (recipe.adapter.kind != "frozen" or config.loss.reconstruction):
+        raise DataError(f"on '{recipe.encoder}' only a head is trained, without reconstruction; give --adapter frozen")
     rows = [row for row in rows if row.group.startswith(recipe.only)]
     check_validation_rows(rows, config.min_rank)
     noise = NoiseClips.from_folders([Path(folder) for folder in recipe.noise]) if recipe.noise else None
@@ -68,6 +73,10 @@ def align_rows(
     accelerator = make_accelerator(config, device)
     teacher, bank = Teacher(recipe.teacher, layer=recipe.teacher_layer), ConceptBank.default()
     head = SMALL_HEAD if recipe.encoder in PRESETS else {}
+    if recipe.encoder.endswith(FAST):
+        n_rows = sum(row.split == "train" for row in rows)
+        n_components = min(N_COMPONENTS, n_rows, 2 * teacher.embed_dim // 3)
+        head = {"n_landmarks": min(N_LANDMARKS, n_rows), "model_dim": n_components, "n_heads": 1}
     student = Student.untrained(recipe.encoder, teacher.info, teacher.embed_dim, adapter=recipe.adapter, **head)
     student.to(str(accelerator.device))
     run = Run(out, identity_of(recipe, student, teacher, rows, noise) | {"manifest_sha256": manifest_sha256})
@@ -81,6 +90,8 @@ def align_rows(
     targets = make_targets(pairs, teacher, bank, vocabulary, cache / "teacher").to(accelerator.device)
     mentioned = vocabulary.mentioned(validation_pairs.pairs, bank)
     concepts = vocabulary.told_apart(validation_pairs.pairs)
+    if isinstance(student.head, KernelHead):
+        fit_kernel_head(student.head, pairs, teacher)
     validate = Validation(validation_pairs, teacher, concepts, mentioned, cache / "teacher")
     train(student, config, pairs, targets, validate, run, accelerator=accelerator)
     figures = validate(student)
@@ -88,6 +99,15 @@ def align_rows(
         student.save_pretrained(out)
         write_story(run, n_train_pairs=len(pairs.pairs), figures=figures)
     return figures
+
+
+def fit_kernel_head(head: KernelHead, pairs: Pairs, teacher: Teacher) -> None:
+    """Landmarks from the pairs to learn from, and what is heard kept out of the way of their texts."""
+    batches = [pairs.batch([i]) for i in range(len(pairs.pairs))]
+    statistics = torch.cat([head.statistics(frames, mask) for frames, mask in batches])
+    texts = teacher.encode(list(dict.fromkeys(pair.text for pair in pairs.pairs)))
+    head.fit(statistics)
+    head.keep_apart(torch.from_numpy(texts))
 
 
 def check_validation_rows(rows: Sequence[Row], min_rank: float) -> None:

@@ -21,6 +21,7 @@ from tqdm import tqdm
 
 from medalign.core.errors import TrainingError
 from medalign.models.head import AlignmentHead
+from medalign.models.kernel_head import KernelHead
 from medalign.models.student import Student
 from medalign.training.checkpoint import Run
 from medalign.training.data.batches import Batch, BatchLoader, LiveChunks, stretches_of_chunks
@@ -107,13 +108,14 @@ class Trainee(nn.Module):
 
     def __init__(self, student: Student, weights: LossWeights):
         super().__init__()
-        assert isinstance(student.head, AlignmentHead)  # an ensemble is finished
-        self.head: AlignmentHead = student.head
+        assert isinstance(student.head, AlignmentHead | KernelHead)  # an ensemble is finished
+        self.head: AlignmentHead | KernelHead = student.head
         self.reconstructs = weights.reconstruction > 0
         self.encoder = student.encoder if student.config.adapter.kind != "frozen" else None
         self.predict_mel = nn.Linear(student.config.head.model_dim, N_MELS)
         # Parameters that this objective gives no gradient stay out of the optimiser and of the gradient exchange.
-        self.head.mask_token.requires_grad_(self.reconstructs)
+        if isinstance(self.head, AlignmentHead):
+            self.head.mask_token.requires_grad_(self.reconstructs)
         self.predict_mel.requires_grad_(self.reconstructs)
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
@@ -124,9 +126,10 @@ class Trainee(nn.Module):
             hidden_states = stretches_of_chunks(self.encoder(batch.audio.features), batch.audio, n_frames)
         else:
             hidden_states = batch.audio
-        embedding = self.head.pool(*self.head.tokens(hidden_states, batch.mask)).float()
+        embedding = self.head(hidden_states, batch.mask).float()
         if not self.reconstructs:
             return StudentOutputs(embedding).rows()
+        assert isinstance(self.head, AlignmentHead)  # `align` refuses the others
         if isinstance(batch.audio, LiveChunks) and self.encoder is not None and batch.hidden_tokens is not None:
             # What an encoder can leave out of what it hears is hidden there: else it would tell the neighbours of it.
             features = self.encoder.hide(batch.audio.features, batch.audio.hidden_frames(batch.hidden_tokens))
