@@ -3,10 +3,11 @@
     python tests/body_sound_arms.py FOLDER --cache DIR --json assets/results/body-sounds-arms.json [--parts ...] [--seeds 3]
 
 FOLDER has manifest.csv (path, subset, label) and the audio. Protocols: "folds", subsets a, b and e, 5 folds stratified by
-subset and label, AUROC of each subset and their mean; "left out", all others train, one subset tests. Alignment, its
-standardisation, its targets and the probe see the training part only. Students are evaluated after a fixed number of steps:
-no test clip chose anything. There are no identifiers of persons, so a person may be on both sides of a fold, and intervals
-(bootstrap over recordings) are too narrow. A rerun does what is missing in DIR.
+subset and label, AUROC of each subset and their mean; "alike together", the same, but recordings that sound alike are in one
+fold; "left out", all others train, one subset tests. Alignment, its standardisation, its targets and the probe see the training
+part only. Students are evaluated after a fixed number of steps: no test clip chose anything. There are no identifiers of
+persons, so a person may be on both sides of a fold, and intervals (bootstrap over recordings) are too narrow. A rerun does what
+is missing in DIR; arms that are not in DIR stay in the file as they are.
 """
 
 import argparse
@@ -17,7 +18,7 @@ import logging
 import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,24 +27,25 @@ import numpy as np
 import soundfile
 import torch
 from scipy.signal import butter, find_peaks, resample_poly, sosfiltfilt
+from sklearn.cluster import AgglomerativeClustering
 from sklearn.decomposition import PCA
-from sklearn.model_selection import StratifiedKFold
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from sklearn.preprocessing import StandardScaler
 from torch import nn
 
 from medalign.core.audio import SAMPLE_RATE_HZ
 from medalign.core.provenance import PROVENANCE, provenance
-from medalign.evaluation.concept_detection import column_auroc
 from medalign.evaluation.linear_probe import LinearProbe
 from medalign.models.adapters import AdapterConfig
 from medalign.models.audio_encoder import n_frames_of
 from medalign.models.encoders import SpectrogramAudioEncoder, load_audio_encoder
 from medalign.models.head import STACK, AlignmentHead, HeadConfig
+from medalign.models.kernel_head import KernelHead
 from medalign.models.readout import Readout, embed_readout
 from medalign.models.student import Student
 from medalign.models.student_config import StudentConfig
 from medalign.models.teacher import Teacher
-from medalign.training.align import embed_pairs
+from medalign.training.align import N_COMPONENTS, N_LANDMARKS, embed_pairs
 from medalign.training.checkpoint import Run
 from medalign.training.data.augmentation import vary_body_sound
 from medalign.training.data.pairs import Pair, Pairs, token_log_mel
@@ -72,30 +74,39 @@ READOUTS = {  # by name, of Whisper tiny.en
     "all layers, mean and sd, played 4 times as fast": Readout(speed=4.0),
 }
 BEST = "all layers, mean and sd, played 4 times as fast"
+KERNEL = "likeness of layers 0-3 to the training part, played 4 times as fast"  # a kernel head before its alignment
+N_RESAMPLES = 300
+A_PERSON = 3  # recordings, about, in subsets a and b, by their publication
 PIECE_S, N_VARIED = 5.0, 1  # clips are learnt in pieces, so that their length gives no subset away
+EMBED_DIM = 384  # of the teacher
 STEPS, BATCH = 160, 160  # of heads on a readout
+MLP_LR, KERNEL_LR = 1e-3, 3e-3
 FRAME_STEPS = 250
 COMPACT_STEPS, COMPACT_BATCH = 140, 32
 
 
 @dataclass(frozen=True)
 class Clips:
-    waveforms: list[np.ndarray]
+    paths: list[Path]
     subset: np.ndarray
     abnormal: np.ndarray  # bool
-    findings: list[str]  # measured from the sound alone
 
     @classmethod
     def read(cls, folder: Path) -> "Clips":
         with open(folder / "manifest.csv", newline="") as file:
             rows = list(csv.DictReader(file))
-        waveforms = []
-        for row in rows:
-            samples, rate_hz = soundfile.read(folder / row["path"], dtype="float32")
-            waveforms.append(resample_poly(samples, SAMPLE_RATE_HZ // rate_hz, 1).astype(np.float32))
-        measured = np.array([measure(w) for w in waveforms])
-        subset = np.array([row["subset"] for row in rows])
-        return cls(waveforms, subset, np.array([row["label"] == "abnormal" for row in rows]), in_words(measured))
+        subset, abnormal = (np.array([row[name] for row in rows]) for name in ("subset", "label"))
+        return cls([folder / row["path"] for row in rows], subset, abnormal == "abnormal")
+
+    @cached_property
+    def waveforms(self) -> list[np.ndarray]:
+        read = (soundfile.read(path, dtype="float32") for path in self.paths)
+        return [resample_poly(samples, SAMPLE_RATE_HZ // rate_hz, 1).astype(np.float32) for samples, rate_hz in read]
+
+    @cached_property
+    def findings(self) -> list[str]:
+        """Measured from the sound alone."""
+        return in_words(np.array([measure(w) for w in self.waveforms]))
 
 
 def measure(waveform: np.ndarray) -> tuple[float, float, float]:
@@ -125,7 +136,8 @@ def in_words(measured: np.ndarray) -> list[str]:
 def texts_of(clips: Clips, told: str, rng: np.random.Generator) -> list[tuple[str, str]]:
     """Text and report_id of each clip: told is "label", "findings" (the label withheld) or "both"."""
     found = []
-    for finding, abnormal in zip(clips.findings, clips.abnormal, strict=True):
+    findings = clips.findings if told != "label" else [""] * len(clips.abnormal)
+    for finding, abnormal in zip(findings, clips.abnormal, strict=True):
         name = "abnormal" if abnormal else "normal"
         label = str(rng.choice(WORDINGS[name]))
         text = {"label": label, "findings": finding, "both": f"{label} {finding}"}[told]
@@ -133,13 +145,29 @@ def texts_of(clips: Clips, told: str, rng: np.random.Generator) -> list[tuple[st
     return found
 
 
-def splits(clips: Clips) -> dict[str, list[tuple[str, np.ndarray, np.ndarray]]]:
-    """By protocol: name of the part, and the clips to learn from and to test on."""
+def splits(clips: Clips, readout: np.ndarray | None = None) -> dict[str, list[tuple[str, np.ndarray, np.ndarray]]]:
+    """By protocol: name of the part, and the clips to learn from and to test on; by a readout, which recordings are alike."""
     kept = np.flatnonzero(np.isin(clips.subset, SUBSETS))
     strata = [f"{s}{y}" for s, y in zip(clips.subset[kept], clips.abnormal[kept], strict=True)]
     folds = StratifiedKFold(N_FOLDS, shuffle=True, random_state=0).split(kept, strata)
     left = [(s, np.flatnonzero(clips.subset != s), np.flatnonzero(clips.subset == s)) for s in sorted(set(clips.subset))]
-    return {"folds": [(f"fold{i}", kept[a], kept[b]) for i, (a, b) in enumerate(folds)], "left out": left}
+    found = {"folds": [(f"fold{i}", kept[a], kept[b]) for i, (a, b) in enumerate(folds)], "left out": left}
+    if readout is not None:
+        apart = StratifiedGroupKFold(N_FOLDS, shuffle=True, random_state=0).split(kept, strata, alike(clips, readout)[kept])
+        found["alike together"] = [(f"fold{i}", kept[a], kept[b]) for i, (a, b) in enumerate(apart)]
+    return found
+
+
+def alike(clips: Clips, readout: np.ndarray) -> np.ndarray:
+    """A group for each clip: those of a subset that sound alike, as many as a person has recordings on average."""
+    group = np.zeros(len(readout), int)
+    for number, subset in enumerate(sorted(set(clips.subset))):
+        rows = np.flatnonzero(clips.subset == subset)
+        scaled = StandardScaler().fit_transform(readout[rows])
+        main = PCA(min(60, len(rows) // 2), random_state=0).fit_transform(scaled)
+        found = AgglomerativeClustering(max(1, len(rows) // A_PERSON), linkage="complete").fit_predict(main)
+        group[rows] = number * len(readout) + found
+    return group
 
 
 def probe_scores(embeddings: np.ndarray, abnormal: np.ndarray, learn: np.ndarray, test: np.ndarray) -> np.ndarray:
@@ -177,18 +205,50 @@ def aligned_readout(inputs: torch.Tensor, learn: np.ndarray, targets: Targets, l
     head = nn.Sequential(
         nn.Dropout(0.3), nn.Linear(256, 256), nn.GELU(), nn.Dropout(0.3), nn.Linear(256, targets.text.shape[1])
     )
-    objective = Objective(loss)
-    optimizer = torch.optim.AdamW([*head.parameters(), *objective.used_parameters()], lr=1e-3, weight_decay=0.05)
+    return aligned(head, lambda x: nn.functional.normalize(head(x), dim=-1), inputs, learn, targets, loss, seed, MLP_LR)
+
+
+def kernel_head(readout: np.ndarray, learn: np.ndarray) -> tuple[KernelHead, torch.Tensor]:
+    """Fitted to the training part; and what it hears in every clip."""
+    statistics = torch.from_numpy(readout.reshape(len(readout), 5, -1)[:, :4])
+    sizes = {"n_parts": 4, "n_landmarks": min(N_LANDMARKS, len(learn)), "n_components": N_COMPONENTS}
+    head = KernelHead(4 * statistics.shape[2] // 2, EMBED_DIM, **sizes)
+    head.fit(statistics[learn])
+    with torch.inference_mode():
+        return head, head.heard(statistics).clone()
+
+
+def aligned_kernel(
+    head: KernelHead, heard: torch.Tensor, learn: np.ndarray, targets: Targets, loss: LossWeights, seed: int
+) -> np.ndarray:
+    """Embeddings (n, d) of all clips by a `KernelHead`, whose linear map is trained on the training part."""
+    torch.manual_seed(seed)
+    head.project.reset_parameters()
+    return aligned(head, head.placed, heard, learn, targets, loss, seed, KERNEL_LR)
+
+
+def aligned(
+    head: nn.Module,
+    place: Callable[[torch.Tensor], torch.Tensor],
+    inputs: torch.Tensor,
+    learn: np.ndarray,
+    targets: Targets,
+    loss: LossWeights,
+    seed: int,
+    lr: float,
+) -> np.ndarray:
+    objective, known = Objective(loss), inputs[learn]
+    optimizer = torch.optim.AdamW([*head.train().parameters(), *objective.used_parameters()], lr=lr, weight_decay=0.05)
     rng = np.random.default_rng(seed)
     for _ in range(STEPS):
         batch = torch.from_numpy(rng.choice(len(learn), BATCH, replace=False))
-        embedded = nn.functional.normalize(head(inputs[learn][batch]), dim=-1)
-        value, _ = objective(StudentOutputs(embedded), targets, batch)
+        value, _ = objective(StudentOutputs(place(known[batch])), targets, batch)
         optimizer.zero_grad()
         value.backward()
         optimizer.step()
+    head.eval()
     with torch.inference_mode():
-        return nn.functional.normalize(head.eval()(inputs), dim=-1).numpy()
+        return place(inputs).numpy()
 
 
 class RememberingEncoder(SpectrogramAudioEncoder):
@@ -302,33 +362,36 @@ class OnFrames:
         return embed_pairs(student, every)
 
 
-def figures(scores: dict[int, float], clips: Clips, baseline: dict[int, float] | None = None) -> dict:
-    """AUROC of each subset and their mean, with its interval; and the lift over a baseline on the same clips."""
+def figures(scores: dict[int, float], clips: Clips, baselines: dict[str, dict[int, float]] | None = None) -> dict:
+    """AUROC of each subset and their mean, with its interval; and lifts over baselines on the same clips, by their names."""
     index = np.array(sorted(scores))
-    mine = np.array([scores[i] for i in index])
-    other = None if baseline is None else np.array([baseline[i] for i in index])
     subset, truth = clips.subset[index], clips.abnormal[index]
-    names = sorted(set(subset))
+    names, rng = sorted(set(subset)), np.random.default_rng(0)
+    counts = np.ones((1 + N_RESAMPLES, len(index)))  # how often each recording is drawn; all of them once, then the resamples
+    for row in counts[1:]:
+        drawn = [rng.choice(np.flatnonzero(subset == s), (subset == s).sum()) for s in names]
+        row[:] = np.bincount(np.concatenate(drawn), minlength=len(index))
 
-    def by_subset(values: np.ndarray, chosen: np.ndarray) -> np.ndarray:
-        parts = [chosen[subset[chosen] == s] for s in names]
-        return np.array([column_auroc(values[p, None], truth[p, None])[0] for p in parts])
+    def by_subset(of: dict[int, float]) -> np.ndarray:
+        values = np.array([of[i] for i in index])
+        return np.stack([resampled_auroc(values[subset == s], truth[subset == s], counts[:, subset == s]) for s in names], 1)
 
-    whole = by_subset(mine, np.arange(len(index)))
-    rng, means, lifts = np.random.default_rng(0), [], []
-    for _ in range(300):
-        drawn = np.concatenate([rng.choice(np.flatnonzero(subset == s), (subset == s).sum()) for s in names])
-        means.append(by_subset(mine, drawn).mean())
-        if other is not None:
-            lifts.append(means[-1] - by_subset(other, drawn).mean())
-    found = {"n": len(index), "auroc": round(float(whole.mean()), 4), "auroc_95": _interval(means)}
-    if other is not None:
-        found["lift"] = round(float(whole.mean() - by_subset(other, np.arange(len(index))).mean()), 4)
-        found["lift_95"] = _interval(lifts)
-    return found | {f"auroc {s}": round(float(a), 4) for s, a in zip(names, whole, strict=True)}
+    mine = by_subset(scores)
+    found = {"n": len(index), "auroc": round(float(mine[0].mean()), 4), "auroc_95": _interval(mine[1:].mean(1))}
+    for name, other in (baselines or {}).items():
+        lift = (mine - by_subset(other)).mean(1)
+        found |= {name: round(float(lift[0]), 4), f"{name}_95": _interval(lift[1:])}
+    return found | {f"auroc {s}": round(float(a), 4) for s, a in zip(names, mine[0], strict=True)}
 
 
-def _interval(values: list[float]) -> list[float]:
+def resampled_auroc(values: np.ndarray, truth: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """AUROC of each row of counts (n_rows, n_clips), how often a clip is in it."""
+    above = (values[truth][:, None] > values[~truth]) + 0.5 * (values[truth][:, None] == values[~truth])
+    won = ((counts[:, truth] @ above) * counts[:, ~truth]).sum(1)
+    return won / (counts[:, truth].sum(1) * counts[:, ~truth].sum(1))
+
+
+def _interval(values: np.ndarray) -> list[float]:
     return [round(float(v), 4) for v in np.nanquantile(values, (0.025, 0.975))]
 
 
@@ -338,6 +401,12 @@ class Study:
     def __init__(self, clips: Clips, cache: Path):
         self.clips, self.cache = clips, cache
         cache.mkdir(parents=True, exist_ok=True)
+
+        def best() -> np.ndarray:
+            return embed_readout(load_audio_encoder("tiny.en"), clips.waveforms, READOUTS[BEST])
+
+        self.best = self.once(f"readout {BEST}", best)
+        self.splits = splits(clips, self.best)
 
     def once(self, name: str, compute: Callable[[], np.ndarray]) -> np.ndarray:
         path = self.cache / f"{name}.npy"
@@ -350,7 +419,7 @@ class Study:
         """By clip, over the parts of a protocol that are done, and their names."""
         found: dict[int, float] = {}
         parts = []
-        for part, _, test in splits(self.clips)[protocol]:
+        for part, _, test in self.splits[protocol]:
             path = self.cache / f"{protocol} {part} {arm}.npy"
             if path.is_file():
                 found |= dict(zip(test.tolist(), np.load(path).tolist(), strict=True))
@@ -364,17 +433,17 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, required=True)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--parts", default="slow,readout,frames,compact,shuffled,self-supervision", help="of the arms")
+    parser.add_argument("--parts", default="slow,readout,kernel,frames,compact,shuffled,self-supervision", help="of the arms")
     parser.add_argument("--losses", default=",".join(ARMS), help="of the heads on a readout")
-    parser.add_argument("--protocols", default="folds,left out")
+    parser.add_argument("--protocols", default="folds,left out,alike together")
     parser.add_argument("--told", default="label,findings,both")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s")
     log.setLevel(logging.INFO)
     clips, parts = Clips.read(arguments.folder), arguments.parts.split(",")
     study, teacher = Study(clips, arguments.cache), Teacher("all-MiniLM-L6-v2")
-    chosen = {p: s for p, s in splits(clips).items() if p in arguments.protocols.split(",")}
-    unaligned = readouts_of(study, teacher, all_of_them="slow" in parts)
+    chosen = {p: s for p, s in study.splits.items() if p in arguments.protocols.split(",")}
+    unaligned = readouts_of(study, teacher, parts)
     for protocol, cuts in chosen.items():
         for part, learn, test in cuts:
             for name, x in unaligned.items():
@@ -382,6 +451,7 @@ def main() -> None:
     losses = {name: loss for name, loss in ARMS.items() if name in arguments.losses.split(",")}
     compact = Compact(clips, teacher, arguments.cache) if "compact" in parts else None
     on_frames = OnFrames(study, teacher) if "frames" in parts else None
+    fitted: dict[tuple[str, str], tuple[KernelHead, torch.Tensor]] = {}
     jobs = product(range(arguments.seeds), arguments.told.split(","), chosen.items())
     for seed, told, (protocol, cuts) in jobs:
         rng = np.random.default_rng([seed, 1])
@@ -393,10 +463,23 @@ def main() -> None:
             shuffled = Targets(targets.text[order], targets.text_id[order], targets.concepts, targets.mentioned[order])
             arms: dict[str, Callable[[], np.ndarray]] = {}
             if "readout" in parts:
-                x = reduced(unaligned[BEST], learn)
-                arms = {f"readout head, {n}": partial(aligned_readout, x, learn, targets, w, seed) for n, w in losses.items()}
+                x = reduced(study.best, learn)
+                arms |= {f"readout head, {n}": partial(aligned_readout, x, learn, targets, w, seed) for n, w in losses.items()}
                 loss = ARMS["CKA + InfoNCE"]
                 arms["readout head, pairs shuffled"] = partial(aligned_readout, x, learn, shuffled, loss, seed)
+            if "kernel" in parts:
+                asked = ["normal heart sounds", "abnormal heart sounds"]
+                head, heard = fitted[protocol, part] if (protocol, part) in fitted else kernel_head(study.best, learn)
+                fitted[protocol, part] = head, heard
+                head.keep_apart(torch.from_numpy(teacher.encode(sorted({text for text, _ in said}) + asked)))
+                carried = head.carried(heard).numpy()
+                unlearnt = f"{protocol} {part} unaligned {KERNEL}"
+                study.once(unlearnt, partial(probe_scores, carried, clips.abnormal, learn, test))
+                arms |= {f"kernel head, {n}": partial(aligned_kernel, head, heard, learn, targets, w, seed)
+                         for n, w in losses.items()}  # fmt: skip
+                arms["kernel head, pairs shuffled"] = partial(
+                    aligned_kernel, head, heard, learn, shuffled, ARMS["CKA + InfoNCE"], seed
+                )
             if on_frames is not None:
                 loss = replace(LossWeights(), concept=0.0) if told == "findings" else LossWeights()
                 arms["frames head"] = partial(on_frames.embeddings, learn, said, targets, loss, seed)
@@ -414,7 +497,7 @@ def main() -> None:
                         compact.embeddings, learn, test, said, shuffled, loss, seed
                     )
             best = study.once(
-                f"{protocol} {part} unaligned {BEST}", partial(probe_scores, unaligned[BEST], clips.abnormal, learn, test)
+                f"{protocol} {part} unaligned {BEST}", partial(probe_scores, study.best, clips.abnormal, learn, test)
             )
             for name, embed in arms.items():
                 full = f"{protocol} {part} {name}, {told} told, seed {seed}"
@@ -423,41 +506,50 @@ def main() -> None:
                 probed = study.once(f"{full}; probe", partial(probe_scores, embedded, clips.abnormal, learn, test))
                 study.once(f"{full}; probe + readout", partial(np.add, probed, best))
     if arguments.json:
-        arguments.json.write_text(json.dumps(table(study), indent=1) + "\n")
+        before = json.loads(arguments.json.read_text()) if arguments.json.is_file() else {}
+        arguments.json.write_text(json.dumps(table(study, before), indent=1) + "\n")
 
 
-def readouts_of(study: Study, teacher: Teacher, *, all_of_them: bool) -> dict[str, np.ndarray]:
+def readouts_of(study: Study, teacher: Teacher, parts: list[str]) -> dict[str, np.ndarray]:
     """Features of all clips by encoders that know nothing of reports."""
-    waveforms, whisper = study.clips.waveforms, load_audio_encoder("tiny.en")
-    wanted = READOUTS if all_of_them else {BEST: READOUTS[BEST]}
-    found = {name: study.once(f"readout {name}", partial(embed_readout, whisper, waveforms, r)) for name, r in wanted.items()}
-    fresh, cut = untrained_student(teacher, 0).encoder, [np.concatenate(pieces(w)).astype(np.float32) for w in waveforms]
-    found["compact encoder before training"] = study.once("readout compact", partial(embed_readout, fresh, cut))
-    mel = [fresh.features([w]).values[0].numpy() for w in cut]
-    return found | {"log-mel, mean and sd": np.stack([np.concatenate([m.mean(0), m.std(0)]) for m in mel])}
+    found = {BEST: study.best}
+    if "slow" in parts:
+        whisper, waveforms = load_audio_encoder("tiny.en"), study.clips.waveforms
+        found = {n: study.once(f"readout {n}", partial(embed_readout, whisper, waveforms, r)) for n, r in READOUTS.items()}
+    if "compact" in parts:
+        waveforms = study.clips.waveforms
+        fresh, cut = untrained_student(teacher, 0).encoder, [np.concatenate(pieces(w)).astype(np.float32) for w in waveforms]
+        found["compact encoder before training"] = study.once("readout compact", partial(embed_readout, fresh, cut))
+        mel = [fresh.features([w]).values[0].numpy() for w in cut]
+        found["log-mel, mean and sd"] = np.stack([np.concatenate([m.mean(0), m.std(0)]) for m in mel])
+    return found
 
 
-def table(study: Study) -> dict:
-    """Every arm that is complete, by protocol: each seed, and the mean score of the seeds as one student."""
-    found: dict = {
-        PROVENANCE: provenance() | {"command": "tests/body_sound_arms.py", "data": "PhysioNet/CinC 2016, 1,237 clips"}
-    }
-    for protocol, cuts in splits(study.clips).items():
+def table(study: Study, before: dict) -> dict:
+    """Every arm that is complete, by protocol: each seed, and the mean score of the seeds as one student; and older ones."""
+    origin = provenance()
+    found: dict = {PROVENANCE: origin | {"command": "tests/body_sound_arms.py", "data": "PhysioNet/CinC 2016, 1,237 clips"}}
+    for protocol, cuts in study.splits.items():
         start = f"{protocol} {cuts[0][0]} "
         arms = sorted(path.stem.removeprefix(start) for path in study.cache.glob(f"{start}*.npy"))
         scores = {arm: study.scores(protocol, arm) for arm in arms if study.scores(protocol, arm)[0]}
-        baseline = scores[f"unaligned {BEST}"][0]
-        rows: dict[str, dict] = {}
+        named = {"lift": BEST, "lift_over_kernel": KERNEL}
+        baselines = {lift: scores[f"unaligned {name}"][0] for lift, name in named.items() if f"unaligned {name}" in scores}
+        rows = {
+            arm: {"commit": before[PROVENANCE]["commit"]} | row
+            for arm, row in before.get(protocol, {}).items()
+        }  # fmt: skip
         for arm, (values, parts) in scores.items():
-            rows[arm] = figures(values, study.clips, None if values is baseline else baseline)
+            over = {lift: b for lift, b in baselines.items() if b is not values}
+            rows[arm] = {"commit": origin["commit"]} | figures(values, study.clips, over)
             if len(parts) < len(cuts):
                 rows[arm]["parts"] = f"{len(parts)} of {len(cuts)}: {', '.join(parts)}"
             seeds = [scores[a][0] for a in arms if re.sub("seed .", "", a) == re.sub("seed .", "", arm)]
             if ", seed 0" in arm and len(seeds) > 1 and all(s.keys() == values.keys() for s in seeds):
                 mean = {i: float(np.mean([s[i] for s in seeds])) for i in values}
-                row = figures(mean, study.clips, baseline) | {"n_seeds": len(seeds)}
+                row = {"commit": origin["commit"]} | figures(mean, study.clips, baselines) | {"n_seeds": len(seeds)}
                 rows[arm.replace("seed 0", "mean score of the seeds")] = row
-        found[protocol] = rows
+        found[protocol] = dict(sorted(rows.items()))
     return found
 
 

@@ -9,7 +9,9 @@ from test_spectrogram_encoder import beats
 def made(n=120):
     rng = np.random.default_rng(0)
     abnormal = rng.random(n) < 0.5
-    return arms.Clips([], np.array(["a", "b", "e"])[np.arange(n) % 3], abnormal, ["The heart rate is slow."] * n)
+    clips = arms.Clips([], np.array(["a", "b", "e"])[np.arange(n) % 3], abnormal)
+    clips.__dict__["findings"] = ["The heart rate is slow."] * n
+    return clips
 
 
 @pytest.mark.parametrize("rate_per_min", [55, 75, 110])
@@ -30,9 +32,15 @@ def test_a_lift_is_over_the_same_clips():
     clips = made()
     right = {i: float(clips.abnormal[i]) for i in range(120)}
     noise = {i: float(x) for i, x in enumerate(np.random.default_rng(1).random(120))}
-    found = arms.figures(right, clips, noise)
+    found = arms.figures(right, clips, {"lift": noise})
     assert found["auroc"] == 1 and found["lift"] == pytest.approx(1 - arms.figures(noise, clips)["auroc"], abs=1e-4)
-    assert arms.figures(noise, clips, noise)["lift_95"] == [0, 0]
+    assert arms.figures(noise, clips, {"lift": noise})["lift_95"] == [0, 0]
+
+
+def test_a_resample_counts_a_recording_as_often_as_it_was_drawn():
+    values, truth = np.array([0.1, 0.4, 0.4, 0.9]), np.array([False, True, False, True])
+    whole, weighted = arms.resampled_auroc(values, truth, np.array([[1, 1, 1, 1], [0, 3, 1, 1]]))
+    assert whole == 0.875 and weighted == pytest.approx((3 * 0.5 + 1) / 4)
 
 
 def test_withheld_labels_are_not_told():
