@@ -35,7 +35,7 @@ from medalign.core.model_options import ModelOptions
 FAILED = pytest.StashKey[bool]()
 BROWSER_FIXTURES = {"browser", "gradio_folder"}
 DATABASE_FIXTURES = {"database", "postgresql"}
-MODEL_FIXTURES = {"analyzer", "live", "streamed", "transcriber", "student"}
+MODEL_FIXTURES = {"analyzer", "heard", "live", "streamed", "transcriber", "student"}
 MODEL_FILES = {  # they load shipped models, train, or run whole commands
     "test_cli", "test_fit_misheard_names", "test_page_end_to_end", "test_distributed", "test_encoders", "test_student_metrics",
     "test_readme", "test_speech_models", "test_student", "test_teacher", "test_train_command", "test_training", "test_batch",
@@ -158,6 +158,12 @@ def streamed(analyzer):
         return done[key]
 
     return stream
+
+
+@pytest.fixture(scope="session")
+def heard(analyzer, examples):
+    """The clean example with a slug as the student hears it today: a tenth of the work of `live`."""
+    return functools.cache(lambda slug: analyzer.listener.encode(recording_of(examples[slug].audio_path)))
 
 
 @pytest.fixture(scope="session")

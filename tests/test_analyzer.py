@@ -149,15 +149,14 @@ def test_the_student_hears_more_of_what_is_there_than_chance_would(analyses, exa
     assert np.mean(heard) > 0.2
 
 
-def test_audio_fits_its_own_transcript_better_than_another_recordings(analyzer, streamed, analyses, examples):
+def test_audio_fits_its_own_transcript_better_than_another_recordings(analyzer, heard, analyses):
     """The per-window score sees the pairing: the same windows under another recording's words fall in percentile."""
     slugs = list(analyses)
     own, other = [], []
     for slug, other_slug in zip(slugs, slugs[1:] + slugs[:1], strict=True):
         windows = [w for w in analyses[slug].alignment.windows if w.transcript_text]
         foreign = [w.transcript_text for w in analyses[other_slug].alignment.windows if w.transcript_text]
-        frames = streamed(examples[slug].audio_path)[-2].encoded.frames
-        audio = analyzer.listener.student.embed(frames, [(w.start_s, w.end_s) for w in windows])
+        audio = analyzer.listener.student.embed(heard(slug).frames, [(w.start_s, w.end_s) for w in windows])
         n = min(len(windows), len(foreign))
         own += [w.percentile for w in windows]
         other += analyzer.listener.calibration.percentile(audio[:n], analyzer.listener.teacher.encode(foreign[:n])).tolist()
@@ -242,10 +241,10 @@ def test_a_student_slower_than_the_recogniser_is_waited_for(analyzer, streamed, 
     assert step.concepts == streamed(path)[-1].concepts != ()
 
 
-def test_an_audio_only_preview_hears_the_recording_once_and_writes_nothing(analyzer, streamed, examples, monkeypatch):
+def test_an_audio_only_preview_hears_the_recording_once_and_writes_nothing(analyzer, heard, examples, monkeypatch):
     """What it costs is one pass of the student; `medalign bench` says how long that takes beside a transcription."""
     path, student, seconds = examples["chest-pain"].audio_path, analyzer.listener.student, []
-    frames = streamed(path)[-2].encoded.frames
+    frames = heard("chest-pain").frames
 
     def counted(self, waveform):
         seconds.append(len(waveform) / SAMPLE_RATE_HZ)
@@ -258,9 +257,9 @@ def test_an_audio_only_preview_hears_the_recording_once_and_writes_nothing(analy
     assert seconds == [pytest.approx(load_recording(path).duration_s)]
 
 
-def test_a_phrase_is_found_where_it_is_said(analyzer, streamed, examples, monkeypatch):
+def test_a_phrase_is_found_where_it_is_said(analyzer, heard, examples, monkeypatch):
     example = examples["upset-stomach"]
-    frames = streamed(example.audio_path)[-2].encoded.frames
+    frames = heard(example.slug).frames
     monkeypatch.setattr(type(analyzer.listener.student), "frames_so_far", lambda self, waveform: iter([frames]))
     for phrase, word in (("pain around the belly button", "belly"), ("allergic to penicillin", "penicillin")):
         said = next(turn for turn in example.turns if word in turn.text)
@@ -277,24 +276,22 @@ def test_a_phrase_that_can_not_be_searched_for_is_refused(analyzer, examples, ph
         analyzer.listener.search(examples["upset-stomach"].audio_path, phrase)
 
 
-def test_swapped_audio_raises_mismatches(analyzer, streamed, examples):
+def test_swapped_audio_raises_mismatches(analyzer, heard, streamed, examples):
     """Another consultation's sound under this transcript is what the mismatch is for."""
     transcript = streamed(examples["chest-pain"].audio_path)[-2].transcript  # as the recogniser wrote it
     recording = load_recording(examples["low-mood"].audio_path)
-    encoded = streamed(examples["low-mood"].audio_path)[-2].encoded
+    encoded = heard("low-mood")
     rows = align_windows(encoded, analyzer.annotate(transcript, recording, encoded), analyzer.listener.calibration)
     assert np.mean([row.is_mismatch for row in rows if row.percentile is not None]) > 0.5
 
 
-def test_sentences_of_another_consultation_are_marked_and_those_around_them_are_not(analyzer, streamed, analyses, examples):
+def test_sentences_of_another_consultation_are_marked_and_those_around_them_are_not(analyzer, heard, analyses):
     """Over all examples: one sentence of the next consultation at a time stands in place of what was said."""
     marked, others = [], []
     for slug, other_slug in zip(sorted(analyses), np.roll(sorted(analyses), -1), strict=True):
         segments = list(analyses[slug].transcript.segments)
         foreign = [s for s in analyses[other_slug].transcript.segments if len(s.words) >= 6]
-        audio, text = analyzer.listener.embed_segments(
-            analyses[slug].transcript, streamed(examples[slug].audio_path)[-2].encoded
-        )
+        audio, text = analyzer.listener.embed_segments(analyses[slug].transcript, heard(slug))
         foreign_text = analyzer.listener.teacher.encode([segment.text for segment in foreign])
         places = [i for i, s in enumerate(segments) if len(s.words) >= 6][1::2]
         for place, other, other_text in zip(places, foreign, foreign_text, strict=False):

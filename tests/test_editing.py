@@ -6,7 +6,6 @@ import pytest
 from page_fixtures import LINES, transcript
 
 from medalign.core.analysis import Correction
-from medalign.core.audio import load_recording
 from medalign.core.editing import (
     MAX_TEXT,
     by_recogniser,
@@ -152,15 +151,14 @@ def test_a_suggestion_that_is_taken_stands_in_the_text_with_its_punctuation():
     assert after.segments[3].text.endswith("a fever on amoxicillin.") and is_edited(after.segments[3])
 
 
-def test_concepts_follow_the_words(analyzer, analyses, examples):
+def test_concepts_follow_the_words(analyzer, analyses, heard):
     analysis = analyses["chest-pain"]
-    heard = analyzer.listener.encode(load_recording(examples["chest-pain"].audio_path))
-    unchanged = analyzer.reread(analysis, analysis.transcript, heard)
+    unchanged = analyzer.reread(analysis, analysis.transcript, heard("chest-pain"))
     assert unchanged == analysis, "reading the same words again changes nothing"
     index = next(i for i, s in enumerate(analysis.transcript.segments) if len(s.words) > 6)
     segment = analysis.transcript.segments[index]
     edited = edit_segment(analysis.transcript, index, segment.text + " I also have a rash.", segment.speaker)
-    again = analyzer.reread(analysis, edited, heard)
+    again = analyzer.reread(analysis, edited, heard("chest-pain"))
     before = {(c.label, c.status) for c in analysis.concepts if c.teacher and c.teacher.evidence}
     after = {(c.label, c.status) for c in again.concepts if c.teacher and c.teacher.evidence}
     (label,) = {label for label, _ in after - before}

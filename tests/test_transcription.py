@@ -40,8 +40,12 @@ def test_examples_are_transcribed_with_few_errors(analyses, examples):
     assert word_error_rate(references, hypotheses) < 0.15
 
 
+@pytest.mark.slow
 def test_read_speech_is_transcribed_with_few_errors(transcriber, streamed, examples):
-    """LibriSpeech where it is at hand: real voices; otherwise the bundled examples stand in, as they are written today."""
+    """LibriSpeech where it is at hand: real voices; otherwise the bundled examples stand in, as they are written today.
+
+    Each push has the test above, of the words that are stored, and `test_examples`, of what is written today.
+    """
     if LIBRISPEECH.is_dir():
         with open(LIBRISPEECH / "manifest.csv", newline="", encoding="utf-8") as file:
             rows = [(LIBRISPEECH / row["path"], row["text"]) for row in list(csv.DictReader(file))[::4]]
@@ -141,12 +145,12 @@ WRITTEN_BY_BOTH = ("cough-and-wheeze", "upset-stomach-noisy")
 
 @pytest.fixture(scope="module")
 def by_backend():
-    """What each backend writes of the first 20 s of these examples. A process has one backend, from its start."""
+    """What each backend writes of the first 12 s of these examples. A process has one backend, from its start."""
     code = (
         "import json, sys; from dataclasses import replace; from medalign import load_recording; "
         "from medalign.models.transcription import load_transcriber; "
         "recordings = map(load_recording, sys.argv[1:]); "
-        "parts = [replace(recording, waveform=recording.waveform[: 20 * 16000]) for recording in recordings]; "
+        "parts = [replace(recording, waveform=recording.waveform[: 12 * 16000]) for recording in recordings]; "
         "recogniser = load_transcriber(); found = [recogniser.transcribe(part).words for part in parts]; "
         "print(json.dumps([[[w.text for w in ws], [w.probability for w in ws], recogniser.info.runtime] for ws in found]))"
     )
