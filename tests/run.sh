@@ -43,14 +43,14 @@ installing=$!
 [ -x "$venv/bin/python" ] || python3 -m venv "$venv"
 # What nothing imports need not be compiled, which is most of it.
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-compile -r requirements.txt -r requirements/dev.txt
-wait "$installing"
-"$venv/bin/python" -m ruff check .
-"$venv/bin/python" -m ruff format --check .
 types=0
 if [ "$#" = 0 ] || [ "$*" = --all ]; then
   # Types are checked beside the tests, by what these leave of the processor while a browser waits.
   nice -n 19 "$venv/bin/python" -m mypy medalign >"$venv/mypy.log" 2>&1 &
   checking=$!
+  # Once here, while programs are still being installed, what each worker would compile for itself at the same time: the
+  # libraries and the tests.
+  "$venv/bin/python" -m pytest --collect-only -q >/dev/null || true
   if [ "$#" = 0 ]; then
     chosen=(-m "not slow")
   else
@@ -60,6 +60,9 @@ if [ "$#" = 0 ] || [ "$*" = --all ]; then
   # on two cores, since a browser's tests wait as often as they compute, and there are two browsers.
   set -- -n 3 --dist loadgroup --no-loadscope-reorder --durations=15 "${chosen[@]}"
 fi
+wait "$installing"
+"$venv/bin/python" -m ruff check .
+"$venv/bin/python" -m ruff format --check .
 tests=0
 "$venv/bin/python" -m pytest "$@" || tests=$?
 if [ -n "${checking:-}" ]; then

@@ -1,5 +1,6 @@
 """One batch, one gradient, however it is cut: over chunks that fit into memory, or over processes."""
 
+import multiprocessing
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -169,7 +170,8 @@ def half_a_batch_each(rank: int, folder: str) -> None:
 def two_processes(tmp_path_factory):
     """The folder that two processes have filled."""
     folder = tmp_path_factory.mktemp("ranks")
-    torch.multiprocessing.spawn(half_a_batch_each, (str(folder),), nprocs=2)
+    multiprocessing.set_forkserver_preload(["accelerate", "medalign.training.align"])  # imported once, not by each of the two
+    torch.multiprocessing.start_processes(half_a_batch_each, (str(folder),), nprocs=2, start_method="forkserver")
     return folder
 
 
