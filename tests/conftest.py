@@ -7,6 +7,7 @@ on one worker.
 
 import copy
 import functools
+import gc
 import hashlib
 import json
 import os
@@ -32,6 +33,7 @@ from medalign.core.audio import SAMPLE_RATE_HZ, recording_of
 from medalign.core.examples import analysis_path, load_examples
 from medalign.core.model_options import ModelOptions
 
+gc.disable()  # until all tests are imported, see `pytest_collection_finish`
 FAILED = pytest.StashKey[bool]()
 BROWSER_FIXTURES = {"browser", "gradio_folder"}
 DATABASE_FIXTURES = {"database", "postgresql"}
@@ -41,7 +43,7 @@ MODEL_FILES = {  # they load shipped models, train, or run whole commands
     "test_readme", "test_speech_models", "test_student", "test_teacher", "test_train_command", "test_training", "test_batch",
 }  # fmt: skip
 BROWSERS = ("browser", "second browser")
-SECOND_BROWSER = {"test_page_compare", "test_page_review", "test_page_server"}  # half of the page's tests, by their time
+SECOND_BROWSER = {"test_page_compare", "test_page_review"}  # half of the page's tests, by their time
 MEASURED_PAGE_FILES = ("test_page", "test_page_compare")  # the first of their group: a server's threads can't be measured later
 # Measuring what they reach doubles their time, and other tests reach it, too.
 UNMEASURED_FILES = {"test_analyzer", "test_student_metrics", "test_vocabulary"}
@@ -71,6 +73,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(getattr(pytest.mark, kind))
     order = {group: place for place, group in enumerate(SLOW_FIRST)}
     items.sort(key=lambda item: order.get(item.get_closest_marker("xdist_group").args[0], len(order)))
+
+
+def pytest_collection_finish() -> None:
+    """What was imported stays to the end: to look through all of it for garbage, again and again, would take seconds."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -1,6 +1,7 @@
 """The map of the package: a wing imports only wings to its left, and each heavy library has one wing."""
 
 import ast
+import functools
 import subprocess
 import sys
 from pathlib import Path
@@ -33,6 +34,7 @@ LIBRARIES = {  # library -> wings that may import it
 }
 
 
+@functools.cache
 def imports() -> list[tuple[str, str, str, bool]]:
     """Every import: wing, module, what it imports, and whether it stands at the top level of the module."""
     found = []

@@ -75,13 +75,12 @@ def test_the_page_opens_with_a_stored_example_and_that_is_no_press(page, server,
 
 def test_labels_are_british_or_american_and_the_choice_stays(page):
     british, american = (page.locator("#overview .entry", has_text=label) for label in ("Dyspnoea", "Dyspnea"))
-    show_example(page, LIVE)
     british.wait_for()
     page.locator("#wording").click()
     american.wait_for()
     page.reload()
     american.wait_for()
-    show_example(page, LIVE)
+    show_example(page, STORED)
     assert american.count() and not british.count()
     page.locator("#wording", has_text="Wording: US").click()
     british.wait_for()
@@ -106,15 +105,15 @@ def test_a_menu_closes_when_the_keyboard_goes_on(result):
     assert menu.get_attribute("open") is None
 
 
-@pytest.mark.parametrize("size", [(1440, 900), (390, 700)])
-def test_a_press_brings_the_focus_to_the_heading_of_its_result_and_that_into_view(tab, server, size):
-    tab.set_viewport_size({"width": size[0], "height": size[1]})
-    with visit(tab, server.url) as page:
-        show_example(page, LIVE)
+def test_a_press_brings_the_focus_to_the_heading_of_its_result_and_that_into_view(page):
+    for width, height, title in ((1440, 900, LIVE), (390, 700, STORED)):
+        page.set_viewport_size({"width": width, "height": height})
+        page.evaluate("scrollTo(0, 0)")
+        show_example(page, title)
         page.wait_for_function("document.activeElement.id === 'result-title'")
         box = "document.querySelector('#result-title').getBoundingClientRect()"
         page.wait_for_function(f"{box}.top >= 0 && {box}.bottom <= innerHeight / 2")
-        assert page.locator("#result-title").inner_text().startswith(LIVE)
+        assert page.locator("#result-title").inner_text().startswith(title)
 
 
 def test_the_first_screen_has_the_answer_without_scrolling(page):
@@ -132,9 +131,11 @@ def test_the_first_screen_has_the_answer_without_scrolling(page):
     assert n_pressable(page) <= 120
 
 
-def test_no_example_has_more_than_120_things_to_press(tab, examples):
-    """A pencil shows itself where the pointer or the focus is, and where it plays."""
-    offers = [page_fixtures.Example(e.title, "", e.audio_path, analysis_path(e.audio_path)) for e in examples.values()]
+@pytest.mark.parametrize("n", [1, pytest.param(None, marks=pytest.mark.slow)])
+def test_no_example_has_more_than_120_things_to_press(tab, examples, n):
+    """A pencil shows itself where the pointer or the focus is, and where it plays. At each push of the fullest of them."""
+    fullest = sorted(examples.values(), key=lambda e: -analysis_path(e.audio_path).stat().st_size)[:n]
+    offers = [page_fixtures.Example(e.title, "", e.audio_path, analysis_path(e.audio_path)) for e in fullest]
     with fake_server(FakeEngine(page_fixtures.analysis()), offers) as url, visit(tab, url) as page:
         for example in offers:
             show_example(page, example.title)
@@ -148,14 +149,16 @@ def test_no_example_has_more_than_120_things_to_press(tab, examples):
 
 
 def test_who_is_refused_or_cancels_goes_on_where_they_were(page, server, tmp_path):
-    broken = tmp_path / "broken.wav"
-    broken.write_bytes(b"no sound")
+    broken = tmp_path / "notes.wav"
+    broken.write_bytes(b"this is text\n" * 40)
     upload(page, broken)
     page.get_by_role("button", name="Analyse").click()
-    page.locator("#alert .alert").wait_for()
+    page.locator("#alert .alert", has_text=broken.name).wait_for()
+    assert "Traceback" not in page.locator("body").inner_text()
     page.wait_for_function("document.activeElement.id === 'analyse'")
     server.engine = FakeEngine(page_fixtures.analysis(), hold_at="transcribe")
     press_example(page, LIVE)
+    page.locator("#alert .alert").wait_for(state="detached")
     page.locator("#transcript .is-partial .segment").first.wait_for()
     assert not page.locator("#search, #fold-concepts, #feedback").filter(visible=True).count(), "nothing is in them yet"
     page.locator("#cancel").click()
@@ -183,7 +186,7 @@ def test_figures_are_drawn_everything_fits_and_no_accessibility_rule_is_broken(t
     """In a page that is opened at one width and resized to another."""
     tab.set_viewport_size({"width": width, "height": 850})
     with visit(tab, f"{server.url}/?__theme={theme}") as page:
-        show_example(page, LIVE)
+        wait_for_result(page)
         assert_fits(page, f"{width} wide, folded")
         unfold(page, *FOLDS)
         assert_figures_are_drawn(page)
@@ -420,32 +423,28 @@ def test_analyse_without_a_recording_says_what_to_do(page):
     wait_until_free(page)
 
 
-@pytest.mark.parametrize(("name", "content"), [("notes.wav", b"this is text\n" * 40), ("empty.wav", b"")])
-def test_bad_input_gives_one_sentence_and_the_page_works_on(page, tmp_path, tone, name, content):
-    bad = tmp_path / name
-    bad.write_bytes(content)
+def test_bad_input_gives_one_sentence_and_the_page_works_on(page, tmp_path):
+    bad = tmp_path / "empty.wav"
+    bad.touch()
     upload(page, bad)
     page.get_by_role("button", name="Analyse").click()
-    page.locator("#alert", has_text=name).wait_for()
+    page.locator("#alert", has_text=bad.name).wait_for()
     assert "Traceback" not in page.locator("body").inner_text()
     press_example(page, LIVE)
     page.locator("#alert .alert").wait_for(state="detached")
     wait_for_result(page)
 
 
-@pytest.mark.parametrize(
-    ("error", "words"),
-    [(MedAlignError("the concept bank is empty"), "concept bank"), (KeyError("x"), "not in your rec")],
-)
-def test_a_stage_that_fails_leaves_the_transcript_and_names_itself(page, server, error, words):
-    server.engine = FakeEngine(page_fixtures.analysis(), fail_at="teacher", error=error)
-    press_example(page, LIVE)
-    alert = page.locator("#alert", has_text=words)
-    alert.wait_for()
-    assert "reading the transcript for clinical concepts" in alert.inner_text()
-    assert "Monday" in page.locator("#transcript").inner_text()
-    assert "KeyError" not in page.locator("body").inner_text()
-    wait_until_free(page)
+def test_a_stage_that_fails_leaves_the_transcript_and_names_itself(page, server):
+    for error, words in ((MedAlignError("the concept bank is empty"), "concept bank"), (KeyError("x"), "not in your rec")):
+        server.engine = FakeEngine(page_fixtures.analysis(), fail_at="teacher", error=error)
+        press_example(page, LIVE)
+        alert = page.locator("#alert", has_text=words)
+        alert.wait_for()
+        assert "reading the transcript for clinical concepts" in alert.inner_text()
+        assert "Monday" in page.locator("#transcript").inner_text()
+        assert "KeyError" not in page.locator("body").inner_text()
+        wait_until_free(page)
 
 
 def test_silence_is_a_state_of_its_own(page, server):
@@ -593,11 +592,11 @@ def test_a_recording_with_a_pause_has_no_gap(page):
     microphone = page.locator("#microphone")
     microphone.get_by_role("button", name="Record").click()
     page.locator("#microphone-state", has_text="Sound arrives").wait_for()
-    page.wait_for_timeout(2000)
+    page.wait_for_timeout(800)
     microphone.locator(".pause-button").click()
-    page.wait_for_timeout(4000)
+    page.wait_for_timeout(3500)
     microphone.locator(".resume-button").click()
-    page.wait_for_timeout(2000)
+    page.wait_for_timeout(800)
     stop_recording(page)
     began_s, paused_s, resumed_s, stopped_s = page.evaluate("window.presses")
     page.get_by_role("button", name="Analyse").click()
@@ -605,7 +604,7 @@ def test_a_recording_with_a_pause_has_no_gap(page):
     assert "your recording" in page.locator("#heading").inner_text()
     duration_s = page.evaluate("document.querySelector('#player audio').duration")
     recorded_s = (paused_s - began_s) + (stopped_s - resumed_s)
-    assert resumed_s - paused_s > 3.5 and duration_s == pytest.approx(recorded_s, abs=1.5)  # far from the pause's length
+    assert resumed_s - paused_s > 3 and duration_s == pytest.approx(recorded_s, abs=1.5)  # far from the pause's length
 
 
 def test_the_api_returns_the_json_contract(server, tone):

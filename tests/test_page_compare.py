@@ -133,7 +133,7 @@ def test_the_tab_opens_with_the_same_recording_heard_by_both(ready, store):
     ready.locator("#pair summary").first.click()
     rows = ready.locator("#pair .side-by-side").first.locator("tbody tr").all_inner_texts()
     assert len(rows) >= 3 and all("≠" in row for row in rows)
-    assert_accessible(ready)
+    assert_accessible(ready, within="#pair")
     ready.locator("#pair summary").first.click()
 
 
@@ -205,7 +205,7 @@ def test_after_the_vote_the_view_goes_to_who_was_who(ready, store):
 def test_equal_results_are_not_offered_for_a_vote(ready, store):
     compare(ready, NAMES[0], NAMES[2])
     assert "nothing to vote on" in ready.locator("#comparison").inner_text()
-    assert_accessible(ready)
+    assert_accessible(ready, within="#comparison")
     ready.locator("#comparison .side").first.scroll_into_view_if_needed()
     for side in ("left", "right"):
         ready.locator(f".side[data-side={side}][data-reported]").wait_for()

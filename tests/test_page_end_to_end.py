@@ -51,7 +51,7 @@ def spoken_wav(example, cut, tmp_path_factory):
 
     More than the recogniser takes at once, so that it writes while it still listens.
     """
-    return shutil.copy(cut(example.slug, 0.0, 35.5), tmp_path_factory.mktemp("microphone") / "spoken.wav")
+    return shutil.copy(cut(example.slug, 0.0, 31.5), tmp_path_factory.mktemp("microphone") / "spoken.wav")
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 """Reviewing on the page: edit, filter, explain, search, export, rate, take back, delete. Real browser, fake engine."""
 
+import json
 import re
 import threading
 from dataclasses import replace
@@ -28,7 +29,7 @@ from browser import (
     wait_until_playing_from,
 )
 from page_fixtures import FakeEngine
-from shared_page import LIVE, STORED
+from shared_page import STORED
 
 from medalign.core.analysis import CriticalWord
 from medalign.core.spelling import reworded
@@ -118,8 +119,9 @@ def test_a_name_is_written_as_the_button_says_it(page, server):
     windows = tuple(replace(w, is_mismatch=w.is_mismatch or w.percentile is None) for w in full.alignment.windows)
     named = (replace(full.corrections[0], name="salbutamol"),)
     alignment = replace(full.alignment, windows=windows)
-    server.engine = FakeEngine(replace(full, corrections=named, critical_words=doubtful, alignment=alignment))
-    show_example(page, LIVE)
+    stored = replace(full, corrections=named, critical_words=doubtful, alignment=alignment)
+    server.stored.write_text(json.dumps(stored.to_dict()))
+    show_example(page, STORED)
     page.locator("#wording").click()
     page.get_by_role("button", name="write albuterol into the transcript").click()
     page.locator(".segment", has_text="a fever on albuterol.").wait_for()
@@ -288,7 +290,7 @@ def test_a_card_tells_of_a_mention_and_goes_on_by_the_keyboard(shown):
     assert card.locator(".rating").all_inner_texts() == ["Right", "Not said", "Other status"]
     assert all(button.bounding_box()["height"] >= 24 for button in card.locator(".rating").all())
     assert mention.get_attribute("aria-expanded") == "true"
-    assert_accessible(shown)
+    assert_accessible(shown, within="#card")  # what is behind it, `test_page` looks at
     shown.keyboard.press("ArrowLeft")
     shown.get_by_role("dialog", name="Fever").wait_for(timeout=5000)
     for _ in range(9):  # round and round, never out of it
