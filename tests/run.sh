@@ -43,6 +43,8 @@ installing=$!
 [ -x "$venv/bin/python" ] || python3 -m venv "$venv"
 # What nothing imports need not be compiled, which is most of it.
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-compile -r requirements.txt -r requirements/dev.txt
+"$venv/bin/python" -m ruff check .
+"$venv/bin/python" -m ruff format --check .
 types=0
 if [ "$#" = 0 ] || [ "$*" = --all ]; then
   # Types are checked beside the tests, by what these leave of the processor while a browser waits.
@@ -61,8 +63,6 @@ if [ "$#" = 0 ] || [ "$*" = --all ]; then
   set -- -n 3 --dist loadgroup --no-loadscope-reorder --durations=15 "${chosen[@]}"
 fi
 wait "$installing"
-"$venv/bin/python" -m ruff check .
-"$venv/bin/python" -m ruff format --check .
 tests=0
 "$venv/bin/python" -m pytest "$@" || tests=$?
 if [ -n "${checking:-}" ]; then
