@@ -76,6 +76,35 @@ def test_a_medicine_is_no_allergy_because_allergies_were_asked_about() -> None:
     assert found["amlodipine"] == "present" and found["allergy"] == "negated"
 
 
+def test_an_allergy_lasts_unless_it_is_said_to_be_outgrown() -> None:
+    assert statuses("I am allergic to penicillin. I stopped smoking two years ago.")["penicillin allergy"] == "present"
+    outgrown = "I was allergic to eggs as a child but I grew out of it."
+    assert statuses(outgrown)["egg allergy"] in ("resolved", "historical", "negated")
+
+
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [
+        ("[doctor] Any allergies? / [patient] Just cats.", "animal allergy"),
+        ("[doctor] Allergic to anything? / [patient] Eggs, they bring me out in hives.", "egg allergy"),
+        ("[doctor] Do you react to anything? / [patient] Yeah. Wasps, but that's not tablets.", "insect sting allergy"),
+    ],
+)
+def test_what_an_answer_about_allergies_names_is_an_allergy(text: str, label: str) -> None:
+    assert statuses(text)[label] == "present"
+
+
+def test_pets_after_a_denied_allergy_are_no_allergy() -> None:
+    text = "[doctor] Any allergies? / [patient] No. / [doctor] Do you have any pets? / [patient] Two cats."
+    assert "animal allergy" not in statuses(text)
+
+
+def test_what_was_measured_is_a_row_though_no_phrase_names_it() -> None:
+    found = statuses("[doctor] Sat ninety-seven percent. Weight sixteen kilos. Temp was thirty-eight two.")
+    assert {"oxygen saturation", "body weight", "body temperature"} <= {label for label, s in found.items() if s == "present"}
+    assert [BANK[m.concept_id].label for m in read("[doctor] Your blood pressure is 140 over 80.")].count("blood pressure") == 1
+
+
 def test_a_medicine_that_is_to_be_stopped_is_not_taken() -> None:
     assert statuses("Doctor: Please stop the naproxen for now.")["naproxen"] == "historical"
 

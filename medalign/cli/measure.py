@@ -42,7 +42,9 @@ def add_commands(commands: Commands) -> None:
     ablate.set_defaults(command=_ablate)
 
     coverage = commands.add_parser("coverage", help="what is found of annotated facts, and where the rest is lost")
-    coverage.add_argument("--data", type=Path, required=True, help="folder with primock57/ and aci_bench/")
+    source = coverage.add_mutually_exclusive_group(required=True)
+    source.add_argument("--data", type=Path, help="folder with primock57/ and aci_bench/")
+    source.add_argument("--written", metavar="FOLDER", type=Path, help="consultations that were written with their facts")
     coverage.add_argument("--annotations", choices=("develop", "report"), default="report")
     coverage.add_argument("--speech", type=Path, help="their spoken takes: measured after recognition and fusion, too")
     coverage.add_argument(
@@ -87,10 +89,18 @@ def _coverage(arguments: argparse.Namespace) -> None:
     from medalign.concepts import ConceptBank
     from medalign.training.data.consultations import read_consultations
     from medalign.training.data.facts import ANNOTATIONS, read_facts
+    from medalign.training.data.written import read_written
     from medalign.training.fitting.fact_metrics import measure_facts, observed_rows
     from medalign.training.fitting.speaker_metrics import measure_speakers
 
     check_output(arguments.json)
+    if arguments.written:
+        if arguments.speech:
+            raise MedAlignError("--written has no spoken takes; leave out --speech, or measure on --data")
+        written = read_written(arguments.written)
+        told = [fact for one in written for fact in one.facts]
+        tell(measure_facts(told, [one.consultation for one in written], ConceptBank.default()), arguments.json)
+        return
     facts = read_facts(ANNOTATIONS / f"{arguments.annotations}.csv")
     observed, speakers = {}, {}
     if arguments.speech:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 
+from medalign.concepts.allergens import answered_allergies
 from medalign.concepts.answers import statuses
 from medalign.concepts.bank import ConceptBank
 from medalign.concepts.context import Context
@@ -60,6 +61,7 @@ def find_mentions(transcript: Transcript, bank: ConceptBank) -> tuple[Mention, .
     said = sentences(transcript)
     words = transcript.words
     spans = [without_normal_temperatures(sentence, _spans(sentence, bank), words) for sentence in said]
+    spans = answered_allergies(said, spans, bank)
     contexts = statuses(
         said, [[(s.start, s.end, s.concept_id, bank[s.concept_id].category in ADVISED) for s in row] for row in spans]
     )

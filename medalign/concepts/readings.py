@@ -97,11 +97,13 @@ def _is_again(sentence: Sentence, amount: Amount, name: Name, others: Sequence[i
 def _spoken_decimal(sentence: Sentence, amount: Amount, name: Name) -> Amount:
     """ "Potassium's four eight": the point is left out, where the value then is one of the test's."""
     rest = sentence.amount_at(amount.end)
-    is_pair = rest and rest.low == rest.high < 10 and amount.low == amount.high <= MOST_WHOLE and rest.high.is_integer()
+    most = FEVER_FROM["°F"] + 10 if name.kind == "temperature" else MOST_WHOLE
+    is_pair = rest and rest.low == rest.high < 10 and amount.low == amount.high <= most and rest.high.is_integer()
     if not (rest and is_pair and amount.low.is_integer()) or sentence.pieces[amount.end - 1].pause or rest.vague:
         return amount
     value = amount.low + rest.low / 10
-    is_true = name.group == "laboratory" and name.readings[0].low <= value <= name.readings[0].high
+    has_decimals = name.group == "laboratory" or name.kind == "temperature"  # "thirty-seven four", "A1c seven two"
+    is_true = has_decimals and any(r.low <= value <= r.high for r in name.readings)
     is_plain = UNITS.longest(sentence.texts, rest.end) is None and sentence.text(rest.end) != "times"
     return Amount(f"{value:g}", value, value, amount.start, rest.end) if is_true and is_plain else amount
 

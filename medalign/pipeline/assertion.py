@@ -31,6 +31,7 @@ from medalign.pipeline.companions import (
     CONTRADICTIONS,
     as_answered,
     as_denied,
+    as_lasting,
     as_looked_for,
     as_measured,
     as_planned,
@@ -38,6 +39,7 @@ from medalign.pipeline.companions import (
     with_harm_in_the_past,
     without_general_questions,
 )
+from medalign.pipeline.measured import with_measured
 
 ALLERGY = 0.9  # probability from which on a medicine is one that somebody reacted to, if words near it speak of that
 ALLERGY_WORDS, NEAR = re.compile(r"allerg|react|intoleran|hives|rash|swell|swoll|anaphyla", re.IGNORECASE), 12
@@ -90,7 +92,7 @@ def revised(
         classifier: the shipped one by default.
     """
     if not mentions:
-        return ()
+        return with_measured(transcript, (), bank)
     classifier = classifier or StatusClassifier.load()
     mentions = [replace(m, concept_id=m.said_id, said_id=None) if m.said_id else m for m in mentions]
     around = mention_contexts(transcript, mentions)
@@ -105,7 +107,7 @@ def revised(
     statuses = as_denied(mentions, around, as_looked_for(around, statuses))
     statuses = as_planned(mentions, around, statuses, predicted, bank)
     statuses = as_measured(around, [category == "measurement" for category in categories], statuses)
-    statuses = with_harm_in_the_past(mentions, around, statuses, bank)
+    statuses = as_lasting(mentions, around, with_harm_in_the_past(mentions, around, statuses, bank), bank)
     found = []
     for index, (mention, status) in enumerate(zip(mentions, statuses, strict=True)):
         own = as_status(predicted, index)
@@ -120,7 +122,7 @@ def revised(
         if is_medicine and _is_allergy(around[index], float(predicted.actions[index, ACTIONS.index("reacted")])):
             mention = replace(mention, concept_id=_allergy_to(mention.concept_id, bank))
         found.append(mention)
-    return tuple(without_general_questions(as_specific_as_said(found, bank), bank))
+    return with_measured(transcript, without_general_questions(as_specific_as_said(found, bank), bank), bank)
 
 
 def combine(by_rules: Status, predicted: StatusPrediction, index: int) -> Status:

@@ -18,6 +18,11 @@ ENDED: frozenset[Action] = frozenset(["stopped", "not_taking"])
 PRESCRIBED: frozenset[Action] = frozenset(["started", "advised", "changed"])
 PAST: frozenset[Status] = frozenset(["resolved", "historical"])
 HARM, HARM_WITHIN = re.compile(r"(made|makes|gave|gives|giving|caused|brought)$", re.IGNORECASE), 5  # words before a complaint
+OUTGROWN = re.compile(
+    r"\b(used to|gr(o|e)wn? out|outgr(e|o)wn?|no longer|not any ?more|as a (kid|child|baby)|when (i|he|she) was|was allergic)\b",
+    re.IGNORECASE,
+)
+OUTGROWN_WITHIN = 10  # words around an allergy
 NUMBER_WITHIN = 5  # words from what is measured to its value
 # Before a mention: what somebody looks for and does not find is not there, "I can't hear any wheeze", "not able to feel a lump"
 NOT_SENSED = re.compile(
@@ -205,6 +210,22 @@ def _chooses(before: str) -> bool:
 
 def _has_number(words: Sequence[str]) -> bool:
     return any(c.isdigit() for word in words for c in word)
+
+
+def as_lasting(
+    mentions: Sequence[Mention], contexts: Sequence[MentionContext], statuses: Sequence[Status], bank: ConceptBank
+) -> list[Status]:
+    """An allergy lasts, whatever is over beside it: "I'm allergic to penicillin. I stopped smoking"; unless it was outgrown."""
+
+    def lasts(mention: Mention, p: MentionContext, status: Status) -> bool:
+        if status not in PAST or not bank[mention.concept_id].label.endswith("allergy"):
+            return False
+        return not OUTGROWN.search(" ".join(p.words[max(0, p.start - OUTGROWN_WITHIN) : p.end + OUTGROWN_WITHIN]))
+
+    return [
+        "present" if lasts(mention, p, status) else status
+        for mention, p, status in zip(mentions, contexts, statuses, strict=True)
+    ]
 
 
 def with_harm_in_the_past(

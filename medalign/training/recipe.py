@@ -110,6 +110,7 @@ class StatusRecipe:
     """How the status classifier is trained."""
 
     seed: int = 0
+    start: str = ""  # folder of a classifier to go on from; none: from the teacher's layers
     n_examples: int = 48_000  # drawn from the grammar
     n_labelled: int = 32_000  # of labelled mentions in real conversations, each time heard differently
     batch: int = 64

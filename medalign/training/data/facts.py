@@ -51,10 +51,11 @@ def read_facts(path: Path) -> tuple[Fact, ...]:
         DataError: the file is missing, no CSV table, or a row holds an unknown value; the row is named.
     """
     columns = {"consultation_id", "utterance", "start", "end", "name", "kind", "status", "whose", "action", "level"}
-    return tuple(_fact(row, f"{path}, line {line}") for line, row in numbered_rows(path, columns, remedy=REMEDY))
+    return tuple(fact_of_row(row, f"{path}, line {line}") for line, row in numbered_rows(path, columns, remedy=REMEDY))
 
 
-def _fact(row: dict, where: str) -> Fact:
+def fact_of_row(row: dict, where: str) -> Fact:
+    """The fact of a row that has the columns of such a file; DataError as `read_facts`."""
     for column, allowed in (("kind", get_args(Kind)), ("status", tuple(OF_STATUS)), ("level", get_args(Level))):
         if row[column] not in allowed:
             raise DataError(f"{where}: {column} is {row[column]!r}, expected one of {', '.join(allowed)}; {REMEDY}")

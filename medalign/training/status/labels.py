@@ -14,15 +14,18 @@ from medalign.concepts import transcript_from_text
 from medalign.core.analysis import Action
 from medalign.core.errors import DataError
 from medalign.core.tables import numbered_rows
-from medalign.core.transcript import Segment
+from medalign.core.transcript import Segment, Transcript
 from medalign.models.status_classifier import STATUSES, MentionContext
 from medalign.pipeline.assertion import contexts_at
 from medalign.training.data.consultations import Consultation
 from medalign.training.data.facts import ANNOTATIONS, REMEDY
+from medalign.training.data.written import NO_FACT as NOT_A_FACT
+from medalign.training.data.written import WrittenConsultation
 from medalign.training.status.grammar import Example
 
 MENTIONS_FILE = ANNOTATIONS / "mentions.csv"
 NO_FACT = ("general", "wrong")  # general talk; another thing than the concept: neither has a status
+PAST = "past"  # resolved or historical, where the label does not say which
 COLUMNS = {"consultation_id", "utterance", "start", "end", "concept", "status", "whose", "action"}
 
 
@@ -46,18 +49,38 @@ def labelled_mentions(consultations: Iterable[Consultation], path: Path = MENTIO
         if not rows or consultation.split != "train":
             continue
         transcript = transcript_from_text("\n".join(f"[{u.role}] {u.text}" for u in consultation.utterances))
-        n_before = [0, *accumulate(len(segment.words) for segment in transcript.segments)]
-        places = []
-        for where, row in rows:
-            at = int(row["utterance"])
-            if at >= len(transcript.segments):
-                raise DataError(f"{where}: {consultation.consultation_id} has no utterance {at}; {REMEDY}")
-            start, end = _words_at(transcript.segments[at], int(row["start"]), int(row["end"]), where)
-            places.append((n_before[at] + start, n_before[at] + end))
-        around = contexts_at(transcript, places)
+        at = [(int(row["utterance"]), int(row["start"]), int(row["end"]), where) for where, row in rows]
+        around = contexts_at(transcript, _places(transcript, at))
         collection = re.split("[-_]", consultation.consultation_id)[0].rstrip("0123456789")
         found.setdefault(collection, []).extend(_example(context, row) for context, (_, row) in zip(around, rows, strict=True))
     return found
+
+
+def written_mentions(consultations: Iterable[WrittenConsultation]) -> list[Example]:
+    """An example for each place of written consultations at which a fact, or what looks like one, is spoken of."""
+    found = []
+    for written in consultations:
+        name = written.consultation.consultation_id
+        transcript = transcript_from_text("\n".join(f"[{u.role}] {u.text}" for u in written.consultation.utterances))
+        around = contexts_at(transcript, _places(transcript, [(m.utterance, m.start, m.end, name) for m in written.mentions]))
+        for context, mention in zip(around, written.mentions, strict=True):
+            status = (
+                NO_FACT[0] if mention.status == NOT_A_FACT else "uncertain" if mention.status == "asked" else mention.status
+            )
+            found.append(Example(context, status, mention.whose in ("family", "other"), mention.action))
+    return found
+
+
+def _places(transcript: Transcript, at: Iterable[tuple[int, int, int, str]]) -> list[tuple[int, int]]:
+    """Words [first, last) of the whole transcript, for utterance, characters [start, end) in it and where that is written."""
+    n_before = [0, *accumulate(len(segment.words) for segment in transcript.segments)]
+    places = []
+    for utterance, start, end, where in at:
+        if utterance >= len(transcript.segments):
+            raise DataError(f"{where}: the consultation has no utterance {utterance}; {REMEDY}")
+        first, last = _words_at(transcript.segments[utterance], start, end, where)
+        places.append((n_before[utterance] + first, n_before[utterance] + last))
+    return places
 
 
 def _words_at(segment: Segment, start: int, end: int, where: str) -> tuple[int, int]:

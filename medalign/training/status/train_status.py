@@ -1,5 +1,6 @@
 """Training of the status classifier: a grammar's examples, and labelled mentions of real conversations if they are at hand."""
 
+import copy
 import random
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,9 +16,10 @@ from medalign.concepts import ConceptBank
 from medalign.core.weights import resolve
 from medalign.models.status_classifier import ACTIONS, CHECKPOINT, STATUSES, Heads, StatusClassifier, StatusConfig, from_teacher
 from medalign.training.data.consultations import read_consultations
+from medalign.training.data.written import WRITTEN, read_written
 from medalign.training.recipe import StatusRecipe
 from medalign.training.status.grammar import Example, Grammar
-from medalign.training.status.labels import labelled_mentions
+from medalign.training.status.labels import PAST, labelled_mentions, written_mentions
 from medalign.training.status.tutor import HARD, SOFT, Tutor, distillation_loss
 
 HEAD_WEIGHTS = (1.0, 0.5, 0.5, 0.3)  # statuses, owners, actions, facts
@@ -40,12 +42,11 @@ def train_status(recipe: StatusRecipe, out: Path, *, data: Path | None = None, d
         training = [c for c in read_consultations(data) if c.split == "train"]
         talk = [(u.role, u.text) for c in training for u in c.utterances]
         labelled = labelled_mentions(training)
+    labelled["written"] = written_mentions(read_written(WRITTEN))
     grammar = Grammar(bank, talk)
     examples = draw(grammar, recipe.n_examples, rng)
     examples += [grammar.as_heard(example, rng) for example in balanced(labelled, recipe.n_labelled, rng)]
-    teacher = resolve(StatusConfig.teacher, weight_files=("model.safetensors",))
-    config = StatusConfig(teacher_revision=teacher.revision, n_layers=recipe.n_layers)
-    classifier = StatusClassifier(from_teacher(config), config, device=device)
+    classifier = _untrained(recipe, device)
     tutor = None
     if recipe.tutor:
         tutor = Tutor(recipe.tutor, classifier, device=device)
@@ -63,6 +64,14 @@ def train_status(recipe: StatusRecipe, out: Path, *, data: Path | None = None, d
         "minutes": round((time.perf_counter() - started) / 60, 1),
     }
     return {"sessions": [session]}
+
+
+def _untrained(recipe: StatusRecipe, device: str) -> StatusClassifier:
+    if recipe.start:
+        return copy.deepcopy(StatusClassifier.load(Path(recipe.start), device=device))
+    teacher = resolve(StatusConfig.teacher, weight_files=("model.safetensors",))
+    config = StatusConfig(teacher_revision=teacher.revision, n_layers=recipe.n_layers)
+    return StatusClassifier(from_teacher(config), config, device=device)
 
 
 def draw(grammar: Grammar, n_examples: int, rng: random.Random) -> list[Example]:
@@ -134,11 +143,20 @@ def _batches(
         yield from batches
 
 
+def _status_label(status: str, logits: Tensor) -> int:
+    """Its number; of what is only known to be past, the likelier of the two ways to be so."""
+    if status != PAST:
+        return STATUSES.index(status)
+    ways = [STATUSES.index("resolved"), STATUSES.index("historical")]
+    return max(ways, key=lambda way: float(logits[way]))
+
+
 def _loss(logits: Heads, examples: Sequence[Example], smoothing: float, tutored: Heads | None = None) -> Tensor:
     device = logits[0].device
-    is_fact = [example.status in STATUSES for example in examples]
+    is_fact = [example.status in STATUSES or example.status == PAST for example in examples]
+    rows = zip(examples, is_fact, logits[0].detach(), strict=True)
     labels: tuple[list[int | None], ...] = (
-        [STATUSES.index(e.status) if fact else None for e, fact in zip(examples, is_fact, strict=True)],
+        [_status_label(example.status, of_one) if fact else None for example, fact, of_one in rows],
         # What nobody has is nobody's: the owner of a denial is not learnt.
         [int(e.is_other) if fact and e.status != "negated" else None for e, fact in zip(examples, is_fact, strict=True)],
         [ACTIONS.index(e.action) if e.action else None for e in examples],
@@ -146,11 +164,11 @@ def _loss(logits: Heads, examples: Sequence[Example], smoothing: float, tutored:
     )
     known = [torch.tensor([i for i, label in enumerate(wanted) if label is not None], device=device) for wanted in labels]
     loss = logits[0].new_zeros((), dtype=torch.float32)
-    for head, weight, wanted, rows in zip(logits, HEAD_WEIGHTS, labels, known, strict=True):
-        if len(rows):
+    for head, weight, wanted, at in zip(logits, HEAD_WEIGHTS, labels, known, strict=True):
+        if len(at):
             targets = torch.tensor([label for label in wanted if label is not None], device=device)
             smoothed = smoothing if head is logits[0] and tutored is None else 0.0
-            loss = loss + weight * F.cross_entropy(head[rows].float(), targets, label_smoothing=smoothed)
+            loss = loss + weight * F.cross_entropy(head[at].float(), targets, label_smoothing=smoothed)
     if tutored is None:
         return loss
     return HARD * loss + SOFT * distillation_loss(logits, tutored, HEAD_WEIGHTS, known)

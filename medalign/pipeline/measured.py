@@ -1,0 +1,47 @@
+"""What was measured, as a row of its own: "sat ninety-seven percent" says oxygen saturation, if no phrase does."""
+
+from collections.abc import Sequence
+from functools import cache
+
+from medalign.concepts import ConceptBank, Mention
+from medalign.concepts.measurements import find_measurements
+from medalign.concepts.senses import number_senses
+from medalign.core.transcript import Transcript
+
+# Kinds of numbers whose concept has another label than the kind; all others are found by their own name.
+LABELS = {
+    "temperature": "body temperature", "pulse": "heart rate", "weight": "body weight", "waist": "waist circumference",
+    "haemoglobin": "hemoglobin", "CRP": "c-reactive protein", "ESR": "erythrocyte sedimentation rate",
+    "platelets": "platelet count", "MCV": "mean corpuscular volume", "B12": "vitamin b12 level", "folate": "folate level",
+    "vitamin D": "vitamin d level", "sodium": "sodium level", "potassium": "potassium level", "chloride": "chloride level",
+    "calcium": "calcium level", "magnesium": "magnesium level", "phosphate": "phosphate level", "urate": "uric acid",
+    "glucose": "blood sugar", "HDL": "hdl cholesterol", "LDL": "ldl cholesterol", "BNP": "brain natriuretic peptide",
+    "TSH": "thyroid stimulating hormone", "PSA": "prostate specific antigen", "CK": "creatine kinase",
+    "LDH": "lactate dehydrogenase", "GCS": "glasgow coma scale", "PHQ-9": "depression score", "Apgar": "apgar score",
+    "blood urea nitrogen": "urea", "parathyroid hormone": "parathyroid hormone level", "ACR": "urine protein",
+}  # fmt: skip
+NEAR_S = 6.0  # a mention of the concept so near is of the same measurement
+
+
+@cache
+def _concepts(bank: ConceptBank) -> dict[str, str]:
+    """Label -> id of what is measured."""
+    return {concept.label: concept.concept_id for concept in bank.concepts if concept.category == "measurement"}
+
+
+def with_measured(transcript: Transcript, mentions: Sequence[Mention], bank: ConceptBank) -> tuple[Mention, ...]:
+    """Mentions in order of time, with one for each plausible number whose concept no mention near it names."""
+    concepts = _concepts(bank)
+    measurements = find_measurements(transcript, mentions, bank)
+    wanted = [(m, concepts.get(LABELS.get(m.kind, m.kind.lower()))) for m in measurements if m.is_plausible]
+    told = [(measurement, concept_id) for measurement, concept_id in wanted if concept_id]
+    senses = number_senses(transcript, [measurement for measurement, _ in told])
+    found = list(mentions)
+    for (measurement, concept_id), sense in zip(told, senses, strict=True):
+        if any(m.concept_id == concept_id and abs(m.start_s - measurement.start_s) < NEAR_S for m in found):
+            continue
+        segment = next(
+            i for i, s in enumerate(transcript.segments) if measurement.start_s < s.end_s or s is transcript.segments[-1]
+        )
+        found.append(Mention(concept_id, sense, None, measurement.text, measurement.start_s, measurement.end_s, segment))
+    return tuple(sorted(found, key=lambda m: (m.start_s, m.end_s)))
