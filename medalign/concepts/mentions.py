@@ -35,6 +35,7 @@ BEVERAGES = words_of(
 DRUG_ALLERGY = "ICD10CM:Z88.9"
 ADVISED = frozenset(["medicine", "procedure", "habit"])  # what a doctor proposes is a plan: "you should have an X-ray"
 NARROWED = frozenset(["finding", "diagnosis", "medicine"])
+ASKED_WITHIN = 3  # segments from a particular complaint that is asked about to the general word that answers
 LISTING = frozenset(["and", "or", "nor", "to"])
 
 
@@ -96,7 +97,8 @@ def as_specific_as_said(mentions: Sequence[Mention], bank: ConceptBank) -> tuple
         others = narrower.get((mention.concept_id, mention.status), [])
         general = bank[mention.concept_id]
         if not others and (general.category, mention.status) == ("finding", "present"):  # "some chest pain?" - "a tight pain"
-            others = narrower.get((mention.concept_id, "uncertain"), [])
+            asked = narrower.get((mention.concept_id, "uncertain"), [])
+            others = [n for n in asked if 0 <= mention.segment_index - mentions[n].segment_index <= ASKED_WITHIN]
         is_placed = _names_a_place(mention.text, bank) and not _names_a_place(general.label, bank)
         if others and not (general.category == "diagnosis" and is_placed):
             meant = mentions[next((n for n in reversed(others) if n < at), others[0])]

@@ -19,7 +19,7 @@ PRESCRIBED: frozenset[Action] = frozenset(["started", "advised", "changed"])
 PAST: frozenset[Status] = frozenset(["resolved", "historical"])
 HARM, HARM_WITHIN = re.compile(r"(made|makes|gave|gives|giving|caused|brought)$", re.IGNORECASE), 5  # words before a complaint
 OUTGROWN = re.compile(
-    r"\b(used to|gr(o|e)wn? out|outgr(e|o)wn?|no longer|not any ?more|as a (kid|child|baby)|when (i|he|she) was|was allergic)\b",
+    r"\b(used to|gr(o|e)wn? out|outgr(e|o)wn?|no longer|not any ?more|as a (kid|child|baby)|when (i|he|she) was)\b",
     re.IGNORECASE,
 )
 OUTGROWN_WITHIN = 10  # words around an allergy
