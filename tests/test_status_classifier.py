@@ -29,7 +29,8 @@ from medalign.pipeline.assertion import combine, mention_contexts, revised
 from medalign.training.model_card import status_card
 from medalign.training.recipe import StatusRecipe
 from medalign.training.status.grammar import Grammar
-from medalign.training.status.train_status import draw, train_status
+from medalign.training.status.labels import PAST
+from medalign.training.status.train_status import _status_label, draw, train_status
 from medalign.training.status.tutor import Tutor, distillation_loss
 
 BANK = ConceptBank.default()
@@ -239,10 +240,22 @@ def test_a_tutors_probabilities_are_what_is_learnt() -> None:
 @pytest.mark.models
 @pytest.mark.parametrize("is_tutored", [False, True])
 def test_training_writes_a_classifier_that_loads_and_tells_how(small_tutor: Path, tmp_path: Path, is_tutored: bool) -> None:
-    recipe = StatusRecipe(n_examples=24, batch=8, n_layers=1, tutor=str(small_tutor) if is_tutored else "")
+    recipe = StatusRecipe(n_examples=24, n_labelled=8, batch=8, n_layers=1, tutor=str(small_tutor) if is_tutored else "")
     figures = train_status(recipe, tmp_path)
+    (tmp_path / "training.json").write_text(json.dumps(figures), encoding="utf-8")
     trained = StatusClassifier.load(tmp_path, device="cpu")
     assert trained.config.n_layers == 1 and figures["sessions"][0]["recipe"]["tutor"] == recipe.tutor
     assert ("with the tutor" in status_card(figures)) == is_tutored
     begun = from_teacher(trained.config).state_dict()["position.weight"]
     assert (trained.network.position.weight - begun).abs().max() > 1e-4, "it has learnt"
+
+    more = train_status(replace(recipe, start=str(tmp_path), tutor="", n_examples=8), tmp_path / "more")
+    went_on = StatusClassifier.load(tmp_path / "more", device="cpu").network.position.weight
+    assert [session["recipe"]["start"] for session in more["sessions"]] == ["", str(tmp_path)]
+    assert 0 < (went_on - trained.network.position.weight).abs().max() < (went_on - begun).abs().max(), "from where it was"
+
+
+def test_of_what_is_only_known_to_be_past_the_likelier_way_is_learnt() -> None:
+    logits = torch.zeros(len(STATUSES))
+    logits[STATUSES.index("historical")] = 1.0
+    assert STATUSES[_status_label(PAST, logits)] == "historical" and STATUSES[_status_label("negated", logits)] == "negated"

@@ -13,6 +13,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from medalign.concepts import ConceptBank
+from medalign.core.files import read_json
 from medalign.core.weights import resolve
 from medalign.models.status_classifier import ACTIONS, CHECKPOINT, STATUSES, Heads, StatusClassifier, StatusConfig, from_teacher
 from medalign.training.data.consultations import read_consultations
@@ -59,11 +60,12 @@ def train_status(recipe: StatusRecipe, out: Path, *, data: Path | None = None, d
         "recipe": asdict(recipe),
         "n_templates": len(Grammar(bank).templates),
         "n_drawn": recipe.n_examples,
-        "n_labelled": sum(map(len, labelled.values())),
+        "n_labelled": sum(len(rows) for collection, rows in labelled.items() if collection != "written"),
+        "n_written": len(labelled["written"]),
         "loss_at_end": round(sum(losses[-50:]) / len(losses[-50:]), 4),
         "minutes": round((time.perf_counter() - started) / 60, 1),
     }
-    return {"sessions": [session]}
+    return {"sessions": [*_sessions_before(recipe), session]}
 
 
 def _untrained(recipe: StatusRecipe, device: str) -> StatusClassifier:
@@ -72,6 +74,12 @@ def _untrained(recipe: StatusRecipe, device: str) -> StatusClassifier:
     teacher = resolve(StatusConfig.teacher, weight_files=("model.safetensors",))
     config = StatusConfig(teacher_revision=teacher.revision, n_layers=recipe.n_layers)
     return StatusClassifier(from_teacher(config), config, device=device)
+
+
+def _sessions_before(recipe: StatusRecipe) -> list[dict]:
+    """How the classifier was trained that this one goes on from."""
+    path = Path(recipe.start) / "training.json"
+    return read_json(path, dict, remedy="give a folder of `medalign train-status`")["sessions"] if recipe.start else []
 
 
 def draw(grammar: Grammar, n_examples: int, rng: random.Random) -> list[Example]:
