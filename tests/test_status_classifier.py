@@ -249,7 +249,7 @@ def test_training_writes_a_classifier_that_loads_and_tells_how(small_tutor: Path
     begun = from_teacher(trained.config).state_dict()["position.weight"]
     assert (trained.network.position.weight - begun).abs().max() > 1e-4, "it has learnt"
 
-    more = train_status(replace(recipe, start=str(tmp_path), tutor="", n_examples=8), tmp_path / "more")
+    more = train_status(replace(recipe, start=str(tmp_path), tutor="", n_examples=8, keep=0.5), tmp_path / "more")
     went_on = StatusClassifier.load(tmp_path / "more", device="cpu").network.position.weight
     assert [session["recipe"]["start"] for session in more["sessions"]] == ["", str(tmp_path)]
     assert 0 < (went_on - trained.network.position.weight).abs().max() < (went_on - begun).abs().max(), "from where it was"

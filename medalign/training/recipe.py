@@ -111,6 +111,7 @@ class StatusRecipe:
 
     seed: int = 0
     start: str = ""  # folder of a classifier to go on from; none: from the teacher's layers
+    keep: float = 0.0  # share of its weights in the mean of both, which keeps what it knew (WiSE-FT, arXiv 2109.01903)
     n_examples: int = 48_000  # drawn from the grammar
     n_labelled: int = 32_000  # of labelled mentions in real conversations, each time heard differently
     batch: int = 64

@@ -54,6 +54,8 @@ def train_status(recipe: StatusRecipe, out: Path, *, data: Path | None = None, d
         _fit(tutor, examples, replace(recipe, learning_rate=recipe.tutor_learning_rate), rng)
         tutor.network.eval()
     losses = _fit(classifier, examples, recipe, rng, tutor)
+    if recipe.keep:
+        _average(classifier, StatusClassifier.load(Path(recipe.start), device=device), recipe.keep)
     classifier.network.eval()
     classifier.save(out)
     session = {
@@ -74,6 +76,13 @@ def _untrained(recipe: StatusRecipe, device: str) -> StatusClassifier:
     teacher = resolve(StatusConfig.teacher, weight_files=("model.safetensors",))
     config = StatusConfig(teacher_revision=teacher.revision, n_layers=recipe.n_layers)
     return StatusClassifier(from_teacher(config), config, device=device)
+
+
+def _average(classifier: StatusClassifier, start: StatusClassifier, keep: float) -> None:
+    """The weighted mean of the weights before and after."""
+    before = start.network.state_dict()
+    after = classifier.network.state_dict()
+    classifier.network.load_state_dict({name: torch.lerp(after[name], before[name], keep) for name in after})
 
 
 def _sessions_before(recipe: StatusRecipe) -> list[dict]:
