@@ -34,6 +34,7 @@ from medalign.pipeline.companions import (
     as_lasting,
     as_looked_for,
     as_measured,
+    as_normal,
     as_planned,
     consistent,
     with_harm_in_the_past,
@@ -74,7 +75,7 @@ ACTIONS_OF: dict[Status, tuple[Action, ...]] = {
 }
 # Probabilities from which on the classifier overrules the rules, chosen on annotated consultations of development: the graver
 # an error, the higher. A condition or a plan never becomes a fact.
-AFFIRM, CHANGE = 0.97, 0.85  # to present; between two statuses of which neither is present
+AFFIRM, CHANGE = 0.96, 0.85  # to present; between two statuses of which neither is present
 WITHDRAW: dict[Status, float] = {"negated": 0.7, "family": 0.5}  # of what rules hold for present
 WITHDRAW_OTHERS = 0.6  # for another reason
 FACT = 0.05  # a mention that is less likely to tell anything of a person is general talk, or means another thing
@@ -104,7 +105,7 @@ def revised(
     statuses = [_if_over(m.status, s, p, c) for m, s, p, c in zip(mentions, statuses, around, categories, strict=True)]
     statuses = as_answered(mentions, around, statuses, predicted)
     statuses = consistent(mentions, statuses, predicted)
-    statuses = as_denied(mentions, around, as_looked_for(around, statuses))
+    statuses = as_denied(mentions, around, as_looked_for(around, as_normal(mentions, statuses)))
     statuses = as_planned(mentions, around, statuses, predicted, bank)
     statuses = as_measured(around, [category == "measurement" for category in categories], statuses)
     statuses = as_lasting(mentions, around, with_harm_in_the_past(mentions, around, statuses, bank), bank)

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 
 from medalign.concepts import ConceptBank, Mention
+from medalign.concepts.tokens import data_rows
 from medalign.core.analysis import Action, Status
 from medalign.core.transcript import PATIENT, UNKNOWN_SPEAKER
 from medalign.models.status_classifier import ACTIONS, STATUSES, MentionContext, StatusPrediction
@@ -18,6 +19,7 @@ ENDED: frozenset[Action] = frozenset(["stopped", "not_taking"])
 PRESCRIBED: frozenset[Action] = frozenset(["started", "advised", "changed"])
 PAST: frozenset[Status] = frozenset(["resolved", "historical"])
 HARM, HARM_WITHIN = re.compile(r"(made|makes|gave|gives|giving|caused|brought)$", re.IGNORECASE), 5  # words before a complaint
+NORMAL = frozenset(row["concept_id"] for row in data_rows("examination.csv") if row["kind"] == "normal")
 OUTGROWN = re.compile(
     r"\b(used to|gr(o|e)wn? out|outgr(e|o)wn?|no longer|not any ?more|as a (kid|child|baby)|when (i|he|she) was)\b",
     re.IGNORECASE,
@@ -210,6 +212,14 @@ def _chooses(before: str) -> bool:
 
 def _has_number(words: Sequence[str]) -> bool:
     return any(c.isdigit() for word in words for c in word)
+
+
+def as_normal(mentions: Sequence[Mention], statuses: Sequence[Status]) -> list[Status]:
+    """What is found normal is there, unless rules find it denied: "your chest is clear" denies wheezes, not its being clear."""
+    return [
+        "present" if (mention.status, status) == ("present", "negated") and mention.concept_id in NORMAL else status
+        for mention, status in zip(mentions, statuses, strict=True)
+    ]
 
 
 def as_lasting(
