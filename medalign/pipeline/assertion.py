@@ -77,7 +77,7 @@ ACTIONS_OF: dict[Status, tuple[Action, ...]] = {
 # an error, the higher. A condition or a plan never becomes a fact.
 AFFIRM, CHANGE = 0.96, 0.85  # to present; between two statuses of which neither is present
 WITHDRAW: dict[Status, float] = {"negated": 0.7, "family": 0.5}  # of what rules hold for present
-WITHDRAW_OTHERS = 0.6  # for another reason
+WITHDRAW_OTHERS = 0.75  # for another reason
 FACT = 0.05  # a mention that is less likely to tell anything of a person is general talk, or means another thing
 
 
