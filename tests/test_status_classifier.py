@@ -85,7 +85,7 @@ def test_a_condition_or_plan_of_the_rules_never_becomes_a_fact() -> None:
 def test_the_classifier_overrules_only_where_it_is_sure() -> None:
     assert combine("negated", predicted("present", 0.98), 0) == "present"
     assert combine("negated", predicted("present", 0.95), 0) == "negated"
-    assert combine("present", predicted("hypothetical", 0.6), 0) == "hypothetical"
+    assert combine("present", predicted("hypothetical", 0.8), 0) == "hypothetical"
 
 
 def test_another_persons_is_family_and_what_nobody_has_is_negated() -> None:
