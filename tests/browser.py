@@ -266,9 +266,9 @@ def open_form(segment: Locator) -> None:
 
 
 def n_pressable(page: Page) -> int:
-    """How many things a reader can press, or come to with the Tab key."""
+    """How many things a reader can press, or come to with the Tab key; Gradio measures its tabs on a copy that nobody sees."""
     kinds = 'button, a[href], input, select, textarea, summary, [tabindex="0"]'
-    seen = "each => each.checkVisibility({ visibilityProperty: true })"
+    seen = "each => each.checkVisibility({ visibilityProperty: true }) && !each.closest('[aria-hidden=true]')"
     return page.evaluate(f"kinds => [...document.querySelectorAll(kinds)].filter({seen}).length", kinds)
 
 

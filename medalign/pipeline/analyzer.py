@@ -188,7 +188,7 @@ class Analyzer:
         corrections = outside(corrections, elsewhere)
         if is_english(transcript):
             mentions = find_corrected_mentions(transcript, corrections, encoded.bank)
-            mentions = revised(transcript, outside(mentions, elsewhere), encoded.bank)
+            mentions = outside(revised(transcript, outside(mentions, elsewhere), encoded.bank), elsewhere)
         window_texts, text = self.listener.embed_window_texts(transcript, encoded)
         evidence = self.listener.text_evidence(transcript, encoded, text)
         return AnnotatedTranscript(transcript, corrections, mentions, elsewhere, window_texts, text, evidence)

@@ -141,7 +141,7 @@
     const told = Object.assign(document.createElement("span"), { className: "reread", textContent: words }), since = performance.now();
     place?.append(told);
     const timer = setInterval(() => {
-      if (!told.isConnected) return clearInterval(timer);
+      if (!told.isConnected || told.className !== "reread") return clearInterval(timer); // a new result may take the element over
       told.textContent = `${words} ${Math.round((performance.now() - since) / 1000)} s`; // it goes on
     }, 1000);
   }
