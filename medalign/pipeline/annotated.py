@@ -9,9 +9,9 @@ from medalign.core.alignment import WindowAlignment
 from medalign.core.analysis import Correction
 from medalign.core.transcript import Transcript
 from medalign.pipeline.calibration import Calibration
-from medalign.pipeline.evidence import TextEvidence
+from medalign.pipeline.evidence import TextEvidence, overlap_s
 from medalign.pipeline.heard_language import Stretches
-from medalign.pipeline.listener import EncodedRecording, overlap_s
+from medalign.pipeline.listener import EncodedRecording
 
 DROPPED_SPEECH_S = 2.0  # this much voice without one written word is a mismatch
 

@@ -11,6 +11,7 @@ from medalign.core.analysis import Action, Alternative, ConceptFinding, Correcti
 from medalign.core.transcript import Transcript
 from medalign.pipeline.calibration import Calibration
 
+MIN_SPEECH_S = 0.5  # a window with less voice in it says nothing about concepts
 AUDIO_ONLY_THRESHOLD = 0.5  # without a fusion, an audio-only concept is reported if it is more likely than not
 MAX_ALTERNATIVES, MIN_LIKENESS = 3, 0.7  # cosine; below it the meaning is another one
 MAX_EVIDENCE = 3  # windows a student may point to for one concept: the best ones
@@ -249,3 +250,15 @@ def latest_action(group: Sequence[Mention]) -> Action | None:
     actions = [mention.action for mention in group if mention.action]
     telling = [action for action in actions if action not in ("taking", "asked")]
     return next(reversed(telling or actions), None)
+
+
+def overlap_s(window_s: tuple[float, float], stretches_s: np.ndarray) -> float:
+    """Seconds of the window that lie in any of the (n, 2) stretches."""
+    start_s = np.maximum(stretches_s[:, 0], window_s[0])
+    end_s = np.minimum(stretches_s[:, 1], window_s[1])
+    return float(np.clip(end_s - start_s, 0, None).sum())
+
+
+def silent(windows_s: Sequence[tuple[float, float]], speech_s: np.ndarray) -> np.ndarray:
+    """Whether each window has too little voice in it to say anything, (n,) bool."""
+    return np.array([overlap_s(window, speech_s) < MIN_SPEECH_S for window in windows_s])

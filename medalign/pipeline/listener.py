@@ -37,13 +37,13 @@ from medalign.pipeline.evidence import (
     alternatives,
     as_likely_as_suggested,
     findings,
+    silent,
 )
 from medalign.pipeline.fusion import candidate_concepts, fusion_features
 from medalign.pipeline.heard_language import heard_in_english
 from medalign.pipeline.invented_words import InventedWords, without_invented
 from medalign.pipeline.segment_quality import MIN_SEGMENT_S, mismatch_features, transcription_error_features
 
-MIN_SPEECH_S = 0.5  # a window with less voice in it says nothing about concepts
 MAX_PHRASE = 300  # characters; a longer one is a paragraph, and no window sounds like it
 N_HITS = 5
 MORE = 1.5  # times what was encoded before: previews of an hour that grows cost little beside encoding it
@@ -293,15 +293,3 @@ def _checked(phrase: str) -> str:
     if not phrase or len(phrase) > MAX_PHRASE:
         raise DataError(f"a phrase of {len(phrase)} characters can't be searched for; give 1 to {MAX_PHRASE}")
     return phrase
-
-
-def overlap_s(window_s: tuple[float, float], stretches_s: np.ndarray) -> float:
-    """Seconds of the window that lie in any of the (n, 2) stretches."""
-    start_s = np.maximum(stretches_s[:, 0], window_s[0])
-    end_s = np.minimum(stretches_s[:, 1], window_s[1])
-    return float(np.clip(end_s - start_s, 0, None).sum())
-
-
-def silent(windows_s: Sequence[tuple[float, float]], speech_s: np.ndarray) -> np.ndarray:
-    """Whether each window has too little voice in it to say anything, (n,) bool."""
-    return np.array([overlap_s(window, speech_s) < MIN_SPEECH_S for window in windows_s])

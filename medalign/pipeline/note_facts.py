@@ -7,7 +7,6 @@ the words themselves, the rarer the weightier. Nothing here is fitted; `note_che
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -17,6 +16,7 @@ from medalign.concepts.tokens import phrase_tokens, stem
 from medalign.core.analysis import Evidence, Status
 from medalign.pipeline.note_details import compare_details
 from medalign.pipeline.note_said import BOTH_SIDES, SIDES, Fact, Said, Stretch, neighbours_of, numbers_of, related, sides_of
+from medalign.pipeline.note_tally import FEATURES, Comparison, Tally
 from medalign.pipeline.note_words import NEGATORS, RELATIVES, SAID_NO, SAME_RELATIVE, content, overlap, relatives_in, weight_of
 
 SENSE: dict[Status, str] = {
@@ -36,50 +36,6 @@ MANY_OF = frozenset(["duration", "frequency", "dose", "plan"])  # kinds of which
 ASSERTED = frozenset(["finding", "diagnosis", "medicine", "habit"])  # others are done or measured, not there or absent
 CERTAIN = re.compile(r"\b(confirm\w*|definite\w*|certain\w*|proven|diagnosed|established|known)\b", re.I)
 TAKEN = frozenset(["taking", "started", "changed"])
-FEATURES = (
-    "facts agree", "facts in both senses", "named contradiction", "facts differ", "facts absent", "denied facts absent",
-    "status contradicted", "person contradicted", "medicines absent", "action contradicted", "numbers agree",
-    "numbers elsewhere", "numbers absent", "number contradicted", "neighbours of numbers agree",
-    "neighbours of numbers differ", "side agrees", "side contradicted", "relatives absent", "details agree",
-    "details differ", "details unsaid", "certainty differs", "facts unspoken",
-    "words in best stretches", "words anywhere", "rarest word missing", "log words", "negated",
-    "best stretches negated", "negation differs", "examination", "assessment", "plan",
-)  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """What a statement and a recording's words have to do with each other."""
-
-    features: np.ndarray  # (len(FEATURES),)
-    contradiction: str | None  # a sentence
-    is_plain: bool  # it counts however well the rest of the statement fits: another value stands in the very place
-    against: tuple[Evidence, ...]  # what contradicts
-    evidence: tuple[Evidence, ...]  # facts and numbers that agree
-    unspoken: str | None  # what of the statement is never spoken of, where that is plain
-    is_only_possible: bool  # the recording speaks of it as possible, the statement doesn't
-    facts: tuple[Fact, ...]  # of the statement
-
-    def value(self, name: str) -> float:
-        """Of the feature of that name."""
-        return float(self.features[FEATURES.index(name)])
-
-
-@dataclass
-class _Tally:
-    """What comparing has found so far."""
-
-    values: dict[str, float] = field(default_factory=lambda: dict.fromkeys(FEATURES, 0.0))
-    reasons: list[tuple[str, Sequence[Evidence]]] = field(default_factory=list)  # of contradictions: a sentence, what is said
-    plain: list[tuple[str, Sequence[Evidence]]] = field(default_factory=list)  # those that count whatever else fits
-    evidence: list[Evidence] = field(default_factory=list)
-    unspoken: str | None = None
-    is_only_possible: bool = False
-    known: set[str] = field(default_factory=set)  # stems of what is said of the statement's concepts
-
-    def contradict(self, feature: str, reason: str, evidence: Sequence[Evidence], *, is_plain: bool = False) -> None:
-        self.values[feature] += 1
-        (self.plain if is_plain else self.reasons).append((reason, evidence))
 
 
 def compare(clause: Clause, claim: Said, said: Said, best: Sequence[Stretch], bank: ConceptBank) -> Comparison:
@@ -88,7 +44,7 @@ def compare(clause: Clause, claim: Said, said: Said, best: Sequence[Stretch], ba
         claim: the statement, as `statement_said` reads it.
         best: the stretches that fit it best.
     """
-    tally = _Tally()
+    tally = Tally()
     values, known = tally.values, tally.known
     _compare_facts(clause, claim, said, bank, tally)
     best_stems = frozenset().union(*(stretch.stems for stretch in best)) if best else frozenset()
@@ -129,7 +85,7 @@ def compare(clause: Clause, claim: Said, said: Said, best: Sequence[Stretch], ba
     )  # fmt: skip
 
 
-def _compare_facts(clause: Clause, claim: Said, said: Said, bank: ConceptBank, tally: _Tally) -> None:
+def _compare_facts(clause: Clause, claim: Said, said: Said, bank: ConceptBank, tally: Tally) -> None:
     values = tally.values
     for fact in claim.facts:
         same = [f for f in said.facts if f.concept_id in related(fact.concept_id, bank)]
@@ -188,7 +144,7 @@ def _nearly_agrees(fact: Fact, senses: set[str]) -> bool:
     return wanted == "present" and bool(senses & {"past", "possible"}) and not is_kept
 
 
-def _contradict(fact: Fact, others: Sequence[Fact], tally: _Tally, *, may_be_denied: bool) -> None:
+def _contradict(fact: Fact, others: Sequence[Fact], tally: Tally, *, may_be_denied: bool) -> None:
     """
     Args:
         others: what the recording has of the fact's concept, none of it in the fact's sense.
@@ -209,7 +165,7 @@ def _contradict(fact: Fact, others: Sequence[Fact], tally: _Tally, *, may_be_den
             tally.contradict("status contradicted", f"in the recording, {fact.label} {said_as}", evidence)
 
 
-def _compare_certainty(clause: Clause, fact: Fact, exact: Sequence[Fact], tally: _Tally) -> None:
+def _compare_certainty(clause: Clause, fact: Fact, exact: Sequence[Fact], tally: Tally) -> None:
     """A diagnosis that is only spoken of as possible is not one that is confirmed, nor one that the patient has had."""
     supposed = exact and all(f.status in ("uncertain", "hypothetical") for f in exact)
     if fact.category != "diagnosis" or fact.status not in ("present", "historical", "resolved") or not supposed:
@@ -221,7 +177,7 @@ def _compare_certainty(clause: Clause, fact: Fact, exact: Sequence[Fact], tally:
         tally.contradict("certainty differs", reason, evidence, is_plain=True)
 
 
-def _compare_relatives(clause: Clause, fact: Fact, same: Sequence[Fact], said: Said, tally: _Tally) -> None:
+def _compare_relatives(clause: Clause, fact: Fact, same: Sequence[Fact], said: Said, tally: Tally) -> None:
     """Whether it is another relative's."""
     own = relatives_in(clause.plain)
     near = " ".join(said.transcript.text_between(e.start_s - NEAR_S, e.end_s + NEAR_S) for f in same for e in f.evidence)
@@ -231,7 +187,7 @@ def _compare_relatives(clause: Clause, fact: Fact, same: Sequence[Fact], said: S
         tally.contradict("person contradicted", f"in the recording, {fact.label} is the {min(theirs)}'s", evidence)
 
 
-def _compare_actions(fact: Fact, same: Sequence[Fact], tally: _Tally) -> None:
+def _compare_actions(fact: Fact, same: Sequence[Fact], tally: Tally) -> None:
     actions = {f.action for f in same if f.action}
     stopped = {"stopped", "not_taking"}
     if fact.action in TAKEN and actions and actions <= stopped or fact.action in stopped and actions and actions <= TAKEN:
@@ -240,7 +196,7 @@ def _compare_actions(fact: Fact, same: Sequence[Fact], tally: _Tally) -> None:
         tally.contradict("action contradicted", f"in the recording, {fact.label} is {theirs}", evidence, is_plain=True)
 
 
-def _compare_numbers(claim: Said, said: Said, best: Sequence[Stretch], bank: ConceptBank, tally: _Tally) -> None:
+def _compare_numbers(claim: Said, said: Said, best: Sequence[Stretch], bank: ConceptBank, tally: Tally) -> None:
     values = tally.values
     near = frozenset(number for stretch in best for number in stretch.numbers)
     told: frozenset[float] = frozenset()
@@ -286,7 +242,7 @@ def _compare_numbers(claim: Said, said: Said, best: Sequence[Stretch], bank: Con
         values[where] += 1
 
 
-def _compare_sides(clause: Clause, said: Said, tally: _Tally) -> None:
+def _compare_sides(clause: Clause, said: Said, tally: Tally) -> None:
     values = tally.values
     own, spoken_sides = sides_of(clause.plain), said.sides
     if own:

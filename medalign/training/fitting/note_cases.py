@@ -14,7 +14,8 @@ from medalign.core.errors import DataError
 from medalign.core.files import read_json
 from medalign.models.teacher import Teacher
 from medalign.pipeline.listener import Listener
-from medalign.pipeline.note_check import Held, hold_against, voiced
+from medalign.pipeline.note_check import voiced
+from medalign.pipeline.note_held import Held, hold_against
 from medalign.pipeline.note_said import Said
 from medalign.training.data.consultations import Consultation
 from medalign.training.data.note_errors import ErrorMaker
