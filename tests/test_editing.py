@@ -151,10 +151,21 @@ def test_a_suggestion_that_is_taken_stands_in_the_text_with_its_punctuation():
     assert after.segments[3].text.endswith("a fever on amoxicillin.") and is_edited(after.segments[3])
 
 
+def differences(one: object, other: object, place: str = "") -> list[str]:
+    """Where two JSON values differ; numbers by more than the sound differs when it is encoded in other batches."""
+    if isinstance(one, dict) and isinstance(other, dict) and one.keys() == other.keys():
+        return [d for key in one for d in differences(one[key], other[key], f"{place}.{key}")]
+    if isinstance(one, list | tuple) and isinstance(other, list | tuple) and len(one) == len(other):
+        return [d for i, pair in enumerate(zip(one, other, strict=True)) for d in differences(*pair, f"{place}[{i}]")]
+    if isinstance(one, float) and isinstance(other, float):
+        return [] if abs(one - other) <= 0.002 * max(1, abs(one)) else [f"{place}: {one} {other}"]
+    return [] if one == other else [f"{place}: {one} {other}"]
+
+
 def test_concepts_follow_the_words(analyzer, analyses, heard):
     analysis = analyses["chest-pain"]
     unchanged = analyzer.reread(analysis, analysis.transcript, heard("chest-pain"))
-    assert unchanged == analysis, "reading the same words again changes nothing"
+    assert differences(unchanged.to_dict(), analysis.to_dict()) == [], "reading the same words again changes nothing"
     index = next(i for i, s in enumerate(analysis.transcript.segments) if len(s.words) > 6)
     segment = analysis.transcript.segments[index]
     edited = edit_segment(analysis.transcript, index, segment.text + " I also have a rash.", segment.speaker)
