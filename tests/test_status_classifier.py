@@ -13,7 +13,7 @@ import torch
 from transformers import BertTokenizer, PreTrainedTokenizerFast
 
 from medalign.concepts import ConceptBank, find_mentions, transcript_from_text
-from medalign.core.errors import CheckpointError
+from medalign.core.errors import CheckpointError, DataError
 from medalign.models.status_classifier import (
     ACTIONS,
     MARKS,
@@ -259,3 +259,8 @@ def test_of_what_is_only_known_to_be_past_the_likelier_way_is_learnt() -> None:
     logits = torch.zeros(len(STATUSES))
     logits[STATUSES.index("historical")] = 1.0
     assert STATUSES[_status_label(PAST, logits)] == "historical" and STATUSES[_status_label("negated", logits)] == "negated"
+
+
+def test_weights_are_kept_only_of_a_classifier_to_go_on_from(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="--start"):
+        train_status(StatusRecipe(keep=0.5), tmp_path)

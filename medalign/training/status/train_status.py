@@ -13,6 +13,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from medalign.concepts import ConceptBank
+from medalign.core.errors import DataError
 from medalign.core.files import read_json
 from medalign.core.weights import resolve
 from medalign.models.status_classifier import ACTIONS, CHECKPOINT, STATUSES, Heads, StatusClassifier, StatusConfig, from_teacher
@@ -31,8 +32,13 @@ def train_status(recipe: StatusRecipe, out: Path, *, data: Path | None = None, d
     """Train, write weights to `out`, and return what it was trained on.
 
     Args:
-        data: folder of conversations, as `read_consultations` takes it; without it, the grammar alone.
+        data: folder of conversations, as `read_consultations` takes it; without it, the grammar and the written consultations.
+
+    Raises:
+        DataError: weights are to be kept, but none is named to go on from.
     """
+    if recipe.keep and not recipe.start:
+        raise DataError("--keep is a share of the classifier that one goes on from; name it with --start")
     started = time.perf_counter()
     torch.manual_seed(recipe.seed)
     rng = random.Random(recipe.seed)
