@@ -14,6 +14,7 @@ from medalign.cli import (
     adapt,
     analyze,
     batch,
+    bench,
     check,
     compare,
     examples,
@@ -80,7 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"medalign {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     modules = (
-        analyze, batch, serve, examples, compare, train, adapt, sounds, status, fit, measure, check, note, feedback,
+        analyze, batch, bench, serve, examples, compare, train, adapt, sounds, status, fit, measure, check, note, feedback,
     )  # fmt: skip
     for module in modules:
         module.add_commands(commands)

@@ -1,7 +1,6 @@
-"""Commands that use models: analyze, preview, search, transcribe, bench."""
+"""Commands that use models: analyze, preview, search, transcribe."""
 
 import argparse
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -74,19 +73,6 @@ def add_commands(commands: Commands) -> None:
 
     precompute = commands.add_parser("precompute", help="analyse the bundled examples, so that the page shows them at once")
     precompute.set_defaults(command=_precompute)
-
-    bench = commands.add_parser("bench", help="time, memory and word errors on the bundled examples")
-    model_options(bench, asr=True, teacher=True, student=True)
-    bench.add_argument(
-        "--speech", type=Path, action="append", default=[],
-        help="folder with manifest.csv (path, text): its word error rate is added; may be given again",
-    )  # fmt: skip
-    bench.add_argument(
-        "--throughput", action="store_true",
-        help="instead: seconds of sound that the student hears in a second, pairs that it learns from in a second, and memory",
-    )  # fmt: skip
-    json_option(bench, "the figures")
-    bench.set_defaults(command=_bench)
 
 
 def _analyze(arguments: argparse.Namespace) -> None:
@@ -222,18 +208,3 @@ def _precompute(arguments: argparse.Namespace) -> None:
             path = unaligned_path(example.audio_path)
             write_json(unaligned.analyze(example.audio_path).to_dict(), path, indent=None)
             print(path.relative_to(example.audio_path.parent))
-
-
-def _bench(arguments: argparse.Namespace) -> None:
-    if arguments.throughput:
-        from medalign.models.device import choose_device
-        from medalign.models.student import Student
-        from medalign.training.throughput import measure_throughput
-
-        device = choose_device(arguments.device)
-        figures = measure_throughput(Student.from_pretrained(arguments.student, device=device), device)
-    else:
-        from medalign.pipeline.benchmark import benchmark
-
-        figures = benchmark(_load_analyzer(arguments), arguments.speech)
-    answer(figures, arguments.json, [json.dumps(figures, indent=2)])

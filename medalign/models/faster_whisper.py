@@ -1,8 +1,9 @@
 """faster-whisper as a recogniser. The door to it; it hands on finished values, never its own lazy ones."""
 
+import copy
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,22 +35,44 @@ COMPUTE_TYPE = {"cpu": "float32", "cuda": "float16"}
 # Greedy or beam search only. faster-whisper would fall back to sampling for a segment that it doubts, from a random
 # generator that can't be seeded once it has begun: the same recording would be written differently each time.
 # No segment is conditioned on the one before, so an error can't feed itself.
-DECODING = {"beam_size": 5, "word_timestamps": True, "condition_on_previous_text": False, "temperature": 0.0}
-GPU_BATCH = 8  # stretches of at most STRETCH_S at once; on a CPU the recogniser reads on from word to word instead
+OPTIONS = {"word_timestamps": True, "condition_on_previous_text": False, "temperature": 0.0}
+GPU_BATCH = 8  # stretches of at most STRETCH_S at once
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """How the recogniser reads; `medalign bench decoding` measures what each costs and gets right."""
+
+    beam_size: int = 5
+    batch_size: int = 0  # stretches at once, as on a GPU; 0 reads on from where the last sentence ended
+
+
+DECODING = {"cpu": Decoding(), "cuda": Decoding(batch_size=GPU_BATCH)}
 
 
 class FasterWhisper(Transcriber):
-    """faster-whisper with a fixed model, device and precision."""
+    """faster-whisper with a fixed model, device, precision and way of decoding."""
 
-    def __init__(self, weights: Weights, device: str):
-        """Float32 on the CPU, float16 on a GPU. Raises WeightsError: not a CTranslate2 Whisper."""
-        self._folder, self._device = weights.folder, device
+    def __init__(self, weights: Weights, device: str, compute_type: str | None = None):
+        """`compute_type` as CTranslate2 names it; by default float32 on the CPU, float16 on a GPU.
+
+        Raises:
+            WeightsError: not a CTranslate2 Whisper.
+        """
+        self._folder, self._decoding = weights.folder, DECODING[device]
+        compute_type = compute_type or COMPUTE_TYPE[device]
         with reading(
             f"'{weights.name}' can't be loaded as a faster-whisper model", error=WeightsError, remedy="give another --asr"
         ):
-            self._model = _load(weights.folder, device)
-        runtime = f"CTranslate2 {version('ctranslate2')}, {COMPUTE_TYPE[device]}, {device}"
+            self._model = _load(weights.folder, device, compute_type)
+        runtime = f"CTranslate2 {version('ctranslate2')}, {compute_type}, {device}"
         self.info = ModelInfo(weights.name, weights.revision, runtime)
+
+    def with_decoding(self, decoding: Decoding) -> "FasterWhisper":
+        """The same model, read in another way."""
+        other = copy.copy(self)
+        other._decoding = decoding
+        return other
 
     @property
     def scorer(self) -> "FasterWhisper":
@@ -60,7 +83,7 @@ class FasterWhisper(Transcriber):
 
         Voice activity is detected first, so silence is never decoded. Segments without words are dropped.
         """
-        written = self._read_on(recording) if self._device == "cpu" else self._read_in_batches(recording)
+        written = self._read_in_batches(recording) if self._decoding.batch_size else self._read_on(recording)
         done: tuple[Segment, ...] = ()
         language = None
         for found, language in written:
@@ -73,7 +96,8 @@ class FasterWhisper(Transcriber):
 
     def _read_on(self, recording: Recording) -> Iterator[tuple[Any, str]]:
         """faster-whisper's segments, one after the other, with the language."""
-        segments, info = self._model.transcribe(recording.levelled, vad_filter=True, **DECODING)
+        beam_size = self._decoding.beam_size
+        segments, info = self._model.transcribe(recording.levelled, vad_filter=True, beam_size=beam_size, **OPTIONS)
         for found in segments:
             yield found, info.language
 
@@ -85,18 +109,19 @@ class FasterWhisper(Transcriber):
 
         def read(model: "WhisperModel", stretches: Sequence[dict]) -> tuple[list[Any], str]:
             given = {"clip_timestamps": list(stretches), "batch_size": len(stretches), "language": language}
-            segments, info = BatchedInferencePipeline(model).transcribe(recording.levelled, **given, **DECODING)
+            given["beam_size"] = self._decoding.beam_size
+            segments, info = BatchedInferencePipeline(model).transcribe(recording.levelled, **given, **OPTIONS)
             return list(segments), info.language
 
         for segments, language in run_in_batches(
-            WHAT, stretches_to_read(recording), GPU_BATCH, read, self._model, self._on_cpu
+            WHAT, stretches_to_read(recording), self._decoding.batch_size, read, self._model, self._on_cpu
         ):
             for found in segments:
                 for sentence in _sentences(found):
                     yield sentence, language
 
     def _on_cpu(self) -> "WhisperModel":
-        return _load(self._folder, "cpu")
+        return _load(self._folder, "cpu", COMPUTE_TYPE["cpu"])
 
     def encode(self, waveform: Float[np.ndarray, " samples"]) -> Float[np.ndarray, "frames dim"]:
         """The recogniser's own hidden states, at `FRAMES_PER_S`, of a waveform of at most 30 s at 16 kHz."""
@@ -136,12 +161,12 @@ class FasterWhisper(Transcriber):
         return np.array(list(run_in_batches(WHAT, texts, 1, read, self._model, self._on_cpu)))
 
 
-def _load(folder: Path, device: str) -> "WhisperModel":
+def _load(folder: Path, device: str, compute_type: str) -> "WhisperModel":
     from faster_whisper import WhisperModel
 
     from medalign.models.log_mel import PiecewiseFeatureExtractor
 
-    model = WhisperModel(str(folder), device=device, compute_type=COMPUTE_TYPE[device], local_files_only=True)
+    model = WhisperModel(str(folder), device=device, compute_type=compute_type, local_files_only=True)
     model.feature_extractor = PiecewiseFeatureExtractor(**model.feat_kwargs)
     return model
 
