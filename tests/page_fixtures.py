@@ -360,7 +360,7 @@ class FakeListener:
     def find(self, heard: object, phrase: str) -> tuple[SearchHit, ...]:
         if not phrase.strip():
             raise DataError("a phrase of 0 characters can't be searched for; give 1 to 300")
-        return (SearchHit(15.0, 21.0, 0.41, 99.8), SearchHit(35.0, 41.0, 0.11, 80.0))
+        return (SearchHit(15.0, 21.0, 0.41, 0.8, True), SearchHit(35.0, 41.0, 0.11, 0.02, False))
 
 
 def _vector(seed: object) -> np.ndarray:

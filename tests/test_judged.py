@@ -152,10 +152,11 @@ def test_undo_takes_back_what_it_names():
     assert session.result is session.original, "ratings are of the same result"
 
 
-def test_what_was_not_said_is_said_to_be_not_found_and_the_nearest_place_is_no_likeness():
-    far = SearchHit(1.0, 3.0, 0.2, 60.0)
-    html = hits_view(analysis().transcript, "warfarin", (), (far, far))
-    assert "Not found in the sound; the nearest place" in html and "sounds like it" not in html and "doubtful" not in html
+def test_nothing_sounds_like_what_was_not_said_and_the_sound_is_not_said_to_lack_what_is_written():
+    far, place = SearchHit(1.0, 3.0, 0.2, 0.01, False), Evidence(1.0, 2.0, "warfarin")
+    unsaid, written = (hits_view(analysis().transcript, "warfarin", said, (far, far)) for said in ((), (place,)))
+    assert "Nothing sounds like it" in unsaid and "Nothing sounds like it" not in written
+    assert "sounds like it<" not in unsaid + written
 
 
 def test_the_sound_row_of_the_picture_marks_what_the_words_deny():

@@ -18,8 +18,7 @@ from medalign.cli.options import (
 )
 from medalign.core.analysis import DISCLAIMER, Agreement, Analysis, ConceptFinding
 from medalign.core.errors import MedAlignError
-from medalign.core.explanation import SAID_FROM
-from medalign.core.wording import ACTION_WORDS, clock
+from medalign.core.wording import ACTION_WORDS, clock, frequency
 from medalign.report.ear import doubts
 from medalign.report.plain_summary import doubt_line
 
@@ -133,8 +132,8 @@ def _search(arguments: argparse.Namespace) -> None:
     listener, recording = _load_listener(arguments)
     hits = listener.search(recording, arguments.phrase, arguments.hits)
     lines = [
-        f"{clock(h.start_s)}-{clock(h.end_s)}  {'may be said' if h.is_likely else 'probably not said'} here: of other texts, "
-        f"{h.percentile:.1f} % fit worse; {SAID_FROM:g} % or more count"
+        f"{clock(h.start_s)}-{clock(h.end_s)}  {'may be said' if h.is_likely else 'probably not said'} here: "
+        f"{frequency(h.probability)}"
         for h in hits
     ]
     answer([asdict(hit) for hit in hits], arguments.json, lines)

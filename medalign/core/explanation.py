@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from medalign.core.analysis import Correction, Evidence
 from medalign.core.transcript import Transcript, Word
 
-SAID_FROM = 99.0  # percentile; below it, more than one text in a hundred fits better by chance
 CONTEXT = 4  # words of the same segment before and after those that were looked for
 
 
@@ -42,17 +41,13 @@ def _key(word: str) -> str:
 
 @dataclass(frozen=True)
 class SearchHit:
-    """A place that sounds like a phrase; `percentile` is the share (0-100) of fixed other texts that fit it worse."""
+    """A place that sounds more like a phrase than the others do; some place always does, said or not."""
 
     start_s: float
     end_s: float
     score: float  # cosine
-    percentile: float
-
-    @property
-    def is_likely(self) -> bool:
-        """Whether the phrase was probably said here; somewhere it always fits best, said or not."""
-        return self.percentile >= SAID_FROM
+    probability: float  # calibrated, that a medical phrase is said here
+    is_likely: bool  # it passes the threshold that the sound of a concept has to pass
 
 
 @dataclass(frozen=True)

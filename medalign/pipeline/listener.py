@@ -261,24 +261,29 @@ class Listener:
         return self.find(self.encode(recording_of(source)), phrase, n_hits)
 
     def find(self, encoded: EncodedRecording, phrase: str, n_hits: int = N_HITS) -> tuple[SearchHit, ...]:
-        """Where it sounds most like a phrase, the best place first, by percentile; places don't overlap.
+        """Where it sounds most like a phrase, the likeliest place first; places don't overlap.
 
-        Some place is always the best: `SearchHit.is_likely` tells whether the phrase was probably said there.
+        Some place is always the best: `SearchHit.is_likely` tells whether the phrase may be said there. It is measured as a
+        concept is. In the six examples 0.4 % of the bank's labels that nobody says pass (29 % if the 99th percentile among
+        distractors counts), and of those that are said 48 %.
 
         Raises:
             DataError: the phrase is empty or too long.
         """
-        text = np.repeat(self.teacher.encode([_checked(phrase)]), len(encoded.windows_s), axis=0)
-        scores = (encoded.audio * text).sum(1)
-        scores[silent(encoded.windows_s, encoded.speech_s)] = -1.0
-        percentiles = self.calibration.percentile(encoded.audio, text).round(1)
+        scores = encoded.audio @ self.teacher.encode([_checked(phrase)])[0]  # (n,)
+        fitted = np.array([concept.concept_id in self.calibration.concepts for concept in encoded.bank.concepts] + [False])
+        cosines = np.column_stack([encoded.audio @ encoded.concept_embeddings.T, scores])  # (n, k + 1)
+        probabilities = self.calibration.concept_probability(cosines, fitted)[:, -1]
+        is_silent = silent(encoded.windows_s, encoded.speech_s)
         hits: list[SearchHit] = []
-        for i in np.lexsort((-scores, -percentiles)):
+        for i in np.lexsort((-scores, -probabilities)):
             start_s, end_s = encoded.windows_s[i]
             if len(hits) == n_hits:
                 break
-            if scores[i] > -1.0 and all(end_s <= hit.start_s or start_s >= hit.end_s for hit in hits):
-                hits.append(SearchHit(round(start_s, 3), round(end_s, 3), round(float(scores[i]), 4), float(percentiles[i])))
+            if not is_silent[i] and all(end_s <= hit.start_s or start_s >= hit.end_s for hit in hits):
+                score, probability = round(float(scores[i]), 4), round(float(probabilities[i]), 4)
+                is_likely = bool(probabilities[i] >= encoded.evidence.threshold)
+                hits.append(SearchHit(round(start_s, 3), round(end_s, 3), score, probability, is_likely))
         return tuple(hits)
 
 
