@@ -13,7 +13,7 @@ from medalign.core.audio import load_recording
 from medalign.core.examples import analysis_path, load_examples
 from medalign.core.transcript import Segment, Transcript, Word
 from medalign.pipeline.evidence import as_likely_as_suggested
-from medalign.report.ear import checks, doubts
+from medalign.report.ear import checks, doubts, sentence
 from medalign.report.strip import N_PEAKS, peaks_of, strip_data
 from medalign.report.summary import is_faint, odds
 from medalign.ui.views.concept_table import concept_table
@@ -32,8 +32,35 @@ def critical(kind: str, start_s: float, probability: float) -> CriticalWord:
 def test_what_would_cost_most_comes_first():
     usual = page_fixtures.analysis()
     assert kinds(usual) == ["medicine", "mismatch", "mismatch", "transcription_error", "only_heard"]
-    words = (critical("number", 2.0, 0.3), critical("negation", 13.0, 0.5))
-    assert kinds(replace(usual, critical_words=words))[:4] == ["medicine", "negation", "number", "mismatch"]
+    words = (critical("number", 7.5, 0.3), critical("negation", 13.0, 0.5), critical("number", 2.0, 0.4))
+    ranked = doubts(replace(usual, critical_words=words))
+    assert [d.kind for d in ranked][:4] == ["medicine", "negation", "number", "mismatch"]
+    assert (ranked[-1].kind, ranked[-1].start_s) == ("number", 2.0), "“hello to you two” is no fact"
+    of_medicine = doubts(replace(usual, critical_words=(critical("number", 40.0, 0.3),)))
+    assert [d.kind for d in of_medicine][:3] == ["medicine", "number", "mismatch"], "a dose costs as much as the medicine"
+
+
+def test_a_word_not_made_out_says_what_the_sound_is_like_there_unless_that_is_written_near():
+    usual = page_fixtures.analysis()
+    segments = tuple(
+        replace(s, words=tuple(replace(w, probability=0.3 if w.text == "mother" else w.probability) for w in s.words))
+        for s in usual.transcript.segments
+    )
+    asthma = replace(next(c for c in usual.concepts if c.label == "Asthma"), student=Source(0.9, 0.3, (Evidence(21.0, 27.0),)))
+    for said_s, told in ((41.0, "Asthma"), (24.0, None)):
+        said = replace(asthma, teacher=Source(0.9, 0.4, (Evidence(said_s, said_s + 1, "asthma"),)))
+        full = replace(usual, concepts=(said,), transcript=replace(usual.transcript, segments=segments))
+        (doubt,) = [d for d in doubts(full) if d.kind == "unclear"]
+        assert doubt.heard == told and ("the sound is like “Asthma” here" in sentence(doubt)) == bool(told)
+
+
+def test_a_stretch_that_does_not_fit_because_a_name_was_misheard_is_one_place():
+    usual = page_fixtures.analysis()
+    mismatch = next(d for d in doubts(usual) if d.kind == "mismatch")
+    (suggested,) = usual.corrections
+    there = replace(suggested, start_s=mismatch.start_s, end_s=mismatch.start_s + 0.5)
+    starts = [(d.kind, d.start_s) for d in doubts(replace(usual, corrections=(there,)))]
+    assert ("medicine", mismatch.start_s) in starts and ("mismatch", mismatch.start_s) not in starts
 
 
 def test_a_word_for_which_a_name_is_suggested_is_listed_once():

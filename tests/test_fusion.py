@@ -94,6 +94,14 @@ def test_a_concept_that_nobody_wrote_down_is_told_from_the_threshold_on_and_ever
     assert {(r.label, r.probability) for r in unfused} == {("cough", None), ("fever", None)}  # the student's 0.5 decides
 
 
+def test_a_kind_is_not_only_heard_where_the_words_name_one_of_it():
+    """ "Does she need antibiotics?" - "Only amoxicillin if ...": the general word in the sound is what the words say."""
+    ear = heard(antibiotic=(0.9, 0.9, 0.9))
+    named, unnamed = (transcript_from_text(text) for text in ("You may need amoxicillin.", "You may need rest."))
+    found = [{row.label for row in findings(find_mentions(t, BANK), reading(t), ear, BANK)} for t in (named, unnamed)]
+    assert found == [{"amoxicillin"}, {"antibiotic"}]
+
+
 def test_present_and_denied_is_shown_as_a_contradiction():
     transcript = transcript_from_text("I have a cough. I have no cough. My mother has a fever, but I have no fever.")
     mentions = find_mentions(transcript, BANK)

@@ -64,7 +64,7 @@ def pieces(name: str) -> dict[str, str]:
         "partial": transcript_view.partial_transcript(analysis.transcript),
         "why": why_view.explanation_view(Explanation(1.0, 2.0, said, 0.4, 99.0, (), words, (), ())),
         "hits": result_view.hits_view(
-            analysis.transcript, said, written(analysis.transcript, said), (SearchHit(1.0, 2.0, 0.4, 98.0),)
+            analysis.transcript, said, written(analysis.transcript, said), (SearchHit(1.0, 2.0, 0.4, 0.8, True),)
         ),
         "comparison": compare_view.comparison_view(ComparisonState(*sides, blind=False, order=BlindOrder("b", 0))),
     }

@@ -5,7 +5,7 @@ Nothing is changed by it: the transcript stays as it is until a reader accepts a
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from typing import Literal
 
 from medalign.concepts.unusual_words import unclear_words
 from medalign.core.alignment import Alignment
@@ -15,15 +15,29 @@ from medalign.core.review import UNREVIEWED, Heard, Review
 from medalign.core.transcript import Word
 from medalign.core.wording import clock, mistake
 from medalign.report.not_understood import LOST, PERHAPS, UNUSUAL, not_understood, without_medicine
-from medalign.report.summary import DOUBTS, REASONS, SENSES, Place, Row, is_doubtful, is_faint, odds, places_to_check
+from medalign.report.summary import (
+    ALLERGY_CODES,
+    DOUBTS,
+    REASONS,
+    SENSES,
+    Place,
+    Row,
+    is_doubtful,
+    is_faint,
+    odds,
+    places_to_check,
+)
 
-# In the order of what a mistake would cost.
 Kind = Literal[
     "medicine", "number", "negation", "contradiction", "unsure", "missed_speech", "name", "other_language", "mismatch",
     "transcription_error", "unclear", "only_heard",
 ]  # fmt: skip
-FIRST: frozenset[Kind] = frozenset(["medicine", "number", "negation"])  # of equal cost, so the likeliest mistake comes first
-ORDER: tuple[Kind, ...] = get_args(Kind)
+# By what a mistake would cost, most first; of one line the likeliest mistake comes first. A medicine, an allergy or a negation
+# is ahead of all, a number only where it is a medicine's; a number or a negation with no fact near it is behind all.
+ORDER: tuple[tuple[Kind, ...], ...] = (
+    ("medicine", "negation"), ("missed_speech", "contradiction"), ("name", "unsure"), ("number",),
+    ("other_language", "mismatch"), ("transcription_error",), ("unclear",), ("only_heard",),
+)  # fmt: skip
 OF_SEGMENTS: frozenset[Kind] = frozenset(["mismatch", "transcription_error", "other_language"])
 LOST_DOSE, LOST_NAME = "a dose without a medicine; listen", "something is taken, and no medicine is written; listen"
 READ_BOTH_WAYS = 0.42  # of such places on days 1-3 of PriMock57, 13 of 31 were wrong, see `medalign.pipeline.assertion`
@@ -47,6 +61,7 @@ class Doubt:
     concept_id: str | None = None  # the concept in doubt, if it is one
     correction: int | None = None  # index of the suggestion in `Analysis.corrections`, if it can be accepted
     taken: str | None = None  # for what the words are taken, where that is in doubt and not the words
+    heard: str | None = None  # a concept that the sound is like, of which no word near is written: what may have been said
 
     @property
     def key(self) -> str:
@@ -70,7 +85,9 @@ def doubts(analysis: Analysis, review: Review = UNREVIEWED, before: Analysis | N
     found += [*_places(analysis), *_only_heard(analysis)]
     taken = [(doubt.start_s, doubt.end_s) for doubt in found if doubt.kind != "only_heard"]
     found += [Doubt("unclear", w.start_s, w.end_s, _plain(w), UNCLEAR) for w in unclear_words(analysis.transcript, taken)]
-    return tuple(sorted((doubt for doubt in found if not _is_settled(analysis, doubt, review)), key=_cost))
+    found = [doubt if doubt.suggestion else replace(doubt, heard=_heard_near(analysis, doubt)) for doubt in found]
+    left = (doubt for doubt in found if not _is_settled(analysis, doubt, review))
+    return tuple(sorted(left, key=lambda doubt: (_rank(analysis, doubt), -_likely(doubt), doubt.start_s)))
 
 
 def found_right(analysis: Analysis, doubt: Doubt) -> Heard:
@@ -141,9 +158,39 @@ def _rests_on_suggestion(corrections: Sequence[Correction], concept: ConceptFind
     return any(c.meets(place.start_s, place.words_end_s) for c in named for place in concept.text_evidence)
 
 
-def _cost(doubt: Doubt) -> tuple[int, float, float]:
-    rank = 0 if doubt.kind in FIRST else ORDER.index(doubt.kind)
-    return rank, -(doubt.probability or 0.0), doubt.start_s
+def _likely(doubt: Doubt) -> float:
+    """How likely it is a mistake; a dose with no name beside it surely is one."""
+    return 1.0 if doubt.reason in (LOST_DOSE, LOST_NAME) else doubt.probability or 0.0
+
+
+def _heard_near(analysis: Analysis, doubt: Doubt) -> str | None:
+    """What the sound is like where a word was not made out; nothing where a window's concept has its words in that window."""
+    if doubt.kind not in ("name", "unclear"):
+        return None
+    for c in analysis.concepts:
+        for window in c.audio_evidence if c.text_evidence else ():
+            is_here = window.start_s <= doubt.start_s and doubt.end_s <= window.end_s
+            if is_here and not any(e.start_s < window.end_s and e.end_s > window.start_s for e in c.text_evidence):
+                return c.label
+    return None
+
+
+def _rank(analysis: Analysis, doubt: Doubt) -> int:
+    """Place in `ORDER` by what a mistake would cost."""
+    concept_id = doubt.concept_id if doubt.correction is None else analysis.corrections[doubt.correction].concept_id
+    if concept_id and concept_id.startswith(ALLERGY_CODES):
+        return 0
+    if doubt.kind in ("number", "negation") and not concept_id:
+        measured = [m for m in analysis.measurements if m.start_s < doubt.end_s and m.end_s > doubt.start_s]
+        near = [s for s in analysis.transcript.segments if s.start_s < doubt.end_s and s.end_s > doubt.start_s]
+        spoken = [
+            c for c in analysis.concepts for e in c.text_evidence for s in near if s.start_s < e.end_s and s.end_s > e.start_s
+        ]
+        if not measured and not spoken:
+            return len(ORDER)
+        if any(c.category == "medicine" for c in spoken):
+            return 0
+    return next(rank for rank, kinds in enumerate(ORDER) if doubt.kind in kinds)
 
 
 def _is_at(doubt: Doubt, concept: ConceptFinding) -> bool:
@@ -221,6 +268,9 @@ def _places(analysis: Analysis) -> list[Doubt]:
         else:
             merged.append(place)
     merged += _windows(analysis.alignment, merged)
+    # A name that was misheard there is why the sound does not fit: one place, one entry.
+    misheard = [place for place in merged if any(c.meets(place.start_s, place.end_s) for c in analysis.corrections)]
+    merged = [place for place in merged if place.kind != "mismatch" or place not in misheard]
     return [
         Doubt(place.kind, place.start_s, place.end_s, _words_between(analysis, place), REASONS[place.kind]) for place in merged
     ]
@@ -255,6 +305,7 @@ def is_unreliable(alignment: Alignment) -> bool:
 def sentence(doubt: Doubt) -> str:
     """`sounds like ramipril, as it stands, wrong about 9 in 10 times`: the reason, and the one number."""
     also = f"; perhaps “{doubt.suggestion}”" if doubt.suggestion and doubt.correction is None else ""
+    also += f"; the sound is like “{doubt.heard}” here" if doubt.heard else ""
     return doubt.reason + also + ("" if doubt.probability is None else f"; {mistake(doubt.probability)}")
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from medalign.core.analysis import Analysis, ConceptFinding, Evidence
+from medalign.core.analysis import Analysis, ConceptFinding, Evidence, Measurement
 from medalign.core.transcript import UNKNOWN_SPEAKER
 from medalign.report.ear import Doubt
 from medalign.report.summary import is_faint
@@ -44,7 +44,7 @@ def strip_data(peaks: bytes, duration_s: float, analysis: Analysis | None, doubt
     shown = [concept for concept in analysis.concepts if not is_faint(concept)]
     return data | {
         "voices": _voices(analysis),
-        "said": [mark for concept in shown for mark in _said(concept)],
+        "said": [mark for concept in shown for mark in _said(concept, analysis.measurements)],
         "heard": _heard(shown),
         "fit": [[_t(w.start_s), _t(w.end_s), _fit(w.percentile, w.is_mismatch)] for w in analysis.alignment.windows],
         "ear": [[_t(d.start_s), _t(d.end_s), n, d.reason] for n, d in enumerate(doubts, start=1)],
@@ -64,10 +64,19 @@ def _voices(analysis: Analysis) -> list[list]:
     return [[_t(segment.start_s), _t(segment.end_s), number[segment.speaker], segment.speaker] for segment in segments]
 
 
-def _said(concept: ConceptFinding) -> list[list]:
-    """Mentions: start, end, name, status, and whether the sound has the concept, too."""
+def _said(concept: ConceptFinding, measurements: Sequence[Measurement]) -> list[list]:
+    """Mentions: start, end, name, status, and whether the sound has the concept, too.
+
+    What was measured is there by its value, if nobody names it: "39 °C" and not "body temperature" beside "fever".
+    """
+
+    def name(e: Evidence) -> str:
+        is_number = concept.category == "measurement" and not any(character.isalpha() for character in e.text or "")
+        values = (m.amount for m in measurements if is_number and m.start_s < e.end_s and m.end_s > e.start_s)
+        return next(values, concept.label)
+
     return [
-        [_t(e.start_s), _t(e.end_s), concept.label, concept.status or "", int(concept.agreement == "both")]
+        [_t(e.start_s), _t(e.end_s), name(e), concept.status or "", int(concept.agreement == "both")]
         for e in concept.text_evidence
     ]
 

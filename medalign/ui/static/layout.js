@@ -197,6 +197,17 @@
     menu.querySelector("summary").focus();
   });
 
+  /* All places to hear again, or the first few; one who has opened them wants them open in the next result, too. */
+  document.addEventListener("click", (event) => {
+    if (!event.target.closest?.("[data-more]")) return;
+    one("#result").toggleAttribute("data-ear");
+    opens();
+  });
+  function opens() {
+    const button = one("[data-more]"), is = String(Boolean(one("#result[data-ear]")));
+    if (button && button.getAttribute("aria-expanded") !== is) button.setAttribute("aria-expanded", is);
+  }
+
   /* Which example is shown, and how many places there are to hear again. */
   function mark() {
     const heading = one("#result-title"), shown = heading?.dataset.example, compared = one("#compared-recording");
@@ -233,6 +244,7 @@
     arrive();
     refused();
     mark();
+    opens();
     word(kept());
     const work = one("#work");
     work?.classList.toggle("is-idle", !work.querySelector(".alert, .progress") && !told(one("#status")));

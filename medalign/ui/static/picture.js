@@ -2,15 +2,15 @@
    puts it on the page, where it can be pressed. */
 (() => {
   "use strict";
-  const ROW = 17, WAVE = 54, RIBBON = 7, AXIS = 16, GAP = 3, NARROW = 600, STEPS_S = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900];
+  const ROW = 17, WAVE = 54, RIBBON = 7, AXIS = 16, GAP = 3, NARROW = 600, MOST = 12, STEPS_S = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900];
   const STATUS = { negated: "denied", family: "family", historical: "in the past", resolved: "over", hypothetical: "if, or planned", uncertain: "unsure" };
   const clock = (s) => `${Math.floor(s / 60)}:${String(Math.floor(s % 60)).padStart(2, "0")}`;
   window.medalignClock = clock;
 
-  /* Where everything lies, at a width: labels that find no room become marks without a name. */
-  function arrange(pen, data, width) {
+  /* Where everything lies, at a width: labels that find no room become marks without a name, unless all are asked for. */
+  function arrange(pen, data, width, all) {
     const wide = width >= NARROW, left = wide ? 52 : 0, x = (s) => left + (s / data.s) * (width - left);
-    const font = `${wide ? 12 : 11}px system-ui, sans-serif`, rows = wide ? 3 : 2;
+    const font = `${wide ? 12 : 11}px system-ui, sans-serif`, rows = all ? MOST : wide ? 3 : 2;
     pen.font = font;
     const fit = (marks, place) => {
       const taken = Array.from({ length: rows }, () => []);
@@ -38,8 +38,10 @@
       const from = inside(x(words ? (words.start + words.end) / 2 : (mark.start + mark.end) / 2) - length / 2 - 5, length + 10);
       return { from, to: from + length + 10 };
     });
+    const named = (marks) => new Set(marks.filter((mark) => mark.row >= 0).map((mark) => mark.text));
+    const nameless = [said, heard].flatMap((marks) => [...new Set(marks.map((mark) => mark.text))].filter((text) => !named(marks).has(text)));
     const top = data.said ? above * ROW + GAP : 0, ribbon = top + WAVE + GAP, under = ribbon + RIBBON + GAP;
-    return { x, left, width, font, said, heard, top, ribbon, under, above, below, height: (data.said ? under + below * ROW : ribbon) + AXIS };
+    return { x, left, width, font, nameless: nameless.length, said, heard, top, ribbon, under, above, below, height: (data.said ? under + below * ROW : ribbon) + AXIS };
   }
 
   function paint(pen, data, at, look) {
@@ -162,7 +164,7 @@
   function paintHeard(pen, mark, at, look) {
     const from = mark.row < 0 ? at.x(mark.start) : mark.from, to = mark.row < 0 ? at.x(mark.end) : mark.to;
     const y = at.under + ROW * Math.max(mark.row, 0), only = !mark.both && !mark.event;
-    if (mark.row < 0) return { x0: from, x1: to, y0: at.ribbon, y1: at.ribbon, ...mark };
+    if (mark.row < 0) return { x0: from, x1: to, y0: at.ribbon, y1: at.under, ...mark };
     pen.fillStyle = look(only ? "--warn-tint" : "--accent-tint");
     pen.strokeStyle = look(only ? "--doubt" : mark.event ? "--agree" : "--accent");
     pen.beginPath();
@@ -194,9 +196,10 @@
     pen.stroke();
   }
 
-  /* Draws on a canvas of a width in CSS pixels; returns what can be pressed. `styled`: whose colours are taken. */
-  function draw(canvas, data, width, scale, styled) {
-    const colours = getComputedStyle(styled), pen = canvas.getContext("2d"), at = arrange(pen, data, width);
+  /* Draws on a canvas of a width in CSS pixels; returns what can be pressed. `styled`: whose colours are taken;
+     `all`: with every name, however high that is. */
+  function draw(canvas, data, width, scale, styled, all = false) {
+    const colours = getComputedStyle(styled), pen = canvas.getContext("2d"), at = arrange(pen, data, width, all);
     [canvas.width, canvas.height] = [Math.round(width * scale), Math.round(at.height * scale)];
     Object.assign(canvas.style, { width: `${width}px`, height: `${at.height}px` });
     pen.scale(scale, scale);

@@ -12,7 +12,7 @@
     const strip = one("#strip .strip");
     if (!strip) return null;
     const canvas = document.createElement("canvas");
-    draw(canvas, JSON.parse(strip.dataset.strip), 750, 4, document.documentElement);
+    draw(canvas, JSON.parse(strip.dataset.strip), 750, 4, document.documentElement, true);
     return canvas.toDataURL("image/png");
   };
 
@@ -21,7 +21,11 @@
   function redraw(strip) {
     if (!strip.clientWidth) return;
     const data = JSON.parse(strip.dataset.strip), canvas = strip.querySelector("canvas");
-    drawings.set(strip, { data, source: strip.dataset.strip, ...draw(canvas, data, strip.clientWidth, devicePixelRatio || 1, strip) });
+    const button = strip.nextElementSibling, all = button.getAttribute("aria-pressed") === "true";
+    const drawing = draw(canvas, data, strip.clientWidth, devicePixelRatio || 1, strip, all), { nameless } = drawing.at;
+    drawings.set(strip, { data, source: strip.dataset.strip, ...drawing });
+    button.hidden = !nameless && !all;
+    button.textContent = all ? "Fewer names" : `+${nameless} more ${nameless === 1 ? "name" : "names"}`;
     canvas.dataset.drawn = "";
     move(strip);
   }
@@ -42,7 +46,13 @@
     if (found.mark) window.medalignPlay(found.mark.concept && !found.strip.closest("#pair") ? window.medalignLead(found.mark.start) : found.mark.start, Math.max(found.mark.end, found.mark.start + 1.5), found.strip);
     else window.medalignPlay(found.s, NaN, found.strip);
   });
-  document.addEventListener("pointermove", (event) => {
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest?.(".names");
+    if (!button) return;
+    button.setAttribute("aria-pressed", String(button.getAttribute("aria-pressed") !== "true"));
+    redraw(button.previousElementSibling);
+  });
+  for (const name of ["pointermove", "pointerdown"]) document.addEventListener(name, (event) => {
     const found = under(event), tip = found?.strip.querySelector(".tip");
     for (const other of document.querySelectorAll(".strip .tip:not([hidden])")) other.hidden = other !== tip;
     if (!tip) return;

@@ -13,7 +13,7 @@ from medalign.ui.session import NOTHING_NEW, Latest
 from medalign.ui.views.markup import Markup, macros
 from medalign.ui.views.statuses import AGREEMENTS
 
-MAX_LISTED = 30
+N_FIRST, MAX_LISTED = 5, 30
 
 
 def strip(peaks: bytes, duration_s: float, analysis: Analysis | None = None, doubts: Sequence[Doubt] = ()) -> Markup:
@@ -30,4 +30,4 @@ def strip(peaks: bytes, duration_s: float, analysis: Analysis | None = None, dou
 def ear(doubts: Sequence[Doubt], alignment: Alignment, latest: Latest = NOTHING_NEW) -> Markup:
     """Everything that should be heard again, what would cost most first."""
     unreliable = in_doubt(alignment) if is_unreliable(alignment) else None
-    return macros("ear").ear(doubts, unreliable, MAX_LISTED, OF_SEGMENTS, latest.news, latest.change)
+    return macros("ear").ear(doubts, unreliable, N_FIRST, MAX_LISTED, OF_SEGMENTS, latest.news, latest.change)
