@@ -11,20 +11,15 @@ from typing import Literal, cast
 
 from medalign.concepts.bank import FILLERS
 from medalign.concepts.context import Context, Place, find_cues, in_sentence, is_child_patient, presupposes
-from medalign.concepts.tokens import PhraseTree, Token, data_rows, phrase_tokens, words_of
+from medalign.concepts.tokens import PhraseTree, Token, data_rows, phrase_tokens, word_list, words_of
 
 Mentioned = tuple[int, int, str, bool]  # tokens [start, end) of a sentence, concept id, is it a medicine
 
 LOOK_AHEAD = 4  # sentences in which an answer, or an echo, is expected
 ANSWER_WORDS = 16  # of a sentence that answers, as many as have to be heard
 ECHO_WORDS = 5  # "My dad had a stroke." - "A stroke, OK.": a sentence this short repeats what was said
-LEAD_IN = FILLERS | words_of(
-    "and so okay ok right alright also but now oh ohh ooh mmm aha great good then sorry sure or yeah perfect lovely"
-)
-AUXILIARIES = words_of(
-    "do does did have has had are is was were can could would will been got ever any haven't hasn't don't "
-    "doesn't didn't aren't isn't"
-)
+LEAD_IN = FILLERS | word_list("answers.lead_in")
+AUXILIARIES = word_list("answers.auxiliaries")
 SUBJECTS = words_of("you he she it there they the your that this these anyone anybody any i we his her")
 WH_WORDS = words_of("what when where why how which who whereabouts what's how's where's when's who's")
 REQUESTS = words_of("tell describe explain show point say rate give just talk please run go bring let")
@@ -33,15 +28,8 @@ STATING_SUBJECTS = words_of("you he she it they there")
 STATING_VERBS = words_of("are is was were have has had 's mentioned said feel felt take get got do did")
 CHECKS = words_of("okay ok alright")  # "There is some swelling, okay?" asks nothing
 # "Is your nose blocked?" asks; "is your headache worse?" takes the headache for granted.
-ASKED_ABOUT = words_of(
-    "heart nose eye eyes vision eyesight mood appetite sleep bowels period periods voice skin hair weight mouth "
-    "lips face hearing balance speech memory neck throat chest tummy stomach stool stools urine poo breathing "
-    "glands ankles legs"
-)
-BACKCHANNEL = words_of(
-    "okay ok right alright mm hmm um uh er erm i see sure thanks thank you ah oh great good fine so and well "
-    "now sorry perfect lovely brilliant excellent"
-)
+ASKED_ABOUT = word_list("answers.asked_about")
+BACKCHANNEL = word_list("answers.backchannel")
 
 Verdict = Literal["no", "yes", "past", "unsure", "none"]
 

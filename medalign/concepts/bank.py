@@ -12,7 +12,7 @@ from importlib.resources import files
 from itertools import product
 from typing import Literal, get_args
 
-from medalign.concepts.tokens import PhraseTree, data_rows, phrase_tokens, stem, words_of
+from medalign.concepts.tokens import PhraseTree, data_rows, phrase_tokens, stem, word_list, words_of
 from medalign.core.analysis import System
 from medalign.core.errors import DataError
 
@@ -26,10 +26,7 @@ CATEGORIES: tuple[Category, ...] = get_args(Category)
 
 FILLERS = words_of("um uh er erm ah hmm hm mm eh like")
 # Words that may stand inside a phrase without changing it: "blood in (my) stool", "lost (a bit of) weight".
-SKIPPABLE = FILLERS | words_of(
-    "a an the my your his her their our this that these those any some bit of really very quite so just also "
-    "little kind sort rather slightly extremely constantly actually left right both"
-)
+SKIPPABLE = FILLERS | word_list("bank.skippable")
 
 
 @dataclass(frozen=True)

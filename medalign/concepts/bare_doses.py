@@ -2,17 +2,12 @@
 
 from medalign.concepts.numbers import OFTEN
 from medalign.concepts.sentence import CHANGING, Amount, Quantity, Sentence, stands_alone
-from medalign.concepts.tokens import words_of
+from medalign.concepts.tokens import word_list, words_of
 from medalign.concepts.unit_kinds import DETERMINERS
 from medalign.concepts.units import BARE_UNITS, COUNTED_MEDICINES, LINKS, TIMES, UNITS
 
-AFTER_BARE = words_of(
-    "od bd tds qds bid tid qid mane nocte once twice three four at in daily a per every for and each with but then or prn iv "
-    "nightly weekly when as so up now by since on if before after nocte until instead still loading stat initially"
-)
-FORMULATIONS = words_of(
-    "mr xl sr la er cr ec pr retard slow modified immediate release generic tablets tablet capsules dispersible sodium"
-)
+AFTER_BARE = word_list("bare_doses.after_bare")
+FORMULATIONS = word_list("bare_doses.formulations")
 BEGUN = words_of("start begin beginning started starting stay stays commence begin")
 BETWEEN = LINKS | CHANGING | FORMULATIONS | BEGUN  # a medicine and its dose
 LOTS = words_of("course courses lot lots round rounds kind kinds type types sort sorts box boxes packet packets")

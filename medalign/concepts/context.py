@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from medalign.concepts.bank import SKIPPABLE
-from medalign.concepts.tokens import PhraseTree, Token, data_rows, phrase_tokens, words_of
+from medalign.concepts.tokens import PhraseTree, Token, data_rows, phrase_tokens, word_list, words_of
 from medalign.core.analysis import Status
 
 PRECEDENCE: tuple[Status, ...] = ("hypothetical", "negated", "family", "resolved", "historical", "uncertain")
@@ -25,9 +25,7 @@ LIST_GAP = 4  # words between two items of a list under one trigger
 OWNERS = words_of("my your his her our their the a")
 TAKEN_FOR_GRANTED = words_of("the this that these those your his her")
 DENIALS = words_of("can't cannot couldn't not no don't doesn't haven't hasn't unable lost loss off")
-NOT_OVER = words_of(
-    "not never no isn't aren't wasn't hasn't haven't won't doesn't don't didn't"
-)  # "has not cleared up" ends nothing
+NOT_OVER = word_list("context.not_over")  # "has not cleared up" ends nothing
 IT = words_of("it it's its that that's they they've they're")  # "I had a rash, but it's gone": takes the mention up again
 ONSET = words_of("started start began begun diagnosed since")  # "started two years ago" goes on today
 THIRD_PERSON = words_of("he she him her his he'll she'll hers")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from medalign.concepts.numbers import CARDINALS
-from medalign.concepts.tokens import Token, sentences, words_of
+from medalign.concepts.tokens import Token, sentences, word_list, words_of
 from medalign.core.transcript import Transcript
 
 STRENGTHS = words_of("mg mgs milligram milligrams milligramme milligrammes mcg micrograms microgram")
@@ -18,23 +18,14 @@ WHO = words_of("i he she we i'm you") | words_of("am is are was been now still o
 OFTEN = words_of("every once twice daily nightly")  # "I take ... every morning", "... twice a day"
 DAYS = words_of("day morning night evening bedtime")
 # What is taken and is no medicine, or is one that was named before.
-OTHERWISE = words_of(
-    "it that them this these those one ones two three both nothing anything something any none no half another more all some "
-    "medicine medicines medication medications tablet tablets pill pills dose doses care time day days off bus train car dog "
-    "kids walk walks break breaks shower showers bath baths photo photos breath breaths nap rest place advantage temperature "
-    "pressure pulse blood readings sugar"
-)
+OTHERWISE = word_list("lost_medicines.otherwise")
 ASKED = words_of("medicine medicines medication medications tablet tablets pills taking")  # "Do you take any medicines?"
 OWNERS = words_of("my his her the")  # "... for my heartburn"
 BEFORE, AFTER = 24, 6  # words before and after a dose among which its medicine is looked for
 NAMED, SHOWN = 6, 4  # words between "take" and "every morning", and before a dose, that may have been a name
 OF_NOTHING = words_of("yours mine his hers theirs ours those these them it the that this course what")
 EARLIER = 60  # words before a dose without a name, among which its medicine is looked for
-NO_NAME = CARDINALS | words_of(
-    "it it's its that that's to them from dose doses by or and then the a an of at on up down is was be been about around "
-    "maybe roughly just with once twice daily day week weeks month months in for so take takes taking took start started "
-    "increase reduce you your i i'm my we he she half point other each every think um uh er yeah yes no ok okay right"
-)
+NO_NAME = CARDINALS | word_list("lost_medicines.no_name")
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from medalign.concepts.quantities import find_quantities
 from medalign.concepts.readings import is_normal_temperature
 from medalign.concepts.sentence import Sentence as NumberSentence
 from medalign.concepts.spans import Span, find_spans
-from medalign.concepts.tokens import Token, phrase_tokens, sentences, stem, words_of
+from medalign.concepts.tokens import Token, phrase_tokens, sentences, stem, word_list, words_of
 from medalign.core.analysis import Action, Status
 from medalign.core.transcript import UNKNOWN_SPEAKER, Segment, Transcript, Word
 
@@ -28,10 +28,7 @@ ALLERGIC_TO = re.compile(r"(allergic|allergy|allergies|intolerant|reaction) (to|
 FEVER = "HP:0001945"
 ALCOHOL = "CUSTOM:alcohol-use"
 DRINK, DRINKERS = words_of("drink drinks drinking"), words_of("i you he she don't doesn't didn't not never also")
-BEVERAGES = words_of(
-    "eat eats eating ate food water fluid fluids liquid liquids plenty enough tea coffee milk juice soda thirsty swallow what "
-    "anything something keep keeping bottle breast formula lots down"
-)
+BEVERAGES = word_list("mentions.beverages")
 DRUG_ALLERGY = "ICD10CM:Z88.9"
 ADVISED = frozenset(["medicine", "procedure", "habit"])  # what a doctor proposes is a plan: "you should have an X-ray"
 NARROWED = frozenset(["finding", "diagnosis", "medicine"])

@@ -22,11 +22,7 @@ Section = Literal[
 MAX_CHARACTERS = 100_000  # of a note; a letter of ten pages has 30,000
 MAX_CLAUSES = 400
 MAX_HEADING = 60  # characters; a longer line is a sentence
-LEAD_IN: dict[str, str] = {  # what a heading says of the bare words under it
-    "complaint": "Complaint", "past": "Past medical history", "medicines": "Medication", "allergies": "Allergies",
-    "family": "Family history", "social": "Social history", "examination": "Examination", "results": "Results",
-    "assessment": "Assessment", "plan": "Plan",
-}  # fmt: skip
+LEAD_IN = {row["name"]: row["words"] for row in data_rows("note_words.csv") if row["kind"] == "lead-in"}  # what a heading says
 NOTHING = ("past", "medicines", "allergies", "family", "social")  # where "nil" is a statement
 UNITS = {"7": "day", "52": "week", "12": "month", "24": "hour"}
 BULLET = re.compile(r"^\s*(?:[-*•·▪◦–—>#→➢✓]+\s*|\(?\d{1,2}[.)](?=\s)\s*|\[[ xX]?\]\s*)+")
@@ -58,25 +54,6 @@ PER_DAY = re.compile(r"\bx\s?(\d+)\s?/\s?(day|night|week)\b", re.IGNORECASE)
 DAYS = re.compile(r"\b(\d+(?:\s?-\s?\d+)?)\s?([dwhy])\b")
 LONG = {"d": "day", "w": "week", "h": "hour", "y": "year"}
 AGE = re.compile(r"\b(\d{1,3})\s?(?:yo|y/o|yrs?\s?old)\b", re.IGNORECASE)
-# What stands for a word only in its place: "20/d", "10u/wk", "5mg od", "@55", "45F", "L leg", "x 30 years".
-IN_PLACE: tuple[tuple[re.Pattern[str], str], ...] = (
-    (re.compile(r"(?<=\d)\s?/\s?d(?:ay)?\b"), " a day"),
-    (re.compile(r"(?<=\d)\s?u(?:nits?)?\s?/\s?w(?:ee)?k\b", re.IGNORECASE), " units a week"),
-    (re.compile(r"(?<=\d)\s?/\s?w(?:ee)?k\b", re.IGNORECASE), " a week"),
-    (re.compile(r"(\d\s?(?:mg|mcg|micrograms?|g|ml|units?|puffs?|tabs?|tablets?)?\s)od\b"), r"\1once a day"),
-    (re.compile(r"@\s?(?=\d)"), "at "),
-    (re.compile(r"^(\d{1,3})\s?F\b"), r"\1 year old woman"),
-    (re.compile(r"^(\d{1,3})\s?M\b"), r"\1 year old man"),
-    (re.compile(r"(?<![\w+/&'.-])(?<!\d )L(?![\w+/&'.-])"), "left"),
-    (re.compile(r"(?<![\w+/&'.-])R(?![\w+/&'.-])"), "right"),
-    (re.compile(r"\bx\s(?=\d+\s?(?:days?|weeks?|months?|years?)\b)"), "for "),
-)
-IN_SECTION: dict[str, tuple[tuple[re.Pattern[str], str], ...]] = {
-    "family": (
-        (re.compile(r"(?<![\w/&'.])F(?![\w/&'.])"), "father"), (re.compile(r"(?<![\w/&'.])M(?![\w/&'.])"), "mother"),
-    ),
-    "examination": ((re.compile(r"\bT\s?(?=3\d)"), "temperature "), (re.compile(r"\bP\s?(?=\d{2,3}\b)"), "pulse ")),
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -115,9 +92,8 @@ def read_note(text: str) -> tuple[str, tuple[Clause, ...]]:
     if not clauses:
         raise DataError("the note makes no statement: headings alone can't be checked; write something under them")
     if len(clauses) > MAX_CLAUSES:
-        raise DataError(
-            f"the note makes {len(clauses)} statements, at most {MAX_CLAUSES} are checked; give one consultation's note"
-        )
+        n = len(clauses)
+        raise DataError(f"the note makes {n} statements, at most {MAX_CLAUSES} are checked; give one consultation's note")
     return plain, clauses
 
 
@@ -138,19 +114,12 @@ def _clauses(plain: str) -> Iterator[Clause]:
             continue
         heading = MARKS.sub("", stripped).strip(" :.-")
         known = _section_of(heading, section)
-        is_capital = (
-            heading.isupper()
-            and heading.replace(" ", "").isalpha()
-            and len(heading) > 3
-            and len(heading) <= MAX_HEADING
-            and len(heading.split()) <= 6
-        )
+        is_brief = len(heading) <= MAX_HEADING
+        is_words = heading.isupper() and heading.replace(" ", "").isalpha()
+        is_capital = is_words and is_brief and len(heading) > 3 and len(heading.split()) <= 6
         is_marked = line.lstrip().startswith("#") or bool(re.fullmatch(r"\*\*[^*]+\*\*:?", stripped))
-        if (
-            known
-            or (len(heading) <= MAX_HEADING and (is_marked or stripped.endswith(":")))
-            or (is_capital and heading.lower() not in _shorts())
-        ):
+        is_set_off = is_brief and (is_marked or stripped.endswith(":"))
+        if known or is_set_off or is_capital and heading.lower() not in _shorts():
             section, label = known or ("" if is_capital or is_marked else section), heading
             continue
         own, own_label = section, label
@@ -212,7 +181,8 @@ def _cut_denial(text: str, a: int, b: int) -> list[tuple[int, int]]:
 
 def _cut(text: str, a: int, b: int, at: re.Pattern[str]) -> Iterator[tuple[int, int]]:
     """The parts of [a, b), without what joins them."""
-    cuts = [a, *(found.start() for found in at.finditer(text, a, b) if _stands_alone(text[a : found.start()])), b]
+    starts = [found.start() for found in at.finditer(text, a, b)]
+    cuts = [a, *(start for start in starts if len(re.findall(r"\w+", text[a:start])) >= 2), b]  # "He" alone claims nothing
     for first, last in zip(cuts, cuts[1:], strict=False):
         while first < last and (text[first] in " ,;.|-–\t*" or text[first:last].lower().startswith("and ")):
             first += 4 if text[first:last].lower().startswith("and ") else 1
@@ -222,16 +192,11 @@ def _cut(text: str, a: int, b: int, at: re.Pattern[str]) -> Iterator[tuple[int, 
             yield first, last
 
 
-def _stands_alone(before: str) -> bool:
-    """Whether what lies before a cut is a claim, and not "Mr Smith, a man who" or "He"."""
-    return len(re.findall(r"\w+", before)) >= 2
-
-
 def _clause(plain: str, start: int, end: int, section: Section, label: str) -> Clause:
     text = plain[start:end]
     bare = text.strip(" .").lower()
     words = MARKS.sub("", text)
-    for pattern, put in IN_SECTION.get(section, ()):
+    for pattern, put in _patterns(section):
         words = pattern.sub(put, words)
     words = expanded(words)
     lead = "" if section in ("complaint", "plan") else LEAD_IN.get(section, "")
@@ -252,28 +217,31 @@ def expanded(text: str) -> str:
     text = PER_DAY.sub(r"\1 times a \2", text)
     text = AGE.sub(r"\1 year old", text)
     text = DAYS.sub(lambda m: f"{m[1]} {LONG[m[2]]}{'' if m[1] == '1' else 's'}", text)
-    for pattern, words in IN_PLACE:
+    for pattern, words in _patterns("any"):
         text = pattern.sub(words, text)
     text = re.sub(r"(?<![\w?])\?\s?(?=\w)", "possible ", text)
+
+    def parted(m: re.Match[str]) -> str:
+        return m[0] if m[0].lower() in _shorts() else m[0].replace("/", " or ")
+
+    text = re.sub(r"\b[A-Za-z]{2,}/[A-Za-z]{2,}\b", parted, text)  # "SOB/cough", not "c/o"
+    return " ".join(map(_in_full, re.sub(r"(?<=[a-zA-Z]{2})/(?=[a-zA-Z]{3})", " or ", text).split()))
+
+
+def _in_full(word: str) -> str:
     shorts = _shorts()
-    return " ".join(
-        _in_full(word, shorts) for word in re.sub(r"(?<=[a-zA-Z]{2})/(?=[a-zA-Z]{3})", " or ", _spaced(text, shorts)).split()
-    )
-
-
-def _spaced(text: str, shorts: dict[str, str]) -> str:
-    """ "SOB/cough" as "SOB or cough", and "c/o" as it is."""
-    return re.sub(
-        r"\b[A-Za-z]{2,}/[A-Za-z]{2,}\b", lambda m: m[0] if m[0].lower() in shorts else m[0].replace("/", " or "), text
-    )
-
-
-def _in_full(word: str, shorts: dict[str, str]) -> str:
     core = word.strip(",;:()[]\"'")
     key = core.lower() if core.lower() in shorts else core.lower().rstrip(".")
     if key not in shorts or key in ("low", "ha", "pe", "co", "cp", "ed", "er", "re", "mi", "od") and not core.isupper():
         return word
     return word.replace(core, shorts[key], 1)
+
+
+@cache
+def _patterns(section: str) -> tuple[tuple[re.Pattern[str], str], ...]:
+    """What stands for a word only in its place: "20/d", "10u/wk", "5mg od", "@55", "45F", "L leg", and in one section only."""
+    rows = [row for row in data_rows("note_patterns.csv") if row["section"] == section]
+    return tuple((re.compile(row["pattern"]), row["words"]) for row in rows)
 
 
 @cache
@@ -283,9 +251,8 @@ def _listed(kind: str) -> frozenset[str]:
 
 @cache
 def _shorts() -> dict[str, str]:
-    return {
-        short: row["name"] for row in data_rows("note_words.csv") if row["kind"] == "short" for short in row["words"].split("|")
-    }
+    rows = [row for row in data_rows("note_words.csv") if row["kind"] == "short"]
+    return {short: row["name"] for row in rows for short in row["words"].split("|")}
 
 
 @cache

@@ -10,27 +10,18 @@ from dataclasses import dataclass, replace
 from text_to_num import text2num
 
 from medalign.concepts.pieces import DIGITS, FRACTIONS, Piece
-from medalign.concepts.tokens import words_of
+from medalign.concepts.tokens import word_list, words_of
 
-CARDINALS = words_of(
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen "
-    "nineteen twenty thirty forty fifty sixty seventy eighty ninety hundred thousand million"
-)
+CARDINALS = word_list("numbers.cardinals")
 NOUGHT = words_of("oh o nought naught zero")
 LARGE = words_of("hundred thousand million")
 AT_THIS = words_of("this that some the a no which any one's")  # "at this point five of us": no decimal
-BEFORE_ONE = words_of(  # "the other one", "a big one": a pronoun
-    "other the this that each every any no bottom top first last next old new big small little another which blue brown red "
-    "white pink yellow long short strong wrong right left bad good worse worst best"
-)
+BEFORE_ONE = word_list("numbers.before_one")  # "the other one", "a big one": a pronoun
 NO_ADJECTIVE = words_of("is was at of to on for it and or score has been were be scored got only just about now")
 PARTS = {"half": 0.5, "quarter": 0.25}
 VAGUE = {"a": 1.0, "an": 1.0, "couple": 2.0, "dozen": 12.0}
 OFTEN = {"once": 1.0, "twice": 2.0, "thrice": 3.0}
-NAMING = words_of(  # "type 2", "room 6"
-    "type stage grade class room ward bed number no bay floor page step day question form section level phase group factor "
-    "aged age omega vitamin route junction flat channel option chapter category tier score-sheet extension"
-)
+NAMING = word_list("numbers.naming")  # "type 2", "room 6"
 SOME_DAY = words_of("good bad normal usual busy same next other that this every per a each worst best")  # "on a bad day nine"
 MONTHS = words_of("january february march april june july august september october november december")
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from medalign.concepts.tokens import words_of
+from medalign.concepts.tokens import word_list, words_of
 from medalign.core.transcript import Word
 
 _AROUND = re.compile(r"^[\"'(\[~]+|[\"')\],;:.?!…–—-]+$")
@@ -25,13 +25,8 @@ _EVERY = re.compile(r"q(\d{1,2})h")
 FRACTIONS = {"1/2": 0.5, "1/4": 0.25, "3/4": 0.75, "½": 0.5, "¼": 0.25, "¾": 0.75}
 _NO_UNIT = re.compile(r"(?:st|nd|rd|th|s|am|pm|d|x)")
 FILLERS = words_of("um uh er erm ah eh hm hmm mm")
-WITHOUT_APOSTROPHE = {  # as recognisers write them; "ill", "well", "were" and "id" are other words, too
-    bare.replace("'", ""): bare
-    for bare in words_of(
-        "it's i'm i've he's she's you're that's they're we've you've don't didn't isn't wasn't hasn't haven't can't couldn't "
-        "won't doesn't what's there's let's who's how's they've aren't wouldn't shouldn't"
-    )
-}
+# As recognisers write them; "ill", "well", "were" and "id" are other words, too.
+WITHOUT_APOSTROPHE = {bare.replace("'", ""): bare for bare in word_list("pieces.contractions")}
 
 
 @dataclass(frozen=True)

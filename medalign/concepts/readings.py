@@ -7,47 +7,23 @@ from dataclasses import replace
 from medalign.concepts.body import THINGS
 from medalign.concepts.numbers import OFTEN
 from medalign.concepts.sentence import Amount, Quantity, Sentence, stands_alone
-from medalign.concepts.tokens import words_of
+from medalign.concepts.tokens import word_list, words_of
 from medalign.concepts.units import LINKS, PER, PERIODS, TIMES, UNITS, Name
 
 FEVER_FROM = {"°C": 37.5, "°F": 99.5}
 NAME_REACH = 8  # pieces between a name ("my temperature was about") and its number
 AGAIN_REACH = 20  # the same, where another number of the name stands between
-AGAIN = words_of(
-    "and then now to about but today yesterday repeat repeated is was it that it's % degrees bpm last week night the hours "
-    "hour minutes minute used be been from before up down again a gone come went came second this morning earlier year on air "
-    "room percent per cent normally usually you're he's she's i'm your usual"
-)
+AGAIN = word_list("readings.again")
 GUESSED = 5  # where the unit is said, values count that would be taken for another unit otherwise: "sugar 52 mg/dl"
 BEYOND = {"less": "<", "under": "<", "below": "<", "more": ">", "greater": ">", "over": ">", "above": ">"}
-AIMS = words_of(
-    "keep keeping aim aiming target want like should get getting need stay stays ideal ideally goal if normal would unless "
-    "until when usually people most treat bring"
-)
-TELLING = words_of(
-    "is was says said say got get gets it that at to been be were now then showed shows read reads made makes had getting "
-    "measured recorded managed hit reached dropped fell rose only and blew manage"
-)
+AIMS = word_list("readings.aims")
+TELLING = word_list("readings.telling")
+BEFORE_TEMPERATURE = word_list("readings.before_temperature")
 NEARLY = words_of("about around roughly only nearly almost just")
 COUNTED = words_of("steps calories miles kilometres reps lengths flights people patients children kids stitches")
 MOST_WHOLE = 40  # before a point that is left out
 ALIKE = 3.0  # two values of one thing differ by no more than this factor
-TAKEN_UP = (
-    "it been",
-    "it now",
-    "that now",
-    "it's been",
-    "it was",
-    "it's",
-    "used to be",
-    "and now",
-    "is now",
-    "it's now",
-    "up to",
-    "down to",
-    "then",
-    "repeat was",
-)
+TAKEN_UP = tuple(word_list("readings.taken_up"))
 
 
 def is_normal_temperature(quantity: Quantity) -> bool:
@@ -192,9 +168,7 @@ def temperature_alone(sentence: Sentence, amount: Amount) -> Quantity | None:
     is_read_off = amount.start > 0 and bool(sentence.pieces[amount.start - 1].pause) and amount.end == len(sentence.texts)
     is_answer = is_answer or is_read_off  # "Right, let's see, thirty seven point one."
     before = sentence.texts[max(0, amount.start - 3) : amount.start]
-    if not is_answer and not set(before) & words_of(
-        "was is it's it he she that reading reads hit up to at got been says running has had of get gets as about around only"
-    ):
+    if not is_answer and not set(before) & BEFORE_TEMPERATURE:
         return None
     unit = "°C" if 35 <= float(whole) < 43 else "°F" if 96 <= float(whole) < 108 else None
     return Quantity("temperature", amount.value, unit, amount.start, amount.end) if unit else None

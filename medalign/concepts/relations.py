@@ -9,36 +9,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from medalign.concepts.sentence import Quantity, Sentence
-from medalign.concepts.tokens import words_of
+from medalign.concepts.tokens import word_list, words_of
 from medalign.concepts.units import DOSE_WORDS, PERIODS, TIMES
 
 CLAUSE = words_of("and but so because when then while which if although though whereas or")
 TIED = ("dose", "frequency", "duration", "weight", "pain score")
 PLAN = "plan"  # the kind of a time that nothing has lasted
-PLANNING = (
-    "see you", "see her", "see him", "see me", "come back", "back in", "review", "follow up", "followup", "repeat", "recheck",
-    "ring us", "call us", "give us a ring", "call me", "appointment", "clinic", "waiting list", "list", "no better",
-    "not better", "isn't better", "any better", "not improving", "doesn't settle", "not settled", "hasn't settled",
-    "hasn't gone",
-    "check again", "rescan", "referral", "refer", "results", "book", "get back to", "speak again",
-    "give it", "should feel", "should get",
-    "should settle", "should be", "should improve", "catch up", "be in touch",
-)  # fmt: skip
-LIFE = words_of(
-    "waiting waited wait queue queued hold sat drive drove driving bus train journey flight park parking behind married "
-    "worked work works working lived live living retired moved job school university anniversary holiday spain france abroad "
-    "walk appointment doctor consultant saw gym swim swimming pilates yoga football golf carer carers nurse daughter visit "
-    "visits shift shifts church shop shopping class classes lesson lessons meeting meetings cooking tv screen "
-    "check readings diary supply worth prescription here sign note college prison army"
-)
+PLANNING = word_list("relations.planning")
+LIFE = word_list("relations.life")
 # What is said of anybody, or of what is to come: it has not lasted, unless a medicine is taken so long.
-GENERAL = words_of(
-    "risk chance people adults usual usually maximum average typically generally normally most these infections operation"
-)
-COMING = words_of(
-    "will i'll you'll he'll she'll we'll it'll they'll would you'd can could may might must mustn't should don't shouldn't "
-    "won't aim fast wait leave takes tends need needs allow avoid keep rest"
-)
+GENERAL = word_list("relations.general")
+COMING = word_list("relations.coming")
 MODAL = words_of("must may might could would can can't")
 STAYING = words_of("easy sit upright stand lie wait avoid fast")  # what is told to do
 NOT_TO_DO = words_of("drink drive eat lift swim fly alcohol drinking driving")
@@ -54,17 +35,10 @@ MAX_BETWEEN = 14  # pieces between a medicine and its dose
 TAKING = words_of("take double increase reduce stop stopping reduced drop halve go come")
 OF_COUNTED = words_of("of the my your those these his her")
 NEW_MEDICINE = words_of("start starting started add adding give giving try use switch prescribe swap instead")
-OF_MEDICINE = words_of(
-    "of the a an my your her his their our oral tablet tablets capsule capsules dose doses liquid solution suspension some "
-    "this that these those as for extra patch"
-)
+OF_MEDICINE = word_list("relations.of_medicine")
 
 
-DOSING = words_of(
-    "up to at least about and then take taken by mouth with food water in each eye eyes ear ears nostril morning evening for "
-    "inhaled orally daily before after meals every under tongue on skin through into only just maybe no more than please or "
-    "a day"
-)
+DOSING = word_list("relations.dosing")
 GOES_ON = words_of("for since about over maybe up at around roughly usually probably on nearly almost now")
 
 

@@ -8,12 +8,10 @@ from medalign.concepts.bare_doses import MOST_TABLETS, bare_unit
 from medalign.concepts.numbers import OFTEN
 from medalign.concepts.readings import NAME_REACH, reading
 from medalign.concepts.sentence import CHANGE, CORRECTING, WITH_CORRECTION, Amount, Quantity, Sentence, named, stands_alone
-from medalign.concepts.tokens import words_of
+from medalign.concepts.tokens import word_list, words_of
 from medalign.concepts.units import DRINKING, LABORATORY, SMOKING, TIMES, UNITS, rate
 
-GOES_ON = words_of(
-    "and then to on another of or is was up maybe but now usually be been nearer usual sometimes even perhaps possibly"
-)
+GOES_ON = word_list("said_again.goes_on")
 MAYBE = words_of("maybe or perhaps possibly sometimes even occasionally probably")
 OF = words_of("of the my your his her oral")
 MEASURED = LABORATORY | {"temperature", "pulse", "respiratory rate", "oxygen saturation", "peak flow"}

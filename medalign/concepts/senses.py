@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from medalign.concepts.answers import statuses
 from medalign.concepts.context import Context
 from medalign.concepts.numbers import CARDINALS
-from medalign.concepts.tokens import Token, sentences, words_of
+from medalign.concepts.tokens import Token, sentences, word_list, words_of
 from medalign.core.analysis import Analysis, Measurement, Status
 from medalign.core.transcript import Transcript
 
@@ -18,35 +18,11 @@ NOT_OWNING = words_of("from with by at to for than like near behind")
 ROUNDING_S = 0.005  # times may have been through a file
 # A limit or an aim, where it stands right before a number: "stay under 130 over 80", "the target is 120 over 80".
 LIMITS = words_of("target goal aim aiming should ideally ideal range limit recommended")
-LIMIT_PHRASES = (
-    "less than",
-    "more than",
-    "a normal",
-    "a healthy",
-    "normal is",
-    "normal would be",
-    "normal range",
-    "normally",
-    "normal temperature",
-    "normal pulse",
-    "we want",
-    "we'd like",
-    "you want",
-    "we treat",
-    "in adults",
-    "most people",
-    "the usual",
-    "the average",
-    "the maximum",
-    "the cut off",
-    "the limit",
-)
+LIMIT_PHRASES = word_list("senses.limit_phrases")
 QUESTIONS = words_of("are is do does did have has any how what when where who why which can could would shall was were have")
 HEDGES = words_of("maybe probably perhaps likely possibly most more not sure i think guess suppose")
 PERSONS_OWN = words_of("i'm you're he's she's my your his her")
-WISHES = words_of(
-    "want wants wanted hope hoping trying try like aiming plan need needs"
-)  # "I want to get down to eleven stone"
+WISHES = word_list("senses.wishes")  # "I want to get down to eleven stone"
 BEYOND = words_of("under below above over least most")  # right before a number only: not "all over the place, 4.6"
 BEYOND_REACH = 2  # words
 LIMIT_REACH = 5  # words

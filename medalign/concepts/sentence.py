@@ -5,42 +5,17 @@ from dataclasses import dataclass, field, replace
 
 from medalign.concepts.numbers import CARDINALS, OFTEN, Number, find_numbers
 from medalign.concepts.pieces import Piece
-from medalign.concepts.tokens import words_of
+from medalign.concepts.tokens import word_list, words_of
 from medalign.concepts.units import NAMES, PERIODS, TIMES, UNITS, Name
 
 BEFORE_UNIT = words_of("of or so more good whole solid full odd long ish extra further straight")
 
 
 # What may follow a number that stands alone; a noun would be what it counts: "two kids".
-FOLLOWING = words_of(
-    "and but so or which that on in at for with today this now then when yesterday last from to as is was it it's before after "
-    "again while because though although i i'm i'd we we'll you your he she they his her there right ok okay not no by per up "
-    "down still over if through once twice every a an the mane nocte od bd tds qds prn daily nightly weekly than since all "
-    "these those my our first overnight here until till max please instead or's would will who where what too only even that's"
-)
+FOLLOWING = word_list("sentence.following")
 CHANGE = "→"  # between the value before and the value after: "2.5→5"
-TO: tuple[list[str], ...] = (
-    ["to"],
-    ["up", "to"],
-    ["down", "to"],
-    ["or"],
-    ["maybe"],
-    ["or", "maybe"],
-    ["perhaps"],
-    ["sometimes"],
-    ["occasionally"],
-    ["or", "sometimes"],
-    ["maybe", "even"],
-    ["possibly"],
-    ["or", "even"],
-    ["and"],
-    [],
-)
-CHANGING = words_of(
-    "increase increased increasing reduce reduced reducing drop dropped dropping cut taper titrate titrated double doubled "
-    "raise raised lower lowered change changed switch switched move moved step bump bumped bring wean halve halved up put "
-    "push made"
-)
+TO = word_list("sentence.to")  # between two numbers that belong together, or nothing
+CHANGING = word_list("sentence.changing")
 RANGING = words_of("anywhere anything somewhere ranging range ranges ranged vary varies varied run running runs fluctuating")
 CORRECTING = words_of("sorry no actually rather correction well wait mean lie oops")
 WITH_CORRECTION = words_of("i i'm of or that make that's it's a tell it is should be maybe let me say more like oh the my")
@@ -102,11 +77,11 @@ def _between(pieces: Sequence[Piece], a: Number, b: Number) -> str | None:
     words = [piece.text for piece in pieces[a.end : b.start]]
     words = words[:-1] if words[-1:] in (["a"], ["an"]) and words[:-1] else words
     after = [piece.text for piece in pieces[b.end : b.end + 3]] + ["", "", ""]
-    is_over = (
-        after[0] == "over" and (after[1].isdigit() or after[1] in CARDINALS) and after[2] not in TIMED
-    )  # not "over 3 days"
+    is_number = after[1].isdigit() or after[1] in CARDINALS
+    is_over = after[0] == "over" and is_number and after[2] not in TIMED  # not "over 3 days"
     is_pressure = is_over or a.start > 0 and pieces[a.start - 1].text == "over"
-    if is_pressure or words not in TO or a.vague or b.vague or pieces[a.end - 1].pause in (".", "?", "!", ";"):
+    is_joined = (not words or " ".join(words) in TO) and pieces[a.end - 1].pause not in (".", "?", "!", ";")
+    if is_pressure or not is_joined or a.vague or b.vague:
         return None
     if (pieces[a.start].text in OFTEN) != (pieces[b.start].text in OFTEN) and "to" not in words and "or" not in words:
         return None

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from medalign.concepts.bank import BLOCKED, FILLERS, GAP, SKIPPABLE, ConceptBank
-from medalign.concepts.tokens import PhraseTree, Token, data_rows, stem, words_of
+from medalign.concepts.tokens import PhraseTree, Token, data_rows, stem, word_list, words_of
 
 MAX_SKIPPED = 5  # skippable words inside one wording
 MAX_GAP = 4  # words of any kind in the gap of a pattern
@@ -20,23 +20,12 @@ COMPLAINTS = {
     stem(word): (row["complaint"], row["otherwise"]) for row in data_rows("complaints.csv") for word in row["words"].split()
 }
 # What may stand between "my chest" and "hurts", and between "pain" and "my chest".
-PLACE_FIRST = SKIPPABLE | words_of(
-    "'s is are was were has have had been being be feel feels felt feeling get gets getting got gotten start "
-    "started starts starting do does did to too still all pretty lot quite area region side muscles which going "
-    "go goes gone went keep kept keeps became become both now been badly terribly bad seems and looks look looking"
-)
-COMPLAINT_FIRST = SKIPPABLE | words_of(
-    "'s in on around across at to down up of behind under underneath inside into over with from both lower "
-    "upper left right side sides top back bottom middle centre center front part area region near one hand all "
-    "whole same here is are was going through between towards mainly mostly wee palpation palpate palpating touch "
-    "outside outer inner medial lateral anterior posterior aspect edge entire just you your here's when press pressing"
-)
+PLACE_FIRST = SKIPPABLE | word_list("spans.place_first")
+COMPLAINT_FIRST = SKIPPABLE | word_list("spans.complaint_first")
 AND_OR = words_of("and or")
 # What may stand between body parts that are listed; and what shows that a part begins a clause of its own.
 IN_LISTS = AND_OR | words_of("a an the my your his her their any in on of to at left right both upper lower")
-CLAUSE = words_of(
-    "is are was were feels feel felt looks look has have had gets get goes went does 's isn't aren't doesn't don't"
-)
+CLAUSE = word_list("spans.clause")
 WHEN_MOVED = frozenset(["CUSTOM:pain-on-walking", "CUSTOM:pain-on-movement"])
 MAX_LISTED, LISTED = 3, 0.9  # words between; the weight of a part that is listed
 # Inside a wording they deny it: of "my knee doesn't hurt", the mention begins after "doesn't", which then is its trigger.

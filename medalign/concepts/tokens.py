@@ -10,7 +10,7 @@ import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Generic, TypeVar
 
@@ -24,10 +24,20 @@ def words_of(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
+def word_list(name: str) -> frozenset[str]:
+    """A longer list, or one of phrases, from `data/word_lists.csv`, where it is called "module.name"."""
+    return _word_lists()[name]
+
+
 def data_rows(name: str) -> list[dict[str, str]]:
     """The rows of a CSV file in `data/`."""
     text = (files("medalign.concepts") / "data" / name).read_text(encoding="utf-8")
     return list(csv.DictReader(io.StringIO(text)))
+
+
+@cache
+def _word_lists() -> dict[str, frozenset[str]]:
+    return {row["name"]: frozenset(row["words"].split("|")) for row in data_rows("word_lists.csv")}
 
 
 ABBREVIATIONS = words_of("dr mr mrs ms st vs mg ml")  # a full stop after these ends no sentence

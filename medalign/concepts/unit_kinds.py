@@ -5,18 +5,8 @@ from dataclasses import replace
 from medalign.concepts.body import height, weight
 from medalign.concepts.numbers import OFTEN, half_after
 from medalign.concepts.sentence import Amount, Quantity, Sentence, counted_from
-from medalign.concepts.tokens import words_of
-from medalign.concepts.units import (
-    ALCOHOL,
-    DRINKING,
-    NOT_ALCOHOL,
-    SMOKING,
-    SOFT_FORMS,
-    TIMES,
-    UNITS,
-    Unit,
-    rate,
-)  # fmt: skip
+from medalign.concepts.tokens import word_list, words_of
+from medalign.concepts.units import ALCOHOL, DRINKING, NOT_ALCOHOL, SMOKING, SOFT_FORMS, TIMES, UNITS, Unit, rate
 
 FORMS = words_of("tablet tablets capsule capsules puff puffs patch patches sachet sachets pill pills")
 DOSED = words_of("od bd tds qds bid tid qid daily once twice eye eyes ear nostril nostrils tongue nose nightly spacer inhaler")
@@ -25,9 +15,7 @@ AIR = words_of("air litres litre oxygen")
 OXYGEN = words_of("rebreathe rebreather non-rebreathe mask nasally oxygen o2 nasal prongs concentrator venturi specs")
 BOXES = words_of("box boxes pack packet bottle strip pot")
 DETERMINERS = words_of("the my your those these his her")
-SERVED = words_of("pints drinks beers gins whiskies vodkas ciders lagers ales stouts sherries brandies rums cocktails") | {
-    "gin and tonics"
-}
+SERVED = word_list("unit_kinds.served")
 
 
 def with_unit(sentence: Sentence, amount: Amount) -> Quantity | None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import product
 
 from medalign.concepts.numbers import OFTEN
-from medalign.concepts.tokens import PhraseTree, data_rows, words_of
+from medalign.concepts.tokens import PhraseTree, data_rows, word_list, words_of
 
 
 @dataclass(frozen=True)
@@ -84,13 +84,7 @@ DOSE_WORDS = frozenset(
     for row in data_rows("units.csv") if row["kind"] == "dose" and row["unit"] != "%"
     for word in row["words"].split("|") if " " not in word  # "of" of "litres of oxygen" is none
 ) | words_of("dose doses inhaler cream ointment antibiotic antibiotics medicine medication oxygen")  # fmt: skip
-TIMES = {
-    word: unit.unit
-    for row in data_rows("units.csv")
-    if row["kind"] == "duration"
-    for unit in [Unit("duration", row["unit"], 0, 0)]
-    for word in row["words"].split("|")
-}
+TIMES = {word: row["unit"] for row in data_rows("units.csv") if row["kind"] == "duration" for word in row["words"].split("|")}
 PER = words_of("a an per each every")
 PERIODS = {  # "three times a day", "twice daily"
     "day": "a day", "days": "a day", "daily": "a day", "night": "a night", "nightly": "a night", "nights": "a night",
@@ -101,15 +95,9 @@ PERIODS = {  # "three times a day", "twice daily"
 WEEKDAYS = words_of("monday tuesday wednesday thursday friday saturday sunday weekend")
 EVERY = {"hourly": "hours", "weekly": "weeks", "monthly": "months", "yearly": "years"}  # "six hourly"
 ABBREVIATED = {"od": "1", "qd": "1", "bd": "2", "bid": "2", "tds": "3", "tid": "3", "tid.": "3", "qds": "4", "qid": "4"}
-ALCOHOL = words_of(
-    "alcohol wine beer beers lager cider gin vodka whisky whiskey rum spirits sherry port prosecco champagne brandy ale stout "
-    "booze pub stella fosters carling guinness heineken carlsberg budweiser strongbow baileys red white rose rosé merlot "
-    "shiraz pinot chardonnay sauvignon martini bacardi bitter schnapps ouzo tequila cava whiskies gins"
-)
+ALCOHOL = word_list("units.alcohol")
 DRINKING = ALCOHOL | words_of("drink drinks drinking drank drinker")
-NOT_ALCOHOL = words_of(
-    "water squash juice milk tea coffee coke cola fluid fluids lemonade lucozade tonic dioralyte cordial smoothie pop formula"
-)
+NOT_ALCOHOL = word_list("units.not_alcohol")
 SMOKING = words_of("smoke smoked smoking smoker smokes cigarettes cigarette tobacco fags vape roll-ups")
 HEIGHT = words_of("tall height length")
 POUNDS = words_of("weigh weight weighs lost gained lose gain heavier lighter heavy baby born birth stone put")
@@ -121,19 +109,9 @@ BARE_UNITS = {
     "units": words_of("insulin lantus novorapid humalog glargine humulin levemir tresiba"),
 }
 # Medicines whose tablets hold so much that a small number counts them: "co-codamol, two up to four times a day".
-COUNTED_MEDICINES = words_of(
-    "co-codamol co-dydramol co-amoxiclav paracetamol ibuprofen metformin amoxicillin flucloxacillin naproxen nurofen panadol "
-    "aspirin co-beneldopa co-careldopa gabapentin erythromycin clarithromycin penicillin senna loperamide"
-)
+COUNTED_MEDICINES = word_list("units.counted_medicines")
 # What may stand between a name and its number.
-LINKS = words_of(
-    "is at on of to the stays stay was it's it i think dose currently now about up from goes go remains down a that's be "
-    "will we'll taking still around just roughly probably by says say reads reading came back are were been has have "
-    "your his her my today this morning last night yesterday were's s come showing shows only high low measured recorded "
-    "as and do doing give use using for down up put between i'd dose we're doses "
-    "can you have run running runs fasting anywhere anything somewhere "
-    "in mane lunchtime lunch evening breakfast teatime bedtime"
-)
+LINKS = word_list("units.links")
 
 
 Read = tuple[str, str, int]  # value, unit, end of its pieces

