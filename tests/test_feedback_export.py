@@ -23,10 +23,10 @@ from medalign.feedback.records import (
     ShownComparison,
     ShownConcept,
     ShownResult,
+    StatementRating,
     Vote,
     salted_id,
 )
-from medalign.feedback.statements import StatementRating
 from medalign.feedback.store import FeedbackStore
 from medalign.feedback.tables import COLUMNS, FEEDBACK, TABLES
 from medalign.training.data.from_feedback import read_recordings, to_manifest, write_training_manifest

@@ -8,9 +8,8 @@ from page_fixtures import analysis
 from medalign.core.analysis import Evidence
 from medalign.core.errors import FeedbackError
 from medalign.core.note_check import NoteStatement
-from medalign.feedback.records import ShownResult
+from medalign.feedback.records import ShownResult, StatementRating
 from medalign.feedback.schema import VERSION
-from medalign.feedback.statements import StatementRating
 from medalign.feedback.store import FeedbackStore
 from medalign.training.data.from_feedback import to_manifest
 

@@ -122,9 +122,9 @@ def upload_folder(folder: Path, repo_id: str, *, private: bool, token: str | Non
     return _upload(folder, repo_id, files, "model", "Upload student", private, token)
 
 
-def upload_dataset(folder: Path, repo_id: str, files: Sequence[str], *, private: bool, token: str | None = None) -> str:
+def upload_dataset(folder: Path, repo_id: str, files: Sequence[str], *, private: bool) -> str:
     """Upload those files of a folder to a data set on the Hub, as `upload_folder` does a student's."""
-    return _upload(folder, repo_id, files, "dataset", "Upload data", private, token)
+    return _upload(folder, repo_id, files, "dataset", "Upload data", private, None)
 
 
 def _upload(

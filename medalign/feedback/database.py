@@ -128,7 +128,8 @@ class Database:
         return engine
 
     def _open(self, create: bool) -> None:
-        version = self._version()
+        with self.reading() as connection:
+            version = self._version(connection)
         if version == 0 and not create:
             raise FeedbackError(f"{self.name} holds no feedback; give the database that the page writes to")
         if self.is_sqlite:
@@ -138,12 +139,8 @@ class Database:
         if self.is_sqlite and self._asked(MARK):
             self._rewrite()
 
-    def _version(self) -> int:
+    def _version(self, connection: Connection) -> int:
         """Of the tables; 0 without any. Raises FeedbackError if this MedAlign neither knows nor can complete it."""
-        with self.reading() as connection:
-            return self._version_in(connection)
-
-    def _version_in(self, connection: Connection) -> int:
         table = schema.schema_version
         version = (connection.scalar(select(table.c.version)) or 0) if inspect(connection).has_table(table.name) else 0
         if version not in (0, *schema.ADDED_TO, schema.VERSION):
@@ -156,7 +153,7 @@ class Database:
     def _create(self) -> None:
         """All tables, or those that an older version lacks."""
         with self._begun() as connection:
-            version, table = self._version_in(connection), schema.schema_version
+            version, table = self._version(connection), schema.schema_version
             if version == schema.VERSION:
                 return
             schema.METADATA.create_all(connection, checkfirst=version != 0)

@@ -7,7 +7,6 @@ before it.
 import importlib.util
 import json
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -25,9 +24,7 @@ FORMULA_STARTS = tuple("=+-@\t\r\n＝＋－＠")  # some spreadsheets take the w
 README = "README.md"
 
 
-def export(
-    store: FeedbackStore, folder: Path, format: Format = "jsonl", tables: Sequence[TableName] = FEEDBACK
-) -> tuple[Path, ...]:
+def export(store: FeedbackStore, folder: Path, format: Format = "jsonl") -> tuple[Path, ...]:
     """Write each table to `folder/TABLE.FORMAT`, and README.md; the files written. Files of that name are replaced.
 
     Raises:
@@ -35,7 +32,7 @@ def export(
     """
     if format not in FORMATS:
         raise FeedbackError(f"format '{format}' isn't known; use one of {', '.join(FORMATS)}")
-    frames = {name: store.table(name) for name in tables}
+    frames = {name: store.table(name) for name in FEEDBACK}
     try:
         folder.mkdir(parents=True, exist_ok=True)
         paths = [write_table(frame, folder / f"{name}.{format}") for name, frame in frames.items()]
@@ -45,15 +42,7 @@ def export(
     return (*paths, folder / README)
 
 
-def push(
-    store: FeedbackStore,
-    repo_id: str,
-    *,
-    private: bool = True,
-    agreed: bool = False,
-    format: Format = "jsonl",
-    token: str | None = None,
-) -> str:
+def push(store: FeedbackStore, repo_id: str, *, private: bool = True, agreed: bool = False, format: Format = "jsonl") -> str:
     """Upload the feedback to a data set on the Hub, private unless asked otherwise; the commit's address.
 
     The Hub keeps every earlier version: what is withdrawn later leaves the next upload, but not the repository's history.
@@ -73,7 +62,7 @@ def push(
         )
     with tempfile.TemporaryDirectory() as scratch:
         files = export(store, Path(scratch), format)
-        return upload_dataset(Path(scratch), repo_id, [file.name for file in files], private=private, token=token)
+        return upload_dataset(Path(scratch), repo_id, [file.name for file in files], private=private)
 
 
 def write_table(frame: pandas.DataFrame, path: Path) -> Path:
@@ -99,12 +88,8 @@ def json_lines(frame: pandas.DataFrame) -> str:
 def harmless(frame: pandas.DataFrame) -> pandas.DataFrame:
     """The table with texts that no spreadsheet takes for a formula."""
     texts = {name: column for name, column in frame.items() if column.dtype == "string"}
-    return frame.assign(
-        **{
-            name: column.mask(column.str.startswith(FORMULA_STARTS).fillna(False), "'" + column)
-            for name, column in texts.items()
-        }
-    )
+    safe = {name: text.mask(text.str.startswith(FORMULA_STARTS).fillna(False), "'" + text) for name, text in texts.items()}
+    return frame.assign(**safe)
 
 
 def describe(n_rows: dict[TableName, int]) -> str:

@@ -10,11 +10,14 @@ import hashlib
 from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from medalign import __version__
-from medalign.core.analysis import Agreement, Analysis, ModelInfo, Models, Status
+from medalign.core.analysis import Agreement, Analysis, ConceptFinding, ModelInfo, Models, Status
+from medalign.core.editing import is_edited
 from medalign.core.errors import FeedbackError
+from medalign.core.note_check import NoteStatement, Support
+from medalign.core.note_check import Verdict as NoteVerdict
 from medalign.feedback.checks import identifier, is_slug, one_of, quoted, seconds, text, whole
 
 Verdict = Literal["correct", "wrong", "wrong_status", "missing"]
@@ -40,6 +43,8 @@ STATUSES: tuple[Status, ...] = get_args(Status)
 
 MAX_COMMENT = 1000  # characters, as all lengths here
 MAX_SPAN = 300
+MAX_STATEMENT = 600
+MAX_WORDS = 600
 MAX_LABEL = 120
 MAX_EVENT = 40
 MAX_SALTED = 64
@@ -59,7 +64,12 @@ class ShownConcept:
     probability: float | None = None
 
     def __post_init__(self) -> None:
-        _set(self, "label", text("label", self.label, MAX_LABEL))  # of a concept that the user typed
+        _set(self, label=text("label", self.label, MAX_LABEL))  # of a concept that the user typed
+
+    @classmethod
+    def of(cls, row: ConceptFinding) -> "ShownConcept":
+        teacher, student = (source.probability if source else None for source in (row.teacher, row.student))
+        return cls(row.concept_id, row.label, row.category, row.status, row.agreement, teacher, student, row.probability)
 
 
 @dataclass(frozen=True)
@@ -87,22 +97,10 @@ class ShownResult:
             models=public_models(analysis.models),
             app_version=__version__,
             duration_s=analysis.recording.duration_s,
-            concepts=tuple(
-                ShownConcept(
-                    row.concept_id,
-                    row.label,
-                    row.category,
-                    row.status,
-                    row.agreement,
-                    row.teacher.probability if row.teacher else None,
-                    row.student.probability if row.student else None,
-                    row.probability,
-                )
-                for row in analysis.concepts
-            ),  # fmt: skip
+            concepts=tuple(map(ShownConcept.of, analysis.concepts)),
             n_segments=len(segments),
             is_example=is_example,
-            is_edited=any(s.original_text is not None or s.original_speaker is not None for s in segments),
+            is_edited=any(map(is_edited, segments)),
         )
 
 
@@ -118,7 +116,7 @@ class ShownComparison:
 
     def __post_init__(self) -> None:
         for name in ("result_a", "result_b"):
-            _set(self, name, identifier(name, getattr(self, name)))
+            identifier(name, getattr(self, name))
         if self.result_a == self.result_b:
             raise FeedbackError("a result can't be compared with itself; register two")
         one_of("left", self.left, get_args(Side))
@@ -151,13 +149,12 @@ class ConceptRating:
         one_of("status", self.status, STATUSES, optional=True)
         one_of("right_status", self.right_status, STATUSES, optional=True)
         one_of("severity", self.severity, SEVERITIES, optional=True)
-        _set(self, "concept_id", None if self.concept_id is None else identifier("concept_id", self.concept_id))
-        _set(self, "label", text("label", self.label, MAX_LABEL) or None)
-        _set(self, "span_text", text("span_text", self.span_text, MAX_SPAN) or None)
-        _set(self, "comment", text("comment", self.comment, MAX_COMMENT))
+        if self.concept_id is not None:
+            identifier("concept_id", self.concept_id)
+        label, span_text = text("label", self.label, MAX_LABEL) or None, text("span_text", self.span_text, MAX_SPAN) or None
         start_s, end_s = seconds(self.start_s, self.end_s)
-        _set(self, "start_s", start_s)
-        _set(self, "end_s", end_s)
+        comment = text("comment", self.comment, MAX_COMMENT)
+        _set(self, label=label, span_text=span_text, comment=comment, start_s=start_s, end_s=end_s)
         _agree(self)
 
 
@@ -174,9 +171,50 @@ class RecordingRating:
         for name in ("transcript", "concepts", "useful"):
             if getattr(self, name) is not None:
                 whole(name, getattr(self, name), 1, 5)
-        _set(self, "comment", text("comment", self.comment, MAX_COMMENT))
+        _set(self, comment=text("comment", self.comment, MAX_COMMENT))
         if (self.transcript, self.concepts, self.useful, self.comment) == (None, None, None, ""):
             raise FeedbackError("nothing is rated yet; choose 1 to 5 for at least one line, or write a comment")
+
+
+@dataclass(frozen=True)
+class StatementRating:
+    """What a person says of one verdict.
+
+    Raises:
+        FeedbackError: a word that isn't known, a text too long, or seconds out of order.
+    """
+
+    subject: str  # which statement; a newer rating of the same one supersedes it. No words: those need consent
+    is_right: bool  # the verdict
+    shown: NoteVerdict
+    probability: float  # as displayed
+    statement: str
+    support: Support | None = None
+    start_s: float | None = None  # the first of what decided
+    end_s: float | None = None
+    words: str | None = None  # there
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.is_right, bool):
+            raise FeedbackError(f"is_right is {quoted(self.is_right)}, expected True or False")
+        identifier("subject", self.subject)
+        one_of("shown", self.shown, get_args(NoteVerdict))
+        one_of("support", self.support, get_args(Support), optional=True)
+        statement, words = text("statement", self.statement, MAX_STATEMENT), text("words", self.words, MAX_WORDS) or None
+        start_s, end_s = seconds(self.start_s, self.end_s)
+        _set(self, statement=statement, words=words, start_s=start_s, end_s=end_s)
+        if not self.statement:
+            raise FeedbackError("there is no statement to judge")
+
+    @classmethod
+    def of(cls, statement: NoteStatement, subject: str, *, is_right: bool) -> "StatementRating":
+        """What is kept of a statement as it was shown; long ones are cut."""
+        place: dict[str, Any] = {}
+        if statement.evidence:
+            first = statement.evidence[0]
+            place = {"start_s": first.start_s, "end_s": first.end_s, "words": (first.text or "")[:MAX_WORDS]}
+        shown = statement.verdict, statement.probability, statement.text[:MAX_STATEMENT], statement.support
+        return cls(subject, is_right, *shown, **place)
 
 
 @dataclass(frozen=True)
@@ -188,7 +226,7 @@ class Vote:
 
     def __post_init__(self) -> None:
         one_of("choice", self.choice, get_args(Choice))
-        _set(self, "comment", text("comment", self.comment, MAX_COMMENT))
+        _set(self, comment=text("comment", self.comment, MAX_COMMENT))
 
 
 @dataclass(frozen=True)
@@ -209,7 +247,7 @@ class AuditEvent:
         if not is_slug(self.salted_id, MAX_SALTED) or not set(self.salted_id) <= set("0123456789abcdef"):
             raise FeedbackError("salted_id is no salted identifier; make one with salted_id()")
         if self.models is not None:
-            _set(self, "models", public_models(self.models))
+            _set(self, models=public_models(self.models))
 
 
 def salted_id(session: str, salt: bytes) -> str:
@@ -220,11 +258,6 @@ def salted_id(session: str, salt: bytes) -> str:
         salt: random bytes drawn when the server starts and kept nowhere, so that no later session can be tied to this one.
     """
     return hashlib.blake2b(session.encode(), key=salt[:64], digest_size=8).hexdigest()
-
-
-def check_role(role: object) -> None:
-    """Raises FeedbackError, listing the known ones, unless the role is known or None."""
-    one_of("role", role, get_args(Role), optional=True)
 
 
 def public_models(models: Models) -> Models:
@@ -259,5 +292,6 @@ def _agree(rating: ConceptRating) -> None:
         raise FeedbackError(f"severity '{rating.severity}' is of a mistake, and this row is correct; leave it out")
 
 
-def _set(record: object, name: str, value: object) -> None:
-    object.__setattr__(record, name, value)  # frozen once it is checked
+def _set(record: object, **values: object) -> None:
+    for name, value in values.items():
+        object.__setattr__(record, name, value)  # frozen once it is checked

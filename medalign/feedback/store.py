@@ -7,13 +7,14 @@ and its seconds must lie within the recording.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import get_args
 
 import pandas
 from sqlalchemy import Connection, delete, func, insert, select
 
 from medalign.core.errors import FeedbackError
-from medalign.feedback import results, schema, statements, submissions
-from medalign.feedback.checks import identifier
+from medalign.feedback import results, schema, submissions
+from medalign.feedback.checks import identifier, one_of
 from medalign.feedback.database import Database
 from medalign.feedback.limits import N_ROWS, RateLimit
 from medalign.feedback.receipts import Receipt, hash_of
@@ -24,10 +25,9 @@ from medalign.feedback.records import (
     Role,
     ShownComparison,
     ShownResult,
+    StatementRating,
     Vote,
-    check_role,
 )
-from medalign.feedback.statements import StatementRating
 from medalign.feedback.submissions import Rating, Submission
 from medalign.feedback.tables import TableName, read_table
 
@@ -81,14 +81,14 @@ class FeedbackStore:
         Args:
             keep_span: they agreed that the words they mark are stored; without, `span_text` is dropped.
         """
-        check_role(role)
+        one_of("role", role, get_args(Role), optional=True)
         with self._growing() as connection:
             results.check_result(connection, identifier("result_id", result_id))
             return submissions.begin(connection, result_id, role, keep_span is True)
 
     def amend(self, code: str, *, role: Role | None, keep_span: bool) -> None:
         """Change role and consent of a receipt. Without consent, words that were kept are deleted."""
-        check_role(role)
+        one_of("role", role, get_args(Role), optional=True)
         with self._database.erasing() if keep_span is not True else self._database.writing() as connection:
             submissions.amend(connection, submissions.act(connection, code), role, keep_span is True)
 
@@ -116,33 +116,30 @@ class FeedbackStore:
         """
         with self._acting(code) as (connection, submission):
             results.check_seconds(connection, submissions.rated_result(submission), rating.end_s)
-            return statements.add(connection, submission, rating)
+            return submissions.add_statement_rating(connection, submission, rating)
 
     def take_back_statement(self, code: str, subject: str) -> int:
         """Delete what was said of one statement under this receipt; how many ratings that were."""
-        self._limit.count(hash_of(code))
-        with self._database.writing() as connection:
-            return statements.take_back(connection, submissions.act(connection, code), subject)
+        with self._acting(code, grows=False) as (connection, submission):
+            return submissions.take_back_statement(connection, submission, subject)
 
     def judged_statements(self, code: str) -> dict[str, bool]:
         """What counts under this receipt: subject -> whether the verdict is right."""
         with self._database.reading() as connection:
-            return statements.current(connection, submissions.find(connection, code))
+            return submissions.judged_statements(connection, submissions.find(connection, code))
 
     def undo(self, code: str) -> Rating | None:
         """Take back the last rating under this receipt, which is returned; what it had superseded counts again.
 
         None if there is nothing left. A vote stays, because the names were revealed after it; it can be withdrawn.
         """
-        self._limit.count(hash_of(code))
-        with self._database.writing() as connection:
-            return submissions.undo_last(connection, submissions.act(connection, code))
+        with self._acting(code, grows=False) as (connection, submission):
+            return submissions.undo_last(connection, submission)
 
     def take_back(self, code: str, concept_id: str, status: str | None) -> int:
         """Delete what was said of one row of the table under this receipt; how many ratings that were."""
-        self._limit.count(hash_of(code))
-        with self._database.writing() as connection:
-            return submissions.take_back(connection, submissions.act(connection, code), concept_id, status)
+        with self._acting(code, grows=False) as (connection, submission):
+            return submissions.take_back(connection, submission, concept_id, status)
 
     def ratings(self, code: str) -> tuple[Rating, ...]:
         """What counts under this receipt, in the order in which it was given."""
@@ -170,7 +167,7 @@ class FeedbackStore:
         """
         if code is not None:
             self._limit.count(hash_of(code))
-        check_role(role)
+        one_of("role", role, get_args(Role), optional=True)
         comparison_id = identifier("comparison_id", comparison_id)
         with self._growing() as connection:
             results.check_unvoted(connection, comparison_id)
@@ -201,10 +198,10 @@ class FeedbackStore:
             return {row.result_id: row.duration_s for row in rows}
 
     @contextmanager
-    def _acting(self, code: str) -> Iterator[tuple[Connection, Submission]]:
-        """One counted action under a receipt, which adds a row."""
+    def _acting(self, code: str, *, grows: bool = True) -> Iterator[tuple[Connection, Submission]]:
+        """One counted action under a receipt, which adds a row if it `grows`."""
         self._limit.count(hash_of(code))
-        with self._growing() as connection:
+        with self._growing() if grows else self._database.writing() as connection:
             yield connection, submissions.act(connection, code)
 
     @contextmanager

@@ -8,9 +8,9 @@ from sqlalchemy import Connection, Row, Select, Table, delete, insert, select, u
 from medalign.core.errors import FeedbackError
 from medalign.feedback import schema
 from medalign.feedback.receipts import Receipt, hash_of, new_code
-from medalign.feedback.records import ConceptRating, RecordingRating, Role, Vote
+from medalign.feedback.records import ConceptRating, RecordingRating, Role, StatementRating, Vote
 from medalign.feedback.results import Subject, forget, now
-from medalign.feedback.tables import CURRENT_RATINGS, CURRENT_RECORDING_RATINGS
+from medalign.feedback.tables import CURRENT_RATINGS, CURRENT_RECORDING_RATINGS, CURRENT_STATEMENTS
 
 MAX_ACTIONS = 2000  # under one receipt: a few for each row of the longest consultation
 Rating = ConceptRating | RecordingRating
@@ -28,17 +28,9 @@ class Submission:
 
 def begin(connection: Connection, result_id: str | None, role: Role | None, keep_span: bool) -> Receipt:
     receipt = Receipt(new_code(), uuid.uuid4().hex)
-    connection.execute(
-        insert(schema.submissions).values(
-            submission_id=receipt.submission_id,
-            code_hash=hash_of(receipt.code),
-            created_at=now(),
-            result_id=result_id,
-            role=role,
-            keep_span=keep_span,
-            n_actions=0,
-        )
-    )
+    keys = {"submission_id": receipt.submission_id, "code_hash": hash_of(receipt.code), "created_at": now()}
+    said = {"result_id": result_id, "role": role, "keep_span": keep_span, "n_actions": 0}
+    connection.execute(insert(schema.submissions).values(**keys, **said))
     return receipt
 
 
@@ -55,8 +47,7 @@ def find(connection: Connection, code: str) -> Submission:
 def act(connection: Connection, code: str) -> Submission:
     """The same, with one more action counted."""
     table = schema.submissions
-    counted = update(table).where(table.c.code_hash == hash_of(code)).values(n_actions=table.c.n_actions + 1)
-    connection.execute(counted)
+    connection.execute(update(table).where(table.c.code_hash == hash_of(code)).values(n_actions=table.c.n_actions + 1))
     submission = find(connection, code)
     if submission.action > MAX_ACTIONS:
         raise FeedbackError(f"this receipt has had {MAX_ACTIONS} actions, the most that one takes; begin a new one")
@@ -87,18 +78,36 @@ def add_recording_rating(connection: Connection, submission: Submission, rating:
     return _insert(connection, schema.recording_ratings, submission, vars(rating))
 
 
+def add_statement_rating(connection: Connection, submission: Submission, rating: StatementRating) -> int:
+    """Without consent the words of note and recording are dropped."""
+    values = vars(rating) if submission.keep_span else {**vars(rating), "statement": None, "words": None}
+    return _insert(connection, schema.statement_ratings, submission, values)
+
+
+def take_back_statement(connection: Connection, submission: Submission, subject: str) -> int:
+    """Delete what was said of one statement; how many ratings that were."""
+    rating = schema.statement_ratings.c
+    of = (rating.submission_id == submission.submission_id, rating.subject == subject)
+    return connection.execute(delete(schema.statement_ratings).where(*of)).rowcount
+
+
+def judged_statements(connection: Connection, submission: Submission) -> dict[str, bool]:
+    """Subject -> whether the verdict is right, as far as it is judged."""
+    rating = schema.statement_ratings.c
+    counts = (rating.submission_id == submission.submission_id, rating.statement_rating_id.in_(CURRENT_STATEMENTS))
+    return {row.subject: row.is_right for row in connection.execute(select(rating.subject, rating.is_right).where(*counts))}
+
+
 def add_vote(connection: Connection, submission_id: str, comparison_id: str, vote: Vote) -> None:
-    connection.execute(
-        insert(schema.votes).values(submission_id=submission_id, comparison_id=comparison_id, created_at=now(), **vars(vote))
-    )
+    keys = {"submission_id": submission_id, "comparison_id": comparison_id, "created_at": now()}
+    connection.execute(insert(schema.votes).values(**keys, **vars(vote)))
 
 
 def current(connection: Connection, submission: Submission) -> tuple[Rating, ...]:
     """Its ratings that no newer one supersedes, in the order in which they were given."""
+    number = schema.recording_ratings.c.recording_rating_id
     concepts = _concept_ratings(submission).where(schema.ratings.c.rating_id.in_(CURRENT_RATINGS))
-    recordings = _recording_ratings(submission).where(
-        schema.recording_ratings.c.recording_rating_id.in_(CURRENT_RECORDING_RATINGS)
-    )
+    recordings = _recording_ratings(submission).where(number.in_(CURRENT_RECORDING_RATINGS))
     found: list[tuple[int, Rating]] = [(row.action, _concept_rating(row)) for row in connection.execute(concepts)]
     found += [(row.action, _recording_rating(row)) for row in connection.execute(recordings)]
     return tuple(rating for _, rating in sorted(found, key=lambda numbered: numbered[0]))
@@ -106,10 +115,10 @@ def current(connection: Connection, submission: Submission) -> tuple[Rating, ...
 
 def undo_last(connection: Connection, submission: Submission) -> Rating | None:
     """Delete the newest rating and give it back; None if there is none."""
-    concept = connection.execute(_concept_ratings(submission).order_by(schema.ratings.c.action.desc()).limit(1)).one_or_none()
-    recording = connection.execute(
-        _recording_ratings(submission).order_by(schema.recording_ratings.c.action.desc()).limit(1)
-    ).one_or_none()
+    asked = (_concept_ratings(submission), schema.ratings), (_recording_ratings(submission), schema.recording_ratings)
+    concept, recording = (
+        connection.execute(query.order_by(table.c.action.desc()).limit(1)).one_or_none() for query, table in asked
+    )
     if recording is not None and (concept is None or recording.action > concept.action):
         key = schema.recording_ratings.c.recording_rating_id
         connection.execute(delete(schema.recording_ratings).where(key == recording.recording_rating_id))

@@ -7,7 +7,7 @@ superseded or took back is left out, and what was withdrawn is gone. Scores are 
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import pandas
 from sqlalchemy import Boolean, ColumnElement, Connection, Double, FromClause, Integer, Select, case, func, literal, or_, select
@@ -19,17 +19,16 @@ TableName = Literal["ratings", "statements", "votes", "recordings", "shown", "ev
 FEEDBACK: tuple[TableName, ...] = ("ratings", "statements", "votes", "recordings", "shown")  # without the audit log
 
 _MODELS = (*schema.MODELS, "app_version")
-# Identifiers of the ratings that no newer one of the same person, about the same, supersedes.
-CURRENT_RATINGS = select(func.max(schema.ratings.c.rating_id)).group_by(
-    schema.ratings.c.submission_id, schema.ratings.c.subject
-)
-CURRENT_RECORDING_RATINGS = select(func.max(schema.recording_ratings.c.recording_rating_id)).group_by(
-    schema.recording_ratings.c.submission_id
-)
 
-CURRENT_STATEMENTS = select(func.max(schema.statement_ratings.c.statement_rating_id)).group_by(
-    schema.statement_ratings.c.submission_id, schema.statement_ratings.c.subject
-)
+
+def _newest(number: Any, *subject: ColumnElement) -> Select:
+    """Numbers of the ratings that no newer one of the same person, about the same, supersedes."""
+    return select(func.max(number)).group_by(number.table.c.submission_id, *subject)
+
+
+CURRENT_RATINGS = _newest(schema.ratings.c.rating_id, schema.ratings.c.subject)
+CURRENT_RECORDING_RATINGS = _newest(schema.recording_ratings.c.recording_rating_id)
+CURRENT_STATEMENTS = _newest(schema.statement_ratings.c.statement_rating_id, schema.statement_ratings.c.subject)
 DECIDED = ("supported", "contradicted", "not_found")  # verdicts that say whether the recording bears a statement out
 
 

@@ -6,8 +6,7 @@ import gradio as gr
 
 from medalign.core.errors import FeedbackError, MedAlignError
 from medalign.core.wording import count
-from medalign.feedback.records import ShownResult
-from medalign.feedback.statements import StatementRating
+from medalign.feedback.records import ShownResult, StatementRating
 from medalign.feedback.store import FeedbackStore
 from medalign.ui.audit import audit
 from medalign.ui.presses import Presses
