@@ -75,7 +75,7 @@ def statuses(said: list[list[Token]], mentions: list[list[Mentioned]]) -> list[l
             if inside:
                 settled[number][index] = replace(_settle(context, inside, (number, start, end)), answer=inside.trigger)
             elif is_asked(said[number], (start, end)):
-                settled[number][index] = _after_question(said, mentions, plain, number, index)
+                settled[number][index] = _Dialogue(said, mentions, plain).after_question(number, index)
             elif context.status == "present" and len(said[number]) <= ECHO_WORDS:
                 said_at, earlier = relatives.get(concept_id, (-LOOK_AHEAD - 1, context))
                 settled[number][index] = earlier if number - said_at <= LOOK_AHEAD else context
@@ -84,37 +84,46 @@ def statuses(said: list[list[Token]], mentions: list[list[Mentioned]]) -> list[l
     return settled
 
 
-def _after_question(
-    said: list[list[Token]], mentions: list[list[Mentioned]], plain: list[list[Context]], number: int, index: int
-) -> Context:
-    """The context of a mention that is asked about in sentence `number`, with its answer."""
-    answer = _find_answer(said, number)
-    settled = _as_answered(said, mentions, plain, number, index, answer)
-    if answer.sentence is None:
-        return settled
-    return replace(settled, answer=(answer.sentence, 0, min(len(said[answer.sentence]), ANSWER_WORDS)))
+@dataclass(frozen=True)
+class _Dialogue:
+    """Sentences, their mentions, and what the triggers of each sentence alone say of these."""
 
+    said: list[list[Token]]
+    mentions: list[list[Mentioned]]
+    plain: list[list[Context]]
 
-def _as_answered(
-    said: list[list[Token]],
-    mentions: list[list[Mentioned]],
-    plain: list[list[Context]],
-    number: int,
-    index: int,
-    answer: Answer,
-) -> Context:
-    start, end, concept_id, _ = mentions[number][index]
-    other = _same_concept(said, mentions, plain, number, answer, concept_id)
-    if other and answer.verdict != "unsure":
-        return other
-    if _names_only_others(mentions[number], mentions, answer.sentence):
-        answer = Answer("none")
-    if answer.verdict == "none":
-        if relative := _relatives_answer(said, answer, plain[number][index]):
-            return relative
-        if _is_statement(said[number]):
-            return plain[number][index]
-    return _settle(plain[number][index], answer, _question_trigger(said[number], number, (start, end)))
+    def after_question(self, number: int, index: int) -> Context:
+        """The context of a mention that is asked about in sentence `number`, with its answer."""
+        answer = _find_answer(self.said, number)
+        settled = self._as_answered(number, index, answer)
+        if answer.sentence is None:
+            return settled
+        return replace(settled, answer=(answer.sentence, 0, min(len(self.said[answer.sentence]), ANSWER_WORDS)))
+
+    def _as_answered(self, number: int, index: int, answer: Answer) -> Context:
+        start, end, concept_id, _ = self.mentions[number][index]
+        plain = self.plain[number][index]
+        other = self._same_concept(number, answer, concept_id)
+        if other and answer.verdict != "unsure":
+            return other
+        if answer.sentence is not None:  # "Fever, cough?" - "Yes, a cough": the answer leaves the fever open
+            asked, named = ({mention[2] for mention in self.mentions[n]} for n in (number, answer.sentence))
+            answer = Answer("none") if len(asked) > 1 and asked & named else answer
+        if answer.verdict == "none":
+            if relative := _relatives_answer(self.said, answer, plain):
+                return relative
+            if _is_statement(self.said[number]):
+                return plain
+        return _settle(plain, answer, _question_trigger(self.said[number], number, (start, end)))
+
+    def _same_concept(self, asked: int, answer: Answer, concept_id: str) -> Context | None:
+        """What the answer says of the concept that was asked about; without a yes or no, the sentences after it too."""
+        ahead = [number for number in _ahead(self.said, asked) if not is_polar_question(self.said[number])]
+        for number in [answer.trigger[0]] if answer.trigger else ahead:
+            for mention, context in zip(self.mentions[number], self.plain[number], strict=True):
+                if mention[2] == concept_id:
+                    return context
+        return None
 
 
 def _relatives_answer(said: list[list[Token]], answer: Answer, asked: Context) -> Context | None:
@@ -158,14 +167,11 @@ def _opening(sentence: list[Token]) -> list[Token]:
 
 def _is_statement(sentence: list[Token]) -> bool:
     """ "So you've had diarrhoea?": a question by its tone only."""
-    opening = _opening(sentence)
-    if opening and opening[0].text in AUXILIARIES:
+    texts = [token.text for token in _opening(sentence)]
+    if not texts or texts[0] in AUXILIARIES:
         return False
-    texts = [token.text for token in opening]
     pairs = zip(texts, texts[1:], strict=False)
-    return any(text in STATEMENT for text in texts[:1]) or any(
-        subject in STATING_SUBJECTS and verb in STATING_VERBS for subject, verb in pairs
-    )
+    return texts[0] in STATEMENT or any(a in STATING_SUBJECTS and b in STATING_VERBS for a, b in pairs)
 
 
 def _find_answer(said: list[list[Token]], asked: int) -> Answer:
@@ -211,29 +217,6 @@ def _answer_inside(sentence: list[Token], number: int, place: Place, places: lis
         if token.text in SHORT_NO | SHORT_YES and stands_alone and set_off and token.pause != "?":
             return Answer("no" if token.text in SHORT_NO else "yes", (number, at, at + 1), number)
     return None
-
-
-def _same_concept(
-    said: list[list[Token]],
-    mentions: list[list[Mentioned]],
-    plain: list[list[Context]],
-    asked: int,
-    answer: Answer,
-    concept_id: str,
-) -> Context | None:
-    """What the answer says of the concept that was asked about; without a yes or no, the sentences after it too."""
-    ahead = [number for number in _ahead(said, asked) if not is_polar_question(said[number])]
-    for number in [answer.trigger[0]] if answer.trigger else ahead:
-        for mention, context in zip(mentions[number], plain[number], strict=True):
-            if mention[2] == concept_id:
-                return context
-    return None
-
-
-def _names_only_others(row: list[Mentioned], mentions: list[list[Mentioned]], number: int | None) -> bool:
-    """ "Fever, cough?" - "Yes, a cough": the answer leaves the fever open."""
-    asked = {mention[2] for mention in row}
-    return number is not None and len(asked) > 1 and bool(asked & {mention[2] for mention in mentions[number]})
 
 
 def _settle(context: Context, answer: Answer, question: tuple[int, int, int]) -> Context:

@@ -112,7 +112,8 @@ def find_cues(sentence: list[Token], places: list[Place]) -> list[Cue]:
         if match is None:
             at += 1
             continue
-        if not _is_interjection(sentence, at, match[0]):
+        # "No, I have a cough": a "no" of its own answers something and denies nothing that follows.
+        if not (match[0] - at == 1 and texts[at] == "no" and sentence[at].pause):
             cues += [Cue(kind, direction, reach, at, match[0]) for kind, direction, reach in match[1]]
         at = match[0]
     return cues
@@ -133,11 +134,6 @@ def _applies(sentence: list[Token], cue: Cue, child_is_patient: bool) -> bool:
     if cue.kind == "resolved" and any(token.text in NOT_OVER for token in sentence[max(0, cue.start - 2) : cue.start]):
         return False
     return cue.kind not in ("stop", "pseudo")
-
-
-def _is_interjection(sentence: list[Token], start: int, end: int) -> bool:
-    """ "No, I have a cough": a "no" of its own answers something and denies nothing that follows."""
-    return end - start == 1 and sentence[start].text == "no" and bool(sentence[start].pause)
 
 
 def _reach(sentence: list[Token], cue: Cue, kind: str, cues: list[Cue], places: list[Place]) -> list[int]:
@@ -171,13 +167,8 @@ def _stopped(sentence: list[Token], kind: str, between: tuple[int, int], cues: l
             if not (kind == "resolved" and takes_up):
                 return True
     # "No fever, the cough is worse": a new clause, not a list.
-    return (
-        is_list
-        and kind == "negated"
-        and 0 < between[0] < between[1]
-        and sentence[between[0] - 1].pause != ""
-        and sentence[between[0]].text in OWNERS - {"a"}
-    )
+    is_parted = 0 < between[0] < between[1] and sentence[between[0] - 1].pause != ""
+    return is_list and kind == "negated" and is_parted and sentence[between[0]].text in OWNERS - {"a"}
 
 
 def _distance(cue: Cue, place: Place) -> int:
@@ -197,7 +188,5 @@ def presupposes(sentence: list[Token], place: Place) -> bool:
     said = " ".join(token.text for token in sentence[max(0, place[0] - 5) : place[0]])
     if any(phrase in said for phrase in ("apart from", "other than", "except for", "aside from", "because of")):
         return True
-    before = next(
-        (token.text for token in reversed(sentence[: place[0]]) if token.text not in SKIPPABLE - TAKEN_FOR_GRANTED), ""
-    )
-    return before in TAKEN_FOR_GRANTED
+    telling = (token.text for token in reversed(sentence[: place[0]]) if token.text not in SKIPPABLE - TAKEN_FOR_GRANTED)
+    return next(telling, "") in TAKEN_FOR_GRANTED

@@ -6,7 +6,7 @@ a concept that nobody trained for counts at once.
 
 import gzip
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -57,7 +57,11 @@ def _checked(rows: Sequence[tuple[str, Mapping[str, str | None]]], bank: Concept
         raise DataError("there is no concept; write one a line, a label and then its synonyms")
     if len(rows) > MAX_CONCEPTS:
         raise DataError(f"{len(rows)} concepts are more than {MAX_CONCEPTS}, the most that can be scored while somebody waits")
-    owners = {phrase: f"the bank's '{concept.label}'" for phrase, concept in _phrases(bank)}
+    owners = {
+        tuple(phrase_keys(phrase, phrase in concept.as_written)): f"the bank's '{concept.label}'"
+        for concept in bank.concepts
+        for phrase in (concept.label, *concept.synonyms)
+    }
     taken_ids = {concept.concept_id: f"the bank's '{concept.label}'" for concept in bank.concepts}
     concepts, problems = [], []
     for where, row in rows:
@@ -113,9 +117,8 @@ def _coded(code: str) -> tuple[System, str]:
     concept_id = "ICD10CM:" + code.upper().removeprefix("ICD10CM:")
     if concept_id in known_codes():
         return "ICD-10-CM", concept_id
-    raise DataError(
-        f"code '{code:.40}' is neither in HPO (HP:0002014) nor in ICD-10-CM (J45.909); correct it or leave it empty"
-    )
+    known = "HPO (HP:0002014) nor in ICD-10-CM (J45.909)"
+    raise DataError(f"code '{code:.40}' is neither in {known}; correct it or leave it empty")
 
 
 @cache
@@ -127,12 +130,6 @@ def known_codes() -> frozenset[str]:
 
 def _tidy(text: str | None) -> str:
     return " ".join((text or "").split())
-
-
-def _phrases(bank: ConceptBank) -> Iterator[tuple[tuple[str, ...], Concept]]:
-    for concept in bank.concepts:
-        for phrase in (concept.label, *concept.synonyms):
-            yield tuple(phrase_keys(phrase, phrase in concept.as_written)), concept
 
 
 def _claim(owners: dict[tuple[str, ...], str], phrase: str, where: str) -> None:

@@ -14,14 +14,15 @@ UNDETERMINED = "und"  # the code of ISO 639-2 for a language that nobody could t
 
 def is_written_in_english(transcript: Transcript) -> bool:
     """Of a text that somebody wrote, which may be shorter."""
-    words = [part for word in transcript.words for part in split_word(word.text)[0]]
-    n_known = sum(frequency(word) > 0 for word in words)
-    return is_english(transcript) and (len(words) < FEW_WORDS or n_known >= MIN_KNOWN_OF_FEW * len(words))
+    return is_english(transcript) and _are_known(transcript, FEW_WORDS, MIN_KNOWN_OF_FEW)
 
 
 def is_english(transcript: Transcript) -> bool:
     """By the recogniser's word for it, and by the words themselves: an English-only recogniser calls everything English."""
-    if transcript.language not in (None, "en"):
-        return False
+    return transcript.language in (None, "en") and _are_known(transcript, MIN_WORDS, MIN_KNOWN)
+
+
+def _are_known(transcript: Transcript, n_words: int, share: float) -> bool:
+    """Whether a dictionary has that share of the words, where they are so many."""
     words = [part for word in transcript.words for part in split_word(word.text)[0]]
-    return len(words) < MIN_WORDS or sum(frequency(word) > 0 for word in words) >= MIN_KNOWN * len(words)
+    return len(words) < n_words or sum(frequency(word) > 0 for word in words) >= share * len(words)

@@ -55,7 +55,14 @@ def lost_medicines(transcript: Transcript, medicines: Sequence[tuple[float, floa
         for at in range(1, len(said))
         if (place := _taken_regularly(said, taken, at) or _answered(said, taken, at))
     ]
-    return tuple(_lost(transcript, said, *place) for place in _apart(found))
+    lost: list[LostMedicine] = []
+    reached = 0
+    for start, end, is_dose in sorted(found):
+        if start >= reached:  # each word is in one of them
+            first, last, reached = said[start], said[min(end, len(said)) - 1], end
+            text = " ".join(word.text for word in transcript.words[first.word : last.word + 1]).strip(" .,;:!?")
+            lost.append(LostMedicine(first.start_s, last.end_s, text, is_dose))
+    return tuple(lost)
 
 
 def _is_dose(said: Sequence[Token], at: int) -> bool:
@@ -83,9 +90,7 @@ def _has_medicine(said: Sequence[Token], taken: Sequence[bool], doses: Sequence[
 def _begins(said: Sequence[Token], at: int) -> int:
     """Where the words before a dose begin that may have been a name: in its sentence, after "take"."""
     for first in range(at - 1, max(-1, at - NAMED - 1), -1):
-        if said[first].text in TAKES:
-            return first + 1
-        if said[first].pause in (".", "?"):
+        if said[first].text in TAKES or said[first].pause in (".", "?"):
             return first + 1
     return max(0, at - SHOWN)
 
@@ -115,18 +120,3 @@ def _answered(said: Sequence[Token], taken: Sequence[bool], at: int) -> tuple[in
     if not is_asked or not names or at - first > NAMED or any(taken[first:at]) or OTHERWISE & {t.text for t in said[first:at]}:
         return None
     return first, at
-
-
-def _apart(places: Sequence[tuple[int, int, bool]]) -> list[tuple[int, int, bool]]:
-    """In order, each word in one of them."""
-    found: list[tuple[int, int, bool]] = []
-    for place in sorted(places):
-        if not found or place[0] >= found[-1][1]:
-            found.append(place)
-    return found
-
-
-def _lost(transcript: Transcript, said: Sequence[Token], start: int, end: int, is_dose: bool) -> LostMedicine:
-    first, last = said[start], said[min(end, len(said)) - 1]
-    text = " ".join(word.text for word in transcript.words[first.word : last.word + 1]).strip(" .,;:!?")
-    return LostMedicine(first.start_s, last.end_s, text, is_dose)

@@ -59,18 +59,13 @@ def find_measurements(transcript: Transcript, mentions: Sequence[Mention], bank:
         if {"many", "much"} & set(asked) and habit and number - habit[0] <= HABIT_REACH:
             asked = [*asked, *habit[1]]  # "Do you smoke?" - "Yes." - "How many a day?" - "Fifteen."
         question = told[-1] if asked and before and told and _others(before[0].speaker, said.speaker) else None
-        asked_value = (
-            Quantity(question.kind, question.value, question.unit, 0, 0) if question and question.kind != PLAN else None
-        )
+        has_value = question is not None and question.kind != PLAN
+        asked_value = Quantity(question.kind, question.value, question.unit, 0, 0) if question and has_value else None
         sentence = Sentence(pieces, medicines, asked, before_dose, asked_medicine, scale_left > 0, asked_value, others)
         if (SMOKING | DRINKING) & set(sentence.texts):
             habit = number, [text for text in sentence.texts if text in SMOKING | DRINKING]
         scale_left = SCALE_REACH if any(f" {scale} " in f" {' '.join(sentence.texts)} " for scale in SCALES) else scale_left - 1
-        quantities = [
-            quantity
-            for quantity in find_quantities(sentence)
-            if is_plan(sentence, quantity) or not is_of_life(sentence, quantity)
-        ]
+        quantities = [q for q in find_quantities(sentence) if is_plan(sentence, q) or not is_of_life(sentence, q)]
         ties: list[str | None] = []
         for at in range(len(quantities)):
             is_changed = dose and quantities[at].value.startswith(f"{dose.value}{CHANGE}") and not places
@@ -95,10 +90,8 @@ def _is_corrected(question: Measurement, sentence: Sentence, answers: Sequence[Q
     answer = answers[0] if answers else None
     if answer is None or answer.kind != question.kind or answer.start > ANSWER_REACH or sentence.texts[0] in ("yes", "yeah"):
         return False
-    is_same = question.unit.startswith("every") == answer.unit.startswith("every") and question.unit.endswith(
-        " ago"
-    ) == answer.unit.endswith(" ago")
-    return is_same and (answer.value, answer.unit) != (question.value, question.unit) and not sentence.medicines
+    was, now = ((unit.startswith("every"), unit.endswith(" ago")) for unit in (question.unit, answer.unit))
+    return was == now and (answer.value, answer.unit) != (question.value, question.unit) and not sentence.medicines
 
 
 def _asks(before: _Said, said: _Said, texts: Sequence[str]) -> bool:
@@ -128,8 +121,7 @@ def _sentences(transcript: Transcript) -> Iterator[_Said]:
         for word in segment.words:
             current.append(word)
             bare = word.text.lower().rstrip("\"')]")
-            ends = bare.endswith((".", "?", "!")) and not (bare in NO_END or DOTTED.fullmatch(bare))
-            if ends:
+            if bare.endswith((".", "?", "!")) and not (bare in NO_END or DOTTED.fullmatch(bare)):
                 yield _Said(tuple(current), segment.speaker)
                 current = []
         last = segment
@@ -143,8 +135,6 @@ def _others(a: str, b: str) -> bool:
 
 def _places(words: Sequence[Word], mentions: Sequence[Mention], bank: ConceptBank) -> list[Place]:
     """Where the mentions stand among the pieces, whose words are given."""
-    if not words:
-        return []
     found = []
     for mention in mentions:
         if mention.end_s <= words[0].start_s or mention.start_s >= words[-1].end_s:

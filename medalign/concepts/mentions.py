@@ -60,9 +60,8 @@ def find_mentions(transcript: Transcript, bank: ConceptBank) -> tuple[Mention, .
     words = transcript.words
     spans = [without_normal_temperatures(sentence, _spans(sentence, bank), words) for sentence in said]
     spans = answered_allergies(said, spans, bank)
-    contexts = statuses(
-        said, [[(s.start, s.end, s.concept_id, bank[s.concept_id].category in ADVISED) for s in row] for row in spans]
-    )
+    advised = {concept.concept_id for concept in bank.concepts if concept.category in ADVISED}
+    contexts = statuses(said, [[(s.start, s.end, s.concept_id, s.concept_id in advised) for s in row] for row in spans])
     mentions = [
         _mention(said, number, span, context, words)
         for number in range(len(said))
@@ -179,36 +178,22 @@ def _join_allergies(sentence: list[Token], spans: list[Span], bank: ConceptBank)
     for span in spans:
         before = " ".join(token.text for token in sentence[max(0, span.start - 4) : span.start]) + " "
         allergic = ALLERGIC_TO.search(before)
-        is_medicine = bank[span.concept_id].category == "medicine"
+        is_medicine, last = bank[span.concept_id].category == "medicine", joined[-1] if joined else None
+        names_allergy = span.end - span.start == 1 and sentence[span.start].text in ("allergy", "allergies")
+        between = sentence[last.end : span.start] if last else []
+        is_behind_medicine = last and bank[last.concept_id].category == "medicine" and not sentence[span.start - 1].pause
+        is_listed = len(between) <= 2 and all(token.text in LISTING for token in between)
         if is_medicine and allergic:
             start = span.start - len(allergic.group().split())
             joined = [earlier for earlier in joined if earlier.end <= start]
             joined.append(Span(start, span.end, DRUG_ALLERGY, span.end - start))
-        elif is_medicine and joined and _is_allergy(joined[-1]) and _listed(sentence, joined[-1].end, span.start):
+        elif is_medicine and last and last.concept_id.startswith("ICD10CM:Z88") and is_listed:
             joined.append(replace(span, concept_id=DRUG_ALLERGY))
-        elif (
-            joined
-            and _names_allergy(sentence, span)
-            and bank[joined[-1].concept_id].category == "medicine"
-            and joined[-1].end == span.start
-            and not sentence[span.start - 1].pause
-        ):
-            joined.append(Span(joined.pop().start, span.end, DRUG_ALLERGY, 2))
+        elif names_allergy and last and last.end == span.start and is_behind_medicine:
+            joined[-1] = Span(last.start, span.end, DRUG_ALLERGY, 2)
         else:
             joined.append(span)
     return joined
-
-
-def _is_allergy(span: Span) -> bool:
-    return span.concept_id.startswith("ICD10CM:Z88")
-
-
-def _names_allergy(sentence: list[Token], span: Span) -> bool:
-    return span.end - span.start == 1 and sentence[span.start].text in ("allergy", "allergies")
-
-
-def _listed(sentence: list[Token], start: int, end: int) -> bool:
-    return end - start <= 2 and all(token.text in LISTING for token in sentence[start:end])
 
 
 def _mention(said: list[list[Token]], number: int, span: Span, context: Context, words: tuple[Word, ...]) -> Mention:

@@ -107,7 +107,8 @@ def suggest(
     if not spans:
         return ()
     names = _names_of(bank)
-    sound, spelling = _likenesses(["".join(token.text.replace("'", "") for token in sentence[a:b]) for a, b in spans], names)
+    said = ["".join(token.text.replace("'", "") for token in sentence[a:b]) for a, b in spans]
+    sound, spelling = _alike(said, names.letters, names.codes)
     likeness = (spelling + sound) / 2
     is_expected = np.array([concept_id in expected for concept_id in names.concept_ids])
     found = []
@@ -134,15 +135,14 @@ def suggest_body_parts(
     Args:
         probabilities, taken: as for `suggest`.
     """
-    heard = [_as_body_part(token) for token in sentence]
+    parts = [SOUNDS_LIKE_BODY.get(token.text) for token in sentence]
+    heard = [replace(token, text=part, stem=stem(part)) if part else token for token, part in zip(sentence, parts, strict=True)]
     if heard == list(sentence):
         return ()
-    found = []
+    found, names = [], _names_of(bank)
     for span in find_spans(heard, bank):
         changed = [at for at in range(span.start, span.end) if heard[at] != sentence[at]]
-        is_read = any(
-            start < span.end and span.start < end and not span.start <= start < end <= span.end for start, end in taken
-        )
+        is_read = any(a < span.end and span.start < b and not span.start <= a < b <= span.end for a, b in taken)
         if not changed or is_read or len(changed) == span.end - span.start:  # the complaint stands elsewhere in a list
             continue
         start, end = changed[0], span.end
@@ -151,22 +151,12 @@ def suggest_body_parts(
             continue
         letters = [text.replace(" ", "").replace("'", "") for text in (said, name)]
         sound, spelling = _alike(letters[:1], letters[1:], [_code(letters[1])])
-        other = _likenesses(letters[:1], _names_of(bank))
+        other = _alike(letters[:1], names.letters, names.codes)
         margin = float(sound[0, 0] + spelling[0, 0] - np.add(*other).max()) / 2
-        doubt = 1 - float(np.mean(probabilities[start:end]))
+        doubt, oddness = 1 - float(np.mean(probabilities[start:end])), _oddness(sentence[start:end])
         alike = float(sound[0, 0]), float(spelling[0, 0])
-        oddness = _oddness(sentence[start:end])
         found.append(Suggestion(start, end, span.concept_id, name, *alike, margin, doubt, oddness, len(letters[1]), True))
     return tuple(found)
-
-
-def _as_body_part(token: Token) -> Token:
-    part = SOUNDS_LIKE_BODY.get(token.text)
-    return replace(token, text=part, stem=stem(part)) if part else token
-
-
-def _likenesses(letters: list[str], names: _Names) -> tuple[np.ndarray, np.ndarray]:
-    return _alike(letters, names.letters, names.codes)
 
 
 def _alike(letters: Sequence[str], names: Sequence[str], codes: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
@@ -228,11 +218,8 @@ def _names_of(bank: ConceptBank) -> _Names:
 
 def _is_loose(name: str, concept: Concept) -> bool:
     """Whether it describes rather than names ("clobbered my head on it"), or is clipped: "atorva" resembles too much else."""
-    is_clipped = any(
-        len(other) > len(name) and other.startswith(name) and other[len(name)].isalpha()
-        for other in (concept.label, *concept.synonyms)
-    )
-    return is_clipped or len(name.split()) > MAX_NAME_WORDS
+    longer = [other for other in (concept.label, *concept.synonyms) if len(other) > len(name) and other.startswith(name)]
+    return any(other[len(name)].isalpha() for other in longer) or len(name.split()) > MAX_NAME_WORDS
 
 
 def _is_unusual(name: str) -> bool:
