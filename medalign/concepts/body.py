@@ -41,9 +41,8 @@ def height(sentence: Sentence, amount: Amount, made: Quantity) -> Quantity | Non
         is_inches = unit is not None and unit[1][0].unit == "in"
         if unit is None or is_inches:
             return replace(made, value=f"{made.value} {rest.value}", end=unit[0] if unit else rest.end)
-    is_person = (amount.high >= 120 or made.unit == "m" and 1.2 <= amount.high <= 2.3) and sentence.text(
-        amount.start - 1
-    ) in PERSONS
+    is_long = amount.high >= 120 or made.unit == "m" and 1.2 <= amount.high <= 2.3
+    is_person = is_long and sentence.text(amount.start - 1) in PERSONS
     is_person = is_person or made.unit == "cm" and amount.high >= TALL and not sentence.names
     return made if sentence.says(HEIGHT) or is_person and made.unit in ("cm", "m") else None
 

@@ -28,9 +28,8 @@ def plain_text(text: str) -> str:
             return text  # a note may begin with a bracket
         found = "\n".join(_of_json(body))
         if not found.strip():
-            raise DataError(
-                "this JSON holds no note; give a FHIR Composition or DocumentReference with its text, or what `analyze` wrote"
-            )
+            wanted = "a FHIR Composition or DocumentReference with its text, or what `analyze` wrote"
+            raise DataError(f"this JSON holds no note; give {wanted}")
         return found
     if re.search(r"</(?:p|div|li|body|html|td|script|style)>", text, re.IGNORECASE):
         text = _without_tags(text)

@@ -148,10 +148,8 @@ def _cardinal(pieces: Sequence[Piece], at: int, nought: bool = False) -> tuple[f
             return float(text2num(" ".join(texts[:n]), "en")), at + n
         except ValueError:
             continue
-    is_nought = pieces[at].text in NOUGHT and (
-        nought or (at + 1 < len(pieces) and pieces[at + 1].text == "point" and not pieces[at].pause)
-    )
-    return (0.0, at + 1) if is_nought else None
+    has_decimals = [piece.text for piece in pieces[at + 1 : at + 2]] == ["point"] and not pieces[at].pause
+    return (0.0, at + 1) if pieces[at].text in NOUGHT and (nought or has_decimals) else None
 
 
 def _decimals(pieces: Sequence[Piece], at: int) -> tuple[float, int] | None:

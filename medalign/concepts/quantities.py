@@ -52,7 +52,7 @@ def find_quantities(sentence: Sentence) -> list[Quantity]:
             or temperature_alone(sentence, amount)
             or (said_again(sentence, found, amount) if found and found[-1].unit in FORMS else None)
             or dose_alone(sentence, amount)
-            or (said_again(sentence, found, amount))
+            or said_again(sentence, found, amount)
         )
         if quantity:
             if found and corrects(sentence, found[-1], quantity):
@@ -99,11 +99,9 @@ def _out_of_ten(sentence: Sentence, amount: Amount) -> Quantity | None:
     rated = {"pain", "out"} & set(sentence.texts)
     is_scored = sentence.text(amount.start - 1) in ("a", "an") and rated  # "the pain's about an eight"
     answers = sentence.scale and amount.start <= NAME_REACH and not sentence.names
-    return (
-        Quantity("pain score", amount.value, "/10", amount.start, amount.end)
-        if ((is_scored or answers) and stands_alone(sentence, amount) and not UNITS.longest(sentence.texts, amount.end))
-        else None
-    )
+    is_alone = stands_alone(sentence, amount) and not UNITS.longest(sentence.texts, amount.end)
+    is_score = (is_scored or answers) and is_alone
+    return Quantity("pain score", amount.value, "/10", amount.start, amount.end) if is_score else None
 
 
 def _strength(sentence: Sentence, amount: Amount, following: Amount | None) -> Quantity | None:
@@ -111,10 +109,9 @@ def _strength(sentence: Sentence, amount: Amount, following: Amount | None) -> Q
     if following is None or amount.vague or sentence.texts[amount.end : following.start] not in (["in"], ["per"]):
         return None
     match = UNITS.longest(sentence.texts, following.end)
-    is_volume = match is not None and match[1][0].unit == "ml" and amount.low == amount.high
-    return (
-        Quantity("dose", f"{amount.value}/{following.value}", "mg/ml", amount.start, match[0]) if match and is_volume else None
-    )
+    if match is None or match[1][0].unit != "ml" or amount.low != amount.high:
+        return None
+    return Quantity("dose", f"{amount.value}/{following.value}", "mg/ml", amount.start, match[0])
 
 
 def _gestation(sentence: Sentence, amount: Amount, following: Amount | None) -> Quantity | None:
@@ -130,12 +127,11 @@ def _gestation(sentence: Sentence, amount: Amount, following: Amount | None) -> 
 
 
 def _how_often(sentence: Sentence, amount: Amount) -> Quantity | None:
-    counted = counted_from(sentence.texts, amount.end)
-    is_vague = (
-        amount.vague and sentence.text(amount.start - 1) != "every" and (counted is None or sentence.text(counted) != "times")
-    )
     if not amount.vague and (named := _counted(sentence, amount)):
         return named
+    counted = counted_from(sentence.texts, amount.end)
+    is_times = counted is not None and sentence.text(counted) == "times"
+    is_vague = amount.vague and sentence.text(amount.start - 1) != "every" and not is_times
     read = None if is_vague else frequency(sentence.texts, amount.value, amount.start, amount.end)
     if read and read[1] == "a minute" and (of := VITAL_TIMES.keys() & set(sentence.texts)):
         return Quantity(VITAL_TIMES[min(of)], read[0], "/min", amount.start, read[2])

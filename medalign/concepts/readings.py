@@ -44,13 +44,10 @@ def by_name(sentence: Sentence, amount: Amount) -> Quantity | None:
     others = [other.end for other in sentence.amounts if end <= other.start < amount.start]
     since = " ".join(sentence.texts[others[-1] : amount.start]) if others else ""
     is_again = set(since.split()) <= AGAIN or since.endswith(TAKEN_UP) or _is_again(sentence, amount, name, others)
-    if others and (since.endswith("on") or not is_again):
+    if others and (since.endswith("on") or not is_again) or len(between) > (AGAIN_REACH if others else NAME_REACH):
         return None
-    if len(between) > (AGAIN_REACH if others else NAME_REACH):
-        return None
-    if any(p.pause and p.pause[-1] in ".?!;" for p in sentence.pieces[end - 1 : amount.start - 1]):
-        return None
-    if sentence.text(amount.end) in COUNTED:
+    is_parted = any(p.pause and p.pause[-1] in ".?!;" for p in sentence.pieces[end - 1 : amount.start - 1])
+    if is_parted or sentence.text(amount.end) in COUNTED:
         return None
     is_near = set(between) <= LINKS | BEYOND.keys() | {"than"}
     if not (is_near or others or stands_alone(sentence, amount) or UNITS.longest(sentence.texts, amount.end)):
@@ -104,18 +101,11 @@ def reading(sentence: Sentence, amount: Amount, name: Name, is_near: bool) -> Qu
     if name.kind == "height" and match and sentence.amount_at(end):
         return None  # "one metre sixty two"
     said = {unit.unit for unit in units}
-    is_span = sentence.text(amount.end) == "over" and sentence.text(amount.end + 2) in TIMES  # "over three days"
-    is_rate = (
-        sentence.text(amount.end) in PER
-        and not sentence.pieces[amount.end - 1].pause
-        and sentence.text(amount.end + 1) in PERIODS.keys() | TIMES.keys() | {"minute", "bit"}
-    )
-    if (
-        not is_span
-        and (is_rate or sentence.text(amount.end) in words_of("times over out percent"))
-        and not match
-        and name.group != "score"
-    ):
+    after, then = sentence.text(amount.end), sentence.text(amount.end + 1)
+    is_span = after == "over" and sentence.text(amount.end + 2) in TIMES  # "over three days"
+    is_period = then in PERIODS.keys() | TIMES.keys() | {"minute", "bit"} and not sentence.pieces[amount.end - 1].pause
+    is_other = after in PER and is_period or after in ("times", "over", "out", "percent")
+    if is_other and not is_span and not match and name.group != "score":
         return None
     readings = name.readings
     if match:
@@ -157,12 +147,10 @@ def _is_said(said: str, unit: str) -> bool:
 def temperature_alone(sentence: Sentence, amount: Amount) -> Quantity | None:
     """ "He was thirty eight point four": one decimal, and no other thing that has such values is named."""
     whole, _, decimals = amount.value.partition(".")
-    is_alone = (
-        all(name.kind == "temperature" for _, _, name in sentence.names)
-        and sentence.text(amount.end) not in TIMES
-        and UNITS.longest(sentence.texts, amount.end) is None
-    )
-    if not (is_alone and len(decimals) == 1 and amount.low == amount.high) or sentence.medicines:
+    is_counted = sentence.text(amount.end) in TIMES or UNITS.longest(sentence.texts, amount.end) is not None
+    if is_counted or sentence.medicines or any(name.kind != "temperature" for _, _, name in sentence.names):
+        return None
+    if len(decimals) != 1 or amount.low != amount.high:
         return None
     is_answer = amount.start <= 2 and bool(sentence.asked)
     is_read_off = amount.start > 0 and bool(sentence.pieces[amount.start - 1].pause) and amount.end == len(sentence.texts)

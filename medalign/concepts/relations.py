@@ -91,9 +91,8 @@ def is_of_life(sentence: Sentence, quantity: Quantity) -> bool:
     first, last = clause_of(sentence, quantity)
     clause = set(sentence.texts[first:last])
     if quantity.kind == "dose":
-        return not sentence.medicines and bool(
-            {"people", "adults", "maximum"} & clause or "usual dose" in " ".join(sentence.texts)
-        )
+        is_general = bool({"people", "adults", "maximum"} & clause) or "usual dose" in " ".join(sentence.texts)
+        return is_general and not sentence.medicines
     is_end = quantity.end == len(sentence.texts) or bool(sentence.pieces[quantity.end - 1].pause)
     is_weeks = quantity.unit.startswith("week") and sentence.text(quantity.start - 1) != "he's"  # of a pregnancy
     is_age = sentence.text(quantity.start - 1) in AGED and is_end and not is_weeks and quantity.kind == "duration"

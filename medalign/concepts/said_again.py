@@ -26,16 +26,14 @@ def corrects(sentence: Sentence, last: Quantity, quantity: Quantity) -> bool:
     """Whether a quantity takes the place of the one before: "ten milligrams, sorry, fifty milligrams"."""
     if quantity.kind != last.kind:
         return False
-    if quantity.value.startswith((last.value + CHANGE, f"{last.value}-")) and quantity.start == last.start:
-        return True
-    if quantity.value.startswith(last.value + CHANGE) or quantity.value.endswith(CHANGE + last.value):
+    is_range = quantity.value.startswith(f"{last.value}-") and quantity.start == last.start
+    if is_range or quantity.value.startswith(last.value + CHANGE) or quantity.value.endswith(CHANGE + last.value):
         return True
     named = {at for start, end, _ in sentence.medicines for at in range(start, end)}
     between = [sentence.texts[at] for at in range(last.end, quantity.start) if at not in named]
     is_close = set(between) <= CORRECTING | WITH_CORRECTION and bool(set(between) & CORRECTING)
-    return (
-        is_close or between[:1] in (["most"], ["every"]) and "well" in between
-    )  # "a bottle most evenings, well, maybe four a week"
+    # "A bottle most evenings, well, maybe four a week".
+    return is_close or between[:1] in (["most"], ["every"]) and "well" in between
 
 
 def said_again(sentence: Sentence, found: Sequence[Quantity], amount: Amount) -> Quantity | None:
@@ -50,15 +48,11 @@ def said_again(sentence: Sentence, found: Sequence[Quantity], amount: Amount) ->
         return None
     if "maximum" in texts[max(0, amount.start - 2) : amount.start]:
         return None
-    if (
-        last.kind == "dose"
-        and before not in ("by", "than")
-        and amount.high <= 12
-        and (period := rate(texts, amount.end))
-        and texts[amount.end] not in ("on", "at")
-    ):  # "one sachet, but I have three a day"
+    period = rate(texts, amount.end)
+    is_counted = period and texts[amount.end] not in ("on", "at") and before not in ("by", "than") and amount.high <= 12
+    if period and is_counted and last.kind == "dose":  # "one sachet, but I have three a day"
         return Quantity("frequency", amount.value, period[0], amount.start, period[1])
-    if last.kind in ("alcohol", "tobacco") and (period := rate(texts, amount.end)):  # "two beers a night, three at the weekend"
+    if period and last.kind in ("alcohol", "tobacco"):  # "two beers a night, three at the weekend"
         unit = re.sub(r" (a|an) \w+$", "", last.unit)
         return Quantity(last.kind, amount.value, f"{unit} {period[0]}", amount.start, period[1])
     if not stands_alone(sentence, amount) or UNITS.longest(texts, amount.end) or before in TIMES or "/" in last.value:
@@ -89,9 +83,7 @@ def _dose_again(sentence: Sentence, last: Quantity, again: Quantity, amount: Amo
     """ "12 units in the morning and 16 at night", "40 mg, two in the morning", "it was 5 mg, put it up to 10"."""
     texts, before, between = sentence.texts, sentence.text(amount.start - 1), sentence.texts[last.end : amount.start]
     others = any(last.end <= at and not set(texts[last.end : at]) <= OF for at, _, _ in sentence.medicines)
-    is_count = (
-        last.unit in ("mg", "mcg") and amount.high <= 4 and texts[amount.end : amount.end + 1] in (["in"], ["at"], ["with"])
-    )
+    is_count = last.unit in ("mg", "mcg") and amount.high <= 4 and sentence.text(amount.end) in ("in", "at", "with")
     if is_count and not others and amount.high * FACTOR < float(last.value.split("-")[0]):
         return replace(again, unit="tablets")  # "40 mg, two in the morning"
     low, high = amount.low * FACTOR, amount.high / FACTOR
@@ -133,15 +125,14 @@ def asked_for(sentence: Sentence, amount: Amount) -> Quantity | None:
     end = amount.end + 2 * (sentence.texts[amount.end : amount.end + 2] == ["or", "so"])
     period = rate(sentence.texts, end)
     is_count = "many" in sentence.asked and len(sentence.texts) <= SHORT_ANSWER
+    asked = next((found for at in range(len(sentence.asked)) if (found := rate(sentence.asked, at))), None)
     habit = _habit(sentence, amount.start <= NAME_REACH)
     if habit and amount.high <= 120 and (period or is_count):
-        asked = next((found for at in range(len(sentence.asked)) if (found := rate(sentence.asked, at))), None)
         often = period or asked
         unit = f"{habit[1]} {often[0]}" if often else habit[1]
         return Quantity(habit[0], amount.value, unit, amount.start, period[1] if period else amount.end)
     if amount.start > NAME_REACH or period or sentence.names:
         return None
-    asked = next((found for at in range(len(sentence.asked)) if (found := rate(sentence.asked, at))), None)
     is_times = sentence.text(amount.end) == "times"
     is_short = len(sentence.texts) <= SHORT_ANSWER and stands_alone(sentence, amount)
     if asked and (is_short or is_times) and ("often" in sentence.asked or {"many", "times"} <= set(sentence.asked)):

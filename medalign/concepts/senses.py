@@ -40,9 +40,7 @@ def _as_tied(measurement: Measurement, sense: Status, analysis: Analysis) -> Sta
     if not rows:
         return sense
     row = min(rows, key=lambda row: min(abs(place.start_s - measurement.start_s) for place in row.text_evidence))
-    if row.status is not None and "family" in (row.status, sense):
-        return row.status
-    return sense
+    return row.status if row.status is not None and "family" in (row.status, sense) else sense
 
 
 def number_senses(transcript: Transcript, measurements: Sequence[Measurement]) -> tuple[Status, ...]:
@@ -51,9 +49,7 @@ def number_senses(transcript: Transcript, measurements: Sequence[Measurement]) -
     places = [_place(said, measurement) for measurement in measurements]
     order = sorted({place for place in places if place})
     # As medicines, so that what is advised counts as a plan: "you should stay under 130 over 80".
-    rows = [
-        [(start, end, f"number {n} {start}", True) for n, start, end in order if n == number] for number in range(len(said))
-    ]
+    rows = [[(start, end, f"number {n} {start}", True) for n, start, end in order if n == at] for at in range(len(said))]
     contexts = [context for row in statuses(said, rows) for context in row]
     found = {place: _sense(said, place, context) for place, context in zip(order, contexts, strict=True)}
     return tuple(found[place] if place else "uncertain" for place in places)
@@ -74,13 +70,8 @@ def _sense(said: list[list[Token]], place: tuple[int, int, int], context: Contex
             return "present"  # "maybe ten a day", "you have no temperature, 36.5"
     if context.status in ("asked", "uncertain") and _is_told_first(sentence, place):
         return "present"  # "Your pulse is 52, are you a runner?"
-    if (
-        context.status == "negated"
-        and trigger
-        and trigger[0] == number
-        and trigger[1] > start
-        and sentence[trigger[1]].text == "free"
-    ):
+    is_behind = trigger is not None and trigger[0] == number and trigger[1] > start
+    if context.status == "negated" and trigger and is_behind and sentence[trigger[1]].text == "free":
         return "present"  # "0.02, with a free T4 of 31"
     return "uncertain" if context.status == "present" and _is_limit(sentence, start) else context.status
 

@@ -16,9 +16,8 @@ MAX_GAP = 4  # words of any kind in the gap of a pattern
 MAX_BRIDGE = 8  # words between a complaint and its body part
 
 # By stem, the complaint, and another that serves where a body part has none of its own: tenderness of the knee is knee pain.
-COMPLAINTS = {
-    stem(word): (row["complaint"], row["otherwise"]) for row in data_rows("complaints.csv") for word in row["words"].split()
-}
+_ROWS = data_rows("complaints.csv")
+COMPLAINTS = {stem(word): (row["complaint"], row["otherwise"]) for row in _ROWS for word in row["words"].split()}
 # What may stand between "my chest" and "hurts", and between "pain" and "my chest".
 PLACE_FIRST = SKIPPABLE | word_list("spans.place_first")
 COMPLAINT_FIRST = SKIPPABLE | word_list("spans.complaint_first")
@@ -100,11 +99,8 @@ def _with_shared_head(sentence: list[Token], phrases: Sequence[Span], tree: Phra
                 break
             if sentence[first].text in AND_OR:
                 continue
-            if (
-                sentence[first].stem == head.stem
-                or sentence[first].text.endswith("ed")
-                or not _listed(sentence, first + 1, start)
-            ):
+            is_head = sentence[first].stem == head.stem or sentence[first].text.endswith("ed")
+            if is_head or not _listed(sentence, first + 1, start):
                 break
             match = tree.longest([sentence[first].stem, head.stem], 0)
             if match is None or match[0] != 2 or match[1] in (BLOCKED, span.concept_id):

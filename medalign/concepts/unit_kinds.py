@@ -52,18 +52,15 @@ def _as_kind(sentence: Sentence, amount: Amount, unit: Unit, end: int) -> Quanti
     """The number as a quantity of the unit's kind, where the words around allow it."""
     is_plausible = unit.low <= amount.low and amount.high <= unit.high
     made = Quantity(unit.kind, amount.value, unit.unit, amount.start, end, is_plausible)
+    if unit.kind in ("peak flow", "laboratory", "blood pressure"):  # whose units count with a name only
+        return None
     reader = {
         "dose": _dose, "temperature": _temperature, "weight": weight, "height": height, "alcohol": _alcohol,
-        "tobacco": _tobacco, "duration": _duration, "oxygen saturation": _saturation, "peak flow": _never,
-        "laboratory": _never, "blood pressure": _never,
+        "tobacco": _tobacco, "duration": _duration, "oxygen saturation": _saturation,
     }.get(unit.kind)  # fmt: skip
     if amount.vague and unit.kind not in ("dose", "duration", "alcohol", "tobacco", "weight") and unit.unit != "m":
         return None
     return reader(sentence, amount, made) if reader else made
-
-
-def _never(sentence: Sentence, amount: Amount, made: Quantity) -> None:
-    return None  # units that count with a name only
 
 
 def _saturation(sentence: Sentence, amount: Amount, made: Quantity) -> Quantity | None:
@@ -122,22 +119,15 @@ def _dose(sentence: Sentence, amount: Amount, made: Quantity) -> Quantity | None
         match = UNITS.longest(texts, volume.end)
         if match and match[1][0].unit == "ml":
             return replace(made, value=f"{made.value}/{volume.value}", unit=f"{made.unit}/ml", end=match[0])
-    if (
-        texts[end : end + 2] == ["in", "size"]
-        or sentence.text(end) == "refill"
-        or sentence.text(end) in ("left", "remaining", "spare")
-    ):
+    if sentence.text(end) in ("refill", "left", "remaining", "spare") or texts[end : end + 2] == ["in", "size"]:
         return None
     if sentence.text(end) == "in" and BOXES & set(texts[end + 1 : end + 3]):  # "28 tablets in a box"
         return None
     if made.unit in ("ml", "litres") and not has_medicine and NOT_ALCOHOL - {"pop"} & set(texts) and not FEEDS & set(texts):
         return None
     thing = set(texts[end : end + 4])
-    if (
-        NOT_ALCOHOL & thing
-        and made.unit in ("ml", "litres", "g", "spoonfuls", "teaspoons")
-        and not (made.unit == "ml" and FEEDS & thing)
-    ):
+    is_feed = made.unit == "ml" and FEEDS & thing
+    if NOT_ALCOHOL & thing and made.unit in ("ml", "litres", "g", "spoonfuls", "teaspoons") and not is_feed:
         return None
     if made.unit == "l/min" or made.unit == "litres":
         if FLUIDS & set(texts) and made.unit == "litres":
@@ -209,7 +199,6 @@ OPENERS = words_of("least part for since than over past last about around nearly
 def _is_when(sentence: Sentence, amount: Amount, end: int) -> bool:
     """ "It's been twenty years since I had it"; "When was your last one?" - "Must be twenty years."."""
     since = sentence.texts[end + 1 : end + 6] if sentence.text(end) == "since" else []
-    asked = ({"when", "was", "last"} <= set(sentence.asked) or "ago" in sentence.asked) and "for" not in sentence.texts[
-        : amount.start
-    ]
-    return asked or "been" in sentence.texts[: amount.start] and bool(since) and not BEGINNING & set(since)
+    before, asked = sentence.texts[: amount.start], set(sentence.asked)
+    asks_when = {"when", "was", "last"} <= asked or "ago" in asked
+    return asks_when and "for" not in before or "been" in before and bool(since) and not BEGINNING & set(since)

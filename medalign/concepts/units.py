@@ -14,22 +14,19 @@ from medalign.concepts.tokens import PhraseTree, data_rows, word_list, words_of
 
 
 @dataclass(frozen=True)
-class Unit:
-    """What may stand behind a number, and what the two then are."""
-
-    kind: str
-    unit: str
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
 class Reading:
     """A unit and the range of plausible values in it."""
 
     unit: str
     low: float
     high: float
+
+
+@dataclass(frozen=True)
+class Unit(Reading):
+    """What may stand behind a number, and what the two then are."""
+
+    kind: str
 
 
 @dataclass(frozen=True)
@@ -51,7 +48,7 @@ def _units() -> PhraseTree[list[Unit]]:
         words_by_unit.setdefault(f"@{row['unit']}", row["words"].split("|"))
     by_words: dict[str, list[Unit]] = {}
     for row in rows:
-        unit = Unit(row["kind"], row["unit"], float(row["low"] or 0), float(row["high"] or "inf"))
+        unit = Unit(row["unit"], float(row["low"] or 0), float(row["high"] or "inf"), row["kind"])
         for words in row["words"].split("|"):  # "@mg @per @kg": in all words of these units
             for said in product(*(words_by_unit.get(word, [word]) for word in words.split())):
                 by_words.setdefault(" ".join(said), []).append(unit)

@@ -50,9 +50,8 @@ def _least_clear(
 
 
 def _is_telling(word: str) -> bool:
-    return word[:1].islower() and any(
-        len(token) >= MIN_TELLING and token.isalpha() and COMMON <= frequency(token) < FILLS for token in split_word(word)[0]
-    )
+    tokens = [token for token in split_word(word)[0] if len(token) >= MIN_TELLING and token.isalpha()]
+    return word[:1].islower() and any(COMMON <= frequency(token) < FILLS for token in tokens)
 
 
 def _is_unusual(word: str) -> bool:

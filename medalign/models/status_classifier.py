@@ -52,8 +52,8 @@ class MentionContext:
     start: int
     end: int
 
-    def cut(self, before: int, after: int) -> "MentionContext":
-        """Fewer of the words around the mention."""
+    def cut(self, before: int = WORDS_BEFORE, after: int = WORDS_AFTER) -> "MentionContext":
+        """Fewer of the words around the mention; no more than tell anything by default."""
         first, last = max(0, self.start - before), min(len(self.words), self.end + after)
         breaks = frozenset(at - first for at in self.breaks if first <= at < last)
         return MentionContext(self.words[first:last], self.speakers[first:last], breaks, self.start - first, self.end - first)
@@ -95,7 +95,7 @@ class StatusPrediction:
     def at(self, rows: Sequence[int]) -> "StatusPrediction":
         """Of some of the mentions."""
         chosen = np.array(rows, int)
-        return StatusPrediction(self.statuses[chosen], self.other[chosen], self.actions[chosen], self.facts[chosen])
+        return StatusPrediction(*(values[chosen] for values in vars(self).values()))
 
 
 class StatusNetwork(nn.Module):
@@ -221,10 +221,9 @@ class StatusClassifier:
 
     def tokens(self, context: MentionContext) -> list[int]:
         """[CLS], then each segment behind its speaker's token, the mention between its marks, [SEP]; cut around the mention."""
-        first, last = max(0, context.start - WORDS_BEFORE), min(len(context.words), context.end + WORDS_AFTER)
-        ids, mark_at = [CLS], 1
-        for at in range(first, last):
-            if at == first or at in context.breaks:
+        context, ids, mark_at = context.cut(), [CLS], 1
+        for at in range(len(context.words)):
+            if at == 0 or at in context.breaks:
                 ids.append(SPEAKER_TOKEN.get(context.speakers[at], SPEAKER_TOKEN[UNKNOWN_SPEAKER]))
             if at == context.start:
                 mark_at = len(ids)

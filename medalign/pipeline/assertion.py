@@ -18,28 +18,8 @@ from medalign.concepts.mentions import DRUG_ALLERGY, as_specific_as_said
 from medalign.concepts.tokens import words_of
 from medalign.core.analysis import Action, Status
 from medalign.core.transcript import Transcript
-from medalign.models.status_classifier import (
-    ACTIONS,
-    STATUSES,
-    WORDS_AFTER,
-    WORDS_BEFORE,
-    MentionContext,
-    StatusClassifier,
-    StatusPrediction,
-)
-from medalign.pipeline.companions import (
-    CONTRADICTIONS,
-    as_answered,
-    as_denied,
-    as_lasting,
-    as_looked_for,
-    as_measured,
-    as_normal,
-    as_planned,
-    consistent,
-    with_harm_in_the_past,
-    without_general_questions,
-)
+from medalign.models.status_classifier import ACTIONS, STATUSES, MentionContext, StatusClassifier, StatusPrediction
+from medalign.pipeline.companions import CONTRADICTIONS, Said, settled, without_general_questions
 from medalign.pipeline.measured import with_measured
 
 ALLERGY = 0.9  # probability from which on a medicine is one that somebody reacted to, if words near it speak of that
@@ -103,25 +83,19 @@ def revised(
     statuses = [combine(m.status, predicted, i) for i, m in enumerate(mentions)]
     categories = [bank[m.concept_id].category for m in mentions]
     statuses = [_if_over(m.status, s, p, c) for m, s, p, c in zip(mentions, statuses, around, categories, strict=True)]
-    statuses = as_answered(mentions, around, statuses, predicted)
-    statuses = consistent(mentions, statuses, predicted)
-    statuses = as_denied(mentions, around, as_looked_for(around, as_normal(mentions, statuses)))
-    statuses = as_planned(mentions, around, statuses, predicted, bank)
-    statuses = as_measured(around, [category == "measurement" for category in categories], statuses)
-    statuses = as_lasting(mentions, around, with_harm_in_the_past(mentions, around, statuses, bank), bank)
+    statuses = settled(Said(mentions, around, predicted, bank), statuses)
     found = []
     for index, (mention, status) in enumerate(zip(mentions, statuses, strict=True)):
         own = as_status(predicted, index)
-        if bank[mention.concept_id].category != "measurement":  # which is there, whatever is denied beside it
+        if categories[index] != "measurement":  # which is there, whatever is denied beside it
             mention = replace(mention, rival=_rival(mention, status, own))
         if status != mention.status:  # elsewhere decided, no words near it explain the status
             trigger = _trigger(around[index], status, classifier) if own == status else None
             mention = replace(mention, status=status, trigger=trigger)
-        is_medicine = bank[mention.concept_id].category == "medicine"
-        if is_medicine:
+        if categories[index] == "medicine":
             mention = replace(mention, action=_action(status, predicted.actions[index]))
-        if is_medicine and _is_allergy(around[index], float(predicted.actions[index, ACTIONS.index("reacted")])):
-            mention = replace(mention, concept_id=_allergy_to(mention.concept_id, bank))
+            if _is_allergy(around[index], float(predicted.actions[index, ACTIONS.index("reacted")])):
+                mention = replace(mention, concept_id=_allergy_to(mention.concept_id, bank))
         found.append(mention)
     return with_measured(transcript, without_general_questions(as_specific_as_said(found, bank), bank), bank)
 
@@ -196,21 +170,10 @@ def mention_contexts(transcript: Transcript, mentions: Sequence[Mention]) -> lis
 
 def contexts_at(transcript: Transcript, places: Iterable[tuple[int, int]]) -> list[MentionContext]:
     """The words around those that are words [start, end) of the transcript, with who says them."""
-    words, starts = transcript.words, _segment_starts(transcript)
-    speakers = [segment.speaker for segment in transcript.segments for _ in segment.words]
-    found = []
-    for start, end in places:
-        first, last = max(0, start - WORDS_BEFORE), min(len(words), end + WORDS_AFTER)
-        found.append(
-            MentionContext(
-                tuple(word.text for word in words[first:last]),
-                tuple(speakers[first:last]),
-                frozenset(at - first for at in starts if first <= at < last),
-                start - first,
-                end - first,
-            )
-        )
-    return found
+    words = tuple(word.text for word in transcript.words)
+    speakers = tuple(segment.speaker for segment in transcript.segments for _ in segment.words)
+    starts = frozenset(_segment_starts(transcript))
+    return [MentionContext(words, speakers, starts, start, end).cut() for start, end in places]
 
 
 def _segment_starts(transcript: Transcript) -> list[int]:

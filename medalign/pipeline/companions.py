@@ -1,7 +1,8 @@
 """Status of mentions by other mentions: questions by answers, uncertain ones by certain ones, side effects by medicines."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from medalign.concepts import ConceptBank, Mention
 from medalign.concepts.tokens import data_rows
@@ -61,23 +62,50 @@ PROPOSES = re.compile(
 SENSED_WITHIN = 8  # words before a mention that are read for it
 
 
-def probability(predicted: StatusPrediction, index: int, status: Status) -> float:
-    """That a mention was said in this sense."""
-    if status == "family":
-        return float(predicted.other[index])
-    return float(predicted.statuses[index, STATUSES.index(status)])
+@dataclass(frozen=True)
+class Said:
+    """Mentions as the rules read them, the words around each, and what the classifier makes of them."""
+
+    mentions: Sequence[Mention]
+    contexts: Sequence[MentionContext]
+    predicted: StatusPrediction
+    bank: ConceptBank
+
+    def probability(self, i: int, status: Status) -> float:
+        """That mention `i` was said in this sense."""
+        return float(self.predicted.other[i] if status == "family" else self.predicted.statuses[i, STATUSES.index(status)])
+
+    def own(self, i: int) -> Status:
+        """The likeliest."""
+        return STATUSES[int(self.predicted.statuses[i].argmax())]
+
+    def action(self, i: int) -> Action:
+        return ACTIONS[int(self.predicted.actions[i].argmax())]
+
+    def is_medicine(self, i: int) -> bool:
+        return self.bank[self.mentions[i].concept_id].category == "medicine"
 
 
-def as_answered(
-    mentions: Sequence[Mention], contexts: Sequence[MentionContext], statuses: Sequence[Status], predicted: StatusPrediction
-) -> list[Status]:
+def settled(said: Said, statuses: Sequence[Status]) -> list[Status]:
+    """The statuses after all rules of this module."""
+    for rule in RULES:
+        statuses = rule(said, statuses)
+    return list(statuses)
+
+
+def _turned(statuses: Sequence[Status], before: Sequence[Status], after: Status, is_so: Callable[[int], bool]) -> list[Status]:
+    """`after` in place of those statuses where it is so."""
+    return [after if status in before and is_so(i) else status for i, status in enumerate(statuses)]
+
+
+def as_answered(said: Said, statuses: Sequence[Status]) -> list[Status]:
     """An answer that names what was asked about decides: "Any nausea or vomiting?" - "Nausea yes, vomiting no".
 
     So it does, however sure the classifier is of the question: one mark or "no" after several that were asked about together
     is easily read as the answer to another of them.
     """
-    settled = list(statuses)
-    questions = [is_question(p) for p in contexts]
+    settled, mentions = list(statuses), said.mentions
+    questions = [is_question(p) for p in said.contexts]
     for i, asked in enumerate(mentions):
         for j in range(i + 1, len(mentions)):
             distance = mentions[j].segment_index - asked.segment_index
@@ -86,17 +114,13 @@ def as_answered(
             pair = (statuses[i], statuses[j])
             if not distance or mentions[j].concept_id != asked.concept_id or questions[i] and questions[j]:
                 continue
-            is_answer = questions[i] and not _said_by_one(contexts[i], contexts[j])
-            gives_way = is_answer or probability(predicted, i, pair[0]) < ANSWERED
-            if pair in CONTRADICTIONS and gives_way and probability(predicted, j, pair[1]) >= ANSWERED:
+            asks, answers = (p.speakers[p.start] for p in (said.contexts[i], said.contexts[j]))
+            is_answer = questions[i] and not asks == answers != UNKNOWN_SPEAKER
+            gives_way = is_answer or said.probability(i, pair[0]) < ANSWERED
+            if pair in CONTRADICTIONS and gives_way and said.probability(j, pair[1]) >= ANSWERED:
                 settled[i] = statuses[j]
             break
     return settled
-
-
-def _said_by_one(p: MentionContext, other: MentionContext) -> bool:
-    speaker = p.speakers[p.start]
-    return speaker == other.speakers[other.start] != UNKNOWN_SPEAKER
 
 
 def is_question(context: MentionContext) -> bool:
@@ -105,58 +129,57 @@ def is_question(context: MentionContext) -> bool:
     return any("?" in word for word in context.words[context.end - 1 : end])
 
 
-def consistent(mentions: Sequence[Mention], statuses: Sequence[Status], predicted: StatusPrediction) -> list[Status]:
+def consistent(said: Said, statuses: Sequence[Status]) -> list[Status]:
     """Where one mention of a concept is read with doubt, a sure one of the same concept decides for it, the nearest first.
 
     What the rules and the classifier agree on is not doubtful; and a medicine may be taken in one sentence and stopped in the
     next.
     """
-    sure = [probability(predicted, i, status) for i, status in enumerate(statuses)]
+    sure = [said.probability(i, status) for i, status in enumerate(statuses)]
     by_concept: dict[str, list[int]] = {}
-    for i, mention in enumerate(mentions):
+    for i, mention in enumerate(said.mentions):
         by_concept.setdefault(mention.concept_id, []).append(i)
     settled = list(statuses)
     for of_one in by_concept.values():
         clear = [i for i in of_one if sure[i] >= CLEAR]
         for i in of_one:
-            is_ended = ACTIONS[int(predicted.actions[i].argmax())] in ENDED and statuses[i] in (*PAST, "negated")
-            agreed = is_ended or STATUSES[int(predicted.statuses[i].argmax())] == mentions[i].status != "present"
+            is_ended = said.action(i) in ENDED and statuses[i] in (*PAST, "negated")
+            agreed = is_ended or said.own(i) == said.mentions[i].status != "present"
             if clear and sure[i] < DOUBTFUL and not agreed:
                 nearest = statuses[min(clear, key=lambda other: abs(other - i))]
-                is_denial = (statuses[i], nearest) in CONTRADICTIONS and probability(predicted, i, nearest) < POSSIBLE
+                is_denial = (statuses[i], nearest) in CONTRADICTIONS and said.probability(i, nearest) < POSSIBLE
                 settled[i] = statuses[i] if is_denial else nearest
     return settled
 
 
-def as_measured(contexts: Sequence[MentionContext], is_measured: Sequence[bool], statuses: Sequence[Status]) -> list[Status]:
-    """What was measured is there, whatever is denied beside it: "I can't hear a murmur, and your oxygen level is 96 %"."""
-    return [
-        "present" if measured and status == "negated" and _has_number(p.words[p.end : p.end + NUMBER_WITHIN]) else status
-        for p, measured, status in zip(contexts, is_measured, statuses, strict=True)
-    ]
+def as_normal(said: Said, statuses: Sequence[Status]) -> list[Status]:
+    """What is found normal is there, unless rules find it denied: "your chest is clear" denies wheezes, not its being clear."""
+    found = [mention.status == "present" and mention.concept_id in NORMAL for mention in said.mentions]
+    return _turned(statuses, ["negated"], "present", found.__getitem__)
 
 
-def as_looked_for(contexts: Sequence[MentionContext], statuses: Sequence[Status]) -> list[Status]:
+def as_looked_for(said: Said, statuses: Sequence[Status]) -> list[Status]:
     """What was looked for and not found is denied, if it is not asked about: "I wasn't able to feel a lump"."""
 
-    def is_denied(p: MentionContext) -> bool:
+    def is_denied(i: int) -> bool:
+        p = said.contexts[i]
         first = max([0, p.start - SENSED_WITHIN, *(at for at in p.breaks if at <= p.start)])
         if not NOT_SENSED.search(" ".join(p.words[first : p.start]).lower().replace("’", "'")):
             return False
         end = next((at for at in range(p.end - 1, len(p.words)) if p.words[at][-1] in ".?!"), len(p.words) - 1)
         return not p.words[end].endswith("?")
 
-    return ["negated" if status == "present" and is_denied(p) else status for p, status in zip(contexts, statuses, strict=True)]
+    return _turned(statuses, ["present"], "negated", is_denied)
 
 
-def as_denied(mentions: Sequence[Mention], contexts: Sequence[MentionContext], statuses: Sequence[Status]) -> list[Status]:
+def as_denied(said: Said, statuses: Sequence[Status]) -> list[Status]:
     """A plain no to a plain question denies: "Is the skin thick?" - "Mm, no, I don't think so", whatever the classifier reads.
 
-    Args:
-        mentions: as the rules read them. A question that denies ("you've not had any?") is left to the classifier.
+    A question that denies ("you've not had any?") is left to the classifier.
     """
 
-    def is_denied(mention: Mention, p: MentionContext) -> bool:
+    def is_denied(i: int) -> bool:
+        mention, p = said.mentions[i], said.contexts[i]
         if mention.status != "negated" or not mention.answer or not PLAIN_NO.match(mention.answer) or not is_question(p):
             return False
         first = max((at + 1 for at in range(p.start) if p.words[at][-1] in ".?!" or at + 1 in p.breaks), default=0)
@@ -164,19 +187,10 @@ def as_denied(mentions: Sequence[Mention], contexts: Sequence[MentionContext], s
         answer = " ".join(p.words[end + 1 : end + 1 + ANSWER_WITHIN])
         return not (NEGATIVE.search(" ".join(p.words[first : end + 1])) or TAKEN_BACK.search(answer))
 
-    return [
-        "negated" if status == "present" and is_denied(mention, p) else status
-        for mention, p, status in zip(mentions, contexts, statuses, strict=True)
-    ]
+    return _turned(statuses, ["present"], "negated", is_denied)
 
 
-def as_planned(
-    mentions: Sequence[Mention],
-    contexts: Sequence[MentionContext],
-    statuses: Sequence[Status],
-    predicted: StatusPrediction,
-    bank: ConceptBank,
-) -> list[Status]:
+def as_planned(said: Said, statuses: Sequence[Status]) -> list[Status]:
     """Which medicines are given, and which only may be.
 
     One of two, or one that a patient says they will get, is not yet given: "either this or that". What a doctor decides to give
@@ -184,74 +198,65 @@ def as_planned(
     told in the words of a plan: "I've been taking some".
     """
     settled = list(statuses)
-    actions = [ACTIONS[at] for at in predicted.actions.argmax(1)]
-    own = [STATUSES[at] for at in predicted.statuses.argmax(1)]
-    for i, (mention, p) in enumerate(zip(mentions, contexts, strict=True)):
-        if bank[mention.concept_id].category != "medicine":
+    for i, p in enumerate(said.contexts):
+        if not said.is_medicine(i):
             continue
         before = " ".join(p.words[max(0, p.start - DECIDED_WITHIN) : p.start]).replace("’", "'")
-        is_patient = p.speakers[p.start] == PATIENT
+        is_patient, own, action = p.speakers[p.start] == PATIENT, said.own(i), said.action(i)
         if statuses[i] == "hypothetical":
-            is_taken = is_patient and actions[i] in ("taking", "stopped") and probability(predicted, i, own[i]) >= CLEAR
+            is_taken = is_patient and action in ("taking", "stopped") and said.probability(i, own) >= CLEAR
             last = re.split(r"[.?!] ", before)[-1]
             dosed = DOSED.search(" ".join(p.words[p.end : p.end + DOSE_WITHIN]))
-            is_decided = actions[i] == "started" and dosed and DECIDES.search(last) and not PROPOSES.search(last)
-            settled[i] = own[i] if is_taken else "present" if is_decided else statuses[i]
-        elif (statuses[i], actions[i]) == ("present", "started"):
-            after = " ".join(p.words[p.end : p.end + 2])
-            is_choice = _chooses(before) and (before.endswith(" or") or after.startswith("or "))
-            is_advised = any(mentions[j].concept_id == mention.concept_id and statuses[j] == "hypothetical" for j in range(i))
-            settled[i] = "hypothetical" if is_choice or is_advised and is_patient else statuses[i]
+            is_decided = action == "started" and dosed and DECIDES.search(last) and not PROPOSES.search(last)
+            settled[i] = own if is_taken else "present" if is_decided else statuses[i]
+        elif (statuses[i], action) == ("present", "started"):
+            chooses = re.search(r"\beither\b[^.?!]*$", " ".join(before.split()[-CHOICE_WITHIN:]), re.IGNORECASE)
+            is_choice = chooses and (before.endswith(" or") or " ".join(p.words[p.end : p.end + 2]).startswith("or "))
+            earlier = [statuses[j] for j in range(i) if said.mentions[j].concept_id == said.mentions[i].concept_id]
+            settled[i] = "hypothetical" if is_choice or is_patient and "hypothetical" in earlier else statuses[i]
     return settled
 
 
-def _chooses(before: str) -> bool:
-    words = before.split()[-CHOICE_WITHIN:]
-    return bool(re.search(r"\beither\b[^.?!]*$", " ".join(words), re.IGNORECASE))
+def as_measured(said: Said, statuses: Sequence[Status]) -> list[Status]:
+    """What was measured is there, whatever is denied beside it: "I can't hear a murmur, and your oxygen level is 96 %"."""
+
+    def is_measured(i: int) -> bool:
+        p, category = said.contexts[i], said.bank[said.mentions[i].concept_id].category
+        has_number = any(c.isdigit() for word in p.words[p.end : p.end + NUMBER_WITHIN] for c in word)
+        return category == "measurement" and has_number
+
+    return _turned(statuses, ["negated"], "present", is_measured)
 
 
-def _has_number(words: Sequence[str]) -> bool:
-    return any(c.isdigit() for word in words for c in word)
-
-
-def as_normal(mentions: Sequence[Mention], statuses: Sequence[Status]) -> list[Status]:
-    """What is found normal is there, unless rules find it denied: "your chest is clear" denies wheezes, not its being clear."""
-    return [
-        "present" if (mention.status, status) == ("present", "negated") and mention.concept_id in NORMAL else status
-        for mention, status in zip(mentions, statuses, strict=True)
-    ]
-
-
-def as_lasting(
-    mentions: Sequence[Mention], contexts: Sequence[MentionContext], statuses: Sequence[Status], bank: ConceptBank
-) -> list[Status]:
-    """An allergy lasts, whatever is over beside it: "I'm allergic to penicillin. I stopped smoking"; unless it was outgrown."""
-
-    def lasts(mention: Mention, p: MentionContext, status: Status) -> bool:
-        if status not in PAST or not bank[mention.concept_id].label.endswith("allergy"):
-            return False
-        return not OUTGROWN.search(" ".join(p.words[max(0, p.start - OUTGROWN_WITHIN) : p.end + OUTGROWN_WITHIN]))
-
-    return [
-        "present" if lasts(mention, p, status) else status
-        for mention, p, status in zip(mentions, contexts, statuses, strict=True)
-    ]
-
-
-def with_harm_in_the_past(
-    mentions: Sequence[Mention], contexts: Sequence[MentionContext], statuses: Sequence[Status], bank: ConceptBank
-) -> list[Status]:
+def with_harm_in_the_past(said: Said, statuses: Sequence[Status]) -> list[Status]:
     """What a medicine did that is no longer taken is over, too: "I used to take a statin, but it made my legs ache"."""
     settled = list(statuses)
-    for i, (mention, p) in enumerate(zip(mentions, contexts, strict=True)):
+    for i, (mention, p) in enumerate(zip(said.mentions, said.contexts, strict=True)):
         before = p.words[max(0, p.start - HARM_WITHIN) : p.start]
         if statuses[i] != "present" or not any(HARM.match(word) for word in before):
             continue
-        medicines = [j for j in range(i) if bank[mentions[j].concept_id].category == "medicine"]
-        is_near = medicines and mention.segment_index - mentions[medicines[-1]].segment_index <= ANSWERED_WITHIN
+        medicines = [j for j in range(i) if said.is_medicine(j)]
+        is_near = medicines and mention.segment_index - said.mentions[medicines[-1]].segment_index <= ANSWERED_WITHIN
         if is_near and statuses[medicines[-1]] in PAST:
             settled[i] = statuses[medicines[-1]]
     return settled
+
+
+def as_lasting(said: Said, statuses: Sequence[Status]) -> list[Status]:
+    """An allergy lasts, whatever is over beside it: "I'm allergic to penicillin. I stopped smoking"; unless it was outgrown."""
+
+    def lasts(i: int) -> bool:
+        p, is_allergy = said.contexts[i], said.bank[said.mentions[i].concept_id].label.endswith("allergy")
+        near = " ".join(p.words[max(0, p.start - OUTGROWN_WITHIN) : p.end + OUTGROWN_WITHIN])
+        return is_allergy and not OUTGROWN.search(near)
+
+    return _turned(statuses, [*PAST], "present", lasts)
+
+
+RULES = (
+    *(as_answered, consistent, as_normal, as_looked_for, as_denied),
+    *(as_planned, as_measured, with_harm_in_the_past, as_lasting),
+)
 
 
 def without_general_questions(mentions: Sequence[Mention], bank: ConceptBank) -> list[Mention]:
@@ -260,10 +265,15 @@ def without_general_questions(mentions: Sequence[Mention], bank: ConceptBank) ->
     Nor is a plan to give something of a kind, where the medicine is named in the end: "you need an antibiotic".
     """
 
+    def is_one_of(other: Mention, general_id: str) -> bool:
+        if general_id == REGULAR_MEDICATION:
+            return bank[other.concept_id].category == "medicine" and other.concept_id != general_id
+        return general_id in bank[other.concept_id].broader
+
     def is_named(general: Mention) -> bool:
         if general.status == "negated":
             return False
-        particulars = [other for other in mentions if _is_one_of(other, general.concept_id, bank)]
+        particulars = [other for other in mentions if is_one_of(other, general.concept_id)]
         if general.status == "hypothetical" and any(other.action in PRESCRIBED for other in particulars):
             return True
         asked = general.status == "uncertain"  # a differential has the general disease beside the particular one
@@ -273,10 +283,3 @@ def without_general_questions(mentions: Sequence[Mention], bank: ConceptBank) ->
         )
 
     return [mention for mention in mentions if not is_named(mention)]
-
-
-def _is_one_of(mention: Mention, general_id: str, bank: ConceptBank) -> bool:
-    concept = bank[mention.concept_id]
-    if general_id == REGULAR_MEDICATION:
-        return concept.category == "medicine" and mention.concept_id != general_id
-    return general_id in concept.broader
