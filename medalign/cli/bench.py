@@ -32,6 +32,10 @@ def add_commands(commands: Commands) -> None:
     cache_option(decoding)
     decoding.set_defaults(command=_decoding)
 
+    peers = what.add_parser("peers", help="the analysis beside faster-whisper alone and transformers' pipeline, same weights")
+    json_option(peers, "the figures")
+    peers.set_defaults(command=_peers)
+
 
 def _bench(arguments: argparse.Namespace) -> None:
     if arguments.throughput:
@@ -55,3 +59,9 @@ def _decoding(arguments: argparse.Namespace) -> None:
 
     spoken = speech_to_decode([arguments.data / "speech" / name for name in PEOPLE], arguments.recordings)
     tell(measure_decoding(spoken, arguments.cache), arguments.json)
+
+
+def _peers(arguments: argparse.Namespace) -> None:
+    from medalign.pipeline.peers import measure_peers
+
+    tell(measure_peers(), arguments.json)

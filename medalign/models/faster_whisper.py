@@ -161,6 +161,13 @@ class FasterWhisper(Transcriber):
         return np.array(list(run_in_batches(WHAT, texts, 1, read, self._model, self._on_cpu)))
 
 
+def as_installed(folder: Path) -> "WhisperModel":
+    """faster-whisper without anything of ours but its precision, to compare with; see `medalign.pipeline.peers`."""
+    from faster_whisper import WhisperModel
+
+    return WhisperModel(str(folder), device="cpu", compute_type=COMPUTE_TYPE["cpu"], local_files_only=True)
+
+
 def _load(folder: Path, device: str, compute_type: str) -> "WhisperModel":
     from faster_whisper import WhisperModel
 

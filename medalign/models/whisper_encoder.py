@@ -5,6 +5,7 @@ faster-whisper's `model.bin` read here means one download, one revision, and a s
 Conventions: waveforms are float32 at 16 kHz; a chunk is 30 s, 3000 log-mel frames and 1500 encoder frames (50 a second).
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,32 +22,45 @@ CHUNK_S = 30
 FRAMES_PER_S = 50  # encoder frames: 100 log-mel frames a second, halved by the second convolution
 
 
-def _encoder_state(arrays: dict[str, np.ndarray], n_layers: int) -> dict[str, torch.Tensor]:
-    """CTranslate2's names to transformers'. Query, key and value are stored fused; Whisper's key has no bias."""
-    state: dict[str, np.ndarray] = {}
-
-    def copy(target: str, source: str, norm: bool = False) -> None:
-        weight, bias = ("gamma", "beta") if norm else ("weight", "bias")
-        state[f"{target}.weight"], state[f"{target}.bias"] = arrays[f"{source}/{weight}"], arrays[f"{source}/{bias}"]
-
-    copy("conv1", "encoder/conv1")
-    copy("conv2", "encoder/conv2")
-    copy("layer_norm", "encoder/layer_norm", norm=True)
-    state["embed_positions.weight"] = arrays["encoder/position_encodings/encodings"]
-    for i in range(n_layers):
-        source, target = f"encoder/layer_{i}", f"layers.{i}"
-        copy(f"{target}.self_attn_layer_norm", f"{source}/self_attention/layer_norm", norm=True)
-        weights = np.split(arrays[f"{source}/self_attention/linear_0/weight"], 3)
-        biases = np.split(arrays[f"{source}/self_attention/linear_0/bias"], 3)
-        for projection, weight, bias in zip(("q_proj", "k_proj", "v_proj"), weights, biases, strict=True):
-            state[f"{target}.self_attn.{projection}.weight"] = weight
-            if projection != "k_proj":
-                state[f"{target}.self_attn.{projection}.bias"] = bias
-        copy(f"{target}.self_attn.out_proj", f"{source}/self_attention/linear_1")
-        copy(f"{target}.final_layer_norm", f"{source}/ffn/layer_norm", norm=True)
-        copy(f"{target}.fc1", f"{source}/ffn/linear_0")
-        copy(f"{target}.fc2", f"{source}/ffn/linear_1")
+def encoder_state(arrays: dict[str, np.ndarray]) -> dict[str, torch.Tensor]:
+    """CTranslate2's names to transformers', float32."""
+    state: dict[str, np.ndarray] = {"embed_positions.weight": arrays["encoder/position_encodings/encodings"]}
+    for name in ("conv1", "conv2"):
+        copy_to(state, name, arrays, f"encoder/{name}")
+    copy_to(state, "layer_norm", arrays, "encoder/layer_norm", norm=True)
+    for i in range(n_layers_of(arrays, "encoder")):
+        layer_to(state, f"layers.{i}", arrays, f"encoder/layer_{i}")
     return {name: torch.from_numpy(array.astype(np.float32)) for name, array in state.items()}
+
+
+def n_layers_of(arrays: dict[str, np.ndarray], half: str) -> int:
+    return sum(name.startswith(f"{half}/") and name.endswith("/ffn/linear_0/weight") for name in arrays)
+
+
+def copy_to(state: dict[str, np.ndarray], target: str, arrays: dict[str, np.ndarray], source: str, norm: bool = False) -> None:
+    weight, bias = ("gamma", "beta") if norm else ("weight", "bias")
+    state[f"{target}.weight"], state[f"{target}.bias"] = arrays[f"{source}/{weight}"], arrays[f"{source}/{bias}"]
+
+
+def layer_to(state: dict[str, np.ndarray], target: str, arrays: dict[str, np.ndarray], source: str) -> None:
+    """A layer of the encoder, or what one of the decoder has in common with it."""
+    copy_to(state, f"{target}.self_attn_layer_norm", arrays, f"{source}/self_attention/layer_norm", norm=True)
+    projections_to(state, f"{target}.self_attn", ("q_proj", "k_proj", "v_proj"), arrays, f"{source}/self_attention/linear_0")
+    copy_to(state, f"{target}.self_attn.out_proj", arrays, f"{source}/self_attention/linear_1")
+    copy_to(state, f"{target}.final_layer_norm", arrays, f"{source}/ffn/layer_norm", norm=True)
+    copy_to(state, f"{target}.fc1", arrays, f"{source}/ffn/linear_0")
+    copy_to(state, f"{target}.fc2", arrays, f"{source}/ffn/linear_1")
+
+
+def projections_to(
+    state: dict[str, np.ndarray], target: str, names: Sequence[str], arrays: dict[str, np.ndarray], source: str
+) -> None:
+    """Query, key and value are stored fused; Whisper's key has no bias."""
+    weights, biases = (np.split(arrays[f"{source}/{kind}"], len(names)) for kind in ("weight", "bias"))
+    for name, weight, bias in zip(names, weights, biases, strict=True):
+        state[f"{target}.{name}.weight"] = weight
+        if name != "k_proj":
+            state[f"{target}.{name}.bias"] = bias
 
 
 def load_encoder(folder: Path) -> WhisperEncoder:
@@ -60,17 +74,16 @@ def load_encoder(folder: Path) -> WhisperEncoder:
         return encoder.float().eval().requires_grad_(False)
     arrays = read_ctranslate2(folder / "model.bin")
     with reading(f"{folder / 'model.bin'} is not a Whisper model", remedy="download it again"):
-        n_layers = sum(name.startswith("encoder/") and name.endswith("/ffn/linear_0/weight") for name in arrays)
         width, n_mels, _ = arrays["encoder/conv1/weight"].shape
         config = WhisperConfig(
             d_model=width,
             num_mel_bins=n_mels,
-            encoder_layers=n_layers,
+            encoder_layers=n_layers_of(arrays, "encoder"),
             encoder_attention_heads=int(arrays["encoder/num_heads"]),
             encoder_ffn_dim=arrays["encoder/layer_0/ffn/linear_0/weight"].shape[0],
         )
         encoder = WhisperEncoder(config)
-        encoder.load_state_dict(_encoder_state(arrays, n_layers), strict=True)
+        encoder.load_state_dict(encoder_state(arrays), strict=True)
     return encoder.eval().requires_grad_(False)
 
 
