@@ -18,6 +18,7 @@ from medalign.concepts import ConceptBank, transcript_from_text
 from medalign.concepts.notes import read_note
 from medalign.concepts.tokens import stem
 from medalign.core.assets import EXAMPLES
+from medalign.core.audio import load_recording
 from medalign.core.errors import DataError
 from medalign.core.examples import analysis_path
 from medalign.core.files import typed
@@ -128,12 +129,58 @@ def test_a_possibility_that_the_note_writes_without_doubt_is_told():
 
 
 @pytest.mark.parametrize(
-    ("statement", "unspoken"),
-    [("O/E: ECG shows ST elevation", "this result"), ("O/E: ECG normal", None), ("Troponin raised", "troponin"),
-     ("NKDA", "drug allergy"), ("Has pain", None)],
+    ("statement", "lacking"),
+    [("O/E: ECG shows ST elevation", "this result is not spoken of"), ("O/E: ECG normal", None), ("ECG NAD", None),
+     ("Troponin raised", "troponin is not spoken of"), ("NKDA", "drug allergy is not spoken of"), ("Has pain", None)],
 )  # fmt: skip
-def test_what_is_never_spoken_of_is_named(statement, unspoken):
-    assert comparison(statement, ANGINA).unspoken == unspoken
+def test_what_is_never_spoken_of_is_named(statement, lacking):
+    assert comparison(statement, ANGINA).lacking == lacking
+
+
+CHILD = heard(
+    "Patient: She keeps pulling at her left ear. She had tonsillitis last winter, and a cough last week that has gone.\n"
+    "Patient: I gave her ibuprofen, and she is allergic to penicillin. Just a bit of clear mucus.\n"
+    "Doctor: Stop the ibuprofen for now. If she is no better in three days, start the amoxicillin.\n"
+    "Doctor: If you see her coughing up blood, come straight back."
+)
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        ("Right earache", "right is not said there"),
+        ("PMH: type 2 diabetes", "2 is not said"),
+        ("Unwell for 3 weeks", "3 weeks is not said"),
+        ("Haemoptysis", "only spoken of as something that may come"),
+        ("Start amoxicillin today", "only spoken of on a condition"),
+    ],
+)
+def test_what_is_plainly_not_said_can_not_be_borne_out(statement, said):
+    assert said in (comparison(statement, CHILD).lacking or "")
+
+
+@pytest.mark.parametrize("statement", ["Pulling at left ear", "Amoxicillin if no better in 3 days", "Return if haemoptysis"])
+def test_what_is_said_as_it_is_written_lacks_nothing(statement):
+    assert comparison(statement, CHILD).lacking is None
+
+
+@pytest.mark.parametrize(
+    ("statement", "contradiction"),
+    [
+        ("Allergies: NKDA", "drug allergy is said to be there"),
+        ("Ongoing cough", "cough is in the past"),
+        ("Imp: tonsillitis", "tonsillitis is in the past"),
+        ("Continue ibuprofen", "ibuprofen is stopped"),
+        ("Green sputum", "the note has green, the recording clear"),
+    ],
+)
+def test_what_was_is_not_what_is_and_what_is_said_last_holds(statement, contradiction):
+    assert contradiction in (comparison(statement, CHILD).contradiction or "")
+
+
+@pytest.mark.parametrize("statement", ["DH: ibuprofen", "Plan: stop ibuprofen", "PMH: tonsillitis", "Clear sputum"])
+def test_what_was_said_first_is_as_true_of_its_time(statement):
+    assert comparison(statement, CHILD).contradiction is None
 
 
 def test_the_words_that_decide_are_shown_an_answer_with_its_question():
@@ -320,6 +367,15 @@ def test_the_command_compares_two_notes_and_hides_which_is_which(models_at_hand,
     first = body["shown_in_order"].index(2) + 1
     assert f"Note {first} has more unsupported statements" in lines and "chest-pain" not in lines
     assert main(["check", str(stored), notes[0], "--blind"]) == 2 and "two notes" in capsys.readouterr().err
+
+
+def test_what_the_sound_alone_fits_is_marked_and_not_borne_out(analyzer, analyses, examples):
+    note = "DH: omeprazole, ibuprofen for back pain. Tummy pain. Allergies: NKDA. Knee swelling."
+    stomach = examples["upset-stomach"].audio_path
+    heard, *rest = analyzer.check_note(load_recording(stomach), note, analysis=analyses["upset-stomach"]).statements
+    assert heard.verdict == "not_found" and heard.support == "sound" and "listen" in heard.reason
+    assert heard.evidence[0].text is None  # written as "Oh my Brazil"
+    assert [(s.verdict, s.support) for s in rest] == [("supported", "both"), ("contradicted", None), ("not_found", None)]
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ from medalign.pipeline.note_passages import Passages
 from medalign.pipeline.note_said import Said
 from medalign.pipeline.note_words import content
 
-BY_SOUND_ALONE = 0.5  # probability from which on the sound bears out what the words do not: likelier than not
+BY_SOUND_ALONE = 0.5  # probability from which on the sound is worth listening to where the words lack a statement
 NOTHING = "nothing that was said bears it out"
 BY_CHANCE = 0.05  # share of unrelated statements that fit as well, from which on the nearest words tell nothing
 UNSAID: dict[str, str] = {  # sections whose statements need not be said aloud
@@ -33,11 +33,8 @@ UNSAID: dict[str, str] = {  # sections whose statements need not be said aloud
     "results": "what a test showed need not be said aloud",
     "assessment": "an opinion or a diagnosis need not be said aloud",
 }
-SUPPORTED: dict[Support, str] = {
-    "both": "the words say so, and the sound bears them out",
-    "words": "the words say so",
-    "sound": "the sound fits, the words of the transcript do not: listen",
-}
+SUPPORTED: dict[Support, str] = {"both": "the words say so, and the sound bears them out", "words": "the words say so"}
+ONLY_SOUND = "the words of the transcript do not say so, but the sound comes close to it: listen"
 NO_SOUND = "The sound was not listened to: only the words of the transcript were compared."
 NO_SPEECH = "Nothing is said in this recording, so nothing of the note can be checked."
 NOT_ENGLISH = "The recording is not in English, so its words were not read; see what the sound bears out with care."
@@ -128,11 +125,7 @@ def _verdict(held: Held, i: int, by_words: float, together: float, fits: NoteFit
     comparison = held.comparisons[i]
     if comparison.is_plain or held.contradiction(i) and by_words < fits.contradicted_below:
         return "contradicted"
-    if not comparison.unspoken and by_words >= fits.words.threshold and together >= _likely(held, fits):
-        return "supported"
-    # The sound tells neither numbers nor what the words say the opposite of.
-    may_be_heard = not (np.isnan(held.sound.cosine[i]) or held.contradiction(i) or comparison.value("numbers absent"))
-    if may_be_heard and held.preferred[i] and together >= max(_likely(held, fits), BY_SOUND_ALONE):
+    if not comparison.lacking and by_words >= fits.words.threshold and together >= _likely(held, fits):
         return "supported"
     return "not_checkable" if clause.section in UNSAID else "not_found"
 
@@ -150,9 +143,10 @@ def _statement(
     held: Held, i: int, by_words: float, by_sound: float, together: float, fits: NoteFits, passages: Passages
 ) -> NoteStatement:
     clause, comparison, verdict = held.clauses[i], held.comparisons[i], _verdict(held, i, by_words, together, fits)
+    is_heard_alone = _may_be_heard(held, i) and together >= max(_likely(held, fits), BY_SOUND_ALONE)
     if comparison.is_plain:  # the trees weigh it, the verdict does not
         together = min(together, fits.contradicted_below)
-    elif comparison.unspoken and verdict != "supported":
+    elif verdict != "supported":
         together = min(together, _likely(held, fits))
     words_well, sound_well = _share(held.words.as_well[i]), _share(held.sound.as_well[i])
     nearest = tuple(Evidence(stretch.start_s, stretch.end_s, stretch.text) for stretch in held.best[i][:1])
@@ -165,24 +159,23 @@ def _statement(
             passages.deciding({}, comparison.against) or passages.deciding(content(clause.plain), (), within_s) or nearest
         )
     elif verdict == "supported":
-        is_heard = sound_well is not None and by_sound >= fits.sound.threshold
-        is_in_words = by_words >= fits.words.threshold and not comparison.unspoken
-        support = "sound" if not is_in_words else "both" if is_heard else "words"
+        support = "both" if sound_well is not None and by_sound >= fits.sound.threshold else "words"
         reason = SUPPORTED[support]
         evidence = passages.deciding(content(clause.plain), comparison.evidence, within_s) or nearest
         if comparison.is_only_possible:
             reason += f", {ONLY_POSSIBLE}"
         if support == "words" and sound_well is not None:
             reason += "; the sound does not bear it out clearly"
-        if support == "sound":
-            evidence = (Evidence(*held.windows_s[held.sound.place[i]]),)
     elif not clause.is_claim:
         reason = "it says nothing that could be true or false"
+    elif is_heard_alone:
+        support, reason = "sound", ONLY_SOUND
+        evidence = (Evidence(*held.windows_s[held.sound.place[i]]),)
     else:
-        reason = f"{comparison.unspoken} is not spoken of" if comparison.unspoken else NOTHING
+        reason = comparison.lacking or NOTHING
         if verdict == "not_checkable":
             reason += f"; {UNSAID[clause.section]}"
-        elif not comparison.unspoken:
+        elif not comparison.lacking:
             reason += _nearness(words_well)
         evidence = nearest
     return NoteStatement(
@@ -190,6 +183,16 @@ def _statement(
         tuple(replace(e, start_s=round(e.start_s, 3), end_s=round(e.end_s, 3)) for e in evidence), reason, support,
         words_well, sound_well,
     )  # fmt: skip
+
+
+def _may_be_heard(held: Held, i: int) -> bool:
+    """Whether the sound can speak for what the words lack.
+
+    It tells what is spoken of, hardly whether it is denied: alone it bears nothing out. Nor does it tell numbers.
+    """
+    comparison = held.comparisons[i]
+    lacks_more = held.contradiction(i) or comparison.value("numbers absent")
+    return not (np.isnan(held.sound.cosine[i]) or lacks_more) and bool(held.preferred[i])
 
 
 def _nearness(words_well: float | None) -> str:

@@ -14,7 +14,7 @@ from medalign.core.analysis import Evidence
 from medalign.pipeline.note_anchor import LEAST_WEIGHT, OF_STATUS
 from medalign.pipeline.note_said import Said, related
 from medalign.pipeline.note_scales import NAMED, VALUE, Detail
-from medalign.pipeline.note_words import NEGATORS, content
+from medalign.pipeline.note_words import SAID_NO, content
 
 MAX_ANCHORS = 2  # of a detail: the nearest words that the recording has, too
 
@@ -37,7 +37,7 @@ def compare_details(claim: Said, said: Said, bank: ConceptBank) -> Details:
         claim: the statement, as `note_claims.statement_said` reads it.
     """
     found = Details()
-    is_denied = bool(frozenset(phrase_tokens(claim.transcript.text)) & NEGATORS)
+    is_denied = bool(frozenset(phrase_tokens(claim.transcript.text)) & SAID_NO)
     for detail in claim.details:
         is_number = detail.is_number
         same = [other for other in said.details if other.scale == detail.scale]

@@ -10,12 +10,19 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from medalign.concepts import ConceptBank, transcript_from_text
+from medalign.concepts import ConceptBank
 from medalign.concepts.notes import Clause
 from medalign.concepts.tokens import phrase_tokens, stem
-from medalign.core.analysis import Evidence, Status
+from medalign.core.analysis import Status
+from medalign.pipeline.note_amounts import compare_numbers, compare_sides
 from medalign.pipeline.note_details import compare_details
-from medalign.pipeline.note_said import BOTH_SIDES, SIDES, Fact, Said, Stretch, neighbours_of, numbers_of, related, sides_of
+from medalign.pipeline.note_said import (
+    Fact,
+    Said,
+    Stretch,
+    related,
+)
+from medalign.pipeline.note_supposed import only_supposed
 from medalign.pipeline.note_tally import FEATURES, Comparison, Tally
 from medalign.pipeline.note_words import NEGATORS, RELATIVES, SAID_NO, SAME_RELATIVE, content, overlap, relatives_in, weight_of
 
@@ -31,11 +38,12 @@ NEAR_S = 3.0  # around a mention, where a relative is named
 LEAST_SHOWN, LEAST_SAID = 10.0, 0.34  # weight of the words that tell a result, and the share of it that must be said
 LARGELY_SAID = 0.67  # share of a statement's words, by weight, from which on no single one is missed
 HARDLY = 0.5  # a fact's weight where it is found in a related sense
-UNITS_TELL = frozenset(["duration", "dose", "plan"])  # "3 days" is not "3 weeks"
-MANY_OF = frozenset(["duration", "frequency", "dose", "plan"])  # kinds of which a consultation has several, of several things
 ASSERTED = frozenset(["finding", "diagnosis", "medicine", "habit"])  # others are done or measured, not there or absent
 CERTAIN = re.compile(r"\b(confirm\w*|definite\w*|certain\w*|proven|diagnosed|established|known)\b", re.I)
-TAKEN = frozenset(["taking", "started", "changed"])
+DRUG_ALLERGY = "ICD10CM:Z88.9"
+TAKEN, STOPPED = frozenset(["taking", "started", "changed"]), frozenset(["stopped", "not_taking"])
+CONTINUED = re.compile(r"\b(continu\w+|carry on|keep (?:on )?taking|remain on)\b", re.IGNORECASE)
+CURRENT = re.compile(r"\b(ongoing|current(?:ly)?|still|persist(?:s|ent|ing|ed)?|remains)\b", re.IGNORECASE)
 
 
 def compare(clause: Clause, claim: Said, said: Said, best: Sequence[Stretch], bank: ConceptBank) -> Comparison:
@@ -48,8 +56,11 @@ def compare(clause: Clause, claim: Said, said: Said, best: Sequence[Stretch], ba
     values, known = tally.values, tally.known
     _compare_facts(clause, claim, said, bank, tally)
     best_stems = frozenset().union(*(stretch.stems for stretch in best)) if best else frozenset()
-    _compare_numbers(claim, said, best, bank, tally)
-    _compare_sides(clause, said, tally)
+    compare_numbers(claim, said, best, bank, tally)
+    compare_sides(clause, said, best, tally)
+    if relatives := relatives_in(clause.plain):
+        spoken = {SAME_RELATIVE.get(token, token) for stretch in said.stretches for token in phrase_tokens(stretch.text)}
+        values["relatives absent"] = float(len(relatives - spoken))
     details = compare_details(claim, said, bank)
     values["details agree"], values["details differ"] = details.agree, details.differ
     values["details unsaid"], tally.values["number contradicted"] = (
@@ -69,18 +80,17 @@ def compare(clause: Clause, claim: Said, said: Said, best: Sequence[Stretch], ba
         tally.unspoken = "this result"
     values["rarest word missing"] = max((w for key, w in wanted.items() if key not in anywhere), default=0.0) / 10
     values["log words"] = math.log(1 + len(wanted))
-    tokens = frozenset(phrase_tokens(clause.plain))
-    values["negated"] = float(bool(tokens & NEGATORS))
-    said_no = any(frozenset(phrase_tokens(stretch.text)) & SAID_NO for stretch in best[:1])
-    values["best stretches negated"] = float(said_no)
-    values["negation differs"] = float(bool(tokens & NEGATORS) != said_no)
+    _compare_negation(clause, best, tally)
     for name in ("examination", "assessment", "plan"):
         values[name] = float(clause.section == name or name == "examination" and clause.section == "results")
     values["named contradiction"] = float(bool(tally.reasons or tally.plain))
+    lacking = (
+        tally.lacking or only_supposed(clause, claim, said, bank) or (tally.unspoken and f"{tally.unspoken} is not spoken of")
+    )
     features = np.array([values[name] for name in FEATURES], np.float32)
     reason, against = next(iter(tally.plain + tally.reasons), (None, ()))
     return Comparison(
-        features, reason, bool(tally.plain), tuple(against), tuple(tally.evidence), tally.unspoken, tally.is_only_possible,
+        features, reason, bool(tally.plain), tuple(against), tuple(tally.evidence), lacking, tally.is_only_possible,
         claim.facts,
     )  # fmt: skip
 
@@ -102,12 +112,12 @@ def _compare_facts(clause: Clause, claim: Said, said: Said, bank: ConceptBank, t
         tally.known.update(stem(token) for e in fact.evidence for token in phrase_tokens(e.text or ""))
         values["facts in both senses"] += {"present", "negated"} <= {SENSE[f.status] for f in exact}
         agreeing = [f for f in same if SENSE[f.status] == SENSE[fact.status]]
-        if agreeing or _nearly_agrees(fact, {SENSE[f.status] for f in same}):
+        if agreeing or _nearly_agrees(clause, fact, {SENSE[f.status] for f in same}):
             values["facts agree"] += 1 if agreeing else HARDLY
             tally.evidence += [e for f in (agreeing or same) for e in f.evidence]
             _compare_certainty(clause, fact, exact, tally)
             if fact.category == "medicine":
-                _compare_actions(fact, agreeing or same, tally)
+                _compare_actions(clause, fact, same, tally)
             if fact.status == "family":
                 _compare_relatives(clause, fact, agreeing, said, tally)
             continue
@@ -117,10 +127,18 @@ def _compare_facts(clause: Clause, claim: Said, said: Said, bank: ConceptBank, t
             continue
         values["facts differ"] += 1
         broader = [f for f in same if fact.concept_id in bank and f.concept_id in bank[fact.concept_id].broader]
-        exact = exact or broader  # who has no diabetes has no type 2 diabetes
+        narrower = [f for f in same if f.concept_id in bank and DRUG_ALLERGY in (f.concept_id, *bank[f.concept_id].broader)]
+        # Who has no diabetes has no type 2 diabetes, and who has a penicillin allergy no "no drug allergies".
+        exact = exact or broader or (narrower if fact.status == "negated" else [])
         if exact and fact.category in ASSERTED and (fact.status != "family" or is_of_relatives):
             listed_only = "," in clause.plain and not re.search(r"\b(or|nor|and)\b", clause.plain)
             _contradict(fact, exact, tally, may_be_denied=not listed_only or fact is claim.facts[0])
+
+
+def _compare_negation(clause: Clause, best: Sequence[Stretch], tally: Tally) -> None:
+    says_no = bool(frozenset(phrase_tokens(clause.plain)) & NEGATORS)
+    said_no = any(frozenset(phrase_tokens(stretch.text)) & SAID_NO for stretch in best[:1])
+    tally.values |= {"negated": says_no, "best stretches negated": said_no, "negation differs": says_no != said_no}
 
 
 def _lacks_result(clause: Clause, claim: Said, wanted: dict[str, float], said: Said) -> bool:
@@ -135,12 +153,14 @@ def _lacks_result(clause: Clause, claim: Said, wanted: dict[str, float], said: S
     return is_told and overlap(shown, said.stems) < LEAST_SAID
 
 
-def _nearly_agrees(fact: Fact, senses: set[str]) -> bool:
+def _nearly_agrees(clause: Clause, fact: Fact, senses: set[str]) -> bool:
     """Whether a fact that is said in no such sense is said in one that bears it out all the same."""
     wanted = SENSE[fact.status]
     if wanted in ("past", "possible"):
         return bool(senses - {"negated", "family"})
-    is_kept = fact.action == "taking" or fact.category == "habit"  # what was once taken or done is not taken or done
+    # What was once taken or done is not taken or done, and what is over is no diagnosis of today.
+    is_of_today = bool(CURRENT.search(clause.plain)) or clause.section == "assessment" and "possible" not in senses
+    is_kept = fact.action == "taking" or fact.category == "habit" or is_of_today
     return wanted == "present" and bool(senses & {"past", "possible"}) and not is_kept
 
 
@@ -162,7 +182,8 @@ def _contradict(fact: Fact, others: Sequence[Fact], tally: Tally, *, may_be_deni
         if wanted == "negated" and not may_be_denied:
             tally.values["status contradicted"] += 1
         else:
-            tally.contradict("status contradicted", f"in the recording, {fact.label} {said_as}", evidence)
+            is_plain = DRUG_ALLERGY in (fact.concept_id, *(f.concept_id for f in others))
+            tally.contradict("status contradicted", f"in the recording, {fact.label} {said_as}", evidence, is_plain=is_plain)
 
 
 def _compare_certainty(clause: Clause, fact: Fact, exact: Sequence[Fact], tally: Tally) -> None:
@@ -187,79 +208,14 @@ def _compare_relatives(clause: Clause, fact: Fact, same: Sequence[Fact], said: S
         tally.contradict("person contradicted", f"in the recording, {fact.label} is the {min(theirs)}'s", evidence)
 
 
-def _compare_actions(fact: Fact, same: Sequence[Fact], tally: Tally) -> None:
-    actions = {f.action for f in same if f.action}
-    stopped = {"stopped", "not_taking"}
-    if fact.action in TAKEN and actions and actions <= stopped or fact.action in stopped and actions and actions <= TAKEN:
-        theirs = "taken or started" if fact.action in stopped else "stopped or not taken"
-        evidence = [e for f in same if f.action in actions for e in f.evidence]
+def _compare_actions(clause: Clause, fact: Fact, same: Sequence[Fact], tally: Tally) -> None:
+    """What is done with a medicine; what is said last holds for what goes on."""
+    done = sorted((e.start_s, f.action) for f in same if f.action for e in f.evidence)
+    actions = {action for _, action in done}
+    if not actions:
+        return
+    goes_on = CONTINUED.search(clause.plain) and done[-1][1] in STOPPED
+    if fact.action in TAKEN and (actions <= STOPPED or goes_on) or fact.action in STOPPED and actions <= TAKEN:
+        theirs = "taken or started" if fact.action in STOPPED else "stopped or not taken"
+        evidence = [e for f in same if f.action in (TAKEN if fact.action in STOPPED else STOPPED) for e in f.evidence]
         tally.contradict("action contradicted", f"in the recording, {fact.label} is {theirs}", evidence, is_plain=True)
-
-
-def _compare_numbers(claim: Said, said: Said, best: Sequence[Stretch], bank: ConceptBank, tally: Tally) -> None:
-    values = tally.values
-    near = frozenset(number for stretch in best for number in stretch.numbers)
-    told: frozenset[float] = frozenset()
-    neighbours, there = neighbours_of(claim.transcript.words), said.neighbours
-
-    def fits_there(number: float) -> bool:
-        """Whether it stands beside a word that it has in the statement, or has none there."""
-        return number not in neighbours or bool(neighbours[number] & there.get(number, frozenset()))
-
-    for m in claim.measurements:
-        numbers = numbers_of(transcript_from_text(m.text).words)
-        told |= numbers
-        same = [x for x in said.measurements if x.kind == m.kind]
-        agreeing = [x for x in same if x.value == m.value and (x.unit == m.unit or m.kind not in UNITS_TELL)]
-        in_unit = [x for x in same if m.kind == "plan" and x.unit == m.unit]
-        concept = m.concept_id or (claim.facts[0].concept_id if len(claim.facts) == 1 and m.kind != "plan" else None)
-        about = [x for x in same if m.kind not in MANY_OF or concept and x.concept_id in related(concept, bank)]
-        about = about or (in_unit if len(in_unit) == 1 else [])
-        is_near = bool(numbers) and numbers <= near and all(fits_there(n) for n in numbers)
-        if agreeing and (not about or any(x in about for x in agreeing)) or is_near:
-            values["numbers agree"] += 1
-            tally.evidence += [Evidence(x.start_s, x.end_s, x.text) for x in agreeing]
-        elif about:
-            theirs = " and ".join(dict.fromkeys(x.amount for x in about[:2]))
-            evidence = [Evidence(x.start_s, x.end_s, x.text) for x in about[:2]]
-            tally.contradict("number contradicted", f"the note has {m.amount}, the recording {theirs}", evidence)
-        else:
-            values["numbers elsewhere" if numbers and numbers <= said.numbers else "numbers absent"] += 1
-    for number, words in neighbours.items():
-        others = {word for word in words if any(word in found for value, found in there.items() if value != number)}
-        if words & there.get(number, frozenset()):
-            values["neighbours of numbers agree"] += 1
-        elif others:
-            values["neighbours of numbers differ"] += 1
-    for number in numbers_of(claim.transcript.words) - told:
-        where = (
-            "numbers agree"
-            if number in near and fits_there(number)
-            else "numbers elsewhere"
-            if number in said.numbers
-            else "numbers absent"
-        )
-        values[where] += 1
-
-
-def _compare_sides(clause: Clause, said: Said, tally: Tally) -> None:
-    values = tally.values
-    own, spoken_sides = sides_of(clause.plain), said.sides
-    if own:
-        agreeing = [pair for pair in own if pair in spoken_sides or (BOTH_SIDES, pair[1]) in spoken_sides]
-        differing = [
-            pair for pair in own if pair not in agreeing and any((s, pair[1]) in spoken_sides for s in SIDES if s != pair[0])
-        ]
-        values["side agrees"], values["side contradicted"] = float(bool(agreeing)), float(bool(differing))
-        if differing:
-            side, part = differing[0]
-            others = [s for s in SIDES if (s, part) in spoken_sides]
-            evidence = [
-                Evidence(stretch.start_s, stretch.end_s, stretch.text)
-                for stretch in said.stretches
-                if sides_of(stretch.text) & {(s, part) for s in others}
-            ]
-            tally.reasons.append((f"the note has {side}, the recording {' and '.join(others)} there", evidence[:1]))
-    if relatives := relatives_in(clause.plain):
-        spoken = {SAME_RELATIVE.get(token, token) for stretch in said.stretches for token in phrase_tokens(stretch.text)}
-        values["relatives absent"] = float(len(relatives - spoken))

@@ -53,7 +53,7 @@ class Held:
         """What contradicts a statement: named by its facts, else by the sense in which its own words are said."""
         comparison = self.comparisons[i]
         polarity, sense = self.anchors[i, ANCHOR.index(POLARITY)], self.places[i, PLACES.index(SENSE)]
-        is_told = comparison.value("words in best stretches") > MOSTLY and not comparison.unspoken
+        is_told = comparison.value("words in best stretches") > MOSTLY and not comparison.lacking
         opposite = OPPOSITE if is_told and polarity > MOSTLY and sense < 0 else None
         return comparison.contradiction or opposite
 

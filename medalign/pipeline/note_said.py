@@ -30,7 +30,11 @@ SIDES = {
     "bilaterally": BOTH_SIDES,
     "both": BOTH_SIDES,
 }
-NO_SIDE = re.compile(r"\b(right (now|away|then|here|there|so|okay|ok|but)|all right|that's right|(has|have|had) left)\b", re.I)
+NO_SIDE = re.compile(
+    r"\b(right (now|away|then|here|there|so|okay|ok|but|after|before|how|what|when|um|uh)|all right|that's right|"
+    r"(has|have|had) left)\b",
+    re.IGNORECASE,
+)
 SIDE_REACH, SIDE_BEFORE = 4, 2  # tokens
 SMALL = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
 NO_PART = words_of("the and you your his her have has had with for that this side one about okay yeah all are was were")
@@ -101,6 +105,11 @@ class Said:
         return neighbours_of(self.transcript.words)
 
     @cached_property
+    def roughly(self) -> dict[float, frozenset[str]]:
+        """`neighbours`, with numbers that are said roughly: "a week" has 1, "a couple of weeks" 2."""
+        return neighbours_of(self.transcript.words, roughly=True)
+
+    @cached_property
     def sides(self) -> frozenset[tuple[str, str]]:
         return frozenset().union(*(sides_of(stretch.text) for stretch in self.stretches))
 
@@ -144,12 +153,17 @@ def sides_of(text: str) -> frozenset[tuple[str, str]]:
     return frozenset(found)
 
 
-def neighbours_of(words: Sequence[Word]) -> dict[float, frozenset[str]]:
+def sides_named(text: str) -> frozenset[str]:
+    """The sides that a text names, whatever is on them."""
+    return frozenset(SIDES[token] for token in phrase_tokens(NO_SIDE.sub(" ", text)) if token in SIDES)
+
+
+def neighbours_of(words: Sequence[Word], *, roughly: bool = False) -> dict[float, frozenset[str]]:
     """For each number the stems of the telling words right before and after it: "for 3 weeks" has week, "type 2" type."""
     pieces = pieces_of(words)
     found: dict[float, set[str]] = {}
     for number in find_numbers(pieces):
-        if not number.vague:
+        if roughly or not number.vague:
             near = [
                 piece.text for piece in (*pieces[max(0, number.start - 1) : number.start], *pieces[number.end : number.end + 1])
             ]

@@ -29,8 +29,10 @@ SCALES: tuple[tuple[str, ...], ...] = (  # values of one scale, each in its word
         "start started starting begin commence initiate initiated continue",
         "stop stopped stopping discontinue discontinued quit",
     ),
+    ("clear white", "yellow", "green", "brown", "black", "red bloody bloodstained pink"),
+    ("soft", "rigid tense guarded"),
 )
-NAMED = frozenset(range(6)) | {9, 12, 13}  # scales whose other value contradicts; of the others it is weighed, not told
+NAMED = frozenset(range(6)) | {9, 12, 13, 17, 18}  # scales whose other value contradicts; of the others it is weighed, not told
 VALUE: dict[str, tuple[int, int]] = {
     stem(word): (scale, value)
     for scale, values in enumerate(SCALES)

@@ -28,7 +28,7 @@ class Comparison:
     is_plain: bool  # it counts however well the rest of the statement fits: another value stands in the very place
     against: tuple[Evidence, ...]  # what contradicts
     evidence: tuple[Evidence, ...]  # facts and numbers that agree
-    unspoken: str | None  # what of the statement is never spoken of, where that is plain
+    lacking: str | None  # a sentence: what of the statement is plainly not said, so that nothing can bear it out
     is_only_possible: bool  # the recording speaks of it as possible, the statement doesn't
     facts: tuple[Fact, ...]  # of the statement
 
@@ -45,10 +45,15 @@ class Tally:
     reasons: list[tuple[str, Sequence[Evidence]]] = field(default_factory=list)  # of contradictions: a sentence, what is said
     plain: list[tuple[str, Sequence[Evidence]]] = field(default_factory=list)  # those that count whatever else fits
     evidence: list[Evidence] = field(default_factory=list)
-    unspoken: str | None = None
+    unspoken: str | None = None  # what is never spoken of; most of a statement's words make up for it
+    lacking: str | None = None  # a sentence; nothing makes up for it
     is_only_possible: bool = False
     known: set[str] = field(default_factory=set)  # stems of what is said of the statement's concepts
 
     def contradict(self, feature: str, reason: str, evidence: Sequence[Evidence], *, is_plain: bool = False) -> None:
         self.values[feature] += 1
         (self.plain if is_plain else self.reasons).append((reason, evidence))
+
+    def lack(self, sentence: str) -> None:
+        """What is plainly not said; the first counts."""
+        self.lacking = self.lacking or sentence

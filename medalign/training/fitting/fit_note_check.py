@@ -43,7 +43,7 @@ def fit_note_check(words: Sequence[Case], aloud: Sequence[Case], others: Sequenc
     features, truth, _ = rows_of(words)
     apart = _apart(words)  # whatever is fitted on their answers must see answers to notes that they don't know
     held_out = np.concatenate([apart[case.consultation_id].probability(case.held.word_features()) for case in words])
-    spoken_of = np.array([c.unspoken is None for case in words for c in case.held.comparisons]) & truth
+    spoken_of = np.array([c.lacking is None for case in words for c in case.held.comparisons]) & truth
     likely = float(np.quantile(held_out[spoken_of], max(0.0, 1 - ORIGINALS_SUPPORTED * truth.sum() / spoken_of.sum())))
     compared = [c for case in words for c in case.held.comparisons]
     plain = np.array([c.is_plain for c in compared])
