@@ -119,7 +119,8 @@ def _clauses(plain: str) -> Iterator[Clause]:
         is_capital = is_words and is_brief and len(heading) > 3 and len(heading.split()) <= 6
         is_marked = line.lstrip().startswith("#") or bool(re.fullmatch(r"\*\*[^*]+\*\*:?", stripped))
         is_set_off = is_brief and (is_marked or stripped.endswith(":"))
-        is_capital = is_capital and not any(w in _shorts() and w not in _sections() for w in heading.lower().split())  # "ECG NAD"
+        # "ECG NAD" is a statement.
+        is_capital = is_capital and not any(w in _shorts() and w not in _sections() for w in heading.lower().split())
         if known or is_set_off or is_capital:
             section, label = known or ("" if is_capital or is_marked else section), heading
             continue
