@@ -10,7 +10,17 @@ from pathlib import Path
 from unittest import mock
 
 import page_fixtures
-from browser import FOLDS, another_tab, complaints_of, running, show_example, unfold, wait_for_figures
+from browser import (
+    FOLDS,
+    VIEWPORT,
+    another_tab,
+    complaints_of,
+    running,
+    show_example,
+    unfold,
+    wait_for_figures,
+    wait_for_result,
+)
 from page_fixtures import Example, FakeEngine
 from playwright.sync_api import Page
 
@@ -65,19 +75,30 @@ def shared_server(folder: Path, audio: Path) -> Iterator[SharedServer]:
             yield server
 
 
-class ShownResult:
-    """The live example's result in a tab of its own, for tests that read it and leave it as it was.
+def show_live(page: Page) -> None:
+    """The live example's result, all of it open."""
+    show_example(page, LIVE)
+    unfold(page, *FOLDS)
+    wait_for_figures(page)
 
-    It is shown once, and anew after a test that failed or that had the server delete it.
+
+class Shown:
+    """A page in a tab of its own, for tests that read it and leave it as it was.
+
+    It is opened once, and anew after a test that failed or that had the server delete its result.
     """
 
-    def __init__(self, tab: Page, url: str):
-        self._page, self._url = another_tab(tab), url
+    def __init__(self, tab: Page, url: str, show: Callable[[Page], None] = wait_for_result):
+        """
+        Args:
+            show: what is done with the page when it is opened.
+        """
+        self._page, self._url, self._show = another_tab(tab), url, show
         self._is_shown = False
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Page]:
-        """The page with the result, all of it open, at its top, the player silent.
+        """The page, of the usual size, at its top, the player silent.
 
         Fails on leaving if the page logged an error or asked another host for anything.
         """
@@ -87,10 +108,9 @@ class ShownResult:
             if not self._is_shown:
                 page.goto("about:blank")
                 page.goto(self._url)
-                show_example(page, LIVE)
-                unfold(page, *FOLDS)
-                wait_for_figures(page)
+                self._show(page)
                 self._is_shown = True
+            page.set_viewport_size(VIEWPORT)
             page.evaluate("document.querySelector('#player audio').pause(); window.seeks = []; window.scrollTo(0, 0)")
             yield page
         assert not complaints, complaints

@@ -28,6 +28,10 @@ from medalign.training.data.sounds import audible_part
 COSWARA = Path(os.environ.get("MEDALIGN_DATA", Path(__file__).parents[2] / "shared" / "data")) / "body_sounds" / "coswara"
 # A share of what a clinician would note, found in the transcript that tiny.en writes of a synthetic voice.
 MIN_CONCEPT_RECALL = 0.75
+# At each push of the examples that other tests have heard as well, each night of all.
+some_of_them = pytest.mark.parametrize(
+    "slugs", [("chest-pain", "low-mood", "upset-stomach"), pytest.param(None, marks=pytest.mark.slow)], ids=["three", "all"]
+)
 
 
 def test_the_json_contract_holds(analyses):
@@ -149,9 +153,10 @@ def test_the_student_hears_more_of_what_is_there_than_chance_would(analyses, exa
     assert np.mean(heard) > 0.2
 
 
-def test_audio_fits_its_own_transcript_better_than_another_recordings(analyzer, heard, analyses):
+@some_of_them
+def test_audio_fits_its_own_transcript_better_than_another_recordings(analyzer, heard, analyses, slugs):
     """The per-window score sees the pairing: the same windows under another recording's words fall in percentile."""
-    slugs = list(analyses)
+    slugs = slugs or tuple(analyses)
     own, other = [], []
     for slug, other_slug in zip(slugs, slugs[1:] + slugs[:1], strict=True):
         windows = [w for w in analyses[slug].alignment.windows if w.transcript_text]
@@ -286,10 +291,12 @@ def test_swapped_audio_raises_mismatches(analyzer, heard, streamed, examples):
     assert np.mean([row.is_mismatch for row in rows if row.percentile is not None]) > 0.5
 
 
-def test_sentences_of_another_consultation_are_marked_and_those_around_them_are_not(analyzer, heard, analyses):
-    """Over all examples: one sentence of the next consultation at a time stands in place of what was said."""
+@some_of_them
+def test_sentences_of_another_consultation_are_marked_and_those_around_them_are_not(analyzer, heard, analyses, slugs):
+    """One sentence of the next consultation at a time stands in place of what was said."""
+    slugs = slugs or sorted(analyses)
     marked, others = [], []
-    for slug, other_slug in zip(sorted(analyses), np.roll(sorted(analyses), -1), strict=True):
+    for slug, other_slug in zip(slugs, np.roll(slugs, -1), strict=True):
         segments = list(analyses[slug].transcript.segments)
         foreign = [s for s in analyses[other_slug].transcript.segments if len(s.words) >= 6]
         audio, text = analyzer.listener.embed_segments(analyses[slug].transcript, heard(slug))
@@ -302,7 +309,7 @@ def test_sentences_of_another_consultation_are_marked_and_those_around_them_are_
             checks = analyzer.listener.check_segments(changed, audio, changed_text)
             marked.append(checks[place].reason == "mismatch")
             others += [check.reason for i, check in enumerate(checks) if i != place]
-    assert len(marked) >= 25 and np.mean(marked) >= 0.6, f"{sum(marked)} of {len(marked)}"
+    assert len(marked) >= 5 * len(slugs) and np.mean(marked) >= 0.6, f"{sum(marked)} of {len(marked)}"
     assert np.mean([reason is not None for reason in others]) <= 0.1
 
 

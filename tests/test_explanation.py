@@ -39,11 +39,9 @@ def test_a_word_that_was_not_said_lowers_the_score(analyzer, said, sound):
 
 
 def test_words_are_heard_when_they_are_said(analyzer, said, sound):
-    """The brightest slice of each word moves along with the words: rank correlation over the longer segments."""
+    """The brightest slice of each word moves along with the words: rank correlation over every other longer segment."""
     correlations = []
-    for index, segment in enumerate(said.segments):
-        if len(segment.words) < 8:
-            continue
+    for index in [i for i, segment in enumerate(said.segments) if len(segment.words) >= 8][::2]:
         explained = explain(analyzer.listener, said, sound, index)
         middles = np.array(explained.slices_s).mean(1)
         cells = np.array(explained.word_scores)

@@ -14,7 +14,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from medalign import __version__
-from medalign.cli import EXTRAS
+from medalign.cli import EXTRAS, main
 from medalign.core.assets import EXAMPLES
 
 ROOT = Path(__file__).parents[1]
@@ -175,7 +175,7 @@ def test_an_analysis_and_every_export_need_no_extra(run_without, cut, tmp_path):
             [["serve"], ["feedback", "export", "--out", "x"]],
             ["'gradio'; run `pip install 'medalign[app]'`", "'sqlalchemy'; run `pip install 'medalign[app]'`"],
         ),
-        (("app", "train"), [TRAIN], ["'plotly'; run `pip install 'medalign[app]'` or "]),
+        pytest.param(("app", "train"), [TRAIN], ["'plotly'; run `pip install 'medalign[app]'` or "], marks=pytest.mark.slow),
         pytest.param(("train",), [TRAIN], ["'accelerate'; run `pip install 'medalign[train]'`"], marks=pytest.mark.slow),
     ],
 )
@@ -185,6 +185,16 @@ def test_a_missing_extra_is_one_sentence_that_names_it(run_without, extras, comm
     assert done.stdout == f"{[2] * len(commands)}\n"
     lines = done.stderr.splitlines()
     assert len(lines) == len(told) and all(words in line for words, line in zip(told, lines, strict=True)), lines
+
+
+def test_a_package_of_two_extras_is_told_with_both(monkeypatch, capsys):
+    def ask_for_plotly(_):
+        raise ModuleNotFoundError("No module named 'plotly'", name="plotly.graph_objects")
+
+    monkeypatch.setattr("medalign.cli.examples._examples", ask_for_plotly)
+    assert main(["examples"]) == 2
+    told = "medalign: this needs the package 'plotly'; run `pip install 'medalign[app]'` or `pip install 'medalign[train]'`\n"
+    assert capsys.readouterr().err == told
 
 
 @pytest.mark.slow

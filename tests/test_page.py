@@ -50,12 +50,15 @@ def seconds_of(locator) -> float:
     return float(locator.get_attribute("data-start"))
 
 
-def test_the_page_says_what_it_is_before_anything_is_pressed(page):
+def test_the_page_says_what_it_is_before_anything_is_pressed(opened):
+    page = opened
     assert page.get_by_role("heading", level=1).all_inner_texts() == ["MedAlign"]
     assert "Not a medical device" in page.locator(".banner[role=note]").inner_text()
     open_panel(page, "upload")
     assert "60 minutes" in page.locator("#inputs").inner_text().replace("\n", " ")
     assert "400 MB" in page.locator("#inputs").inner_text().replace("\n", " ")
+    page.wait_for_function("document.activeElement.matches('#consent input')")
+    page.keyboard.press("Escape")
 
 
 def test_the_page_opens_with_a_stored_example_and_that_is_no_press(page, server, store):
@@ -86,7 +89,8 @@ def test_labels_are_british_or_american_and_the_choice_stays(page):
     british.wait_for()
 
 
-def test_how_it_works_is_told_with_code_and_addresses(page):
+def test_how_it_works_is_told_with_code_and_addresses(opened):
+    page = opened
     page.get_by_role("button", name="How it works").click()
     assert "from medalign import Analyzer" in page.locator("#about code").inner_text()
     assert page.locator("#about a").count() == 3
@@ -97,11 +101,11 @@ def test_how_it_works_is_told_with_code_and_addresses(page):
     assert not page.locator("#about").is_visible()
 
 
-def test_a_menu_closes_when_the_keyboard_goes_on(result):
-    menu = result.locator("details.menu", has=result.get_by_text("Export ▾"))
+def test_a_menu_closes_when_the_keyboard_goes_on(shown):
+    menu = shown.locator("details.menu", has=shown.get_by_text("Export ▾"))
     menu.locator("summary").press("Enter")
     assert menu.get_attribute("open") is not None
-    result.locator("#search-go").focus()
+    shown.locator("#search-go").focus()
     assert menu.get_attribute("open") is None
 
 
@@ -116,8 +120,9 @@ def test_a_press_brings_the_focus_to_the_heading_of_its_result_and_that_into_vie
         assert page.locator("#result-title").inner_text().startswith(title)
 
 
-def test_the_first_screen_has_the_answer_without_scrolling(page):
+def test_the_first_screen_has_the_answer_without_scrolling(opened):
     """At 1440 x 900: what it means and what was said, at most 2 screens in all, and at most 120 things to press."""
+    page = opened
     for part in (
         "#player",
         "#strip canvas",
@@ -164,18 +169,6 @@ def test_who_is_refused_or_cancels_goes_on_where_they_were(page, server, tmp_pat
     page.wait_for_function("document.activeElement.matches('#status [data-again]')")
     assert page.locator("#transcript .segment").count(), "what was written stays"
     server.engine.let_go()
-
-
-def test_an_upload_gives_transcript_table_and_figures(page, tone):
-    upload(page, tone)
-    page.get_by_role("button", name="Analyse").click()
-    wait_for_result(page)
-    assert "shortness of breath" in page.locator("#transcript").inner_text()
-    unfold(page, "concepts")
-    page.locator("table.concepts").first.wait_for()  # Gradio opens a fold first and fills it then
-    assert page.locator("table.concepts").first.locator("tr.row").count() == 7
-    wait_until_free(page)
-    page.locator("#cancel").wait_for(state="hidden")
 
 
 @pytest.mark.parametrize(
@@ -242,30 +235,6 @@ def test_a_press_on_a_point_of_the_timeline_plays_its_window(shown):
     wait_until_playing_from(shown, page_fixtures.analysis().alignment.windows[3].start_s)
 
 
-def test_the_keyboard_alone_reaches_an_example_and_plays_evidence(page):
-    def tab_to(match: str, limit: int = 60):
-        for _ in range(limit):
-            page.keyboard.press("Tab")
-            if page.evaluate("m => document.activeElement.matches(m)", match):
-                return
-        raise AssertionError(f"no {match} within {limit} tabs")
-
-    tab_to("button.example")
-    page.keyboard.press("Enter")
-    wait_for_result(page)
-    tab_to("#fold-concepts > button", 120)
-    page.keyboard.press("Enter")
-    page.locator("tr.row").first.wait_for()
-    tab_to("tr.row[data-start]")
-    page.keyboard.press("Enter")
-    wait_until_playing_from(page, seconds_of(page.locator("tr.row:focus")), LEAD_S)
-    tab_to("button.play")
-    page.keyboard.press("Enter")
-    wait_until_playing_from(page, seconds_of(page.locator("button.play:focus")), LEAD_S)
-    outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
-    assert outline != "none", "focus must be seen"
-
-
 @pytest.fixture
 def strip(shown):
     """The picture of the recording, and where on it a second lies."""
@@ -308,7 +277,7 @@ def test_the_picture_is_a_slider_for_the_keyboard(shown):
     assert strip.get_attribute("aria-valuetext").startswith("0:0")
 
 
-def test_the_picture_has_the_colours_of_the_page_and_its_width(tab, server):
+def test_the_picture_has_the_colours_of_the_page_and_its_width(shown, tab, server):
     """In both themes, and at the width of a phone, some of it is ink: voices, marks, orange where the ear is needed."""
     colours = """() => {
         const canvas = document.querySelector("#strip canvas");
@@ -319,13 +288,17 @@ def test_the_picture_has_the_colours_of_the_page_and_its_width(tab, server):
         }
         return [...seen].filter(([, n]) => n > 20).map(([name]) => name);
     }"""
-    for theme, width, doubt in (("light", 1440, "194,78,0"), ("dark", 390, "242,163,94")):
-        tab.set_viewport_size({"width": width, "height": 850})
-        with visit(tab, f"{server.url}/?__theme={theme}") as page:
-            page.wait_for_function("document.querySelector('#strip canvas')?.width > 100")
-            seen = page.evaluate(colours)
-            assert doubt in seen and len(seen) >= 5, (theme, seen)
-            assert_fits(page, f"{width} wide")
+
+    def assert_is_drawn(page, doubt: str) -> None:
+        page.wait_for_function("document.querySelector('#strip canvas')?.width > 100")
+        seen = page.evaluate(colours)
+        assert doubt in seen and len(seen) >= 5, seen
+        assert_fits(page, f"the picture with {doubt}")
+
+    assert_is_drawn(shown, "194,78,0")
+    tab.set_viewport_size({"width": 390, "height": 850})
+    with visit(tab, f"{server.url}/?__theme=dark") as page:
+        assert_is_drawn(page, "242,163,94")
 
 
 def test_the_list_for_the_ear_and_the_picture_count_alike(shown):
@@ -377,7 +350,8 @@ def test_clinicians_read_no_decimals_and_no_jargon(shown):
         assert jargon not in words.lower()
 
 
-def test_the_keyboard_reaches_result_and_transcript_at_once_and_leaves_the_own_panel(page):
+def test_the_keyboard_reaches_result_and_transcript_at_once_and_leaves_the_own_panel(shown):
+    page = shown
     page.locator("body").focus()
     for n_tabs, target in ((1, "#result-title"), (2, ".segments")):
         page.evaluate("document.activeElement.blur(); scrollTo(0, 0)")
@@ -394,7 +368,8 @@ def test_the_keyboard_reaches_result_and_transcript_at_once_and_leaves_the_own_p
     assert page.evaluate("document.activeElement.dataset.panel") == "upload", "the focus is where the reader came from"
 
 
-def test_a_phone_begins_with_what_was_found_and_says_how_much_is_to_be_heard(page):
+def test_a_phone_begins_with_what_was_found_and_says_how_much_is_to_be_heard(opened):
+    page = opened
     page.set_viewport_size({"width": 390, "height": 844})
     assert page.locator("#meaning .summary").is_visible() and not page.locator(".ear").is_visible()
     n = page.locator("#ear-title .n").text_content()
@@ -411,17 +386,7 @@ def test_a_phone_begins_with_what_was_found_and_says_how_much_is_to_be_heard(pag
     page.set_viewport_size(VIEWPORT)
 
 
-def test_analyse_without_a_recording_says_what_to_do(page):
-    open_panel(page)
-    page.get_by_role("button", name="Analyse").click()
-    page.locator("#alert[role=alert]", has_text="Confirm the data notice first").wait_for()
-    wait_until_free(page)
-    acknowledge(page)
-    page.get_by_role("button", name="Analyse").click()
-    page.locator("#alert[role=alert]", has_text="There is no recording yet").wait_for()
-    wait_until_free(page)
-
-
+@pytest.mark.slow  # at each push: `test_who_is_refused_or_cancels_goes_on_where_they_were`, `test_cancel_frees_the_page`
 def test_bad_input_gives_one_sentence_and_the_page_works_on(page, tmp_path):
     bad = tmp_path / "empty.wav"
     bad.touch()
@@ -446,9 +411,20 @@ def test_a_stage_that_fails_leaves_the_transcript_and_names_itself(page, server)
         wait_until_free(page)
 
 
-def test_silence_is_a_state_of_its_own(page, server):
+def test_spoken_markup_stays_text(page, server):
+    server.engine = FakeEngine(page_fixtures.hostile_analysis())
+    show_example(page, LIVE)
+    assert page.locator("#result img").count() == 0
+    assert "${1+1} {{value}}" in page.locator("#transcript").inner_text()
+    assert page.title() == "MedAlign"
+    wait_until_free(page)
+    silence_is_a_state_of_its_own(page, server)
+
+
+def silence_is_a_state_of_its_own(page, server):
+    """On the same page: to open it anew costs seconds."""
     unfold(page, "depth")
-    page.locator("#map .js-plotly-plot").wait_for()  # of the result with which the page opens
+    page.locator("#map .js-plotly-plot").wait_for()
     server.engine = FakeEngine(page_fixtures.silent_analysis())
     show_example(page, LIVE)
     assert "No speech detected" in page.locator("#transcript").inner_text()
@@ -458,14 +434,6 @@ def test_silence_is_a_state_of_its_own(page, server):
         page.locator(f"#{figure} .js-plotly-plot").wait_for(state="detached")
         page.wait_for_function(f"document.querySelector('#{figure}').getBoundingClientRect().height < 5")
         assert not page.locator(f"#{figure}").is_visible(), "an empty frame says nothing"
-
-
-def test_spoken_markup_stays_text(page, server):
-    server.engine = FakeEngine(page_fixtures.hostile_analysis())
-    show_example(page, LIVE)
-    assert page.locator("#result img").count() == 0
-    assert "${1+1} {{value}}" in page.locator("#transcript").inner_text()
-    assert page.title() == "MedAlign"
 
 
 def test_a_recording_is_called_what_its_reader_calls_it(page, server, tone, tmp_path):
@@ -483,8 +451,18 @@ def test_a_recording_is_called_what_its_reader_calls_it(page, server, tone, tmp_
     assert json.loads(Path(download.value.path()).read_text())["recording"]["name"] == name
 
 
-def test_own_concepts_reach_the_engine_or_are_refused_in_words(page, server, tone):
-    upload(page, tone)
+def write_silence(path: Path, codec: str) -> Path:
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=48_000, layout="mono")
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 96_000), np.float32), format="fltp", layout="mono")
+        frame.sample_rate = 48_000
+        container.mux(stream.encode(frame) + stream.encode(None))
+    return path
+
+
+def test_an_upload_gives_transcript_and_table_and_own_concepts_reach_the_engine_or_are_refused_in_words(page, server, tmp_path):
+    """In a container that browsers call video."""
+    upload(page, write_silence(tmp_path / "consultation.mp4", "aac"))
     page.get_by_text("Look for your own concepts, too").click()
     page.locator("#custom textarea").fill("dawn phenomenon\ncough\n<b>odd</b>")
     page.get_by_role("button", name="Analyse").click()
@@ -497,16 +475,23 @@ def test_own_concepts_reach_the_engine_or_are_refused_in_words(page, server, ton
     wait_for_result(page)
     assert [c.label for c in server.engine.asked] == ["dawn phenomenon", "<b>odd</b>"]
     assert server.engine.asked[0].synonyms == ("high morning sugar",)
+    assert "shortness of breath" in page.locator("#transcript").inner_text()
+    unfold(page, "concepts")
+    page.locator("table.concepts").first.wait_for()  # Gradio opens a fold first and fills it then
+    assert page.locator("table.concepts").first.locator("tr.row").count() == 7
+    wait_until_free(page)
+    page.locator("#cancel").wait_for(state="hidden")
 
 
-def test_uploads_and_recordings_are_deleted_on_schedule(page, tone, gradio_folder, shown_result, monkeypatch):
+def test_uploads_and_recordings_are_deleted_on_schedule(page, tone, gradio_folder, shown_result, opened_page, monkeypatch):
     """An hour later by Gradio's clock, at its next look."""
     before = stored_files(gradio_folder)
     upload(page, tone)
     page.get_by_role("button", name="Analyse").click()
     wait_for_result(page)
     assert {path.suffix for path in stored_files(gradio_folder) - before} >= {".wav", ".json"}
-    shown_result.discard()  # goes with them
+    for shared in (shown_result, opened_page):
+        shared.discard()  # goes with them
 
     class Later(datetime):
         @classmethod
@@ -521,15 +506,9 @@ def test_uploads_and_recordings_are_deleted_on_schedule(page, tone, gradio_folde
     assert not stored_files(gradio_folder)
 
 
-@pytest.mark.parametrize(("suffix", "codec"), [(".mp4", "aac"), pytest.param(".webm", "libopus", marks=pytest.mark.slow)])
-def test_containers_that_browsers_call_video_are_welcome(page, tmp_path, suffix, codec):
-    path = tmp_path / f"consultation{suffix}"
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=48_000, layout="mono")
-        frame = av.AudioFrame.from_ndarray(np.zeros((1, 96_000), np.float32), format="fltp", layout="mono")
-        frame.sample_rate = 48_000
-        container.mux(stream.encode(frame) + stream.encode(None))
-    upload(page, path)
+@pytest.mark.slow
+def test_another_container_that_browsers_call_video_is_welcome(page, tmp_path):
+    upload(page, write_silence(tmp_path / "consultation.webm", "libopus"))
     page.get_by_role("button", name="Analyse").click()
     wait_for_result(page)
 

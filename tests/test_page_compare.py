@@ -223,15 +223,7 @@ def test_what_cannot_be_compared_is_refused_in_words(ready, first, second, words
     ready.wait_for_function("document.querySelector('#compare-alert').getBoundingClientRect().bottom <= innerHeight")
 
 
-def test_without_a_recording_the_tab_says_where_to_begin(page):
-    delete_now(page)  # the example with which the page opens
-    page.locator("#status", has_text="Deleted").wait_for()
-    page.get_by_role("tab", name="Compare").click()
-    compare(page, *NAMES[:2])
-    page.locator("#compare-alert", has_text="analyse one, or an example, in the first tab").wait_for()
-
-
-def test_the_team_sees_votes_and_agreement_with_their_n(result, store):
+def test_the_team_sees_votes_and_agreement_with_their_n_and_without_a_recording_where_to_begin(result, store):
     result.get_by_role("tab", name="Results").click()
     result.locator("#results-votes", has_text="No blind vote yet").wait_for()
     result.get_by_role("tab", name="Compare").click()
@@ -258,6 +250,8 @@ def test_the_team_sees_votes_and_agreement_with_their_n(result, store):
     result.get_by_role("tab", name="Compare").click()
     result.locator("#comparison .compared").wait_for(state="detached")
     assert "keep this code" in result.locator("#compare-status").inner_text()
+    compare(result, *NAMES[:2])
+    result.locator("#compare-alert", has_text="analyse one, or an example, in the first tab").wait_for()
 
 
 def test_without_a_store_judgements_act_and_nothing_else_is_asked_for(tab, gradio_folder, tone):

@@ -38,7 +38,59 @@ from medalign.report.plain_summary import to_text
 VISIBLE = "tr.row:visible"
 
 
-def test_a_changed_segment_is_read_again_and_says_what_it_was(result):
+def test_words_and_names_are_changed_in_every_way(result):
+    """On one page, each change undone or of another segment than the last: to open the page anew costs seconds."""
+    a_suggested_name_is_written_on_request(result)
+    a_doubtful_word_is_changed_where_it_stands(result)
+    result.get_by_role("button", name="Undo: ", exact=False).first.click()
+    result.locator(".badge", has_text="edited").wait_for(state="detached")
+    a_speaker_is_named_everywhere(result)
+    a_changed_segment_is_read_again_and_says_what_it_was(result)
+
+
+def a_suggested_name_is_written_on_request(result):
+    result.get_by_role("button", name="write amoxicillin into the transcript").click()
+    result.locator(".segment", has_text="a fever on amoxicillin").wait_for()
+    assert result.locator("[data-send=accept]").count() == 0
+    result.get_by_role("button", name="Undo: ", exact=False).first.click()
+    result.locator(".segment", has_text="a fever on Monday").wait_for()
+    result.get_by_role("button", name="write amoxicillin into the transcript").wait_for()
+    result.locator("#status", has_text="As it was before").wait_for(state="attached")
+    assert result.locator(".badge", has_text="edited").count() == 0
+
+
+def a_doubtful_word_is_changed_where_it_stands(result):
+    word = result.locator(".word", has_text="Monday.")
+    word.click()
+    card = result.locator("#card")
+    assert "sounds like amoxicillin; as it stands, wrong about 9 in 10 times" in card.inner_text()
+    assert card.get_by_role("button", name="amoxicillin").count() == 1
+    card.get_by_label("Written").fill("Tuesday")
+    result.keyboard.press("Enter")
+    result.locator(".segment", has_text="had a fever on Tuesday.").locator(".badge", has_text="edited").wait_for()
+    assert result.locator("#card, .reread").count() == 0
+    assert result.evaluate("document.activeElement.matches('.segment .time')"), "the reader stays where they were"
+    awake = result.locator(".word", has_text="awake.")
+    awake.click()
+    result.locator("#card").get_by_label("Written").press("Enter")
+    result.wait_for_timeout(300)
+    assert result.locator(".badge", has_text="edited").count() == 1, "what is as it was is not read again"
+
+
+def a_speaker_is_named_everywhere(result):
+    open_form(result.locator(".segment", has_text="three weeks"))
+    form = result.locator(".edit-form")
+    form.locator("input[list]").fill("Daughter")
+    form.get_by_text("all other segments of this speaker").click()
+    form.get_by_role("button", name="Save").click()
+    result.locator(".speaker", has_text="Daughter").first.wait_for()
+    assert result.locator(".speaker", has_text="Daughter").count() == 3
+    assert "Daughter?" not in result.locator("#transcript").inner_text(), "said by a person, so no guess"
+    assert "edited" not in result.locator("#transcript").inner_text(), "no word was changed; the name says who it was taken for"
+    assert "Patient" in result.locator(".speaker", has_text="Daughter").first.get_attribute("title")
+
+
+def a_changed_segment_is_read_again_and_says_what_it_was(result):
     segment = result.locator(".segment", has_text="Any")
     open_form(segment)
     form = result.locator(".edit-form")
@@ -52,36 +104,12 @@ def test_a_changed_segment_is_read_again_and_says_what_it_was(result):
     assert "Read again" in result.locator("#status").inner_text()
 
 
-def test_a_speaker_is_named_everywhere(result):
-    open_form(result.locator(".segment", has_text="three weeks"))
-    form = result.locator(".edit-form")
-    form.locator("input[list]").fill("Daughter")
-    form.get_by_text("all other segments of this speaker").click()
-    form.get_by_role("button", name="Save").click()
-    result.locator(".speaker", has_text="Daughter").first.wait_for()
-    assert result.locator(".speaker", has_text="Daughter").count() == 3
-    assert "Daughter?" not in result.locator("#transcript").inner_text(), "said by a person, so no guess"
-    assert "edited" not in result.locator("#transcript").inner_text(), "no word was changed; the name says who it was taken for"
-    assert "Patient" in result.locator(".speaker", has_text="Daughter").first.get_attribute("title")
-
-
 def test_escape_leaves_the_words_alone(shown):
     before = shown.locator(".segment").nth(1).text_content()
     open_form(shown.locator(".segment").nth(1))
     shown.locator(".edit-form textarea").fill("something else")
     shown.keyboard.press("Escape")
     assert shown.locator(".edit-form").count() == 0 and shown.locator(".segment").nth(1).text_content() == before
-
-
-def test_a_suggested_name_is_written_on_request(result):
-    result.get_by_role("button", name="write amoxicillin into the transcript").click()
-    result.locator(".segment", has_text="a fever on amoxicillin").wait_for()
-    assert result.locator("[data-send=accept]").count() == 0
-    result.get_by_role("button", name="Undo: ", exact=False).first.click()
-    result.locator(".segment", has_text="a fever on Monday").wait_for()
-    result.get_by_role("button", name="write amoxicillin into the transcript").wait_for()
-    result.locator("#status", has_text="As it was before").wait_for(state="attached")
-    assert result.locator(".badge", has_text="edited").count() == 0
 
 
 def test_what_is_taken_from_a_card_is_seen_to_be_read_again_and_the_cards_follow(result, server, store):
@@ -323,24 +351,6 @@ def test_the_list_for_the_ear_leads_to_the_words(shown):
     shown.keyboard.press("Escape")
 
 
-def test_a_doubtful_word_is_changed_where_it_stands(result):
-    word = result.locator(".word", has_text="Monday.")
-    word.click()
-    card = result.locator("#card")
-    assert "sounds like amoxicillin; as it stands, wrong about 9 in 10 times" in card.inner_text()
-    assert card.get_by_role("button", name="amoxicillin").count() == 1
-    card.get_by_label("Written").fill("Tuesday")
-    result.keyboard.press("Enter")
-    result.locator(".segment", has_text="had a fever on Tuesday.").locator(".badge", has_text="edited").wait_for()
-    assert result.locator("#card, .reread").count() == 0
-    assert result.evaluate("document.activeElement.matches('.segment .time')"), "the reader stays where they were"
-    awake = result.locator(".word", has_text="awake.")
-    awake.click()
-    result.locator("#card").get_by_label("Written").press("Enter")
-    result.wait_for_timeout(300)
-    assert result.locator(".badge", has_text="edited").count() == 1, "what is as it was is not read again"
-
-
 def test_filters_narrow_the_table_and_say_so(shown):
     all_rows = shown.locator(f"#concepts {VISIBLE}").count()
     shown.locator("[data-filter=agreement]").select_option("teacher_only")
@@ -534,7 +544,28 @@ def test_ratings_are_stored_with_the_scores_shown_changed_undone_and_withdrawn(r
     store.withdraw(code)
 
 
-def test_another_status_is_stored_once_it_is_named_and_undone_where_it_was_pressed(result, store):
+def test_ratings_of_every_kind_are_stored_and_withdrawn(result, store):
+    """On one page: to open it anew costs seconds."""
+    another_status_is_stored_once_it_is_named_and_undone_where_it_was_pressed(result, store)
+    for rate_something in (
+        details_go_to_the_last_rating,
+        a_missing_concept_is_marked_by_its_words,
+        the_whole_is_rated_and_an_empty_form_is_refused,
+        keys_rate_and_move_but_never_while_somebody_types,
+    ):
+        assert store.table("ratings").empty
+        rate_something(result, store)
+        withdraw(result)
+    assert store.table("ratings").empty and store.table("recordings").empty
+
+
+def withdraw(page) -> None:
+    page.locator("#code").get_by_role("textbox").fill(code_of(page))
+    page.locator("#withdraw").click()
+    page.locator("#ratings", has_text="Withdrawn").wait_for()
+
+
+def another_status_is_stored_once_it_is_named_and_undone_where_it_was_pressed(result, store):
     row = result.locator("tr.row", has_text="Dyspnoea")
     row.locator("[data-verdict=wrong_status]").first.click()
     choices = row.locator(".which button")
@@ -552,7 +583,7 @@ def test_another_status_is_stored_once_it_is_named_and_undone_where_it_was_press
     assert "Stored" not in result.locator("#feedback").inner_text()
 
 
-def test_details_go_to_the_last_rating(result, store):
+def details_go_to_the_last_rating(result, store):
     row = result.locator("tr.row", has_text="Dyspnoea")
     row.locator("[data-verdict=wrong_status]").first.click()
     row.get_by_role("button", name="Over", exact=True).click()
@@ -567,10 +598,9 @@ def test_details_go_to_the_last_rating(result, store):
     row = store.table("ratings").set_index("label").loc["Dyspnea"]
     assert (row["verdict"], row["right_status"], row["severity"]) == ("wrong_status", "present", "major")
     assert row["comment"] == "It was there on the stairs."
-    store.withdraw(code_of(result))
 
 
-def test_a_missing_concept_is_marked_by_its_words(result, store):
+def a_missing_concept_is_marked_by_its_words(result, store):
     result.locator("#keep-span input").check()
     result.locator("#missing").get_by_role("button").first.click()
     result.evaluate(
@@ -601,10 +631,9 @@ def test_a_missing_concept_is_marked_by_its_words(result, store):
         result.wait_for_function("!document.querySelector('#missing-label :is(textarea, input)').value")
     places = store.table("ratings").set_index("label")[["start_s", "end_s"]]
     assert places.loc["Heard"].tolist() == [17, 20] and places.loc["Named alone"].isna().all()
-    store.withdraw(code_of(result))
 
 
-def test_the_whole_is_rated_and_an_empty_form_is_refused(result, store):
+def the_whole_is_rated_and_an_empty_form_is_refused(result, store):
     result.locator("#whole").get_by_role("button").first.click()
     result.locator("#whole-send").click()
     result.locator("#answer-sent[role=status]", has_text="nothing is rated yet").wait_for()
@@ -618,10 +647,9 @@ def test_the_whole_is_rated_and_an_empty_form_is_refused(result, store):
     assert result.locator("#whole-comment").get_by_role("textbox").input_value() == ""
     assert not result.locator("#whole-useful input:checked").get_attribute("value")
     assert store.table("recordings")["useful"].tolist() == [4]
-    store.withdraw(code_of(result))
 
 
-def test_keys_rate_and_move_but_never_while_somebody_types(result, store):
+def keys_rate_and_move_but_never_while_somebody_types(result, store):
     result.locator("body").press("j")
     row = result.locator("tr.row:focus")
     assert row.inner_text().startswith("Cough")
@@ -642,7 +670,7 @@ def test_keys_rate_and_move_but_never_while_somebody_types(result, store):
     result.keyboard.press("?")
     assert result.locator("#help").is_visible(), "the sheet itself stays reachable"
     result.locator("#shortcuts-on").check()
-    store.withdraw(code_of(result))
+    result.keyboard.press("Escape")
 
 
 def test_keys_open_the_folds_in_which_they_act(page):
@@ -664,6 +692,25 @@ def test_keys_open_the_folds_in_which_they_act(page):
 
 
 def test_own_recordings_need_the_notice_on_the_page(page, tone):
+    open_panel(page)
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        assert not page.evaluate("document.activeElement.closest('#inputs') !== null"), "the keyboard is locked out, too"
+    page.get_by_role("button", name="Analyse").click()
+    alert = page.locator("#alert[role=alert]")
+    alert.get_by_text("Confirm the data notice first").wait_for()
+    wait_until_free(page)
+    acknowledge(page)
+    page.locator("#consent input").focus()
+    reached = False
+    for _ in range(10):
+        page.keyboard.press("Tab")
+        reached = reached or page.evaluate("document.activeElement.closest('#inputs') !== null")
+    assert reached
+    page.get_by_role("button", name="Analyse").click()
+    alert.get_by_text("There is no recording yet").wait_for()
+    wait_until_free(page)
+    page.locator("#consent input").uncheck()
     open_panel(page, "upload")
     assert page.evaluate("document.querySelector('#inputs').inert")
     page.locator("#upload input[type=file]").set_input_files(tone)
@@ -679,7 +726,7 @@ def test_own_recordings_need_the_notice_on_the_page(page, tone):
     assert not page.locator("#consent input").is_checked(), "the next recording is of another patient"
 
 
-def test_delete_now_leaves_nothing_on_the_disk(page, tmp_path, gradio_folder):
+def test_delete_now_leaves_nothing_on_the_disk_and_stops_a_run_that_is_under_way(page, server, tmp_path, gradio_folder):
     own = page_fixtures.write_tone(tmp_path / "own.wav", 50.0)  # Gradio stores equal uploads once
     before = stored_files(gradio_folder)
     upload(page, own)
@@ -691,9 +738,6 @@ def test_delete_now_leaves_nothing_on_the_disk(page, tmp_path, gradio_folder):
     page.locator("#status", has_text="Deleted").wait_for()
     assert page.locator("#result-title").count() == 0 and page.locator("#player audio").count() == 0
     assert not stored_files(gradio_folder) - before
-
-
-def test_delete_now_stops_a_run_that_is_under_way(page, server, tmp_path, gradio_folder):
     own = page_fixtures.write_tone(tmp_path / "slow.wav", 51.0)
     server.engine = FakeEngine(page_fixtures.analysis(), hold_at="transcribe")
     upload(page, own)
@@ -740,4 +784,4 @@ def test_no_accessibility_rule_is_broken_by_the_new_parts(result):
     open_form(result.locator(".segment").nth(2))
     for part in ("more", "missing", "whole"):
         result.locator(f"#{part}").get_by_role("button").first.click()
-    assert_accessible(result, "best-practice")
+    assert_accessible(result, "best-practice", within="#fold-depth, .segments, #feedback")  # `test_page` looks at the rest
