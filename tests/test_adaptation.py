@@ -324,7 +324,7 @@ def test_a_sense_is_restated_and_the_wrong_text_tells_another(monkeypatch):
     monkeypatch.setattr(senses, "N_DRAWN", 60)
     first, again, other = (senses.sense_pairs([], ConceptBank.default(), seed) for seed in (3, 3, 4))
     assert first == again != other and len(first) > 20
-    said_as = {form.partition("{}")[0]: sense for sense, forms in senses.WORDINGS.items() for form in forms}
+    said_as = {form.partition("{}")[0]: sense for sense, as_in in senses.SENSES.items() for form in as_in["wordings"]}
     for pair in first:
         right, wrong = (
             max((f for f in said_as if text.lower().startswith(f.lower())), key=len) for text in (pair.noted, pair.wrong)

@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from medalign.concepts import ConceptBank, find_mentions_in_text
-from medalign.training.data.vocabulary import CONDITION, TURNS, practice_dialogues, term_dialogues
+from medalign.training.data.vocabulary import TEMPLATES, TURNS, practice_dialogues, term_dialogues
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def test_the_same_seed_writes_the_same_and_another_seed_does_not(dialogues):
 
 def test_sentences_that_need_a_noun_say_a_label(dialogues):
     labels = {concept.label for concept in ConceptBank.default().concepts}
-    start, end = CONDITION[0].split("{}")
+    start, end = TEMPLATES["condition"][0].split("{}")
     texts = [utterance.text for dialogue in dialogues for utterance in dialogue.utterances]
     said = [text[len(start) : -len(end)] for text in texts if text.startswith(start) and text.endswith(end)]
     assert len(said) > 5

@@ -3,8 +3,7 @@
 import argparse
 from pathlib import Path
 
-from medalign.cli.manual import ADAPT
-from medalign.cli.options import Commands, Manual, cache_option, check_output, field_options, fields_of, tell
+from medalign.cli.options import Commands, cache_option, check_output, field_options, fields_of, manual, tell
 from medalign.core.errors import MedAlignError
 from medalign.core.model_options import ModelOptions
 from medalign.training.recipe import AdaptRecipe, AdaptTraining
@@ -12,9 +11,7 @@ from medalign.training.recipe import AdaptRecipe, AdaptTraining
 
 def add_commands(commands: Commands) -> None:
     """Add them to the subparsers of the command line."""
-    adapt = commands.add_parser(
-        "adapt", help="adapt a teacher to consultations and their notes", formatter_class=Manual, epilog=ADAPT
-    )
+    adapt = commands.add_parser("adapt", help="adapt a teacher to consultations and their notes", **manual("adapt"))
     adapt.add_argument("--data", type=Path, help="folder with primock57/, aci_bench/ or mts_dialog/: their training parts")
     adapt.add_argument(
         "--pairs",

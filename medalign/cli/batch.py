@@ -6,8 +6,7 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from medalign.cli.manual import BATCH
-from medalign.cli.options import Commands, Manual, model_options, models_of, positive
+from medalign.cli.options import Commands, manual, model_options, models_of, positive
 
 if TYPE_CHECKING:
     from medalign.batch.run import Progress
@@ -17,9 +16,7 @@ PRINT_EVERY_S = 10.0
 
 def add_commands(commands: Commands) -> None:
     """Add it to the subparsers of the command line."""
-    batch = commands.add_parser(
-        "batch", help="analyse many recordings, on all cores or on a cluster", formatter_class=Manual, epilog=BATCH
-    )
+    batch = commands.add_parser("batch", help="analyse many recordings, on all cores or on a cluster", **manual("batch"))
     batch.add_argument("manifest", metavar="MANIFEST", type=Path, help="CSV or JSON lines with a row per recording; see below")
     batch.add_argument("--out", type=Path, required=True, help="folder of the results; an unfinished run in it is resumed")
     batch.add_argument(

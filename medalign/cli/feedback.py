@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from medalign.cli.options import Commands, Manual, check_output
+from medalign.cli.options import Commands, check_output, manual
 from medalign.core.errors import MedAlignError
 
 if TYPE_CHECKING:
@@ -15,37 +15,13 @@ if TYPE_CHECKING:
 STORE_VARIABLE = "MEDALIGN_FEEDBACK"  # for the command line only; the package reads no environment
 FORMATS = ("jsonl", "csv", "parquet")
 
-MANUAL = f"""\
-The page stores what people say of results in a database: which concepts were right, wrong or missing, how bad that is, which
-of two results is better. It holds no audio, no transcript, no file name and nobody's identity; words of a recording only
-where the person agreed to that. Every action takes --store DB, an SQLite file or an SQLAlchemy URL; without it, the
-environment variable {STORE_VARIABLE} counts, or else runs/feedback.sqlite3.
-
-  medalign feedback export --out runs/feedback
-  medalign feedback withdraw K7QM-3FDA-9XPT
-
-LEARNING FROM IT
-  You hold the recordings, the database does not. Write a CSV with the columns result_id (as exported) and path, then:
-
-  medalign feedback manifest --recordings recordings.csv --out runs/feedback/manifest.csv
-  medalign train runs/feedback/manifest.csv --shared-texts --out runs/student
-
-  Confirmed and missing concepts count, if the seconds were marked and the person agreed to the words being kept; concepts
-  that anybody called wrong don't. Paths in recordings.csv are relative to it.
-
-WITHDRAWING AND PUBLISHING
-  What is withdrawn is deleted from the database for good, and is missing from the next export. Copies made before keep it:
-  files, backups, and the history of a repository on the Hub that was pushed to. Delete those yourself.
-"""
-
 
 def add_commands(commands: Commands) -> None:
     """Add `feedback` and its actions to the subparsers of the command line."""
     feedback = commands.add_parser(
         "feedback",
         help="feedback on results: export it, train on it, withdraw it",
-        formatter_class=Manual,
-        epilog=MANUAL,
+        **manual("feedback"),
     )
     actions = feedback.add_subparsers(required=True, metavar="ACTION")
 

@@ -5,6 +5,7 @@ import json
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
+from importlib.resources import files
 from pathlib import Path
 from types import NoneType
 from typing import Any, Literal, TypeVar, cast, get_args, get_origin, get_type_hints
@@ -27,6 +28,12 @@ class Manual(argparse.RawDescriptionHelpFormatter):
         if action.default in (None, False, "", [], argparse.SUPPRESS) or "(default" in text:
             return text
         return f"{text} (default: %(default)s)".strip()
+
+
+def manual(name: str) -> dict[str, Any]:
+    """Arguments of `add_parser` for a command with a longer page of the manual, which --help shows under its options."""
+    page = files("medalign.cli") / "manual" / f"{name}.txt"
+    return {"formatter_class": Manual, "epilog": page.read_text(encoding="utf-8")}
 
 
 def field_options(command: argparse._ActionsContainer, of: type, **helps: str | tuple[str, str]) -> None:

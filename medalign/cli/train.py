@@ -5,8 +5,7 @@ import json
 from dataclasses import fields
 from pathlib import Path
 
-from medalign.cli.manual import SYNTHESIZE, TRAIN
-from medalign.cli.options import Commands, Manual, cache_option, check_output, field_options, fields_of
+from medalign.cli.options import Commands, cache_option, check_output, field_options, fields_of, manual
 from medalign.core.errors import MedAlignError
 from medalign.models.adapter_config import AdapterConfig
 from medalign.training.recipe import LossWeights, Recipe, TrainConfig
@@ -20,7 +19,9 @@ def add_commands(commands: Commands) -> None:
 
 def _add_making(commands: Commands) -> None:
     synthesize = commands.add_parser(
-        "synthesize", help="speak consultations and write a training manifest", formatter_class=Manual, epilog=SYNTHESIZE
+        "synthesize",
+        help="speak consultations and write a training manifest",
+        **manual("synthesize"),
     )
     synthesize.add_argument("--data", type=Path, help="folder with primock57/, aci_bench/ or mts_dialog/")
     synthesize.add_argument(
@@ -54,9 +55,7 @@ def _add_making(commands: Commands) -> None:
     reports.add_argument("--seed", type=int, default=0, help="draws the wordings")
     reports.set_defaults(command=_reports)
 
-    train = commands.add_parser(
-        "train", help="align a student with its teacher on a manifest", formatter_class=Manual, epilog=TRAIN
-    )
+    train = commands.add_parser("train", help="align a student with its teacher on a manifest", **manual("train"))
     _train_options(train)
     train.set_defaults(command=_train)
 
@@ -215,10 +214,9 @@ def _join(arguments: argparse.Namespace) -> None:
 
 
 def _card(arguments: argparse.Namespace) -> None:
-    from medalign.training.adaptation.card import is_teacher, write_teacher_card
     from medalign.training.model_card import write_card
 
-    (write_teacher_card if is_teacher(arguments.folder) else write_card)(arguments.folder)
+    write_card(arguments.folder)
     print(arguments.folder / "README.md")
 
 

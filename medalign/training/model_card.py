@@ -1,4 +1,4 @@
-"""Model cards of students and of the status classifier: templates filled in from the files that a run left in the folder."""
+"""Model cards: templates filled in from the files that a run left in the folder; no figure is typed by hand."""
 
 from pathlib import Path
 
@@ -8,6 +8,7 @@ from medalign.core.analysis import DISCLAIMER
 from medalign.core.errors import DataError
 from medalign.core.files import read_json
 from medalign.core.provenance import without_provenance
+from medalign.models.low_rank import updates_folder
 from medalign.models.status_classifier import ACTIONS, STATUSES, WORDS_AFTER, WORDS_BEFORE
 
 STORY_FILE = "training.json"
@@ -15,7 +16,9 @@ EXTRAS = ("sound_events", "segment_quality", "misheard_names", "fusion", "unseen
 
 
 def write_card(folder: Path) -> None:
-    """Write `folder`/README.md from training.json, and from the folder's other figures, credits.md and limits.md if there.
+    """Write `folder`/README.md: the card of a student, or of a teacher that `medalign adapt` wrote.
+
+    From training.json, and of a student from the folder's other figures, credits.md and limits.md if there.
 
     Raises:
         DataError: the folder has no training.json.
@@ -23,13 +26,21 @@ def write_card(folder: Path) -> None:
     story = _read(folder / STORY_FILE)
     if story is None:
         raise DataError(f"{folder} has no {STORY_FILE}; a card is written from the run of `medalign train`")
+    card = _teacher_card(folder, story) if "n_pairs" in story else _student_card(folder, story)
+    (folder / "README.md").write_text(card, encoding="utf-8")
+
+
+def _teacher_card(folder: Path, story: dict) -> str:
+    is_whole = updates_folder(str(folder)) is None
+    return _ENVIRONMENT.get_template("teacher.md.jinja").render(name=folder.resolve().name, is_whole=is_whole, **story)
+
+
+def _student_card(folder: Path, story: dict) -> str:
     runs = story.get("members") or [story]  # those of an ensemble, or its own
     evaluations = [table for path in folder.glob("evaluation*.json") if (table := _read(path))]
     evaluations.sort(key=lambda table: (table["heard"] != "in stream", table["noise_snr_db"] is not None))
-    texts = [
-        path.read_text(encoding="utf-8").strip() for name in ("credits", "limits") if (path := folder / f"{name}.md").is_file()
-    ]
-    card = _ENVIRONMENT.get_template("student.md.jinja").render(
+    beside = [folder / name for name in ("credits.md", "limits.md")]
+    return _ENVIRONMENT.get_template("student.md.jinja").render(
         name=folder.resolve().name,
         runs=runs,
         is_joined="members" in story,
@@ -37,9 +48,8 @@ def write_card(folder: Path) -> None:
         evaluations=evaluations,
         calibration=_read(folder / "calibration.json"),
         extras=extras(folder),
-        texts=texts,
+        texts=[path.read_text(encoding="utf-8").strip() for path in beside if path.is_file()],
     )
-    (folder / "README.md").write_text(card, encoding="utf-8")
 
 
 def extras(folder: Path) -> str:

@@ -19,7 +19,6 @@ from medalign.models.device import choose_device
 from medalign.models.low_rank import updates_folder
 from medalign.models.teacher import Teacher
 from medalign.models.tuning import TunableTeacher
-from medalign.training.adaptation.card import write_teacher_card
 from medalign.training.adaptation.noted import noted_pairs
 from medalign.training.adaptation.pairs import TextPair, digest, own_pairs
 from medalign.training.adaptation.senses import sense_pairs
@@ -29,7 +28,7 @@ from medalign.training.align import finished_story
 from medalign.training.checkpoint import Run
 from medalign.training.data.consultations import Consultation, read_consultations
 from medalign.training.data.facts import ANNOTATIONS, read_facts
-from medalign.training.model_card import STORY_FILE
+from medalign.training.model_card import STORY_FILE, write_card
 from medalign.training.recipe import PAIR_KINDS, AdaptRecipe
 
 log = logging.getLogger(__name__)
@@ -65,7 +64,7 @@ def adapt(
     tunable.save(out, None if updates_folder(recipe.teacher) else out / UPDATES)  # updates of updates are not kept apart
     story = run.identity | {"wall_time_s": round(run.seconds), "sessions": run.sessions}
     (out / STORY_FILE).write_text(json.dumps(story, indent=2) + "\n", encoding="utf-8")
-    write_teacher_card(out)
+    write_card(out)
     return story
 
 

@@ -4,7 +4,9 @@ Senses come from mentions that were labelled by reading, and from the grammar th
 """
 
 import random
+import tomllib
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from medalign.concepts import ConceptBank, find_mentions_in_text
 from medalign.training.adaptation.pairs import TextPair
@@ -16,36 +18,7 @@ from medalign.training.status.labels import labelled_mentions
 BEFORE, AFTER = 10, 12  # words around a mention: a question has its answer after it
 N_DRAWN = 6_000  # examples of the grammar
 LABEL_SHARE = 0.7  # of restatements that use the concept's label in place of the words said
-WORDINGS: dict[str, tuple[str, ...]] = {  # by sense or action, as notes put it
-    "present": ("Reports {}.", "Has {}.", "{} is present.", "Complains of {}.", "Positive for {}.", "Endorses {}."),
-    "negated": ("Denies {}.", "No {}.", "Does not have {}.", "Negative for {}.", "Reports no {}.", "Without {}."),
-    "past": ("Past history of {}.", "Previous {}, now resolved.", "Had {} in the past."),
-    "uncertain": ("Possible {}.", "Query {}.", "Suspected {}, not confirmed."),
-    "hypothetical": ("Advised to watch for {}.", "Plan in case of {}.", "{} was only spoken of as possible."),
-    "other": ("Family history of {}.", "A relative has {}.", "{} in another person, not the patient."),
-    "taking": ("Takes {}.", "On {}.", "Current medication: {}."),
-    "started": ("Started {}.", "Plan: begin {}.", "{} prescribed today."),
-    "stopped": ("Stopped {}.", "{} discontinued.", "No longer on {}."),
-    "not_taking": ("Not taking {}.", "Does not take {}.", "No {}."),
-    "changed": ("Dose of {} changed.", "Plan: adjust the dose of {}."),
-    "advised": ("Advised {}.", "Recommended {}."),
-    "reacted": ("Allergic to {}.", "Reaction to {}.", "Does not tolerate {}."),
-}
-OTHERS: dict[str, tuple[str, ...]] = {  # senses that are taken for it, the most harmful first and oftenest
-    "present": ("negated", "negated", "negated", "past", "other"),
-    "negated": ("present", "present", "present", "other"),
-    "past": ("present", "present", "negated"),
-    "uncertain": ("present", "negated"),
-    "hypothetical": ("present", "negated"),
-    "other": ("present", "present", "negated"),
-    "taking": ("not_taking", "stopped", "reacted"),
-    "started": ("stopped", "stopped", "not_taking"),
-    "stopped": ("taking", "started", "taking"),
-    "not_taking": ("taking", "taking", "started"),
-    "changed": ("stopped", "not_taking"),
-    "advised": ("not_taking", "stopped"),
-    "reacted": ("taking", "started"),
-}
+SENSES = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
 
 
 def sense_pairs(consultations: Sequence[Consultation], bank: ConceptBank, seed: int) -> list[TextPair]:
@@ -74,17 +47,17 @@ def _pairs(examples: Iterable[Example], bank: ConceptBank, rng: random.Random) -
         if is_kept_back(label, bank) or is_kept_back(mention, bank):
             continue
         name = label if rng.random() < LABEL_SHARE else mention
-        right, wrong = (rng.choice(WORDINGS[s]).format(name) for s in (sense, rng.choice(OTHERS[sense])))
+        right, wrong = (rng.choice(SENSES[s]["wordings"]).format(name) for s in (sense, rng.choice(SENSES[sense]["taken_for"])))
         yield TextPair(" ".join(context.words), _sentence(right), _sentence(wrong), frozenset([label]))
 
 
 def _sense(example: Example) -> str | None:
-    """The key of `WORDINGS`; None where nothing is stated of anybody."""
+    """The key of `SENSES`; None where nothing is stated of anybody."""
     if example.status not in ("present", "negated", "resolved", "historical", "uncertain", "hypothetical"):
         return None
     if example.is_other and example.status != "negated":
         return "other"
-    if example.action in WORDINGS:
+    if example.action in SENSES:
         return example.action
     return "past" if example.status in ("resolved", "historical") else example.status
 

