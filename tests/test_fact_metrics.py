@@ -12,7 +12,7 @@ from medalign.training.fitting.fact_metrics import (
     attribute_losses,
     measure_facts,
     measure_rows,
-    outcomes,
+    outcome_of,
     read_rows_from_words,
 )
 
@@ -46,7 +46,7 @@ ROWS = read_rows_from_words(CONSULTATIONS, BANK)
 
 
 def test_a_fact_is_missed_found_in_another_sense_or_right():
-    assert outcomes(FACTS[:5], ROWS, NAMES) == ["right", "right", "status", "missed", "no concept"]
+    assert [outcome_of(fact, ROWS, NAMES) for fact in FACTS[:5]] == ["right", "right", "status", "missed", "no concept"]
     figures = measure_rows(FACTS, ROWS, NAMES)
     assert figures["n_facts"] == 7 and figures["found"][0] == pytest.approx(5 / 7)
     assert figures["found_in_sense"][0] == pytest.approx(4 / 7) and figures["sense_of_found"][0] == pytest.approx(4 / 5)

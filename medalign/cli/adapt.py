@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from medalign.cli.options import Commands, cache_option, check_output, field_options, fields_of, manual, tell
+from medalign.cli.options import Commands, cache_option, field_options, fields_of, figures_option, manual, tell
 from medalign.core.errors import MedAlignError
 from medalign.core.model_options import ModelOptions
 from medalign.training.recipe import AdaptRecipe, AdaptTraining
@@ -52,7 +52,7 @@ def add_commands(commands: Commands) -> None:
     measure.add_argument("--data", type=Path, required=True, help="folder with primock57/, aci_bench/ and mts_dialog/")
     measure.add_argument("--teacher", action="append", help="name or folder; the first is compared with (default: the general)")
     measure.add_argument("--annotations", choices=("develop", "report"), default="report")
-    measure.add_argument("--json", metavar="OUT", type=Path, help="write the figures here")
+    figures_option(measure)
     measure.set_defaults(command=_measure)
 
 
@@ -70,6 +70,5 @@ def _measure(arguments: argparse.Namespace) -> None:
     from medalign.training.adaptation.measure import measure_teachers
     from medalign.training.data.consultations import read_consultations
 
-    check_output(arguments.json)
     names = arguments.teacher or [ModelOptions.teacher]
     tell(measure_teachers(names, read_consultations(arguments.data), arguments.annotations), arguments.json)

@@ -6,7 +6,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medalign.cli.observing import level_name, observer
-from medalign.cli.options import Commands, cache_option, check_output, field_options, fields_of, model_options, tell
+from medalign.cli.options import (
+    Commands,
+    cache_option,
+    check_output,
+    field_options,
+    fields_of,
+    figures_option,
+    model_options,
+    noise_option,
+    tell,
+)
 from medalign.training.recipe import DetectorConfig
 
 if TYPE_CHECKING:
@@ -31,7 +41,7 @@ def add_commands(commands: Commands) -> None:
     misheard.add_argument(
         "--fit-only", action="append", default=[], metavar="PREFIX", help="and fit on those; may be repeated (default: all)"
     )
-    misheard.add_argument("--json", metavar="OUT", type=Path, help="write the figures here")
+    figures_option(misheard)
     model_options(misheard, student=True, asr=True)
     cache_option(misheard)
     misheard.set_defaults(command=_misheard_names)
@@ -49,10 +59,6 @@ def add_commands(commands: Commands) -> None:
     fuse.add_argument("--html", metavar="OUT", type=Path, help="write a reliability diagram here")
     fuse.set_defaults(command=_fuse)
 
-    _add_sound_events(commands)
-
-
-def _add_sound_events(commands: Commands) -> None:
     sound_events = commands.add_parser(
         "sound-events", help="train and measure the detector of coughs, sneezes, heavy breathing and crying"
     )
@@ -68,7 +74,7 @@ def _add_sound_events(commands: Commands) -> None:
         n_epochs=("--epochs", "the best of them is kept"),
         seed="draws mixtures and weights",
     )
-    sound_events.add_argument("--json", metavar="OUT", type=Path, help="write the figures here")
+    figures_option(sound_events)
     model_options(sound_events, student=True)
     cache_option(sound_events)
     sound_events.set_defaults(command=_sound_events)
@@ -78,14 +84,8 @@ def _observing_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--speech", type=Path, required=True, help="folder written by `medalign synthesize`")
     command.add_argument("--fit", metavar="PREFIX", help="refit first, on consultations whose identifier starts with this")
     command.add_argument("--only", required=True, metavar="PREFIX", help="measure on those")
-    command.add_argument(
-        "--snr-db",
-        type=float,
-        action="append",
-        default=[],
-        help="both clean, and in pink noise at this ratio too; may be repeated",
-    )
-    command.add_argument("--json", metavar="OUT", type=Path, help="write the figures here")
+    noise_option(command)
+    figures_option(command)
     model_options(command, student=True, asr=True)
     cache_option(command)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medalign.cli.observing import level_name, observer
-from medalign.cli.options import Commands, cache_option, check_output, model_options, tell
+from medalign.cli.options import Commands, cache_option, figures_option, model_options, noise_option, tell
 from medalign.core.errors import MedAlignError
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def add_commands(commands: Commands) -> None:
     evaluate.add_argument("--in-stream", action="store_true", help="cut from whole recordings, as an analysis does; faster")
     evaluate.add_argument("--only", default="", help="groups whose name starts with this")
     evaluate.add_argument("--bf16", action="store_true", help="encode in half precision: faster, figures differ by a little")
-    evaluate.add_argument("--json", metavar="OUT", type=Path, help="write the figures here")
+    figures_option(evaluate)
     cache_option(evaluate)
     evaluate.set_defaults(command=_evaluate)
 
@@ -37,7 +37,7 @@ def add_commands(commands: Commands) -> None:
     ablate.add_argument("--seeds", type=int, default=3)
     ablate.add_argument("--bf16", action="store_true", help="frames and matrix products in half precision: cheaper arms")
     ablate.add_argument("--only", default="", help="groups whose name starts with this")
-    ablate.add_argument("--json", metavar="OUT", type=Path, help="write the figures here")
+    figures_option(ablate)
     cache_option(ablate)
     ablate.set_defaults(command=_ablate)
 
@@ -47,14 +47,8 @@ def add_commands(commands: Commands) -> None:
     source.add_argument("--written", metavar="FOLDER", type=Path, help="consultations that were written with their facts")
     coverage.add_argument("--annotations", choices=("develop", "report"), default="report")
     coverage.add_argument("--speech", type=Path, help="their spoken takes: measured after recognition and fusion, too")
-    coverage.add_argument(
-        "--snr-db",
-        type=float,
-        action="append",
-        default=[],
-        help="also in pink noise at this ratio; may be repeated",
-    )
-    coverage.add_argument("--json", metavar="OUT", type=Path, help="write the figures here")
+    noise_option(coverage)
+    figures_option(coverage)
     model_options(coverage, student=True, asr=True)
     cache_option(coverage)
     coverage.set_defaults(command=_coverage)
@@ -68,7 +62,7 @@ def _add_numbers(commands: Commands) -> None:
         "expressions", metavar="EXPRESSIONS", type=Path, nargs="+", help="CSV: text, expected (kind|value|unit|about; ...)"
     )
     numbers.add_argument("--errors", action="store_true", help="list what is wrong, text by text")
-    numbers.add_argument("--json", metavar="OUT", type=Path, help="write the figures here")
+    figures_option(numbers)
     numbers.set_defaults(command=_numbers)
 
 
@@ -76,7 +70,6 @@ def _numbers(arguments: argparse.Namespace) -> None:
     from medalign.concepts import ConceptBank
     from medalign.training.fitting.number_metrics import measure_numbers, read_expressions
 
-    check_output(arguments.json)
     tables = {path.stem: read_expressions(path) for path in arguments.expressions}
     bank = ConceptBank.default()
     figures = measure_numbers([row for rows in tables.values() for row in rows], bank, with_errors=arguments.errors)
@@ -93,7 +86,6 @@ def _coverage(arguments: argparse.Namespace) -> None:
     from medalign.training.fitting.fact_metrics import measure_facts, observed_rows
     from medalign.training.fitting.speaker_metrics import measure_speakers
 
-    check_output(arguments.json)
     if arguments.written:
         if arguments.speech:
             raise MedAlignError("--written has no spoken takes; leave out --speech, or measure on --data")
@@ -118,7 +110,6 @@ def _coverage(arguments: argparse.Namespace) -> None:
 def _evaluate(arguments: argparse.Namespace) -> None:
     from medalign.training.fitting.student_metrics import evaluate_students
 
-    check_output(arguments.json)
     figures = evaluate_students(
         arguments.manifest,
         arguments.student or ["default"],
@@ -135,7 +126,6 @@ def _ablate(arguments: argparse.Namespace) -> None:
     from medalign.training.ablation import ENCODER_ARMS, OBJECTIVE_ARMS, run_ablation
     from medalign.training.recipe import TrainConfig
 
-    check_output(arguments.json)
     arms = {"objective": OBJECTIVE_ARMS, "encoder": ENCODER_ARMS}[arguments.arms]
     if unknown := [name for name in arguments.arm if name not in arms]:
         raise MedAlignError(f"unknown arm '{unknown[0]}'; the arms are: {', '.join(arms)}")

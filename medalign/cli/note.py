@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medalign.cli.observing import level_name, observer
-from medalign.cli.options import Commands, cache_option, check_output, model_options, tell
+from medalign.cli.options import Commands, cache_option, figures_option, model_options, noise_option, tell
 from medalign.core.errors import DataError
 
 if TYPE_CHECKING:
@@ -33,12 +33,10 @@ def add_commands(commands: Commands) -> None:
     measure.add_argument("--fit-speech", type=Path, help="spoken takes of some of these notes, needed to fit")
     measure.add_argument("--limit", type=int, default=110, help="notes to fit on, and to measure on, drawn by a seed")
     measure.add_argument("--speech", type=Path, help="spoken takes of validation notes: measured after recognition, too")
-    measure.add_argument(
-        "--snr-db", type=float, action="append", default=[], help="also in pink noise at this ratio; may be repeated"
-    )
+    noise_option(measure)
     measure.add_argument("--sample", type=Path, help="statements that readers judged: JSON rows with id")
     measure.add_argument("--reader", type=Path, action="append", default=[], help="a reader's verdicts: JSON, id to verdict")
-    measure.add_argument("--json", metavar="OUT", type=Path, help="write the figures here")
+    figures_option(measure)
     model_options(measure, student=True, asr=True)
     cache_option(measure)
     measure.set_defaults(command=_measure)
@@ -51,7 +49,6 @@ def _measure(arguments: argparse.Namespace) -> None:
     from medalign.training.fitting.note_cases import drawn, heard_aloud, heard_in_words
     from medalign.training.fitting.note_metrics import measure_readers
 
-    check_output(arguments.json)
     analyzer, observe = observer(arguments)
     listener = analyzer.listener
     noted = [c for c in read_consultations(arguments.data) if c.note.strip()]

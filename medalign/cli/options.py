@@ -90,6 +90,17 @@ def json_option(command: argparse.ArgumentParser, what: str) -> None:
     command.add_argument("--json", metavar="OUT", type=Path, help=f"write {what} here ('-' is standard output)")
 
 
+def figures_option(command: argparse.ArgumentParser) -> None:
+    """For commands that `tell` figures."""
+    command.add_argument("--json", metavar="OUT", type=Path, help="write the figures here")
+
+
+def noise_option(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--snr-db", type=float, action="append", default=[], help="also in pink noise at this ratio; may be repeated"
+    )
+
+
 def cache_option(command: argparse.ArgumentParser) -> None:
     command.add_argument("--cache", type=Path, default=DEFAULT_CACHE, help=f"features are kept here (default: {DEFAULT_CACHE})")
 

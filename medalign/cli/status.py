@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from medalign.cli.options import Commands, check_output, field_options, fields_of, tell, write_json, write_text
+from medalign.cli.options import Commands, field_options, fields_of, figures_option, tell, write_json, write_text
 from medalign.core.model_options import ModelOptions
 from medalign.core.provenance import PROVENANCE, provenance
 from medalign.training.recipe import StatusRecipe
@@ -42,7 +42,7 @@ def add_commands(commands: Commands) -> None:
     measure.add_argument("--data", type=Path, help="folder with primock57/: its annotated consultations, too")
     measure.add_argument("--annotations", choices=("develop", "report"), default="develop")
     measure.add_argument("--errors", action="store_true", help="list what is wrong")
-    measure.add_argument("--json", metavar="OUT", type=Path, help="write the figures here")
+    figures_option(measure)
     measure.set_defaults(command=_measure)
 
 
@@ -59,7 +59,6 @@ def _train(arguments: argparse.Namespace) -> None:
 
 
 def _measure(arguments: argparse.Namespace) -> None:
-    check_output(arguments.json)
     tell(measured(arguments, _classifier(arguments.classifier)), arguments.json)
 
 

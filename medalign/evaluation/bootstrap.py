@@ -27,6 +27,17 @@ def bootstrap_over_groups(statistic: Statistic, groups: Sequence[str], n: int = 
     return _interval([statistic(rows) for rows in _resamples(groups, n, seed)], statistic(np.arange(len(groups))))
 
 
+def with_interval(statistic: Statistic, groups: Sequence[str]) -> list[float]:
+    """[figure on all rows, lower, upper]; see `bootstrap_over_groups`."""
+    return [statistic(np.arange(len(groups))), *bootstrap_over_groups(statistic, groups)]
+
+
+def share(hits: Sequence[bool] | np.ndarray, groups: Sequence[str]) -> list[float]:
+    """[share of rows that are hits, lower, upper]; NaN where there are no rows."""
+    values = np.asarray(hits, float)
+    return with_interval(lambda rows: float(values[rows].mean()), groups) if len(values) else [float("nan")] * 3
+
+
 def paired_difference(
     first: Statistic, second: Statistic, groups: Sequence[str], n: int = 500, seed: int = 0
 ) -> tuple[float, float, float]:

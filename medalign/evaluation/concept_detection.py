@@ -34,6 +34,12 @@ def column_auroc(scores: Scores, truth: Truth) -> Float[np.ndarray, " concepts"]
         return np.where(defined, won.sum(1) / (mentioned.sum(1) * n_negatives[:, 0]), np.nan)
 
 
+def auroc(positive: Float[np.ndarray, " p"], negative: Float[np.ndarray, " n"]) -> float:
+    """Chance that one of the first lies above one of the second, ties counting half; NaN if either is empty."""
+    scores = np.concatenate([positive, negative])[:, None]
+    return float(column_auroc(scores, np.arange(len(scores))[:, None] < len(positive))[0])
+
+
 def column_average_precision(scores: Scores, truth: Truth) -> Float[np.ndarray, " concepts"]:
     """Mean over mentions of the precision at their score, equal scores taken together.
 

@@ -67,8 +67,7 @@ def _checkable(clauses: Sequence[Clause]) -> list[Clause]:
 
 def stretches_of(consultation: Consultation) -> tuple[Stretch, ...]:
     """Sentences that belong together, an answer with its question; each alone and with the next."""
-    text = "\n".join(f"[{u.role}] {u.text}" for u in consultation.utterances)
-    found = Said(transcript_from_text(text), (), ()).stretches
+    found = Said(transcript_from_text(consultation.text), (), ()).stretches
     return tuple(stretch for stretch in found if len(stretch.text.split()) <= MAX_WORDS)
 
 

@@ -41,6 +41,11 @@ class Consultation:
     utterances: tuple[Utterance, ...]  # in order; the inaudible ones are left out
     note: str = ""  # what a clinician wrote about it
 
+    @property
+    def text(self) -> str:
+        """As `transcript_from_text` takes it: a turn a line, each with who speaks."""
+        return "\n".join(f"[{u.role}] {u.text}" for u in self.utterances)
+
 
 def read_consultations(folder: Path) -> tuple[Consultation, ...]:
     """All consultations of the collections that `folder` holds: primock57/, aci_bench/, mts_dialog/.

@@ -5,14 +5,14 @@ fact, whether or not somebody would be blamed for leaving it out. Rows are count
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 import numpy as np
 
 from medalign.concepts import ConceptBank, Mention, find_mentions, transcript_from_text
 from medalign.core.errors import DataError
-from medalign.evaluation.bootstrap import bootstrap_over_groups
+from medalign.evaluation.bootstrap import share
 from medalign.pipeline.assertion import revised
 from medalign.pipeline.evidence import grouped_by_row
 from medalign.pipeline.listener import Listener
@@ -59,11 +59,8 @@ def measure_facts(
 
 def read_rows_from_words(consultations: Iterable[Consultation], bank: ConceptBank) -> Rows:
     """What is shown for the words that people wrote down, every speaker known."""
-    rows = {}
-    for consultation in consultations:
-        said = transcript_from_text("\n".join(f"[{u.role}] {u.text}" for u in consultation.utterances))
-        rows[consultation.consultation_id] = rows_of_mentions(revised(said, find_mentions(said, bank), bank), bank)
-    return rows
+    said = {c.consultation_id: transcript_from_text(c.text) for c in consultations}
+    return {key: rows_of_mentions(revised(words, find_mentions(words, bank), bank), bank) for key, words in said.items()}
 
 
 def observed_rows(observations: Iterable[Observation], listener: Listener) -> tuple[Rows, Rows]:
@@ -85,14 +82,10 @@ def _sense_of(status: str | None) -> Sense | None:
     return None if status is None else OF_STATUS[status]
 
 
-def outcomes(facts: Sequence[Fact], rows: Rows, names: FactNames) -> list[Outcome]:
-    """What became of each fact."""
-    return [_outcome(fact, rows[fact.consultation_id], names) for fact in facts]
-
-
-def _outcome(fact: Fact, rows: frozenset[Row], names: FactNames) -> Outcome:
+def outcome_of(fact: Fact, rows: Rows, names: FactNames) -> Outcome:
+    """What became of a fact."""
     ids = names.concept_ids(fact.name)
-    senses = {sense for concept_id, sense in rows if concept_id in ids}
+    senses = {sense for concept_id, sense in rows[fact.consultation_id] if concept_id in ids}
     if not senses:
         return "missed" if ids else "no concept"
     return "right" if senses & fact.senses else "status"
@@ -105,30 +98,30 @@ def measure_rows(facts: Sequence[Fact], rows: Rows, names: FactNames) -> dict:
         facts: of the consultations that have rows.
     """
     core = [fact for fact in facts if fact.level == "core"]
-    results = outcomes(core, rows, names)
-    groups = [fact.consultation_id for fact in core]
+    results = [outcome_of(fact, rows, names) for fact in core]
+    groups = np.array([fact.consultation_id for fact in core])
     found, right = np.isin(results, ["status", "right"]), np.array(results) == "right"
     figures: dict = {
         "n_consultations": len(set(groups)),
         "n_facts": len(core),
-        "found": _share(found, groups),
-        "found_in_sense": _share(right, groups),
-        "sense_of_found": _share(right[found], [g for g, is_found in zip(groups, found, strict=True) if is_found]),
+        "found": share(found, groups),
+        "found_in_sense": share(right, groups),
+        "sense_of_found": share(right[found], groups[found]),
     }
     shown = [(name, row) for name, of_one in sorted(rows.items()) for row in sorted(of_one, key=str)]
     judged = [_is_right(facts, name, row, names) for name, row in shown]
     figures["n_rows"] = len(shown)
-    figures["rows_right"] = _share(np.array([both for both, _ in judged], bool), [name for name, _ in shown])
-    figures["rows_with_right_concept"] = _share(np.array([any_ for _, any_ in judged], bool), [name for name, _ in shown])
-    for title, key in (("by_kind", _kind), ("by_sense", _sense)):
-        labels = [key(fact) for fact in core]
+    figures["rows_right"] = share([both for both, _ in judged], [name for name, _ in shown])
+    figures["rows_with_right_concept"] = share([any_ for _, any_ in judged], [name for name, _ in shown])
+    senses = ["family" if "family" in fact.senses else next(iter(fact.senses)) for fact in core]
+    for title, labels in (("by_kind", np.array([fact.kind for fact in core])), ("by_sense", np.array(senses))):
         figures[title] = {
-            label: {
-                "n": labels.count(label),
-                "found": float(np.mean([f for f, own in zip(found, labels, strict=True) if own == label])),
-                "found_in_sense": float(np.mean([r for r, own in zip(right, labels, strict=True) if own == label])),
+            str(label): {
+                "n": int((labels == label).sum()),
+                "found": float(found[labels == label].mean()),
+                "found_in_sense": float(right[labels == label].mean()),
             }
-            for label in sorted(set(labels))
+            for label in np.unique(labels)
         }
     return figures
 
@@ -141,20 +134,18 @@ def attribute_losses(facts: Sequence[Fact], stages: Mapping[str, Rows], names: F
             is right at one stage and wrong at the next is lost by the next; what was never right on human words is lost by
             the extraction, for want of a concept or of a wording, or by its status.
     """
-    core = [fact for fact in facts if fact.level == "core"]
-    by_stage = {stage: outcomes(core, rows, names) for stage, rows in stages.items()}
+    reasons = {"no concept": "extraction: no concept", "missed": "extraction: no wording", "status": "status"}
     counts: Counter[str] = Counter()
-    stages_in_order = list(by_stage)
-    first, last = stages_in_order[0], stages_in_order[-1]
-    for i in range(len(core)):
-        if by_stage[last][i] == "right":
-            counts["right"] += 1
-        elif by_stage[first][i] != "right":
-            reasons = {"no concept": "extraction: no concept", "missed": "extraction: no wording", "status": "status"}
-            counts[reasons[by_stage[first][i]]] += 1
-        else:
-            lost_at = next(stage for stage in reversed(stages_in_order) if by_stage[stage][i] == "right")
-            counts[stages_in_order[stages_in_order.index(lost_at) + 1]] += 1
+    for fact in facts:
+        if fact.level == "core":
+            became = [outcome_of(fact, rows, names) for rows in stages.values()]
+            if became[-1] == "right":
+                counts["right"] += 1
+            elif became[0] != "right":
+                counts[reasons[became[0]]] += 1
+            else:
+                last_right = max(i for i, outcome in enumerate(became) if outcome == "right")
+                counts[list(stages)[last_right + 1]] += 1
     return dict(counts)
 
 
@@ -163,19 +154,3 @@ def _is_right(facts: Iterable[Fact], consultation_id: str, row: Row, names: Fact
     concept_id, sense = row
     same = [f for f in facts if f.consultation_id == consultation_id and concept_id in names.concept_ids(f.name)]
     return any(sense in fact.senses for fact in same), bool(same)
-
-
-def _share(hits: np.ndarray, groups: Sequence[str]) -> list[float]:
-    """[share, lower, upper]."""
-    if not len(hits):
-        return [float("nan")] * 3
-    statistic: Callable[[np.ndarray], float] = lambda chosen: float(hits[chosen].mean())  # noqa: E731
-    return [float(hits.mean()), *bootstrap_over_groups(statistic, groups)]
-
-
-def _kind(fact: Fact) -> str:
-    return fact.kind
-
-
-def _sense(fact: Fact) -> str:
-    return "family" if "family" in fact.senses else next(iter(fact.senses))

@@ -64,11 +64,10 @@ def drawn(consultations: Sequence[Consultation], seed: int = 3) -> list[Consulta
 def heard_in_words(consultations: Iterable[Consultation], bank: ConceptBank, cache: Path, dim: int) -> Iterator[Heard]:
     """The words that people wrote down, every speaker known; what is read from them is kept in `cache`."""
     for consultation in consultations:
-        text = "\n".join(f"[{u.role}] {u.text}" for u in consultation.utterances)
-        path = cache / "note-said" / FORMAT / f"{sha256(text.encode()).hexdigest()[:24]}.json"
+        path = cache / "note-said" / FORMAT / f"{sha256(consultation.text.encode()).hexdigest()[:24]}.json"
         if not path.is_file():
             path.parent.mkdir(parents=True, exist_ok=True)
-            said = Said.from_transcript(transcript_from_text(text), bank)
+            said = Said.from_transcript(transcript_from_text(consultation.text), bank)
             path.write_text(json.dumps(asdict(said)), encoding="utf-8")
         said = read_json(path, Said, error=DataError, remedy="remove it, and it is written anew")
         yield Heard(consultation.consultation_id, said, np.zeros((0, dim), np.float32))

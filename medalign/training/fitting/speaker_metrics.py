@@ -3,11 +3,9 @@
 from collections import Counter
 from collections.abc import Sequence
 
-import numpy as np
-
 from medalign.core.errors import DataError
 from medalign.core.transcript import Transcript
-from medalign.evaluation.bootstrap import bootstrap_over_groups
+from medalign.evaluation.bootstrap import share
 from medalign.evaluation.speaker_errors import ROLES, Outcome, word_outcomes
 from medalign.training.data.synthesis import Take, timed_transcript
 
@@ -43,17 +41,9 @@ def measure_speakers(heard: Sequence[tuple[Take, Transcript]]) -> dict:
     return {
         "n_takes": len(takes),
         "n_words": len(words),
-        "role_right": _share([outcome == "right" for _, outcome in words], [name for name, _ in words]),
-        "role_wrong": _share([outcome == "wrong" for _, outcome in words], [name for name, _ in words]),
+        "role_right": share([outcome == "right" for _, outcome in words], [name for name, _ in words]),
+        "role_wrong": share([outcome == "wrong" for _, outcome in words], [name for name, _ in words]),
         "n_segments": len(segments),
-        "segments_unknown": _share([is_unknown for _, is_unknown in segments], [name for name, _ in segments]),
+        "segments_unknown": share([is_unknown for _, is_unknown in segments], [name for name, _ in segments]),
         "takes": takes,
     }
-
-
-def _share(hits: Sequence[bool], groups: Sequence[str]) -> list[float]:
-    """[share, lower, upper]."""
-    if not hits:
-        return [float("nan")] * 3
-    values = np.array(hits, float)
-    return [float(values.mean()), *bootstrap_over_groups(lambda chosen: float(values[chosen].mean()), groups)]

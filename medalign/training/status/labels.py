@@ -48,7 +48,7 @@ def labelled_mentions(consultations: Iterable[Consultation], path: Path = MENTIO
         rows = by_consultation.get(consultation.consultation_id, [])
         if not rows or consultation.split != "train":
             continue
-        transcript = transcript_from_text("\n".join(f"[{u.role}] {u.text}" for u in consultation.utterances))
+        transcript = transcript_from_text(consultation.text)
         at = [(int(row["utterance"]), int(row["start"]), int(row["end"]), where) for where, row in rows]
         around = contexts_at(transcript, _places(transcript, at))
         collection = re.split("[-_]", consultation.consultation_id)[0].rstrip("0123456789")
@@ -61,7 +61,7 @@ def written_mentions(consultations: Iterable[WrittenConsultation]) -> list[Examp
     found = []
     for written in consultations:
         name = written.consultation.consultation_id
-        transcript = transcript_from_text("\n".join(f"[{u.role}] {u.text}" for u in written.consultation.utterances))
+        transcript = transcript_from_text(written.consultation.text)
         around = contexts_at(transcript, _places(transcript, [(m.utterance, m.start, m.end, name) for m in written.mentions]))
         for context, mention in zip(around, written.mentions, strict=True):
             status = (

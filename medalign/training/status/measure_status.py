@@ -94,7 +94,7 @@ def measure_annotated(
     """
     names, ids = FactNames.default(bank), {fact.consultation_id for fact in facts}
     chosen = [c for c in consultations if c.consultation_id in ids]
-    said = {c.consultation_id: transcript_from_text("\n".join(f"[{u.role}] {u.text}" for u in c.utterances)) for c in chosen}
+    said = {c.consultation_id: transcript_from_text(c.text) for c in chosen}
     figures: dict = {"actions": _measure_actions(facts, said, names, bank, classifier)}
     for name, read in readers(classifier).items():
         rows, dangerous = {}, []
