@@ -9,6 +9,7 @@ and are the measure in the tests.
 
 import numpy as np
 from jaxtyping import Float, Shaped
+from numpy.typing import ArrayLike
 
 Scores = Float[np.ndarray, "clips concepts"]
 Truth = Shaped[np.ndarray, "clips concepts"]
@@ -34,10 +35,10 @@ def column_auroc(scores: Scores, truth: Truth) -> Float[np.ndarray, " concepts"]
         return np.where(defined, won.sum(1) / (mentioned.sum(1) * n_negatives[:, 0]), np.nan)
 
 
-def auroc(positive: Float[np.ndarray, " p"], negative: Float[np.ndarray, " n"]) -> float:
-    """Chance that one of the first lies above one of the second, ties counting half; NaN if either is empty."""
+def auroc(positive: ArrayLike, negative: ArrayLike) -> float:
+    """Chance that one of the first scores lies above one of the second, ties counting half; NaN if there are none of either."""
     scores = np.concatenate([positive, negative])[:, None]
-    return float(column_auroc(scores, np.arange(len(scores))[:, None] < len(positive))[0])
+    return float(column_auroc(scores, np.arange(len(scores))[:, None] < np.size(positive))[0])
 
 
 def column_average_precision(scores: Scores, truth: Truth) -> Float[np.ndarray, " concepts"]:

@@ -14,8 +14,8 @@ import numpy as np
 from medalign.concepts import ConceptBank
 from medalign.concepts.notes import read_note
 from medalign.core.errors import DataError
-from medalign.evaluation.bootstrap import Statistic, bootstrap_over_groups, paired_difference
-from medalign.evaluation.concept_detection import column_auroc
+from medalign.evaluation.bootstrap import Statistic, paired_difference, with_interval
+from medalign.evaluation.concept_detection import auroc
 from medalign.models.teacher import Teacher
 from medalign.pipeline.note_claims import statement_said
 from medalign.training.adaptation.synonyms import kept_back_synonyms
@@ -75,8 +75,7 @@ def measure_teachers(
         for what, (groups, by_metric) in statistics.items():
             own[what] = {"n": len(groups), "n_groups": len(set(groups))}
             for metric, statistic in by_metric.items():
-                value = statistic(np.arange(len(groups)))
-                own[what][metric] = [value, *bootstrap_over_groups(statistic, groups)]
+                own[what][metric] = with_interval(statistic, groups)
                 if name != names[0]:
                     first = told[0][1][what][1][metric]
                     own[what][f"{metric}, lead"] = list(paired_difference(statistic, first, groups))
@@ -173,8 +172,8 @@ def _teacher_statistics(teacher: Teacher, searches: dict[str, Search], denials: 
         found[f"denied or not: {what}"] = (
             denials.groups,
             {
-                "AUROC of denied facts against others, by the difference": _auroc(no - yes, denied),
-                "AUROC of right restatements against wrong ones": _auroc_of_both(right, wrong),
+                "AUROC of denied facts against others, by the difference": _auroc_of(no - yes, denied),
+                "AUROC of right restatements against wrong ones": _auroc(right, wrong),
                 "right above wrong": _mean(right > wrong),
             },
         )
@@ -197,13 +196,9 @@ def _mean(values: np.ndarray) -> Statistic:
     return lambda rows: float(values[rows].mean())
 
 
-def _auroc(scores: np.ndarray, truth: np.ndarray) -> Statistic:
-    return lambda rows: float(column_auroc(scores[rows, None], truth[rows, None])[0])
+def _auroc_of(scores: np.ndarray, truth: np.ndarray) -> Statistic:
+    return lambda rows: auroc(scores[rows[truth[rows]]], scores[rows[~truth[rows]]])
 
 
-def _auroc_of_both(right: np.ndarray, wrong: np.ndarray) -> Statistic:
-    def statistic(rows: np.ndarray) -> float:
-        scores = np.concatenate([right[rows], wrong[rows]])
-        return float(column_auroc(scores[:, None], (np.arange(len(scores)) < len(rows))[:, None])[0])
-
-    return statistic
+def _auroc(right: np.ndarray, wrong: np.ndarray) -> Statistic:
+    return lambda rows: auroc(right[rows], wrong[rows])

@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from medalign.concepts import ConceptBank, find_mentions_in_text
 from medalign.core.transcript import Segment
+from medalign.evaluation.concept_detection import auroc
 from medalign.evaluation.segment_errors import segment_error_rates
 from medalign.pipeline.calibration import Calibration
 from medalign.pipeline.listener import Listener
@@ -46,21 +46,16 @@ class CheckedSegments:
     def is_wrong(self) -> np.ndarray:
         return self.word_error_rates > MAX_WER
 
-    def right_ones(self, kind: str) -> np.ndarray:
-        """Features of what was tried in right segments."""
-        return self.mismatch[kind][~self.is_wrong[self.rows[kind]]]
-
 
 def check_observations(observations: Iterable[Observation], listener: Listener, *, seed: int = 0) -> list[CheckedSegments]:
     """Features of every segment, right and wrong; the words of the others come from the consultation before."""
     rng = np.random.default_rng(seed)
-    seen = list(observations)
-    embedded = [listener.embed_segments(o.transcript, o.encoded) for o in seen]
-    checked = []
-    for i, observation in enumerate(seen):
-        foreign = seen[i - 1].transcript.segments, embedded[i - 1][1]
-        checked.append(_check(observation, embedded[i], foreign, listener, rng))
-    return checked
+    seen = [(o, *listener.embed_segments(o.transcript, o.encoded)) for o in observations]
+    before = [seen[-1], *seen[:-1]] if seen else []
+    return [
+        _check(observation, (audio, text), (other.transcript.segments, foreign), listener, rng)
+        for (observation, audio, text), (other, _, foreign) in zip(seen, before, strict=True)
+    ]
 
 
 def _check(
@@ -144,7 +139,8 @@ def fit_segment_quality(checked: Sequence[CheckedSegments], calibration: Calibra
 
 
 def _of_right_segments(checked: Sequence[CheckedSegments], kind: str) -> np.ndarray:
-    return np.concatenate([c.right_ones(kind) for c in checked])
+    """Features of what was tried in right segments."""
+    return np.concatenate([c.mismatch[kind][~c.is_wrong[c.rows[kind]]] for c in checked])
 
 
 def measure_segment_quality(
@@ -163,7 +159,7 @@ def measure_segment_quality(
         scores = fit.probability(_of_right_segments(checked, kind))
         if kind != "own" and len(scores):
             marked = float((scores >= fit.threshold).mean())
-            figures[kind] = {"n": len(scores), "auroc": _auroc(scores, own), "marked": marked}
+            figures[kind] = {"n": len(scores), "auroc": auroc(scores, own), "marked": marked}
     return figures | {"transcription error": _measure_errors(calibration, checked, fitted_on)}
 
 
@@ -180,19 +176,14 @@ def _measure_errors(calibration: Calibration, checked: Sequence[CheckedSegments]
         return {"n": int(wrong.sum())}
     fit = calibration.fits["transcription error"]
     scores = fit.probability(np.concatenate([c.errors for c in checked]))
-    figures = {"n": int(wrong.sum()), "auroc": _auroc(scores[wrong], scores[~wrong])}
+    figures = {"n": int(wrong.sum()), "auroc": auroc(scores[wrong], scores[~wrong])}
     for name, features_of in PREDICTORS.items() if fitted_on else ():
         model = make_pipeline(StandardScaler(), LogisticRegression(C=MISMATCH_C, max_iter=5000))
         truth = np.concatenate([c.is_wrong for c in fitted_on])
         model.fit(np.concatenate([features_of(c) for c in fitted_on]), truth)
         other = model.decision_function(np.concatenate([features_of(c) for c in checked]))
-        figures[name] = _auroc(other[wrong], other[~wrong])
+        figures[name] = auroc(other[wrong], other[~wrong])
     return figures | {
         "marked": float((scores[wrong] >= fit.threshold).mean()),
         "right_segments_marked": float((scores[~wrong] >= fit.threshold).mean()),
     }
-
-
-def _auroc(positive: np.ndarray, negative: np.ndarray) -> float:
-    scores = np.concatenate([positive, negative])
-    return float(roc_auc_score(np.arange(len(scores)) < len(positive), scores))

@@ -11,11 +11,11 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import roc_auc_score
 
 from medalign.core.audio import SAMPLE_RATE_HZ, load_recording
 from medalign.core.errors import AudioError, DataError
 from medalign.core.provenance import PROVENANCE, provenance
+from medalign.evaluation.concept_detection import auroc
 from medalign.models.sound_events import LABELS, STEP_S, STEPS_PER_S, Event, SoundEventDetector, SoundEventHead, find_events
 from medalign.models.student import Student
 from medalign.training.data.augmentation import degrade
@@ -50,21 +50,21 @@ def fit_sound_events(
         DataError: speech or sounds are missing.
     """
     config = config or DetectorConfig()
-    n_mixtures, seed = config.n_mixtures, config.seed
+    n, seed = config.n_mixtures, config.seed
     folder = student.writable_folder()
     valid_takes = read_takes(speech, "valid")
-    train_takes = read_takes(speech, "train")
-    takes: dict[Part, Sequence[Take]] = {"train": train_takes, "valid": valid_takes[1::2], "test": valid_takes[::2]}
-    sizes: dict[Part, int] = {"train": n_mixtures, "valid": n_mixtures // 4, "test": n_mixtures // 4}
-    frames, truths, laid_in = {}, {}, {}
-    for part, n in sizes.items():
-        frames[part], truths[part], laid_in[part] = _mixtures(takes[part], body_sounds, part, student, cache, n, seed)
-    training, validation = ((frames[part], truths[part]) for part in ("train", "valid"))
-    head = train_head(training, validation, student, n_epochs=config.n_epochs, seed=seed)
+    takes: dict[Part, Sequence[Take]] = {
+        "train": read_takes(speech, "train"), "valid": valid_takes[1::2], "test": valid_takes[::2],
+    }  # fmt: skip
+    sizes: dict[Part, int] = {"train": n, "valid": n // 4, "test": n // 4}
+    made = {part: _mixtures(takes[part], body_sounds, part, student, cache, sizes[part], seed) for part in sizes}
+    head = train_head(made["train"][:2], made["valid"][:2], student, n_epochs=config.n_epochs, seed=seed)
     detector = SoundEventDetector(head, np.zeros(len(LABELS)), np.ones((len(LABELS), 2)))
     quiet_valid = [detector.logits(student.frames(take.waveform())) for take in takes["valid"]]
-    detector = _calibrated(detector, frames["valid"], laid_in["valid"], quiet_valid)
-    figures = measure_sound_events(detector, frames["test"], laid_in["test"])
+    frames, _, laid_in = made["valid"]
+    detector = _calibrated(detector, frames, laid_in, quiet_valid)
+    frames, _, laid_in = made["test"]
+    figures = measure_sound_events(detector, frames, laid_in)
     figures["false_per_10_min"] = {
         "spoken consultations": _false_per_10_min(detector, student, (take.waveform() for take in takes["test"]))
     }
@@ -85,7 +85,7 @@ def _mixtures(
         path.parent.mkdir(parents=True, exist_ok=True)
         sounds = read_sounds(body_sounds, part)
         made = list(_made(takes, sounds, n, seed, is_degraded=part != "test"))
-        frames = np.stack([_frames(student, mixture.waveform) for mixture in made])
+        frames = np.stack([student.frames(mixture.waveform).half().cpu().numpy() for mixture in made])
         truth = np.stack([mixture.truth for mixture in made])
         laid_in = np.array([(i, *event) for i, mixture in enumerate(made) for event in mixture.laid_in], object)
         with open(path.with_suffix(".part"), "wb") as file:
@@ -112,10 +112,6 @@ def _made(takes: Sequence[Take], sounds: Sequence[Sound], n: int, seed: int, *, 
         if i % 100 == 99:
             log.info("%d of %d mixtures", i + 1, n)
         yield mixture
-
-
-def _frames(student: Student, waveform: np.ndarray) -> np.ndarray:
-    return student.frames(waveform).half().cpu().numpy()
 
 
 def train_head(
@@ -235,17 +231,12 @@ def measure_sound_events(detector: SoundEventDetector, frames: np.ndarray, laid_
         n_right, n_found, n_true, n_met = _counts(found, laid_in, column)
         figures[label] = {
             "n": n_true,
-            "auroc_against_speech": _auroc(peaks, speech, column),
-            "auroc_against_other_sounds": _auroc(peaks, others, column),
+            "auroc_against_speech": auroc([p[column] for p in peaks], [p[column] for p in speech]),
+            "auroc_against_other_sounds": auroc([p[column] for p in peaks], [p[column] for p in others]),
             "recall": n_met / max(1, n_true),
             "precision": n_right / max(1, n_found),
         }
     return {"sound_events": figures, "n_stretches_of_speech": len(speech), "n_other_sounds": len(others)}
-
-
-def _auroc(positive: list[np.ndarray], negative: list[np.ndarray], column: int) -> float:
-    scores = np.array([peak[column] for peak in (*positive, *negative)])
-    return float(roc_auc_score(np.arange(len(scores)) < len(positive), scores))
 
 
 def _peak(logits: np.ndarray, start_s: float, end_s: float) -> np.ndarray:

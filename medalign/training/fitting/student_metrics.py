@@ -6,7 +6,6 @@ unaligned encoder is measured beside the students, by a linear probe on its mean
 
 import logging
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +13,8 @@ import torch
 
 from medalign.concepts import ConceptBank
 from medalign.core.errors import DataError
-from medalign.evaluation.bootstrap import bootstrap_over_groups
-from medalign.evaluation.concept_detection import column_auroc, column_average_precision
+from medalign.evaluation.bootstrap import Statistic, with_interval
+from medalign.evaluation.concept_detection import auroc, column_auroc, column_average_precision
 from medalign.evaluation.linear_probe import cross_validated_probe
 from medalign.evaluation.retrieval import pooled_ranks
 from medalign.models.student import Student
@@ -120,9 +119,7 @@ def mismatch(
             others = np.flatnonzero(mask_of(i) & (texts_of != texts_of[i]))
             if len(others):
                 wrong.append(float(audio[i] @ text[rng.choice(others)]))
-        scores = np.concatenate([own, wrong])[:, None]
-        truth = np.arange(len(scores))[:, None] < len(own)
-        figures[name] = float(column_auroc(scores, truth)[0])
+        figures[name] = auroc(own, wrong)
     return figures
 
 
@@ -159,16 +156,12 @@ class _Measure:
 
     def zero_shot(self, cosines: np.ndarray) -> dict:
         """Of plain cosines, and average precision of `against_distractors`, too."""
-        truth = self.mentioned[:, self.evaluated]
         plain, ranked = cosines[:, self.evaluated], against_distractors(cosines)[:, self.evaluated]
-        figures: dict[str, object] = {}
-        for name, scores, per_column in (
-            ("auroc", plain, column_auroc),
-            ("average_precision", plain, column_average_precision),
-            ("average_precision_against_distractors", ranked, column_average_precision),
-        ):
-            figures |= self._with_interval(name, partial(_column_mean, per_column, scores, truth))
-        return figures
+        return {
+            **self._of_concepts("auroc", column_auroc, plain),
+            **self._of_concepts("average_precision", column_average_precision, plain),
+            **self._of_concepts("average_precision_against_distractors", column_average_precision, ranked),
+        }
 
     def retrieval(self, similarity: np.ndarray) -> dict:
         ranks = pooled_ranks(similarity, self.texts, pool=min(POOL, len(self.texts)))
@@ -176,32 +169,28 @@ class _Measure:
         for k in (1, 10):
             hits = np.full(len(self.texts), np.nan)
             hits[: len(ranks)] = ranks <= k
-            figures |= self._with_interval(f"recall@{k}", partial(_mean_at, hits))
+            figures |= self._with_interval(f"recall@{k}", lambda rows, hits=hits: _mean_of_defined(hits[rows]))
         return figures
 
     def probe(self, embeddings: np.ndarray) -> dict:
         n_groups = len(set(self.groups))
         if n_groups < 2:
             raise DataError("the validation rows are of one consultation; a probe is fitted on others than it is measured on")
-        truth = self.mentioned[:, self.evaluated]
-        n_folds = min(N_FOLDS, n_groups)
+        truth, n_folds = self.mentioned[:, self.evaluated], min(N_FOLDS, n_groups)
         scores = cross_validated_probe(embeddings, truth, self.groups, n_folds=n_folds, min_mentions=MIN_MENTIONS)
-        figures: dict[str, object] = {}
-        for name, per_column in (("average_precision", column_average_precision), ("auroc", column_auroc)):
-            figures |= self._with_interval(f"probe_{name}", partial(_column_mean, per_column, scores, truth))
-        return figures
+        return {
+            **self._of_concepts("probe_average_precision", column_average_precision, scores),
+            **self._of_concepts("probe_auroc", column_auroc, scores),
+        }
 
-    def _with_interval(self, name: str, statistic: Callable[[np.ndarray], float]) -> dict[str, object]:
-        everything = np.arange(len(self.texts))
-        return {name: statistic(everything), f"{name}_95": bootstrap_over_groups(statistic, self.groups)}
+    def _of_concepts(self, name: str, per_column: Metric, scores: np.ndarray) -> dict[str, object]:
+        """The mean over concepts."""
+        truth = self.mentioned[:, self.evaluated]
+        return self._with_interval(name, lambda rows: _mean_of_defined(per_column(scores[rows], truth[rows])))
 
-
-def _column_mean(per_column: Metric, scores: np.ndarray, truth: np.ndarray, rows: np.ndarray) -> float:
-    return _mean_of_defined(per_column(scores[rows], truth[rows]))
-
-
-def _mean_at(values: np.ndarray, rows: np.ndarray) -> float:
-    return _mean_of_defined(values[rows])
+    def _with_interval(self, name: str, statistic: Statistic) -> dict[str, object]:
+        figure, *interval = with_interval(statistic, self.groups)
+        return {name: figure, f"{name}_95": interval}
 
 
 def _mean_of_defined(values: np.ndarray) -> float:
