@@ -8,29 +8,17 @@ import argparse
 import logging
 import os
 import sys
+from importlib import import_module
 
 from medalign import __version__
-from medalign.cli import (
-    adapt,
-    analyze,
-    batch,
-    bench,
-    check,
-    compare,
-    examples,
-    feedback,
-    fit,
-    measure,
-    note,
-    serve,
-    sounds,
-    status,
-    train,
-)
 from medalign.cli.options import check_output
 from medalign.core.analysis import DISCLAIMER
 from medalign.core.errors import MedAlignError
 
+MODULES = (
+    "analyze", "batch", "bench", "serve", "examples", "compare", "train", "adapt", "sounds", "status", "fit", "measure", "check",
+    "note", "feedback",
+)  # fmt: skip
 # What each extra installs beyond an analysis, as it is imported; requirements/*.txt say why.
 EXTRAS = {
     "app": ("choix", "gradio", "nltk", "pandas", "plotly", "sqlalchemy"),
@@ -80,11 +68,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"medalign {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    modules = (
-        analyze, batch, bench, serve, examples, compare, train, adapt, sounds, status, fit, measure, check, note, feedback,
-    )  # fmt: skip
-    for module in modules:
-        module.add_commands(commands)
+    for module in MODULES:
+        import_module(f"medalign.cli.{module}").add_commands(commands)
     for command in commands.choices.values():
         command.add_argument("-v", "--verbose", action="store_true", help="say what is being done")
     return parser

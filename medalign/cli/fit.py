@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,18 +47,12 @@ def add_commands(commands: Commands) -> None:
     cache_option(misheard)
     misheard.set_defaults(command=_misheard_names)
 
-    for name, what, run in (
-        ("segment-quality", "fit and measure the marks on segments whose sound and text don't match", _segment_quality),
-        ("critical-words", "fit and measure the marks on negations, numbers and medicines", _critical_words),
-    ):
-        observing = commands.add_parser(name, help=what)
-        _observing_options(observing)
-        observing.set_defaults(command=run)
-
-    fuse = commands.add_parser("fuse", help="fit and measure one probability per concept from transcript and sound")
-    _observing_options(fuse)
+    _observing(
+        commands, "segment-quality", "fit and measure the marks on segments whose sound and text don't match", _segment_quality
+    )
+    _observing(commands, "critical-words", "fit and measure the marks on negations, numbers and medicines", _critical_words)
+    fuse = _observing(commands, "fuse", "fit and measure one probability per concept from transcript and sound", _fuse)
     fuse.add_argument("--html", metavar="OUT", type=Path, help="write a reliability diagram here")
-    fuse.set_defaults(command=_fuse)
 
     sound_events = commands.add_parser(
         "sound-events", help="train and measure the detector of coughs, sneezes, heavy breathing and crying"
@@ -80,7 +75,9 @@ def add_commands(commands: Commands) -> None:
     sound_events.set_defaults(command=_sound_events)
 
 
-def _observing_options(command: argparse.ArgumentParser) -> None:
+def _observing(commands: Commands, name: str, what: str, run: Callable[[argparse.Namespace], None]) -> argparse.ArgumentParser:
+    """A command that fits and measures on spoken takes."""
+    command = commands.add_parser(name, help=what)
     command.add_argument("--speech", type=Path, required=True, help="folder written by `medalign synthesize`")
     command.add_argument("--fit", metavar="PREFIX", help="refit first, on consultations whose identifier starts with this")
     command.add_argument("--only", required=True, metavar="PREFIX", help="measure on those")
@@ -88,6 +85,8 @@ def _observing_options(command: argparse.ArgumentParser) -> None:
     figures_option(command)
     model_options(command, student=True, asr=True)
     cache_option(command)
+    command.set_defaults(command=run)
+    return command
 
 
 def _calibrate(arguments: argparse.Namespace) -> None:

@@ -16,9 +16,10 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 Statistic = Callable[[np.ndarray], float]
+Groups = Sequence[str] | np.ndarray
 
 
-def bootstrap_over_groups(statistic: Statistic, groups: Sequence[str], n: int = 500, seed: int = 0) -> tuple[float, float]:
+def bootstrap_over_groups(statistic: Statistic, groups: Groups, n: int = 500, seed: int = 0) -> tuple[float, float]:
     """95 % interval of the statistic. A resample in which it is not defined (NaN) is left out.
 
     Raises:
@@ -27,19 +28,19 @@ def bootstrap_over_groups(statistic: Statistic, groups: Sequence[str], n: int = 
     return _interval([statistic(rows) for rows in _resamples(groups, n, seed)], statistic(np.arange(len(groups))))
 
 
-def with_interval(statistic: Statistic, groups: Sequence[str]) -> list[float]:
+def with_interval(statistic: Statistic, groups: Groups) -> list[float]:
     """[figure on all rows, lower, upper]; see `bootstrap_over_groups`."""
     return [statistic(np.arange(len(groups))), *bootstrap_over_groups(statistic, groups)]
 
 
-def share(hits: Sequence[bool] | np.ndarray, groups: Sequence[str]) -> list[float]:
+def share(hits: Sequence[bool] | np.ndarray, groups: Groups) -> list[float]:
     """[share of rows that are hits, lower, upper]; NaN where there are no rows."""
     values = np.asarray(hits, float)
     return with_interval(lambda rows: float(values[rows].mean()), groups) if len(values) else [float("nan")] * 3
 
 
 def paired_difference(
-    first: Statistic, second: Statistic, groups: Sequence[str], n: int = 500, seed: int = 0
+    first: Statistic, second: Statistic, groups: Groups, n: int = 500, seed: int = 0
 ) -> tuple[float, float, float]:
     """First minus second on all rows, and the 95 % interval of that difference, both measured on the same resamples.
 
@@ -53,7 +54,7 @@ def paired_difference(
     return difference, *_interval([first(rows) - second(rows) for rows in _resamples(groups, n, seed)], difference)
 
 
-def _resamples(groups: Sequence[str], n: int, seed: int) -> Iterator[np.ndarray]:
+def _resamples(groups: Groups, n: int, seed: int) -> Iterator[np.ndarray]:
     if not len(groups):
         raise ValueError("there are no groups to resample")
     rng = np.random.default_rng(seed)

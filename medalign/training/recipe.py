@@ -45,41 +45,42 @@ class LossWeights:
 
 
 @dataclass(frozen=True)
-class TrainConfig:
+class Steps:
+    """What the training of a student and that of a teacher have in common."""
+
     n_steps: int = 1000
-    batch_size: int = 160  # pairs over all processes; part of the method: CKA and InfoNCE depend on it
-    chunk_size: int | None = None  # pairs that memory holds at once; the batch is re-encoded in such chunks
+    batch_size: int = 160  # pairs over all processes; part of the method: the losses depend on it
+    chunk_size: int | None = None  # pairs that memory holds at once; the batch is encoded anew in such chunks
     peak_lr: float = 1e-3
-    encoder_lr: float = 1e-4  # of the encoder's adapter, where there is one
     weight_decay: float = 0.05
     max_grad_norm: float = 1.0
-    loss: LossWeights = field(default_factory=LossWeights)
-    validate_every: int = 200
-    min_rank: float = 2.0  # effective rank of the validation embeddings below which a student has collapsed onto a line
     save_every: int = 1  # steps between states, so what a kill costs; more where a step is quicker than writing one
     bf16: bool = False  # matrix products in bfloat16; losses stay float32. For GPUs: some CPUs gain, others lose by it
-    seed: int = 0
+    seed: int = 0  # of pairs, batches, weights and dropout
+    least_pairs = 4  # the fewest that debiased CKA is defined for
 
     def __post_init__(self) -> None:
-        if self.n_steps < 1 or self.batch_size < 4:
+        if self.n_steps < 1 or self.batch_size < self.least_pairs:
             raise DataError(
-                f"{self.n_steps} steps of batch {self.batch_size}: at least 1 step is needed, and 4 pairs, "
-                "the fewest that debiased CKA is defined for; raise --steps or --batch-size"
+                f"{self.n_steps} steps of batch {self.batch_size}: at least 1 step is needed, and {self.least_pairs} pairs, "
+                "the fewest that the losses are defined for; raise --steps or --batch-size"
             )
-        _check_chunk_size(self.chunk_size)
+        if self.chunk_size is not None and self.chunk_size < 1:
+            raise DataError(f"--chunk-size {self.chunk_size}: at least 1 pair is needed")
 
     @property
     def warmup_steps(self) -> int:
-        return _warmup_steps(self.n_steps)
+        return min(100, self.n_steps // 10)
 
 
-def _check_chunk_size(chunk_size: int | None) -> None:
-    if chunk_size is not None and chunk_size < 1:
-        raise DataError(f"--chunk-size {chunk_size}: at least 1 pair is needed")
+@dataclass(frozen=True)
+class TrainConfig(Steps):
+    """How a student is trained; the peak learning rate is the head's."""
 
-
-def _warmup_steps(n_steps: int) -> int:
-    return min(100, n_steps // 10)
+    encoder_lr: float = 1e-4  # of the encoder's adapter, where there is one
+    loss: LossWeights = field(default_factory=LossWeights)
+    validate_every: int = 200
+    min_rank: float = 2.0  # effective rank of the validation embeddings below which a student has collapsed onto a line
 
 
 @dataclass(frozen=True)
@@ -124,28 +125,16 @@ class StatusRecipe:
 
 
 @dataclass(frozen=True)
-class AdaptTraining:
-    """How long and how a teacher is adapted."""
+class AdaptTraining(Steps):
+    """How long and how a teacher is adapted; each pair is told from all others of its batch."""
 
     n_steps: int = 150
-    batch_size: int = 48  # pairs; each is told from all others of its batch
-    chunk_size: int | None = None  # pairs that memory holds at once; the batch is embedded in such chunks
+    batch_size: int = 48
     peak_lr: float = 5e-4  # of low-rank updates; all weights want a tenth of it
     weight_decay: float = 0.01
-    max_grad_norm: float = 1.0
+    save_every: int = 25
     scale: float = 20.0  # of cosines; 1 / temperature
-    save_every: int = 25  # steps between states
-    bf16: bool = False
-    seed: int = 0  # of pairs, batches, weights and dropout
-
-    def __post_init__(self) -> None:
-        if self.n_steps < 1 or self.batch_size < 2:
-            raise DataError(f"{self.n_steps} steps of {self.batch_size} pairs: at least 1 step is needed, and 2 pairs")
-        _check_chunk_size(self.chunk_size)
-
-    @property
-    def warmup_steps(self) -> int:
-        return _warmup_steps(self.n_steps)
+    least_pairs = 2
 
 
 @dataclass(frozen=True)

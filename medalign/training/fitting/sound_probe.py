@@ -9,7 +9,6 @@ import logging
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,30 +17,13 @@ from medalign.core.errors import DataError
 from medalign.core.files import read_json
 from medalign.core.tables import read_rows
 from medalign.core.weights import sha256_of
-from medalign.evaluation.bootstrap import Statistic, bootstrap_over_groups, paired_difference
-from medalign.evaluation.label_probe import (
-    Fold,
-    folds_by_group,
-    folds_by_subset,
-    held_out_scores,
-    mean_auroc,
-    one_column_a_class,
-)
+from medalign.evaluation import label_probe
+from medalign.evaluation.bootstrap import Statistic, paired_difference, with_interval
 from medalign.evaluation.retrieval import pooled_ranks
 from medalign.models.student import Student
 from medalign.models.teacher import Teacher
 from medalign.training.data.reports import KINDS, UNKNOWN
-from medalign.training.fitting.sound_features import (
-    Clips,
-    best_unaligned_features,
-    features_of,
-    log_mel_source,
-    opensmile_source,
-    person_of,
-    student_source,
-    trained_encoder_features,
-    unaligned_source,
-)  # fmt: skip
+from medalign.training.fitting import sound_features
 from medalign.training.identity import CLIP_DIGITS
 from medalign.training.model_card import STORY_FILE
 from medalign.training.recipe import ProbeConfig
@@ -68,11 +50,11 @@ class _Table:
         paths = tuple(path.parent / row["path"] for row in rows)
         if missing := [p for p in paths if not p.is_file()]:
             raise DataError(f"{path}: {len(missing)} of {len(paths)} recordings don't exist, such as {missing[0]}")
-        self.clips = Clips(paths, config.crop_s)
+        self.clips = sound_features.Clips(paths, config.crop_s)
         self.classes = sorted(counts)
         self.labels = np.array([self.classes.index(row[config.label]) for row in rows])
         self.counts = dict(counts)
-        persons = [person_of(row, config.group) for row in rows]
+        persons = [sound_features.person_of(row, config.group) for row in rows]
         self.persons_known = all(persons)
         self.groups = np.array([person or str(p) for person, p in zip(persons, paths, strict=True)])
         self.strata_names = sorted({row[stratum] for row in rows}) if stratum else [""]
@@ -118,11 +100,11 @@ def probe_sounds(
         own = {"told": "unknown" if told is None else "yes" if config.label in told.split() else "no"}
         own_encoder = _unaligned_name(student.config.encoder, loaded)
         compared = [baseline for baseline in baseline_names if not baseline.startswith("unaligned") or baseline == own_encoder]
-        features = features_of(student_source(name, student), data.clips, cache)
+        features = sound_features.features_of(sound_features.student_source(name, student), data.clips, cache)
         beside = _in_text_space(student, features, data, config, measure.measured)
         measure.add(name, {"": features}, lift_over=compared, more=own | beside)
         if student.config.adapter.kind != "frozen":
-            features_of_encoder = trained_encoder_features(student, data.clips, cache)
+            features_of_encoder = sound_features.trained_encoder_features(student, data.clips, cache)
             measure.add(f"{name}, its encoder", features_of_encoder, lift_over=compared, more=own)
     return measure.figures() | {"keep": {column: list(values) for column, values in keep}}
 
@@ -131,21 +113,21 @@ def _baseline_features(
     data: _Table, baselines: Sequence[str], students: dict[str, Student], cache: Path
 ) -> dict[str, dict[str, np.ndarray]]:
     """By the baseline's name, the features that it may choose of."""
-    encoders: set[tuple[str, str | None]] = {(s.config.encoder, s.config.encoder_kind) for s in students.values()} or {
-        (DEFAULT_ENCODER, None)
-    }
-    others = {(name, kind) for name, kind in encoders if name != DEFAULT_ENCODER}
+    default: tuple[str, str | None] = (DEFAULT_ENCODER, None)
+    trained: set[tuple[str, str | None]] = {(s.config.encoder, s.config.encoder_kind) for s in students.values()}
+    encoders = trained or {default}
     found: dict[str, dict[str, np.ndarray]] = {}
     for baseline in baselines:
         if baseline == "best-unaligned":
-            found[baseline] = best_unaligned_features(data.clips, cache, sorted({(DEFAULT_ENCODER, None), *others}, key=str))
+            some = {default} | {one for one in encoders if one[0] != DEFAULT_ENCODER}
+            found[baseline] = sound_features.best_unaligned_features(data.clips, cache, sorted(some, key=str))
         elif baseline == "unaligned":
             for encoder, kind in sorted(encoders, key=str):
-                features = features_of(unaligned_source(encoder, kind), data.clips, cache)
-                found[_unaligned_name(encoder, students)] = {"": features}
+                source = sound_features.unaligned_source(encoder, kind)
+                found[_unaligned_name(encoder, students)] = {"": sound_features.features_of(source, data.clips, cache)}
         else:
-            source = log_mel_source(data.kind) if baseline == "logmel" else opensmile_source()
-            found[baseline] = {"": features_of(source, data.clips, cache)}
+            source = sound_features.log_mel_source(data.kind) if baseline == "logmel" else sound_features.opensmile_source()
+            found[baseline] = {"": sound_features.features_of(source, data.clips, cache)}
     return found
 
 
@@ -170,7 +152,7 @@ class _Measure:
 
     def __init__(self, data: _Table, config: ProbeConfig, unseen: np.ndarray):
         self.data, self.config, self.measured = data, config, unseen
-        folds = folds_by_subset(data.strata) if config.leave_out else self._folds_of_each_stratum()
+        folds = label_probe.folds_by_subset(data.strata) if config.leave_out else self._folds_of_each_stratum()
         self.folds = [(fitted, measured[unseen[measured]]) for fitted, measured in folds]
         self.folds = [(fitted, measured) for fitted, measured in self.folds if len(measured)]
         self.inner_groups = data.strata if config.leave_out and len(data.strata_names) > 2 else data.groups
@@ -180,13 +162,13 @@ class _Measure:
         self.scores: dict[str, np.ndarray] = {}
         self.rows: list[dict] = []
 
-    def _folds_of_each_stratum(self) -> list[Fold]:
+    def _folds_of_each_stratum(self) -> list[label_probe.Fold]:
         """Strata that can't be cut into folds have no scores. Raises DataError if none can."""
-        data, folds, fault = self.data, list[Fold](), None
+        data, folds, fault = self.data, list[label_probe.Fold](), None
         for stratum in range(len(data.strata_names)):
             rows = np.flatnonzero(data.strata == stratum)
             try:
-                found = folds_by_group(data.labels[rows], data.groups[rows], self.config.folds, self.config.seed)
+                found = label_probe.folds_by_group(data.labels[rows], data.groups[rows], self.config.folds, self.config.seed)
             except ValueError as error:
                 fault = error
                 continue
@@ -198,7 +180,7 @@ class _Measure:
     def _units(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Of each measured clip its unit (itself or its patient); of each unit its group, its stratum and the truth."""
         data, rows = self.data, np.flatnonzero(self.measured)
-        truth = one_column_a_class(data.labels)
+        truth = label_probe.one_column_a_class(data.labels)
         if self.config.level == "clip":
             return np.arange(len(rows)), data.groups[rows], data.strata[rows], truth[rows]
         groups, first, unit_of = np.unique(data.groups[rows], return_index=True, return_inverse=True)
@@ -210,7 +192,7 @@ class _Measure:
         self, name: str, candidates: dict[str, np.ndarray], *, lift_over: Sequence[str] = (), more: dict | None = None
     ) -> None:
         try:
-            scores, chosen = held_out_scores(
+            scores, chosen = label_probe.held_out_scores(
                 list(candidates.values()),
                 self.data.labels,
                 self.folds,
@@ -222,12 +204,8 @@ class _Measure:
             raise DataError(f"{self.config.label} can't be probed by {name}: {error}") from error
         self.scores[name] = self.by_unit(scores)
         statistic = self.statistic(self.scores[name])
-        everything = np.arange(len(self.groups))
-        row: dict = {
-            "source": name,
-            "auroc": statistic(everything),
-            "auroc_95": bootstrap_over_groups(statistic, self.groups.tolist()),
-        }
+        figure, *interval = with_interval(statistic, self.groups)
+        row: dict = {"source": name, "auroc": figure, "auroc_95": interval}
         if len(self.data.strata_names) > 1:
             row["by_subset"] = {}
             for i, subset in enumerate(self.data.strata_names):
@@ -235,7 +213,7 @@ class _Measure:
                 row["by_subset"][subset] = None if np.isnan(value) else value  # of one class only, or of none
         if len(candidates) > 1:
             row["chosen"] = [list(candidates)[i] for i in chosen]
-        row["lift"] = {b: paired_difference(statistic, self.statistic(self.scores[b]), self.groups.tolist()) for b in lift_over}
+        row["lift"] = {b: paired_difference(statistic, self.statistic(self.scores[b]), self.groups) for b in lift_over}
         self.rows.append(row | (more or {}))
 
     def by_unit(self, scores: np.ndarray) -> np.ndarray:
@@ -245,10 +223,7 @@ class _Measure:
         return sums / np.bincount(self.unit_of)[:, None]
 
     def statistic(self, scores: np.ndarray) -> Statistic:
-        return partial(self._mean_auroc, scores)
-
-    def _mean_auroc(self, scores: np.ndarray, rows: np.ndarray) -> float:
-        return mean_auroc(scores[rows], self.truth[rows], self.strata[rows])
+        return lambda rows: label_probe.mean_auroc(scores[rows], self.truth[rows], self.strata[rows])
 
     def figures(self) -> dict:
         data = self.data
@@ -271,13 +246,13 @@ class _Measure:
 def _in_text_space(student: Student, audio: np.ndarray, data: _Table, config: ProbeConfig, measured: np.ndarray) -> dict:
     """Without any fit: the label by the cosine with its wordings, and the clip's own report among others."""
     teacher, found = Teacher(student.config.teacher), dict[str, object]()
-    audio, strata, truth = audio[measured], data.strata[measured], one_column_a_class(data.labels)[measured]
+    audio, strata, truth = audio[measured], data.strata[measured], label_probe.one_column_a_class(data.labels)[measured]
     field = next((field for field in KINDS[data.kind] if field.column == config.label), None)
     if field is not None and all(wordings := [field.sentences(value) for value in data.classes]):
         texts = np.stack([teacher.encode(list(sentences)).mean(0) for sentences in wordings])
         cosines = audio @ texts.T
         scores = cosines[:, 1:] - cosines[:, :1] if len(data.classes) == 2 else cosines - cosines.mean(1, keepdims=True)
-        found["zero_shot_auroc"] = mean_auroc(scores, truth, strata)
+        found["zero_shot_auroc"] = label_probe.mean_auroc(scores, truth, strata)
     rows = [row for row, is_measured in zip(data.rows, measured, strict=True) if is_measured]
     if all(row.get("text") for row in rows):
         same = [row.get("report_id") or row["text"] for row in rows]

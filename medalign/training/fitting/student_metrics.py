@@ -165,12 +165,12 @@ class _Measure:
 
     def retrieval(self, similarity: np.ndarray) -> dict:
         ranks = pooled_ranks(similarity, self.texts, pool=min(POOL, len(self.texts)))
-        figures: dict[str, object] = {}
-        for k in (1, 10):
-            hits = np.full(len(self.texts), np.nan)
-            hits[: len(ranks)] = ranks <= k
-            figures |= self._with_interval(f"recall@{k}", lambda rows, hits=hits: _mean_of_defined(hits[rows]))
-        return figures
+        return self._recall(ranks, 1) | self._recall(ranks, 10)
+
+    def _recall(self, ranks: np.ndarray, k: int) -> dict[str, object]:
+        hits = np.full(len(self.texts), np.nan)
+        hits[: len(ranks)] = ranks <= k
+        return self._with_interval(f"recall@{k}", lambda rows: _mean_of_defined(hits[rows]))
 
     def probe(self, embeddings: np.ndarray) -> dict:
         n_groups = len(set(self.groups))

@@ -12,21 +12,8 @@ from torch import Tensor, nn
 from medalign.core.errors import CheckpointError
 from medalign.core.files import reading
 from medalign.core.weights import resolve
-from medalign.models.status_classifier import (
-    ACTIONS,
-    CLS,
-    MASK,
-    N_OWN,
-    OWNERS,
-    PAD,
-    SEP,
-    STATUSES,
-    Heads,
-    MentionContext,
-    StatusClassifier,
-    padded,
-    states_at_marks,
-)
+from medalign.models import status_classifier as model
+from medalign.models.status_classifier import Heads, MentionContext, StatusClassifier
 
 TEMPERATURE = 2.0
 HARD, SOFT = 0.3, 0.7  # shares of the labels and of the tutor in the loss
@@ -38,7 +25,9 @@ class TutorNetwork(nn.Module):
     def __init__(self, text_model: nn.Module, dim: int):
         super().__init__()
         self.text_model, self.dropout = text_model, nn.Dropout(0.1)
-        self.heads = nn.ModuleList(nn.Linear(2 * dim, n) for n in (len(STATUSES), len(OWNERS), len(ACTIONS), 2))
+        self.heads = nn.ModuleList(
+            nn.Linear(2 * dim, n) for n in (len(model.STATUSES), len(model.OWNERS), len(model.ACTIONS), 2)
+        )
 
     def forward(self, ids: Tensor, own_ids: Tensor) -> Heads:
         """
@@ -46,8 +35,8 @@ class TutorNetwork(nn.Module):
             ids: (n, tokens) of the status classifier's vocabulary, which the marks are found by.
             own_ids: (n, tokens) the same tokens in the text model's own vocabulary.
         """
-        hidden = self.text_model(input_ids=own_ids, attention_mask=(ids != PAD).long()).last_hidden_state
-        status, owner, action, fact = (head(self.dropout(states_at_marks(hidden, ids))) for head in self.heads)
+        hidden = self.text_model(input_ids=own_ids, attention_mask=(ids != model.PAD).long()).last_hidden_state
+        status, owner, action, fact = (head(self.dropout(model.states_at_marks(hidden, ids))) for head in self.heads)
         return status, owner, action, fact
 
 
@@ -70,9 +59,14 @@ class Tutor:
             tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
             text_model = AutoModel.from_pretrained(folder, trust_remote_code=False)
         own = tokenizer.get_vocab()
-        special = {CLS: tokenizer.cls_token, SEP: tokenizer.sep_token, PAD: tokenizer.pad_token, MASK: tokenizer.mask_token}
+        special = {
+            model.CLS: tokenizer.cls_token,
+            model.SEP: tokenizer.sep_token,
+            model.PAD: tokenizer.pad_token,
+            model.MASK: tokenizer.mask_token,
+        }
         words = [special.get(at, word) for at, word in enumerate(classifier.vocabulary())]
-        needed = [word for at, word in enumerate(words) if at < N_OWN or not word.startswith("[unused")]
+        needed = [word for at, word in enumerate(words) if at < model.N_OWN or not word.startswith("[unused")]
         if lacking := [word for word in needed if word not in own]:
             told = f"{len(lacking)} words of the status classifier's, '{lacking[0]}' first"
             raise CheckpointError(f"the vocabulary of '{name}' lacks {told}; choose another tutor")
@@ -85,7 +79,7 @@ class Tutor:
         return self._classifier.tokens(context)
 
     def logits(self, rows: Sequence[Sequence[int]]) -> Heads:
-        ids = padded(rows).to(self.device)
+        ids = model.padded(rows).to(self.device)
         return self.network(ids, self._own_ids[ids])
 
 
