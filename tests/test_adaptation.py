@@ -21,7 +21,7 @@ from medalign.models.teacher import Teacher
 from medalign.models.tuning import TunableTeacher
 from medalign.pipeline.footprint import teacher_bytes
 from medalign.training.adaptation import noted, senses, synonyms
-from medalign.training.adaptation.measure import Search, ranks_of, statements
+from medalign.training.adaptation.measure import Query, Search, ranks_of, statements
 from medalign.training.adaptation.noted import matched, stretches_of
 from medalign.training.adaptation.pairs import TextPair, own_pairs, plan_batches
 from medalign.training.data.consultations import Consultation, Utterance, read_consultations
@@ -355,7 +355,8 @@ def test_a_rank_counts_ties_against_the_right_text_and_looks_in_its_own_consulta
         def encode(self, texts):
             return np.array([[float(text)] for text in texts], np.float32)
 
-    search = Search(("1", "1"), ("3", "2", "2", "9"), (frozenset([1]), frozenset([0, 2])), (range(3), range(3)), ("a", "b"))
+    queries = Query("1", frozenset([1]), range(3), "a"), Query("1", frozenset([0, 2]), range(3), "b")
+    search = Search(("3", "2", "2", "9"), queries)
     assert ranks_of(search, Axes()).tolist() == [3, 1]
 
 
@@ -370,4 +371,6 @@ def test_a_statement_is_looked_for_where_readers_found_its_fact_in_its_sense():
         Fact("c", 2, 13, 18, "fever", "symptom", frozenset(["family"]), "", "core"),
     ]
     search = statements(facts, {"c": consultation}, ConceptBank.default())
-    assert search.queries == ("Complains of cough", "Denies fever") and search.right == (frozenset([0]), frozenset([1]))
+    assert [(query.text, query.right) for query in search.queries] == [
+        ("Complains of cough", frozenset([0])), ("Denies fever", frozenset([1])),
+    ]  # fmt: skip

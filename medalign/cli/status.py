@@ -26,6 +26,8 @@ def add_commands(commands: Commands) -> None:
         n_examples=("--examples", "drawn from the grammar"),
         n_labelled=("--labelled", "examples of labelled mentions, as many of each collection"),
         seed="draws examples and weights",
+        start="folder of a classifier to go on from",
+        keep="share of that classifier's weights in the mean of both",
         learning_rate="at its highest",
         n_layers=("--layers", "of the teacher"),
         tutor="a larger text model, a folder or a name on the Hub, that learns first and is then learnt from",

@@ -29,24 +29,31 @@ RESTATED = {"X, no X": ("{}", "no {}"), "reports X, denies X": ("reports {}", "d
 
 
 @dataclass(frozen=True)
-class Search:
-    """Texts that are looked for among others; the right ones of each are known."""
+class Query:
+    """A text that some of the texts of a search are right for."""
 
-    queries: tuple[str, ...]
-    texts: tuple[str, ...]
-    right: tuple[frozenset[int], ...]  # of each query, indices into `texts`
-    among: tuple[range, ...]  # of each query, the texts that it is looked for in
-    groups: tuple[str, ...]  # of each query, for intervals
+    text: str
+    right: frozenset[int]  # indices into the texts
+    among: range  # the texts that it is looked for in
+    group: str  # for intervals
 
 
 @dataclass(frozen=True)
-class Denials:
+class Search:
+    """Texts that are looked for among others."""
+
+    texts: tuple[str, ...]
+    queries: tuple[Query, ...]
+
+
+@dataclass(frozen=True)
+class Denial:
     """Words about a fact that is there or denied."""
 
-    said: tuple[str, ...]
-    names: tuple[str, ...]
-    denied: tuple[bool, ...]
-    groups: tuple[str, ...]
+    said: str
+    name: str
+    is_denied: bool
+    group: str
 
 
 def measure_teachers(
@@ -86,7 +93,7 @@ def measure_teachers(
 def statements(facts: Sequence[Fact], by_id: dict[str, Consultation], bank: ConceptBank) -> Search:
     """Statements of notes that name an annotated fact in its sense, and the utterances that it stands in."""
     names = FactNames.default(bank)
-    queries, right, among, groups, texts = [], [], [], [], list[str]()
+    queries, texts = list[Query](), list[str]()
     for key in sorted({fact.consultation_id for fact in facts}):
         consultation, of_one = by_id[key], [fact for fact in facts if fact.consultation_id == key]
         here = range(len(texts), len(texts) + len(consultation.utterances))
@@ -100,20 +107,17 @@ def statements(facts: Sequence[Fact], by_id: dict[str, Consultation], bank: Conc
                 if concept_id in names.concept_ids(fact.name) and sense in fact.senses
             }
             if places:
-                queries.append(clause.plain)
-                right.append(frozenset(places))
-                among.append(here)
-                groups.append(key)
-    return Search(tuple(queries), tuple(texts), tuple(right), tuple(among), tuple(groups))
+                queries.append(Query(clause.plain, frozenset(places), here, key))
+    return Search(tuple(texts), tuple(queries))
 
 
 def sections(consultations: Iterable[Consultation]) -> Search:
     """Each section of MTS-Dialog's validation part, and its dialogue among all of them; equal sections share theirs."""
     of_mts = [c for c in consultations if c.consultation_id.startswith("mts-valid-") and len(c.note.split()) >= 3]
-    texts = tuple(" ".join(u.text for u in c.utterances) for c in of_mts)
-    right = tuple(frozenset(i for i, other in enumerate(of_mts) if other.note == c.note) for c in of_mts)
-    everywhere = (range(len(texts)),) * len(texts)
-    return Search(tuple(c.note for c in of_mts), texts, right, everywhere, tuple(c.consultation_id for c in of_mts))
+    everywhere = range(len(of_mts))
+    right = [frozenset(i for i in everywhere if of_mts[i].note == c.note) for c in of_mts]
+    queries = (Query(c.note, own, everywhere, c.consultation_id) for c, own in zip(of_mts, right, strict=True))
+    return Search(tuple(" ".join(u.text for u in c.utterances) for c in of_mts), tuple(queries))
 
 
 def synonyms(bank: ConceptBank, *, of_whole: bool) -> Search:
@@ -122,73 +126,57 @@ def synonyms(bank: ConceptBank, *, of_whole: bool) -> Search:
     Args:
         of_whole: of concepts that were kept back with all their wordings.
     """
-    kept = [(synonym, concept) for synonym, concept, is_whole in kept_back_synonyms(bank) if is_whole == of_whole]
+    kept = [(synonym, concept.concept_id) for synonym, concept, is_whole in kept_back_synonyms(bank) if is_whole == of_whole]
     chosen = random.Random(0).sample(kept, min(N_SYNONYMS, len(kept)))
     texts = tuple(concept.label for concept in bank.concepts)
-    return Search(
-        tuple(synonym for synonym, _ in chosen),
-        texts,
-        tuple(frozenset([bank.column[concept.concept_id]]) for _, concept in chosen),
-        (range(len(texts)),) * len(chosen),
-        tuple(concept.concept_id for _, concept in chosen),
-    )
+    return Search(texts, tuple(Query(text, frozenset([bank.column[c]]), range(len(texts)), c) for text, c in chosen))
 
 
-def denials_of(facts: Iterable[Fact], by_id: dict[str, Consultation]) -> Denials:
+def denials_of(facts: Iterable[Fact], by_id: dict[str, Consultation]) -> list[Denial]:
     """The words about every fact that is plainly there or plainly denied."""
-    chosen = [fact for fact in facts if fact.senses in ({"present"}, {"negated"}) and fact.kind != "measurement"]
-    said = []
-    for fact in chosen:
-        utterances = by_id[fact.consultation_id].utterances[fact.utterance : fact.utterance + 1 + N_AFTER]
-        words = [utterances[0].text]
-        for following in utterances[1:]:
-            words.append(following.text)
-            if len(following.text.split()) > SHORT:
-                break
-        said.append(" ".join(words))
-    return Denials(
-        tuple(said),
-        tuple(fact.name for fact in chosen),
-        tuple(fact.senses == {"negated"} for fact in chosen),
-        tuple(fact.consultation_id for fact in chosen),
-    )
+    found = []
+    for fact in facts:
+        if fact.senses in ({"present"}, {"negated"}) and fact.kind != "measurement":
+            first, *others = by_id[fact.consultation_id].utterances[fact.utterance : fact.utterance + 1 + N_AFTER]
+            words = [first.text]
+            for following in others:
+                words.append(following.text)
+                if len(following.text.split()) > SHORT:
+                    break
+            found.append(Denial(" ".join(words), fact.name, fact.senses == {"negated"}, fact.consultation_id))
+    return found
 
 
-def _teacher_statistics(teacher: Teacher, searches: dict[str, Search], denials: Denials) -> tuple:
+def _teacher_statistics(teacher: Teacher, searches: dict[str, Search], denials: list[Denial]) -> tuple:
     """The teacher, and by task the groups of its rows and a statistic for each metric."""
-    found = {}
+    found: dict[str, tuple[list[str], dict[str, Statistic]]] = {}
     for what, search in searches.items():
         ranks = ranks_of(search, teacher)
-        found[what] = (
-            search.groups,
-            {"recall@1": _mean(ranks <= 1), "recall@10": _mean(ranks <= 10), "mean reciprocal rank": _mean(1 / ranks)},
-        )
-    denied = np.array(denials.denied)
-    said = teacher.encode(denials.said)
+        by_metric = {"recall@1": _mean(ranks <= 1), "recall@10": _mean(ranks <= 10), "mean reciprocal rank": _mean(1 / ranks)}
+        found[what] = [query.group for query in search.queries], by_metric
+    denied = np.array([one.is_denied for one in denials])
+    said = teacher.encode([one.said for one in denials])
     for what, wordings in RESTATED.items():
-        affirm, deny = (teacher.encode([wording.format(name) for name in denials.names]) for wording in wordings)
+        affirm, deny = (teacher.encode([wording.format(one.name) for one in denials]) for wording in wordings)
         yes, no = (said * affirm).sum(1), (said * deny).sum(1)
         right, wrong = np.where(denied, no, yes), np.where(denied, yes, no)
-        found[f"denied or not: {what}"] = (
-            denials.groups,
-            {
-                "AUROC of denied facts against others, by the difference": _auroc_of(no - yes, denied),
-                "AUROC of right restatements against wrong ones": _auroc(right, wrong),
-                "right above wrong": _mean(right > wrong),
-            },
-        )
+        by_metric = {
+            "AUROC of denied facts against others, by the difference": _auroc_of(no - yes, denied),
+            "AUROC of right restatements against wrong ones": _auroc(right, wrong),
+            "right above wrong": _mean(right > wrong),
+        }
+        found[f"denied or not: {what}"] = [one.group for one in denials], by_metric
     return teacher.info, found
 
 
 def ranks_of(search: Search, teacher: Teacher) -> np.ndarray:
     """Rank (n,) of the best right text of each query, 1 is best; a tie counts against it."""
-    queries, texts = teacher.encode(search.queries), teacher.encode(search.texts)
-    ranks = np.zeros(len(queries), int)
-    for i, (right, among) in enumerate(zip(search.right, search.among, strict=True)):
-        cosines = texts[among.start : among.stop] @ queries[i]
-        own = [at - among.start for at in right]
-        others = np.delete(cosines, own)
-        ranks[i] = 1 + (others >= cosines[own].max()).sum()
+    texts, wanted = teacher.encode(search.texts), teacher.encode([query.text for query in search.queries])
+    ranks = np.zeros(len(wanted), int)
+    for i, query in enumerate(search.queries):
+        cosines = texts[query.among.start : query.among.stop] @ wanted[i]
+        own = [at - query.among.start for at in query.right]
+        ranks[i] = 1 + (np.delete(cosines, own) >= cosines[own].max()).sum()
     return ranks
 
 

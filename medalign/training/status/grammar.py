@@ -23,6 +23,7 @@ CATEGORY_OF = {  # slots that the bank's names may fill
 BANK_SHARE = 0.3
 ARTICLE = re.compile(r"(a|an|the) ", re.IGNORECASE)
 SLOT = re.compile(r"\{([a-z]+)(\d?)(?::([pnrhuy])(@?)(?:\.([a-z_]+))?)?\}")
+ANSWER = re.compile(r"\W*(um|uh|er|oh|well|okay|so)?\W*(yes|yeah|yep|no|nope|nah|not|never|i do|i have|i am|a bit)\b")
 CHOICE = re.compile(r"\[([^\[\]]*)\]")
 LOST = words_of("a the of and to my is it so just really that this well okay")  # what recognisers lose at little cost
 
@@ -44,6 +45,11 @@ class _Mention:
     status: str
     is_other: bool
     action: str  # of a medicine; empty if not known, or no medicine
+
+
+def _example(words: list[str], speakers: list[str], breaks: set[int], m: _Mention) -> Example:
+    context = MentionContext(tuple(words), tuple(speakers), frozenset(breaks), m.start, m.end)
+    return Example(context, m.status, m.is_other, m.action)
 
 
 class Grammar:
@@ -74,12 +80,7 @@ class Grammar:
             breaks, speakers = {0}, [rng.choice([speakers[0], UNKNOWN_SPEAKER])] * len(words)
         if self.talk:
             words, speakers, breaks, mentions = self._amid_talk(words, speakers, breaks, mentions, kind, rng)
-        return [
-            Example(
-                MentionContext(tuple(words), tuple(speakers), frozenset(breaks), m.start, m.end), m.status, m.is_other, m.action
-            )
-            for m in mentions
-        ]
+        return [_example(words, speakers, breaks, m) for m in mentions]
 
     def as_heard(self, example: Example, rng: random.Random) -> Example:
         """The same mention as a recogniser might have written it, often without knowing who speaks."""
@@ -88,9 +89,7 @@ class Grammar:
         mention = _Mention(p.start, p.end, example.status, example.is_other, example.action)
         words, (mention,), breaks = self._as_heard(list(p.words), [mention], set(p.breaks | {0}), rng)
         speakers = _speakers(len(words), breaks, by_segment, rng)
-        return replace(
-            example, context=MentionContext(tuple(words), tuple(speakers), frozenset(breaks), mention.start, mention.end)
-        )
+        return _example(words, speakers, breaks, mention)
 
     def _fill(self, text: str, rng: random.Random) -> tuple[list[str], list[str], set[int], list[_Mention]]:
         """Words, the speaker of each segment, where segments begin, and the mentions."""
@@ -164,31 +163,31 @@ class Grammar:
         place.append(len(kept))
         # A hesitation before a mention must not become a part of it.
         starts = {m.start: place[m.start] for m in mentions}
-        moved = [_Mention(starts[m.start], starts[m.start] + m.end - m.start, m.status, m.is_other, m.action) for m in mentions]
+        moved = [replace(m, start=starts[m.start], end=starts[m.start] + m.end - m.start) for m in mentions]
         return kept, moved, {place[at] for at in breaks}
 
     def _amid_talk(
         self, words: list[str], speakers: list[str], breaks: set[int], mentions: list[_Mention], kind: str, rng: random.Random
     ) -> tuple[list[str], list[str], set[int], list[_Mention]]:
-        before: list[tuple[str, str]] = []
-        after: list[tuple[str, str]] = []
-        if rng.random() < 0.4:
-            at = rng.randrange(len(self.talk) - 2)
-            before = [turn for turn in self.talk[at : at + rng.choice([1, 2])] if "?" not in turn[1]]
-        if rng.random() < 0.4 and "unanswered" not in kind:
-            at = rng.randrange(len(self.talk) - 2)
-            after = [turn for turn in self.talk[at : at + rng.choice([1, 2])] if not _answers(turn[1])]
+        before = [turn for turn in self._talk(rng) if "?" not in turn[1]] if rng.random() < 0.4 else []
+        may_answer = rng.random() < 0.4 and "unanswered" not in kind
+        after = [turn for turn in self._talk(rng) if not ANSWER.match(turn[1].lower())] if may_answer else []
         for speaker, said in reversed(before):
             piece = said.split()[-14:]
             shift = len(piece)
             words, speakers = [*piece, *words], [speaker] * shift + speakers
             breaks = {0} | {at + shift for at in breaks}
-            mentions = [_Mention(m.start + shift, m.end + shift, m.status, m.is_other, m.action) for m in mentions]
+            mentions = [replace(m, start=m.start + shift, end=m.end + shift) for m in mentions]
         for speaker, said in after:
             piece = said.split()[:14]
             breaks = breaks | {len(words)}
             words, speakers = [*words, *piece], speakers + [speaker] * len(piece)
         return words, speakers, breaks, mentions
+
+    def _talk(self, rng: random.Random) -> Sequence[tuple[str, str]]:
+        """One or two turns of it."""
+        at = rng.randrange(len(self.talk) - 2)
+        return self.talk[at : at + rng.choice([1, 2])]
 
 
 def read_templates() -> list[tuple[str, str]]:
@@ -218,14 +217,6 @@ def _append(words: list[str], text: str, may_glue: bool) -> None:
     if may_glue and parts and words and not text[0].isspace():
         words[-1] += parts.pop(0)
     words += parts
-
-
-def _answers(text: str) -> bool:
-    return bool(
-        re.match(
-            r"\W*(um|uh|er|oh|well|okay|so)?\W*(yes|yeah|yep|no|nope|nah|not|never|i do|i have|i am|a bit)\b", text.lower()
-        )
-    )
 
 
 def _speakers(n_words: int, breaks: set[int], by_segment: list[str], rng: random.Random) -> list[str]:

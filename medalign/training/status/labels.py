@@ -15,7 +15,7 @@ from medalign.core.analysis import Action
 from medalign.core.errors import DataError
 from medalign.core.tables import numbered_rows
 from medalign.core.transcript import Segment, Transcript
-from medalign.models.status_classifier import STATUSES, MentionContext
+from medalign.models.status_classifier import STATUSES
 from medalign.pipeline.assertion import contexts_at
 from medalign.training.data.consultations import Consultation
 from medalign.training.data.facts import ANNOTATIONS, REMEDY
@@ -52,7 +52,10 @@ def labelled_mentions(consultations: Iterable[Consultation], path: Path = MENTIO
         at = [(int(row["utterance"]), int(row["start"]), int(row["end"]), where) for where, row in rows]
         around = contexts_at(transcript, _places(transcript, at))
         collection = re.split("[-_]", consultation.consultation_id)[0].rstrip("0123456789")
-        found.setdefault(collection, []).extend(_example(context, row) for context, (_, row) in zip(around, rows, strict=True))
+        found.setdefault(collection, []).extend(
+            Example(context, row["status"], row["whose"] == "other", row["action"])
+            for context, (_, row) in zip(around, rows, strict=True)
+        )
     return found
 
 
@@ -64,9 +67,7 @@ def written_mentions(consultations: Iterable[WrittenConsultation]) -> list[Examp
         transcript = transcript_from_text(written.consultation.text)
         around = contexts_at(transcript, _places(transcript, [(m.utterance, m.start, m.end, name) for m in written.mentions]))
         for context, mention in zip(around, written.mentions, strict=True):
-            status = (
-                NO_FACT[0] if mention.status == NOT_A_FACT else "uncertain" if mention.status == "asked" else mention.status
-            )
+            status = {NOT_A_FACT: NO_FACT[0], "asked": "uncertain"}.get(mention.status, mention.status)
             found.append(Example(context, status, mention.whose in ("family", "other"), mention.action))
     return found
 
@@ -94,7 +95,3 @@ def _words_at(segment: Segment, start: int, end: int, where: str) -> tuple[int, 
     if not inside:
         raise DataError(f"{where}: the utterance has no words at {start}-{end}; {REMEDY}")
     return inside[0], inside[-1] + 1
-
-
-def _example(context: MentionContext, row: dict) -> Example:
-    return Example(context, row["status"], row["whose"] == "other", row["action"])

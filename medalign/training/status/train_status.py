@@ -61,7 +61,9 @@ def train_status(recipe: StatusRecipe, out: Path, *, data: Path | None = None, d
         tutor.network.eval()
     losses = _fit(classifier, examples, recipe, rng, tutor)
     if recipe.keep:
-        _average(classifier, StatusClassifier.load(Path(recipe.start), device=device), recipe.keep)
+        before = StatusClassifier.load(Path(recipe.start), device=device).network.state_dict()
+        after = classifier.network.state_dict()
+        classifier.network.load_state_dict({name: torch.lerp(after[name], before[name], recipe.keep) for name in after})
     classifier.network.eval()
     classifier.save(out)
     session = {
@@ -82,13 +84,6 @@ def _untrained(recipe: StatusRecipe, device: str) -> StatusClassifier:
     teacher = resolve(StatusConfig.teacher, weight_files=("model.safetensors",))
     config = StatusConfig(teacher_revision=teacher.revision, n_layers=recipe.n_layers)
     return StatusClassifier(from_teacher(config), config, device=device)
-
-
-def _average(classifier: StatusClassifier, start: StatusClassifier, keep: float) -> None:
-    """The weighted mean of the weights before and after."""
-    before = start.network.state_dict()
-    after = classifier.network.state_dict()
-    classifier.network.load_state_dict({name: torch.lerp(after[name], before[name], keep) for name in after})
 
 
 def _sessions_before(recipe: StatusRecipe) -> list[dict]:
@@ -139,10 +134,8 @@ def _fit(
         rows, of_batch = [row for row, _ in batch], [example for _, example in batch]
         with torch.autocast(reader.device, dtype=torch.bfloat16):
             logits = reader.logits(rows)
-            tutored = None
-            if tutor is not None:
-                with torch.no_grad():
-                    tutored = tutor.logits(rows)
+            with torch.no_grad():
+                tutored = tutor.logits(rows) if tutor else None
         loss = _loss(logits, of_batch, recipe.label_smoothing, tutored)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
