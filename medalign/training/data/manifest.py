@@ -36,11 +36,7 @@ from medalign.core.tables import numbered_rows
 
 REQUIRED, OPTIONAL = ("path", "text"), ("group", "split", "start_s", "end_s", "labels", "report_id", "subset")
 WITHHELD = "withheld"  # the column of `medalign reports`: beside it, unknown columns are labels
-IGNORED = (
-    "status",
-    "note",
-    "kind",
-)  # `medalign reports` writes the one, and earlier versions of `medalign synthesize` the other
+IGNORED = ("status", "note", "kind")  # `medalign reports` and earlier versions of `medalign synthesize` write them
 SPLITS = ("train", "valid")
 MIN_DURATION_S = 0.1  # shorter than a word
 SILENCE_PEAK = 1e-3  # -60 dB of full scale: a microphone that was off

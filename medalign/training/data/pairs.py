@@ -97,9 +97,6 @@ class Pairs:
         """Frames (n, n_frames, encoder_dim) and mask (n, n_frames) of those pairs."""
         return pad_stretches([self.stretch(i) for i in indices])
 
-    def chosen(self, keep: Iterable[int]) -> "Pairs":
-        return Pairs(tuple(self.pairs[i] for i in keep), self.frames, self.log_mel, self.waveforms, self.frames_per_s)
-
 
 def _cut(array: np.ndarray, pair: Pair, frames_per_s: float) -> Tensor:
     wanted = frame_slice(pair.start_s, pair.end_s, len(array), frames_per_s)
@@ -145,7 +142,7 @@ def build_pairs(
     return Pairs(tuple(pairs), tuple(frames), tuple(log_mel), tuple(waveforms), student.encoder.frames_per_s)
 
 
-def build_alone(rows: Sequence[Row], student: Student, cache: Path, *, snr_db: float | None = None, seed: int = 0) -> Pairs:
+def build_alone(rows: Sequence[Row], student: Student, cache: Path, *, snr_db: float | None = None) -> Pairs:
     """One pair per row, each encoded as a recording of its own, so that no neighbour's words help; with pink noise if asked.
 
     The frames of one file's rows lie one after another in one array.
@@ -155,13 +152,13 @@ def build_alone(rows: Sequence[Row], student: Student, cache: Path, *, snr_db: f
         by_path[row.path].append(row)
     pairs, frames = [], []
     for path, in_file in by_path.items():
-        name = f"{_key(path, student)}-alone-{len(in_file)}" + ("" if snr_db is None else f"-{snr_db:g}db{seed}")
+        name = f"{_key(path, student)}-alone-{len(in_file)}" + ("" if snr_db is None else f"-{snr_db:g}db0")
         waveform = load_waveform(path)
         stretches = [waveform[int(r.start_s * SAMPLE_RATE_HZ) : int(r.end_s * SAMPLE_RATE_HZ)] for r in in_file]
         lengths = [max(1, round(len(s) / SAMPLE_RATE_HZ * student.encoder.frames_per_s)) for s in stretches]
 
         def encode(stretches: list[np.ndarray] = stretches, lengths: list[int] = lengths) -> np.ndarray:
-            rng = np.random.default_rng(seed)
+            rng = np.random.default_rng(0)
             noisy = [s if snr_db is None else add_noise(s, pink_noise(len(s), rng), snr_db) for s in stretches]
             return np.concatenate([student.frames(h)[:n].cpu().numpy() for h, n in zip(noisy, lengths, strict=True)])
 

@@ -103,10 +103,9 @@ def write_reports(
     """
     fields, rows = _read(metadata, kind, withhold)
     paths = _found(rows, metadata.parent / audio_root)
-    write = _LanguageModel(llm).write if llm else None
+    write = _language_model(llm) if llm else None
     group = next((column for column in GROUPS if column in rows[0]), "path")
     labels = [field.column for field in KINDS[kind] if field.column in rows[0]]
-    told = {WITHHELD: " ".join(withhold)}
     statuses: Counter[str] = Counter()
     scratch = out.with_suffix(".part")
     with open(scratch, "w", newline="", encoding="utf-8") as file:
@@ -116,25 +115,23 @@ def write_reports(
             known = {f.column: row[f.column].strip() for f in fields if row[f.column].strip().lower() not in UNKNOWN}
             text, status = _report(kind, fields, known, write, np.random.default_rng([seed, i]))
             statuses[status.split(":")[0]] += 1
+            label = known.get("label") or known.get("sound_type") or ""
+            split = row.get("split", "")
             about = {
                 "path": Path(os.path.relpath(path, out.parent)).as_posix(),
+                "text": text,
                 "group": row[group] or row["path"],
+                "subset": row.get("subset", ""),
+                "split": "valid" if split == "test" else split,  # a manifest knows no split "test"
+                "labels": label.lower().replace(" ", "_"),
                 "report_id": hashlib.sha256(repr((kind, sorted(known.items()))).encode()).hexdigest()[:12],
-                **{column: row[column] for column in labels},
+                "kind": kind,
+                "status": status,
+                WITHHELD: " ".join(withhold),
             }
-            writer.writerow(_sorted_out(row, known) | about | {"text": text, "kind": kind, "status": status, **told})
+            writer.writerow(about | {column: row[column] for column in labels})
     scratch.replace(out)
     return statuses
-
-
-def _sorted_out(row: dict[str, str], known: dict[str, str]) -> dict[str, str]:
-    """Where a row of the metadata belongs, in the terms of a manifest, which knows no split "test"."""
-    label, split = known.get("label") or known.get("sound_type") or "", row.get("split", "")
-    return {
-        "subset": row.get("subset", ""),
-        "split": "valid" if split == "test" else split,
-        "labels": label.lower().replace(" ", "_"),
-    }
 
 
 def _found(rows: Sequence[dict[str, str]], root: Path) -> list[Path]:
@@ -207,28 +204,23 @@ def fault_of(text: str, findings: str) -> str | None:
     return None
 
 
-class _LanguageModel:
-    """Greedy generation by a causal language model."""
+def _language_model(name: str) -> Callable[[str], str]:
+    """Greedy generation by a causal language model, from findings to a report."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    def __init__(self, name: str):
-        from transformers import AutoModelForCausalLM, AutoTokenizer
+    weights = resolve(name, weight_files=("model.safetensors", "pytorch_model.bin", "model.safetensors.index.json"))
+    with reading(f"'{name}' can't be loaded as a causal language model", error=WeightsError, remedy="give another --llm"):
+        tokenizer = AutoTokenizer.from_pretrained(weights.folder, trust_remote_code=False)
+        model = load_whole(AutoModelForCausalLM, weights.folder).eval()
 
-        weights = resolve(name, weight_files=("model.safetensors", "pytorch_model.bin", "model.safetensors.index.json"))
-        with reading(f"'{name}' can't be loaded as a causal language model", error=WeightsError, remedy="give another --llm"):
-            self._tokenizer = AutoTokenizer.from_pretrained(weights.folder, trust_remote_code=False)
-            self._model = load_whole(AutoModelForCausalLM, weights.folder).eval()
-
-    def write(self, findings: str) -> str:
+    def write(findings: str) -> str:
         prompt = PROMPT.format(findings)
-        if self._tokenizer.chat_template:
+        if tokenizer.chat_template:
             messages = [{"role": "user", "content": prompt}]
-            prompt = str(self._tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
-        tokens = self._tokenizer(prompt, return_tensors="pt").to(self._model.device)
-        written = self._model.generate(
-            input_ids=tokens.input_ids,
-            attention_mask=tokens.attention_mask,
-            max_new_tokens=MAX_NEW_TOKENS,
-            do_sample=False,
-            pad_token_id=self._tokenizer.eos_token_id,
-        )
-        return str(self._tokenizer.decode(written[0, tokens.input_ids.shape[1] :], skip_special_tokens=True)).strip()
+            prompt = str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
+        tokens = tokenizer(prompt, return_tensors="pt").to(model.device)
+        how = {"max_new_tokens": MAX_NEW_TOKENS, "do_sample": False, "pad_token_id": tokenizer.eos_token_id}
+        written = model.generate(input_ids=tokens.input_ids, attention_mask=tokens.attention_mask, **how)
+        return str(tokenizer.decode(written[0, tokens.input_ids.shape[1] :], skip_special_tokens=True)).strip()
+
+    return write

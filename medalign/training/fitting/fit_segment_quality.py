@@ -47,9 +47,9 @@ class CheckedSegments:
         return self.word_error_rates > MAX_WER
 
 
-def check_observations(observations: Iterable[Observation], listener: Listener, *, seed: int = 0) -> list[CheckedSegments]:
+def check_observations(observations: Iterable[Observation], listener: Listener) -> list[CheckedSegments]:
     """Features of every segment, right and wrong; the words of the others come from the consultation before."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     seen = [(o, *listener.embed_segments(o.transcript, o.encoded)) for o in observations]
     before = [seen[-1], *seen[:-1]] if seen else []
     return [
