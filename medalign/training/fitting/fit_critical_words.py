@@ -23,7 +23,7 @@ from medalign.pipeline.critical_words import FITS, Candidate, candidates, is_neg
 from medalign.pipeline.listener import Listener
 from medalign.training.data.synthesis import Take, timed_transcript
 from medalign.training.fitting.logistic import fit_logistic
-from medalign.training.fitting.transcripts import transcribed
+from medalign.training.fitting.observation import transcribed
 
 CRITICAL_C = 0.3  # inverse regularisation
 LEAST_PROBABILITY = 0.05  # below it a word is not marked, however few are

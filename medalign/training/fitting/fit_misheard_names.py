@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from medalign.concepts import ConceptBank, find_mentions, find_mentions_in_text
+from medalign.concepts import ConceptBank, Mention, find_mentions, find_mentions_in_text
 from medalign.concepts.misheard import CATEGORIES
 from medalign.core.errors import DataError
 from medalign.evaluation.calibration import expected_calibration_error
@@ -38,10 +38,6 @@ class Utterance:
     said: frozenset[str]
     read: frozenset[str]
 
-    @property
-    def lost(self) -> frozenset[str]:
-        return self.said - self.read
-
     def holds(self, start_s: float, end_s: float) -> bool:
         """Whether the middle lies in it, with some slack."""
         return self.start_s - SLACK_S <= (start_s + end_s) / 2 < self.end_s + SLACK_S
@@ -59,11 +55,9 @@ class Observed:
 
     def is_right(self, candidates: Sequence[Candidate]) -> np.ndarray:
         """Whether each names something that was said there and not read, (n,) bool."""
-        return np.array([self._is_right(candidate) for candidate in candidates], bool)
-
-    def _is_right(self, candidate: Candidate) -> bool:
-        start_s, end_s = candidate.words[0].start_s, candidate.words[-1].end_s
-        return any(candidate.suggestion.concept_id in u.lost for u in self.utterances if u.holds(start_s, end_s))
+        at = [(c.suggestion.concept_id, c.words[0].start_s, c.words[-1].end_s) for c in candidates]
+        found = [any(name in u.said - u.read for u in self.utterances if u.holds(a, b)) for name, a, b in at]
+        return np.array(found, bool)
 
 
 def observe_names(observations: Iterable[Observation], bank: ConceptBank) -> list[Observed]:
@@ -74,13 +68,13 @@ def observe_names(observations: Iterable[Observation], bank: ConceptBank) -> lis
             raise DataError(
                 f"'{seen.transcriber.info.name}' can't weigh names by their sound; give a faster-whisper model as --asr"
             )
-        mentions = find_mentions(seen.transcript, bank)
+        read = _names(find_mentions(seen.transcript, bank), bank)
         utterances = []
         for spoken in seen.take.utterances:
-            utterance = Utterance(spoken.start_s, spoken.end_s, frozenset(), frozenset())
-            said = (m.concept_id for m in find_mentions_in_text(spoken.text, bank))
-            read = (m.concept_id for m in mentions if utterance.holds(m.start_s, m.end_s))
-            utterances.append(replace(utterance, said=_of_interest(said, bank), read=_of_interest(read, bank)))
+            said = frozenset(m.concept_id for m in _names(find_mentions_in_text(spoken.text, bank), bank))
+            utterance = Utterance(spoken.start_s, spoken.end_s, said, frozenset())
+            there = frozenset(m.concept_id for m in read if utterance.holds(m.start_s, m.end_s))
+            utterances.append(replace(utterance, read=there))
         observed.append(
             Observed(
                 tuple(utterances),
@@ -154,5 +148,6 @@ def _recall_and_precision(counts: np.ndarray) -> dict:
     }
 
 
-def _of_interest(concept_ids: Iterable[str], bank: ConceptBank) -> frozenset[str]:
-    return frozenset(c for c in concept_ids if bank[c].category in CATEGORIES)
+def _names(mentions: Iterable[Mention], bank: ConceptBank) -> list[Mention]:
+    """Mentions of medicines and diseases."""
+    return [mention for mention in mentions if bank[mention.concept_id].category in CATEGORIES]
