@@ -24,7 +24,6 @@ from medalign.batch.folder import BatchFolder
 from medalign.batch.manifest import read_entries
 from medalign.batch.run import Pace, Progress, run_batch
 from medalign.batch.worker import MAX_ATTEMPTS, Task, Worker
-from medalign.cli import batch as command
 from medalign.cli import main
 from medalign.core.analysis import Analysis
 from medalign.core.audio import SAMPLE_RATE_HZ
@@ -366,7 +365,7 @@ def test_a_gpu_that_nobody_has_is_one_sentence():
 
 def test_the_command_tells_how_far_it_is_and_how_long_it_will_take(manifest, out, monkeypatch, capsys):
     clock = iter([0.0, 3.0, 11.0, 12.0])
-    monkeypatch.setattr(command, "monotonic", lambda: next(clock))
+    monkeypatch.setattr("medalign.cli.options.monotonic", lambda: next(clock))
 
     def run(manifest_given, out_given, options, cluster, *, retry, on_progress):
         assert (manifest_given, out_given, options) == (manifest, out, ModelOptions(asr="base"))

@@ -1,17 +1,13 @@
 """The command for many recordings: batch."""
 
 import argparse
-import math
 from pathlib import Path
-from time import monotonic
 from typing import TYPE_CHECKING
 
-from medalign.cli.options import Commands, manual, model_options, models_of, positive
+from medalign.cli.options import Commands, Sometimes, manual, model_options, models_of, positive
 
 if TYPE_CHECKING:
     from medalign.batch.run import Progress
-
-PRINT_EVERY_S = 10.0
 
 
 def add_commands(commands: Commands) -> None:
@@ -33,28 +29,20 @@ def _batch(arguments: argparse.Namespace) -> None:
     from medalign.batch.cluster import Cluster
     from medalign.batch.run import run_batch
 
+    is_time = Sometimes()
+
+    def tell(progress: "Progress") -> None:
+        if is_time(progress.n_done >= progress.n):
+            left = "" if progress.left_s is None else f", about {_duration(progress.left_s)} left"
+            aside = f", {progress.n_set_aside} set aside" if progress.n_set_aside else ""
+            print(f"{progress.n_done} of {progress.n} done{aside}{left}", flush=True)
+
     cluster = Cluster(arguments.address, arguments.workers, arguments.cpus)
     n_set_aside = run_batch(
-        arguments.manifest, arguments.out, models_of(arguments), cluster, retry=arguments.retry, on_progress=_ProgressPrinter()
+        arguments.manifest, arguments.out, models_of(arguments), cluster, retry=arguments.retry, on_progress=tell
     )
     aside = f"; {n_set_aside} set aside, see {arguments.out / 'rejected.csv'}" if n_set_aside else ""
     print(f"done: one row per recording in {arguments.out / 'rows'}{aside}")
-
-
-class _ProgressPrinter:
-    """Prints progress: at the beginning, every ten seconds, and at the end."""
-
-    def __init__(self) -> None:
-        self.printed_at = -math.inf
-
-    def __call__(self, progress: "Progress") -> None:
-        now = monotonic()
-        if now - self.printed_at < PRINT_EVERY_S and progress.n_done < progress.n:
-            return
-        self.printed_at = now
-        left = "" if progress.left_s is None else f", about {_duration(progress.left_s)} left"
-        aside = f", {progress.n_set_aside} set aside" if progress.n_set_aside else ""
-        print(f"{progress.n_done} of {progress.n} done{aside}{left}", flush=True)
 
 
 def _duration(seconds: float) -> str:

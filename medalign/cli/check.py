@@ -1,19 +1,15 @@
 """The command that checks a note against its recording, or two notes side by side."""
 
 import argparse
-import math
 import sys
 from pathlib import Path
-from time import monotonic
 from typing import TYPE_CHECKING
 
-from medalign.cli.options import Commands, answer, check_output, json_option, model_options, write_text
+from medalign.cli.options import Commands, Sometimes, answer, check_output, json_option, model_options, write_text
 from medalign.core.errors import DataError
 
 if TYPE_CHECKING:
     from medalign.core.note_check import NoteCheck
-
-TELL_EVERY_S = 10.0  # how far an analysis is
 
 
 def add_commands(commands: Commands) -> None:
@@ -68,7 +64,12 @@ def _check(arguments: argparse.Namespace) -> None:
             f"{stored} is of a recording of {analysis.recording.duration_s:.1f} s, {arguments.audio} "
             f"has {recording.duration_s:.1f} s; give the analysis of this recording, or leave it out"
         )
-    told = _Progress()
+    is_time = Sometimes()
+
+    def told(message: str, fraction: float = 0.0) -> None:
+        if is_time(message):
+            print(message + (f" ({100 * fraction:.0f} %)" if fraction else "") + " ...", file=sys.stderr, flush=True)
+
     told("Loading the models")
     analyzer = Analyzer.default(
         asr=arguments.asr, teacher=arguments.teacher, student=arguments.student, device=arguments.device
@@ -80,7 +81,7 @@ def _check(arguments: argparse.Namespace) -> None:
                 if isinstance(step, Analysis):
                     analysis = step
                 else:
-                    told(step.message, step.fraction)
+                    told(step.message, step.fraction or 0.0)
         told("Listening to the sound")
         encoded = analyzer.listener.encode(recording)
     checks = []
@@ -88,20 +89,6 @@ def _check(arguments: argparse.Namespace) -> None:
         told("Holding the note against the recording" if len(notes) == 1 else f"Holding note {number} against the recording")
         checks.append(analyzer.check_note(None, note, analysis=analysis, encoded=encoded))
     _tell(arguments, checks, peaks_of(recording.waveform) if recording else b"")
-
-
-class _Progress:
-    """Tells on stderr what is being done: each new thing, and every ten seconds how far an analysis is."""
-
-    def __init__(self) -> None:
-        self._message, self._told_at = "", -math.inf
-
-    def __call__(self, message: str, fraction: float | None = None) -> None:
-        now = monotonic()
-        if message == self._message and now - self._told_at < TELL_EVERY_S:
-            return
-        self._message, self._told_at = message, now
-        print(message + (f" ({100 * fraction:.0f} %)" if fraction else "") + " ...", file=sys.stderr, flush=True)
 
 
 def _tell(arguments: argparse.Namespace, checks: "list[NoteCheck]", peaks: bytes) -> None:

@@ -2,11 +2,13 @@
 
 import argparse
 import json
+import math
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from importlib.resources import files
 from pathlib import Path
+from time import monotonic
 from types import NoneType
 from typing import Any, Literal, TypeVar, cast, get_args, get_origin, get_type_hints
 
@@ -17,6 +19,7 @@ from medalign.core.provenance import PROVENANCE, provenance
 _MODELS = ModelOptions()
 T = TypeVar("T")
 Commands = argparse._SubParsersAction  # what `add_commands` of each module is given
+TELL_EVERY_S = 10.0
 DEFAULT_CACHE = Path("runs/cache")
 
 
@@ -150,6 +153,21 @@ def tell(figures: dict, path: Path | None) -> None:
     print(json.dumps(figures, indent=2))
     if path is not None:
         write_json(figures, path)
+
+
+class Sometimes:
+    """Says when to tell how far something is: at first, when there is news, and every ten seconds."""
+
+    def __init__(self) -> None:
+        self._told, self._at = object(), -math.inf
+
+    def __call__(self, news: object = None) -> bool:
+        """Whether to tell now; `news` differs from the last where there is something new."""
+        now = monotonic()
+        if news == self._told and now - self._at < TELL_EVERY_S:
+            return False
+        self._told, self._at = news, now
+        return True
 
 
 def positive(text: str) -> int:

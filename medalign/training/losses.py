@@ -65,25 +65,11 @@ def _centred(rows: Tensor) -> Tensor:
     return torch.where(is_told_apart, centred, torch.nan)
 
 
-def symmetric_cross_entropy(logits: Tensor, same_text: Tensor | None = None) -> Tensor:
-    """Cross-entropy of each clip's own text among all texts and of each text's own clip among all clips, halved.
-
-    Args:
-        logits: (n, n), clips by texts; own pairs on the diagonal.
-        same_text: (n, n) bool, True where texts i and j are equal, which are then no negatives; the identity if None.
-    """
-    diagonal = torch.arange(len(logits), device=logits.device)
-    if same_text is not None:
-        twin = same_text & ~torch.eye(len(logits), dtype=torch.bool, device=logits.device)
-        logits = logits.masked_fill(twin, -torch.inf)
-    return (F.cross_entropy(logits, diagonal) + F.cross_entropy(logits.T, diagonal)) / 2
-
-
 def info_nce(audio: Tensor, text: Tensor, log_scale: Tensor, same_text: Tensor | None = None) -> Tensor:
-    """Symmetric InfoNCE over unit vectors; a pair with an equal text is no negative.
+    """Symmetric InfoNCE over unit vectors: cross-entropy of each clip's own text among all texts and the reverse, halved.
 
-    Equal texts are left out of each other's denominators. Averaging over them as further positives, the usual remedy,
-    changes nothing: with equal text embeddings both forms give the same value, log 2 too much for each twin.
+    Equal texts are no negatives: they are left out of each other's denominators. Averaging over them as further positives, the
+    usual remedy, changes nothing: with equal text embeddings both forms give the same value, log 2 too much for each twin.
 
     Args:
         audio: (n, d), unit length.
@@ -93,7 +79,12 @@ def info_nce(audio: Tensor, text: Tensor, log_scale: Tensor, same_text: Tensor |
 
     Source: van den Oord et al. 2018 (arXiv 1807.03748); symmetric as in CLIP (arXiv 2103.00020).
     """
-    return symmetric_cross_entropy(log_scale.exp() * audio.float() @ text.float().T, same_text)
+    logits = log_scale.exp() * audio.float() @ text.float().T
+    diagonal = torch.arange(len(logits), device=logits.device)
+    if same_text is not None:
+        twin = same_text & ~torch.eye(len(logits), dtype=torch.bool, device=logits.device)
+        logits = logits.masked_fill(twin, -torch.inf)
+    return (F.cross_entropy(logits, diagonal) + F.cross_entropy(logits.T, diagonal)) / 2
 
 
 def siglip(audio: Tensor, text: Tensor, log_scale: Tensor, bias: Tensor, same_text: Tensor | None = None) -> Tensor:

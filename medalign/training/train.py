@@ -12,7 +12,9 @@ import json
 import logging
 import math
 import signal
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 from accelerate import Accelerator
@@ -67,8 +69,7 @@ def train(
         run.begin(first_step)
         run.save(first_step)
     log_file = run.open_log(first_step) if is_main else io.StringIO()
-    stop = StopRequest()
-    with log_file, stop, tqdm(total=config.n_steps, initial=first_step, disable=not is_main) as bar:
+    with log_file, stop_request() as stop, tqdm(total=config.n_steps, initial=first_step, disable=not is_main) as bar:
         for step in range(first_step, config.n_steps):
             entry, is_last = trainer.step(step), step + 1 == config.n_steps
             if (step + 1) % config.validate_every == 0 or is_last:
@@ -80,11 +81,11 @@ def train(
             log_file.write(json.dumps(entry) + "\n")
             bar.set_postfix(loss=f"{entry['loss']:.3f}", refresh=False)
             bar.update()
-            if (step + 1) % config.save_every == 0 or is_last or stop.asked:
+            if (step + 1) % config.save_every == 0 or is_last or stop.is_set():
                 log_file.flush()
                 if is_main:
                     run.save(step + 1)
-            if stop.asked and not is_last:
+            if stop.is_set() and not is_last:
                 raise KeyboardInterrupt
     run.load_best()
     trainer.trainee.eval()
@@ -225,22 +226,14 @@ def _check_rank(step: int, figures: dict[str, float], least: float) -> None:
         )
 
 
-class StopRequest:
-    """SIGINT and SIGTERM end a run after its step, with its state saved."""
-
-    def __init__(self) -> None:
-        self.asked = False
-
-    def __enter__(self) -> "StopRequest":
-        try:
-            self._before = {s: signal.signal(s, self._ask) for s in (signal.SIGINT, signal.SIGTERM)}
-        except ValueError:  # signals reach the main thread only
-            self._before = {}
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
+@contextmanager
+def stop_request() -> Iterator[threading.Event]:
+    """Set by SIGINT and SIGTERM, which so end a run after its step, with its state saved."""
+    asked = threading.Event()
+    numbers = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
+    before = {number: signal.signal(number, lambda *_: asked.set()) for number in numbers}
+    try:
+        yield asked
+    finally:
+        for number, handler in before.items():
             signal.signal(number, handler)
-
-    def _ask(self, *_: object) -> None:
-        self.asked = True

@@ -9,6 +9,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
+from threading import Event
 from typing import IO, Any
 
 import torch
@@ -25,7 +26,7 @@ from medalign.core.errors import TrainingError
 from medalign.training.adaptation.pairs import TextPair, plan_batches
 from medalign.training.checkpoint import Run
 from medalign.training.recipe import AdaptRecipe, AdaptTraining
-from medalign.training.train import StopRequest, learning_rate
+from medalign.training.train import learning_rate, stop_request
 
 STEP_SEEDS = 1_000_003  # more than a run has steps: no two runs share the seed of a step
 
@@ -51,7 +52,7 @@ def train_teacher(
     run.begin(first_step)
     run.save(first_step)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda done: learning_rate(first_step + done, config, 1.0))
-    with run.open_log(first_step) as log, StopRequest() as stop, tqdm(total=config.n_steps, initial=first_step) as bar:
+    with run.open_log(first_step) as log, stop_request() as stop, tqdm(total=config.n_steps, initial=first_step) as bar:
         trainer = _Trainer(
             model=network,
             args=_arguments(config, run, batches, on_cpu=network.device.type == "cpu"),
@@ -125,7 +126,7 @@ class _Planned(DefaultBatchSampler):
 class _Steps(TrainerCallback):
     """Seeds each step, and writes its line of the log and the run's state after it."""
 
-    def __init__(self, run: Run, config: AdaptTraining, first_step: int, log: IO[str], stop: StopRequest, bar: tqdm):
+    def __init__(self, run: Run, config: AdaptTraining, first_step: int, log: IO[str], stop: Event, bar: tqdm):
         self._run, self._config, self._first_step = run, config, first_step
         self._log, self._stop, self._bar = log, stop, bar
 
@@ -144,8 +145,8 @@ class _Steps(TrainerCallback):
         self._bar.set_postfix(loss=f"{logs['loss']:.3f}", refresh=False)
         self._bar.update()
         is_last = step + 1 == self._config.n_steps
-        if (step + 1) % self._config.save_every == 0 or is_last or self._stop.asked:
+        if (step + 1) % self._config.save_every == 0 or is_last or self._stop.is_set():
             self._log.flush()
             self._run.save(step + 1)
-        control.should_training_stop |= self._stop.asked
+        control.should_training_stop |= self._stop.is_set()
         return control

@@ -106,6 +106,7 @@ def write_reports(
     write = _language_model(llm) if llm else None
     group = next((column for column in GROUPS if column in rows[0]), "path")
     labels = [field.column for field in KINDS[kind] if field.column in rows[0]]
+    told = {"kind": kind, WITHHELD: " ".join(withhold)}
     statuses: Counter[str] = Counter()
     scratch = out.with_suffix(".part")
     with open(scratch, "w", newline="", encoding="utf-8") as file:
@@ -115,21 +116,16 @@ def write_reports(
             known = {f.column: row[f.column].strip() for f in fields if row[f.column].strip().lower() not in UNKNOWN}
             text, status = _report(kind, fields, known, write, np.random.default_rng([seed, i]))
             statuses[status.split(":")[0]] += 1
-            label = known.get("label") or known.get("sound_type") or ""
-            split = row.get("split", "")
             about = {
                 "path": Path(os.path.relpath(path, out.parent)).as_posix(),
-                "text": text,
                 "group": row[group] or row["path"],
                 "subset": row.get("subset", ""),
-                "split": "valid" if split == "test" else split,  # a manifest knows no split "test"
-                "labels": label.lower().replace(" ", "_"),
+                "split": "valid" if row.get("split") == "test" else row.get("split", ""),  # a manifest knows no split "test"
+                "labels": (known.get("label") or known.get("sound_type") or "").lower().replace(" ", "_"),
                 "report_id": hashlib.sha256(repr((kind, sorted(known.items()))).encode()).hexdigest()[:12],
-                "kind": kind,
-                "status": status,
-                WITHHELD: " ".join(withhold),
+                **{column: row[column] for column in labels},
             }
-            writer.writerow(about | {column: row[column] for column in labels})
+            writer.writerow(about | told | {"text": text, "status": status})
     scratch.replace(out)
     return statuses
 
