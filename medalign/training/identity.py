@@ -54,6 +54,11 @@ def data_identity(rows: Sequence[Row], noise: Sequence[str] = ()) -> Identity:
     }
 
 
+def train_clips(story: dict) -> frozenset[str]:
+    """Beginnings of the digests of the clips that a student was trained on, as its training.json has them."""
+    return frozenset(str(story.get("train_clips", "")).split())
+
+
 def check_resumed(stored: Identity, wanted: Identity, folder: Path) -> None:
     """Whether a stored run may go on as the wanted one.
 

@@ -52,6 +52,11 @@ def _student_card(folder: Path, story: dict) -> str:
     )
 
 
+def read_story(folder: Path | None) -> dict:
+    """What training.json in a student's folder says; empty where there is none."""
+    return (_read(folder / STORY_FILE) if folder else None) or {}
+
+
 def extras(folder: Path) -> str:
     """Tables of every figure file that is there; empty if none is."""
     figures = {name: _read(folder / f"{name}.json") for name in EXTRAS}

@@ -4,13 +4,12 @@ from pathlib import Path
 
 from medalign.core.audio import load_recording
 from medalign.core.errors import DataError
-from medalign.core.files import read_json
 from medalign.core.tables import read_rows
 from medalign.core.weights import sha256_of
 from medalign.models.sound_references import SoundReferences
 from medalign.models.student import Student
-from medalign.training.identity import CLIP_DIGITS
-from medalign.training.model_card import STORY_FILE
+from medalign.training.identity import CLIP_DIGITS, train_clips
+from medalign.training.model_card import read_story
 
 
 def fit_references(table: Path, student_name: str, label: str, place: str) -> int:
@@ -31,17 +30,10 @@ def fit_references(table: Path, student_name: str, label: str, place: str) -> in
     if not rows:
         raise DataError(f"{table} has no row with a {label}; give the column that tells what a clip is")
     paths = [table.parent / row["path"] for row in rows]
-    trained_on = _trained_on(folder)
+    trained_on = train_clips(read_story(folder))
     if n_met := sum(sha256_of(path)[:CLIP_DIGITS] in trained_on for path in paths):
         raise DataError(f"the student was trained on {n_met} clips of {table}; give those of another place")
     waveforms = [load_recording(path).waveform for path in paths]
     texts = tuple(dict.fromkeys((row["text"].strip(), row[label]) for row in rows if row["text"].strip()))
     SoundReferences(student.encode(waveforms), tuple(row[label] for row in rows), texts, place).save(folder)
     return len(rows)
-
-
-def _trained_on(folder: Path) -> set[str]:
-    """Beginnings of the digests of its training clips."""
-    path = folder / STORY_FILE
-    story = read_json(path, dict, error=DataError, remedy="train the student again") if path.is_file() else {}
-    return set(str(story.get("train_clips", "")).split())

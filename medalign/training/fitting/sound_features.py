@@ -142,12 +142,11 @@ def student_source(name: str, student: Student) -> Source:
 
 def trained_encoder_features(student: Student, clips: Clips, cache: Path) -> dict[str, np.ndarray]:
     """Of the encoder that an alignment has trained: as the student's head hears it, and all its layers."""
-    readouts = {"last layer": AS_STUDENTS, "all layers": Readout()}
-    sources = {
-        what: encoder_source(what, student.encoder, readout, trained=student.info.revision)
-        for what, readout in readouts.items()
-    }
-    return {what: features_of(source, clips, cache) for what, source in sources.items()}
+    found = {}
+    for what, readout in (("last layer", AS_STUDENTS), ("all layers", Readout())):
+        source = encoder_source(what, student.encoder, readout, trained=student.info.revision)
+        found[what] = features_of(source, clips, cache)
+    return found
 
 
 def person_of(row: Mapping[str, str], group: str) -> str:

@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 
 from medalign.core.errors import DataError
-from medalign.core.files import read_json
 from medalign.core.tables import read_rows
 from medalign.core.weights import sha256_of
 from medalign.evaluation import label_probe
@@ -24,8 +23,8 @@ from medalign.models.student import Student
 from medalign.models.teacher import Teacher
 from medalign.training.data.reports import KINDS, UNKNOWN
 from medalign.training.fitting import sound_features
-from medalign.training.identity import CLIP_DIGITS
-from medalign.training.model_card import STORY_FILE
+from medalign.training.identity import CLIP_DIGITS, train_clips
+from medalign.training.model_card import read_story
 from medalign.training.recipe import ProbeConfig
 
 log = logging.getLogger(__name__)
@@ -88,7 +87,7 @@ def probe_sounds(
         raise DataError(f"baseline '{min(unknown)}' is unknown; use some of {', '.join(BASELINES)}")
     data = _Table(table, config, keep)
     loaded = {name: Student.from_pretrained(name) for name in students}
-    stories = {name: _story(student) for name, student in loaded.items()}
+    stories = {name: read_story(student.folder) for name, student in loaded.items()}
     measure = _Measure(data, config, _unseen(data, stories))
     for name, found in _baseline_features(data, baselines, loaded, cache).items():
         log.info("measuring %s", name)
@@ -135,15 +134,9 @@ def _unaligned_name(encoder: str, students: dict[str, Student]) -> str:
     return "unaligned" if len({s.config.encoder for s in students.values()}) < 2 else f"unaligned ({encoder})"
 
 
-def _story(student: Student) -> dict:
-    path = (student.folder or Path()) / STORY_FILE
-    is_there = student.folder is not None and path.is_file()
-    return read_json(path, dict, remedy="remove it: what the student was told is then unknown") if is_there else {}
-
-
 def _unseen(data: _Table, stories: dict[str, dict]) -> np.ndarray:
     """Whether no student was trained on the clip, (n,) bool; students that don't say so are believed to be of other data."""
-    heard = {clip for story in stories.values() for clip in story.get("train_clips", "").split()}
+    heard = {clip for story in stories.values() for clip in train_clips(story)}
     return np.array([sha256_of(path)[:CLIP_DIGITS] not in heard for path in data.clips.paths]) if heard else data.labels >= 0
 
 
