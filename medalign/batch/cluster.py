@@ -69,8 +69,12 @@ def connected(cluster: Cluster) -> Iterator[Mapping[str, float]]:
             ending.callback(_remove, home)
             options |= _own_options(cluster, home)
         ending.callback(ray.shutdown)
-        with _reaching(), _home(home):
-            ray.init(cluster.address or "local", **options)
+        try:
+            with _home(home):
+                ray.init(cluster.address or "local", **options)
+        except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+            told = f"Ray can't be started or reached ({first_line(error)}); check --address, and whether TMPDIR is a short path"
+            raise BatchError(told) from error
         yield ray.cluster_resources()
 
 
@@ -96,8 +100,7 @@ def _home(folder: Path | None) -> Iterator[None]:
     try:
         yield
     finally:
-        if folder is not None:
-            os.environ.pop("HOME")
+        os.environ.pop("HOME", None)
         if before is not None:
             os.environ["HOME"] = before
 
@@ -109,15 +112,6 @@ def _remove(folder: Path) -> None:
         if not folder.exists():
             return
         time.sleep(0.1)
-
-
-@contextmanager
-def _reaching() -> Iterator[None]:
-    try:
-        yield
-    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
-        told = f"Ray can't be started or reached ({first_line(error)}); check --address, and whether TMPDIR is a short path"
-        raise BatchError(told) from error
 
 
 def plan(cluster: Cluster, options: ModelOptions, resources: Mapping[str, float]) -> Plan:

@@ -98,18 +98,12 @@ def _outcomes(
     n_blocks = min(len(entries), max(N_BLOCKS, len(entries) // BLOCK_SIZE))
     rows = ray.data.from_items([asdict(entry) for entry in entries], override_num_blocks=n_blocks)
     try:
-        pool = _pool(planned, min(planned.n_workers, n_blocks))
-        for found in rows.map(Worker, fn_constructor_args=(task,), **pool).iter_rows():
+        # Actors, each with one block at a time, so that no recording waits behind a long one.
+        actors = ray.data.ActorPoolStrategy(size=min(planned.n_workers, n_blocks), max_tasks_in_flight_per_actor=1)
+        resources = {"num_cpus": planned.cpus, "num_gpus": planned.gpus}
+        for found in rows.map(Worker, fn_constructor_args=(task,), compute=actors, **resources).iter_rows():
             yield Outcome(**found)
     except ray.exceptions.RayTaskError:
         raise  # a fault of ours, with its traceback
     except ray.exceptions.RayError as error:
         raise BatchError(f"Ray stopped ({first_line(error)}); the same command goes on where it stopped") from error
-
-
-def _pool(planned: Plan, n_workers: int) -> dict:
-    """Arguments of `map`: actors, each with one block at a time, so that no recording waits behind a long one."""
-    import ray.data
-
-    actors = ray.data.ActorPoolStrategy(size=n_workers, max_tasks_in_flight_per_actor=1)
-    return {"compute": actors, "num_cpus": planned.cpus, "num_gpus": planned.gpus}

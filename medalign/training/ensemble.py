@@ -11,7 +11,7 @@ from medalign.core.files import read_json
 from medalign.models.head import HeadEnsemble
 from medalign.models.student import Student
 from medalign.training.checkpoint import LOG_FILE
-from medalign.training.model_card import write_card
+from medalign.training.model_card import STORY_FILE, write_card
 
 
 def join_runs(runs: Sequence[Path], out: Path, weights: Sequence[float] | None = None) -> Student:
@@ -47,16 +47,11 @@ def join_runs(runs: Sequence[Path], out: Path, weights: Sequence[float] | None =
     config = replace(first.config, n_members=len(students), member_weights=weights)
     joined = Student(config, ensemble, first.encoder, name=out.name, revision="")
     joined.save_pretrained(out)
-    stories = [
-        read_json(run / "training.json", dict, error=DataError, remedy="give folders written by `medalign train`")
-        for run in runs
-    ]
-    for run in runs:
+    members = []
+    for run, weight in zip(runs, weights, strict=True):
+        story = read_json(run / STORY_FILE, dict, error=DataError, remedy="give folders written by `medalign train`")
+        members.append({"name": run.resolve().name, "weight": weight} | story)
         shutil.copy(run / LOG_FILE, out / f"log-{run.resolve().name}.jsonl")
-    members = [
-        {"name": run.resolve().name, "weight": weight} | story
-        for run, weight, story in zip(runs, weights, stories, strict=True)
-    ]
-    (out / "training.json").write_text(json.dumps({"members": members}, indent=2) + "\n", encoding="utf-8")
+    (out / STORY_FILE).write_text(json.dumps({"members": members}, indent=2) + "\n", encoding="utf-8")
     write_card(out)
     return joined

@@ -41,8 +41,13 @@ def noted_pairs(
     """
     maker = ErrorMaker(consultations, bank, seed)
     rng = random.Random(seed)
-    work = [(c.consultation_id, _checkable(maker.clauses(c.consultation_id)), stretches_of(c)) for c in consultations]
-    work = [(name, clauses, stretches) for name, clauses, stretches in work if clauses and stretches]
+    work = []
+    for consultation in consultations:
+        name, stretches = consultation.consultation_id, stretches_of(consultation)
+        # Statements of what is said in a consultation, long enough to be told from others.
+        of_note = [c for c in maker.clauses(name) if c.section not in SEEN and len(c.plain.split()) >= MIN_WORDS]
+        if of_note and stretches:
+            work.append((name, of_note, stretches))
     texts = list(dict.fromkeys(one.plain for _, clauses, _ in work for one in clauses))
     texts += dict.fromkeys(one.text for _, _, stretches in work for one in stretches)
     row = {text: i for i, text in enumerate(texts)}
@@ -58,11 +63,6 @@ def noted_pairs(
             for text in rng.sample(others, min(MAX_ERRORS, len(others))):
                 found.append(TextPair(stretch.text, plain, text, about, name))
     return found
-
-
-def _checkable(clauses: Sequence[Clause]) -> list[Clause]:
-    """Statements of what is said in a consultation, long enough to be told from others."""
-    return [clause for clause in clauses if clause.section not in SEEN and len(clause.plain.split()) >= MIN_WORDS]
 
 
 def stretches_of(consultation: Consultation) -> tuple[Stretch, ...]:

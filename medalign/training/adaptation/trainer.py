@@ -49,6 +49,7 @@ def train_teacher(
     shares = {kind: float(getattr(recipe, kind)) for kind in by_kind}
     plan = plan_batches(by_kind, shares, config.batch_size, config.seed)
     batches = list(islice(plan, first_step, config.n_steps))
+    texts = [{"anchor": p.said, "positive": p.noted, "negative": p.wrong} for pairs in by_kind.values() for p in pairs]
     run.begin(first_step)
     run.save(first_step)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda done: learning_rate(first_step + done, config, 1.0))
@@ -56,7 +57,7 @@ def train_teacher(
         trainer = _Trainer(
             model=network,
             args=_arguments(config, run, batches, on_cpu=network.device.type == "cpu"),
-            train_dataset=Dataset.from_list([_texts(pair) for pairs in by_kind.values() for pair in pairs]),
+            train_dataset=Dataset.from_list(texts),
             loss=_loss(network, config),
             optimizers=(optimizer, schedule),
             callbacks=[_Steps(run, config, first_step, log, stop, bar)],
@@ -74,10 +75,6 @@ class _Trainer(SentenceTransformerTrainer):
 
     def add_model_card_callback(self, default_args_dict: dict[str, Any]) -> None:
         pass
-
-
-def _texts(pair: TextPair) -> dict[str, str]:
-    return {"anchor": pair.said, "positive": pair.noted, "negative": pair.wrong}
 
 
 def _arguments(

@@ -150,7 +150,8 @@ class NoiseClips:
         found = []
         for folder in map(Path, folders):
             rows = read_rows(folder / "manifest.csv", ("path",), remedy="give a folder of noise clips")
-            clips = tuple(folder / row["path"] for row in rows if _is_for_training(row))
+            learn = [row["split"] == "train" if row.get("split") else row.get("fold") != HELD_OUT_FOLD for row in rows]
+            clips = tuple(folder / row["path"] for row, is_for_training in zip(rows, learn, strict=True) if is_for_training)
             if not clips:
                 raise DataError(f"{folder / 'manifest.csv'} lists no clip to train with; give a folder of noise clips")
             found.append(clips)
@@ -204,10 +205,6 @@ class NoiseClips:
             part = waveform[audible[0] * n_frame : (audible[-1] + 1) * n_frame] if len(audible) else waveform[:0]
             self._decoded[path] = (part * (32767 / np.abs(part).max(initial=1e-9))).astype(np.int16)
         return self._decoded[path]
-
-
-def _is_for_training(row: dict[str, str]) -> bool:
-    return row["split"] == "train" if row.get("split") else row.get("fold") != HELD_OUT_FOLD
 
 
 def vary_body_sound(waveform: np.ndarray, sample_rate_hz: int, rng: np.random.Generator) -> np.ndarray:

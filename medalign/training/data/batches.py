@@ -181,7 +181,8 @@ class BatchLoader:
         # Length and mask are those of the whole batch, so that they don't depend on how it is shared out.
         audio: Tensor | LiveChunks
         if self.is_live:
-            mask = self._mask(indices)
+            lengths = [len(self.pairs.stretch_range(i)) for i in indices]
+            mask = torch.arange(padded_length(max(lengths))) < torch.tensor(lengths)[:, None]
             audio = LiveChunks.of(indices[mine], self.pairs, self.student)
         else:
             hidden_states, mask = self.pairs.batch(indices)
@@ -191,7 +192,8 @@ class BatchLoader:
             token_mask = mask.view(len(mask), -1, STACK).any(2)
             generator = torch.Generator().manual_seed(self.config.seed * 1_000_003 + step)
             hidden_tokens = draw_token_mask(token_mask, HIDDEN_SHARE, HIDDEN_SPAN, generator)[mine].to(device)
-            log_mel = self._log_mel(indices[mine], token_mask.shape[1]).to(device)
+            mels, length = [self.pairs.log_mel_of(i) for i in indices[mine]], token_mask.shape[1]
+            log_mel = torch.stack([F.pad(mel[:length], (0, 0, 0, length - len(mel[:length]))) for mel in mels]).to(device)
         return Batch(audio, mask[mine].to(device), log_mel, hidden_tokens)
 
     def check_texts(self, text_id: np.ndarray) -> None:
@@ -218,12 +220,3 @@ class BatchLoader:
                     f"({rows}{', ...' if len(alike) > 3 else ''}), so there is nothing to tell apart; remove repeated texts, "
                     "add others, or raise --batch-size"
                 )
-
-    def _mask(self, indices: np.ndarray) -> Tensor:
-        lengths = [len(self.pairs.stretch_range(i)) for i in indices]
-        return torch.arange(padded_length(max(lengths))) < torch.tensor(lengths)[:, None]
-
-    def _log_mel(self, indices: np.ndarray, length: int) -> Tensor:
-        """(n, length, N_MELS), zeros where a stretch has ended."""
-        stretches = [self.pairs.log_mel_of(i)[:length] for i in indices]
-        return torch.stack([F.pad(stretch, (0, 0, 0, length - len(stretch))) for stretch in stretches])

@@ -50,7 +50,8 @@ def write_table(name: str, folder: Path, out: Path) -> dict[str, int]:
     counts: dict[str, int] = defaultdict(int)
     rows = [row for fields in _recordings(folder, layout, counts) if (row := _row(fields, layout, what["kind"]))]
     if not rows:
-        raise DataError(f"no recording of {what['title']} was found in {folder} ({_told(counts)}); {REMEDY}")
+        told = ", ".join(f"{n} {reason}" for reason, n in counts.items()) or "no file matches"
+        raise DataError(f"no recording of {what['title']} was found in {folder} ({told}); {REMEDY}")
     counts["moved to train, since their group stands in both splits"] = _keep_groups_whole(rows)
     for row in rows:
         row["path"] = Path(os.path.relpath(folder / row["path"], out.parent)).as_posix()
@@ -155,7 +156,3 @@ def _keep_groups_whole(rows: list[Fields]) -> int:
     for row in moved:
         row["split"] = "train"
     return len(moved)
-
-
-def _told(counts: dict[str, int]) -> str:
-    return ", ".join(f"{n} {reason}" for reason, n in counts.items()) or "no file matches"

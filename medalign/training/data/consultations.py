@@ -11,6 +11,7 @@ to choose.
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -53,35 +54,27 @@ def read_consultations(folder: Path) -> tuple[Consultation, ...]:
     Raises:
         DataError: none of the three is there, or one of them is damaged; the message names file and columns.
     """
-    found = [
-        consultation for name, read in COLLECTIONS.items() if (folder / name).is_dir() for consultation in read(folder / name)
-    ]
+    found = tuple(one for name, read in COLLECTIONS.items() if (folder / name).is_dir() for one in read(folder / name))
     if not found:
         raise DataError(f"{folder} holds none of {', '.join(COLLECTIONS)}; point --data to the folder that has them")
-    return tuple(found)
+    return found
 
 
 def read_primock57(folder: Path) -> tuple[Consultation, ...]:
     """PriMock57 from `folder`/utterances.csv and notes.csv."""
     rows = read_rows(folder / "utterances.csv", {"consultation_id", "day", "role", "start_s", "text"}, remedy=REMEDY)
-    notes = {
-        row["consultation_id"]: row["note"]
-        for row in read_rows(folder / "notes.csv", {"consultation_id", "note"}, remedy=REMEDY)
-    }
-    by_consultation: dict[tuple[str, int], list[dict]] = {}
-    for row in rows:
-        if any(c.isalnum() for c in row["text"]):
-            by_consultation.setdefault((row["consultation_id"], int(row["day"])), []).append(row)
+    noted = read_rows(folder / "notes.csv", {"consultation_id", "note"}, remedy=REMEDY)
+    notes = {row["consultation_id"]: row["note"] for row in noted}
+    said = [row for row in rows if any(c.isalnum() for c in row["text"])]
+    said.sort(key=lambda row: (row["consultation_id"], int(row["day"]), float(row["start_s"])))
     return tuple(
         Consultation(
-            consultation_id,
+            name,
             "valid" if day == VALIDATION_DAY else "train",
-            tuple(
-                Utterance(r["role"], r["text"], float(r["start_s"])) for r in sorted(group, key=lambda r: float(r["start_s"]))
-            ),
-            notes.get(consultation_id, ""),
+            tuple(Utterance(r["role"], r["text"], float(r["start_s"])) for r in group),
+            notes.get(name, ""),
         )
-        for (consultation_id, day), group in sorted(by_consultation.items())
+        for (name, day), group in groupby(said, key=lambda row: (row["consultation_id"], int(row["day"])))
     )
 
 

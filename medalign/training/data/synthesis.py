@@ -134,9 +134,7 @@ def synthesize(
         chosen = [consultation for consultation in consultations if consultation.split == split]
         takes = speak_takes(chosen, out, n_takes=n_takes if split == "train" else 1, voices=split_voices, seed=seed)
         for take in takes:
-            cut = _utterance_rows(take, split)
-            if split == "train":
-                cut += _window_rows(take, seed)
+            cut = [*_utterance_rows(take, split), *(_window_rows(take, seed) if split == "train" else ())]
             rows += [row for row in cut if row.text.lower() not in held_out]
         held_out |= {row.text.lower() for row in rows}
     labels = _labels_by_text({row.text for row in rows})
@@ -151,8 +149,8 @@ def speak_takes(
     """`n_takes` renderings of every consultation, kept in `out`, spoken on all cores."""
     out.mkdir(parents=True, exist_ok=True)
     jobs = [(consultation, take) for take in range(n_takes) for consultation in consultations]
+    takes = []
     with ProcessPoolExecutor(os.cpu_count()) as pool:
-        takes = []
         for spoken in pool.map(partial(_speak_take, out=out, voices=voices, seed=seed), jobs):
             takes.append(spoken)
             log.info("%d of %d takes spoken (%s)", len(takes), len(jobs), spoken.consultation_id)
@@ -213,9 +211,9 @@ def _check_same(take: Take, consultation: Consultation, voices: dict[str, str]) 
     Raises:
         DataError: it was spoken from other words, by other voices, or for the other split.
     """
-    found = (take.split, take.voices, tuple((u.role, u.text) for u in take.utterances))
-    wanted = (consultation.split, voices, tuple((u.role, u.text) for u in consultation.utterances))
-    for what, old, new in zip(("split", "voices", "words"), found, wanted, strict=True):
+    words = [[(u.role, u.text) for u in one.utterances] for one in (take, consultation)]
+    compared = ("split", take.split, consultation.split), ("voices", take.voices, voices), ("words", *words)
+    for what, old, new in compared:
         if old != new:
             change = "" if what == "words" else f" ({old} -> {new})"
             raise DataError(f"{take.audio_path} was spoken with other {what}{change}; remove it, or give another --out")

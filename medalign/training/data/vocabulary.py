@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from medalign.concepts import Concept, ConceptBank
+from medalign.concepts import ConceptBank
 from medalign.training.data.consultations import Consultation, Role, Split, Utterance
 
 TEMPLATES = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
@@ -68,11 +68,8 @@ def _sentences(bank: ConceptBank, n_mentions: int, rng: np.random.Generator) -> 
             template = templates[rng.integers(len(templates))]
             wordings = [concept.label if label else str(rng.choice(concept.synonyms))]
             if template.count("{}") == 2:
-                wordings.append(_another(bank, concept, rng).label)
+                is_medicine = concept.category == "medicine"
+                alike = [c.label for c in bank.concepts if (c.category == "medicine") == is_medicine and c != concept]
+                wordings.append(alike[rng.integers(len(alike))])
             sentence = template.format(*wordings)
             yield sentence[0].upper() + sentence[1:]
-
-
-def _another(bank: ConceptBank, concept: Concept, rng: np.random.Generator) -> Concept:
-    alike = [c for c in bank.concepts if (c.category == "medicine") == (concept.category == "medicine") and c != concept]
-    return alike[rng.integers(len(alike))]

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from sklearn.metrics import average_precision_score
 
-from medalign.concepts import ConceptBank, Mention, find_mentions
+from medalign.concepts import ConceptBank, find_mentions
 from medalign.core.audio import SAMPLE_RATE_HZ
 from medalign.core.provenance import PROVENANCE, provenance
 from medalign.evaluation.calibration import expected_calibration_error
@@ -26,7 +26,6 @@ from medalign.pipeline.analyzer import Analyzer
 from medalign.pipeline.calibration import FITS_FILE, Calibration, concept_features
 from medalign.pipeline.evidence import lowest_word_probability
 from medalign.pipeline.listener import Listener
-from medalign.pipeline.logistic_fit import LogisticFit
 from medalign.training.data.pairs import recording_frames
 from medalign.training.data.synthesis import Take, read_takes, timed_transcript
 from medalign.training.fitting.logistic import fit_logistic, threshold_of_best_f1
@@ -72,9 +71,10 @@ def calibrate_student(speech: Path, cache: Path, *, student_name: str, asr: str,
     fitted_on = frozenset(before & bank.column.keys())
     columns = [bank.column[concept_id] for concept_id in sorted(fitted_on)]
     said, embeddings = windows.truth[:, columns], concepts[columns]
-    calibration = Calibration(
-        windows.text, 0.0, {"concept in audio": _fit_concepts(windows.audio, embeddings, said)}, fitted_on
-    )
+    features, truth = concept_features(windows.audio @ embeddings.T).reshape(-1, 2), said.ravel()
+    fit = fit_logistic("concept in audio", features, truth, inverse_regularisation=1e3)
+    fit = replace(fit, threshold=threshold_of_best_f1(fit.probability(features), truth))
+    calibration = Calibration(windows.text, 0.0, {"concept in audio": fit}, fitted_on)
     percentiles = calibration.percentile(windows.audio, windows.text)
     calibration = replace(calibration, low_percentile=float(np.percentile(percentiles, 100 * LOW_RATE)))
     save_concept_embeddings(folder, teacher, bank.concepts, concepts)
@@ -115,12 +115,6 @@ def _windows(takes: Sequence[Take], student: Student, teacher: Teacher, bank: Co
     return _Windows(np.concatenate(audio), teacher.encode(texts), np.concatenate(truth))
 
 
-def _fit_concepts(audio: np.ndarray, concepts: np.ndarray, said: np.ndarray) -> LogisticFit:
-    features, truth = concept_features(audio @ concepts.T).reshape(-1, 2), said.ravel()
-    fit = fit_logistic("concept in audio", features, truth, inverse_regularisation=1e3)
-    return replace(fit, threshold=threshold_of_best_f1(fit.probability(features), truth))
-
-
 def _mentions_read(observation: Observation, bank: ConceptBank) -> tuple[np.ndarray, np.ndarray]:
     """What the teacher has to go by for each mention, (m, 2), and whether it was really said, (m,)."""
     annotated, audio = observation.annotated, observation.encoded.evidence
@@ -133,15 +127,10 @@ def _mentions_read(observation: Observation, bank: ConceptBank) -> tuple[np.ndar
             for m in annotated.mentions
         ]
     ).reshape(-1, 2)
-    said = find_mentions(observation.truth, bank)
-    return features, np.array([_was_said(mention, said) for mention in annotated.mentions], bool)
-
-
-def _was_said(mention: Mention, said: Sequence[Mention]) -> bool:
-    middle_s = (mention.start_s + mention.end_s) / 2
-    return any(
-        mention.concept_id == other.concept_id and abs((other.start_s + other.end_s) / 2 - middle_s) <= NEAR_S for other in said
-    )
+    said = [(m.concept_id, (m.start_s + m.end_s) / 2) for m in find_mentions(observation.truth, bank)]
+    read = [(m.concept_id, (m.start_s + m.end_s) / 2) for m in annotated.mentions]
+    really = [any(name == other and abs(at_s - there_s) <= NEAR_S for other, there_s in said) for name, at_s in read]
+    return features, np.array(really, bool)
 
 
 def _figures(calibration: Calibration, windows: _Windows, concepts: np.ndarray, said: np.ndarray) -> dict[str, float]:

@@ -98,8 +98,8 @@ def measure_critical_words(calibration: Calibration, observed: Sequence[Observed
         return figures
     groups = [o.consultation_id for o in observed]
     for rate in MARKS_PER_10_MINUTES:
-        counts = [_count(ranked(o.found, calibration), o, rate) for o in observed]
-        by_doubt = [_count(_by_doubt(o.found), o, rate) for o in observed]
+        counts = [_count([c for _, c in ranked(o.found, calibration)], o, rate) for o in observed]
+        by_doubt = [_count(sorted(o.found, key=lambda c: c.features[0]), o, rate) for o in observed]
         table = np.array([(sum(hits.values()), len(o.errors)) for (hits, *_), o in zip(counts, observed, strict=True)])
 
         def share(rows: np.ndarray, table: np.ndarray = table) -> float:
@@ -117,15 +117,9 @@ def measure_critical_words(calibration: Calibration, observed: Sequence[Observed
     return figures
 
 
-def _by_doubt(found: Sequence[Candidate]) -> list[tuple[float, Candidate]]:
-    return sorted(((-c.features[0], c) for c in found), key=lambda pair: -pair[0])
-
-
-def _count(
-    ranking: Sequence[tuple[float, Candidate]], observed: ObservedWords, rate: float
-) -> tuple[dict[CriticalKind, int], int, int]:
+def _count(ranking: Sequence[Candidate], observed: ObservedWords, rate: float) -> tuple[dict[CriticalKind, int], int, int]:
     """Errors of each kind that are marked, marks that are right, and marks."""
-    marked = [candidate.word for _, candidate in ranking[: n_marks_in(observed.duration_s, rate)]]
+    marked = [candidate.word for candidate in ranking[: n_marks_in(observed.duration_s, rate)]]
 
     def hits(error: CriticalError, word: int) -> bool:
         return error.first - BESIDE <= word <= error.last + BESIDE

@@ -33,6 +33,7 @@ SAME_UNIT = (  # pattern, and what it is written as to compare
     ("µg", "mcg"), ("^ng/ml$", "mcg/l"), ("^pg/ml$", "ng/l"), ("^miu/l$", "mu/l"), ("^iu/l$", "u/l"), (r"\bnight", "day"),
     (r" of \w+", ""), ("^litres?$", "l"), ("(hour|day|night|week|month|year|minute|second|fortnight|decade)s$", r"\1"),
 )  # fmt: skip
+GENERAL = {"laboratory value": LABORATORY, "score": SCORES}  # kinds that stand for several
 REMEDY = "give a table of expressions"
 
 
@@ -106,7 +107,8 @@ def _judge(
     for said in said_once:
         if not said.about and any(replace(other, about="") == said for other in said_once if other.about):
             continue
-        hit = next((e for e in left if said.kind in _kinds(e) and (said.value, said.unit) == (e.value, e.unit)), None)
+        same = [e for e in left if (said.value, said.unit) == (e.value, e.unit)]
+        hit = next((e for e in same if said.kind in GENERAL.get(e.kind, (e.kind,))), None)
         if hit:
             left.remove(hit)
             n_right += 1
@@ -142,13 +144,8 @@ def _as_said(measurement: Measurement) -> Expected:
 
 def _kind(expected: Expected) -> str:
     """Which laboratory value or score is meant: what it is about names it."""
-    is_general = expected.kind in ("laboratory value", "score")
-    found = named(expected.about.lower().split()) if is_general else []
+    found = named(expected.about.lower().split()) if expected.kind in GENERAL else []
     return found[-1][2].kind if found else "pain score" if expected.unit == "/10" else expected.kind
-
-
-def _kinds(expected: Expected) -> frozenset[str]:
-    return {"laboratory value": LABORATORY, "score": SCORES}.get(expected.kind, frozenset([expected.kind]))
 
 
 def _parts(measured: Expected) -> list[Expected]:

@@ -88,7 +88,10 @@ def probe_sounds(
     data = _Table(table, config, keep)
     loaded = {name: Student.from_pretrained(name) for name in students}
     stories = {name: read_story(student.folder) for name, student in loaded.items()}
-    measure = _Measure(data, config, _unseen(data, stories))
+    # Students that don't say what they were trained on are believed to be of other data.
+    heard = {clip for story in stories.values() for clip in train_clips(story)}
+    unseen = [not heard or sha256_of(path)[:CLIP_DIGITS] not in heard for path in data.clips.paths]
+    measure = _Measure(data, config, np.array(unseen))
     for name, found in _baseline_features(data, baselines, loaded, cache).items():
         log.info("measuring %s", name)
         measure.add(name, found)
@@ -132,12 +135,6 @@ def _baseline_features(
 
 def _unaligned_name(encoder: str, students: dict[str, Student]) -> str:
     return "unaligned" if len({s.config.encoder for s in students.values()}) < 2 else f"unaligned ({encoder})"
-
-
-def _unseen(data: _Table, stories: dict[str, dict]) -> np.ndarray:
-    """Whether no student was trained on the clip, (n,) bool; students that don't say so are believed to be of other data."""
-    heard = {clip for story in stories.values() for clip in train_clips(story)}
-    return np.array([sha256_of(path)[:CLIP_DIGITS] not in heard for path in data.clips.paths]) if heard else data.labels >= 0
 
 
 class _Measure:

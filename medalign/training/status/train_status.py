@@ -75,7 +75,9 @@ def train_status(recipe: StatusRecipe, out: Path, *, data: Path | None = None, d
         "loss_at_end": round(sum(losses[-50:]) / len(losses[-50:]), 4),
         "minutes": round((time.perf_counter() - started) / 60, 1),
     }
-    return {"sessions": [*_sessions_before(recipe), session]}
+    path, remedy = Path(recipe.start) / "training.json", "give a folder of `medalign train-status`"
+    before = read_json(path, dict, remedy=remedy)["sessions"] if recipe.start else []
+    return {"sessions": [*before, session]}
 
 
 def _untrained(recipe: StatusRecipe, device: str) -> StatusClassifier:
@@ -84,12 +86,6 @@ def _untrained(recipe: StatusRecipe, device: str) -> StatusClassifier:
     teacher = resolve(StatusConfig.teacher, weight_files=("model.safetensors",))
     config = StatusConfig(teacher_revision=teacher.revision, n_layers=recipe.n_layers)
     return StatusClassifier(from_teacher(config), config, device=device)
-
-
-def _sessions_before(recipe: StatusRecipe) -> list[dict]:
-    """How the classifier was trained that this one goes on from."""
-    path = Path(recipe.start) / "training.json"
-    return read_json(path, dict, remedy="give a folder of `medalign train-status`")["sessions"] if recipe.start else []
 
 
 def draw(grammar: Grammar, n_examples: int, rng: random.Random) -> list[Example]:
