@@ -6,7 +6,7 @@ choose by.
 
 import json
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,6 @@ from typing import Any
 import torch
 
 from medalign.concepts import ConceptBank
-from medalign.core.identity import Identity
 from medalign.models.device import choose_device
 from medalign.models.low_rank import updates_folder
 from medalign.models.teacher import Teacher
@@ -26,7 +25,7 @@ from medalign.training.adaptation.synonyms import synonym_pairs
 from medalign.training.adaptation.trainer import train_teacher
 from medalign.training.align import finished_story
 from medalign.training.checkpoint import Run
-from medalign.training.data.consultations import Consultation, read_consultations
+from medalign.training.data.consultations import read_consultations
 from medalign.training.data.facts import ANNOTATIONS, read_facts
 from medalign.training.model_card import STORY_FILE, write_card
 from medalign.training.recipe import PAIR_KINDS, AdaptRecipe
@@ -54,7 +53,13 @@ def adapt(
     """
     teacher = Teacher(recipe.teacher, layer=recipe.teacher_layer, device=choose_device(device))
     by_kind = make_pairs(recipe, teacher, cache, data=data, pairs=pairs)
-    run = Run(out, identity_of(recipe, teacher, by_kind))
+    identity = {
+        "recipe": asdict(recipe),
+        "teacher": teacher.description,
+        "pairs": {kind: digest(pairs) for kind, pairs in by_kind.items()},
+        "n_pairs": {kind: len(pairs) for kind, pairs in by_kind.items()},
+    }
+    run = Run(out, identity)
     if (story := finished_story(run)) is not None:
         log.info("%s is finished", out)
         return story
@@ -73,7 +78,9 @@ def make_pairs(
 ) -> dict[str, list[TextPair]]:
     """Pairs by kind; a kind without a share, or without data, has none."""
     bank, seed = ConceptBank.default(), recipe.train.seed
-    consultations = learnable(read_consultations(data)) if data else []
+    chosen_by = {fact.consultation_id for fact in read_facts(ANNOTATIONS / "develop.csv")}
+    training = [c for c in read_consultations(data) if c.split == "train"] if data else []
+    consultations = [c for c in training if c.consultation_id not in chosen_by]
     found: dict[str, list[TextPair]] = {kind: [] for kind in PAIR_KINDS}
     if recipe.noted and consultations:
         found["noted"] = noted_pairs(consultations, teacher, bank, cache / "teacher", seed)
@@ -85,19 +92,3 @@ def make_pairs(
         found["own"] = [pair for path in pairs for pair in own_pairs(path)]
     log.info("pairs: %s", ", ".join(f"{len(of_kind)} {kind}" for kind, of_kind in found.items()))
     return found
-
-
-def learnable(consultations: Sequence[Consultation]) -> list[Consultation]:
-    """Those of the training split, without the ones whose facts were annotated to choose by."""
-    chosen_by = {fact.consultation_id for fact in read_facts(ANNOTATIONS / "develop.csv")}
-    return [c for c in consultations if c.split == "train" and c.consultation_id not in chosen_by]
-
-
-def identity_of(recipe: AdaptRecipe, teacher: Teacher, by_kind: Mapping[str, Collection[TextPair]]) -> Identity:
-    """All that decides what the run comes out as."""
-    return {
-        "recipe": asdict(recipe),
-        "teacher": teacher.description,
-        "pairs": {kind: digest(pairs) for kind, pairs in by_kind.items()},
-        "n_pairs": {kind: len(pairs) for kind, pairs in by_kind.items()},
-    }

@@ -10,7 +10,6 @@ import io
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
-from math import gcd
 from pathlib import Path
 
 import av
@@ -95,7 +94,7 @@ def codec(waveform: np.ndarray, sample_rate_hz: int, name: str, bit_rate: int = 
         raise ValueError(f"{name} needs a bit rate in bit/s, got {bit_rate}")
     encoder, container_format, rate_hz = CODECS[name]
     padded = np.concatenate([waveform, np.zeros(int(MARGIN_S * sample_rate_hz), np.float32)])
-    samples = np.clip(_resample(padded, sample_rate_hz, rate_hz), -1, 1)
+    samples = np.clip(resample_poly(padded, rate_hz, sample_rate_hz), -1, 1)
     frame = av.AudioFrame.from_ndarray((samples * 32767).astype(np.int16)[None], format="s16", layout="mono")
     frame.sample_rate = rate_hz
     memory = io.BytesIO()
@@ -112,13 +111,8 @@ def codec(waveform: np.ndarray, sample_rate_hz: int, name: str, bit_rate: int = 
         resampler = av.AudioResampler(format="flt", layout="mono")
         frames = [out for decoded in encoded.decode(audio=0) for out in resampler.resample(decoded)]
     decoded = np.concatenate([out.to_ndarray()[0] for out in frames])
-    back = _resample(decoded, frames[0].sample_rate, sample_rate_hz)[: len(waveform)]
+    back = resample_poly(decoded, sample_rate_hz, frames[0].sample_rate)[: len(waveform)]
     return np.clip(back, -1, 1).astype(np.float32)
-
-
-def _resample(waveform: np.ndarray, from_hz: int, to_hz: int) -> np.ndarray:
-    divisor = gcd(from_hz, to_hz)
-    return resample_poly(waveform, to_hz // divisor, from_hz // divisor)
 
 
 @dataclass(frozen=True)
@@ -197,7 +191,7 @@ class NoiseClips:
                 raise DataError(f"noise clip {path} can't be read ({error}); give wav, flac, ogg or mp3") from error
             if not np.isfinite(samples).all():
                 raise DataError(f"noise clip {path} holds samples that are not numbers (NaN or infinite); remove it")
-            waveform = _resample(samples.mean(1), rate_hz, SAMPLE_RATE_HZ)
+            waveform = resample_poly(samples.mean(1), SAMPLE_RATE_HZ, rate_hz)
             n_frame = int(FADE_S * SAMPLE_RATE_HZ)
             frames = waveform[: len(waveform) // n_frame * n_frame].reshape(-1, n_frame)
             audible = np.flatnonzero(np.sqrt(np.mean(frames**2, 1)) > SILENT_RMS)

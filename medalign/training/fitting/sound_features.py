@@ -104,18 +104,14 @@ def log_mel_source(kind: str) -> Source:
     return Source("logmel", f"log-mel {N_MELS} bands {lowest:g}-{highest:g} Hz, window {WINDOW}", embed)
 
 
-def encoder_source(name: str, encoder: AudioEncoder, readout: Readout, *, trained: str = "") -> Source:
-    """A readout of an encoder.
+def encoder_source(name: str, encoder: AudioEncoder, readout: Readout = AS_STUDENTS, *, trained: str = "") -> Source:
+    """A readout of an encoder; by default what students hear of it.
 
     Args:
         trained: revision of what an alignment made of the encoder.
     """
     key = f"{encoder.kind} {encoder.name} {encoder.revision} {trained} {readout}"
     return Source(name, key, lambda waveforms: embed_readout(encoder, waveforms, readout))
-
-
-def unaligned_source(encoder_name: str, encoder_kind: str | None = None) -> Source:
-    return encoder_source("unaligned", load_audio_encoder(encoder_name, encoder_kind), AS_STUDENTS)
 
 
 def best_unaligned_features(clips: Clips, cache: Path, encoders: Sequence[tuple[str, str | None]]) -> dict[str, np.ndarray]:
@@ -133,11 +129,6 @@ def best_unaligned_features(clips: Clips, cache: Path, encoders: Sequence[tuple[
             found[f"{name}, all layers, {speed:g}x"] = features
             found[f"{name}, last layer, {speed:g}x"] = features[:, -len(readout.statistics) * encoder.dim :]
     return found
-
-
-def student_source(name: str, student: Student) -> Source:
-    """A student's embeddings, in its teacher's space."""
-    return Source(name, f"student {student.info.revision} {student.config}", student.encode)
 
 
 def trained_encoder_features(student: Student, clips: Clips, cache: Path) -> dict[str, np.ndarray]:

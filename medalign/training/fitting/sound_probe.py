@@ -19,6 +19,7 @@ from medalign.core.weights import sha256_of
 from medalign.evaluation import label_probe
 from medalign.evaluation.bootstrap import Statistic, paired_difference, with_interval
 from medalign.evaluation.retrieval import pooled_ranks
+from medalign.models.encoders import load_audio_encoder
 from medalign.models.student import Student
 from medalign.models.teacher import Teacher
 from medalign.training.data.reports import KINDS, UNKNOWN
@@ -102,7 +103,8 @@ def probe_sounds(
         own = {"told": "unknown" if told is None else "yes" if config.label in told.split() else "no"}
         own_encoder = _unaligned_name(student.config.encoder, loaded)
         compared = [baseline for baseline in baseline_names if not baseline.startswith("unaligned") or baseline == own_encoder]
-        features = sound_features.features_of(sound_features.student_source(name, student), data.clips, cache)
+        source = sound_features.Source(name, f"student {student.info.revision} {student.config}", student.encode)
+        features = sound_features.features_of(source, data.clips, cache)
         beside = _in_text_space(student, features, data, config, measure.measured)
         measure.add(name, {"": features}, lift_over=compared, more=own | beside)
         if student.config.adapter.kind != "frozen":
@@ -125,7 +127,7 @@ def _baseline_features(
             found[baseline] = sound_features.best_unaligned_features(data.clips, cache, sorted(some, key=str))
         elif baseline == "unaligned":
             for encoder, kind in sorted(encoders, key=str):
-                source = sound_features.unaligned_source(encoder, kind)
+                source = sound_features.encoder_source("unaligned", load_audio_encoder(encoder, kind))
                 found[_unaligned_name(encoder, students)] = {"": sound_features.features_of(source, data.clips, cache)}
         else:
             source = sound_features.log_mel_source(data.kind) if baseline == "logmel" else sound_features.opensmile_source()
@@ -192,7 +194,9 @@ class _Measure:
             )
         except ValueError as error:
             raise DataError(f"{self.config.label} can't be probed by {name}: {error}") from error
-        self.scores[name] = self.by_unit(scores)
+        sums = np.zeros(self.truth.shape)
+        np.add.at(sums, self.unit_of, scores[self.measured])
+        self.scores[name] = sums / np.bincount(self.unit_of)[:, None]  # means over the clips of each unit
         statistic = self.statistic(self.scores[name])
         figure, *interval = with_interval(statistic, self.groups)
         row: dict = {"source": name, "auroc": figure, "auroc_95": interval}
@@ -205,12 +209,6 @@ class _Measure:
             row["chosen"] = [list(candidates)[i] for i in chosen]
         row["lift"] = {b: paired_difference(statistic, self.statistic(self.scores[b]), self.groups) for b in lift_over}
         self.rows.append(row | (more or {}))
-
-    def by_unit(self, scores: np.ndarray) -> np.ndarray:
-        """Means over the clips of each unit."""
-        sums = np.zeros(self.truth.shape)
-        np.add.at(sums, self.unit_of, scores[self.measured])
-        return sums / np.bincount(self.unit_of)[:, None]
 
     def statistic(self, scores: np.ndarray) -> Statistic:
         return lambda rows: label_probe.mean_auroc(scores[rows], self.truth[rows], self.strata[rows])
