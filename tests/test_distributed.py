@@ -11,8 +11,7 @@ import torch
 from test_training import SHARED, log_of, train_undropped, trained_state
 from torch import nn
 
-from medalign.training.distributed import gather_rows
-from medalign.training.large_batch import backward_in_chunks
+from medalign.training.large_batch import backward_in_chunks, gather_rows
 from medalign.training.losses import debiased_cka, info_nce
 from medalign.training.recipe import TrainConfig
 from medalign.training.train import make_accelerator

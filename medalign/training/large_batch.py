@@ -1,7 +1,8 @@
-"""A batch larger than memory: the exact gradient of a loss that depends on the whole batch, one chunk at a time.
+"""A batch larger than memory, or shared by processes: the exact gradient of a loss that depends on the whole batch.
 
 Adding up micro-batches, the usual way, gives another gradient: InfoNCE and CKA compare rows with each other, so half a
-batch is another loss. Here only embeddings of the whole batch are held, and each chunk is run twice.
+batch is another loss, with fewer negatives. So embeddings of all processes are gathered before they are compared; and of a
+batch larger than memory only embeddings are held, and each chunk is run twice.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -9,7 +10,9 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
+from accelerate import Accelerator
 from torch import Tensor
+from torch.distributed.nn.functional import all_gather
 
 Chunk = Any
 Outputs = dict[str, Tensor]
@@ -102,3 +105,32 @@ def _carry(outputs: Outputs, joined: Outputs, starts: dict[str, int]) -> None:
             gradients.append(gradient[start : starts[name]])
     if tensors:
         torch.autograd.backward(tensors, gradients)
+
+
+def gather_rows(tensor: Tensor, accelerator: Accelerator) -> Tensor:
+    """Rows of all processes in order of rank, differentiable; `accelerator.gather` is not.
+
+    Scaling: each rank computes the same loss of all rows, and its own rows carry only their share of the gradient into
+    the parameters. These shares add up to the gradient of one process with the whole batch, but DDP averages them. The
+    backward pass therefore adds up the equal gradients of all ranks; callers scale nothing. Parameters of the loss itself
+    get the whole gradient on every rank, and averaging leaves it as it is. A mean over a rank's own rows may be added to
+    the loss without gathering. What isn't a floating-point tensor (ids, masks) is gathered, too, and has no gradient.
+
+    Args:
+        tensor: (n, ...), of the same shape on all ranks: drop the last incomplete batch.
+
+    Returns:
+        (n_ranks * n, ...); `tensor` itself if there is one process.
+
+    Raises:
+        ValueError: if shapes differ between ranks, on all of them.
+    """
+    n_ranks = accelerator.num_processes
+    if n_ranks == 1:
+        return tensor
+    # Collectives on unequal shapes hang or mix up memory, without an error.
+    shapes = [None] * n_ranks
+    torch.distributed.all_gather_object(shapes, (*tensor.shape,))
+    if len(set(shapes)) > 1:
+        raise ValueError(f"ranks hold tensors of different shapes, {shapes}: drop the last incomplete batch, pad to one length")
+    return torch.cat(all_gather(tensor))

@@ -28,8 +28,7 @@ from medalign.models.student import Student
 from medalign.training.checkpoint import Run
 from medalign.training.data.batches import Batch, BatchLoader, LiveChunks, stretches_of_chunks
 from medalign.training.data.pairs import N_MELS, Pairs
-from medalign.training.distributed import gather_rows
-from medalign.training.large_batch import backward_in_chunks
+from medalign.training.large_batch import backward_in_chunks, gather_rows
 from medalign.training.objective import LossWeights, Objective, StudentOutputs, Targets
 from medalign.training.recipe import AdaptTraining, TrainConfig
 
