@@ -13,14 +13,13 @@ import numpy as np
 
 from medalign.concepts import ConceptBank
 from medalign.concepts.notes import read_note
-from medalign.core.errors import DataError
 from medalign.evaluation.bootstrap import Statistic, paired_difference, with_interval
 from medalign.evaluation.concept_detection import auroc
 from medalign.models.teacher import Teacher
 from medalign.pipeline.note_claims import statement_said
 from medalign.training.adaptation.synonyms import kept_back_synonyms
 from medalign.training.data.consultations import Consultation
-from medalign.training.data.facts import ANNOTATIONS, OF_STATUS, Fact, FactNames, read_facts
+from medalign.training.data.facts import ANNOTATIONS, OF_STATUS, Fact, FactNames, annotated, read_facts
 
 N_AFTER = 2  # utterances after a fact's own that are read with it, up to the next long one: a question has its answer there
 SHORT = 8  # words; an answer has no more
@@ -66,9 +65,7 @@ def measure_teachers(
     """
     bank = ConceptBank.default()
     facts = read_facts(ANNOTATIONS / f"{annotations}.csv")
-    by_id = {c.consultation_id: c for c in consultations}
-    if missing := sorted({fact.consultation_id for fact in facts} - set(by_id)):
-        raise DataError(f"the data lack consultation {missing[0]}; --data takes the folder with primock57/ and aci_bench/")
+    by_id = annotated(facts, consultations)
     searches = {"statement to utterance": statements(facts, by_id, bank)}
     if annotations == "report":  # of the training part, adapting has seen the sections
         searches["section to dialogue"] = sections(consultations)

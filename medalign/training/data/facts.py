@@ -15,6 +15,7 @@ from medalign.concepts.tokens import phrase_tokens
 from medalign.core.assets import ASSETS
 from medalign.core.errors import DataError
 from medalign.core.tables import numbered_rows
+from medalign.training.data.consultations import Consultation
 
 Kind = Literal["symptom", "finding", "diagnosis", "medicine", "allergy", "procedure", "measurement", "habit"]
 # "past" joins resolved and historical; "family" is anybody but the patient; "uncertain" has unanswered questions, too.
@@ -65,6 +66,15 @@ def fact_of_row(row: dict, where: str) -> Fact:
         senses = frozenset(["family", "negated"]) if sense == "negated" else frozenset(["family"])
     place = (int(row["utterance"]), int(row["start"]), int(row["end"]))
     return Fact(row["consultation_id"], *place, row["name"], row["kind"], senses, row["action"], row["level"])
+
+
+def annotated(facts: Iterable[Fact], consultations: Iterable[Consultation]) -> dict[str, Consultation]:
+    """The consultations that facts are of. Raises DataError: one is missing."""
+    ids = {fact.consultation_id for fact in facts}
+    found = {c.consultation_id: c for c in consultations if c.consultation_id in ids}
+    if missing := sorted(ids - set(found)):
+        raise DataError(f"the data lack consultation {missing[0]}; --data takes the folder with primock57/ and aci_bench/")
+    return found
 
 
 class FactNames:

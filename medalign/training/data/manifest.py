@@ -1,20 +1,9 @@
-"""The manifest: the table that training reads.
+"""The manifest: the table that training reads, with a header and one row per stretch of audio.
 
-A CSV with a header and one row per stretch of audio:
-
-| column | | |
-|---|---|---|
-| path | needed | audio file, relative to the manifest's folder |
-| text | needed | what is said or heard in it; what the teacher reads |
-| group | | consultation or patient; splits and intervals never cut through it (default: the path) |
-| split | | train or valid (default: about one group in five is valid, drawn from the group's name) |
-| start_s, end_s | | the stretch, in seconds (default: the whole file) |
-| labels | | identifiers of concepts in it, separated by spaces; computed from the text if the column is absent |
-| report_id | | what the text was written from: rows with one report_id say the same, in whatever words |
-| subset | | place, device or the like, which results are told apart by |
-
-`medalign reports` writes report_id, and columns of labels beside it (`label`, `murmur` ...), with `withheld`: those of them
-that no text tells. Reports with equal metadata are equal by nature, so they may stand in both splits.
+`medalign train --help` has its columns. `medalign reports` writes further ones: report_id (rows with one say the same, in
+whatever words), subset (place, device or the like, which results are told apart by), and columns of labels (`label`, `murmur`
+...) with `withheld`: those of them that no text tells. Reports with equal metadata are equal by nature, so they may stand in
+both splits.
 
 Everything that is wrong is found before training starts, and listed in one message, by line.
 """

@@ -131,7 +131,8 @@ def build_pairs(
             rendering = _Rendering(path, augmentation, is_degraded, cache, student, is_body_sound)
             if keep_waveforms:
                 waveforms.append(rendering.kept_waveform())
-                frames.append(rendering.no_frames(waveforms[-1]))
+                n_frames = n_frames_of(waveforms[-1], student.encoder.frames_per_s)
+                frames.append(np.broadcast_to(np.zeros(1, np.float16), (n_frames, student.encoder.dim)))  # in no memory
             else:
                 frames.append(rendering.frames())
             if keep_log_mel:
@@ -216,11 +217,6 @@ class _Rendering:
         """(n_frames, dim) float16. Raises DataError if one is not finite."""
         name = f"{_key(self.path, self.student)}-{self._name}.npy"
         return _cached(self.cache / name, self._encode)
-
-    def no_frames(self, waveform: np.ndarray) -> np.ndarray:
-        """As many as there would be, in no memory."""
-        encoder = self.student.encoder
-        return np.broadcast_to(np.zeros(1, np.float16), (n_frames_of(waveform, encoder.frames_per_s), encoder.dim))
 
     def _encode(self) -> np.ndarray:
         frames = self.student.frames(self.waveform()).float().cpu().numpy()

@@ -137,7 +137,9 @@ def synthesize(
             cut = [*_utterance_rows(take, split), *(_window_rows(take, seed) if split == "train" else ())]
             rows += [row for row in cut if row.text.lower() not in held_out]
         held_out |= {row.text.lower() for row in rows}
-    labels = _labels_by_text({row.text for row in rows})
+    texts = sorted({row.text for row in rows})
+    with ProcessPoolExecutor(os.cpu_count()) as pool:  # on one core, tens of thousands take minutes
+        labels = dict(zip(texts, pool.map(_labels, texts, chunksize=200), strict=True))
     rows = [replace(row, labels=labels[row.text]) for row in rows]
     write_manifest(rows, out / "manifest.csv")
     return tuple(rows)
@@ -251,12 +253,6 @@ def _window_rows(take: Take, seed: int) -> list[Row]:
     return rows
 
 
-def _labels_by_text(texts: set[str]) -> dict[str, tuple[str, ...]]:
-    """The concepts that the extractor finds in each text, on all cores: on one, tens of thousands take minutes."""
-    ordered = sorted(texts)
-    with ProcessPoolExecutor(os.cpu_count()) as pool:
-        return dict(zip(ordered, pool.map(_labels, ordered, chunksize=200), strict=True))
-
-
 def _labels(text: str) -> tuple[str, ...]:
+    """The concepts that the extractor finds in a text."""
     return tuple(sorted({mention.concept_id for mention in find_mentions_in_text(text, ConceptBank.default())}))

@@ -11,13 +11,12 @@ from typing import Literal
 import numpy as np
 
 from medalign.concepts import ConceptBank, Mention, find_mentions, transcript_from_text
-from medalign.core.errors import DataError
 from medalign.evaluation.bootstrap import share
 from medalign.pipeline.assertion import revised
 from medalign.pipeline.evidence import grouped_by_row
 from medalign.pipeline.listener import Listener
 from medalign.training.data.consultations import Consultation
-from medalign.training.data.facts import OF_STATUS, Fact, FactNames, Sense
+from medalign.training.data.facts import OF_STATUS, Fact, FactNames, Sense, annotated
 from medalign.training.fitting.observation import Observation
 
 Row = tuple[str, Sense | None]  # concept id and sense; None where only the audio speaks for it
@@ -40,10 +39,7 @@ def measure_facts(
     Raises:
         DataError: a consultation is missing.
     """
-    ids, names = {fact.consultation_id for fact in facts}, FactNames.default(bank)
-    human = read_rows_from_words([c for c in consultations if c.consultation_id in ids], bank)
-    if missing := sorted(ids - set(human)):
-        raise DataError(f"the data lack consultation {missing[0]}; --data takes the folder with primock57/ and aci_bench/")
+    names, human = FactNames.default(bank), read_rows_from_words(annotated(facts, consultations).values(), bank)
     figures: dict = {"human words": measure_rows(facts, human, names)}
     figures["human words"]["fate"] = attribute_losses(facts, {"human words": human}, names)
     for level, (transcript, fused) in (observed or {}).items():

@@ -52,6 +52,9 @@ def audit_table(table: Path, label: str = "label", group: str = "group") -> dict
         "level": in_bins(np.array([s.level_db for s in sounds])),
         "subset": _membership([row.get("subset") or "" for row in fit]),
     }
+    splits_of: dict[str, set[str]] = defaultdict(set)
+    for row in rows:
+        splits_of[row.get(group) or ""].add(row.get("split") or "")
     return {
         "label": label,
         "n_rows": len(rows),
@@ -62,7 +65,7 @@ def audit_table(table: Path, label: str = "label", group: str = "group") -> dict
         "auroc_of_label_from": {name: _auroc(features, labels, groups) for name, features in properties.items()},
         "equal_files": _equal(rows, label, group, {path: sound.file_digest for path, sound in heard.items()}),
         "equal_sounds": _equal(rows, label, group, {path: sound.waveform_digest for path, sound in heard.items()}),
-        "groups_in_several_splits": _in_several(rows, group, "split"),
+        "groups_in_several_splits": sorted(name for name, splits in splits_of.items() if name and len(splits) > 1),
     }
 
 
@@ -121,11 +124,3 @@ def _equal(rows: Sequence[dict], label: str, group: str, digests: dict[str, str]
         differ = [same for same in sets if len({row.get(column) or "" for row in same}) > 1]
         found[what] = {"n_sets": len(differ), "first": [[row["path"] for row in same] for same in differ[:N_SHOWN]]}
     return found
-
-
-def _in_several(rows: Sequence[dict], group: str, column: str) -> list[str]:
-    values: dict[str, set[str]] = defaultdict(set)
-    for row in rows:
-        if row.get(group):
-            values[row[group]].add(row.get(column) or "")
-    return sorted(name for name, found in values.items() if len(found) > 1)

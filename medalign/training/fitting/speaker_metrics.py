@@ -1,6 +1,5 @@
 """Who said what: the speakers of transcripts against spoken takes, whose speakers are known."""
 
-from collections import Counter
 from collections.abc import Sequence
 
 from medalign.core.errors import DataError
@@ -19,31 +18,29 @@ def measure_speakers(heard: Sequence[tuple[Take, Transcript]]) -> dict:
     Raises:
         DataError: a take has one voice for both roles.
     """
-    words: list[tuple[str, Outcome]] = []
-    segments: list[tuple[str, bool]] = []
-    takes = {}
+    takes, words, unknown = {}, list[Outcome](), list[bool]()
+    of_words, of_segments = list[str](), list[str]()
     for take, transcript in heard:
         if len(take.voices) > 1 and len(set(take.voices.values())) == 1:
             raise DataError(f"{take.audio_path} has one voice for doctor and patient; speak it anew with two")
         found = word_outcomes(timed_transcript(take.utterances), transcript)
-        unknown = [segment.speaker not in ROLES for segment in transcript.segments]
-        words += [(take.audio_path.stem, outcome) for outcome in found]
-        segments += [(take.audio_path.stem, is_unknown) for is_unknown in unknown]
-        counts = Counter(found)
+        not_named = [segment.speaker not in ROLES for segment in transcript.segments]
+        words, of_words = words + found, of_words + [take.audio_path.stem] * len(found)
+        unknown, of_segments = unknown + not_named, of_segments + [take.audio_path.stem] * len(not_named)
         takes[take.consultation_id] = {
             "voices": take.voices,
             "n_words": len(found),
-            "role_right": counts["right"] / max(1, len(found)),
-            "role_wrong": counts["wrong"] / max(1, len(found)),
-            "n_segments": len(unknown),
-            "segments_unknown": sum(unknown) / max(1, len(unknown)),
+            "role_right": found.count("right") / max(1, len(found)),
+            "role_wrong": found.count("wrong") / max(1, len(found)),
+            "n_segments": len(not_named),
+            "segments_unknown": sum(not_named) / max(1, len(not_named)),
         }
     return {
         "n_takes": len(takes),
         "n_words": len(words),
-        "role_right": share([outcome == "right" for _, outcome in words], [name for name, _ in words]),
-        "role_wrong": share([outcome == "wrong" for _, outcome in words], [name for name, _ in words]),
-        "n_segments": len(segments),
-        "segments_unknown": share([is_unknown for _, is_unknown in segments], [name for name, _ in segments]),
+        "role_right": share([outcome == "right" for outcome in words], of_words),
+        "role_wrong": share([outcome == "wrong" for outcome in words], of_words),
+        "n_segments": len(unknown),
+        "segments_unknown": share(unknown, of_segments),
         "takes": takes,
     }

@@ -11,7 +11,7 @@ from medalign.core.transcript import Transcript
 from medalign.models.status_classifier import ACTIONS, StatusClassifier
 from medalign.pipeline.assertion import as_status, mention_contexts, revised
 from medalign.training.data.consultations import Consultation
-from medalign.training.data.facts import OF_STATUS, Fact, FactNames
+from medalign.training.data.facts import OF_STATUS, Fact, FactNames, annotated
 from medalign.training.fitting.fact_metrics import measure_rows, rows_of_mentions
 
 Reader = Callable[[Transcript, Sequence[Mention]], tuple[Mention, ...]]
@@ -92,9 +92,8 @@ def measure_annotated(
 
     "dangerous" are rows that state what is denied, another person's, or only a condition or a plan.
     """
-    names, ids = FactNames.default(bank), {fact.consultation_id for fact in facts}
-    chosen = [c for c in consultations if c.consultation_id in ids]
-    said = {c.consultation_id: transcript_from_text(c.text) for c in chosen}
+    names = FactNames.default(bank)
+    said = {key: transcript_from_text(c.text) for key, c in annotated(facts, consultations).items()}
     figures: dict = {"actions": _measure_actions(facts, said, names, bank, classifier)}
     for name, read in readers(classifier).items():
         rows, dangerous = {}, []
