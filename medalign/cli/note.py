@@ -2,7 +2,7 @@
 
 import argparse
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,13 +11,8 @@ from medalign.cli.options import Commands, cache_option, figures_option, model_o
 from medalign.core.errors import DataError
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from medalign.pipeline.analyzer import Analyzer
-    from medalign.pipeline.listener import Listener
-    from medalign.pipeline.note_fits import NoteFits
     from medalign.training.data.consultations import Consultation
-    from medalign.training.data.note_errors import ErrorMaker
     from medalign.training.fitting.note_cases import Heard
     from medalign.training.fitting.observation import Observation
 
@@ -46,8 +41,8 @@ def _measure(arguments: argparse.Namespace) -> None:
     from medalign.pipeline.note_fits import NoteFits
     from medalign.training.data.consultations import read_consultations
     from medalign.training.data.note_errors import ErrorMaker
-    from medalign.training.fitting.note_cases import drawn, heard_aloud, heard_in_words
-    from medalign.training.fitting.note_metrics import measure_readers
+    from medalign.training.fitting.note_cases import cases, drawn, heard_aloud, heard_in_words, of_another
+    from medalign.training.fitting.note_metrics import measure_notes, measure_readers
 
     analyzer, observe = observer(arguments)
     listener = analyzer.listener
@@ -58,10 +53,15 @@ def _measure(arguments: argparse.Namespace) -> None:
     in_turn = drawn([c for c in noted if c.split == "valid"])
     spoken = {path.name.split("-seed")[0] for path in arguments.speech.glob("*.json")} if arguments.speech else set()
     valid = [c for at, c in enumerate(in_turn) if at < arguments.limit or c.consultation_id in spoken]
-    maker = ErrorMaker(valid, listener.bank)
+    models = ErrorMaker(valid, listener.bank), listener.teacher, references, listener.bank
 
     def measured(heard: list["Heard"]) -> dict:
-        return measure_level(heard, maker, listener, fits, references, borne_out)
+        """The figures of one level of noise, or of human words."""
+        started = time.perf_counter()
+        of_own = list(cases(heard, *models))
+        seconds = (time.perf_counter() - started) / sum(len(case.kinds) for case in of_own)
+        others = of_another(heard, *models)
+        return measure_notes(of_own, fits, listener.bank, others, borne_out) | {"seconds a statement": round(seconds, 3)}
 
     rows, readers = _readings(arguments)
     borne_out = {
@@ -93,25 +93,6 @@ def _readings(arguments: argparse.Namespace) -> tuple[list[dict], list[dict[str,
         return [], []
     rows = read_json(arguments.sample, list, error=DataError, remedy="give the sample's rows")
     return rows, [read_json(path, dict, error=DataError, remedy="give id to verdict") for path in arguments.reader]
-
-
-def measure_level(
-    heard: "list[Heard]",
-    maker: "ErrorMaker",
-    listener: "Listener",
-    fits: "NoteFits",
-    references: "np.ndarray",
-    borne_out: Collection[tuple[str, str]] = (),
-) -> dict:
-    """The figures of one level of noise, or of human words."""
-    from medalign.training.fitting.note_cases import cases, of_another
-    from medalign.training.fitting.note_metrics import measure_notes
-
-    started = time.perf_counter()
-    of_own = list(cases(heard, maker, listener.teacher, references, listener.bank))
-    seconds = (time.perf_counter() - started) / sum(len(case.kinds) for case in of_own)
-    others = of_another(heard, maker, listener.teacher, references, listener.bank)
-    return measure_notes(of_own, fits, listener.bank, others, borne_out) | {"seconds a statement": round(seconds, 3)}
 
 
 def _fit(

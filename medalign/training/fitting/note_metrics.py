@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.metrics import roc_auc_score
 
 from medalign.concepts import ConceptBank
-from medalign.evaluation.bootstrap import bootstrap_over_groups, paired_difference
+from medalign.evaluation.bootstrap import paired_difference, share, with_interval
 from medalign.pipeline.note_check import belongs_features, probabilities, verdicts_of
 from medalign.pipeline.note_fits import WORDS, NoteFits
 from medalign.pipeline.note_held import Held
@@ -50,27 +50,16 @@ def measure_notes(
         rows = np.flatnonzero(claims & (original | (kinds == kind)))
         if (n := int((kinds == kind).sum())) < 5:
             continue
-        wrong = kinds[rows] == kind
-        told: dict[str, list[float]] = {
-            name: _auroc(score[rows], wrong, groups[rows])
-            if name == OURS
-            else [_statistic(score[rows], wrong)(np.arange(len(rows)))]
-            for name, score in scores.items()
-        }
-        figures["auroc"][kind] = {"n": n, **told}
-        if "words" in scores:
-            gain = paired_difference(
-                _statistic(scores[OURS][rows], wrong), _statistic(scores["words"][rows], wrong), list(groups[rows])
-            )
-            figures["auroc"][kind]["gain by sound"] = list(gain)
+        of = {name: _statistic(score[rows], kinds[rows] == kind) for name, score in scores.items()}
+        told = {name: [statistic(np.arange(len(rows)))] for name, statistic in of.items()}
+        figures["auroc"][kind] = {"n": n, **told, OURS: with_interval(of[OURS], groups[rows])}
+        if "words" in of:
+            figures["auroc"][kind]["gain by sound"] = list(paired_difference(of[OURS], of["words"], groups[rows]))
     verdicts = np.concatenate([np.array(verdicts_of(case.held, fits)) for case in cases])
     if borne_out:
         figures["beside originals that readers found said"] = _measure_verified(cases, kinds, scores[OURS], groups, borne_out)
     figures["verdicts of originals"] = _shares(verdicts[original])
-    contradicted = (verdicts == "contradicted")[original]
-    figures["originals contradicted"] = [
-        float(contradicted.mean()), *bootstrap_over_groups(lambda r: float(contradicted[r].mean()), list(groups[original])),
-    ]  # fmt: skip
+    figures["originals contradicted"] = share((verdicts == "contradicted")[original], groups[original])
     figures["verdicts of errors"] = {kind: _shares(verdicts[kinds == kind]) for kind in KINDS if (kinds == kind).sum() >= 5}
     figures["at the published rate"] = _at_the_published_rate(verdicts, original)
     figures["left out"] = measure_left_out(cases, bank)
@@ -90,7 +79,7 @@ def _measure_verified(
         rows = np.flatnonzero(said | (kinds == kind))
         wrong = kinds[rows] == kind
         if said.any() and wrong.sum() >= 5:
-            figures[kind] = _auroc(score[rows], wrong, groups[rows])
+            figures[kind] = with_interval(_statistic(score[rows], wrong), groups[rows])
     return figures
 
 
@@ -151,8 +140,7 @@ def measure_left_out(cases: Sequence[Case], bank: ConceptBank) -> dict:
 
     Which facts those are is MedAlign's own reading of the note; what is lost or overlooked in the recording counts as missed.
     """
-    hits: list[bool] = []
-    groups: list[str] = []
+    hits, groups = list[bool](), list[str]()
     for case in cases:
         own = [i for i, kind in enumerate(case.kinds) if kind == ORIGINAL]
         facts = {
@@ -168,11 +156,7 @@ def measure_left_out(cases: Sequence[Case], bank: ConceptBank) -> dict:
             shown = left_out(case.said, noted, " ".join(case.held.clauses[i].plain for i in left), bank)[:FIRST]
             hits.append(any(item.concept_id in same for item in shown))
             groups.append(case.consultation_id)
-    if not hits:
-        return {"n": 0}
-    found = np.array(hits)
-    low, high = bootstrap_over_groups(lambda rows: float(found[rows].mean()), groups)
-    return {"n": len(hits), "recall of critical facts among 10": [float(found.mean()), low, high]}
+    return {"n": len(hits)} | ({"recall of critical facts among 10": share(hits, groups)} if hits else {})
 
 
 def measure_readers(sample: Sequence[Mapping], readers: Sequence[Mapping[str, str]]) -> dict:
@@ -209,10 +193,3 @@ def _statistic(score: np.ndarray, wrong: np.ndarray) -> Callable[[np.ndarray], f
         return float("nan") if len(set(wrong[rows])) < 2 else float(roc_auc_score(wrong[rows], score[rows]))
 
     return auroc
-
-
-def _auroc(score: np.ndarray, wrong: np.ndarray, groups: np.ndarray | None) -> list[float]:
-    """[AUROC, lower, upper], or the AUROC alone."""
-    statistic = _statistic(score, wrong)
-    bounds = () if groups is None else bootstrap_over_groups(statistic, list(groups))
-    return [statistic(np.arange(len(wrong))), *bounds]
