@@ -13,7 +13,7 @@ from sklearn.metrics import average_precision_score
 from medalign.concepts import ConceptBank, find_mentions
 from medalign.concepts.misheard import CATEGORIES
 from medalign.core.errors import DataError
-from medalign.evaluation.bootstrap import bootstrap_over_groups, paired_difference
+from medalign.evaluation.bootstrap import paired_difference, with_interval
 from medalign.evaluation.calibration import expected_calibration_error
 from medalign.pipeline.fusion import MAX_LOGIT, candidate_concepts, fusion_features
 from medalign.pipeline.logistic_fit import LogisticFit
@@ -107,7 +107,7 @@ def measure_fusion(fusion: LogisticFit, candidates: Candidates) -> dict:
         for way, reported in ways.items():
             figures[group][way] = _precision_recall_f1(truth, reported[chosen], consultation)
         fused, read = (_f1(truth, ways[way][chosen]) for way in ("fused", "transcript"))
-        figures[group]["fused_minus_transcript_f1"] = paired_difference(fused, read, consultation.tolist())
+        figures[group]["fused_minus_transcript_f1"] = paired_difference(fused, read, consultation)
     has = candidates.has_features
     surest = np.where(candidates.was_read, np.nan_to_num(candidates.features[:, 1]), -2 * MAX_LOGIT)  # mention's logit
     figures["average_precision"] = {
@@ -120,12 +120,13 @@ def measure_fusion(fusion: LogisticFit, candidates: Candidates) -> dict:
 
 
 def _precision_recall_f1(truth: np.ndarray, reported: np.ndarray, consultation: np.ndarray) -> dict:
-    f1 = _f1(truth, reported)
+    n_right = (truth & reported).sum()
+    f1, *interval = with_interval(_f1(truth, reported), consultation)
     return {
-        "precision": float((truth & reported).sum() / max(1, reported.sum())),
-        "recall": float((truth & reported).sum() / max(1, truth.sum())),
-        "f1": f1(np.arange(len(truth))),
-        "f1_interval": bootstrap_over_groups(f1, consultation.tolist()),
+        "precision": float(n_right / max(1, reported.sum())),
+        "recall": float(n_right / max(1, truth.sum())),
+        "f1": f1,
+        "f1_interval": interval,
     }
 
 

@@ -86,10 +86,9 @@ def _mixtures(
         sounds = read_sounds(body_sounds, part)
         made = list(_made(takes, sounds, n, seed, is_degraded=part != "test"))
         frames = np.stack([student.frames(mixture.waveform).half().cpu().numpy() for mixture in made])
-        truth = np.stack([mixture.truth for mixture in made])
         laid_in = np.array([(i, *event) for i, mixture in enumerate(made) for event in mixture.laid_in], object)
         with open(path.with_suffix(".part"), "wb") as file:
-            np.savez(file, frames=frames, truth=truth, laid_in=laid_in)
+            np.savez(file, frames=frames, truth=np.stack([mixture.truth for mixture in made]), laid_in=laid_in)
         path.with_suffix(".part").rename(path)
     stored = np.load(path, allow_pickle=True)
     events: list[list] = [[] for _ in range(n)]
@@ -166,33 +165,28 @@ def _calibrated(
 ) -> SoundEventDetector:
     """Thresholds where the F1 over mixtures is best, but never below what keeps quiet speech quiet; then probabilities."""
     logits = [detector.logits(torch.from_numpy(f.astype(np.float32))) for f in frames]
-    hours = sum(map(len, quiet)) * STEP_S / 3600
-    n_allowed = int(MAX_FALSE_PER_HOUR * hours)
-    thresholds = np.zeros(len(LABELS))
+    n_allowed = int(MAX_FALSE_PER_HOUR * sum(map(len, quiet)) * STEP_S / 3600)
+    grid = np.arange(-3.0, 6.01, 0.25)
+    thresholds, fit = np.zeros(len(LABELS)), np.zeros((len(LABELS), 2))
     for column in range(len(LABELS)):
-        alone = np.full(len(LABELS), np.inf)
-
-        def found(all_logits, threshold, alone=alone, column=column):
-            alone[column] = threshold
-            return [find_events(one, alone) for one in all_logits]
-
-        grid = np.arange(-3.0, 6.01, 0.25)
-        allowed = [t for t in grid if sum(map(len, found(quiet, t))) <= n_allowed] or [grid[-1]]
-        thresholds[column] = max(allowed, key=lambda t: _f1(found(logits, t), laid_in, column))
-    fit = np.zeros((len(LABELS), 2))
-    for column in range(len(LABELS)):
-        # Events well under the threshold teach the slope, too.
-        lower = thresholds - 2.0
-        peaks, right = [], []
-        for events, truth in zip((find_events(one, lower) for one in logits), laid_in, strict=True):
-            for event in (e for e in events if e.column == column):
-                peaks.append(event.peak)
-                right.append(any(_meets(event, t) for t in truth if t[0] == LABELS[column]))
+        allowed = [t for t in grid if sum(map(len, _found_alone(quiet, column, t))) <= n_allowed] or [grid[-1]]
+        thresholds[column] = max(allowed, key=lambda t: _f1(_found_alone(logits, column, t), laid_in, column))
+    # Events well under the threshold teach the slope, too.
+    found = list(zip([find_events(one, thresholds - 2.0) for one in logits], laid_in, strict=True))
+    for column, label in enumerate(LABELS):
+        own = [(event, truth) for events, truth in found for event in events if event.column == column]
+        right = [any(_meets(event, t) for t in truth if t[0] == label) for event, truth in own]
         if len(set(right)) < 2:
-            raise DataError(f"{len(peaks)} events of '{LABELS[column]}' in the mixtures can't calibrate it; mix more")
-        fitted = LogisticRegression(C=1.0).fit(np.array(peaks)[:, None], right)
+            raise DataError(f"{len(own)} events of '{label}' in the mixtures can't calibrate it; mix more")
+        fitted = LogisticRegression(C=1.0).fit(np.array([event.peak for event, _ in own])[:, None], right)
         fit[column] = fitted.coef_[0, 0], fitted.intercept_[0]
     return SoundEventDetector(detector.head, thresholds, fit)
+
+
+def _found_alone(logits: Sequence[np.ndarray], column: int, threshold: float) -> list[tuple[Event, ...]]:
+    """Events of one kind, if its threshold were this one."""
+    thresholds = np.where(np.arange(len(LABELS)) == column, threshold, np.inf)
+    return [find_events(one, thresholds) for one in logits]
 
 
 def _meets(event: Event, laid_in: tuple[str, float, float]) -> bool:
@@ -208,14 +202,14 @@ def _f1(found: Sequence[Sequence[Event]], laid_in: Sequence[list], column: int) 
 
 def _counts(found: Sequence[Sequence[Event]], laid_in: Sequence[list], column: int) -> tuple[int, int, int, int]:
     """Events that are right, events, true ones, true ones that were met."""
-    counts = np.zeros(4, int)
+    n_right = n_found = n_true = n_met = 0
     for events, truth in zip(found, laid_in, strict=True):
         own = [event for event in events if event.column == column]
         true = [t for t in truth if t[0] == LABELS[column]]
-        right = sum(any(_meets(event, t) for t in true) for event in own)
-        met = sum(any(_meets(event, t) for event in own) for t in true)
-        counts += right, len(own), len(true), met
-    return tuple(counts.tolist())
+        n_right += sum(any(_meets(event, t) for t in true) for event in own)
+        n_met += sum(any(_meets(event, t) for event in own) for t in true)
+        n_found, n_true = n_found + len(own), n_true + len(true)
+    return n_right, n_found, n_true, n_met
 
 
 def measure_sound_events(detector: SoundEventDetector, frames: np.ndarray, laid_in: list[list]) -> dict:
@@ -223,11 +217,12 @@ def measure_sound_events(detector: SoundEventDetector, frames: np.ndarray, laid_
     rng = np.random.default_rng(0)
     logits = [detector.logits(torch.from_numpy(f.astype(np.float32))) for f in frames]
     found = [find_events(one, detector.thresholds) for one in logits]
-    speech = [_peak(one, *stretch) for one, truth in zip(logits, laid_in, strict=True) for stretch in _free(truth, rng)]
-    others = [_peak(one, a, b) for one, truth in zip(logits, laid_in, strict=True) for label, a, b in truth if label == NOTHING]
+    both = list(zip(logits, laid_in, strict=True))
+    speech = [_peak(one, *stretch) for one, truth in both for stretch in _free(truth, rng)]
+    others = [_peak(one, a, b) for one, truth in both for label, a, b in truth if label == NOTHING]
     figures = {}
     for column, label in enumerate(LABELS):
-        peaks = [_peak(one, a, b) for one, truth in zip(logits, laid_in, strict=True) for name, a, b in truth if name == label]
+        peaks = [_peak(one, a, b) for one, truth in both for name, a, b in truth if name == label]
         n_right, n_found, n_true, n_met = _counts(found, laid_in, column)
         figures[label] = {
             "n": n_true,

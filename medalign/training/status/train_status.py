@@ -117,8 +117,8 @@ def _fit(
 ) -> list[float]:
     """The loss of each step; from the labels alone, or from them and a tutor."""
     network = reader.network.train()
-    tuned = [p for p in network.parameters() if p.ndim > 1], [p for p in network.parameters() if p.ndim == 1]
-    groups = [{"params": tuned[0], "weight_decay": 0.01}, {"params": tuned[1], "weight_decay": 0.0}]
+    weights, biases = ([p for p in network.parameters() if (p.ndim > 1) == is_weight] for is_weight in (True, False))
+    groups = [{"params": weights, "weight_decay": 0.01}, {"params": biases, "weight_decay": 0.0}]
     optimizer = torch.optim.AdamW(groups, lr=recipe.learning_rate)
     n_steps = len(examples) // recipe.batch
     n_warm = max(1, round(n_steps * recipe.warmup))
