@@ -185,12 +185,7 @@ def _sound_events(arguments: argparse.Namespace) -> None:
     from medalign.models.student import Student
     from medalign.training.fitting.fit_sound_events import fit_sound_events
 
-    figures = fit_sound_events(
-        arguments.speech,
-        arguments.body_sounds,
-        Student.from_pretrained(arguments.student, device=choose_device(arguments.device)),
-        arguments.cache,
-        quiet=arguments.quiet,
-        config=fields_of(DetectorConfig, arguments),
-    )
+    student = Student.from_pretrained(arguments.student, device=choose_device(arguments.device))
+    speech, sounds, config = arguments.speech, arguments.body_sounds, fields_of(DetectorConfig, arguments)
+    figures = fit_sound_events(speech, sounds, student, arguments.cache, quiet=arguments.quiet, config=config)
     tell(figures, arguments.json)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medalign.cli.observing import level_name, observer
-from medalign.cli.options import Commands, cache_option, figures_option, model_options, noise_option, tell
+from medalign.cli.options import Commands, cache_option, figures_option, given, model_options, noise_option, tell
 from medalign.core.errors import MedAlignError
 
 if TYPE_CHECKING:
@@ -110,16 +110,8 @@ def _coverage(arguments: argparse.Namespace) -> None:
 def _evaluate(arguments: argparse.Namespace) -> None:
     from medalign.training.fitting.student_metrics import evaluate_students
 
-    figures = evaluate_students(
-        arguments.manifest,
-        arguments.student or ["default"],
-        arguments.cache,
-        only=arguments.only,
-        in_stream=arguments.in_stream,
-        snr_db=arguments.snr_db,
-        bf16=arguments.bf16,
-    )
-    tell(figures, arguments.json)
+    how = given(arguments, "only", "in_stream", "snr_db", "bf16")
+    tell(evaluate_students(arguments.manifest, arguments.student or ["default"], arguments.cache, **how), arguments.json)
 
 
 def _ablate(arguments: argparse.Namespace) -> None:
@@ -129,20 +121,8 @@ def _ablate(arguments: argparse.Namespace) -> None:
     arms = {"objective": OBJECTIVE_ARMS, "encoder": ENCODER_ARMS}[arguments.arms]
     if unknown := [name for name in arguments.arm if name not in arms]:
         raise MedAlignError(f"unknown arm '{unknown[0]}'; the arms are: {', '.join(arms)}")
-    config = TrainConfig(
-        n_steps=arguments.steps,
-        batch_size=arguments.batch_size,
-        validate_every=arguments.steps,
-        save_every=arguments.steps,
-        bf16=arguments.bf16,
-    )
-    figures = run_ablation(
-        arguments.manifest,
-        {name: arms[name] for name in arguments.arm or arms},
-        arguments.out,
-        arguments.cache,
-        config=config,
-        seeds=range(arguments.seeds),
-        only=arguments.only,
-    )
-    tell(figures, arguments.json)
+    n = arguments.steps
+    config = TrainConfig(n_steps=n, validate_every=n, save_every=n, **given(arguments, "batch_size", "bf16"))
+    chosen, seeds = {name: arms[name] for name in arguments.arm or arms}, range(arguments.seeds)
+    places = arguments.out, arguments.cache
+    tell(run_ablation(arguments.manifest, chosen, *places, config=config, seeds=seeds, only=arguments.only), arguments.json)

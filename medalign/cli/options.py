@@ -62,8 +62,7 @@ def field_options(command: argparse._ActionsContainer, of: type, **helps: str | 
 
 def fields_of(of: type[T], arguments: argparse.Namespace, **others: object) -> T:
     """The dataclass with what `field_options` read, and with `others`."""
-    names = [field.name for field in fields(cast(Any, of)) if hasattr(arguments, field.name)]
-    found = {name: getattr(arguments, name) for name in names}
+    found = given(arguments, *(field.name for field in fields(cast(Any, of)) if hasattr(arguments, field.name)))
     return of(**{name: tuple(value) if isinstance(value, list) else value for name, value in found.items()} | others)
 
 
@@ -82,6 +81,11 @@ def model_options(command: argparse.ArgumentParser, *, asr: bool = False, teache
             "--student", default=_MODELS.student, help="checkpoint folder or Hub name (default: the shipped one)"
         )
     command.add_argument("--device", default=_MODELS.device, help=f"auto, cpu or cuda (default: {_MODELS.device})")
+
+
+def given(arguments: argparse.Namespace, *names: str) -> dict[str, Any]:
+    """Options by name, for a function that calls them the same."""
+    return {name: getattr(arguments, name) for name in names}
 
 
 def models_of(arguments: argparse.Namespace) -> ModelOptions:

@@ -5,7 +5,7 @@ import json
 from dataclasses import fields
 from pathlib import Path
 
-from medalign.cli.options import Commands, cache_option, check_output, field_options, fields_of, manual
+from medalign.cli.options import Commands, cache_option, check_output, field_options, fields_of, given, manual
 from medalign.core.errors import MedAlignError
 from medalign.models.adapter_config import AdapterConfig
 from medalign.training.recipe import LossWeights, Recipe, TrainConfig
@@ -170,14 +170,8 @@ def _synthesize(arguments: argparse.Namespace) -> None:
         raise MedAlignError(
             f"no consultation in {arguments.data} starts with '{arguments.only}'; check --data, --practice, --terms and --only"
         )
-    rows = synthesize(
-        consultations,
-        arguments.out,
-        n_takes=arguments.takes,
-        train_voices=arguments.voices or TRAIN_VOICES,
-        valid_voices=arguments.valid_voices or HELD_OUT_VOICES,
-        seed=arguments.seed,
-    )
+    voices = {"train_voices": arguments.voices or TRAIN_VOICES, "valid_voices": arguments.valid_voices or HELD_OUT_VOICES}
+    rows = synthesize(consultations, arguments.out, n_takes=arguments.takes, **voices, seed=arguments.seed)
     print(f"{arguments.out / 'manifest.csv'}: {len(rows)} rows of {len(consultations)} consultations")
 
 
@@ -185,15 +179,8 @@ def _reports(arguments: argparse.Namespace) -> None:
     from medalign.training.data.reports import write_reports
 
     check_output(arguments.out)
-    statuses = write_reports(
-        arguments.metadata,
-        arguments.kind,
-        arguments.out,
-        audio_root=arguments.audio_root,
-        withhold=arguments.withhold,
-        llm=arguments.llm,
-        seed=arguments.seed,
-    )
+    how = given(arguments, "audio_root", "withhold", "llm", "seed")
+    statuses = write_reports(arguments.metadata, arguments.kind, arguments.out, **how)
     print(f"{arguments.out}: " + ", ".join(f"{n} {status}" for status, n in sorted(statuses.items())))
 
 

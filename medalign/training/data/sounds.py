@@ -9,7 +9,7 @@ Sources: Coswara (Sharma et al., Interspeech 2020), covid19-cough (CC0), ESC-10 
 
 import logging
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -25,7 +25,7 @@ from medalign.training.data.synthesis import RMS, Take
 log = logging.getLogger(__name__)
 
 Part = Literal["train", "valid", "test"]
-Rows = Iterable[tuple[Path, dict[str, str]]]
+Row = dict[str, str]
 NOTHING = ""  # the label of a sound that is no sign
 
 MIXTURE_S = 28.0
@@ -65,9 +65,10 @@ def read_sounds(folder: Path, part: Part) -> tuple[Sound, ...]:
     """
     found = [
         (path, label)
-        for name, rows in {"coswara": _coswara, "covid19_cough": _covid19_cough, "esc10": _esc10}.items()
+        for name, sort in SORTED_BY.items()
         if (folder / name / "manifest.csv").is_file()
-        for path, label, row_part in rows(listed(folder / name))
+        for path, row in listed(folder / name)
+        for label, row_part in [sort(row)]
         if row_part == part
     ]
     if not found:
@@ -84,33 +85,30 @@ def read_sounds(folder: Path, part: Part) -> tuple[Sound, ...]:
     return tuple(sounds)
 
 
-def listed(folder: Path) -> Rows:
+def listed(folder: Path) -> list[tuple[Path, Row]]:
     """The files of a folder's manifest.csv, with what it says of them. Raises DataError as `read_rows`."""
     rows = read_rows(folder / "manifest.csv", ("path",), remedy="give the folder as it was published")
     return [(folder / row["path"], row) for row in rows]
 
 
-def _coswara(rows: Rows) -> Iterator[tuple[Path, str, Part]]:
-    for path, row in rows:
-        if row["near_silent"] == "1":
-            continue
-        kind = row["sound_type"].split("-")[0]
-        label = {"cough": "cough", "breathing": "heavy breathing"}.get(kind, NOTHING)
-        person = zlib.crc32(row["participant_id"].encode())
-        yield path, label, "test" if row["split"] == "test" else "valid" if person % 5 == 0 else "train"
+def _coswara(row: Row) -> tuple[str, Part | None]:
+    label = {"cough": "cough", "breathing": "heavy breathing"}.get(row["sound_type"].split("-")[0], NOTHING)
+    person = zlib.crc32(row["participant_id"].encode())
+    part: Part = "test" if row["split"] == "test" else "valid" if person % 5 == 0 else "train"
+    return label, None if row["near_silent"] == "1" else part
 
 
-def _covid19_cough(rows: Rows) -> Iterator[tuple[Path, str, Part]]:
-    """To learn from only: nobody says which clips are of one person."""
-    for path, _ in rows:
-        yield path, "cough", "train"
-
-
-def _esc10(rows: Rows) -> Iterator[tuple[Path, str, Part]]:
+def _esc10(row: Row) -> tuple[str, Part | None]:
     folds: dict[str, Part] = {"5": "test", "4": "valid"}
-    for path, row in rows:
-        label = {"Person sneeze": "sneeze", "Baby cry": "crying"}.get(row["label"], NOTHING)
-        yield path, label, folds.get(row["fold"], "train")
+    label = {"Person sneeze": "sneeze", "Baby cry": "crying"}.get(row["label"], NOTHING)
+    return label, folds.get(row["fold"], "train")
+
+
+SORTED_BY: dict[str, Callable[[Row], tuple[str, Part | None]]] = {  # label and part of a row; without a part, it is left out
+    "coswara": _coswara,
+    "covid19_cough": lambda row: ("cough", "train"),  # nobody says which clips are of one person
+    "esc10": _esc10,
+}
 
 
 def audible_part(waveform: np.ndarray) -> np.ndarray:
