@@ -148,7 +148,8 @@ def test_a_stopped_run_comes_out_as_an_uninterrupted_one(encoder, pairs, tmp_pat
     adapt(recipe, tmp_path / "straight", tmp_path, pairs=[pairs], device="cpu")
 
     def stop_after_three(self, args, state, *rest, **named):
-        self._stop.asked = state.global_step == 3
+        if state.global_step == 3:
+            self._stop.set()
         return on_log(self, args, state, *rest, **named)
 
     on_log = trainer._Steps.on_log

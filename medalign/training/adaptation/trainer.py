@@ -7,7 +7,7 @@ step alone, so a resumed run comes out as an uninterrupted one.
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from threading import Event
 from typing import IO, Any
@@ -16,7 +16,6 @@ import torch
 from datasets import Dataset
 from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer, SentenceTransformerTrainingArguments
 from sentence_transformers.base.losses.merged_forward import column_merging_disabled
-from sentence_transformers.base.sampler import DefaultBatchSampler
 from sentence_transformers.sentence_transformer import losses
 from torch import nn
 from tqdm import tqdm
@@ -85,7 +84,7 @@ def _arguments(
         max_steps=len(batches),
         per_device_train_batch_size=config.batch_size,
         max_grad_norm=config.max_grad_norm,
-        batch_sampler=lambda dataset, **_: _Planned(dataset, batches),
+        batch_sampler=lambda *_, **__: batches,  # known beforehand
         logging_steps=1,
         logging_nan_inf_filter=False,
         save_strategy="no",
@@ -104,20 +103,6 @@ def _loss(network: SentenceTransformer, config: AdaptTraining) -> nn.Module:
     if config.chunk_size is None:
         return losses.MultipleNegativesRankingLoss(network, **how)
     return losses.CachedMultipleNegativesRankingLoss(network, mini_batch_size=config.chunk_size, **how)
-
-
-class _Planned(DefaultBatchSampler):
-    """Batches that are known beforehand."""
-
-    def __init__(self, dataset: Dataset, batches: list[list[int]]):
-        super().__init__(dataset, batch_size=len(batches[0]), drop_last=True)
-        self._batches = batches
-
-    def __iter__(self) -> Iterator[list[int]]:
-        return iter(self._batches)
-
-    def __len__(self) -> int:
-        return len(self._batches)
 
 
 class _Steps(TrainerCallback):
