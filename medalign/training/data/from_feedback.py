@@ -77,16 +77,12 @@ def to_manifest(store: FeedbackStore, recordings: Mapping[str, Path]) -> pandas.
             "on; ratings count with marked seconds and consent to keeping the words"
         )
     split = _splits(paths)
-    labels: dict[tuple, list[str]] = {}
+    rows = {}
     for one in said:
-        together = {other.label for other in said if other.meets(one)}
-        labels[one.path, one.text, one.start_s, one.end_s] = sorted(together)
-    rows = [
-        (path, text, path.as_posix(), split[path], start_s, end_s, " ".join(found))
-        for (path, text, start_s, end_s), found in labels.items()
-    ]
-    rows.sort(key=lambda row: (row[0], row[4], row[5], row[1]))
-    return pandas.DataFrame(rows, columns=list(COLUMNS))
+        together = sorted({other.label for other in said if other.meets(one)})
+        row = (one.path, one.text, one.path.as_posix(), split[one.path], one.start_s, one.end_s, " ".join(together))
+        rows[one.path, one.start_s, one.end_s, one.text] = row
+    return pandas.DataFrame([rows[place] for place in sorted(rows)], columns=list(COLUMNS))
 
 
 def write_training_manifest(store: FeedbackStore, recordings: Mapping[str, Path], out: Path) -> int:
@@ -124,11 +120,11 @@ class _Said:
     def of(cls, row: Any, path: Path, bank: ConceptBank) -> "_Said":
         """`row` is one of the ratings; what a person wrote as missing is looked up in the bank."""
         words = row.label if pandas.isna(row.span_text) or not _has_words(row.span_text) else row.span_text
-        concept_id = None if pandas.isna(row.concept_id) else row.concept_id
-        if concept_id is None:
+        meant = {row.concept_id}
+        if pandas.isna(row.concept_id):
             meant = {mention.concept_id for mention in find_mentions_in_text(row.label, bank)}
-            concept_id = meant.pop() if len(meant) == 1 else None
-        label = concept_id if concept_id is not None and concept_id in bank else "_".join(row.label.lower().split())
+        is_known = len(meant) == 1 and meant <= bank.column.keys()
+        label = meant.pop() if is_known else "_".join(row.label.lower().split())
         return cls(path, words, round(row.start_s, 3), round(row.end_s, 3), label)
 
     @classmethod
@@ -144,22 +140,22 @@ class _Said:
 
 def _learnable(ratings: pandas.DataFrame) -> pandas.DataFrame:
     """Confirmed, with a place, and with consent; rows about which people disagree are left out."""
-    wrong = ratings[ratings.verdict == "wrong"]
-    disputed = set(zip(wrong.result_id, wrong.position, strict=True))
-    is_disputed = pandas.Series(
-        [row in disputed for row in zip(ratings.result_id, ratings.position, strict=True)], ratings.index, dtype=bool
-    )
-    is_long = (ratings.end_s - ratings.start_s >= MIN_DURATION_S).fillna(False).astype(bool)
+    place = pandas.MultiIndex.from_frame(ratings[["result_id", "position"]])
+    is_disputed = place.isin(place[(ratings.verdict == "wrong").to_numpy()])
     has_words = ratings.label.map(_has_words).astype(bool)
-    return ratings[ratings.keep_span & ratings.verdict.isin(SAID) & is_long & has_words & ~is_disputed]
+    return ratings[ratings.keep_span & ratings.verdict.isin(SAID) & _is_long(ratings) & has_words & ~is_disputed]
+
+
+def _is_long(marked: pandas.DataFrame) -> pandas.Series:
+    """Whether the seconds were marked, and enough of them."""
+    return (marked.end_s - marked.start_s >= MIN_DURATION_S).fillna(False).astype(bool)
 
 
 def _borne_out(statements: pandas.DataFrame) -> pandas.DataFrame:
     """Judged so, with the words kept, and with a place long enough; those that somebody denies are left out."""
     denied = set(statements[~statements.borne_out.fillna(True).astype(bool)].statement.dropna())
-    is_long = (statements.end_s - statements.start_s >= MIN_DURATION_S).fillna(False).astype(bool)
     is_so = statements.borne_out.fillna(False).astype(bool) & statements.keep_span & statements.statement.notna()
-    return statements[is_so & is_long & ~statements.statement.isin(denied)]
+    return statements[is_so & _is_long(statements) & ~statements.statement.isin(denied)]
 
 
 def _has_words(text: str) -> bool:
