@@ -16,8 +16,8 @@ from medalign.core.analysis import DISCLAIMER
 from medalign.core.errors import MedAlignError
 
 MODULES = (
-    "analyze", "batch", "bench", "serve", "examples", "compare", "train", "adapt", "sounds", "status", "fit", "measure", "check",
-    "note", "feedback",
+    "analyze", "batch", "bench", "serve", "examples", "compare", "train", "adapt", "sounds", "status", "fit", "measure",
+    "check", "note", "feedback",
 )  # fmt: skip
 # What each extra installs beyond an analysis, as it is imported; requirements/*.txt say why.
 EXTRAS = {
