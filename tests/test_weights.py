@@ -7,6 +7,7 @@ import pytest
 
 from medalign.core import weights
 from medalign.core.errors import CheckpointError, WeightsError
+from medalign.models import transcription
 from medalign.models.ctranslate2_file import read_ctranslate2
 from medalign.models.whisper_encoder import load_encoder
 
@@ -85,3 +86,26 @@ def test_a_ctranslate2_model_that_is_no_whisper_is_refused(tmp_path):
     (tmp_path / "model.bin").write_bytes(spec)
     with pytest.raises(CheckpointError, match="not a Whisper model"):
         load_encoder(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("device", "installed", "on_disk", "expected"),
+    [
+        ("cpu", {"base", "tiny.en"}, {"large-v3"}, "base"),
+        ("cpu", {"tiny.en"}, {"large-v3"}, "tiny.en"),
+        ("cuda", {"tiny.en"}, {"large-v3"}, "large-v3"),
+        ("cuda", {"base", "tiny.en"}, set(), "base"),
+    ],
+)
+def test_auto_is_the_recogniser_that_a_machine_can_run_well(
+    device, installed, on_disk, expected, monkeypatch, caplog, tmp_path
+):
+    def found(name, weight_files):
+        if name not in installed | on_disk:
+            raise WeightsError(f"model '{name}' is out of reach")
+        return weights.Weights(name, tmp_path, "0")
+
+    monkeypatch.setattr(transcription, "is_installed", installed.__contains__)
+    monkeypatch.setattr(transcription, "resolve", found)
+    assert transcription.asr_weights("auto", device).name == expected
+    assert ("out of reach" in caplog.text) == (device == "cuda" and not on_disk)

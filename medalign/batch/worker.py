@@ -44,11 +44,12 @@ def load_analyzer(options: ModelOptions) -> "Analyzer":
 
 def find_models(options: ModelOptions) -> None:
     """Raises WeightsError, before any is loaded, if a model is not to be had under its name."""
+    from medalign.models.device import choose_device
     from medalign.models.student import HEAD_FILE, UNALIGNED
-    from medalign.models.transcription import ASR_FILES
+    from medalign.models.transcription import asr_weights
     from medalign.pipeline.footprint import TEACHER_FILES
 
-    resolve(options.asr, weight_files=ASR_FILES)
+    asr_weights(options.asr, choose_device(options.device))
     resolve(options.teacher, weight_files=TEACHER_FILES)
     if options.student not in ("default", DEFAULT_STUDENT, UNALIGNED):  # these come with MedAlign
         resolve(options.student, weight_files=(HEAD_FILE,))

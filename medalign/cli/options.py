@@ -72,7 +72,7 @@ def model_options(command: argparse.ArgumentParser, *, asr: bool = False, teache
             "--asr",
             default=_MODELS.asr,
             help="faster-whisper size, or folder or Hub name of one for faster-whisper or of a speech model of transformers: "
-            f"CTC or encoder-decoder (default: {_MODELS.asr})",
+            f"CTC or encoder-decoder; auto is what this machine can run well (default: {_MODELS.asr})",
         )
     if teacher:
         command.add_argument("--teacher", default=_MODELS.teacher, help="text model: name, folder or Hub name")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 class ModelOptions:
     """Names as `Analyzer.default` takes them: a known name, a folder, or a repository on the Hub."""
 
-    asr: str = "tiny.en"  # speech recogniser
+    asr: str = "tiny.en"  # speech recogniser; auto: what this machine can run well
     teacher: str = "all-MiniLM-L6-v2"  # language model that reads the transcript
     student: str = "default"  # checkpoint that hears the audio
     device: str = "auto"  # auto, cpu or cuda

