@@ -191,16 +191,16 @@ def models_at_hand(analyzer, streamed, analyses, examples, monkeypatch):
     kept = copy.copy(analyzer)
     slugs = {example.audio_path.name: slug for slug, example in examples.items()}
 
-    def analyze(source, custom=()):
+    def stream(source, custom=()):
         if custom:
-            return analyzer.analyze(source, custom)
+            return analyzer.stream(source, custom)
         recording = recording_of(source)
         slug = slugs.get(recording.name)
         if slug and np.array_equal(recording.waveform, recording_of(examples[slug].audio_path).waveform):
-            return analyses[slug]
-        return streamed(source)[-1]
+            return iter([analyses[slug]])
+        return iter(streamed(source))
 
-    kept.analyze = analyze
+    kept.stream = stream
 
     def instead(door: object, name: str, model: object) -> None:
         def load(*names: str, **options: str) -> object:

@@ -31,6 +31,7 @@ def test_analyze_writes_the_contract_and_exits_with_zero(tmp_path, cut):
     body = json.loads(out.read_text())
     assert body["schema_version"] == SCHEMA_VERSION and body["concepts"] and body["transcript"]["segments"]
     assert "Not a medical device" in done.stdout
+    assert done.stderr.count(" ...\n") > 1, "minutes are not silent"
     table = done.stdout.partition("found in")[2]  # under its heading, the columns below each other
     assert "chest pain" in table and "text and sound" in table
 

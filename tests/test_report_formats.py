@@ -709,8 +709,8 @@ def test_the_summary_is_text_under_headings_with_the_time_of_each_fact():
 class Finished:
     """An engine that has its answer ready."""
 
-    def analyze(self, path, own=()):
-        return analysis()
+    def stream(self, recording, own):
+        yield analysis()
 
 
 def test_the_command_line_writes_every_format(tmp_path, monkeypatch, examples, capsys):

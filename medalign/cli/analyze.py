@@ -16,6 +16,7 @@ from medalign.cli.options import (
     write_json,
     write_text,
 )
+from medalign.cli.progress import Progress
 from medalign.core.analysis import DISCLAIMER, Agreement, Analysis, ConceptFinding
 from medalign.core.errors import MedAlignError
 from medalign.core.wording import ACTION_WORDS, clock, frequency
@@ -82,7 +83,7 @@ def _analyze(arguments: argparse.Namespace) -> None:
     _check_outputs(arguments)
     recording = load_recording(arguments.audio)  # a bad file is refused before any model is loaded
     custom = read_concepts(arguments.concepts, ConceptBank.default()) if arguments.concepts else ()
-    analysis = _load_analyzer(arguments).analyze(recording, custom)
+    analysis = Progress().analyzed(_load_analyzer(arguments), recording, custom)
     _write_exports(analysis, arguments)
     answer(analysis.to_dict(), arguments.json, _summary(analysis))
 

@@ -1,11 +1,11 @@
 """The command that checks a note against its recording, or two notes side by side."""
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from medalign.cli.options import Commands, Sometimes, answer, check_output, json_option, model_options, write_text
+from medalign.cli.options import Commands, answer, check_output, json_option, model_options, write_text
+from medalign.cli.progress import Progress
 from medalign.core.errors import DataError
 
 if TYPE_CHECKING:
@@ -64,12 +64,7 @@ def _check(arguments: argparse.Namespace) -> None:
             f"{stored} is of a recording of {analysis.recording.duration_s:.1f} s, {arguments.audio} "
             f"has {recording.duration_s:.1f} s; give the analysis of this recording, or leave it out"
         )
-    is_time = Sometimes()
-
-    def told(message: str, fraction: float = 0.0) -> None:
-        if is_time(message):
-            print(message + (f" ({100 * fraction:.0f} %)" if fraction else "") + " ...", file=sys.stderr, flush=True)
-
+    told = Progress()
     told("Loading the models")
     analyzer = Analyzer.default(
         asr=arguments.asr, teacher=arguments.teacher, student=arguments.student, device=arguments.device
@@ -77,11 +72,7 @@ def _check(arguments: argparse.Namespace) -> None:
     encoded = None
     if recording is not None:  # once for both notes
         if analysis is None:
-            for step in analyzer.stream(recording):
-                if isinstance(step, Analysis):
-                    analysis = step
-                else:
-                    told(step.message, step.fraction or 0.0)
+            analysis = told.analyzed(analyzer, recording)
         told("Listening to the sound")
         encoded = analyzer.listener.encode(recording)
     checks = []

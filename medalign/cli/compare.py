@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from medalign.cli.options import Commands, Manual, answer, json_option, model_options, models_of
+from medalign.cli.progress import Progress
 from medalign.core.analysis import DISCLAIMER, SCHEMA_VERSION, Analysis, ConceptFinding
 from medalign.core.wording import clock, frequency, size
 
@@ -65,8 +66,9 @@ def _analyze(candidate: "Candidate", recording: "Recording", device: str) -> "tu
     from medalign.pipeline.footprint import footprint
 
     models = {"asr": candidate.asr, "teacher": candidate.teacher, "student": candidate.student}
-    analyzer = Analyzer.default(**models, device=device)
-    return analyzer.analyze(recording), footprint(analyzer)
+    analyzer, told = Analyzer.default(**models, device=device), Progress()
+    told(f"Analysing with {candidate.name}")
+    return told.analyzed(analyzer, recording), footprint(analyzer)
 
 
 def _differences(comparison: "Comparison") -> list[str]:

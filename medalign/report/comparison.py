@@ -4,7 +4,6 @@ Both analyses are there already; nothing here loads a model. What counts as a di
 status, another source, odds at least two tenths apart as displayed, another word. Case and punctuation are no difference.
 """
 
-import importlib.util
 import logging
 import random
 import re
@@ -12,7 +11,6 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby, zip_longest
-from pathlib import Path
 from typing import Literal
 
 from rapidfuzz.distance import LCSseq
@@ -21,7 +19,6 @@ from medalign.core.analysis import Analysis, ConceptFinding
 from medalign.core.errors import MedAlignError
 from medalign.core.model_options import ModelOptions
 from medalign.core.transcript import Word
-from medalign.core.weights import PINNED
 from medalign.core.wording import tenths
 
 log = logging.getLogger(__name__)
@@ -236,18 +233,10 @@ def candidates(in_use: ModelOptions = SHIPPED) -> tuple[Candidate, ...]:
     return listed if in_use.student != UNALIGNED else listed[:2]
 
 
-def _is_installed(model: str) -> bool:
-    """Whether it is a folder, or came with installed packages: nothing has to be fetched for it."""
-    if model not in PINNED:
-        return Path(model).is_dir()
-    pin = PINNED[model]
-    packages = {pin.package, *(package for parts in pin.parts.values() for package, _ in parts)}
-    return all(importlib.util.find_spec(package) is not None for package in packages)
-
-
 def second(of: Sequence[Candidate]) -> Candidate:
-    """What the first is compared with unless somebody chooses: one that writes other words, where it is installed."""
-    return next((candidate for candidate in of[1:] if _is_installed(candidate.asr)), of[-1])
+    """What the first is compared with unless somebody chooses: its encoder without the alignment, which is what a vote is to
+    judge; where the first is that itself, one that writes other words."""
+    return next((candidate for candidate in of[1:] if candidate.student == UNALIGNED), of[-1])
 
 
 def parse_candidate(specification: str, in_use: ModelOptions = SHIPPED) -> Candidate:
