@@ -394,6 +394,20 @@ def test_a_vote_may_stand_under_the_receipt_of_ratings_and_goes_with_it(store):
     assert store.withdraw(code) == 2 and len(store.table("votes")) == len(store.table("ratings")) == 0
 
 
+def test_ratings_may_stand_under_the_receipt_of_a_vote_and_votes_go_alone(store):
+    code = store.vote(comparison(store), Vote("a")).code
+    assert store.open(store.register(shown()), code=code, role="gp").code == code
+    store.rate(code, ConceptRating("correct", COUGH, "present"))
+    with pytest.raises(FeedbackError, match="has its result already"):
+        store.open(store.register(shown()), code=code)
+    assert store.take_back_votes(code) == 1 and store.table("votes").empty
+    assert store.table("ratings")["role"].tolist() == ["gp"] and store.withdraw(code) == 1
+    alone = store.vote(comparison(store), Vote("a")).code
+    assert store.take_back_votes(alone) == 1
+    with pytest.raises(FeedbackError, match="no feedback under this receipt"):
+        store.take_back_votes(alone)
+
+
 # The audit log
 
 

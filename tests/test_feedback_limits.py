@@ -225,7 +225,7 @@ def test_an_honest_press_counts_once_whatever_it_stores(store):
     page = panel(store, presses)
     for _ in range(2):  # the first registers the result and opens a receipt, the second does neither
         page._rate(session, "not said", False, event(**PRESS), request())
-    page._amend(session, None, None, "why", request())
+    page._amend(session, None, None, None, "why", request())
     page._rate_whole({page._session: session, page._role: "not said", page._keep: False, page._comment: "",
                       **dict.fromkeys(page._lines.values(), 3)}, request())  # fmt: skip
     page._add_missing({page._session: session, page._role: "not said", page._keep: False, page._label: "rash",

@@ -1,6 +1,7 @@
 """Comparing on the page: blind until the vote, locked until both sides were looked at, and the team's results."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import gradio
@@ -20,6 +21,7 @@ from browser import (
 from page_fixtures import Example, FakeEngine
 from shared_page import LIVE, STORED
 
+from medalign.feedback.records import RecordingRating
 from medalign.feedback.reliability import Bin, Reliability
 from medalign.report.comparison import BlindOrder, candidates
 from medalign.ui.comparison_state import ComparisonState, Entry
@@ -234,9 +236,15 @@ def test_the_team_sees_votes_and_agreement_with_their_n_and_without_a_recording_
     result.get_by_role("tab", name="Analyse").click()
     result.locator("tr.row", has_text="Cough").locator("[data-verdict=correct]").click()
     result.locator("#ratings", has_text="Cough").wait_for()
+    code = result.locator("#ratings code").first.inner_text()
+    assert code in result.locator("#compare-status").text_content(), "one code for the vote and what is rated after it"
+    store.rate(code, replace(store.ratings(code)[0], comment="three weeks, <b>dry</b>"))
+    store.rate_recording(code, RecordingRating(concepts=4))
     result.get_by_role("tab", name="Results").click()
     result.locator("#results-refresh").click()
     result.locator("#results-concepts", has_text="Cough").wait_for()
+    whole = result.locator("#results-whole")
+    assert "three weeks, <b>dry</b>" in whole.inner_text() and "Concepts\t1\t4.0" in whole.inner_text()
     row = result.locator("#results-concepts tr", has_text="Cough").inner_text()
     assert "100 % (21–100)" in row, "one rating says little, and the interval shows it"
     votes = result.get_by_role("region", name="Ranking").locator("tbody tr").all_inner_texts()

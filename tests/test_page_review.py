@@ -548,7 +548,7 @@ def test_ratings_of_every_kind_are_stored_and_withdrawn(result, store):
     """On one page: to open it anew costs seconds."""
     another_status_is_stored_once_it_is_named_and_undone_where_it_was_pressed(result, store)
     for rate_something in (
-        details_go_to_the_last_rating,
+        details_go_to_the_last_rating_or_to_one_that_is_chosen,
         a_missing_concept_is_marked_by_its_words,
         the_whole_is_rated_and_an_empty_form_is_refused,
         keys_rate_and_move_but_never_while_somebody_types,
@@ -583,7 +583,8 @@ def another_status_is_stored_once_it_is_named_and_undone_where_it_was_pressed(re
     assert "Stored" not in result.locator("#feedback").inner_text()
 
 
-def details_go_to_the_last_rating(result, store):
+def details_go_to_the_last_rating_or_to_one_that_is_chosen(result, store):
+    rate(result, "Cough", "correct")
     row = result.locator("tr.row", has_text="Dyspnoea")
     row.locator("[data-verdict=wrong_status]").first.click()
     row.get_by_role("button", name="Over", exact=True).click()
@@ -598,6 +599,13 @@ def details_go_to_the_last_rating(result, store):
     row = store.table("ratings").set_index("label").loc["Dyspnea"]
     assert (row["verdict"], row["right_status"], row["severity"]) == ("wrong_status", "present", "major")
     assert row["comment"] == "It was there on the stairs."
+    result.locator("#which-row").get_by_role("combobox").click()
+    result.locator("#which-row").get_by_role("option", name=re.compile("^Cough")).click()
+    result.locator("#comment").get_by_role("textbox").fill("For three weeks.")
+    result.locator("#save-more").click()
+    result.wait_for_function("!document.querySelector('#comment textarea').value")
+    comments = store.table("ratings").set_index("label")["comment"]
+    assert comments["Cough"] == "For three weeks." and comments["Dyspnea"] == "It was there on the stairs."
 
 
 def a_missing_concept_is_marked_by_its_words(result, store):

@@ -27,10 +27,11 @@ def own(page, kind, *paths):
     page.locator("#sound-go").click()
 
 
-def test_an_example_plays_from_where_it_is_pressed_and_of_own_recordings_nothing_is_guessed(sounds):
+def test_an_example_plays_from_where_it_is_pressed_and_of_own_recordings_nothing_is_guessed(sounds, store):
     sounds.get_by_role("button", name="Heart with a murmur").click()
     card = sounds.get_by_role("region", name="Heart with a murmur")
     assert "made by a program" in card.inner_text()
+    assert store.table("events")["event"].tolist() == ["body-sound-example"]
     rate = float(card.locator("dd").first.inner_text().split()[0])
     assert abs(rate - 84) <= 3
     canvas = card.locator("canvas")
@@ -55,11 +56,12 @@ def test_an_example_plays_from_where_it_is_pressed_and_of_own_recordings_nothing
     assert sounds.locator(".sound-card").count() == 1, "the example's"
 
 
-def test_positions_stand_side_by_side_speech_is_told_and_delete_leaves_nothing(sounds, cut, gradio_folder):
+def test_positions_stand_side_by_side_speech_is_told_and_delete_leaves_nothing(sounds, store, cut, gradio_folder):
     before = stored_files(gradio_folder)
     speech = cut("chest-pain", 0.0, 12.0)
     own(sounds, "Heart", SOUNDS / "heart-steady.flac", speech)
     sounds.locator(".sound-cards[data-n='2']").wait_for()
+    assert store.table("events")["event"].tolist() == ["body-sounds"]
     steady, spoken = (sounds.locator(".sound-card").nth(i) for i in (0, 1))
     assert "72" in steady.inner_text() and "regular" in steady.inner_text()
     assert "“abnormal heart sounds”" in steady.inner_text() and "No diagnosis" in steady.inner_text()

@@ -75,15 +75,18 @@ class FeedbackStore:
             results.forget_stale(connection)
             return results.add_result(connection, shown)
 
-    def open(self, result_id: str, *, role: Role | None = None, keep_span: bool = False) -> Receipt:
+    def open(self, result_id: str, *, role: Role | None = None, keep_span: bool = False, code: str | None = None) -> Receipt:
         """Begin one person's feedback on a result.
 
         Args:
+            code: the receipt of their votes, under which the ratings go, too; without it, there is a new one.
             keep_span: they agreed that the words they mark are stored; without, `span_text` is dropped.
         """
         one_of("role", role, get_args(Role), optional=True)
         with self._growing() as connection:
             results.check_result(connection, identifier("result_id", result_id))
+            if code is not None:
+                return submissions.continued(connection, code, result_id, role, keep_span is True)
             return submissions.begin(connection, result_id, role, keep_span is True)
 
     def amend(self, code: str, *, role: Role | None, keep_span: bool) -> None:
@@ -153,6 +156,11 @@ class FeedbackStore:
         """
         with self._database.erasing() as connection:
             return submissions.delete_all(connection, submissions.find(connection, code))
+
+    def take_back_votes(self, code: str) -> int:
+        """Delete the votes under this receipt, and none of its ratings; how many there were."""
+        with self._database.erasing() as connection:
+            return submissions.take_back_votes(connection, submissions.find(connection, code))
 
     def register_comparison(self, shown: ShownComparison) -> str:
         """Keep which results stood where; the comparison's identifier. One showing is one comparison and takes one vote."""

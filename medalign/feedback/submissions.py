@@ -34,6 +34,17 @@ def begin(connection: Connection, result_id: str | None, role: Role | None, keep
     return receipt
 
 
+def continued(connection: Connection, code: str, result_id: str, role: Role | None, keep_span: bool) -> Receipt:
+    """The receipt of a vote, under which the result is rated from now on, too."""
+    submission = find(connection, code)
+    if submission.result_id is not None:
+        raise FeedbackError("this receipt has its result already; open one for another result")
+    table = schema.submissions
+    mine = update(table).where(table.c.submission_id == submission.submission_id)
+    connection.execute(mine.values(result_id=result_id, role=role, keep_span=keep_span))
+    return Receipt(code, submission.submission_id)
+
+
 def find(connection: Connection, code: str) -> Submission:
     """Raises FeedbackError if nothing was given, or nothing is left, under that code."""
     table = schema.submissions.c
@@ -156,6 +167,17 @@ def delete_all(connection: Connection, submission: Submission) -> int:
     connection.execute(delete(schema.submissions).where(schema.submissions.c.submission_id == key))
     forget(connection, [submission.result_id] if submission.result_id else [], compared)
     return n
+
+
+def take_back_votes(connection: Connection, submission: Submission) -> int:
+    """Delete its votes, how many there were; without a result to rate, the submission goes with them."""
+    if submission.result_id is None:
+        return delete_all(connection, submission)
+    mine = schema.votes.c.submission_id == submission.submission_id
+    compared = list(connection.scalars(select(schema.votes.c.comparison_id).where(mine)))
+    connection.execute(delete(schema.votes).where(mine))
+    forget(connection, [], compared)
+    return len(compared)
 
 
 def _insert(connection: Connection, table: Table, submission: Submission, values: dict[str, object]) -> int:

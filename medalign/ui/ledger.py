@@ -43,7 +43,7 @@ class Ledger:
         return code
 
     def amend(self, session: Session, code: str, rating: ConceptRating) -> None:
-        """The rating that is `last`, again, with more details."""
+        """A rating of a row, again, with more details."""
         assert self.store is not None, "no details are asked for without a store"
         self.store.rate(code, rating)
         session.order.append(code)
@@ -89,13 +89,14 @@ class Ledger:
         missing = [r for r in self.all(session) if isinstance(r, ConceptRating) and r.verdict == "missing"]
         return tuple(dict.fromkeys(Added(r.label, r.start_s, r.end_s) for r in missing if r.label))
 
-    def last(self, session: Session) -> tuple[str, ConceptRating] | None:
-        """The last rating of a row, and the code under which it is stored; None if there is none."""
+    def rows(self, session: Session) -> dict[str, tuple[str, ConceptRating]]:
+        """Ratings of rows that are stored, the last first: by `concept|status`, with the code of each."""
+        found: dict[str, tuple[str, ConceptRating]] = {}
         for code in dict.fromkeys(done for done in reversed(session.order) if done):
             for rating in reversed(self.store.ratings(code)) if self.store is not None else ():
                 if isinstance(rating, ConceptRating) and rating.verdict != "missing":
-                    return code, rating
-        return None
+                    found.setdefault(f"{rating.concept_id}|{rating.status or ''}", (code, rating))
+        return found
 
     def take_back(self, session: Session, concept_id: str, status: str | None) -> int:
         """Delete what was said of one row; how many ratings that were."""
@@ -138,7 +139,8 @@ class Ledger:
             if session.rated[code] is version:
                 store.amend(code, **terms)
                 return code
-        code = store.open(store.register(ShownResult.of(version, is_example=session.is_example)), **terms).code
+        shown = store.register(ShownResult.of(version, is_example=session.is_example))
+        code = store.open(shown, code=None if session.receipts else session.voted, **terms).code  # one code, if it can be one
         session.receipts.append(code)
         session.rated[code] = version
         return code

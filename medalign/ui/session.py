@@ -72,6 +72,7 @@ class Session:
         self.news: frozenset[str] = frozenset()  # as in `Latest`
         self.changes: list[Change] = []  # that can be taken back
         self.receipts: list[str] = []  # codes under which ratings are stored
+        self.voted: str | None = None  # the code of votes in the second tab
         self.rated: dict[str, Analysis] = {}  # by receipt, which version of the result
         self.ratings: list[ConceptRating] = []  # where no feedback store keeps them
         self.order: list[str | None] = []  # what was done: None is a change, else the code under which a rating is stored

@@ -69,7 +69,7 @@ class BodySoundsTab:
     def _example(self, sound: MadeSound) -> Callable[..., Changes]:
         def handler(kept: list[str], request: gr.Request) -> Changes:
             recording = load_recording(sound.path, name=sound.title)
-            audit(self._store, "body sound example", request)
+            audit(self._store, "body-sound-example", request)
             return {**self._show([recording], sound.kind, kept, made=sound.where), self._alert: ""}
 
         return handler
@@ -95,7 +95,7 @@ class BodySoundsTab:
             yield {self._status: f"Reading {len(recordings) + 1} of {len(uploads)}.", self._alert: ""}
             with self._models.analyses.join() as place:
                 recordings.append((yield from place.decode(partial(load_apart, path), self._waiting)))
-        audit(self._store, "body sounds", request)
+        audit(self._store, "body-sounds", request)
         asked = [line for line in (phrases or "").splitlines() if line.strip()]
         yield {**self._show(recordings, kind, [*kept, *map(str, uploads)], asked), self._alert: ""}
 

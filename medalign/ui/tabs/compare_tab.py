@@ -104,9 +104,7 @@ class CompareTab:
                 )  # fmt: skip
                 for i, (label, default) in enumerate(zip(("First model", "Second model"), (c.name for c in pair), strict=True))
             ]
-            # Of the same words there is nothing to vote on.
-            blind = can_be_blind and pair[0].asr != pair[1].asr
-            return [*models, gr.Checkbox(value=blind, interactive=can_be_blind, label="Blind", elem_id="blind")]
+            return [*models, gr.Checkbox(value=can_be_blind, interactive=can_be_blind, label="Blind", elem_id="blind")]
 
     def _build_votes(self) -> gr.Textbox:
         with gr.Column(elem_id="votes"):
@@ -203,11 +201,11 @@ class CompareTab:
         }
 
     def _take_back(self, receipt: str | None, request: gr.Request) -> Changes:
-        """All votes under the code; they are one person's."""
+        """All votes under the code; they are one person's. What was rated under it stays."""
         self._presses.count(request, "withdraw")
         if self._store is None or receipt is None:
             raise MedAlignError("there is no vote to take back")
-        n = self._store.withdraw(receipt)
+        n = self._store.take_back_votes(receipt)
         audit(self._store, "withdraw", request)
         done = f"Taken back: {count(n, 'vote')} deleted."
         return {
@@ -238,8 +236,11 @@ class CompareTab:
                 is_example = session is not None and session.is_example
                 comparison.comparison_id = _register(store, comparison, is_example)
             vote = Vote(cast(Choice, choice), why or "")  # which checks the choice
-            receipt = store.vote(comparison.comparison_id, vote, code=_unless_withdrawn(store, code)).code
+            rated = session.receipts[-1] if session and session.receipts else None  # one code for both
+            receipt = store.vote(comparison.comparison_id, vote, code=_unless_withdrawn(store, code or rated)).code
             comparison.receipt = receipt
+            if session is not None:
+                session.voted = receipt
             audit(store, "vote", request)
             shown = {self._view: comparison_view(comparison), self._alert: "", self._status: _kept(receipt)}
             shown |= {self._receipt: receipt, self._withdraw: gr.update(visible=True), **self._locked()}

@@ -15,6 +15,7 @@ from medalign.feedback.records import (
     MAX_LABEL,
     MAX_SPAN,
     SEVERITIES,
+    VERDICTS,
     ConceptRating,
     RecordingRating,
     Role,
@@ -27,7 +28,7 @@ from medalign.ui.ledger import Ledger, Terms
 from medalign.ui.presses import Presses
 from medalign.ui.run import finished, reviewed
 from medalign.ui.session import Session, present
-from medalign.ui.tabs.feedback_words import INTRO, MISSING, OFF, kept_view, place_of
+from medalign.ui.tabs.feedback_words import INTRO, MISSING, OFF, kept_view, named, place_of
 from medalign.ui.update import PageUpdate, ResultPlaces
 from medalign.ui.views.markup import text
 from medalign.ui.views.status_view import AS_BEFORE, toast
@@ -52,13 +53,15 @@ class FeedbackPanel:
         session = places.session
         self._ledger, self._places, self._session, self._presses = Ledger(store), places, session, presses
         self._role, self._keep, self._silenced = gr.State(NOBODY), gr.State(False), dict[Any, Any]()
+        self._which: gr.Dropdown | None = None  # of the rows, which one is said more about
         with gr.Column(elem_id="feedback"):
             self._stored, self._alert = html(elem_id="ratings"), html(elem_id="feedback-alert")
             if store is None:
                 html(OFF)
             else:
                 self._build(store)
-        reader, out = [session, self._role, self._keep], [self._stored, self._alert, *places.all, *self._silenced]
+        shown = [self._stored, *([self._which] if self._which else [])]
+        reader, out = [session, self._role, self._keep], [*shown, self._alert, *places.all, *self._silenced]
         connect(bridge("rate"), self._rate, reader, out, self._alert, concurrency_limit=1, **EVERY_PRESS)
         connect(bridge("unrate"), self._unrate, [session], out, self._alert, concurrency_limit=1, **EVERY_PRESS)
         connect(bridge("undo-rating"), self._undo, [session], out, self._alert, concurrency_limit=1, **EVERY_PRESS)
@@ -84,18 +87,19 @@ class FeedbackPanel:
         connect(withdraw.click, self._withdraw, [self._session, self._code], out, self._back)
 
     def _build_details(self) -> None:
-        with gr.Accordion("More about the last one", open=False, elem_id="more"):
+        with gr.Accordion("Say more about one of them", open=False, elem_id="more"):
+            self._which = gr.Dropdown([], label="Which one", elem_id="which-row")
             with gr.Row():
                 levels = [(words, key) for key, words in SEVERITIES.items()]
-                severity = gr.Radio(levels, label="If it were believed", elem_id="severity")
+                severity = gr.Radio(levels, label="If somebody believed the mistake", elem_id="severity")
                 statuses: list[Any] = [("–", None), *((words.label, key) for key, words in STATUSES.items() if key)]
                 status = gr.Dropdown(statuses, label="Right status", elem_id="right-status")
             comment = gr.Textbox(label="Comment", max_length=MAX_COMMENT, lines=2, elem_id="comment")
             save = gr.Button("Save", size="sm", elem_id="save-more")
             self._more = _answer("more")
         self._details = [severity, status, comment]
-        out = [self._stored, *self._places.all, *self._details]
-        connect(save.click, self._amend, [self._session, *self._details], out, self._more)
+        out = [self._stored, self._which, *self._places.all, *self._details]
+        connect(save.click, self._amend, [self._session, self._which, *self._details], out, self._more)
 
     def _build_missing(self) -> None:
         with gr.Accordion("Something is missing", open=False, elem_id="missing"):
@@ -110,7 +114,7 @@ class FeedbackPanel:
         place = [self._start, self._end, self._words]
         connect(bridge("missing"), self._take_place, [], place, self._added, **EVERY_PRESS)
         given = {self._session, self._role, self._keep, self._label, *place}
-        out = [self._stored, self._label, *place, *self._places.all]
+        out = [self._stored, self._which, self._label, *place, *self._places.all]
         connect(add.click, self._add_missing, given, out, self._added)
 
     def _build_form(self) -> None:
@@ -124,7 +128,7 @@ class FeedbackPanel:
             self._sent = _answer("sent")
         fields = [*self._lines.values(), self._comment]
         given = {self._session, self._role, self._keep, *fields}
-        connect(send.click, self._rate_whole, given, [self._stored, *fields], self._sent)
+        connect(send.click, self._rate_whole, given, [self._stored, self._which, *fields], self._sent)
 
     def _rate(
         self, session: Session | None, role: str, keep: bool, event: gr.EventData, request: gr.Request
@@ -151,15 +155,17 @@ class FeedbackPanel:
         return {**self._shown(session), **self._followed(session), **self._silenced, self._alert: ""}
 
     def _amend(
-        self, session: Session | None, severity: Severity | None, status: Status | None, comment: str | None,
-        request: gr.Request,
+        self, session: Session | None, which: str | None, severity: Severity | None, status: Status | None,
+        comment: str | None, request: gr.Request,
     ) -> Changes:  # fmt: skip
-        """The last rating again, with its details."""
+        """The rating of a row again, with its details; of the last one, if none is chosen."""
         self._presses.count(request)
-        found = self._ledger.last(session) if session else None
-        if session is None or found is None:
+        rows = self._ledger.rows(session) if session else {}
+        if session is None or not rows:
             raise FeedbackError("nothing is rated yet; press Right, Not said or Other status beside a concept first")
-        code, last = found
+        if which and which not in rows:
+            raise FeedbackError("that rating was taken back; choose another one")
+        code, last = rows[which or next(iter(rows))]
         verdict = "wrong_status" if status and last.verdict == "correct" else last.verdict
         again = ConceptRating(
             verdict, last.concept_id, last.status,
@@ -172,8 +178,10 @@ class FeedbackPanel:
 
     def _take_place(self, event: gr.EventData) -> Changes:
         start_s, end_s = round(number_of(event, "start"), 2), round(number_of(event, "end"), 2)
-        told = f"The place is {clock_range(start_s, end_s)}; name what is missing there."
-        return {self._start: start_s, self._end: end_s, self._words: text_of(event, "text")[:MAX_SPAN], self._added: told}
+        words = text_of(event, "text")[:MAX_SPAN]
+        which = "" if words else ", the seconds before the player"
+        told = f"The place is {clock_range(start_s, end_s)}{which}; name what is missing there."
+        return {self._start: start_s, self._end: end_s, self._words: words, self._added: told}
 
     def _add_missing(self, given: Changes, request: gr.Request) -> Changes:
         self._presses.count(request)
@@ -239,7 +247,12 @@ class FeedbackPanel:
         labels = {(c.concept_id, c.status): c.label for c in session.shown.concepts}
         pressed = {f"{concept}|{status or ''}": r.verdict for (concept, status), r in self._ledger.of_rows(session).items()}
         newest = self._ledger.newest(session)
-        return {self._stored: kept_view(session, self._ledger.all(session), newest, labels, pressed)}
+        shown: Changes = {self._stored: kept_view(session, self._ledger.all(session), newest, labels, pressed)}
+        if self._which is not None:
+            rows = self._ledger.rows(session)
+            choices = [(f"{named(r, labels)}: {VERDICTS[r.verdict]}", key) for key, (_, r) in rows.items()]
+            shown[self._which] = gr.update(choices=choices, value=next(iter(rows), None))
+        return shown
 
 
 def _answer(name: str) -> gr.HTML:

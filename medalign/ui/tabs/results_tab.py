@@ -46,16 +46,22 @@ class ResultsTab:
         if store is not None:
             events.append(gr.Button("Show the latest", elem_id="results-refresh", size="sm").click)
         self._alert = html(elem_id="results-alert")
-        sections = (*(("votes", "concepts", "weeks") if store is not None else ()), *(("reliability",) if reliability else ()))
+        sections = (
+            *(("votes", "concepts", "weeks", "whole") if store is not None else ()),
+            *(("reliability",) if reliability else ()),
+        )
         self._places = {
-            name: (html(elem_id=f"results-{name}"), gr.Plot(show_label=False, elem_id=f"results-{name}-plot"))
+            name: (
+                html(elem_id=f"results-{name}"),
+                *([gr.Plot(show_label=False, elem_id=f"results-{name}-plot")] if name != "whole" else []),
+            )
             for name in sections
         }
         for event in events if sections else ():
-            connect(event, self._latest, [], [place for pair in self._places.values() for place in pair], self._alert)
+            connect(event, self._latest, [], [place for places in self._places.values() for place in places], self._alert)
 
     def _latest(self) -> Changes:
-        sections = _from_people(self._store) if self._store is not None else {}
+        sections: dict[str, tuple[object, ...]] = _from_people(self._store) if self._store is not None else {}
         if self._reliability:
             view = macros("team_results").reliability(self._reliability)
             sections["reliability"] = (view, reliability_figure(self._reliability))
@@ -77,9 +83,16 @@ def names_of(models: Iterable[str]) -> dict[str, str]:
     return {model: compared.get(parts[model], name) if n[parts[model]] == 1 else name for model, name in short.items()}
 
 
-def _from_people(store: FeedbackStore) -> dict[str, tuple[object, object]]:
-    """Words and figure by section."""
-    votes, ratings = store.table("votes"), store.table("ratings")
+def _from_people(store: FeedbackStore) -> dict[str, tuple[object, ...]]:
+    """Words by section, and the figure if it has one."""
+    votes, ratings, recordings = store.table("votes"), store.table("ratings"), store.table("recordings")
+    told = [
+        (str(row.created_at)[:10], row.role if isinstance(row.role, str) else None, about, row.comment)
+        for table, of in ((recordings, "the whole"), (ratings, "label"), (votes, "a vote"))
+        for row, about in zip(table.itertuples(), table["label"] if of == "label" else [of] * len(table), strict=True)
+        if row.comment
+    ]
+    marks = {name: recordings[name].dropna().astype(int).tolist() for name in ("transcript", "concepts", "useful")}
     is_edited = ratings["is_edited"].astype(bool)  # words of a person are not the model's
     n_edited, ratings = int(is_edited.sum()), ratings[~is_edited]
     ranked, by_concept, by_week = ranking(votes), concept_agreement(ratings), over_time(ratings)
@@ -95,4 +108,5 @@ def _from_people(store: FeedbackStore) -> dict[str, tuple[object, object]]:
             agreement_figure(by_concept[:MAX_ROWS]),
         ),
         "weeks": (view.weeks(by_week), agreement_over_time_figure(by_week)),
+        "whole": (view.whole(marks, sorted(told, key=lambda row: row[0], reverse=True)[:MAX_ROWS], len(told)),),
     }
