@@ -16,6 +16,7 @@ from medalign.ui.runs import Started
 from medalign.ui.views import status_view
 
 MIN_UPDATE_S = 0.5  # not more often than eyes can follow
+NEWEST = 0.3  # weight of the newest estimate of the end among all before it: single ones jump
 WHICH = ("First", "Second")
 
 
@@ -40,13 +41,17 @@ def compared(
     yield Step("Looking for both models.", 0.0, None)
     for side in sides:
         comparing.check(side)
-    entries: list[Entry] = []
-    context, took_s = until(lambda: not run.goes_on), 0.0
+    loaded = []
     for i, side in enumerate(sides):
-        n_after, begun = len(sides) - 1 - i, time.monotonic()
-        yield Step(f"{WHICH[i]} model: preparing it.", i / len(sides), took_s or None)
-        engine, n_bytes = comparing.load(side)
-        loaded, shown_at, last_stage = time.monotonic(), 0.0, None
+        if not run.goes_on:
+            return []
+        yield Step(f"{WHICH[i]} model: preparing it.", 0.0, None)
+        loaded.append(comparing.load(side))
+    entries: list[Entry] = []
+    context, ends = until(lambda: not run.goes_on), None
+    for i, (side, (engine, n_bytes)) in enumerate(zip(sides, loaded, strict=True)):
+        begun, shown_at, last_stage = time.monotonic(), 0.0, None
+        after = sum(size for _, size in loaded[i + 1 :]) / n_bytes  # what comes after takes as long as its weights are larger
         with closing(engine.stream(recording, custom)) as items:
             # Looked at once more after the step: it may have been cancelled meanwhile.
             while run.goes_on and (item := context.run(next, items, None)) is not None and run.goes_on:
@@ -57,10 +62,10 @@ def compared(
                 if item.stage == last_stage and now - shown_at < MIN_UPDATE_S:
                     continue
                 shown_at, last_stage = now, item.stage
-                left_s = item.remaining_s
-                if left_s is not None:  # the model that comes after it takes about as long
-                    left_s += n_after * (now - loaded + left_s)
+                if item.remaining_s is not None:
+                    found = now + item.remaining_s + after * (now - begun + item.remaining_s)
+                    ends = found if ends is None else ends + NEWEST * (found - ends)
+                left_s = None if ends is None else max(ends - now, 0.0)
                 words = status_view.stage_words(item.stage)
                 yield Step(f"{WHICH[i]} model: {words[0].lower()}{words[1:]}.", (i + item.fraction) / len(sides), left_s)
-        took_s = time.monotonic() - begun
     return entries

@@ -143,6 +143,11 @@
     const heading = one("#result-title:not([data-old])");
     if (!waiting || !heading) return;
     waiting = false;
+    const phrase = one("#phrase :is(textarea, input)"); // what was sought in the one before
+    if (phrase?.value) {
+      phrase.value = "";
+      phrase.dispatchEvent(new Event("input", { bubbles: true }));
+    }
     open(FIRST);
     isUsed ||= "own" in heading.dataset;
     if (one("#own").dataset.mode) panel("");

@@ -22,7 +22,7 @@
       return Math.max(1, taken.findLastIndex((row) => row.length) + 1);
     };
     const inside = (from, length) => Math.min(Math.max(from, left), width - length);
-    const seen = new Set(), heard = (data.heard ?? []).map(([start, end, name, both, status]) => ({ start, end, both, status, rank: both, text: both ? name : `◆ ${name}`, title: `${name}${STATUS[status] ? `, ${STATUS[status]}` : ""}, heard in the sound${both ? " and in the words" : ", not in the words"}` }));
+    const seen = new Set(), heard = (data.heard ?? []).map(([start, end, name, both, status]) => ({ start, end, both, status, rank: both, text: both ? name : `◆ ${name}`, title: `${name}: heard in the sound${both ? `, and in the words${STATUS[status] ? `, which say: ${STATUS[status]}` : ""}` : ", not in the words"}` }));
     const said = (data.said ?? []).map(([start, end, name, status, both]) => {
       const rank = (seen.has(name) ? 2 : 0) + (status === "present" ? 0 : 1);
       seen.add(name);

@@ -18,7 +18,7 @@ from medalign.ui.views.statuses import AGREEMENTS, STATUSES
 INTRO = """<h2>Compare two models on your recording</h2><p class="hint">On the recording of the first tab<b
 id="compared-recording"></b>. Blind: you see what each found without its name, its odds or how long it took, in an order drawn
 by lot, and of an example that you have not read; once you have voted, you see which was which. Two models with the same
-recogniser write the same words: for a vote, let the second use another one.</p>"""
+recogniser write the same words: look at what each found in them.</p>"""
 OTHER = """<p class="hint">On the example “{}”: of “{}” you have read the words.</p>
 <audio controls preload="auto" src="{}"></audio>"""
 DIFFERENCES = {"status": "another status", "source": "another source", "certainty": "other odds", "same": ""}

@@ -20,7 +20,7 @@ FORMATS = (
     ("csv", "CSV", "concepts, for a spreadsheet"),
     ("vtt", "Captions", "transcript with times, for players"),
     ("fhir.json", "FHIR R4", "concepts as unconfirmed mentions"),
-    ("txt", "Text", "the summary, for notes"),
+    ("txt", "Text", "the summary as plain text"),
 )
 
 

@@ -39,7 +39,8 @@ def pair_view(pair: Pair) -> Markup:
     speakers = dict.fromkeys(segment.speaker for segment in pair.aligned.transcript.segments)
     voices = [as_name(speaker) for speaker in speakers if speaker != UNKNOWN_SPEAKER]
     rows = side_by_side({"a": pair.aligned, "b": pair.unaligned})
-    return macros("comparison").pair(_sides(pair), voices, rows)
+    unread = {c.label for c in pair.aligned.concepts if c.text_evidence} - {c.label for c in pair.unaligned.concepts}
+    return macros("comparison").pair(_sides(pair), voices, rows, sorted(unread))
 
 
 def _sides(pair: Pair) -> list[dict[str, object]]:
