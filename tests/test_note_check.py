@@ -369,11 +369,11 @@ def test_the_command_compares_two_notes_and_hides_which_is_which(models_at_hand,
     assert main(["check", str(stored), notes[0], "--blind"]) == 2 and "two notes" in capsys.readouterr().err
 
 
-def test_what_the_sound_alone_fits_is_marked_and_not_borne_out(analyzer, analyses, examples):
+def test_what_the_sound_alone_bears_out_is_marked(analyzer, analyses, examples):
     note = "DH: omeprazole, ibuprofen for back pain. Tummy pain. Allergies: NKDA. Knee swelling."
     stomach = examples["upset-stomach"].audio_path
     heard, *rest = analyzer.check_note(load_recording(stomach), note, analysis=analyses["upset-stomach"]).statements
-    assert heard.verdict == "not_found" and heard.support == "sound" and "listen" in heard.reason
+    assert heard.verdict == "supported" and heard.support == "sound" and "listen" in heard.reason
     assert heard.evidence[0].text is None  # written as "Oh my Brazil"
     assert [(s.verdict, s.support) for s in rest] == [("supported", "both"), ("contradicted", None), ("not_found", None)]
 

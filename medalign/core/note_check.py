@@ -30,7 +30,7 @@ class NoteStatement:
     probability: float  # that the recording bears it out; calibrated on notes with errors put in, half of them wrong
     evidence: tuple[Evidence, ...]  # the words that decide, best first
     reason: str  # one sentence
-    support: Support | None  # what bears a supported one out; "sound" of another: the words lack it, the sound fits it
+    support: Support | None  # of a supported one: what bears it out
     fits_as_well: float | None  # share (0-1) of unrelated statements that fit the words as well; None without words
     sound_fits_as_well: float | None  # the same for the sound; None where nothing was heard
 

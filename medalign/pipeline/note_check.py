@@ -25,7 +25,7 @@ from medalign.pipeline.note_passages import Passages
 from medalign.pipeline.note_said import Said
 from medalign.pipeline.note_words import content
 
-BY_SOUND_ALONE = 0.5  # probability from which on the sound is worth listening to where the words lack a statement
+BY_SOUND_ALONE = 0.5  # probability from which on the sound bears out what the words do not: likelier than not
 NOTHING = "nothing that was said bears it out"
 BY_CHANCE = 0.05  # share of unrelated statements that fit as well, from which on the nearest words tell nothing
 UNSAID: dict[str, str] = {  # sections whose statements need not be said aloud
@@ -33,8 +33,11 @@ UNSAID: dict[str, str] = {  # sections whose statements need not be said aloud
     "results": "what a test showed need not be said aloud",
     "assessment": "an opinion or a diagnosis need not be said aloud",
 }
-SUPPORTED: dict[Support, str] = {"both": "the words say so, and the sound bears them out", "words": "the words say so"}
-ONLY_SOUND = "the words of the transcript do not say so, but the sound comes close to it: listen"
+SUPPORTED: dict[Support, str] = {
+    "both": "the words say so, and the sound bears them out",
+    "words": "the words say so",
+    "sound": "the sound fits, the words of the transcript do not: listen",
+}
 NO_SOUND = "The sound was not listened to: only the words of the transcript were compared."
 NO_SPEECH = "Nothing is said in this recording, so nothing of the note can be checked."
 NOT_ENGLISH = "The recording is not in English, so its words were not read; see what the sound bears out with care."
@@ -127,6 +130,8 @@ def _verdict(held: Held, i: int, by_words: float, together: float, fits: NoteFit
         return "contradicted"
     if not comparison.lacking and by_words >= fits.words.threshold and together >= _likely(held, fits):
         return "supported"
+    if _may_be_heard(held, i) and together >= max(_likely(held, fits), BY_SOUND_ALONE):
+        return "supported"
     return "not_checkable" if clause.section in UNSAID else "not_found"
 
 
@@ -143,7 +148,6 @@ def _statement(
     held: Held, i: int, by_words: float, by_sound: float, together: float, fits: NoteFits, passages: Passages
 ) -> NoteStatement:
     clause, comparison, verdict = held.clauses[i], held.comparisons[i], _verdict(held, i, by_words, together, fits)
-    is_heard_alone = _may_be_heard(held, i) and together >= max(_likely(held, fits), BY_SOUND_ALONE)
     if comparison.is_plain:  # the trees weigh it, the verdict does not
         together = min(together, fits.contradicted_below)
     elif verdict != "supported":
@@ -159,18 +163,19 @@ def _statement(
             passages.deciding({}, comparison.against) or passages.deciding(content(clause.plain), (), within_s) or nearest
         )
     elif verdict == "supported":
-        support = "both" if sound_well is not None and by_sound >= fits.sound.threshold else "words"
+        is_heard = sound_well is not None and by_sound >= fits.sound.threshold
+        is_in_words = by_words >= fits.words.threshold and not comparison.lacking
+        support = "sound" if not is_in_words else "both" if is_heard else "words"
         reason = SUPPORTED[support]
         evidence = passages.deciding(content(clause.plain), comparison.evidence, within_s) or nearest
         if comparison.is_only_possible:
             reason += f", {ONLY_POSSIBLE}"
         if support == "words" and sound_well is not None:
             reason += "; the sound does not bear it out clearly"
+        if support == "sound":
+            evidence = (Evidence(*held.windows_s[held.sound.place[i]]),)
     elif not clause.is_claim:
         reason = "it says nothing that could be true or false"
-    elif is_heard_alone:
-        support, reason = "sound", ONLY_SOUND
-        evidence = (Evidence(*held.windows_s[held.sound.place[i]]),)
     else:
         reason = comparison.lacking or NOTHING
         if verdict == "not_checkable":
@@ -186,12 +191,9 @@ def _statement(
 
 
 def _may_be_heard(held: Held, i: int) -> bool:
-    """Whether the sound can speak for what the words lack.
-
-    It tells what is spoken of, hardly whether it is denied: alone it bears nothing out. Nor does it tell numbers.
-    """
+    """Whether the sound can speak for what the words lack: a name, no number, side or condition, nor the opposite."""
     comparison = held.comparisons[i]
-    lacks_more = held.contradiction(i) or comparison.value("numbers absent")
+    lacks_more = held.contradiction(i) or comparison.value("numbers absent") or not comparison.may_be_misheard
     return not (np.isnan(held.sound.cosine[i]) or lacks_more) and bool(held.preferred[i])
 
 

@@ -84,14 +84,13 @@ def compare(clause: Clause, claim: Said, said: Said, best: Sequence[Stretch], ba
     for name in ("examination", "assessment", "plan"):
         values[name] = float(clause.section == name or name == "examination" and clause.section == "results")
     values["named contradiction"] = float(bool(tally.reasons or tally.plain))
-    lacking = (
-        tally.lacking or only_supposed(clause, claim, said, bank) or (tally.unspoken and f"{tally.unspoken} is not spoken of")
-    )
+    hard = tally.lacking or only_supposed(clause, claim, said, bank)
+    lacking = hard or (tally.unspoken and f"{tally.unspoken} is not spoken of")
     features = np.array([values[name] for name in FEATURES], np.float32)
     reason, against = next(iter(tally.plain + tally.reasons), (None, ()))
     return Comparison(
-        features, reason, bool(tally.plain), tuple(against), tuple(tally.evidence), lacking, tally.is_only_possible,
-        claim.facts,
+        features, reason, bool(tally.plain), tuple(against), tuple(tally.evidence), lacking, hard is None,
+        tally.is_only_possible, claim.facts,
     )  # fmt: skip
 
 

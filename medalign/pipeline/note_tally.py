@@ -29,6 +29,7 @@ class Comparison:
     against: tuple[Evidence, ...]  # what contradicts
     evidence: tuple[Evidence, ...]  # facts and numbers that agree
     lacking: str | None  # a sentence: what of the statement is plainly not said, so that nothing can bear it out
+    may_be_misheard: bool  # the words may lack it since the recogniser lost a name: the sound can tell
     is_only_possible: bool  # the recording speaks of it as possible, the statement doesn't
     facts: tuple[Fact, ...]  # of the statement
 

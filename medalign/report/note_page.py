@@ -21,7 +21,7 @@ VERDICTS: dict[Verdict, str] = {  # as they are told; the gravest first
     "contradicted": "contradicted", "not_found": "not found", "supported": "supported", "not_checkable": "can't be checked",
 }  # fmt: skip
 MARKS: dict[Verdict, str] = {"contradicted": "✗", "not_found": "?", "supported": "✓", "not_checkable": "–"}
-SOUND_ONLY = "only the sound fits: listen"
+SOUND_ONLY = "by sound only: listen"
 MAX_LEFT_OUT = 10
 MAX_QUOTE = 160  # characters
 N_BARS = 160  # of the waveform
@@ -92,14 +92,9 @@ def _rendered(checks: Sequence[NoteCheck], comparison: NoteComparison | None, pe
     )
 
 
-def is_placed(s: NoteStatement) -> bool:
-    """Whether its evidence is where it is spoken of, and not just the nearest words."""
-    return s.verdict in ("supported", "contradicted") or s.support == "sound"
-
-
 def by_sound_only(check: NoteCheck) -> int:
-    """How many statements the sound fits and the words do not."""
-    return sum(s.support == "sound" for s in check.statements)
+    """How many statements the sound alone bears out."""
+    return sum(s.verdict == "supported" and s.support == "sound" for s in check.statements)
 
 
 def ticks(duration_s: float) -> list[tuple[float, str]]:
@@ -137,8 +132,8 @@ def note_lines(check: NoteCheck) -> list[str]:
     """A few lines for a terminal."""
     lines = [DISCLAIMER, headline(check), ""]
     for s in check.statements:
-        at = f" [{clock(s.evidence[0].start_s)}]" if s.evidence and is_placed(s) else ""
-        told = f" ({s.reason})" if s.verdict != "supported" or ONLY_POSSIBLE in s.reason else ""
+        at = f" [{clock(s.evidence[0].start_s)}]" if s.evidence and s.verdict in ("supported", "contradicted") else ""
+        told = f" ({s.reason})" if s.verdict != "supported" or s.support == "sound" or ONLY_POSSIBLE in s.reason else ""
         lines.append(f"{MARKS[s.verdict]} {s.text}{at}{told}")
     if check.left_out:
         lines += ["", "Said, and not in the note:"]
@@ -190,6 +185,5 @@ _ENVIRONMENT.globals |= {
     "VERDICTS": VERDICTS,
     "MARKS": MARKS,
     "SOUND_ONLY": SOUND_ONLY,
-    "is_placed": is_placed,
     "MAX_LEFT_OUT": MAX_LEFT_OUT,
 }
