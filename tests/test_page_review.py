@@ -13,6 +13,7 @@ from browser import (
     acknowledge,
     another_tab,
     assert_accessible,
+    assert_fits,
     delete_now,
     open_form,
     open_pane,
@@ -36,6 +37,16 @@ from medalign.core.spelling import reworded
 from medalign.report.plain_summary import to_text
 
 VISIBLE = "tr.row:visible"
+# Of the picture of the recording, those that more than a few of its pixels have.
+COLOURS = """() => {
+    const canvas = document.querySelector("#strip canvas");
+    const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data, seen = new Map();
+    for (let i = 0; i < pixels.length; i += 4) if (pixels[i + 3] === 255) {
+        const name = [pixels[i], pixels[i + 1], pixels[i + 2]].join();
+        seen.set(name, (seen.get(name) ?? 0) + 1);
+    }
+    return [...seen].filter(([, n]) => n > 20).map(([name]) => name);
+}"""
 
 
 def test_words_and_names_are_changed_in_every_way(result):
@@ -208,8 +219,20 @@ def test_what_is_typed_into_a_card_stays_until_it_is_changed_or_given_up(result)
     assert not result.locator(".edit-form, #card").count()
 
 
-def test_paper_is_white_though_the_page_is_dark(tab, server):
+def assert_picture_is_drawn(page, doubt: str) -> None:
+    """Some of it is ink: voices, marks, orange where the ear is needed."""
+    page.wait_for_function("document.querySelector('#strip canvas')?.width > 100")
+    seen = page.evaluate(COLOURS)
+    assert doubt in seen and len(seen) >= 5, seen
+    assert_fits(page, f"the picture with {doubt}")
+
+
+def test_the_picture_has_the_colours_of_the_page_and_its_width_and_paper_is_white_though_the_page_is_dark(shown, tab, server):
+    assert_picture_is_drawn(shown, "194,78,0")
     with visit(tab, f"{server.url}/?__theme=dark") as page:
+        page.set_viewport_size({"width": 390, "height": 850})
+        assert_picture_is_drawn(page, "242,163,94")
+        page.set_viewport_size(VIEWPORT)
         show_example(page, STORED)
         looks = """() => { const { backgroundColor } = getComputedStyle(document.body);
             const { color } = getComputedStyle(document.querySelector("#result-title"));

@@ -8,7 +8,7 @@ import pickle
 import subprocess
 import sys
 import warnings
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
@@ -98,9 +98,12 @@ def test_a_recording_is_heard_and_read_on_a_lent_gpu_and_on_the_cpu_if_none_is_l
     assert isinstance(listener.student, BorrowingStudent) and isinstance(listener.teacher, BorrowingTeacher)
     monkeypatch.setattr("medalign.models.student.Student.from_pretrained", None)  # the fork has the model already
     path = cut("chest-pain", 0, 9)
-    recording, plain = load_recording(path), streamed(path)[-1]
+    recording, plain_steps = load_recording(path), streamed(path)
+    plain = plain_steps[-1]
     reader.set("one reader")
-    lent = Analyzer(analyzer.transcriber, listener).analyze(recording)
+    written = SimpleNamespace(info=analyzer.transcriber.info, scorer=analyzer.transcriber.scorer)
+    written.stream = lambda _: iter([plain_steps[-2].transcript])  # as it was written before; no GPU is lent for that
+    lent = Analyzer(written, listener).analyze(recording)
     sound, *texts = lender.calls
     assert sound == ("frames_on_gpu", 11, "one reader") and {name for name, *_ in texts} == {"embeddings_on_gpu"}
     assert lent.warnings == plain.warnings and lent.transcript == plain.transcript
