@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -22,18 +23,34 @@ def fails(capsys, *arguments: str) -> str:
     return message
 
 
-def test_analyze_writes_the_contract_and_exits_with_zero(tmp_path, cut):
-    """In a process of its own; the other commands are called in this one, where the models are loaded."""
-    out = tmp_path / "out.json"
-    command = [sys.executable, "-m", "medalign", "analyze", str(cut("chest-pain", 0.0, 8.6)), "--json", str(out)]
+def in_a_process_of_its_own(*arguments: str) -> subprocess.CompletedProcess:
+    """The command, which must exit with 0. The other commands are called in this process, with its models."""
+    command = [sys.executable, "-m", "medalign", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "HF_HUB_OFFLINE": "1"})
     assert done.returncode == 0, done.stderr
-    body = json.loads(out.read_text())
+    return done
+
+
+def assert_is_the_contract(path: Path, printed: str) -> None:
+    body = json.loads(path.read_text())
     assert body["schema_version"] == SCHEMA_VERSION and body["concepts"] and body["transcript"]["segments"]
-    assert "Not a medical device" in done.stdout
-    assert done.stderr.count(" ...\n") > 1, "minutes are not silent"
-    table = done.stdout.partition("found in")[2]  # under its heading, the columns below each other
+    assert "Not a medical device" in printed
+    table = printed.partition("found in")[2]  # under its heading, the columns below each other
     assert "chest pain" in table and "text and sound" in table
+
+
+def test_analyze_writes_the_contract_and_exits_with_zero(tmp_path, models_at_hand, examples, capsys):
+    out = tmp_path / "out.json"
+    assert main(["analyze", str(examples["chest-pain"].audio_path), "--json", str(out)]) == 0
+    assert_is_the_contract(out, capsys.readouterr().out)
+
+
+@pytest.mark.slow
+def test_analyze_loads_its_models(tmp_path, cut):
+    out = tmp_path / "out.json"
+    done = in_a_process_of_its_own("analyze", str(cut("chest-pain", 0.0, 8.6)), "--json", str(out))
+    assert_is_the_contract(out, done.stdout)
+    assert done.stderr.count(" ...\n") > 1, "minutes are not silent"
 
 
 @pytest.mark.parametrize("hits", ["0", "-3", "two"])
@@ -43,16 +60,17 @@ def test_search_gives_at_least_one_place(capsys, hits):
     assert "no whole number from 1 on" in capsys.readouterr().err
 
 
-def test_transcribe_prints_what_is_said(capsys, models_at_hand, cut):
-    assert main(["transcribe", str(cut("child-with-earache", 5.0, 15.3))]) == 0
-    assert "ear" in capsys.readouterr().out.lower()
+def test_transcribe_prints_what_is_said(cut):
+    assert "ear" in in_a_process_of_its_own("transcribe", str(cut("child-with-earache", 5.0, 15.3))).stdout.lower()
 
 
 def test_own_concepts_come_from_a_csv(capsys, tmp_path, models_at_hand, cut):
     own, audio = tmp_path / "own.csv", str(cut("upset-stomach", 26.0, 41.2))
     own.write_text("label,synonyms\ncold chicken,chicken gone cold\n")
     assert main(["analyze", audio, "--concepts", str(own), "--json", "-"]) == 0
-    (row,) = [row for row in json.loads(capsys.readouterr().out)["concepts"] if row["label"] == "cold chicken"]
+    told = capsys.readouterr()
+    (row,) = [row for row in json.loads(told.out)["concepts"] if row["label"] == "cold chicken"]
+    assert told.err.count(" ...\n") > 1, "minutes are not silent"
     assert row["concept_id"] == "CUSTOM:cold-chicken" and row["teacher"]["evidence"]
     own.write_text("label\ncough\n")
     assert "line 2: 'cough' is taken" in fails(capsys, "analyze", audio, "--concepts", str(own))
