@@ -8,7 +8,7 @@ import numpy as np
 import page_fixtures
 import pytest
 
-from medalign.core.analysis import Analysis, Correction, CriticalWord, Evidence, Source
+from medalign.core.analysis import Analysis, Correction, CriticalWord, Evidence, Measurement, Source
 from medalign.core.audio import load_recording
 from medalign.core.examples import analysis_path, load_examples
 from medalign.core.transcript import Segment, Transcript, Word
@@ -18,7 +18,7 @@ from medalign.report.strip import N_PEAKS, peaks_of, strip_data
 from medalign.report.summary import is_faint, odds
 from medalign.ui.views.concept_table import concept_table
 from medalign.ui.views.result_view import summary_view
-from medalign.ui.views.strip_view import ear
+from medalign.ui.views.strip_view import N_FIRST, ear
 
 
 def kinds(analysis: Analysis) -> list[str]:
@@ -183,6 +183,26 @@ def test_what_is_said_both_ways_is_a_plain_fact_in_neither():
     both = replace(usual, concepts=(cough, denied))
     (n,) = {*checks(both, doubts(both)).values()}
     assert doubts(both)[n - 1].kind == "contradiction" and len(checks(both, doubts(both))) == 2
+
+
+def test_a_long_list_says_how_many_more_there_are():
+    usual = page_fixtures.analysis()
+    words = tuple(critical("number", 2.0 + k, 0.3) for k in range(5))
+    listed = doubts(replace(usual, critical_words=words))
+    html = ear(listed, usual.alignment)
+    assert html.count("<li") == len(listed) > N_FIRST and html.count('rest"') == len(listed) - N_FIRST
+    assert f">{len(listed) - N_FIRST} more<" in html and "data-more" not in ear(listed[:N_FIRST], usual.alignment)
+
+
+def test_what_was_measured_stands_in_the_picture_by_its_value_where_nobody_names_it():
+    usual = page_fixtures.analysis()
+    number = Measurement("temperature", "39", "°C", "39", 41.0, 41.4)
+    fever = next(c for c in usual.concepts if c.text_evidence)
+    for said, name in (("39.", "39 °C"), ("temperature 39", "body temperature")):
+        place = Source(0.9, 0.4, (Evidence(41.0, 41.4, said),))
+        row = replace(fever, label="body temperature", category="measurement", teacher=place, agreement="teacher_only")
+        data = strip_data(b"", 60.0, replace(usual, concepts=(row,), measurements=(number,)), ())
+        assert [mark[2] for mark in data["said"]] == [name]
 
 
 def test_the_picture_is_small_and_tells_words_from_sound():

@@ -1,6 +1,7 @@
 """The page in a real browser, with a fake engine: every state it can be in. `test_page_end_to_end.py` has the real one."""
 
 import json
+import re
 import shutil
 import time
 from dataclasses import replace
@@ -347,6 +348,12 @@ def test_a_phone_begins_with_what_was_found_and_says_how_much_is_to_be_heard(ope
     page = opened
     page.set_viewport_size({"width": 390, "height": 844})
     assert page.locator("#meaning .summary").is_visible() and not page.locator(".ear").is_visible()
+    more, height = page.locator("#strip .names"), "document.querySelector('#strip canvas').offsetHeight"
+    assert re.fullmatch(r"\+\d+ more names?", more.inner_text()), "names that find no room are counted"
+    before = page.evaluate(height)
+    more.press("Enter")
+    assert more.inner_text() == "Fewer names" and page.evaluate(height) > before
+    more.press("Enter")
     n = page.locator("#ear-title .n").text_content()
     page.get_by_role("button", name=f"Use your ear {n}").click()
     assert page.locator(".ear .hint").is_visible(), "which says what the list is"

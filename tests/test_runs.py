@@ -16,7 +16,9 @@ from medalign.core.errors import WeightsError
 from medalign.feedback.model_names import short_model_names
 from medalign.models.device import run_in_batches
 from medalign.pipeline.interleave import interleave
+from medalign.report.comparison import candidates
 from medalign.ui import model_queue
+from medalign.ui.compared import compared
 from medalign.ui.engine import Comparing, LazyEngine, Models
 from medalign.ui.files import with_given_names
 from medalign.ui.model_queue import ModelQueue
@@ -161,6 +163,15 @@ def test_a_comparison_that_nobody_waits_for_ends_so_too(tone):
     assert not at_work.is_alive() and len(engine.batches) <= 3
     assert seen[-2][tab._status] == "First model: writing down what is said." and not queue._places
     assert seen[-1] == {tab._alert: gr.skip()}, "which changes nothing"
+
+
+def test_the_second_model_is_expected_to_take_as_long_as_its_weights_are_larger():
+    sides, run = candidates()[:2], SimpleNamespace(goes_on=True)
+    engines = iter([(FakeEngine(page_fixtures.analysis()), 10), (FakeEngine(page_fixtures.analysis()), 30)])
+    steps = compared(Comparing(lambda side: next(engines)), sides, None, (), run)
+    left = {step.words.partition(":")[0]: step.remaining_s for step in steps if step.remaining_s}
+    assert left["First model"] == pytest.approx(12 + 3 * 12, abs=3), "12 s, and three times as long for the second"
+    assert left["Second model"] <= 12
 
 
 def test_a_second_model_that_is_not_there_is_told_before_the_first_runs(tone):

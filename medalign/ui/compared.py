@@ -16,7 +16,8 @@ from medalign.ui.runs import Started
 from medalign.ui.views import status_view
 
 MIN_UPDATE_S = 0.5  # not more often than eyes can follow
-NEWEST = 0.3  # weight of the newest estimate of the end among all before it: single ones jump
+NEWEST = 0.5  # weight of the newest estimate of the end among all before it: single ones jump
+TOLD_FROM = 0.15  # of an analysis; what is guessed before that was three times too long
 WHICH = ("First", "Second")
 
 
@@ -62,10 +63,11 @@ def compared(
                 if item.stage == last_stage and now - shown_at < MIN_UPDATE_S:
                     continue
                 shown_at, last_stage = now, item.stage
-                if item.remaining_s is not None:
+                if item.remaining_s is not None and item.fraction >= TOLD_FROM:
                     found = now + item.remaining_s + after * (now - begun + item.remaining_s)
                     ends = found if ends is None else ends + NEWEST * (found - ends)
                 left_s = None if ends is None else max(ends - now, 0.0)
                 words = status_view.stage_words(item.stage)
                 yield Step(f"{WHICH[i]} model: {words[0].lower()}{words[1:]}.", (i + item.fraction) / len(sides), left_s)
+        ends = time.monotonic() + after * (time.monotonic() - begun)  # as long as it took is known now
     return entries
