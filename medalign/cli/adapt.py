@@ -23,28 +23,8 @@ def add_commands(commands: Commands) -> None:
     )
     adapt.add_argument("--out", type=Path, required=True, help="folder of the teacher; an unfinished run in it is resumed")
     cache_option(adapt)
-    field_options(
-        adapt,
-        AdaptRecipe,
-        teacher="sentence encoder or causal language model to begin from",
-        teacher_layer="hidden layer of a causal language model",
-        tuned="low-rank updates, or all weights but the embeddings of words",
-        rank="of the updates",
-        noted="share of batches: what was said, and what the note says of it",
-        status="share: a mention, and the sense that it was said in",
-        synonyms="share: wordings of one concept",
-        own="share: the pairs of --pairs",
-    )
-    field_options(
-        adapt,
-        AdaptTraining,
-        n_steps=("--steps", "optimiser steps; may grow when a run is resumed"),
-        batch_size="pairs, each told from all others",
-        chunk_size="pairs that memory holds at once",
-        peak_lr=("--lr", "peak learning rate; for all weights, give a tenth of it"),
-        seed="of pairs, batches, weights and dropout",
-        bf16="matrix products in bfloat16",
-    )
+    field_options(adapt, AdaptRecipe)
+    field_options(adapt, AdaptTraining, "n_steps", "batch_size", "chunk_size", "peak_lr", "seed", "bf16")
     adapt.add_argument("--device", default=ModelOptions.device, choices=("auto", "cpu", "cuda"))
     adapt.set_defaults(command=_adapt)
 

@@ -62,13 +62,7 @@ def add_commands(commands: Commands) -> None:
     sound_events.add_argument(
         "--quiet", type=Path, action="append", default=[], help="real speech with a manifest.csv, to count false events in"
     )
-    field_options(
-        sound_events,
-        DetectorConfig,
-        n_mixtures=("--mixtures", "to learn from; to set thresholds and to measure, a quarter of it each"),
-        n_epochs=("--epochs", "the best of them is kept"),
-        seed="draws mixtures and weights",
-    )
+    field_options(sound_events, DetectorConfig)
     figures_option(sound_events)
     model_options(sound_events, student=True)
     cache_option(sound_events)

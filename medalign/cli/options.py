@@ -39,15 +39,13 @@ def manual(name: str) -> dict[str, Any]:
     return {"formatter_class": Manual, "epilog": page.read_text(encoding="utf-8")}
 
 
-def field_options(command: argparse._ActionsContainer, of: type, **helps: str | tuple[str, str]) -> None:
-    """Options for fields of a dataclass, with the types, choices and defaults that it has.
-
-    Args:
-        helps: by field, the help; or the option's name, where it isn't the field's, and the help.
+def field_options(command: argparse._ActionsContainer, of: type, *names: str) -> None:
+    """Options for fields of a dataclass, with the types, choices, defaults and help that it has; for all that have a help, or
+    those named.
     """
-    hints, defaults = get_type_hints(of), of()
-    for name, entry in helps.items():
-        flag, text = (f"--{name.replace('_', '-')}", entry) if isinstance(entry, str) else entry
+    hints, defaults, known = get_type_hints(of), of(), {field.name: field.metadata for field in fields(of)}
+    for name in names or [name for name, about in known.items() if about.get("help")]:
+        flag, text = known[name].get("flag") or f"--{name.replace('_', '-')}", known[name]["help"]
         kind = next((part for part in get_args(hints[name]) if part is not NoneType), hints[name])
         metavar = flag.removeprefix("--").replace("-", "_").upper()
         how: dict[str, Any] = {"type": kind, "default": getattr(defaults, name), "metavar": metavar}

@@ -65,19 +65,7 @@ def _add_measuring(commands: Commands) -> None:
     probe.add_argument(
         "--keep", action="append", default=[], type=_kept, metavar="COLUMN=A,B", help="only rows with these values"
     )
-    field_options(
-        probe,
-        ProbeConfig,
-        group="column of persons, whom no fold cuts through",
-        within="column: probes of its own for each of its values, and the mean of their AUROC",
-        leave_out="column: each of its values is measured by a probe fitted on the others",
-        level="clip, or patient: the mean of a patient's clips",
-        kind="heart, lung, cough or everyday (default: the table's column kind)",
-        kernel="linear, or gaussian: of how alike a clip is to those fitted on; finds again a person who is on both sides",
-        crop_s="seconds heard of each clip, so that length tells nothing (default: all)",
-        folds="of the cross-validation",
-        seed="of the folds",
-    )
+    field_options(probe, ProbeConfig)
     cache_option(probe)
     json_option(probe, "the figures")
     probe.set_defaults(command=_probe)

@@ -20,19 +20,7 @@ def add_commands(commands: Commands) -> None:
         "--data", type=Path, help="folder with primock57/, aci_bench/, mts_dialog/: conversations whose mentions are labelled"
     )
     train.add_argument("--output", type=Path, required=True, help="folder for weights, configuration and card")
-    field_options(
-        train,
-        StatusRecipe,
-        n_examples=("--examples", "drawn from the grammar"),
-        n_labelled=("--labelled", "examples of labelled mentions, as many of each collection"),
-        seed="draws examples and weights",
-        start="folder of a classifier to go on from",
-        keep="share of that classifier's weights in the mean of both",
-        learning_rate="at its highest",
-        n_layers=("--layers", "of the teacher"),
-        tutor="a larger text model, a folder or a name on the Hub, that learns first and is then learnt from",
-        tutor_learning_rate="the tutor's, at its highest",
-    )
+    field_options(train, StatusRecipe)
     train.add_argument("--device", default=ModelOptions.device, help="auto, cpu or cuda")
     train.set_defaults(command=_train)
 

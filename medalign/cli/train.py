@@ -85,47 +85,20 @@ def _train_options(train: argparse.ArgumentParser) -> None:
     )
     cache_option(train)
     models = train.add_argument_group("models")
-    field_options(
-        models,
-        Recipe,
-        encoder="Whisper size (@4x: for low sounds), spectrogram-heart, -lung or -cough, or a model by folder or Hub name",
-        teacher="sentence encoder or causal language model",
-        teacher_layer="hidden layer of a causal language model",
-    )
-    field_options(
-        models,
-        AdapterConfig,
-        kind=("--adapter", "what of the encoder learns"),
-        rank="of LoRA",
-        last_k="layers, for --adapter last-k",
-    )
+    field_options(models, Recipe, "encoder", "teacher", "teacher_layer")
+    field_options(models, AdapterConfig)
     loss = train.add_argument_group("objective")
     weights = "weights of the parts, 0 if not named; see below"
     loss.add_argument("--loss", type=_weights, default=LossWeights(), metavar="NAME=WEIGHT,...", help=weights)
     run = train.add_argument_group("run")
-    field_options(
-        run,
-        TrainConfig,
-        n_steps=("--steps", "optimiser steps"),
-        batch_size="pairs; the losses depend on it",
-        chunk_size="pairs that memory holds at once; same result, one more forward pass",
-        peak_lr=("--lr", "peak learning rate of the head"),
-        encoder_lr="peak learning rate of the adapter",
-        validate_every="steps; the best validation becomes the checkpoint",
-        save_every="steps: how much a killed run has to do again",
-        seed="of weights, batches and dropout",
-    )
+    steps = ("n_steps", "batch_size", "chunk_size", "peak_lr", "encoder_lr", "validate_every", "save_every", "seed")
+    field_options(run, TrainConfig, *steps)
     run.add_argument(
         "--bf16", action=argparse.BooleanOptionalAction, help="matrix products in bfloat16 (default: on a GPU only)"
     )
     run.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
-    field_options(
-        train.add_argument_group("data and augmentation"),
-        Recipe,
-        shared_texts="texts may stand in both splits, as reports written from labels do",
-        renderings="of each recording; either is drawn",
-        noise="folder of noise clips with manifest.csv; may be repeated",
-    )
+    data = train.add_argument_group("data and augmentation")
+    field_options(data, Recipe, "shared_texts", "renderings", "noise")
 
 
 def _names(text: str) -> tuple[str, ...]:

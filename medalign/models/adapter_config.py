@@ -1,21 +1,26 @@
 """How an encoder is adapted, as a value: without torch, so that the command line can take its defaults from here."""
 
-from dataclasses import dataclass
-from typing import Literal, get_args
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
 
 from medalign.core.errors import CheckpointError
 
 Kind = Literal["frozen", "lora", "last-k", "full"]
 
 
+def option(default: object, help: str, flag: str = "") -> Any:
+    """A field of a dataclass that the command line has an option for, under the field's name or `flag`."""
+    return field(default=default, metadata={"help": help, "flag": flag})
+
+
 @dataclass(frozen=True)
 class AdapterConfig:
     """What is trained of an encoder; sizes that the kind doesn't use are kept, but mean nothing."""
 
-    kind: Kind = "frozen"
-    rank: int = 8  # lora: width of the update
+    kind: Kind = option("frozen", "what of the encoder learns", "--adapter")
+    rank: int = option(8, "of LoRA")
     alpha: float = 16  # lora: the update is scaled by alpha / rank
-    last_k: int = 2  # last-k: transformer layers, counted from the output
+    last_k: int = option(2, "layers, for --adapter last-k")  # of the transformer, counted from the output
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(Kind):

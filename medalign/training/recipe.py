@@ -1,6 +1,6 @@
 """The recipe of a run: every choice that decides what it comes out as, beside the data; and the only place of its defaults.
 
-Without torch, so that the command line can take options and defaults from here.
+Without torch, so that the command line can take options, defaults and their help from here.
 """
 
 import math
@@ -9,7 +9,7 @@ from typing import Literal
 
 from medalign.core.errors import DataError
 from medalign.core.model_options import ModelOptions
-from medalign.models.adapter_config import AdapterConfig
+from medalign.models.adapter_config import AdapterConfig, option
 
 Renderings = Literal["clean", "either", "both"]
 Tuned = Literal["lora", "full"]  # low-rank updates; all weights but the embeddings of words
@@ -48,15 +48,15 @@ class LossWeights:
 class Steps:
     """What the training of a student and that of a teacher have in common."""
 
-    n_steps: int = 1000
-    batch_size: int = 160  # pairs over all processes; part of the method: the losses depend on it
-    chunk_size: int | None = None  # pairs that memory holds at once; the batch is encoded anew in such chunks
-    peak_lr: float = 1e-3
+    n_steps: int = option(1000, "optimiser steps", "--steps")
+    batch_size: int = option(160, "pairs; the losses depend on it")  # over all processes
+    chunk_size: int | None = option(None, "pairs that memory holds at once; same result, one more forward pass")
+    peak_lr: float = option(1e-3, "peak learning rate of the head", "--lr")
     weight_decay: float = 0.05
     max_grad_norm: float = 1.0
-    save_every: int = 1  # steps between states, so what a kill costs; more where a step is quicker than writing one
-    bf16: bool = False  # matrix products in bfloat16; losses stay float32. For GPUs: some CPUs gain, others lose by it
-    seed: int = 0  # of pairs, batches, weights and dropout
+    save_every: int = option(1, "steps: how much a killed run has to do again")  # more where a step is quicker than that
+    bf16: bool = option(False, "matrix products in bfloat16")  # losses stay float32. Some CPUs gain, others lose by it
+    seed: int = option(0, "of weights, batches and dropout")
     least_pairs = 4  # the fewest that debiased CKA is defined for
 
     def __post_init__(self) -> None:
@@ -77,22 +77,24 @@ class Steps:
 class TrainConfig(Steps):
     """How a student is trained; the peak learning rate is the head's."""
 
-    encoder_lr: float = 1e-4  # of the encoder's adapter, where there is one
+    encoder_lr: float = option(1e-4, "peak learning rate of the adapter")
     loss: LossWeights = field(default_factory=LossWeights)
-    validate_every: int = 200
+    validate_every: int = option(200, "steps; the best validation becomes the checkpoint")
     min_rank: float = 2.0  # effective rank of the validation embeddings below which a student has collapsed onto a line
 
 
 @dataclass(frozen=True)
 class Recipe:
     train: TrainConfig = field(default_factory=TrainConfig)
-    encoder: str = "tiny.en"
-    teacher: str = ModelOptions().teacher
-    teacher_layer: int = -1
+    encoder: str = option(
+        "tiny.en", "Whisper size (@4x: for low sounds), spectrogram-heart, -lung or -cough, or a model by folder or Hub name"
+    )
+    teacher: str = option(ModelOptions().teacher, "sentence encoder or causal language model")
+    teacher_layer: int = option(-1, "hidden layer of a causal language model")
     adapter: AdapterConfig = field(default_factory=AdapterConfig)
-    renderings: Renderings = "both"  # of each recording: clean, degraded, one of the two, or both
-    noise: tuple[str, ...] = ()  # folders of clips that are mixed in, each with a manifest.csv
-    shared_texts: bool = False  # texts may stand in both splits: reports written from labels
+    renderings: Renderings = option("both", "of each recording; either is drawn")  # clean, degraded, one of the two, or both
+    noise: tuple[str, ...] = option((), "folder of noise clips with manifest.csv; may be repeated")
+    shared_texts: bool = option(False, "texts may stand in both splits, as reports written from labels do")
     only: str = ""  # groups whose name starts so take part
     augmentation_seed: int = 0  # its own, so that seeds of a run share the cached frames
 
@@ -101,38 +103,40 @@ class Recipe:
 class DetectorConfig:
     """How a detector of sound events is trained."""
 
-    n_mixtures: int = 1500  # speech with sounds laid in, to learn from; a quarter each to set thresholds and to measure
-    n_epochs: int = 14  # the best of them is kept
-    seed: int = 0
+    n_mixtures: int = option(1500, "to learn from; to set thresholds and to measure, a quarter of it each", "--mixtures")
+    n_epochs: int = option(14, "the best of them is kept", "--epochs")
+    seed: int = option(0, "draws mixtures and weights")
 
 
 @dataclass(frozen=True)
 class StatusRecipe:
     """How the status classifier is trained."""
 
-    seed: int = 0
-    start: str = ""  # folder of a classifier to go on from; none: from the teacher's layers
-    keep: float = 0.0  # share of its weights in the mean of both, which keeps what it knew (WiSE-FT, arXiv 2109.01903)
-    n_examples: int = 48_000  # drawn from the grammar
-    n_labelled: int = 32_000  # of labelled mentions in real conversations, each time heard differently
+    seed: int = option(0, "draws examples and weights")
+    start: str = option("", "folder of a classifier to go on from")  # none: from the teacher's layers
+    keep: float = option(0.0, "share of that classifier's weights in the mean of both")  # WiSE-FT (arXiv 2109.01903)
+    n_examples: int = option(48_000, "drawn from the grammar", "--examples")
+    n_labelled: int = option(32_000, "examples of labelled mentions, as many of each collection", "--labelled")
     batch: int = 64
-    learning_rate: float = 3e-4
+    learning_rate: float = option(3e-4, "at its highest")
     warmup: float = 0.06  # of all steps
     label_smoothing: float = 0.02
-    n_layers: int = 6
-    tutor: str = ""  # a larger text model that learns first, and whose logits are learnt from; none: from the labels alone
-    tutor_learning_rate: float = 5e-5
+    n_layers: int = option(6, "of the teacher", "--layers")
+    tutor: str = option("", "a larger text model, a folder or a name on the Hub, that learns first and is then learnt from")
+    tutor_learning_rate: float = option(5e-5, "the tutor's, at its highest")
 
 
 @dataclass(frozen=True)
 class AdaptTraining(Steps):
     """How long and how a teacher is adapted; each pair is told from all others of its batch."""
 
-    n_steps: int = 150
-    batch_size: int = 48
-    peak_lr: float = 5e-4  # of low-rank updates; all weights want a tenth of it
+    n_steps: int = option(150, "optimiser steps; may grow when a run is resumed", "--steps")
+    batch_size: int = option(48, "pairs, each told from all others")
+    chunk_size: int | None = option(None, "pairs that memory holds at once")
+    peak_lr: float = option(5e-4, "peak learning rate; for all weights, give a tenth of it", "--lr")
     weight_decay: float = 0.01
     save_every: int = 25
+    seed: int = option(0, "of pairs, batches, weights and dropout")
     scale: float = 20.0  # of cosines; 1 / temperature
     least_pairs = 2
 
@@ -142,14 +146,14 @@ class AdaptRecipe:
     """How a teacher is adapted to medicine. The shares say how often a batch is of a kind of pairs; 0 leaves it out."""
 
     train: AdaptTraining = field(default_factory=AdaptTraining)
-    teacher: str = ModelOptions().teacher
-    teacher_layer: int = -1
-    tuned: Tuned = "lora"
-    rank: int = 16  # of low-rank updates
-    noted: float = 0.4  # what was said, and what a note says of it
-    status: float = 0.4  # a mention, and its sense in a note's words
-    synonyms: float = 0.2  # wordings of one concept
-    own: float = 0.4  # pairs of one's own, where there are any
+    teacher: str = option(ModelOptions().teacher, "sentence encoder or causal language model to begin from")
+    teacher_layer: int = option(-1, "hidden layer of a causal language model")
+    tuned: Tuned = option("lora", "low-rank updates, or all weights but the embeddings of words")
+    rank: int = option(16, "of the updates")
+    noted: float = option(0.4, "share of batches: what was said, and what the note says of it")
+    status: float = option(0.4, "share: a mention, and the sense that it was said in")
+    synonyms: float = option(0.2, "share: wordings of one concept")
+    own: float = option(0.4, "share: the pairs of --pairs")
 
     def __post_init__(self) -> None:
         shares = {name: getattr(self, name) for name in PAIR_KINDS}
@@ -164,15 +168,17 @@ class ProbeConfig:
     """How labels of sounds are probed."""
 
     label: str = "label"  # column
-    group: str = "group"  # column of persons
-    within: str | None = None  # column; each of its values has probes of its own; their AUROC, and its mean
-    leave_out: str | None = None  # column; each of its values in turn is measured, the others are fitted on
-    level: Literal["clip", "patient"] = "clip"  # of a patient, the scores of all clips are averaged
-    kind: str | None = None  # of sound; by default what the table's column `kind` says
-    kernel: Literal["linear", "gaussian"] = "linear"  # of the features, or of how alike a clip is to those fitted on
-    crop_s: float | None = None  # heard of each clip
-    folds: int = 5
-    seed: int = 0
+    group: str = option("group", "column of persons, whom no fold cuts through")
+    within: str | None = option(None, "column: probes of its own for each of its values, and the mean of their AUROC")
+    leave_out: str | None = option(None, "column: each of its values is measured by a probe fitted on the others")
+    level: Literal["clip", "patient"] = option("clip", "clip, or patient: the mean of a patient's clips")
+    kind: str | None = option(None, "heart, lung, cough or everyday (default: the table's column kind)")
+    kernel: Literal["linear", "gaussian"] = option(
+        "linear", "linear, or gaussian: of how alike a clip is to those fitted on; finds again a person who is on both sides"
+    )
+    crop_s: float | None = option(None, "seconds heard of each clip, so that length tells nothing (default: all)")
+    folds: int = option(5, "of the cross-validation")
+    seed: int = option(0, "of the folds")
 
     def __post_init__(self) -> None:
         if self.within and self.leave_out:
