@@ -30,7 +30,7 @@ from medalign.training.model_card import status_card
 from medalign.training.recipe import StatusRecipe
 from medalign.training.status.grammar import Grammar
 from medalign.training.status.labels import PAST
-from medalign.training.status.train_status import _status_label, draw, train_status
+from medalign.training.status.train_status import _status_label, train_status
 from medalign.training.status.tutor import Tutor, distillation_loss
 
 BANK = ConceptBank.default()
@@ -121,7 +121,7 @@ def test_long_words_never_push_the_mention_out(classifier: StatusClassifier) -> 
 
 @pytest.mark.models
 def test_what_is_read_does_not_depend_on_the_company(classifier: StatusClassifier, grammar: Grammar) -> None:
-    some = [example.context for example in draw(grammar, 70, random.Random(1))]
+    some = [example.context for example in grammar.examples(70, random.Random(1))]
     together = classifier.predict(some)
     alone = classifier.predict(some[3:4])
     np.testing.assert_allclose(together.statuses[3], alone.statuses[0], atol=1e-4)
@@ -140,7 +140,7 @@ def test_weights_of_another_network_are_refused(tmp_path, classifier: StatusClas
 @pytest.mark.models
 @pytest.mark.slow
 def test_a_mention_takes_ten_milliseconds_at_most(classifier: StatusClassifier, grammar: Grammar) -> None:
-    some = [example.context for example in draw(grammar, 200, random.Random(0))]
+    some = [example.context for example in grammar.examples(200, random.Random(0))]
     classifier.predict(some[:20])
     started = time.process_time()
     classifier.predict(some)
@@ -164,7 +164,7 @@ def test_every_construction_gives_mentions_with_their_places(grammar: Grammar) -
 
 
 def test_a_seed_draws_the_same_again(grammar: Grammar) -> None:
-    assert draw(grammar, 50, random.Random(3)) == draw(grammar, 50, random.Random(3))
+    assert grammar.examples(50, random.Random(3)) == grammar.examples(50, random.Random(3))
 
 
 def test_a_network_begins_as_the_teachers_first_layers() -> None:

@@ -25,12 +25,9 @@ def sense_pairs(consultations: Sequence[Consultation], bank: ConceptBank, seed: 
     """Pairs of labelled mentions in these consultations, and as many as `N_DRAWN` of the grammar."""
     rng = random.Random(seed)
     grammar = Grammar(bank, [(u.role, u.text) for c in consultations for u in c.utterances])
-    drawn: list[Example] = []
-    while len(drawn) < N_DRAWN:
-        for kind, template in rng.sample(grammar.templates, len(grammar.templates)):
-            drawn += grammar.draw(kind, template, rng)
+    drawn = grammar.examples(N_DRAWN, rng)
     labelled = [example for examples in labelled_mentions(consultations).values() for example in examples]
-    return list(_pairs([*labelled, *drawn[:N_DRAWN]], bank, rng))
+    return list(_pairs([*labelled, *drawn], bank, rng))
 
 
 def _pairs(examples: Iterable[Example], bank: ConceptBank, rng: random.Random) -> Iterable[TextPair]:

@@ -68,6 +68,14 @@ class Grammar:
         for concept in bank.concepts:
             self._names.setdefault(concept.category, []).append(concept.label)
 
+    def examples(self, n: int, rng: random.Random) -> list[Example]:
+        """Examples from all constructions in turn."""
+        found: list[Example] = []
+        while len(found) < n:
+            for kind, template in rng.sample(self.templates, len(self.templates)):
+                found += self.draw(kind, template, rng)
+        return found[:n]
+
     def draw(self, kind: str, template: str, rng: random.Random) -> list[Example]:
         """One conversation of a construction: an example for each of its mentions."""
         text = template

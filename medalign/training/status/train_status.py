@@ -51,7 +51,7 @@ def train_status(recipe: StatusRecipe, out: Path, *, data: Path | None = None, d
         labelled = labelled_mentions(training)
     labelled["written"] = written_mentions(read_written(WRITTEN))
     grammar = Grammar(bank, talk)
-    examples = draw(grammar, recipe.n_examples, rng)
+    examples = grammar.examples(recipe.n_examples, rng)
     examples += [grammar.as_heard(example, rng) for example in balanced(labelled, recipe.n_labelled, rng)]
     classifier = _untrained(recipe, device)
     tutor = None
@@ -86,15 +86,6 @@ def _untrained(recipe: StatusRecipe, device: str) -> StatusClassifier:
     teacher = resolve(StatusConfig.teacher, weight_files=("model.safetensors",))
     config = StatusConfig(teacher_revision=teacher.revision, n_layers=recipe.n_layers)
     return StatusClassifier(from_teacher(config), config, device=device)
-
-
-def draw(grammar: Grammar, n_examples: int, rng: random.Random) -> list[Example]:
-    """Examples from all constructions in turn."""
-    examples: list[Example] = []
-    while len(examples) < n_examples:
-        for kind, template in rng.sample(grammar.templates, len(grammar.templates)):
-            examples += grammar.draw(kind, template, rng)
-    return examples[:n_examples]
 
 
 def balanced(labelled: Mapping[str, Sequence[Example]], n_examples: int, rng: random.Random) -> list[Example]:
