@@ -8,7 +8,6 @@
 A row appears whole, by renaming. A name tells the recording and its status, so that a resumed run opens no rows.
 """
 
-import csv
 import fcntl
 import json
 import os
@@ -22,6 +21,7 @@ from medalign.batch.manifest import Entry
 from medalign.core.errors import BatchError, DataError
 from medalign.core.files import read_json
 from medalign.core.identity import Identity, check_same_run
+from medalign.core.tables import write_rows
 from medalign.report.text_formats import safe_cell
 
 Status = Literal["ok", "rejected", "failed"]  # the recording can't be used; it can, for all we know, but a fault was in the way
@@ -151,14 +151,8 @@ class BatchFolder:
 
         keys, columns = {entry.key for entry in entries}, ["id", "path", "status", "reason"]
         found = [path for path in sorted(self._rows()) if _status(path) != "ok" and path.name.partition(".")[0] in keys]
-        scratch = self.path / OPEN / REJECTED
-        with open(scratch, "w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(columns)
-            for path in found:
-                (row,) = parquet.read_table(path, columns=columns).to_pylist()
-                writer.writerow([safe_cell(row[name]) for name in columns])
-        scratch.replace(self.path / REJECTED)
+        rows = (row for path in found for row in parquet.read_table(path, columns=columns).to_pylist())
+        write_rows(self.path / REJECTED, columns, ({name: safe_cell(row[name]) for name in columns} for row in rows))
         return len(found)
 
     def _rows(self) -> Iterator[Path]:

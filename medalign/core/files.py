@@ -5,11 +5,12 @@ is opened: opening a fifo would wait for a writer.
 """
 
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import IO, Any, Literal, TypeVar, cast
 
 import numpy as np
 
@@ -116,6 +117,17 @@ def reading(what: str, *, error: type[MedAlignError] = CheckpointError, remedy: 
         raise
     except Exception as unreadable:
         raise error(f"{what} ({first_line(unreadable)}); {remedy}") from unreadable
+
+
+@contextmanager
+def replacing(path: Path, mode: Literal["w", "wb"] = "wb") -> Iterator[IO]:
+    """A file that takes the place of `path` once it is whole: a killed process leaves no part of one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = path.with_name(f"{path.name}.{os.getpid()}.part")
+    newline, encoding = ("", "utf-8") if mode == "w" else (None, None)
+    with open(scratch, mode, newline=newline, encoding=encoding) as file:
+        yield file
+    scratch.replace(path)
 
 
 def check_regular(path: Path, *, error: type[MedAlignError] = CheckpointError, remedy: str) -> None:

@@ -1,11 +1,11 @@
-"""CSV tables from elsewhere, read by one reader."""
+"""CSV tables, read and written in one way."""
 
 import csv
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from medalign.core.errors import DataError, MedAlignError
-from medalign.core.files import check_regular, reading
+from medalign.core.files import check_regular, reading, replacing
 
 
 def read_rows(path: Path, columns: Collection[str], *, error: type[MedAlignError] = DataError, remedy: str) -> list[dict]:
@@ -32,3 +32,11 @@ def numbered_rows(
         if missing := sorted(set(columns) - set(reader.fieldnames or ())):
             raise error(f"{path} lacks the column {' and '.join(missing)}; {remedy}")
         return [(reader.line_num, row) for row in reader]
+
+
+def write_rows(path: Path, columns: Collection[str], rows: Iterable[Mapping]) -> None:
+    """A CSV file with a header; rows may have more than these columns."""
+    with replacing(path, "w") as file:
+        writer = csv.DictWriter(file, list(columns), extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(rows)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from medalign import __version__
 from medalign.core.errors import TrainingError
-from medalign.core.files import check_regular, read_text, reading
+from medalign.core.files import check_regular, read_text, reading, replacing
 from medalign.core.identity import Identity, flat
 from medalign.training.identity import STEPS, check_resumed
 
@@ -96,24 +96,21 @@ class Run:
         """Write identity and state after `step` steps; a kill in the middle leaves the one before."""
         now = time.monotonic()
         self.step, self.seconds, self._opened = step, self.seconds + now - self._opened, now
-        scratch = self.folder / (STATE_FILE + ".part")
-        torch.save(
-            {
-                "identity": self.identity,
-                "sessions": self.sessions,
-                "seconds": self.seconds,
-                "step": step,
-                "trained": self._trained(),
-                "objective": self._objective.state_dict(),
-                "optimizer": self._optimizer.state_dict(),
-                "best_score": self.best_score,
-                "best": self.best,
-                "random": torch.get_rng_state(),
-                "cuda_random": torch.cuda.get_rng_state() if torch.cuda.is_available() else None,
-            },
-            scratch,
-        )
-        scratch.replace(self.folder / STATE_FILE)
+        state = {
+            "identity": self.identity,
+            "sessions": self.sessions,
+            "seconds": self.seconds,
+            "step": step,
+            "trained": self._trained(),
+            "objective": self._objective.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+            "best_score": self.best_score,
+            "best": self.best,
+            "random": torch.get_rng_state(),
+            "cuda_random": torch.cuda.get_rng_state() if torch.cuda.is_available() else None,
+        }
+        with replacing(self.folder / STATE_FILE) as file:
+            torch.save(state, file)
 
     def open_log(self, first_step: int) -> IO[str]:
         """The log, without what a killed run wrote after its last state."""

@@ -20,6 +20,7 @@ from typing import Any
 
 from medalign.core.errors import DataError
 from medalign.core.files import reading
+from medalign.core.tables import write_rows
 from medalign.training.data.manifest import drawn_split
 
 COLUMNS = ("path", "group", "subset", "split", "kind")
@@ -55,12 +56,7 @@ def write_table(name: str, folder: Path, out: Path) -> dict[str, int]:
     counts["moved to train, since their group stands in both splits"] = _keep_groups_whole(rows)
     for row in rows:
         row["path"] = Path(os.path.relpath(folder / row["path"], out.parent)).as_posix()
-    scratch = out.with_suffix(".part")
-    with open(scratch, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(dict.fromkeys((*COLUMNS, *layout["columns"], *layout.get("find", ())))))
-        writer.writeheader()
-        writer.writerows(rows)
-    scratch.replace(out)
+    write_rows(out, dict.fromkeys((*COLUMNS, *layout["columns"], *layout.get("find", ()))), rows)
     return {"recordings": len(rows)} | {reason: n for reason, n in counts.items() if n}
 
 

@@ -8,12 +8,11 @@ both splits.
 Everything that is wrong is found before training starts, and listed in one message, by line.
 """
 
-import csv
 import hashlib
 import zlib
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +20,7 @@ import soundfile
 
 from medalign.core.audio import SAMPLE_RATE_HZ, load_recording
 from medalign.core.errors import AudioError, DataError
-from medalign.core.tables import numbered_rows
+from medalign.core.tables import numbered_rows, write_rows
 
 REQUIRED, OPTIONAL = ("path", "text"), ("group", "split", "start_s", "end_s", "labels", "report_id", "subset")
 WITHHELD = "withheld"  # the column of `medalign reports`: beside it, unknown columns are labels
@@ -68,15 +67,13 @@ def write_manifest(rows: Sequence[Row], path: Path) -> None:
     """Write the rows with paths relative to the manifest; columns that no row has are left out."""
     may_lack = ("labels", "report_id", "subset")
     columns = [c for c in (*REQUIRED, *OPTIONAL) if c not in may_lack or any(getattr(row, c) is not None for row in rows)]
-    scratch = path.with_suffix(".part")
-    with open(scratch, "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(columns)
-        for row in rows:
-            name = row.path.resolve().relative_to(path.parent.resolve())
-            values = asdict(row) | {"path": name, "start_s": f"{row.start_s:.3f}", "end_s": f"{row.end_s:.3f}"}
-            writer.writerow([" ".join(value) if isinstance(value := values[c], tuple) else value for c in columns])
-    scratch.rename(path)
+    written = []
+    for row in rows:
+        name = row.path.resolve().relative_to(path.parent.resolve())
+        labels = None if row.labels is None else " ".join(row.labels)
+        times = {"start_s": f"{row.start_s:.3f}", "end_s": f"{row.end_s:.3f}"}
+        written.append(vars(row) | times | {"path": name, "labels": labels})
+    write_rows(path, columns, written)
 
 
 def read_manifest(path: Path, *, shared_texts: bool = False) -> tuple[Row, ...]:

@@ -7,7 +7,6 @@ waveforms are cached instead and encoded in every step, a whole chunk at a time,
 
 import hashlib
 import logging
-import os
 import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
@@ -22,6 +21,7 @@ from torch import Tensor
 
 from medalign.core.audio import SAMPLE_RATE_HZ
 from medalign.core.errors import DataError
+from medalign.core.files import replacing
 from medalign.models.audio_encoder import n_frames_of
 from medalign.models.frames import frame_slice
 from medalign.models.head import STACK, pad_stretches
@@ -272,8 +272,6 @@ def _key(path: Path, student: Student) -> str:
 
 def _cached(path: Path, compute: Callable[[], np.ndarray]) -> np.ndarray:
     if not path.is_file():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        scratch = path.with_suffix(f".{os.getpid()}.part.npy")
-        np.save(scratch, compute().astype(np.float16))
-        scratch.rename(path)
+        with replacing(path) as file:
+            np.save(file, compute().astype(np.float16))
     return np.load(path, mmap_mode="r")

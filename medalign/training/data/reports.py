@@ -8,7 +8,6 @@ Source: AcuLa (arXiv 2512.04847) has reports written by GPT-4o; its published pr
 is used here.
 """
 
-import csv
 import hashlib
 import os
 import re
@@ -23,7 +22,7 @@ import numpy as np
 
 from medalign.core.errors import DataError, WeightsError
 from medalign.core.files import reading
-from medalign.core.tables import read_rows
+from medalign.core.tables import read_rows, write_rows
 from medalign.core.weights import resolve
 from medalign.models.pretrained import load_whole
 from medalign.training.data.manifest import WITHHELD
@@ -106,28 +105,25 @@ def write_reports(
     write = _language_model(llm) if llm else None
     group = next((column for column in GROUPS if column in rows[0]), "path")
     labels = [field.column for field in KINDS[kind] if field.column in rows[0]]
-    told = {"kind": kind, WITHHELD: " ".join(withhold)}
-    statuses: Counter[str] = Counter()
-    scratch = out.with_suffix(".part")
-    with open(scratch, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, [*COLUMNS, *labels])
-        writer.writeheader()
-        for i, (row, path) in enumerate(zip(rows, paths, strict=True)):
-            known = {f.column: row[f.column].strip() for f in fields if row[f.column].strip().lower() not in UNKNOWN}
-            text, status = _report(kind, fields, known, write, np.random.default_rng([seed, i]))
-            statuses[status.split(":")[0]] += 1
-            about = {
-                "path": Path(os.path.relpath(path, out.parent)).as_posix(),
-                "group": row[group] or row["path"],
-                "subset": row.get("subset", ""),
-                "split": "valid" if row.get("split") == "test" else row.get("split", ""),  # a manifest knows no split "test"
-                "labels": (known.get("label") or known.get("sound_type") or "").lower().replace(" ", "_"),
-                "report_id": hashlib.sha256(repr((kind, sorted(known.items()))).encode()).hexdigest()[:12],
-                **{column: row[column] for column in labels},
-            }
-            writer.writerow(about | told | {"text": text, "status": status})
-    scratch.replace(out)
-    return statuses
+    written = []
+    for i, (row, path) in enumerate(zip(rows, paths, strict=True)):
+        known = {f.column: row[f.column].strip() for f in fields if row[f.column].strip().lower() not in UNKNOWN}
+        text, status = _report(kind, fields, known, write, np.random.default_rng([seed, i]))
+        about = {
+            "path": Path(os.path.relpath(path, out.parent)).as_posix(),
+            "text": text,
+            "group": row[group] or row["path"],
+            "subset": row.get("subset", ""),
+            "split": "valid" if row.get("split") == "test" else row.get("split", ""),  # a manifest knows no split "test"
+            "labels": (known.get("label") or known.get("sound_type") or "").lower().replace(" ", "_"),
+            "report_id": hashlib.sha256(repr((kind, sorted(known.items()))).encode()).hexdigest()[:12],
+            "kind": kind,
+            "status": status,
+            WITHHELD: " ".join(withhold),
+        }
+        written.append(about | {column: row[column] for column in labels})
+    write_rows(out, [*COLUMNS, *labels], written)
+    return Counter(row["status"].split(":")[0] for row in written)
 
 
 def _found(rows: Sequence[dict[str, str]], root: Path) -> list[Path]:

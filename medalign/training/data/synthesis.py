@@ -25,7 +25,7 @@ import soundfile
 from medalign.concepts import ConceptBank, find_mentions_in_text
 from medalign.core.audio import SAMPLE_RATE_HZ
 from medalign.core.errors import DataError
-from medalign.core.files import read_json, reading
+from medalign.core.files import read_json, reading, replacing
 from medalign.core.transcript import Segment, Transcript, Word
 from medalign.models.student import MAX_CLIP_S
 from medalign.training.data.consultations import Consultation, Role, Split
@@ -87,10 +87,8 @@ class Take:
 
     def write(self) -> None:
         stored = {name: value for name, value in asdict(self).items() if name != "folder"}
-        sidecar = self.audio_path.with_suffix(".json")
-        scratch = sidecar.with_suffix(".part")
-        scratch.write_text(json.dumps(stored))
-        scratch.rename(sidecar)
+        with replacing(self.audio_path.with_suffix(".json"), "w") as file:
+            json.dump(stored, file)
 
 
 def read_takes(folder: Path, split: Split, only: str | tuple[str, ...] = "") -> tuple[Take, ...]:

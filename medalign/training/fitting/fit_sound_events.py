@@ -14,6 +14,7 @@ from sklearn.linear_model import LogisticRegression
 
 from medalign.core.audio import SAMPLE_RATE_HZ, load_recording
 from medalign.core.errors import AudioError, DataError
+from medalign.core.files import replacing
 from medalign.core.provenance import PROVENANCE, provenance
 from medalign.evaluation.concept_detection import auroc
 from medalign.models.sound_events import LABELS, STEP_S, STEPS_PER_S, Event, SoundEventDetector, SoundEventHead, find_events
@@ -82,14 +83,12 @@ def _mixtures(
     """Frames (n, n_frames, dim) float16, truth (n, n_steps, k) and what was laid in; kept in `cache`."""
     path = cache / "sound_events" / f"{student.config.encoder_revision}-{part}-{n}-{seed}.npz"
     if not path.is_file():
-        path.parent.mkdir(parents=True, exist_ok=True)
         sounds = read_sounds(body_sounds, part)
         made = list(_made(takes, sounds, n, seed, is_degraded=part != "test"))
         frames = np.stack([student.frames(mixture.waveform).half().cpu().numpy() for mixture in made])
         laid_in = np.array([(i, *event) for i, mixture in enumerate(made) for event in mixture.laid_in], object)
-        with open(path.with_suffix(".part"), "wb") as file:
+        with replacing(path) as file:
             np.savez(file, frames=frames, truth=np.stack([mixture.truth for mixture in made]), laid_in=laid_in)
-        path.with_suffix(".part").rename(path)
     stored = np.load(path, allow_pickle=True)
     events: list[list] = [[] for _ in range(n)]
     for i, *event in stored["laid_in"]:

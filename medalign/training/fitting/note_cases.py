@@ -1,17 +1,15 @@
 """Notes with and without errors, held against what was said: what the checking of notes is fitted and measured on."""
 
-import json
 import random
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 
 from medalign.concepts import ConceptBank, transcript_from_text
-from medalign.core.errors import DataError
-from medalign.core.files import read_json
 from medalign.models.teacher import Teacher
 from medalign.pipeline.listener import Listener
 from medalign.pipeline.note_check import voiced
@@ -19,7 +17,7 @@ from medalign.pipeline.note_held import Held, hold_against
 from medalign.pipeline.note_said import Said
 from medalign.training.data.consultations import Consultation
 from medalign.training.data.note_errors import ErrorMaker
-from medalign.training.fitting.observation import Observation
+from medalign.training.fitting.observation import Observation, kept
 
 ORIGINAL = "original"
 PER_TURN = {"day": 1, "aci": 0.5, "mts": 5}  # of each collection, by how its names begin
@@ -64,13 +62,14 @@ def drawn(consultations: Sequence[Consultation], seed: int = 3) -> list[Consulta
 def heard_in_words(consultations: Iterable[Consultation], bank: ConceptBank, cache: Path, dim: int) -> Iterator[Heard]:
     """The words that people wrote down, every speaker known; what is read from them is kept in `cache`."""
     for consultation in consultations:
-        path = cache / "note-said" / FORMAT / f"{sha256(consultation.text.encode()).hexdigest()[:24]}.json"
-        if not path.is_file():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            said = Said.from_transcript(transcript_from_text(consultation.text), bank)
-            path.write_text(json.dumps(asdict(said)), encoding="utf-8")
-        said = read_json(path, Said, error=DataError, remedy="remove it, and it is written anew")
+        text = consultation.text
+        path = cache / "note-said" / FORMAT / f"{sha256(text.encode()).hexdigest()[:24]}.json"
+        said = kept(path, Said, partial(_said, text, bank))
         yield Heard(consultation.consultation_id, said, np.zeros((0, dim), np.float32))
+
+
+def _said(text: str, bank: ConceptBank) -> Said:
+    return Said.from_transcript(transcript_from_text(text), bank)
 
 
 def heard_aloud(observations: Iterable[Observation], listener: Listener) -> Iterator[Heard]:

@@ -6,16 +6,16 @@ Transcripts are made once and kept: a recogniser takes longer than all that is m
 import hashlib
 import json
 import logging
-import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, TypeVar, cast
 
 import torch
 
 from medalign.core.audio import SAMPLE_RATE_HZ, Recording
 from medalign.core.errors import DataError
-from medalign.core.files import read_json
+from medalign.core.files import read_json, replacing
 from medalign.core.transcript import Transcript
 from medalign.models.transcription import Transcriber
 from medalign.pipeline.analyzer import Analyzer
@@ -26,6 +26,7 @@ from medalign.training.data.pairs import content_key, in_pink_noise, recording_f
 from medalign.training.data.synthesis import Take, timed_transcript
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 FORMAT, SPEAKERS_FORMAT = "4", "3"  # of what is kept; another one is made again
 
@@ -76,14 +77,14 @@ def transcribed(
     recording = Recording(take.consultation_id, waveform, SAMPLE_RATE_HZ, 1)
     runtime = _digest(str(transcriber.info.runtime))[:8]  # int8 writes other words than float32
     name = f"transcripts/{FORMAT}/{content_key(take.audio_path)}-{transcriber.info.revision}-{runtime}{_noise(snr_db)}"
-    return recording, _kept(cache / f"{name}.json", lambda: transcriber.transcribe(recording))
+    return recording, kept(cache / f"{name}.json", Transcript, lambda: transcriber.transcribe(recording))
 
 
 def _with_speakers(take: Take, transcript: Transcript, recording: Recording, cache: Path, snr_db: float | None) -> Transcript:
     """What `name_speakers` makes of it, kept by audio, noise and words: embedding voices takes longer than a fit."""
     words = _digest(json.dumps(asdict(transcript)))[:16]
     name = f"speakers/{SPEAKERS_FORMAT}/{content_key(take.audio_path)}-{words}{_noise(snr_db)}"
-    return _kept(cache / f"{name}.json", lambda: name_speakers(transcript, recording))
+    return kept(cache / f"{name}.json", Transcript, lambda: name_speakers(transcript, recording))
 
 
 def _digest(text: str) -> str:
@@ -94,11 +95,9 @@ def _noise(snr_db: float | None) -> str:
     return "" if snr_db is None else f"-pink{snr_db:g}db"
 
 
-def _kept(path: Path, make: Callable[[], Transcript]) -> Transcript:
-    """What lies at `path`; made and written first if nothing does."""
+def kept(path: Path, of: type[T], make: Callable[[], T]) -> T:
+    """The value of a dataclass that lies at `path`; made and written first if nothing does."""
     if not path.is_file():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        scratch = path.with_suffix(f".{os.getpid()}.part")
-        scratch.write_text(json.dumps(asdict(make())), encoding="utf-8")
-        scratch.replace(path)
-    return read_json(path, Transcript, error=DataError, remedy="remove it, and it is written anew")
+        with replacing(path, "w") as file:
+            json.dump(asdict(cast(Any, make())), file)
+    return read_json(path, of, error=DataError, remedy="remove it, and it is written anew")

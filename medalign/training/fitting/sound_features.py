@@ -16,6 +16,7 @@ from transformers.audio_utils import mel_filter_bank
 
 from medalign.core.audio import SAMPLE_RATE_HZ
 from medalign.core.errors import DataError
+from medalign.core.files import replacing
 from medalign.core.weights import sha256_of
 from medalign.models.audio_encoder import AudioEncoder
 from medalign.models.encoders import WhisperAudioEncoder, load_audio_encoder
@@ -67,7 +68,6 @@ def features_of(source: Source, clips: Clips, cache: Path) -> Float[np.ndarray, 
     """Row i belongs to clip i. Equal sounds are embedded once; the file in `cache` holds vectors and digests, no sound."""
     name = hashlib.sha256(f"{source.key}, first {clips.crop_s or 'all'} s".encode()).hexdigest()[:24]
     path = cache / "sound-features" / f"{name}.npz"
-    path.parent.mkdir(parents=True, exist_ok=True)
     kept: dict[str, np.ndarray] = {}
     if path.is_file():
         with np.load(path) as stored:
@@ -77,9 +77,8 @@ def features_of(source: Source, clips: Clips, cache: Path) -> Float[np.ndarray, 
     for first in range(0, len(new), SAVED_EVERY):
         some = list(new)[first : first + SAVED_EVERY]
         kept |= dict(zip(some, source.embed([clips.waveform(new[digest]) for digest in some]), strict=True))
-        scratch = path.with_suffix(".part.npz")
-        np.savez(scratch, digests=np.array(list(kept)), features=np.stack(list(kept.values())).astype(np.float32))
-        scratch.replace(path)
+        with replacing(path) as file:
+            np.savez(file, digests=np.array(list(kept)), features=np.stack(list(kept.values())).astype(np.float32))
     return np.stack([kept[digest] for digest in digests])
 
 
