@@ -5,17 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from medalign.cli.options import (
-    Commands,
-    answer,
-    check_output,
-    in_columns,
-    json_option,
-    model_options,
-    positive,
-    write_json,
-    write_text,
-)
+from medalign.cli import options
 from medalign.cli.progress import Progress
 from medalign.core.analysis import DISCLAIMER, Agreement, Analysis, ConceptFinding
 from medalign.core.errors import MedAlignError
@@ -38,37 +28,37 @@ EXPORTS = {  # options of `analyze` beside --json
 }
 
 
-def add_commands(commands: Commands) -> None:
+def add_commands(commands: options.Commands) -> None:
     """Add them to the subparsers of the command line."""
     analyze = commands.add_parser("analyze", help="transcript, concepts and alignment of one recording")
     analyze.add_argument("audio", metavar="AUDIO", help="wav, mp3, m4a, mp4, ogg, webm or flac; at most 60 minutes")
-    json_option(analyze, "the whole result")
+    options.json_option(analyze, "the whole result")
     for name, help_text in EXPORTS.items():
         analyze.add_argument(f"--{name}", metavar="OUT", type=Path, help=help_text)
     analyze.add_argument(
         "--concepts", metavar="CSV", type=Path, help="also find custom concepts: columns label, synonyms (by |), code, category"
     )
-    model_options(analyze, asr=True, teacher=True, student=True)
+    options.model_options(analyze, asr=True, teacher=True, student=True)
     analyze.set_defaults(command=_analyze)
 
     preview = commands.add_parser("preview", help="concepts in the sound alone, without transcribing: quick, and less sure")
     preview.add_argument("audio", metavar="AUDIO")
-    json_option(preview, "the concepts")
-    model_options(preview, teacher=True, student=True)
+    options.json_option(preview, "the concepts")
+    options.model_options(preview, teacher=True, student=True)
     preview.set_defaults(command=_preview)
 
     search = commands.add_parser("search", help="where a recording sounds like a phrase, without transcribing")
     search.add_argument("audio", metavar="AUDIO")
     search.add_argument("phrase", metavar="PHRASE", help='any words, such as "trouble sleeping"')
-    search.add_argument("--hits", type=positive, default=5, help="places to give")
-    json_option(search, "the places")
-    model_options(search, teacher=True, student=True)
+    search.add_argument("--hits", type=options.positive, default=5, help="places to give")
+    options.json_option(search, "the places")
+    options.model_options(search, teacher=True, student=True)
     search.set_defaults(command=_search)
 
     transcribe = commands.add_parser("transcribe", help="the transcript alone")
     transcribe.add_argument("audio", metavar="AUDIO")
-    json_option(transcribe, "segments and words")
-    model_options(transcribe, asr=True)
+    options.json_option(transcribe, "segments and words")
+    options.model_options(transcribe, asr=True)
     transcribe.set_defaults(command=_transcribe)
 
     precompute = commands.add_parser("precompute", help="analyse the bundled examples, so that the page shows them at once")
@@ -85,7 +75,7 @@ def _analyze(arguments: argparse.Namespace) -> None:
     custom = read_concepts(arguments.concepts, ConceptBank.default()) if arguments.concepts else ()
     analysis = Progress().analyzed(_load_analyzer(arguments), recording, custom)
     _write_exports(analysis, arguments)
-    answer(analysis.to_dict(), arguments.json, _summary(analysis))
+    options.answer(analysis.to_dict(), arguments.json, _summary(analysis))
 
 
 def _check_outputs(arguments: argparse.Namespace) -> None:
@@ -94,7 +84,7 @@ def _check_outputs(arguments: argparse.Namespace) -> None:
         if str(getattr(arguments, name)) == "-":
             raise MedAlignError(f"--{name} can't go to standard output, only --json can; give it the name of a file")
     for path in outputs:
-        check_output(path)
+        options.check_output(path)
     files = [path.absolute() for path in outputs if path is not None and str(path) != "-"]
     for path in files:
         if files.count(path) > 1:
@@ -110,9 +100,9 @@ def _write_exports(analysis: Analysis, arguments: argparse.Namespace) -> None:
     for name, make in (("csv", to_csv), ("vtt", to_vtt), ("html", summary_html), ("text", to_text)):
         path = getattr(arguments, name)
         if path is not None:
-            write_text(make(analysis), path)
+            options.write_text(make(analysis), path)
     if arguments.fhir is not None:
-        write_json(to_fhir(analysis), arguments.fhir)
+        options.write_json(to_fhir(analysis), arguments.fhir)
 
 
 def _preview(arguments: argparse.Namespace) -> None:
@@ -126,7 +116,7 @@ def _preview(arguments: argparse.Namespace) -> None:
     for row in rows or ():
         places = ", ".join(clock(e.start_s) for e in row.audio_evidence) or "no clear place"
         lines.append(f"{row.label:30} {row.student.probability if row.student else 0:.2f}  {places}")
-    answer([asdict(row) for row in rows or ()], arguments.json, lines)
+    options.answer([asdict(row) for row in rows or ()], arguments.json, lines)
 
 
 def _search(arguments: argparse.Namespace) -> None:
@@ -137,7 +127,7 @@ def _search(arguments: argparse.Namespace) -> None:
         f"{frequency(h.probability)}"
         for h in hits
     ]
-    answer([asdict(hit) for hit in hits], arguments.json, lines)
+    options.answer([asdict(hit) for hit in hits], arguments.json, lines)
 
 
 def _load_listener(arguments: argparse.Namespace) -> "tuple[Listener, Recording]":
@@ -160,7 +150,8 @@ def _summary(analysis: Analysis) -> list[str]:
     lines += [f"[{clock(s.start_s)}] {s.text}" for s in analysis.transcript.segments] or ["No speech detected."]
     lines += [f"[{clock(event.start_s)}] ({event.label})" for event in analysis.sound_events]
     lines.append("")
-    lines += in_columns([("concept", "code", "status", "found in", "first place"), *map(_concept_cells, analysis.concepts)])
+    head = ("concept", "code", "status", "found in", "first place")
+    lines += options.in_columns([head, *map(_concept_cells, analysis.concepts)])
     if analysis.measurements:
         lines += ["", *(f"{m.kind}: {m.amount}  [{clock(m.start_s)}] {m.text}" for m in analysis.measurements)]
     if listed := doubts(analysis):
@@ -188,7 +179,7 @@ def _transcribe(arguments: argparse.Namespace) -> None:
     transcript = load_transcriber(arguments.asr, device=choose_device(arguments.device)).transcribe(recording)
     body = {"language": transcript.language, "text": transcript.text, **asdict(transcript), "disclaimer": DISCLAIMER}
     lines = [f"[{clock(s.start_s)}] {s.text}" for s in transcript.segments] or ["No speech detected."]
-    answer(body, arguments.json, lines)
+    options.answer(body, arguments.json, lines)
 
 
 def _precompute(arguments: argparse.Namespace) -> None:
@@ -201,10 +192,10 @@ def _precompute(arguments: argparse.Namespace) -> None:
     for example in load_examples():
         for path in (example.audio_path, example.noisy_audio_path):
             if path is not None:
-                write_json(analyzer.analyze(path).to_dict(), analysis_path(path), indent=None)
+                options.write_json(analyzer.analyze(path).to_dict(), analysis_path(path), indent=None)
                 print(analysis_path(path).name)
         if example.slug == COMPARED:
             unaligned = Analyzer(analyzer.transcriber, Listener.default(student=UNALIGNED))
             path = unaligned_path(example.audio_path)
-            write_json(unaligned.analyze(example.audio_path).to_dict(), path, indent=None)
+            options.write_json(unaligned.analyze(example.audio_path).to_dict(), path, indent=None)
             print(path.relative_to(example.audio_path.parent))

@@ -6,31 +6,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from medalign.cli import options
 from medalign.cli.observing import level_name, observer
-from medalign.cli.options import (
-    Commands,
-    cache_option,
-    check_output,
-    field_options,
-    fields_of,
-    figures_option,
-    model_options,
-    noise_option,
-    tell,
-)
 from medalign.training.recipe import DetectorConfig
 
 if TYPE_CHECKING:
     from medalign.training.fitting.fit_misheard_names import Observed
 
 
-def add_commands(commands: Commands) -> None:
+def add_commands(commands: options.Commands) -> None:
     """Add them to the subparsers of the command line."""
     calibrate = commands.add_parser("calibrate", help="fit the probabilities and distractors of a trained student")
     calibrate.add_argument("--speech", type=Path, required=True, help="folder written by `medalign synthesize`")
     calibrate.add_argument("--only", default="", help="validation consultations whose identifier starts with this")
-    model_options(calibrate, student=True, asr=True)
-    cache_option(calibrate)
+    options.model_options(calibrate, student=True, asr=True)
+    options.cache_option(calibrate)
     calibrate.set_defaults(command=_calibrate)
 
     misheard = commands.add_parser("misheard-names", help="fit and measure the correction of misheard medicines and diseases")
@@ -42,9 +32,9 @@ def add_commands(commands: Commands) -> None:
     misheard.add_argument(
         "--fit-only", action="append", default=[], metavar="PREFIX", help="and fit on those; may be repeated (default: all)"
     )
-    figures_option(misheard)
-    model_options(misheard, student=True, asr=True)
-    cache_option(misheard)
+    options.figures_option(misheard)
+    options.model_options(misheard, student=True, asr=True)
+    options.cache_option(misheard)
     misheard.set_defaults(command=_misheard_names)
 
     _observing(
@@ -62,23 +52,25 @@ def add_commands(commands: Commands) -> None:
     sound_events.add_argument(
         "--quiet", type=Path, action="append", default=[], help="real speech with a manifest.csv, to count false events in"
     )
-    field_options(sound_events, DetectorConfig)
-    figures_option(sound_events)
-    model_options(sound_events, student=True)
-    cache_option(sound_events)
+    options.field_options(sound_events, DetectorConfig)
+    options.figures_option(sound_events)
+    options.model_options(sound_events, student=True)
+    options.cache_option(sound_events)
     sound_events.set_defaults(command=_sound_events)
 
 
-def _observing(commands: Commands, name: str, what: str, run: Callable[[argparse.Namespace], None]) -> argparse.ArgumentParser:
+def _observing(
+    commands: options.Commands, name: str, what: str, run: Callable[[argparse.Namespace], None]
+) -> argparse.ArgumentParser:
     """A command that fits and measures on spoken takes."""
     command = commands.add_parser(name, help=what)
     command.add_argument("--speech", type=Path, required=True, help="folder written by `medalign synthesize`")
     command.add_argument("--fit", metavar="PREFIX", help="refit first, on consultations whose identifier starts with this")
     command.add_argument("--only", required=True, metavar="PREFIX", help="measure on those")
-    noise_option(command)
-    figures_option(command)
-    model_options(command, student=True, asr=True)
-    cache_option(command)
+    options.noise_option(command)
+    options.figures_option(command)
+    options.model_options(command, student=True, asr=True)
+    options.cache_option(command)
     command.set_defaults(command=run)
     return command
 
@@ -105,7 +97,7 @@ def _misheard_names(arguments: argparse.Namespace) -> None:
         calibration = fit_misheard_names(names(arguments.fit, tuple(arguments.fit_only) or ""), calibration)
         calibration.save(analyzer.listener.student.writable_folder())
     calibration.check_fitted("misheard name", "--fit FOLDER")
-    tell(measure_misheard_names(names(arguments.speech, arguments.only), calibration), arguments.json)
+    options.tell(measure_misheard_names(names(arguments.speech, arguments.only), calibration), arguments.json)
 
 
 def _segment_quality(arguments: argparse.Namespace) -> None:
@@ -125,7 +117,7 @@ def _segment_quality(arguments: argparse.Namespace) -> None:
         )
         for level in levels
     }
-    tell(figures, arguments.json)
+    options.tell(figures, arguments.json)
 
 
 def _critical_words(arguments: argparse.Namespace) -> None:
@@ -149,7 +141,7 @@ def _critical_words(arguments: argparse.Namespace) -> None:
         calibration.save(folder)
     calibration.check_fitted("critical medicine", "--fit PREFIX")
     measured = {level: critical.measure_critical_words(calibration, words) for level, words in observed(arguments.only).items()}
-    tell(measured, arguments.json)
+    options.tell(measured, arguments.json)
 
 
 def _fuse(arguments: argparse.Namespace) -> None:
@@ -157,7 +149,7 @@ def _fuse(arguments: argparse.Namespace) -> None:
     from medalign.report.study_figures import reliability_figure
     from medalign.training.fitting.fit_fusion import collect_candidates, fit_fusion, joined, measure_fusion
 
-    check_output(arguments.html)
+    options.check_output(arguments.html)
     analyzer, observed = observer(arguments, corrections=True)
     calibration, bank, levels = analyzer.listener.calibration, analyzer.listener.bank, (None, *arguments.snr_db)
     if arguments.fit:
@@ -171,7 +163,7 @@ def _fuse(arguments: argparse.Namespace) -> None:
     }
     if arguments.html:
         reliability_figure(read_reliability(figures)).write_html(arguments.html, include_plotlyjs="directory")
-    tell(figures, arguments.json)
+    options.tell(figures, arguments.json)
 
 
 def _sound_events(arguments: argparse.Namespace) -> None:
@@ -180,6 +172,6 @@ def _sound_events(arguments: argparse.Namespace) -> None:
     from medalign.training.fitting.fit_sound_events import fit_sound_events
 
     student = Student.from_pretrained(arguments.student, device=choose_device(arguments.device))
-    speech, sounds, config = arguments.speech, arguments.body_sounds, fields_of(DetectorConfig, arguments)
+    speech, sounds, config = arguments.speech, arguments.body_sounds, options.fields_of(DetectorConfig, arguments)
     figures = fit_sound_events(speech, sounds, student, arguments.cache, quiet=arguments.quiet, config=config)
-    tell(figures, arguments.json)
+    options.tell(figures, arguments.json)

@@ -2,15 +2,11 @@
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from medalign.cli.options import Commands, field_options, fields_of, figures_option, tell, write_json, write_text
 from medalign.core.model_options import ModelOptions
 from medalign.core.provenance import PROVENANCE, provenance
 from medalign.training.recipe import StatusRecipe
-
-if TYPE_CHECKING:
-    from medalign.models.status_classifier import StatusClassifier
 
 
 def add_commands(commands: Commands) -> None:
@@ -49,25 +45,15 @@ def _train(arguments: argparse.Namespace) -> None:
 
 
 def _measure(arguments: argparse.Namespace) -> None:
-    tell(measured(arguments, _classifier(arguments.classifier)), arguments.json)
-
-
-def _classifier(folder: Path | None) -> "StatusClassifier":
-    from medalign.models.status_classifier import StatusClassifier
-
-    return StatusClassifier.load(folder)
-
-
-def measured(arguments: argparse.Namespace, classifier: "StatusClassifier") -> dict:
-    """The figures that `--cases` and `--data` ask for, by file and by set of annotations."""
     from medalign.concepts import ConceptBank
+    from medalign.models.status_classifier import StatusClassifier
     from medalign.training.data.consultations import read_consultations
     from medalign.training.data.facts import ANNOTATIONS, read_facts
     from medalign.training.status.measure_status import counts_only, measure_annotated, measure_cases
 
-    bank = ConceptBank.default()
+    bank, classifier = ConceptBank.default(), StatusClassifier.load(arguments.classifier)
     figures: dict = {path.stem: measure_cases(path, bank, classifier) for path in arguments.cases}
     if arguments.data:
         facts = read_facts(ANNOTATIONS / f"{arguments.annotations}.csv")
         figures[arguments.annotations] = measure_annotated(facts, read_consultations(arguments.data), bank, classifier)
-    return figures if arguments.errors else counts_only(figures)
+    tell(figures if arguments.errors else counts_only(figures), arguments.json)
