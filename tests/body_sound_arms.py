@@ -295,7 +295,7 @@ class Compact:
         self.pieces = []
         for i, waveform in enumerate(clips.waveforms):
             rng = np.random.default_rng([7, i])
-            heard = [waveform, *(vary_body_sound(waveform, SAMPLE_RATE_HZ, rng) for _ in range(N_VARIED))]
+            heard = [waveform, *(vary_body_sound(waveform, rng) for _ in range(N_VARIED))]
             self.pieces.append([piece for h in heard for piece in pieces(h)])
 
     def embeddings(

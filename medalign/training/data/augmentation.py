@@ -2,8 +2,8 @@
 
 Everything is drawn from a passed generator. Noise clips are optional.
 
-Conventions: waveforms are float32 (n_samples,) in [-1, 1], noises are at unit RMS; signal-to-noise ratios compare mean
-powers over the whole waveform, in dB.
+Conventions: waveforms are float32 (n_samples,) in [-1, 1] at 16 kHz, noises are at unit RMS; signal-to-noise ratios compare
+mean powers over the whole waveform, in dB.
 """
 
 import io
@@ -65,20 +65,20 @@ def babble(waveform: np.ndarray, rng: np.random.Generator, n_voices: int = 4) ->
     return np.sum([np.roll(waveform, int(shift)) for shift in shifts], 0)
 
 
-def reverberate(waveform: np.ndarray, sample_rate_hz: int, decay_s: float, rng: np.random.Generator) -> np.ndarray:
+def reverberate(waveform: np.ndarray, decay_s: float, rng: np.random.Generator) -> np.ndarray:
     """A room whose sound falls by 60 dB in `decay_s`: exponentially decaying noise after the direct sound."""
-    n_tail = int(decay_s * sample_rate_hz)
+    n_tail = int(decay_s * SAMPLE_RATE_HZ)
     tail = rng.standard_normal(n_tail) * 10 ** (-3 * np.arange(n_tail) / n_tail)
     impulse = np.concatenate([[1.0], 0.3 * tail / np.sqrt(np.sum(tail**2) + 1e-9)])
     return fftconvolve(waveform, impulse)[: len(waveform)].astype(np.float32)
 
 
-def telephone(waveform: np.ndarray, sample_rate_hz: int) -> np.ndarray:
+def telephone(waveform: np.ndarray) -> np.ndarray:
     """The band of a telephone, 300-3400 Hz."""
-    return sosfilt(butter(4, (300, 3400), "bandpass", fs=sample_rate_hz, output="sos"), waveform).astype(np.float32)
+    return sosfilt(butter(4, (300, 3400), "bandpass", fs=SAMPLE_RATE_HZ, output="sos"), waveform).astype(np.float32)
 
 
-def codec(waveform: np.ndarray, sample_rate_hz: int, name: str, bit_rate: int = 0) -> np.ndarray:
+def codec(waveform: np.ndarray, name: str, bit_rate: int = 0) -> np.ndarray:
     """The waveform after encoding and decoding, as long as it was and in time with it; clipped to [-1, 1].
 
     Args:
@@ -93,8 +93,8 @@ def codec(waveform: np.ndarray, sample_rate_hz: int, name: str, bit_rate: int = 
     if name in BIT_RATES and bit_rate <= 0:
         raise ValueError(f"{name} needs a bit rate in bit/s, got {bit_rate}")
     encoder, container_format, rate_hz = CODECS[name]
-    padded = np.concatenate([waveform, np.zeros(int(MARGIN_S * sample_rate_hz), np.float32)])
-    samples = np.clip(resample_poly(padded, rate_hz, sample_rate_hz), -1, 1)
+    padded = np.concatenate([waveform, np.zeros(int(MARGIN_S * SAMPLE_RATE_HZ), np.float32)])
+    samples = np.clip(resample_poly(padded, rate_hz, SAMPLE_RATE_HZ), -1, 1)
     frame = av.AudioFrame.from_ndarray((samples * 32767).astype(np.int16)[None], format="s16", layout="mono")
     frame.sample_rate = rate_hz
     memory = io.BytesIO()
@@ -111,7 +111,7 @@ def codec(waveform: np.ndarray, sample_rate_hz: int, name: str, bit_rate: int = 
         resampler = av.AudioResampler(format="flt", layout="mono")
         frames = [out for decoded in encoded.decode(audio=0) for out in resampler.resample(decoded)]
     decoded = np.concatenate([out.to_ndarray()[0] for out in frames])
-    back = resample_poly(decoded, sample_rate_hz, frames[0].sample_rate)[: len(waveform)]
+    back = resample_poly(decoded, SAMPLE_RATE_HZ, frames[0].sample_rate)[: len(waveform)]
     return np.clip(back, -1, 1).astype(np.float32)
 
 
@@ -201,7 +201,7 @@ class NoiseClips:
         return self._decoded[path]
 
 
-def vary_body_sound(waveform: np.ndarray, sample_rate_hz: int, rng: np.random.Generator) -> np.ndarray:
+def vary_body_sound(waveform: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """A variation of a body sound: another start, 5 % faster or slower, other noise and gain; as long as it was.
 
     A pure function of its arguments and the generator's state. What is shifted out at the end comes in at the start.
@@ -215,7 +215,7 @@ def vary_body_sound(waveform: np.ndarray, sample_rate_hz: int, rng: np.random.Ge
     return np.clip(varied * float(10 ** (rng.uniform(-12, 6) / 20)), -1, 1).astype(np.float32)
 
 
-def degrade(waveform: np.ndarray, sample_rate_hz: int, rng: np.random.Generator, noise: NoiseClips | None = None) -> np.ndarray:
+def degrade(waveform: np.ndarray, rng: np.random.Generator, noise: NoiseClips | None = None) -> np.ndarray:
     """Noise at 0-20 dB, and at times a room, a telephone, another gain or a codec, drawn anew every 20 s.
 
     A pure function of its arguments and the generator's state.
@@ -224,19 +224,16 @@ def degrade(waveform: np.ndarray, sample_rate_hz: int, rng: np.random.Generator,
         noise: clips that are mixed in beside pink noise and babble.
 
     Raises:
-        ValueError: clips are given and the waveform is not at their 16 kHz.
         DataError: as `NoiseClips.draw`.
     """
-    if noise is not None and sample_rate_hz != SAMPLE_RATE_HZ:
-        raise ValueError(f"noise clips are at {SAMPLE_RATE_HZ} Hz, the waveform is at {sample_rate_hz} Hz")
     pink_share, babble_share = (0.6, 0.4) if noise is None else (0.4, 0.3)
     crowd = babble(waveform, rng)
-    n_section = int(SECTION_S * sample_rate_hz)
+    n_section = int(SECTION_S * SAMPLE_RATE_HZ)
     sections = []
     for start in range(0, len(waveform), n_section):
         section = waveform[start : start + n_section]
         if rng.random() < 0.4:
-            section = reverberate(section, sample_rate_hz, float(rng.uniform(0.15, 0.6)), rng)
+            section = reverberate(section, float(rng.uniform(0.15, 0.6)), rng)
         kind = rng.random()
         if kind < pink_share:
             background = pink_noise(len(section), rng)
@@ -246,10 +243,10 @@ def degrade(waveform: np.ndarray, sample_rate_hz: int, rng: np.random.Generator,
             background = noise.draw(len(section), rng)
         section = add_noise(section, background, float(rng.uniform(*SNR_DB)))
         if rng.random() < 0.2:
-            section = telephone(section, sample_rate_hz)
+            section = telephone(section)
         section = np.clip(section * float(10 ** (rng.uniform(-12, 6) / 20)), -1, 1)
         if rng.random() < CODEC_SHARE:
             name = str(rng.choice(list(CODECS)))
-            section = codec(section, sample_rate_hz, name, int(rng.uniform(*BIT_RATES.get(name, (0, 0)))))
+            section = codec(section, name, int(rng.uniform(*BIT_RATES.get(name, (0, 0)))))
         sections.append(section)
     return np.concatenate(sections).astype(np.float32)

@@ -207,8 +207,8 @@ class _Rendering:
         if self.is_degraded:
             rng = _drawn_from(self.path, self.augmentation.seed)
             if self.is_body_sound:
-                return vary_body_sound(waveform, SAMPLE_RATE_HZ, rng)
-            return degrade(waveform, SAMPLE_RATE_HZ, rng, self.augmentation.noise)
+                return vary_body_sound(waveform, rng)
+            return degrade(waveform, rng, self.augmentation.noise)
         if self.augmentation.snr_db is not None:
             return in_pink_noise(waveform, self.path, self.augmentation.snr_db)
         return waveform

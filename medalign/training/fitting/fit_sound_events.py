@@ -106,7 +106,7 @@ def _made(takes: Sequence[Take], sounds: Sequence[Sound], n: int, seed: int, *, 
         chosen = [kind[int(rng.integers(len(kind)))] for kind in drawn if kind]
         mixture = mix(take, take.waveform(), chosen, rng)
         if is_degraded and rng.random() < DEGRADED_SHARE:
-            mixture = replace(mixture, waveform=degrade(mixture.waveform, SAMPLE_RATE_HZ, rng))
+            mixture = replace(mixture, waveform=degrade(mixture.waveform, rng))
         if i % 100 == 99:
             log.info("%d of %d mixtures", i + 1, n)
         yield mixture
