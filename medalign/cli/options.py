@@ -16,7 +16,6 @@ from medalign.core.errors import MedAlignError
 from medalign.core.model_options import ModelOptions
 from medalign.core.provenance import PROVENANCE, provenance
 
-_MODELS = ModelOptions()
 T = TypeVar("T")
 Commands = argparse._SubParsersAction  # what `add_commands` of each module is given
 TELL_EVERY_S = 10.0
@@ -65,20 +64,9 @@ def fields_of(of: type[T], arguments: argparse.Namespace, **others: object) -> T
 
 
 def model_options(command: argparse.ArgumentParser, *, asr: bool = False, teacher: bool = False, student: bool = False) -> None:
-    if asr:
-        command.add_argument(
-            "--asr",
-            default=_MODELS.asr,
-            help="faster-whisper size, or folder or Hub name of one for faster-whisper or of a speech model of transformers: "
-            f"CTC or encoder-decoder; auto is what this machine can run well (default: {_MODELS.asr})",
-        )
-    if teacher:
-        command.add_argument("--teacher", default=_MODELS.teacher, help="text model: name, folder or Hub name")
-    if student:
-        command.add_argument(
-            "--student", default=_MODELS.student, help="checkpoint folder or Hub name (default: the shipped one)"
-        )
-    command.add_argument("--device", default=_MODELS.device, help=f"auto, cpu or cuda (default: {_MODELS.device})")
+    """The option for the device, and those for the models that are asked for."""
+    asked = [name for name, is_asked in (("asr", asr), ("teacher", teacher), ("student", student)) if is_asked]
+    field_options(command, ModelOptions, *asked, "device")
 
 
 def given(arguments: argparse.Namespace, *names: str) -> dict[str, Any]:

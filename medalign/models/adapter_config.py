@@ -1,16 +1,12 @@
 """How an encoder is adapted, as a value: without torch, so that the command line can take its defaults from here."""
 
-from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from dataclasses import dataclass
+from typing import Literal, get_args
 
 from medalign.core.errors import CheckpointError
+from medalign.core.model_options import option
 
 Kind = Literal["frozen", "lora", "last-k", "full"]
-
-
-def option(default: object, help: str, flag: str = "") -> Any:
-    """A field of a dataclass that the command line has an option for, under the field's name or `flag`."""
-    return field(default=default, metadata={"help": help, "flag": flag})
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Literal
 
 from medalign.core.errors import DataError
-from medalign.core.model_options import ModelOptions
-from medalign.models.adapter_config import AdapterConfig, option
+from medalign.core.model_options import ModelOptions, option
+from medalign.models.adapter_config import AdapterConfig
 
 Renderings = Literal["clean", "either", "both"]
 Tuned = Literal["lora", "full"]  # low-rank updates; all weights but the embeddings of words
