@@ -147,26 +147,17 @@ def _probe(arguments: argparse.Namespace) -> None:
     config = fields_of(ProbeConfig, arguments, label=arguments.label)
     found = probe_sounds(arguments.table, config, arguments.student, arguments.baseline, arguments.cache, keep=arguments.keep)
     baselines = list(dict.fromkeys(name for row in found["rows"] for name in row["lift"]))
-    subsets = list(found["subsets"])
+    table = [("source", "AUROC (95 %)", *found["subsets"], *(f"lift over {name}" for name in baselines), "told", "zero-shot")]
+    for row in found["rows"]:
+        low, high = row["auroc_95"]
+        of_subsets = (_auroc(row["by_subset"][name]) for name in found["subsets"])
+        lifts = (_lift(row["lift"].get(name)) for name in baselines)
+        beside = row.get("told", "-"), _auroc(row.get("zero_shot_auroc"))
+        table.append((row["source"], f"{row['auroc']:.3f} ({low:.3f} to {high:.3f})", *of_subsets, *lifts, *beside))
     lines = [
         f"{config.label}: {', '.join(f'{n} {name}' for name, n in found['classes'].items())}; {found['n_measured']} measured, "
         f"{found['n_trained_on']} that a student was trained on are only fitted on; persons {found['persons']}",
-        *in_columns(
-            [
-                ("source", "AUROC (95 %)", *subsets, *(f"lift over {name}" for name in baselines), "told", "zero-shot"),
-                *(
-                    (
-                        row["source"],
-                        f"{row['auroc']:.3f} ({row['auroc_95'][0]:.3f} to {row['auroc_95'][1]:.3f})",
-                        *(_auroc(row["by_subset"][name]) for name in subsets),
-                        *(_lift(row["lift"].get(name)) for name in baselines),
-                        row.get("told", "-"),
-                        _auroc(row.get("zero_shot_auroc")),
-                    )
-                    for row in found["rows"]
-                ),
-            ]
-        ),
+        *in_columns(table),
     ]
     answer({PROVENANCE: provenance(), **found}, arguments.json, lines)
 

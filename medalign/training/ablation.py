@@ -69,9 +69,7 @@ def run_ablation(
             folder = out / f"{name.replace(' ', '-').replace('+', 'plus').replace(',', '')}-seed{seed}"
             by_seed[f"seed {seed}"] = align_rows(rows, digest, replace(arm, train=train, only=only), folder, cache)
             log.info("%s, seed %d: %s", name, seed, by_seed[f"seed {seed}"])
-        results[name] = {"mean": _mean(list(by_seed.values()))} | by_seed
+        figures = list(by_seed.values())
+        mean = {figure: float(np.mean([of_one[figure] for of_one in figures])) for figure in figures[0]}
+        results[name] = {"mean": mean} | by_seed
     return results
-
-
-def _mean(figures: Sequence[dict[str, float]]) -> dict[str, float]:
-    return {name: float(np.mean([f[name] for f in figures])) for name in figures[0]}
