@@ -25,9 +25,7 @@ def add_commands(commands: Commands) -> None:
         "second", metavar="NOTE2", type=Path, nargs="?", help="another note of the same recording: both are compared"
     )
     check.add_argument(
-        "--blind",
-        action="store_true",
-        help="two notes are shown in an order that is drawn; only --json says which is which",
+        "--blind", action="store_true", help="two notes are shown in an order that is drawn; only --json says which is which"
     )
     check.add_argument(
         "--analysis", metavar="JSON", type=Path, help="of this recording, by `analyze --json`: it is not analysed again"

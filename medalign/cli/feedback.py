@@ -19,9 +19,7 @@ FORMATS = ("jsonl", "csv", "parquet")
 def add_commands(commands: Commands) -> None:
     """Add `feedback` and its actions to the subparsers of the command line."""
     feedback = commands.add_parser(
-        "feedback",
-        help="feedback on results: export it, train on it, withdraw it",
-        **manual("feedback"),
+        "feedback", help="feedback on results: export it, train on it, withdraw it", **manual("feedback")
     )
     actions = feedback.add_subparsers(required=True, metavar="ACTION")
 

@@ -19,9 +19,7 @@ def add_commands(commands: Commands) -> None:
 
 def _add_making(commands: Commands) -> None:
     synthesize = commands.add_parser(
-        "synthesize",
-        help="speak consultations and write a training manifest",
-        **manual("synthesize"),
+        "synthesize", help="speak consultations and write a training manifest", **manual("synthesize")
     )
     synthesize.add_argument("--data", type=Path, help="folder with primock57/, aci_bench/ or mts_dialog/")
     synthesize.add_argument(
