@@ -47,9 +47,19 @@ class _Mention:
     action: str  # of a medicine; empty if not known, or no medicine
 
 
-def _example(words: list[str], speakers: list[str], breaks: set[int], m: _Mention) -> Example:
-    context = MentionContext(tuple(words), tuple(speakers), frozenset(breaks), m.start, m.end)
-    return Example(context, m.status, m.is_other, m.action)
+@dataclass(frozen=True)
+class _Talk:
+    """A conversation while it is made."""
+
+    words: list[str]
+    breaks: set[int]  # where segments begin
+    mentions: list[_Mention]
+    speakers: list[str]  # of each segment; once it is written as heard, of each word
+
+    def examples(self) -> list[Example]:
+        words, speakers, breaks = tuple(self.words), tuple(self.speakers), frozenset(self.breaks)
+        contexts = [MentionContext(words, speakers, breaks, m.start, m.end) for m in self.mentions]
+        return [Example(context, m.status, m.is_other, m.action) for context, m in zip(contexts, self.mentions, strict=True)]
 
 
 class Grammar:
@@ -81,26 +91,22 @@ class Grammar:
         text = template
         while CHOICE.search(text):
             text = CHOICE.sub(lambda found: rng.choice(found[1].split("|")), text)
-        words, speakers, breaks, mentions = self._fill(text, rng)
-        words, mentions, breaks = self._as_heard(words, mentions, breaks, rng)
-        speakers = _speakers(len(words), breaks, speakers, rng)
-        if len(breaks) > 1 and rng.random() < 0.1:  # a recogniser that wrote all of it as one segment
-            breaks, speakers = {0}, [rng.choice([speakers[0], UNKNOWN_SPEAKER])] * len(words)
-        if self.talk:
-            words, speakers, breaks, mentions = self._amid_talk(words, speakers, breaks, mentions, kind, rng)
-        return [_example(words, speakers, breaks, m) for m in mentions]
+        talk = self._as_heard(self._fill(text, rng), rng)
+        if len(talk.breaks) > 1 and rng.random() < 0.1:  # a recogniser that wrote all of it as one segment
+            speaker = rng.choice([talk.speakers[0], UNKNOWN_SPEAKER])
+            talk = replace(talk, breaks={0}, speakers=[speaker] * len(talk.words))
+        return (self._amid_talk(talk, kind, rng) if self.talk else talk).examples()
 
     def as_heard(self, example: Example, rng: random.Random) -> Example:
         """The same mention as a recogniser might have written it, often without knowing who speaks."""
         p = example.context
-        by_segment = [p.speakers[at] for at in sorted(p.breaks | {0})]
+        breaks = set(p.breaks | {0})
         mention = _Mention(p.start, p.end, example.status, example.is_other, example.action)
-        words, (mention,), breaks = self._as_heard(list(p.words), [mention], set(p.breaks | {0}), rng)
-        speakers = _speakers(len(words), breaks, by_segment, rng)
-        return _example(words, speakers, breaks, mention)
+        talk = _Talk(list(p.words), breaks, [mention], [p.speakers[at] for at in sorted(breaks)])
+        (heard,) = self._as_heard(talk, rng).examples()
+        return heard
 
-    def _fill(self, text: str, rng: random.Random) -> tuple[list[str], list[str], set[int], list[_Mention]]:
-        """Words, the speaker of each segment, where segments begin, and the mentions."""
+    def _fill(self, text: str, rng: random.Random) -> _Talk:
         words: list[str] = []
         speakers: list[str] = []
         breaks: set[int] = set()
@@ -129,7 +135,7 @@ class Grammar:
                     )
                 at = slot.end()
             _append(words, rest[at:], at > 0)
-        return words, speakers, breaks, mentions
+        return _Talk(words, breaks, mentions, speakers)
 
     def _filler(self, name: str, used: set[str], rng: random.Random) -> str:
         while True:
@@ -141,15 +147,13 @@ class Grammar:
             if filler not in used or len(self.fillers[name]) < 6:
                 return filler
 
-    def _as_heard(
-        self, words: list[str], mentions: list[_Mention], breaks: set[int], rng: random.Random
-    ) -> tuple[list[str], list[_Mention], set[int]]:
+    def _as_heard(self, talk: _Talk, rng: random.Random) -> _Talk:
         """Punctuation kept, lost or wrong; words hesitated over, repeated, lost or misheard, none of a mention's."""
         style, noise = rng.random(), rng.choice([0.03, 0.1]) if rng.random() < 0.4 else 0.0
-        inside = {at for m in mentions for at in range(m.start, m.end)}
+        inside = {at for m in talk.mentions for at in range(m.start, m.end)}
         kept: list[str] = []
         place: list[int] = []  # of each word as it was, the new one
-        for at, word in enumerate(words):
+        for at, word in enumerate(talk.words):
             place.append(len(kept))
             if style < 0.3:
                 word = re.sub(r"[.,?!;:]+$", "", word).lower() or word
@@ -161,7 +165,7 @@ class Grammar:
                 if rng.random() < noise:
                     kept += rng.choice(self.fillers["hesitation"]).split()
                 plain = word.lower()
-                if rng.random() < noise and plain in LOST and at not in breaks:
+                if rng.random() < noise and plain in LOST and at not in talk.breaks:
                     continue
                 if rng.random() < noise and plain in self._misheard:
                     word = self._misheard[plain]
@@ -170,16 +174,15 @@ class Grammar:
             kept.append(word)
         place.append(len(kept))
         # A hesitation before a mention must not become a part of it.
-        starts = {m.start: place[m.start] for m in mentions}
-        moved = [replace(m, start=starts[m.start], end=starts[m.start] + m.end - m.start) for m in mentions]
-        return kept, moved, {place[at] for at in breaks}
+        moved = [replace(m, start=place[m.start], end=place[m.start] + m.end - m.start) for m in talk.mentions]
+        breaks = {place[at] for at in talk.breaks}
+        return _Talk(kept, breaks, moved, _speakers(len(kept), breaks, talk.speakers, rng))
 
-    def _amid_talk(
-        self, words: list[str], speakers: list[str], breaks: set[int], mentions: list[_Mention], kind: str, rng: random.Random
-    ) -> tuple[list[str], list[str], set[int], list[_Mention]]:
-        before = [turn for turn in self._talk(rng) if "?" not in turn[1]] if rng.random() < 0.4 else []
+    def _amid_talk(self, talk: _Talk, kind: str, rng: random.Random) -> _Talk:
+        before = [turn for turn in self._turns(rng) if "?" not in turn[1]] if rng.random() < 0.4 else []
         may_answer = rng.random() < 0.4 and "unanswered" not in kind
-        after = [turn for turn in self._talk(rng) if not ANSWER.match(turn[1].lower())] if may_answer else []
+        after = [turn for turn in self._turns(rng) if not ANSWER.match(turn[1].lower())] if may_answer else []
+        words, speakers, breaks, mentions = talk.words, talk.speakers, talk.breaks, talk.mentions
         for speaker, said in reversed(before):
             piece = said.split()[-14:]
             shift = len(piece)
@@ -190,10 +193,10 @@ class Grammar:
             piece = said.split()[:14]
             breaks = breaks | {len(words)}
             words, speakers = [*words, *piece], speakers + [speaker] * len(piece)
-        return words, speakers, breaks, mentions
+        return _Talk(words, breaks, mentions, speakers)
 
-    def _talk(self, rng: random.Random) -> Sequence[tuple[str, str]]:
-        """One or two turns of it."""
+    def _turns(self, rng: random.Random) -> Sequence[tuple[str, str]]:
+        """One or two turns of other talk."""
         at = rng.randrange(len(self.talk) - 2)
         return self.talk[at : at + rng.choice([1, 2])]
 
