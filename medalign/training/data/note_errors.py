@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
-from medalign.concepts import ConceptBank, find_mentions_in_text
+from medalign.concepts import ConceptBank, Mention, find_mentions_in_text
 from medalign.concepts.notes import Clause, expanded, read_note
 from medalign.concepts.tokens import stem
 from medalign.pipeline.note_counterfactuals import DIGITS, REMOVED, SMALL, denied, lead_of, other_numbers, other_side
@@ -74,13 +74,16 @@ class ErrorMaker:
         for at, clause in enumerate(self.clauses(consultation_id)):
             for kind in KINDS:
                 rng = random.Random(f"{self._seed} {consultation_id} {at} {kind}")
-                if kind == "invented":
-                    altered = self._invented(consultation_id, clause, rng)
-                else:
-                    altered = MAKERS[kind](self, clause, rng)
+                altered = (
+                    self._invented(consultation_id, clause, rng) if kind == "invented" else MAKERS[kind](self, clause, rng)
+                )
                 if altered is not None and _words(altered.plain) != _words(clause.plain):
                     found.append((clause, Altered(kind, altered)))
         return found
+
+    def _named(self, clause: Clause, *categories: str) -> list[Mention]:
+        """What it names of these categories."""
+        return [m for m in find_mentions_in_text(clause.plain, self._bank) if self._bank[m.concept_id].category in categories]
 
     def _invented(self, consultation_id: str, clause: Clause, rng: random.Random) -> Clause | None:
         """A statement under the same heading in the note whose complaints are likest."""
@@ -112,9 +115,7 @@ class ErrorMaker:
         return None
 
     def _medicine(self, clause: Clause, rng: random.Random) -> Clause | None:
-        mentions = [
-            m for m in find_mentions_in_text(clause.plain, self._bank) if self._bank[m.concept_id].category == "medicine"
-        ]
+        mentions = self._named(clause, "medicine")
         if not mentions or len(self._medicines) < 2:
             return None
         said = rng.choice(mentions).text
@@ -132,11 +133,11 @@ class ErrorMaker:
             changed = rng.choice(other_numbers(value)[:3])
             return _changed(clause, f"{clause.plain[: at.start(1)]}{changed}{clause.plain[at.end(1) :]}")
         words = [word for word in SMALL[1:] if re.search(rf"\b{word}\b", clause.plain, re.I)]
-        if words:
-            word = rng.choice(words)
-            other = rng.choice([w for w in SMALL[1:] if w != word])
-            return _changed(clause, re.sub(rf"\b{word}\b", other, clause.plain, count=1, flags=re.I))
-        return None
+        if not words:
+            return None
+        word = rng.choice(words)
+        other = rng.choice([w for w in SMALL[1:] if w != word])
+        return _changed(clause, re.sub(rf"\b{word}\b", other, clause.plain, count=1, flags=re.I))
 
     def _side(self, clause: Clause, rng: random.Random) -> Clause | None:
         other = other_side(clause.plain)
@@ -144,11 +145,7 @@ class ErrorMaker:
 
     def _person(self, clause: Clause, rng: random.Random) -> Clause | None:
         """What a relative has becomes the patient's, and the other way round."""
-        mentions = [
-            m
-            for m in find_mentions_in_text(clause.plain, self._bank)
-            if self._bank[m.concept_id].category in ("diagnosis", "finding")
-        ]
+        mentions = self._named(clause, "diagnosis", "finding")
         relatives = frozenset(_words(clause.plain)) & RELATIVES
         if relatives or clause.section == "family":
             named = [m for m in mentions if m.status in ("family", "present")]
@@ -156,26 +153,21 @@ class ErrorMaker:
                 return None
             moved = replace(clause, section="past", label="")
             return _changed(moved, f"Past medical history: {rng.choice(named).text}")
-        named = [
-            m for m in mentions if m.status in ("present", "historical") and self._bank[m.concept_id].category == "diagnosis"
-        ]
+        named = [m for m in self._named(clause, "diagnosis") if m.status in ("present", "historical")]
         if not named or clause.section in ("examination", "plan", "results"):
             return None
         who = rng.choice(RELATIVE)
         return _changed(replace(clause, section="family", label=""), f"Family history: {who} has {rng.choice(named).text}")
 
     def _circumstance(self, clause: Clause, rng: random.Random) -> Clause | None:
-        found = [
-            (at, VALUE[key])
-            for at in re.finditer(r"[A-Za-z]+", clause.plain)
-            for key in [stem(at[0].lower())]
-            if key in VALUE and VALUE[key][0] in NAMED and at[0].lower() not in VERBS
-        ]
+        words = [(at, at[0].lower()) for at in re.finditer(r"[A-Za-z]+", clause.plain)]
+        found = [(at, VALUE[stem(word)]) for at, word in words if stem(word) in VALUE and word not in VERBS]
+        found = [(at, value) for at, value in found if value[0] in NAMED]
         if not found:
             return None
         at, (scale, value) = rng.choice(found)
-        words = [words.split()[0] for other, words in enumerate(SCALES[scale]) if other != value]
-        return _changed(clause, f"{clause.plain[: at.start()]}{rng.choice(words)}{clause.plain[at.end() :]}")
+        others = [words.split()[0] for other, words in enumerate(SCALES[scale]) if other != value]
+        return _changed(clause, f"{clause.plain[: at.start()]}{rng.choice(others)}{clause.plain[at.end() :]}")
 
     def _started(self, clause: Clause, rng: random.Random) -> Clause | None:
         found = [
@@ -183,10 +175,7 @@ class ErrorMaker:
             for m in re.finditer(r"\b[A-Za-z]+\b", clause.plain)
             if m[0].lower() in VERBS and not re.search(r"\b(did|to|not|never|after)\s+$", clause.plain[: m.start()])
         ]
-        has_medicine = any(
-            self._bank[m.concept_id].category in ("medicine", "habit") for m in find_mentions_in_text(clause.plain, self._bank)
-        )
-        if not has_medicine:
+        if not self._named(clause, "medicine", "habit"):
             return None
         if found:
             at = rng.choice(found)
