@@ -251,7 +251,7 @@ def test_an_audio_only_preview_hears_the_recording_once_and_writes_nothing(analy
     path, student, seconds = examples["chest-pain"].audio_path, analyzer.listener.student, []
     frames = heard("chest-pain").frames
 
-    def counted(self, waveform):
+    def counted(self, waveform, chunks):
         seconds.append(len(waveform) / SAMPLE_RATE_HZ)
         yield frames
 
@@ -265,7 +265,7 @@ def test_an_audio_only_preview_hears_the_recording_once_and_writes_nothing(analy
 def test_a_phrase_is_found_where_it_is_said(analyzer, heard, examples, monkeypatch):
     example = examples["upset-stomach"]
     frames = heard(example.slug).frames
-    monkeypatch.setattr(type(analyzer.listener.student), "frames_so_far", lambda self, waveform: iter([frames]))
+    monkeypatch.setattr(type(analyzer.listener.student), "frames_so_far", lambda self, waveform, chunks: iter([frames]))
     for phrase, word in (("pain around the belly button", "belly"), ("allergic to penicillin", "penicillin")):
         said = next(turn for turn in example.turns if word in turn.text)
         hits = analyzer.listener.search(example.audio_path, phrase)

@@ -13,7 +13,7 @@ from medalign.core.provenance import PROVENANCE
 from medalign.evaluation.word_errors import word_error_rate
 from medalign.models import faster_whisper, transcription
 from medalign.models.device import copy_to_cpu, note, noting, run_in_batches
-from medalign.models.frames import embedded, frames_so_far
+from medalign.models.frames import Chunks, embedded, frames_so_far
 from medalign.models.head import AlignmentHead, HeadConfig
 from medalign.models.status_classifier import StatusClassifier
 from medalign.pipeline.interleave import interleave
@@ -105,6 +105,30 @@ def test_the_student_hears_the_same_with_little_memory(n_held):
     assert len(notices) == (n_held < 4)
 
 
+@pytest.mark.parametrize("seconds", [34, 26, 10, 7])
+def test_chunks_are_whole_again_from_the_frames_and_their_ends(seconds):
+    """Numbers that tell their chunk: what the encoder gave for it, not what its neighbour gave for the same second."""
+
+    class Counting(TinyEncoder):
+        n = 0
+
+        def forward(self, samples):
+            type(self).n += 1
+            return super().forward(samples) + self.n
+
+    waveform = np.linspace(0, 1, seconds * SAMPLE_RATE_HZ, dtype=np.float32)
+    encoder, given = Counting(1), []
+    chunks = Chunks.of(encoder)
+    encoder.register_forward_hook(lambda _, __, output: given.append(output[0].clone()))
+    *_, frames = frames_so_far(encoder, waveform, 1, chunks)
+    for i, chunk in enumerate(given):
+        found = chunks.whole(8.0 * i, frames)  # a second less at either end of 10 s
+        ends_s = 8 * i + 10
+        assert (found is None) == (ends_s > seconds)
+        assert found is None or torch.equal(found, chunk)
+    assert chunks.whole(8.0 * len(given), frames) is None and chunks.whole(1.0, frames) is None
+
+
 def test_the_head_goes_on_on_the_cpu(monkeypatch):
     head = AlignmentHead(HeadConfig(encoder_dim=8, embed_dim=4, model_dim=8, n_layers=1, n_heads=1)).eval()
     stretches = [torch.randn(20 + i, 8) for i in range(3)]
@@ -158,7 +182,7 @@ def test_an_analysis_with_little_memory_says_so_and_hears_the_same(analyzer, str
             raise CTRANSLATE2
         return encode(log_mel)
 
-    monkeypatch.setattr(transcriber, "_device", "cuda")
+    monkeypatch.setattr(transcriber, "_decoding", faster_whisper.DECODING["cuda"])
     monkeypatch.setattr(transcriber._model, "encode", encode_one)
     monkeypatch.setattr(transcription, "STRETCH_S", 4.0)
     refusing(teacher.model, "encode", 0, TORCH, monkeypatch)
@@ -181,10 +205,9 @@ def test_a_recogniser_that_does_not_fit_at_all_writes_on_the_cpu(transcriber, cu
         raise CUBLAS
 
     loaded = transcriber._model
-    monkeypatch.setattr(transcriber, "_device", "cuda")
     on_gpu = SimpleNamespace(feature_extractor=loaded.feature_extractor, model=SimpleNamespace(encode=full))
     monkeypatch.setattr(transcriber, "_model", on_gpu)
-    monkeypatch.setattr(faster_whisper, "_load", lambda folder, device: loaded if device == "cpu" else None)
+    monkeypatch.setattr(faster_whisper, "_load", lambda folder, device, _: loaded if device == "cpu" else None)
     with noting(notices := []):
         assert np.array_equal(transcriber.encode(recording.waveform), wanted)
     assert "the recogniser" in notices[0] and "on the CPU" in notices[0]

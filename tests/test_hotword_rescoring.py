@@ -26,13 +26,13 @@ class Recogniser:
         return np.array([-float(len(text)) for text in texts])
 
 
-def rescored(seconds: int) -> tuple[HotwordRescorer, Recogniser]:
+def rescored(seconds: int, encoded=None) -> tuple[HotwordRescorer, Recogniser]:
     """A word a second, each named after its second; the waveform is the time."""
     waveform = (np.arange(seconds * SAMPLE_RATE_HZ) / SAMPLE_RATE_HZ).astype(np.float32)
     words = tuple(Word(float(i), i + 0.9, f"w{i}", 0.9) for i in range(seconds))
     transcript = Transcript((Segment(0.0, float(seconds), "", words),))
     recogniser = Recogniser()
-    return HotwordRescorer(recogniser, Recording("a", waveform, SAMPLE_RATE_HZ, 1), transcript), recogniser
+    return HotwordRescorer(recogniser, Recording("a", waveform, SAMPLE_RATE_HZ, 1), transcript, encoded), recogniser
 
 
 def test_names_stand_in_the_place_of_the_words_in_question_with_their_neighbours():
@@ -62,3 +62,20 @@ def test_each_chunk_is_encoded_once():
     assert recogniser.encoded == 1
     rescorer.log_likelihood_ratios(50, 50, ["name"])
     assert recogniser.encoded == 2
+
+
+def test_a_chunk_that_is_encoded_already_is_not_encoded_again_and_is_read_at_the_same_seconds():
+    asked = []
+
+    def encoded(start_s: float) -> np.ndarray | None:
+        asked.append(start_s)
+        return None if start_s else (np.arange(1500) / FRAMES_PER_S)[:, None].astype(np.float32)
+
+    rescorer, recogniser = rescored(60, encoded)
+    for i in (5, 50):
+        rescorer.log_likelihood_ratios(i, i, ["name"])
+    assert asked == [0.0, 24.0] and recogniser.encoded == 1
+    plain, other = rescored(60)
+    for i in (5, 50):
+        plain.log_likelihood_ratios(i, i, ["name"])
+    assert other.asked == recogniser.asked

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from medalign.models import zero_gpu
 from medalign.models.device import note
+from medalign.models.frames import Chunks
 from medalign.models.student import DEFAULT_STUDENT, Student
 from medalign.models.teacher import DEFAULT_TEACHER, Teacher
 
@@ -42,11 +43,11 @@ class BorrowingStudent(Student):
         zero_gpu.hold("student", name, student.encoder)
         return student
 
-    def frames_so_far(self, waveform: np.ndarray) -> Iterator[Tensor]:
-        """The whole from a lent GPU, or piece by piece from the CPU."""
+    def frames_so_far(self, waveform: np.ndarray, chunks: Chunks | None = None) -> Iterator[Tensor]:
+        """The whole from a lent GPU, without the chunks, or piece by piece from the CPU."""
         frames = _borrowing("the student", zero_gpu.frames_on_gpu, self.loaded_as, waveform)
         if frames is None:
-            yield from super().frames_so_far(waveform)
+            yield from super().frames_so_far(waveform, chunks)
         else:
             yield torch.from_numpy(frames).float()
 

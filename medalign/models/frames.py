@@ -5,6 +5,7 @@ Frames lie in the CPU's memory: on a GPU those of every reader's recording would
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -22,26 +23,66 @@ HEAD_BATCH = 64  # stretches
 WHAT = "the student"
 
 
+@dataclass(frozen=True)
+class Chunks:
+    """How a recording is cut for an encoder, and the outer frames of each chunk, which the frames have from its neighbour.
+
+    With them a chunk can be had whole again, so that whoever hears with the same encoder need not run it anew.
+    """
+
+    width: int  # frames of a chunk
+    margin: int  # frames, at either end
+    frames_per_s: float
+    ends: list[tuple[Tensor, Tensor]] = field(default_factory=list)  # the first and the last of each chunk
+
+    @classmethod
+    def of(cls, encoder: AudioEncoder) -> "Chunks":
+        margin_s = min(MARGIN_S, MARGIN_SHARE * encoder.chunk_s)
+        rate = encoder.frames_per_s
+        return cls(round(encoder.chunk_s * rate), round(margin_s * rate), rate)
+
+    @property
+    def stride(self) -> int:
+        return self.width - 2 * self.margin
+
+    def whole(self, start_s: float, frames: Float[Tensor, "n dim"]) -> Float[Tensor, "width dim"] | None:
+        """The chunk that begins there; None if none does, or the recording ends before it.
+
+        Args:
+            frames: all of the recording.
+        """
+        first = round(start_s * self.frames_per_s)
+        i, rest = divmod(first, self.stride)
+        if rest or i >= len(self.ends) or first + self.width > len(frames):
+            return None
+        inner = frames[first + self.margin : first + self.margin + self.stride]
+        return torch.cat([self.ends[i][0], inner, self.ends[i][1]])
+
+
 @torch.inference_mode()
-def frames_so_far(encoder: AudioEncoder, waveform: Float[np.ndarray, " samples"], n_at_once: int) -> Iterator[Tensor]:
+def frames_so_far(
+    encoder: AudioEncoder, waveform: Float[np.ndarray, " samples"], n_at_once: int, chunks: Chunks | None = None
+) -> Iterator[Tensor]:
     """The first frames (n, encoder_dim), float32, then more of them; the last time all. Each is a view of the same memory.
 
     Chunks as long as the encoder takes overlap; each frame is taken from the chunk that gives it the more context.
 
     Args:
         n_at_once: chunks.
+        chunks: `Chunks.of` the encoder, to keep the outer frames of each.
     """
+    cut = chunks or Chunks.of(encoder)
+    width, margin, stride = cut.width, cut.margin, cut.stride
     samples_per_frame = SAMPLE_RATE_HZ / encoder.frames_per_s
     n_frames = n_frames_of(waveform, encoder.frames_per_s)
-    width = round(encoder.chunk_s * encoder.frames_per_s)  # of a chunk; this and the next two are in frames
-    margin = round(min(MARGIN_S, MARGIN_SHARE * encoder.chunk_s) * encoder.frames_per_s)
-    stride = width - 2 * margin
     n_chunks = 1 + max(0, math.ceil((n_frames - width) / stride))
     starts = [round(i * stride * samples_per_frame) for i in range(n_chunks)]
-    chunks = [waveform[start : start + round(width * samples_per_frame)] for start in starts]
+    sounds = [waveform[start : start + round(width * samples_per_frame)] for start in starts]
     frames, n_done, i = torch.empty(n_frames, encoder.dim), 0, 0
-    for batch in hidden_states(encoder, chunks, n_at_once):
+    for batch in hidden_states(encoder, sounds, n_at_once):
         for hidden in batch:
+            if chunks is not None:
+                chunks.ends.append((hidden[:margin].clone(), hidden[margin + stride :].clone()))
             piece = hidden[0 if i == 0 else margin : None if i == n_chunks - 1 else margin + stride]
             piece = piece[: n_frames - n_done]
             frames[n_done : n_done + len(piece)] = piece

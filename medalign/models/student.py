@@ -28,8 +28,8 @@ from medalign.core.weights import BODY_SOUND_STUDENT, DEFAULT_STUDENT, REVISION_
 from medalign.models.adapters import AdapterConfig, adapt, load_trained_state, trained_state
 from medalign.models.audio_encoder import AudioEncoder, n_frames_of
 from medalign.models.device import half_precision
-from medalign.models.encoders import load_audio_encoder
-from medalign.models.frames import embedded, frame_slice, frames_so_far, hidden_states
+from medalign.models.encoders import WhisperAudioEncoder, load_audio_encoder
+from medalign.models.frames import Chunks, embedded, frame_slice, frames_so_far, hidden_states
 from medalign.models.head import AlignmentHead, HeadConfig, HeadEnsemble, make_head
 from medalign.models.kernel_head import KernelHead
 from medalign.models.pretrained import load_state, read_state
@@ -219,9 +219,19 @@ class Student:
         *_, frames = self.frames_so_far(waveform)
         return frames
 
-    def frames_so_far(self, waveform: Float[np.ndarray, " samples"]) -> Iterator[Tensor]:
-        """The first of those frames, then more and more of them; the last time all. Each is a view of the same memory."""
-        return frames_so_far(self.encoder, waveform, self._n_at_once)
+    def frames_so_far(self, waveform: Float[np.ndarray, " samples"], chunks: Chunks | None = None) -> Iterator[Tensor]:
+        """The first of those frames, then more and more of them; the last time all. Each is a view of the same memory.
+
+        Args:
+            chunks: `Chunks.of` the encoder, where the outer frames of each are to be kept.
+        """
+        return frames_so_far(self.encoder, waveform, self._n_at_once, chunks)
+
+    def hears_as(self, recogniser: ModelInfo) -> bool:
+        """Whether its encoder gives what the recogniser's gives: the same weights, both in float32, as they are on a CPU."""
+        on_cpu = next(self.encoder.parameters()).device.type == "cpu"
+        is_whisper = self.config.encoder_kind == WhisperAudioEncoder.kind and self.config.adapter.kind == "frozen"
+        return on_cpu and is_whisper and self.config.encoder_revision == recogniser.revision
 
     @torch.inference_mode()
     def embed(

@@ -104,7 +104,8 @@ class Analyzer:
         with noting(notices):
             transcript, invented = self.listener.without_invented(transcript, encoded, self.transcriber.info.revision)
             transcript = with_heard_language(transcript, encoded, self.listener)
-        yield clock.progress("teacher", "Finding clinical concepts in the text", transcript, encoded=encoded)
+        kept = replace(encoded, chunks=None)  # by the page, for as long as the recording is on it
+        yield clock.progress("teacher", "Finding clinical concepts in the text", transcript, encoded=kept)
         with noting(notices):
             annotated = self.annotate(transcript, recording, encoded)
             parts = self._text_parts(annotated, encoded)
@@ -175,7 +176,8 @@ class Analyzer:
         if scorer is None:
             note("This recogniser can't weigh names by their sound, so no misheard medicine or disease is suggested.")
         elif is_english(transcript):
-            rescorer = HotwordRescorer(scorer, recording, transcript)
+            has_heard = self.listener.student.hears_as(scorer.info)  # the same encoder, so that it need not run again
+            rescorer = HotwordRescorer(scorer, recording, transcript, encoded.chunk if has_heard else None)
             calibration = self.listener.calibration
             corrections = find_corrections(transcript, encoded.evidence, encoded.bank, calibration, rescorer)
         return self._annotated(transcript, corrections, encoded)

@@ -5,7 +5,7 @@ misheard form of it. Decoding again with hot words, tried first, did worse: a be
 over silence, where a comparison with what stands there stays calm.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -22,7 +22,18 @@ MARGIN_S = 0.2  # around the outermost words, which are never quite where they a
 class HotwordRescorer:
     """One recording and its transcript, rescored where it is asked for; each chunk is encoded once."""
 
-    def __init__(self, scorer: Scorer, recording: Recording, transcript: Transcript):
+    def __init__(
+        self,
+        scorer: Scorer,
+        recording: Recording,
+        transcript: Transcript,
+        encoded: Callable[[float], np.ndarray | None] | None = None,
+    ):
+        """
+        Args:
+            encoded: what the recogniser's encoder has made already of the chunk that begins at that second; None if it has not.
+        """
+        self._encoded = encoded
         self.scorer, self.recording, self.words = scorer, recording, transcript.words
         self.asr_revision = scorer.info.revision
         self._chunks: dict[int, np.ndarray] = {}
@@ -51,7 +62,10 @@ class HotwordRescorer:
         if chunk not in self._chunks:
             begin = round(chunk * STEP_S * SAMPLE_RATE_HZ)
             waveform = self.recording.levelled[begin : begin + round(CHUNK_S * SAMPLE_RATE_HZ)]
-            self._chunks[chunk] = self.scorer.encode(waveform)
+            encoded = self._encoded(chunk * STEP_S) if self._encoded is not None else None
+            if encoded is None or len(encoded) != round(CHUNK_S * FRAMES_PER_S):
+                encoded = self.scorer.encode(waveform)
+            self._chunks[chunk] = encoded
         offset_s = chunk * STEP_S
         first, last = round((start_s - offset_s) * FRAMES_PER_S), round((end_s - offset_s) * FRAMES_PER_S)
         return self._chunks[chunk][max(0, first) : last]

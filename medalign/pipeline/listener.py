@@ -24,6 +24,7 @@ from medalign.core.transcript import Segment, Transcript
 from medalign.models.borrowing import BorrowingStudent, BorrowingTeacher
 from medalign.models.concept_embeddings import concept_embeddings, stored_concept_embeddings
 from medalign.models.device import choose_device, on_zero_gpu
+from medalign.models.frames import Chunks
 from medalign.models.sound_events import SoundEventDetector
 from medalign.models.spoken_language import SpokenLanguageHead
 from medalign.models.student import DEFAULT_STUDENT, Student
@@ -61,6 +62,12 @@ class EncodedRecording:
     concept_embeddings: np.ndarray  # (k, d) of the bank
     evidence: AudioEvidence
     sound_events: tuple[SoundEvent, ...]  # coughs and the like, in order of time
+    chunks: Chunks | None = None  # that the frames are of, while the recording is analysed
+
+    def chunk(self, start_s: float) -> np.ndarray | None:
+        """The encoder's hidden states (n_frames, encoder_dim) of the whole chunk that begins there, if there is one."""
+        whole = None if self.chunks is None else self.chunks.whole(start_s, self.frames)
+        return None if whole is None else whole.numpy()
 
 
 class Listener:
@@ -156,7 +163,8 @@ class Listener:
         rate = self.student.encoder.frames_per_s
         threshold = self.calibration.fits["concept in audio"].threshold
         audio = np.zeros((0, concepts.shape[1]), np.float32)
-        for so_far in self.student.frames_so_far(recording.levelled) if frames is None else (frames,):
+        chunks = Chunks.of(self.student.encoder) if frames is None else None
+        for so_far in self.student.frames_so_far(recording.levelled, chunks) if frames is None else (frames,):
             complete = [window for window in windows_s if round(window[1] * rate) <= len(so_far)]
             is_whole = len(complete) == len(windows_s)
             if not is_whole and len(complete) <= len(audio) * MORE:
@@ -167,7 +175,7 @@ class Listener:
             probabilities[silent(complete, speech_s)] = 0.0  # no voice, no evidence
             evidence = AudioEvidence(tuple(complete), probabilities, cosines, threshold, reportable)
             events = self.detector.detect(so_far) if self.detector and is_whole else ()
-            yield EncodedRecording(so_far, complete, audio, speech_s, bank, concepts, evidence, events)
+            yield EncodedRecording(so_far, complete, audio, speech_s, bank, concepts, evidence, events, chunks)
 
     def text_evidence(self, transcript: Transcript, encoded: EncodedRecording, text: np.ndarray) -> TextEvidence:
         """The transcript's side of each concept; `text` as `embed_window_texts` gives it."""
