@@ -113,7 +113,7 @@ def test_an_interval_of_average_precision_holds_its_figure_though_resamples_flat
         return float(np.nanmean(column_average_precision(scores[rows], truth[rows])))
 
     figure = statistic(np.arange(600))
-    resampled = [statistic(rows) for rows in bootstrap._resamples(groups, 200, 0)]
+    resampled = [statistic(rows) for rows in bootstrap._resamples(groups, 200)]
     assert np.mean(resampled) > figure + np.std(resampled) / 2  # what plain percentiles would be off by
     low, high = bootstrap.bootstrap_over_groups(statistic, groups, n=200)
     assert low < figure < high

@@ -54,7 +54,7 @@ def student(untrained_whisper, tmp_path_factory):
 @pytest.fixture
 def probe(table, tmp_path, untrained_whisper, monkeypatch, capsys):
     monkeypatch.setattr(sound_probe, "DEFAULT_ENCODER", str(untrained_whisper))
-    monkeypatch.setattr("medalign.evaluation.bootstrap.bootstrap_over_groups.__defaults__", (40, 0))
+    monkeypatch.setattr("medalign.evaluation.bootstrap.bootstrap_over_groups.__defaults__", (40,))
 
     def run(*arguments, on=table, label="label"):
         out = tmp_path / "figures.json"

@@ -64,11 +64,14 @@ class ConceptBank:
     def default(cls) -> "ConceptBank":
         """The committed bank, read once."""
         body = json.loads((files("medalign.concepts") / "data" / BANK_FILE).read_text(encoding="utf-8"))
-        concepts = []
-        for entry in body["concepts"]:
-            entry = {name: tuple(value) if isinstance(value, list) else value for name, value in entry.items()}
-            entry["as_written"] = frozenset(entry.get("as_written", ()))
-            concepts.append(Concept(entry.pop("id"), **entry))
+        absent: dict = {"as_written": (), "places": (), "patterns": (), "broader": ()}
+        concepts = [
+            Concept(
+                entry["id"], entry["system"], entry["code"], entry["label"], entry["category"], tuple(entry["synonyms"]),
+                frozenset(entry["as_written"]), tuple(entry["places"]), tuple(entry["patterns"]), tuple(entry["broader"]),
+            )
+            for entry in [{**absent, **entry} for entry in body["concepts"]]
+        ]  # fmt: skip
         return cls(concepts, body["blocked"], body["sources"])
 
     def __getitem__(self, concept_id: str) -> Concept:

@@ -27,7 +27,9 @@ def edit_segment(transcript: Transcript, index: int, text: str, speaker: str) ->
     Raises:
         DataError: there is no such segment, or the text or the name is empty or too long.
     """
-    segment = _segment(transcript, index)
+    if not 0 <= index < len(transcript.segments):
+        raise DataError(f"segment {index + 1} does not exist; the transcript has {len(transcript.segments)}")
+    segment = transcript.segments[index]
     text, speaker = " ".join(text.split()), _named(speaker)
     _check_length(text)
     if text != segment.text:
@@ -58,10 +60,10 @@ def write_between(transcript: Transcript, start_s: float, end_s: float, text: st
         if segment.original_text is not None:
             raise DataError(f"a changed segment runs on here; add the words to the one at {clock(segment.start_s)}")
         last = segment.words[len(first) :]
-        before.append(replace(segment, end_s=start_s, text=_text(first), words=first))
-        after.append(replace(segment, start_s=end_s, text=_text(last), words=last))
+        before.append(segment.with_words(first, end_s=start_s))
+        after.append(segment.with_words(last, start_s=end_s))
     new = _spoken_by(Segment(start_s, end_s, "", (), original_text=""), speaker)
-    new = replace(new, text=text, words=_timed(new, text.split()))
+    new = new.with_words(_timed(new, text.split()))
     return replace(transcript, segments=(*before, new, *after))
 
 
@@ -119,7 +121,7 @@ def write_over(transcript: Transcript, start_s: float, end_s: float, text: str) 
 
 def _write_over(transcript: Transcript, first_word: int, last_word: int, text: str) -> Transcript:
     """Punctuation behind the last word stays."""
-    starts = _first_words(transcript)
+    starts = np.cumsum([0, *(len(segment.words) for segment in transcript.segments)])[:-1]  # each segment's first word
     i = int(np.searchsorted(starts, first_word, side="right")) - 1
     segment = transcript.segments[i]
     first, last = first_word - int(starts[i]), last_word - int(starts[i])
@@ -127,12 +129,6 @@ def _write_over(transcript: Transcript, first_word: int, last_word: int, text: s
     written = words[last]
     end = written[len(written.rstrip(".,;:!?")) :]
     return edit_segment(transcript, i, " ".join([*words[:first], text + end, *words[last + 1 :]]), segment.speaker)
-
-
-def _segment(transcript: Transcript, index: int) -> Segment:
-    if not 0 <= index < len(transcript.segments):
-        raise DataError(f"segment {index + 1} does not exist; the transcript has {len(transcript.segments)}")
-    return transcript.segments[index]
 
 
 def _check_length(text: str) -> None:
@@ -151,10 +147,6 @@ def _longest_pause(transcript: Transcript, start_s: float, end_s: float) -> tupl
     if free[1] - free[0] < LEAST_PAUSE_S:
         raise DataError(f"there are words at {clock(start_s)} already; change these instead")
     return free
-
-
-def _text(words: Sequence[Word]) -> str:
-    return " ".join(word.text for word in words)
 
 
 def _named(speaker: str) -> str:
@@ -189,9 +181,3 @@ def _timed(segment: Segment, texts: list[str]) -> tuple[Word, ...]:
         edges = np.linspace(start_s, max(start_s, end_s), b1 - b0 + 1).round(3).tolist()
         words += [Word(a, b, text, 1.0) for a, b, text in zip(edges, edges[1:], texts[b0:b1], strict=False)]
     return tuple(words)
-
-
-def _first_words(transcript: Transcript) -> np.ndarray:
-    """The index of each segment's first word among all words, (n_segments,)."""
-    lengths = [len(segment.words) for segment in transcript.segments]
-    return np.cumsum([0, *lengths])[:-1]

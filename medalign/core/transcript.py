@@ -4,8 +4,10 @@ Times are seconds from the start of the recording. Words lie inside their segmen
 """
 
 from bisect import bisect_left
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 UNKNOWN_SPEAKER = "unknown"
 DOCTOR, PATIENT = "doctor", "patient"
@@ -34,6 +36,15 @@ class Segment:
     no_speech_probability: float | None = None  # the recogniser's own, of the stretch that it decoded at once
     original_text: str | None = None  # as the recogniser wrote it, where a person has changed the words
     original_speaker: str | None = None  # as it was guessed, where a person has said who speaks
+
+    @classmethod
+    def of(cls, words: Sequence[Word], **facts: Any) -> "Segment":
+        """That of these words, at least one, from the first to the last end."""
+        return cls(words[0].start_s, max(word.end_s for word in words), "", ()).with_words(words, **facts)
+
+    def with_words(self, words: Sequence[Word], **facts: Any) -> "Segment":
+        """With other words, and the text that they give; further fields by name."""
+        return replace(self, text=" ".join(word.text for word in words), words=tuple(words), **facts)
 
 
 @dataclass(frozen=True)

@@ -17,15 +17,16 @@ import numpy as np
 
 Statistic = Callable[[np.ndarray], float]
 Groups = Sequence[str] | np.ndarray
+N_RESAMPLES = 500
 
 
-def bootstrap_over_groups(statistic: Statistic, groups: Groups, n: int = 500, seed: int = 0) -> tuple[float, float]:
+def bootstrap_over_groups(statistic: Statistic, groups: Groups, n: int = N_RESAMPLES) -> tuple[float, float]:
     """95 % interval of the statistic. A resample in which it is not defined (NaN) is left out.
 
     Raises:
         ValueError: there are no groups, or the statistic is defined in no resample.
     """
-    return _interval([statistic(rows) for rows in _resamples(groups, n, seed)], statistic(np.arange(len(groups))))
+    return _interval([statistic(rows) for rows in _resamples(groups, n)], statistic(np.arange(len(groups))))
 
 
 def with_interval(statistic: Statistic, groups: Groups) -> list[float]:
@@ -39,9 +40,7 @@ def share(hits: Sequence[bool] | np.ndarray, groups: Groups) -> list[float]:
     return with_interval(lambda rows: float(values[rows].mean()), groups) if len(values) else [float("nan")] * 3
 
 
-def paired_difference(
-    first: Statistic, second: Statistic, groups: Groups, n: int = 500, seed: int = 0
-) -> tuple[float, float, float]:
+def paired_difference(first: Statistic, second: Statistic, groups: Groups) -> tuple[float, float, float]:
     """First minus second on all rows, and the 95 % interval of that difference, both measured on the same resamples.
 
     Two systems stumble over the same consultations, so this interval is narrower than those of the two figures suggest.
@@ -51,13 +50,13 @@ def paired_difference(
     """
     everything = np.arange(len(groups))
     difference = float(first(everything) - second(everything))
-    return difference, *_interval([first(rows) - second(rows) for rows in _resamples(groups, n, seed)], difference)
+    return difference, *_interval([first(rows) - second(rows) for rows in _resamples(groups, N_RESAMPLES)], difference)
 
 
-def _resamples(groups: Groups, n: int, seed: int) -> Iterator[np.ndarray]:
+def _resamples(groups: Groups, n: int) -> Iterator[np.ndarray]:
     if not len(groups):
         raise ValueError("there are no groups to resample")
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     ids = np.unique(groups, return_inverse=True)[1]
     members = [np.flatnonzero(ids == g) for g in range(ids.max() + 1)]
     for _ in range(n):

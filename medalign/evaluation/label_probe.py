@@ -16,6 +16,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float, Int
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics.pairwise import euclidean_distances, linear_kernel, rbf_kernel
 from sklearn.model_selection import LeaveOneGroupOut, StratifiedGroupKFold
 
 from medalign.evaluation.concept_detection import column_auroc
@@ -83,8 +84,7 @@ def held_out_scores(
         inner = folds_by_group(labels[fitted], groups[fitted], n_inner, seed)
         figures = [_inner_auroc(features[fitted], truth[fitted], inner, kernel) for features in candidates]
         best, strength = np.unravel_index(np.nanargmax(figures), np.shape(figures))
-        chosen_strength = STRENGTHS[strength : strength + 1]
-        scores[measured] = _fit_and_score(candidates[int(best)], truth, fitted, measured, chosen_strength, kernel)[0]
+        (scores[measured],) = _fit_and_score(candidates[int(best)], truth, (fitted, measured), [STRENGTHS[strength]], kernel)
         chosen.append(int(best))
     return scores, chosen
 
@@ -115,22 +115,18 @@ def in_bins(values: Float[np.ndarray, " clips"], n_bins: int = 10) -> Features:
 def _inner_auroc(features: Features, truth: np.ndarray, folds: Sequence[Fold], kernel: Kernel) -> list[float]:
     """Mean AUROC over folds, for each strength."""
     figures = []
-    for fitted, measured in folds:
-        together = np.zeros(len(measured), int)
-        scores = _fit_and_score(features, truth, fitted, measured, STRENGTHS, kernel)
-        figures.append([mean_auroc(of_strength, truth[measured], together) for of_strength in scores])
-    return [float(np.mean(column)) for column in zip(*figures, strict=True)]
+    for fold in folds:
+        measured = truth[fold[1]]
+        scores = _fit_and_score(features, truth, fold, STRENGTHS, kernel)
+        figures.append([mean_auroc(of_strength, measured, np.zeros(len(measured), int)) for of_strength in scores])
+    return np.mean(figures, 0).tolist()
 
 
 def _fit_and_score(
-    features: Features,
-    truth: np.ndarray,
-    fitted: np.ndarray,
-    measured: np.ndarray,
-    strengths: Sequence[float],
-    kernel: Kernel,
+    features: Features, truth: np.ndarray, fold: Fold, strengths: Sequence[float], kernel: Kernel
 ) -> list[np.ndarray]:
     """Scores (n_measured, k) for each strength."""
+    fitted, measured = fold
     x = np.asarray(features[fitted], np.float64)
     mean, spread = x.mean(0), x.std(0)
     spread[spread < 1e-9] = np.inf  # a constant tells nothing
@@ -138,9 +134,9 @@ def _fit_and_score(
     x = (x - mean) / spread / scale
     held_out = (np.asarray(features[measured], np.float64) - mean) / spread / scale
     if kernel == "gaussian" or x.shape[1] > len(x):  # a linear fit in the space that the rows span, where it is cheaper
-        products: Callable[[np.ndarray, np.ndarray], np.ndarray] = _inner_products
-        if kernel == "gaussian":
-            products = partial(_gaussian, width=float(np.median(_squared_distances(x, x))))
+        products: Callable[[np.ndarray, np.ndarray], np.ndarray] = linear_kernel
+        if kernel == "gaussian":  # 1 / e where the squared distance is the usual one
+            products = partial(rbf_kernel, gamma=1 / max(float(np.median(euclidean_distances(x, squared=True))), 1e-12))
         squares, directions = np.linalg.eigh(products(x, x))
         kept = squares > RANK_TOLERANCE * squares[-1]
         lengths, directions = np.sqrt(squares[kept]), directions[:, kept]
@@ -156,16 +152,3 @@ def _fit_and_score(
             columns.append(fit.decision_function(held_out))
         scores.append(np.stack(columns, 1))
     return scores
-
-
-def _inner_products(rows: np.ndarray, others: np.ndarray) -> np.ndarray:
-    return rows @ others.T
-
-
-def _squared_distances(rows: np.ndarray, others: np.ndarray) -> np.ndarray:
-    return np.square(rows).sum(1)[:, None] + np.square(others).sum(1) - 2 * _inner_products(rows, others)
-
-
-def _gaussian(rows: np.ndarray, others: np.ndarray, width: float) -> np.ndarray:
-    """1 for equal rows; `width` is the squared distance at which likeness has fallen to 1 / e."""
-    return np.exp(-_squared_distances(rows, others) / max(width, 1e-12))

@@ -97,13 +97,16 @@ def run_in_batches(
         try:
             result = run(model, batch)
         except RuntimeError as error:
-            if is_on_cpu or not is_out_of_memory(error):
+            if is_on_cpu or not any(words in str(error) for words in OUT_OF_MEMORY):
                 raise
         else:
             yield result
             first += len(batch)
             continue
-        _free_memory()  # here, where the error and what it held is gone
+        # What PyTorch keeps for later is of no use to CTranslate2, nor to a batch of another shape; here, since the error and
+        # what it held is gone.
+        if (torch := sys.modules.get("torch")) is not None and torch.cuda.is_available():
+            torch.cuda.empty_cache()
         if len(batch) > 1:
             size = len(batch) // 2
             continue
@@ -111,16 +114,6 @@ def run_in_batches(
         model, is_on_cpu = on_cpu(), True
     if size < n_at_once and not is_on_cpu:
         note(f"The GPU has too little memory for {what} to take {n_at_once} pieces at once; it took {size}, more slowly.")
-
-
-def is_out_of_memory(error: RuntimeError) -> bool:
-    return any(words in str(error) for words in OUT_OF_MEMORY)
-
-
-def _free_memory() -> None:
-    """What PyTorch keeps for later is of no use to CTranslate2, nor to a batch of another shape."""
-    if (torch := sys.modules.get("torch")) is not None and torch.cuda.is_available():
-        torch.cuda.empty_cache()
 
 
 def copy_to_cpu(module: Module) -> Module:

@@ -208,11 +208,5 @@ def _finished(found: Any, earliest_s: float, duration_s: float) -> Segment | Non
         earliest_s = start_s
     if not any(character.isalnum() for word in words for character in word.text):  # "." over a breath
         return None
-    return Segment(
-        words[0].start_s,
-        max(w.end_s for w in words),
-        " ".join(w.text for w in words),
-        tuple(words),
-        mean_log_probability=round(found.avg_logprob, 4),
-        no_speech_probability=round(found.no_speech_prob, 4),
-    )
+    figures = {"mean_log_probability": found.avg_logprob, "no_speech_probability": found.no_speech_prob}
+    return Segment.of(words, **{name: round(value, 4) for name, value in figures.items()})

@@ -16,13 +16,15 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from medalign.core.errors import CheckpointError
-from medalign.models.kernel_head import KernelHead
+from medalign.models.kernel_head import Embeddings, Frames, KernelHead, Mask
 
 # Stretches are padded to a multiple of this. Kernels are compiled and kept by shape: with a length of its own for every
 # batch, a training run on a CPU took 20 MB more with each step.
 PAD_FRAMES = 40
 LARGEST = {"encoder_dim": 16384, "embed_dim": 16384, "model_dim": 16384, "n_layers": 64, "n_heads": 256, "n_pools": 64}
 MAX_LANDMARKS = 4096
+Tokens = Float[Tensor, "batch length model_dim"]
+TokenMask = Bool[Tensor, "batch length"]
 STACK = 4  # encoder frames joined into one token: Whisper's 50 a second become 12.5, about one a syllable
 
 
@@ -72,9 +74,7 @@ class _Block(nn.Module):
         self.qkv, self.out = nn.Linear(d, 3 * d), nn.Linear(d, d)
         self.mlp = nn.Sequential(nn.Linear(d, 3 * d), nn.GELU(), nn.Dropout(config.dropout), nn.Linear(3 * d, d))
 
-    def forward(
-        self, x: Float[Tensor, "batch length dim"], mask: Bool[Tensor, "batch length"]
-    ) -> Float[Tensor, "batch length dim"]:
+    def forward(self, x: Tokens, mask: TokenMask) -> Tokens:
         """`mask` is True where there is sound."""
         batch, length, d = x.shape
         # Padding is zeroed before it is convolved, so that a stretch doesn't depend on its batch.
@@ -108,18 +108,11 @@ class AlignmentHead(nn.Module):
         self.pool_scores = nn.Linear(config.model_dim, config.n_pools)
         self.project = nn.Linear(config.n_pools * config.model_dim, config.embed_dim)
 
-    def forward(
-        self, hidden_states: Float[Tensor, "batch frames encoder_dim"], mask: Bool[Tensor, "batch frames"]
-    ) -> Float[Tensor, "batch embed_dim"]:
+    def forward(self, hidden_states: Frames, mask: Mask) -> Embeddings:
         """One unit vector per stretch."""
         return self.pool(*self.tokens(hidden_states, mask))
 
-    def tokens(
-        self,
-        hidden_states: Float[Tensor, "batch frames encoder_dim"],
-        mask: Bool[Tensor, "batch frames"],
-        hidden: Bool[Tensor, "batch length"] | None = None,
-    ) -> tuple[Float[Tensor, "batch length model_dim"], Bool[Tensor, "batch length"]]:
+    def tokens(self, hidden_states: Frames, mask: Mask, hidden: TokenMask | None = None) -> tuple[Tokens, TokenMask]:
         """Contextual tokens and their mask.
 
         Args:
@@ -135,9 +128,7 @@ class AlignmentHead(nn.Module):
             x = block(x, token_mask)
         return self.norm(x), token_mask
 
-    def pool(
-        self, tokens: Float[Tensor, "batch length model_dim"], token_mask: Bool[Tensor, "batch length"]
-    ) -> Float[Tensor, "batch embed_dim"]:
+    def pool(self, tokens: Tokens, token_mask: TokenMask) -> Embeddings:
         """Attention pooling and projection, to unit length."""
         scores = self.pool_scores(tokens).masked_fill(~token_mask[..., None], -torch.inf)  # (batch, length, n_pools)
         pooled = torch.einsum("blp,bld->bpd", scores.softmax(1), tokens).flatten(1)
@@ -165,9 +156,7 @@ class HeadEnsemble(nn.Module):
         self.weights = tuple(weights) or (1.0,) * n_members
         self.members = nn.ModuleList(make_head(config) for _ in range(n_members))
 
-    def forward(
-        self, hidden_states: Float[Tensor, "batch frames encoder_dim"], mask: Bool[Tensor, "batch frames"]
-    ) -> Float[Tensor, "batch embed_dim"]:
+    def forward(self, hidden_states: Frames, mask: Mask) -> Embeddings:
         """One unit vector per stretch."""
         embeddings = [w * member(hidden_states, mask) for w, member in zip(self.weights, self.members, strict=True)]
         return F.normalize(torch.stack(embeddings).sum(0), dim=-1)
@@ -178,9 +167,7 @@ def padded_length(n_frames: int) -> int:
     return math.ceil(n_frames / PAD_FRAMES) * PAD_FRAMES
 
 
-def pad_stretches(
-    stretches: Sequence[Float[Tensor, "_ dim"]],
-) -> tuple[Float[Tensor, "batch frames dim"], Bool[Tensor, "batch frames"]]:
+def pad_stretches(stretches: Sequence[Float[Tensor, "_ encoder_dim"]]) -> tuple[Frames, Mask]:
     """Stretches of frames as one batch, a multiple of PAD_FRAMES long, and its mask."""
     n_frames = padded_length(max(map(len, stretches)))
     batch = stretches[0].new_zeros(len(stretches), n_frames, stretches[0].shape[1], dtype=torch.float32)

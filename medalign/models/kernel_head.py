@@ -13,6 +13,11 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+Frames = Float[Tensor, "batch frames encoder_dim"]
+Mask = Bool[Tensor, "batch frames"]
+Statistics = Float[Tensor, "batch parts width"]
+Components = Float[Tensor, "batch components"]
+Embeddings = Float[Tensor, "batch embed_dim"]
 CLIPPED = 6.0  # standard deviations
 DROPOUT = 0.3  # of components, in training
 
@@ -41,9 +46,7 @@ class KernelHead(nn.Module):
         self.register_buffer("carriers", torch.zeros(n_components, embed_dim))  # orthonormal
         self.project = nn.Linear(n_components, embed_dim)
 
-    def statistics(
-        self, hidden_states: Float[Tensor, "batch frames encoder_dim"], mask: Bool[Tensor, "batch frames"]
-    ) -> Float[Tensor, "batch parts width"]:
+    def statistics(self, hidden_states: Frames, mask: Mask) -> Statistics:
         """Mean and standard deviation over the frames that hold sound, of each part."""
         is_sound = mask[..., None].to(hidden_states.dtype)
         n = is_sound.sum(1)
@@ -51,23 +54,21 @@ class KernelHead(nn.Module):
         spread = (((hidden_states - mean[:, None]) * is_sound).square().sum(1) / n).sqrt()
         return torch.cat([x.unflatten(1, (self.n_parts, -1)) for x in (mean, spread)], 2)
 
-    def forward(
-        self, hidden_states: Float[Tensor, "batch frames encoder_dim"], mask: Bool[Tensor, "batch frames"]
-    ) -> Float[Tensor, "batch embed_dim"]:
+    def forward(self, hidden_states: Frames, mask: Mask) -> Embeddings:
         return self.embed(self.statistics(hidden_states, mask))
 
-    def embed(self, statistics: Float[Tensor, "batch parts width"]) -> Float[Tensor, "batch embed_dim"]:
+    def embed(self, statistics: Statistics) -> Embeddings:
         return self.placed(self.heard(statistics))
 
-    def placed(self, heard: Float[Tensor, "batch components"]) -> Float[Tensor, "batch embed_dim"]:
+    def placed(self, heard: Components) -> Embeddings:
         """In training without what is carried along, which no loss is about."""
         aligned = F.normalize(self.project(F.dropout(heard, DROPOUT, self.training)), dim=-1)
         return aligned if self.training else F.normalize(aligned + self.carried(heard), dim=-1)
 
-    def carried(self, heard: Float[Tensor, "batch components"]) -> Float[Tensor, "batch embed_dim"]:
+    def carried(self, heard: Components) -> Embeddings:
         return F.normalize(heard, dim=-1) @ self.carriers
 
-    def heard(self, statistics: Float[Tensor, "batch parts width"]) -> Float[Tensor, "batch components"]:
+    def heard(self, statistics: Statistics) -> Components:
         """The kernel's principal components, of mean square 1 over all of them."""
         x = self._standardised(statistics)  # (parts, batch, width)
         squared = torch.cdist(x, self.landmarks).square()

@@ -105,10 +105,8 @@ class SoundEventDetector:
     def save(self, folder: Path, figures: dict) -> None:
         """Beside the student; `figures` say how well it does."""
         state = {name: tensor.contiguous() for name, tensor in self.head.state_dict().items()}
-        save_file(
-            {**state, "thresholds": torch.from_numpy(self.thresholds), "fit": torch.from_numpy(self.fit)},
-            folder / SOUND_EVENTS_FILE,
-        )
+        state |= {"thresholds": torch.from_numpy(self.thresholds), "fit": torch.from_numpy(self.fit)}
+        save_file(state, folder / SOUND_EVENTS_FILE)
         config = {"labels": list(LABELS), "frames_per_step": self.head.frames_per_step, **figures}
         (folder / SOUND_EVENTS_CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 
@@ -126,15 +124,9 @@ class SoundEventDetector:
     def detect(self, frames: Tensor) -> tuple[SoundEvent, ...]:
         """The events in a recording, in order of time."""
         events = find_events(self.logits(frames), self.thresholds)
-        found = [
-            SoundEvent(
-                LABELS[event.column],
-                round(event.first * STEP_S, 3),
-                round((event.last + 1) * STEP_S, 3),
-                round(self.probability(event), 4),
-            )
-            for event in events
-        ]
+        times_s = [(round(event.first * STEP_S, 3), round((event.last + 1) * STEP_S, 3)) for event in events]
+        pairs = zip(events, times_s, strict=True)
+        found = [SoundEvent(LABELS[event.column], *time_s, round(self.probability(event), 4)) for event, time_s in pairs]
         return tuple(sorted(found, key=lambda event: event.start_s))
 
     def probability(self, event: Event) -> float:

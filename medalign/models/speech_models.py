@@ -205,9 +205,9 @@ class EncoderDecoder(SpeechModel):
         self._is_whisper = config.model_type == "whisper"
         # The usual attention keeps no weights, and word times are read from these.
         options = {"attn_implementation": "eager"} if self._is_whisper else {}
-        model = load_whole(
-            AutoModelForSpeechSeq2Seq, weights.folder, config=config, fixed=_sinusoids(config), **options
-        ).float()
+        # Sinusoids follow from the configuration, so a folder may lack them.
+        fixed = tuple(f"model.{half}.embed_positions.weights" for half in ("encoder", "decoder"))
+        model = load_whole(AutoModelForSpeechSeq2Seq, weights.folder, config=config, fixed=fixed, **options).float()
         self._has_word_times = self._is_whisper and bool(getattr(model.generation_config, "alignment_heads", None))
         self._cuts_at_each_pause = not self._has_word_times
         self._is_multilingual = self._is_whisper and bool(getattr(model.generation_config, "is_multilingual", False))
@@ -281,16 +281,9 @@ def _is_upper(tokenizer: Any) -> bool:
     return letters == letters.upper()
 
 
-def _sinusoids(config: PretrainedConfig) -> tuple[str, ...]:
-    """Weights that a folder may lack, since they follow from the configuration."""
-    return tuple(f"model.{half}.embed_positions.weights" for half in ("encoder", "decoder"))
-
-
 def _segments(words: Sequence[Word], mean_log_probability: float | None) -> Iterator[Segment]:
     """A stretch cut into sentences; what holds no letter and no digit, written over a breath, is dropped."""
     for run in word_runs([(word.text, word.start_s, word.end_s, True) for word in words]):
         part = words[run]
         if any(character.isalnum() for word in part for character in word.text):
-            end_s = max(word.end_s for word in part)
-            text = " ".join(word.text for word in part)
-            yield Segment(part[0].start_s, end_s, text, tuple(part), mean_log_probability=mean_log_probability)
+            yield Segment.of(part, mean_log_probability=mean_log_probability)

@@ -190,23 +190,18 @@ class StatusClassifier:
         """Probabilities for each context's mention; in batches of similar length."""
         rows = [self.tokens(context) for context in contexts]
         order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
-        parts: list[list[np.ndarray]] = [[], [], [], []]
+        widths = (len(self.config.statuses), len(self.config.owners), len(self.config.actions), 2)
+        none = [np.zeros((0, width), np.float32) for width in widths]
         in_order = [rows[i] for i in order]
-        for heads in run_in_batches(
-            "the status classifier", in_order, BATCH, StatusClassifier._probabilities, self, self._on_cpu
-        ):
-            for part, head in zip(parts, heads, strict=True):
-                part.append(head)
-        back = np.argsort(order)
-        config = self.config
-        widths = (len(config.statuses), len(config.owners), len(config.actions), 2)
+        batches = run_in_batches("the status classifier", in_order, BATCH, StatusClassifier._read, self, self._on_cpu)
         statuses, owners, actions, facts = (
-            np.concatenate([np.zeros((0, width), np.float32), *part])[back] for part, width in zip(parts, widths, strict=True)
+            np.concatenate(part)[np.argsort(order)] for part in zip(none, *batches, strict=True)
         )
         return StatusPrediction(statuses, owners[:, 1], actions, facts[:, 1])
 
     @torch.inference_mode()
-    def _probabilities(self, rows: Sequence[Sequence[int]]) -> list[np.ndarray]:
+    def _read(self, rows: Sequence[Sequence[int]]) -> list[np.ndarray]:
+        """Probabilities of each head."""
         return [head.float().softmax(-1).cpu().numpy() for head in self.logits(rows)]
 
     def _on_cpu(self) -> "StatusClassifier":

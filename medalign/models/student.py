@@ -33,15 +33,9 @@ from medalign.models.frames import Chunks, embedded, frame_slice, frames_so_far,
 from medalign.models.head import AlignmentHead, HeadConfig, HeadEnsemble, make_head
 from medalign.models.kernel_head import KernelHead
 from medalign.models.pretrained import load_state, read_state
-from medalign.models.student_config import (
-    CONFIG_FILE,
-    MAX_CLIP_S,
-    REMEDY,
-    StudentConfig,
-    load_student_encoder,
-    read_config,
-)  # fmt: skip
+from medalign.models.student_config import CONFIG_FILE, MAX_CLIP_S, REMEDY, StudentConfig, load_student_encoder, read_config
 
+Head = AlignmentHead | KernelHead | HeadEnsemble
 GPU_BATCH = 16  # chunks at once; on a CPU one after the other is a tenth faster
 
 UNALIGNED = "unaligned"  # the shipped student before its alignment, see `Student.unaligned`
@@ -63,15 +57,7 @@ class Student:
     array([0, 1])
     """
 
-    def __init__(
-        self,
-        config: StudentConfig,
-        head: AlignmentHead | KernelHead | HeadEnsemble,
-        encoder: AudioEncoder,
-        *,
-        name: str,
-        revision: str,
-    ):
+    def __init__(self, config: StudentConfig, head: Head, encoder: AudioEncoder, *, name: str, revision: str):
         self.config = config
         self.is_aligned = True  # whether its embeddings are to mean anything in the teacher's space
         self.folder: Path | None = None  # where it was loaded from
@@ -97,7 +83,7 @@ class Student:
         config = read_config(weights.folder)
         encoder = load_student_encoder(config, name)
         if config.n_members == 1:
-            head: AlignmentHead | KernelHead | HeadEnsemble = make_head(config.head)
+            head: Head = make_head(config.head)
         else:
             head = HeadEnsemble(config.head, config.n_members, config.member_weights)
         path = weights.folder / HEAD_FILE
@@ -171,9 +157,8 @@ class Student:
     def writable_folder(self) -> Path:
         """Where what is fitted for this student goes. Raises CheckpointError if it lies in no folder of its own."""
         if self.folder is None:
-            raise CheckpointError(
-                f"student '{self.info.name}' lies in no folder that a fit could be written to; give a checkpoint folder"
-            )
+            what = f"student '{self.info.name}' lies in no folder that a fit could be written to"
+            raise CheckpointError(f"{what}; give a checkpoint folder")
         return self.folder
 
     def save_pretrained(self, folder: Path) -> None:

@@ -73,14 +73,10 @@ class VoiceEncoder(nn.Module):
             middle_s, half_s = (start_s + end_s) / 2, min(end_s - start_s, MAX_S) / 2
             first, last = (round((middle_s + side) * SAMPLE_RATE_HZ) for side in (-half_s, half_s))
             samples = waveform[max(0, first) : last]
-            power = _power(samples)
-            mel.append(torch.maximum(power - NOISE_FACTOR * noise, MIN_LEFT * power) * _gain(samples))
+            power, level = _power(samples), float(np.mean(samples**2)) if len(samples) else 1.0
+            gain = max(1.0, RMS**2 / max(level, 1e-12))  # brings a quiet stretch up to the level that the encoder knows
+            mel.append(torch.maximum(power - NOISE_FACTOR * noise, MIN_LEFT * power) * gain)
         return np.concatenate([self(mel[i : i + BATCH]).numpy() for i in range(0, len(mel), BATCH)])
-
-
-def _gain(samples: Float[np.ndarray, " samples"]) -> float:
-    """What brings the power of a quiet stretch up to the level that the encoder knows."""
-    return max(1.0, RMS**2 / max(float(np.mean(samples**2)), 1e-12)) if len(samples) else 1.0
 
 
 def _noise(waveform: Float[np.ndarray, " samples"]) -> Float[Tensor, " mels"]:

@@ -185,7 +185,7 @@ def _rewritten(transcript: Transcript, corrections: Sequence[Correction]) -> Tra
             words += _words_of(correction, segment.words[i : i + n])
             i += n
         position += len(segment.words)
-        segments.append(replace(segment, text=" ".join(w.text for w in words), words=tuple(words)))
+        segments.append(segment.with_words(words))
     return replace(transcript, segments=tuple(segments))
 
 

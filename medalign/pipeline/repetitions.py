@@ -83,6 +83,5 @@ def _without(transcript: Transcript, cut: set[int]) -> Transcript:
         if len(words) == len(segment.words):
             segments.append(segment)
         elif words:
-            text = " ".join(word.text for word in words)
-            segments.append(replace(segment, end_s=max(word.end_s for word in words), text=text, words=words))
+            segments.append(segment.with_words(words, end_s=max(word.end_s for word in words)))
     return replace(transcript, segments=tuple(segments))

@@ -261,10 +261,7 @@ def _cut(transcript: Transcript, pieces: Sequence[_Piece], voices: np.ndarray, n
             else:
                 runs.append((name, list(segment.words[piece.first : piece.last])))
         for name, words in runs:
-            text = " ".join(word.text for word in words)
             end_s = max(w.end_s for w in words)
             # What the recogniser thought of the whole segment holds for each of its parts.
-            segments.append(
-                replace(segment, start_s=words[0].start_s, end_s=end_s, text=text, words=tuple(words), speaker=name)
-            )
+            segments.append(segment.with_words(words, start_s=words[0].start_s, end_s=end_s, speaker=name))
     return replace(transcript, segments=tuple(segments))
