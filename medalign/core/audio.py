@@ -8,6 +8,7 @@ import io
 import os
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -80,12 +81,7 @@ def recording_of(source: Source | Recording) -> Recording:
 
 
 def _from_file(file: BinaryIO, name: str, max_duration_s: float) -> Recording:
-    def decode(turn_over: bool) -> Recording:
-        recording, announced_s = decode_file(file, name, max_duration_s, turn_over=turn_over)
-        _check_duration(recording, announced_s)
-        return recording
-
-    return _upright(decode)
+    return _upright(lambda turn_over: decode_file(file, name, max_duration_s, turn_over=turn_over))
 
 
 def _from_samples(samples: np.ndarray, sample_rate_hz: int, name: str, max_duration_s: float) -> Recording:
@@ -99,19 +95,15 @@ def _from_samples(samples: np.ndarray, sample_rate_hz: int, name: str, max_durat
     with np.errstate(over="ignore"):  # what becomes infinite is told below
         columns = (samples.reshape(len(samples), -1) * scale).astype(np.float32)
     check_source(name, sample_rate_hz, columns.shape[1])
-
-    def decode(turn_over: bool) -> Recording:
-        recording = mix_down(sample_frames(columns, sample_rate_hz), name, max_duration_s, turn_over=turn_over)
-        _check_duration(recording, None)
-        return recording
-
-    return _upright(decode)
+    frames = partial(sample_frames, columns, sample_rate_hz)
+    return _upright(lambda turn_over: (mix_down(frames(), name, max_duration_s, turn_over=turn_over), None))
 
 
-def _upright(decode: Callable[[bool], Recording]) -> Recording:
+def _upright(decode: Callable[[bool], tuple[Recording, float | None]]) -> Recording:
     """Decoded once; again, with one channel turned over, where the channels would cancel each other out."""
-    recording = decode(False)
-    return replace(decode(True), is_inverted=True, channel_power=None) if recording.is_inverted else recording
+    recording, announced_s = decode(False)
+    _check_duration(recording, announced_s)
+    return replace(decode(True)[0], is_inverted=True, channel_power=None) if recording.is_inverted else recording
 
 
 def _opened(path: Path, max_bytes: int) -> BinaryIO:

@@ -127,12 +127,6 @@ class _Mix:
         (left, both), (_, right) = self._covariance
         is_inverted = bool(both < INVERTED * np.sqrt(left * right))
         is_same = is_inverted or np.allclose(power[0], power[1], rtol=DUAL_MONO, atol=1e-9)
-        return Recording(
-            self._name,
-            waveform,
-            source_sample_rate_hz,
-            source_channels,
-            None if is_same else power,
-            float(self._n_clipped.max() / self._n_samples),
-            is_inverted,
-        )
+        clipped_share = float(self._n_clipped.max() / self._n_samples)
+        facts = None if is_same else power, clipped_share, is_inverted
+        return Recording(self._name, waveform, source_sample_rate_hz, source_channels, *facts)

@@ -37,10 +37,8 @@ def _commit() -> str | None:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
     try:
-        tracked = git(
-            "ls-files", "--error-unmatch", __file__
-        )  # else the checkout is somebody else's, around an installed wheel
-        return git("rev-parse", "--short=7", "HEAD") + ("+" if tracked and git("status", "--porcelain", "-uno") else "")
+        git("ls-files", "--error-unmatch", __file__)  # else the checkout is somebody else's, around an installed wheel
+        return git("rev-parse", "--short=7", "HEAD") + "+" * bool(git("status", "--porcelain", "-uno"))
     except (OSError, subprocess.CalledProcessError):
         return None
 

@@ -120,9 +120,8 @@ def _with(analysis: Analysis, concepts: Iterable[ConceptFinding]) -> Analysis:
 
 def _heard(concept: ConceptFinding, heard: Sequence[Heard]) -> ConceptFinding | None:
     def stays(place: Evidence) -> bool:
-        return not any(
-            h.not_said == concept.concept_id and h.start_s < place.words_end_s and h.end_s > place.start_s for h in heard
-        )
+        denied = [h for h in heard if h.not_said == concept.concept_id]
+        return not any(h.start_s < place.words_end_s and h.end_s > place.start_s for h in denied)
 
     def settled(place: Evidence) -> Evidence:
         right = any(h.kind == "negation" and h.is_at(place.start_s, place.end_s) for h in heard)
@@ -138,9 +137,8 @@ def _heard(concept: ConceptFinding, heard: Sequence[Heard]) -> ConceptFinding | 
 
 
 def _rated(concept: ConceptFinding, right: Status | None) -> ConceptFinding:
-    teacher = concept.teacher and replace(
-        concept.teacher, evidence=tuple(replace(place, rival=None) for place in concept.teacher.evidence)
-    )
+    places = tuple(replace(place, rival=None) for place in concept.text_evidence)
+    teacher = concept.teacher and replace(concept.teacher, evidence=places)
     said = replace(concept, teacher=teacher, probability=1.0)
     return said if right == concept.status else replace(said, status=right, trigger=None, action=None)
 

@@ -44,9 +44,8 @@ def reworded(analysis: Analysis, wording: Wording) -> Analysis:
 
     tracks = tuple(replace(track, label=worded(track.label, wording)) for track in analysis.alignment.tracks)
     alignment = replace(analysis.alignment, tracks=tracks)
-    words = tuple(
-        replace(word, alternative=word.alternative and worded(word.alternative, wording)) for word in analysis.critical_words
-    )
+    said = analysis.critical_words
+    words = tuple(replace(word, alternative=word.alternative and worded(word.alternative, wording)) for word in said)
     suggested = tuple(replace(correction, name=worded(correction.name, wording)) for correction in analysis.corrections)
     concepts = tuple(map(concept, analysis.concepts))
     return replace(analysis, concepts=concepts, corrections=suggested, critical_words=words, alignment=alignment)

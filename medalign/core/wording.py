@@ -8,15 +8,9 @@ from medalign.core.analysis import Action, ConceptFinding, Evidence
 
 # Of a medicine: said beside its status.
 ACTION_WORDS: dict[Action, str] = {
-    "taking": "taking",
-    "started": "started",
-    "stopped": "stopped",
-    "changed": "dose changed",
-    "advised": "advised",
-    "not_taking": "not taken",
-    "asked": "asked about",
-    "reacted": "reacted to",
-}
+    "taking": "taking", "started": "started", "stopped": "stopped", "changed": "dose changed", "advised": "advised",
+    "not_taking": "not taken", "asked": "asked about", "reacted": "reacted to",
+}  # fmt: skip
 TO_DO: dict[Action, str] = {"started": "to start", "stopped": "to stop", "changed": "dose to change"}  # if, or planned
 LIKELY_FROM_TENTHS = 7
 POSSIBLE_FROM_TENTHS = 4

@@ -153,8 +153,3 @@ def word_runs(words: Sequence[tuple[str, float, float, bool]]) -> Iterator[slice
             yield slice(first, i)
             first = i
     yield slice(first, None)
-
-
-def time_covered_s(transcript: Transcript) -> float:
-    """How far a growing transcript has come, in seconds of the recording."""
-    return transcript.segments[-1].end_s if transcript.segments else 0.0

@@ -29,7 +29,7 @@ from medalign.models.device import choose_device, note, noting
 from medalign.models.status_classifier import StatusClassifier
 from medalign.models.student import DEFAULT_STUDENT
 from medalign.models.teacher import DEFAULT_TEACHER
-from medalign.models.transcription import DEFAULT_ASR, Transcriber, load_transcriber, time_covered_s
+from medalign.models.transcription import DEFAULT_ASR, Transcriber, load_transcriber
 from medalign.pipeline.annotated import AnnotatedTranscript, align_windows
 from medalign.pipeline.assertion import revised
 from medalign.pipeline.critical_words import find_critical_words
@@ -113,10 +113,9 @@ class Analyzer:
         transcript = annotated.transcript
         events = encoded.sound_events if is_from_a_room(recording) else ()
         told = warnings_about(recording, transcript, repetitions, invented, annotated.other_language, events)
+        duration_s, rate_hz = round(recording.duration_s, 3), recording.source_sample_rate_hz
         yield Analysis(
-            recording=RecordingInfo(
-                recording.name, round(recording.duration_s, 3), recording.source_sample_rate_hz, recording.source_channels
-            ),
+            recording=RecordingInfo(recording.name, duration_s, rate_hz, recording.source_channels),
             models=self.models,
             transcript=transcript,
             corrections=annotated.corrections,
@@ -150,7 +149,8 @@ class Analyzer:
                 clock.note("student", seconds)
                 preview = AudioPreview(self.listener.preview_concepts(encoded), encoded.windows_s[-1][1])
             if "text" in unfinished:
-                done = time_covered_s(transcript) / recording.duration_s if transcript else 0.0
+                covered_s = transcript.segments[-1].end_s if transcript and transcript.segments else 0.0
+                done = covered_s / recording.duration_s
                 yield clock.progress("transcribe", TRANSCRIBING, transcript, done, preview)
             elif unfinished:
                 yield clock.progress("student", ENCODING, transcript, preview=preview)

@@ -131,7 +131,8 @@ def pulse(waveform: Float[np.ndarray, " samples"]) -> Pulse:
     if len(envelope) < 2.5 * shortest:
         return Pulse(None, "not sure", 0.0)
     longest = min(longest, len(envelope) // 2)
-    likeness = _autocorrelation(envelope, longest + 1)
+    # Pearson's correlation of the envelope with itself, `lag` steps later.
+    likeness = np.array([1.0] + [np.corrcoef(envelope[:-lag], envelope[lag:])[0, 1] for lag in range(1, longest + 1)])
     lags, _ = find_peaks(likeness)
     lags = lags[(lags >= shortest) & (lags <= longest)]
     if not len(lags) or likeness[lags].max() < CLEAR:
@@ -153,11 +154,6 @@ def _loudness(waveform: np.ndarray) -> Float[np.ndarray, " steps"]:
     power = np.square(in_band(waveform, BEAT_BAND_HZ))[: len(waveform) // step * step].reshape(-1, step).mean(1)
     smooth = np.convolve(power, np.hanning(7) / np.hanning(7).sum(), "same")
     return np.sqrt(np.minimum(smooth, np.percentile(smooth, 98)))  # one knock is not to outweigh all beats
-
-
-def _autocorrelation(envelope: np.ndarray, n_lags: int) -> Float[np.ndarray, " lags"]:
-    """Pearson's correlation of the envelope with itself, `lag` steps later."""
-    return np.array([1.0] + [np.corrcoef(envelope[:-lag], envelope[lag:])[0, 1] for lag in range(1, n_lags)])
 
 
 def _between(likeness: np.ndarray, lag: int) -> float:

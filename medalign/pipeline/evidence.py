@@ -70,24 +70,17 @@ class AudioEvidence:
 class TextEvidence:
     """What the teacher makes of the words in each window; the counterpart of `AudioEvidence`."""
 
-    def __init__(
-        self,
-        transcript: Transcript,
-        text: np.ndarray,
-        audio: np.ndarray,
-        concept_embeddings: np.ndarray,
-        calibration: Calibration,
-    ):
+    def __init__(self, transcript: Transcript, text: np.ndarray, audio: np.ndarray, concepts: np.ndarray, fits: Calibration):
         """
         Args:
             text: (n_windows, d) teacher embeddings of the words in each window, zero rows where there are none.
             audio: (n_windows, d) the student's, of their sound.
-            concept_embeddings: (k, d) of the bank's concepts.
+            concepts: (k, d) embeddings of the bank's.
         """
         self.transcript = transcript
-        self.cosines = text @ concept_embeddings.T  # (n_windows, k)
+        self.cosines = text @ concepts.T  # (n_windows, k)
         self.window_scores = (audio * text).sum(1)  # (n_windows,) cosine of each window's sound and words
-        self._calibration = calibration
+        self._calibration = fits
 
     def probabilities(self, mentions: Sequence[Mention], audio: AudioEvidence, column: int) -> np.ndarray:
         """That each mention of one concept was really said, (n,)."""
@@ -129,20 +122,35 @@ def findings(
         text: None before there is a transcript; then there are no mentions.
         fused: without it, audio-only concepts are reported by the student's own probability.
     """
-    rows = []
-    for (concept_id, _), group in grouped_by_row(mentions, bank).items():
-        assert text is not None, "mentions come from a transcript"
-        teacher = text.source(group, audio, bank.column[concept_id])
-        rows.append(_row(bank, concept_id, group, teacher, audio, fused))
+
+    def row(concept_id: str, group: Sequence[Mention]) -> ConceptFinding:
+        concept, column = bank[concept_id], bank.column[concept_id]
+        student = audio.source(column)
+        assert text is not None or not group, "mentions come from a transcript"
+        return ConceptFinding(
+            concept_id=concept_id,
+            system=concept.system,
+            code=concept.code,
+            label=concept.label,
+            category=concept.category,
+            status=group[0].status if group else None,
+            trigger=next((mention.trigger for mention in group if mention.trigger), None),
+            action=latest_action(group),
+            teacher=text.source(group, audio, column) if text is not None and group else None,
+            student=student,
+            agreement="student_only" if not group else "both" if student.evidence else "teacher_only",
+            probability=None if fused is None else round(fused.by_concept[concept_id], 4),
+        )
+
+    rows = [row(concept_id, group) for (concept_id, _), group in grouped_by_row(mentions, bank).items()]
     mentioned = {mention.concept_id for mention in mentions}
-    mentioned |= {general for concept_id in mentioned for general in bank[concept_id].broader}  # amoxicillin is an antibiotic
     heard = [bank.concepts[column].concept_id for column in audio.audible(AUDIO_ONLY_THRESHOLD if fused is None else 0.0)]
     for concept_id in heard:
         if concept_id not in mentioned and (fused is None or fused.by_concept.get(concept_id, 0.0) >= fused.threshold):
-            rows.append(_row(bank, concept_id, [], None, audio, fused))
-    said = {status: {row.concept_id for row in rows if row.status == status} for status in DEFINITE}
+            rows.append(row(concept_id, ()))
+    said = {status: {r.concept_id for r in rows if r.status == status} for status in DEFINITE}
     both = set.intersection(*said.values())
-    rows = [replace(row, is_contradicted=row.status in DEFINITE and row.concept_id in both) for row in rows]
+    rows = [replace(r, is_contradicted=r.status in DEFINITE and r.concept_id in both) for r in rows]
     return tuple(sorted(rows, key=_importance))
 
 
@@ -214,31 +222,6 @@ def lowest_word_probability(transcript: Transcript, mention: Mention) -> float:
     words = transcript.segments[mention.segment_index].words
     inside = [w.probability for w in words if w.end_s > mention.start_s and w.start_s < mention.end_s]
     return min(inside, default=0.0)
-
-
-def _row(
-    bank: ConceptBank,
-    concept_id: str,
-    group: list[Mention],
-    teacher: Source | None,
-    audio: AudioEvidence,
-    fused: FusedProbabilities | None,
-) -> ConceptFinding:
-    concept, student = bank[concept_id], audio.source(bank.column[concept_id])
-    return ConceptFinding(
-        concept_id=concept_id,
-        system=concept.system,
-        code=concept.code,
-        label=concept.label,
-        category=concept.category,
-        status=group[0].status if group else None,
-        trigger=next((mention.trigger for mention in group if mention.trigger), None),
-        action=latest_action(group),
-        teacher=teacher,
-        student=student,
-        agreement="student_only" if not group else "both" if student.evidence else "teacher_only",
-        probability=None if fused is None else round(fused.by_concept[concept_id], 4),
-    )
 
 
 def _importance(row: ConceptFinding) -> tuple:

@@ -84,10 +84,8 @@ def _audio_only_features(column: int, text: TextEvidence, audio: AudioEvidence) 
 
 
 def _correction_of(mention: Mention, corrections: Sequence[Correction]) -> Correction | None:
-    for correction in corrections:
-        if mention.concept_id == correction.concept_id and correction.meets(mention.start_s, mention.end_s):
-            return correction
-    return None
+    same = (correction for correction in corrections if correction.concept_id == mention.concept_id)
+    return next((correction for correction in same if correction.meets(mention.start_s, mention.end_s)), None)
 
 
 def _logit(probability: float) -> float:

@@ -194,11 +194,9 @@ class Listener:
             candidates = candidate_concepts(mentions, encoded.evidence, encoded.bank)
             features = fusion_features(candidates, mentions, corrections, text, encoded.evidence, encoded.bank)
             fused = FusedProbabilities(dict(zip(candidates, fit.probability(features).tolist(), strict=True)), fit.threshold)
-        rows = findings(mentions, text, encoded.evidence, encoded.bank, fused)
-        rows = tuple(as_likely_as_suggested(row, corrections) for row in rows)
-        return tuple(
-            replace(row, alternatives=alternatives(row.concept_id, encoded.bank, encoded.concept_embeddings)) for row in rows
-        )
+        bank, embeddings = encoded.bank, encoded.concept_embeddings
+        rows = [as_likely_as_suggested(r, corrections) for r in findings(mentions, text, encoded.evidence, bank, fused)]
+        return tuple(replace(row, alternatives=alternatives(row.concept_id, bank, embeddings)) for row in rows)
 
     def embed_segments(self, transcript: Transcript, encoded: EncodedRecording) -> tuple[np.ndarray, np.ndarray]:
         """Each segment's audio and words in the shared space, two arrays (n_segments, d) of unit vectors."""

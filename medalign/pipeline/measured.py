@@ -31,8 +31,7 @@ def with_measured(transcript: Transcript, mentions: Sequence[Mention], bank: Con
     for (measurement, concept_id), sense in zip(told, senses, strict=True):
         if any(m.concept_id == concept_id and abs(m.start_s - measurement.start_s) < NEAR_S for m in found):
             continue
-        segment = next(
-            i for i, s in enumerate(transcript.segments) if measurement.start_s < s.end_s or s is transcript.segments[-1]
-        )
+        ends_s = [segment.end_s for segment in transcript.segments]
+        segment = next((i for i, end_s in enumerate(ends_s) if measurement.start_s < end_s), len(ends_s) - 1)
         found.append(Mention(concept_id, sense, None, measurement.text, measurement.start_s, measurement.end_s, segment))
     return tuple(sorted(found, key=lambda m: (m.start_s, m.end_s)))

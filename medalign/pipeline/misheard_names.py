@@ -14,7 +14,7 @@ import numpy as np
 from medalign.concepts import ConceptBank, Mention, find_mentions
 from medalign.concepts.mentions import mention_places
 from medalign.concepts.misheard import CATEGORIES, Suggestion, spelt, suggest, suggest_body_parts
-from medalign.concepts.tokens import Token, sentences
+from medalign.concepts.tokens import sentences
 from medalign.core.analysis import Correction
 from medalign.core.transcript import Transcript, Word
 from medalign.pipeline.calibration import Calibration
@@ -66,19 +66,11 @@ def candidates(transcript: Transcript, audio: AudioEvidence, bank: ConceptBank) 
         taken = mention_places(sentence, bank)
         suggested = suggest(sentence, probabilities, taken, bank, expected)
         for suggestion in (*suggested, *suggest_body_parts(sentence, probabilities, taken, bank)):
-            found.append(_candidate(suggestion, sentence, words, audio, bank))
+            first, last = sentence[suggestion.start].word, sentence[suggestion.end - 1].word
+            over, column = audio.windows_over(words[first].start_s, words[last].end_s), bank.column[suggestion.concept_id]
+            heard = [float(of[over, column].max(initial=0.0)) for of in (audio.cosines, audio.probabilities)]
+            found.append(Candidate(suggestion, first, last, words[first : last + 1], (*suggestion.features, *heard)))
     return found
-
-
-def _candidate(
-    suggestion: Suggestion, sentence: Sequence[Token], words: tuple[Word, ...], audio: AudioEvidence, bank: ConceptBank
-) -> Candidate:
-    first, last = sentence[suggestion.start].word, sentence[suggestion.end - 1].word
-    over = audio.windows_over(words[first].start_s, words[last].end_s)
-    column = bank.column[suggestion.concept_id]
-    cosine = float(audio.cosines[over, column].max(initial=0.0))
-    probability = float(audio.probabilities[over, column].max(initial=0.0))
-    return Candidate(suggestion, first, last, words[first : last + 1], (*suggestion.features, cosine, probability))
 
 
 def shortlist(found: Sequence[Candidate], calibration: Calibration) -> list[Candidate]:
@@ -108,12 +100,10 @@ def misheard_features(listed: Sequence[Candidate], rescorer: HotwordRescorer) ->
     for (first, last), rows in by_words.items():
         ratios[rows] = rescorer.log_likelihood_ratios(first, last, [listed[i].suggestion.name for i in rows])
     features = []
-    for candidate, ratio in zip(listed, ratios, strict=True):
-        competing = [
-            other_ratio
-            for other, other_ratio in zip(listed, ratios, strict=True)
-            if other.suggestion.concept_id != candidate.suggestion.concept_id and other.meets(candidate)
-        ]
+    scored = list(zip(listed, ratios, strict=True))
+    for candidate, ratio in scored:
+        own = candidate.suggestion.concept_id
+        competing = [r for other, r in scored if other.suggestion.concept_id != own and other.meets(candidate)]
         lead = ratio - max(competing, default=-MAX_RATIO)
         features.append((*candidate.features, *np.clip([ratio, lead], -MAX_RATIO, MAX_RATIO)))
     return np.array(features) if features else np.zeros((0, 0))
@@ -159,14 +149,8 @@ def find_corrected_mentions(
     if not corrections:
         return find_mentions(transcript, bank)
     mentions = find_mentions(_rewritten(transcript, corrections), bank)
-    return tuple(_with_both_wordings(mention, corrections) for mention in mentions)
-
-
-def _with_both_wordings(mention: Mention, corrections: Sequence[Correction]) -> Mention:
-    for correction in corrections:
-        if correction.meets(mention.start_s, mention.end_s):
-            return replace(mention, text=f"{correction.said}{ARROW}{mention.text}")
-    return mention
+    met = [next((c for c in corrections if c.meets(mention.start_s, mention.end_s)), None) for mention in mentions]
+    return tuple(replace(m, text=f"{c.said}{ARROW}{m.text}") if c else m for m, c in zip(mentions, met, strict=True))
 
 
 def _rewritten(transcript: Transcript, corrections: Sequence[Correction]) -> Transcript:
@@ -177,13 +161,9 @@ def _rewritten(transcript: Transcript, corrections: Sequence[Correction]) -> Tra
         i = 0
         while i < len(segment.words):
             correction = by_first.get(position + i)
-            if correction is None:
-                words.append(segment.words[i])
-                i += 1
-                continue
-            n = correction.last_word - correction.first_word + 1
-            words += _words_of(correction, segment.words[i : i + n])
-            i += n
+            end = i + 1 if correction is None else i + 1 + correction.last_word - correction.first_word
+            words += _words_of(correction, segment.words[i:end]) if correction else segment.words[i:end]
+            i = end
         position += len(segment.words)
         segments.append(segment.with_words(words))
     return replace(transcript, segments=tuple(segments))

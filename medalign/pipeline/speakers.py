@@ -89,8 +89,7 @@ def _pieces(transcript: Transcript) -> list[_Piece]:
         first = 0
         for i, word in enumerate(segment.words):
             following = segment.words[i + 1] if i + 1 < len(segment.words) else None
-            ends = following is None or word.text.endswith((".", "?", "!")) or following.start_s - word.end_s >= GAP_S
-            if ends:
+            if following is None or word.text.endswith((".", "?", "!")) or following.start_s - word.end_s >= GAP_S:
                 pieces.append(_Piece(index, first, i + 1, segment.words[first].start_s, word.end_s))
                 first = i + 1
     return pieces
@@ -157,17 +156,9 @@ def _by_words(transcript: Transcript, pieces: Sequence[_Piece], names: tuple[str
 
 def _changes(transcript: Transcript, pieces: Sequence[_Piece]) -> np.ndarray:
     """Log odds that the speaker changes between each piece and the next, (n - 1,)."""
-    last = [transcript.segments[piece.segment].words[piece.last - 1].text for piece in pieces[:-1]]
-    return np.array(
-        [
-            CHANGE_AFTER_QUESTION
-            if word.endswith("?")
-            else CHANGE_AFTER_SENTENCE
-            if word.endswith((".", "!"))
-            else CHANGE_INSIDE
-            for word in last
-        ]
-    )
+    last = [transcript.segments[piece.segment].words[piece.last - 1].text[-1:] for piece in pieces[:-1]]
+    after = {"?": CHANGE_AFTER_QUESTION, ".": CHANGE_AFTER_SENTENCE, "!": CHANGE_AFTER_SENTENCE}
+    return np.array([after.get(mark, CHANGE_INSIDE) for mark in last])
 
 
 def _posterior(log_odds: np.ndarray, changes: np.ndarray) -> np.ndarray:

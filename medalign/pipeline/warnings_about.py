@@ -42,9 +42,8 @@ def warnings_about(
         seen = f"This does not seem to be English{named}."
         if transcript.language == UNDETERMINED:
             seen = "This does not sound like English: the words that the recogniser wrote don't fit the sound."
-        warnings.append(
-            f"{seen} MedAlign knows English only: no concepts are shown, and the words and their fit should not be relied on."
-        )
+        rest = "no concepts are shown, and the words and their fit should not be relied on."
+        warnings.append(f"{seen} MedAlign knows English only: {rest}")
     if other_language:
         places = ", ".join(clock_range(*stretch) for stretch in other_language)
         warnings.append(
