@@ -40,6 +40,7 @@ MIN_LIKENESS = 0.55  # mean of the likenesses; below, nothing is suggested
 MIN_EXPECTED = 0.4  # the same for a name that is expected there
 MAX_NAMES = 6  # of different concepts, for one stretch
 MAX_NAMES_OF_ONE = 30  # no concept has more synonyms that look alike
+Places = Sequence[tuple[int, int]]  # tokens [start, end) of a sentence
 DICTIONARY = "frequency_dictionary_en_82_765.txt"
 
 
@@ -90,11 +91,7 @@ class _Names:
 
 
 def suggest(
-    sentence: Sequence[Token],
-    probabilities: Sequence[float],
-    taken: Sequence[tuple[int, int]],
-    bank: ConceptBank,
-    expected: Collection[str] = (),
+    sentence: Sequence[Token], probabilities: Sequence[float], taken: Places, bank: ConceptBank, expected: Collection[str] = ()
 ) -> tuple[Suggestion, ...]:
     """The likeliest names for each odd stretch of a sentence; stretches may overlap.
 
@@ -128,12 +125,11 @@ def suggest(
 
 
 def suggest_body_parts(
-    sentence: Sequence[Token], probabilities: Sequence[float], taken: Sequence[tuple[int, int]], bank: ConceptBank
+    sentence: Sequence[Token], probabilities: Sequence[float], taken: Places, bank: ConceptBank
 ) -> tuple[Suggestion, ...]:
     """Complaints whose part of the body was written as a word that sounds like it: "an air ache", "her left air is sore".
 
-    Args:
-        probabilities, taken: as for `suggest`.
+    Arguments as `suggest`.
     """
     parts = [SOUNDS_LIKE_BODY.get(token.text) for token in sentence]
     heard = [replace(token, text=part, stem=stem(part)) if part else token for token, part in zip(sentence, parts, strict=True)]
@@ -175,9 +171,7 @@ def _best_names(likeness: np.ndarray, names: _Names) -> list[int]:
     return list(best.values())
 
 
-def _odd_spans(
-    sentence: Sequence[Token], probabilities: Sequence[float], taken: Sequence[tuple[int, int]]
-) -> list[tuple[int, int]]:
+def _odd_spans(sentence: Sequence[Token], probabilities: Sequence[float], taken: Places) -> list[tuple[int, int]]:
     free = [True] * len(sentence)
     for start, end in taken:
         free[start:end] = [False] * (end - start)

@@ -75,9 +75,8 @@ def ranking(votes: pd.DataFrame, n_bootstrap: int = 1000, seed: int = 0) -> tupl
     absent = played == 0  # a resample without a model says nothing about it
     rates = np.where(absent, np.nan, samples.sum(2) / np.where(absent, 1, played))
     strengths = np.where(absent, np.nan, [_strengths(sample, strength) for sample in samples])
-    rows = [
-        _ranked(votes, model, strength[i], Z_95 * deviation[i], rates[:, i], strengths[:, i]) for i, model in enumerate(models)
-    ]
+    margin = Z_95 * deviation
+    rows = [_ranked(votes, m, strength[i], margin[i], rates[:, i], strengths[:, i]) for i, m in enumerate(models)]
     return tuple(sorted(rows, key=lambda row: (row.strength is None, -(row.strength or 0.0), row.model)))
 
 

@@ -103,10 +103,9 @@ def find_subject(connection: Connection, result_id: str, rating: ConceptRating) 
     """
     check_seconds(connection, result_id, rating.end_s)
     shown = schema.shown.c
-    query = select(shown.status, shown.position, shown.label).where(
-        shown.result_id == result_id, shown.concept_id == rating.concept_id
-    )
-    rows = {status: (position, label) for status, position, label in connection.execute(query)}
+    is_meant = (shown.result_id == result_id) & (shown.concept_id == rating.concept_id)
+    found = connection.execute(select(shown.status, shown.position, shown.label).where(is_meant))
+    rows = {status: (position, label) for status, position, label in found}
     if rating.verdict == "missing":
         return _missing(rating, [label for _, label in rows.values()])
     if rating.status not in rows:

@@ -71,13 +71,21 @@ submissions = Table(
     Column("n_actions", Integer, nullable=False),  # ever done; the next one's number
 )
 
+
+def _acted(number: str) -> list[Column]:
+    """What every rating has."""
+    return [
+        Column(number, Integer, primary_key=True, doc="grows with time"),
+        Column("submission_id", ForeignKey(submissions.c.submission_id), nullable=False, index=True),
+        Column("action", Integer, nullable=False),
+        Column("created_at", TIME, nullable=False),
+    ]
+
+
 ratings = Table(
     "feedback_ratings",
     METADATA,
-    Column("rating_id", Integer, primary_key=True, doc="grows with time"),
-    Column("submission_id", ForeignKey(submissions.c.submission_id), nullable=False, index=True),
-    Column("action", Integer, nullable=False),
-    Column("created_at", TIME, nullable=False),
+    *_acted("rating_id"),
     Column("subject", Text, nullable=False),  # a newer rating of the same subject supersedes this one
     Column("position", Integer),  # the row; none for a missing concept
     Column("verdict", String(20), nullable=False, doc="correct, wrong, wrong_status, missing"),
@@ -95,10 +103,7 @@ ratings = Table(
 recording_ratings = Table(
     "feedback_recording_ratings",
     METADATA,
-    Column("recording_rating_id", Integer, primary_key=True, doc="grows with time"),
-    Column("submission_id", ForeignKey(submissions.c.submission_id), nullable=False, index=True),
-    Column("action", Integer, nullable=False),
-    Column("created_at", TIME, nullable=False),
+    *_acted("recording_rating_id"),
     Column("transcript", Integer, doc="1 (useless) to 5 (nothing to add)"),
     Column("concepts", Integer, doc="the same, of the concepts"),
     Column("useful", Integer, doc="the same, of the whole"),
@@ -109,10 +114,7 @@ recording_ratings = Table(
 statement_ratings = Table(
     "feedback_statement_ratings",  # of verdicts on a note's statements
     METADATA,
-    Column("statement_rating_id", Integer, primary_key=True, doc="grows with time"),
-    Column("submission_id", ForeignKey(submissions.c.submission_id), nullable=False, index=True),
-    Column("action", Integer, nullable=False),
-    Column("created_at", TIME, nullable=False),
+    *_acted("statement_rating_id"),
     Column("subject", Text, nullable=False),  # which statement; a newer rating of the same one supersedes this one
     Column("is_right", Boolean, nullable=False, doc="the verdict shown is right"),
     Column("shown", String(20), nullable=False, doc="the verdict: supported, contradicted, not_found, not_checkable"),

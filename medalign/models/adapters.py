@@ -51,9 +51,8 @@ def load_trained_state(encoder: AudioEncoder, state: dict[str, Tensor]) -> None:
         CheckpointError: names or shapes differ; the message lists them, and nothing has been changed.
     """
     trainable = {name: p for name, p in encoder.model.named_parameters() if p.requires_grad}
-    check_fit(
-        trainable, state, f"the trained state of encoder '{encoder.name}'", remedy="give a folder written by `medalign train`"
-    )
+    remedy = "give a folder written by `medalign train`"
+    check_fit(trainable, state, f"the trained state of encoder '{encoder.name}'", remedy=remedy)
     with torch.no_grad():
         for name, parameter in trainable.items():
             parameter.copy_(state[name])
@@ -77,14 +76,11 @@ def _add_lora(encoder: AudioEncoder, config: AdapterConfig) -> None:
 
 
 def _last_modules(encoder: AudioEncoder, k: int) -> list[nn.Module]:
-    lists = [
-        (name, module)
-        for name, module in encoder.model.named_modules()
-        if isinstance(module, nn.ModuleList) and len(module) and all(_attends(block) for block in module)
-    ]
+    lists = {name: module for name, module in encoder.model.named_modules() if isinstance(module, nn.ModuleList)}
+    lists = {name: blocks for name, blocks in lists.items() if len(blocks) and all(map(_attends, blocks))}
     if not lists:
         raise CheckpointError(f"encoder '{encoder.name}' has no list of transformer layers; use full")
-    name, layers = max(lists, key=lambda item: len(item[1]))
+    name, layers = max(lists.items(), key=lambda item: len(item[1]))
     if k > len(layers):
         raise CheckpointError(f"encoder '{encoder.name}' has {len(layers)} layers, fewer than last_k {k}; lower it or use full")
     # A norm beside the list closes it in pre-norm transformers, and opens it in post-norm ones.

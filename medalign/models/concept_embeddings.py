@@ -20,11 +20,10 @@ from medalign.models.teacher import Teacher
 TEMPLATES = ("{}", "I have {}.", "Have you had any {}?", "The patient has {}.")
 N_SYNONYMS = 4  # of the bank's, beside the label
 CONCEPTS_FILE = "concepts.safetensors"
+Embeddings = Float[np.ndarray, "k dim"]
 
 
-def concept_embeddings(
-    teacher: Teacher, concepts: Sequence[Concept], *, cache: Path | None = None
-) -> Float[np.ndarray, "k dim"]:
+def concept_embeddings(teacher: Teacher, concepts: Sequence[Concept], *, cache: Path | None = None) -> Embeddings:
     """One unit vector per concept: the mean over its label in every template and its first synonyms.
 
     Args:
@@ -32,20 +31,16 @@ def concept_embeddings(
 
     Source: prompt ensembling of CLIP (arXiv 2103.00020, section 3.1.4).
     """
-    texts, owner = [], []
-    for i, concept in enumerate(concepts):
-        wordings = _wordings(concept)
-        texts += wordings
-        owner += [i] * len(wordings)
-    embedded = teacher.encode(texts, cache=cache)
+    texts = [(i, wording) for i, concept in enumerate(concepts) for wording in _wordings(concept)]
+    embedded = teacher.encode([wording for _, wording in texts], cache=cache)
     sums = np.zeros((len(concepts), teacher.embed_dim), np.float32)
-    np.add.at(sums, owner, embedded)
+    np.add.at(sums, [i for i, _ in texts], embedded)
     return sums / np.linalg.norm(sums, axis=1, keepdims=True)
 
 
 def stored_concept_embeddings(
     folder: Path, teacher: Teacher, concepts: Sequence[Concept], *, cache: Path | None = None
-) -> Float[np.ndarray, "k dim"]:
+) -> Embeddings:
     """`concept_embeddings`, read from the student's folder if they were stored for these very texts and this teacher.
 
     Embedding a bank takes a laptop most of a minute, which would be most of the start of the page.

@@ -90,10 +90,8 @@ def frames_so_far(
         yield frames[:n_done]
 
 
-def hidden_states(
-    encoder: AudioEncoder, chunks: Sequence[np.ndarray], n_at_once: int
-) -> Iterator[Float[Tensor, "batch frames encoder_dim"]]:
-    """Of chunks that the encoder takes whole, float32, batch by batch."""
+def hidden_states(encoder: AudioEncoder, chunks: Sequence[np.ndarray], n_at_once: int) -> Iterator[Tensor]:
+    """(batch, n_frames, encoder_dim) of chunks that the encoder takes whole, float32, batch by batch."""
 
     def heard(encoder: AudioEncoder, batch: Sequence[np.ndarray]) -> Tensor:
         return encoder(encoder.features(list(batch))).float().cpu()

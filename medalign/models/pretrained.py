@@ -28,10 +28,9 @@ def load_whole(cls: Any, folder: Path, *, part: str = "", fixed: tuple[str, ...]
     Raises:
         ValueError: a weight is missing or has another shape than the configuration says.
     """
+    told = {"output_loading_info": True, "ignore_mismatched_sizes": True}
     with quiet():
-        model, loading = cls.from_pretrained(
-            folder, trust_remote_code=False, output_loading_info=True, ignore_mismatched_sizes=True, **options
-        )
+        model, loading = cls.from_pretrained(folder, trust_remote_code=False, **told, **options)
     lacking = {"missing": set(loading["missing_keys"]), "of another shape": {key for key, *_ in loading["mismatched_keys"]}}
     for problem, names in lacking.items():
         if found := sorted(n for n in names if n.startswith(part) and not n.startswith(UNUSED) and n not in fixed):

@@ -55,11 +55,12 @@ class Readout:
         return waveform.astype(np.float32)
 
 
+EVERYTHING = Readout()
+
+
 @torch.inference_mode()
 def embed_readout(
-    encoder: AudioEncoder,
-    waveforms: Sequence[Float[np.ndarray, " _"]],
-    readout: Readout = Readout(),  # noqa: B008
+    encoder: AudioEncoder, waveforms: Sequence[Float[np.ndarray, " _"]], readout: Readout = EVERYTHING
 ) -> Float[np.ndarray, "n dim"]:
     """One float32 row per waveform: for each layer from the lowest on, its statistics one after the other.
 

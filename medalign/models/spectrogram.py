@@ -74,9 +74,8 @@ def log_mel(waveform: Float[np.ndarray, " samples"], config: SpectrogramConfig) 
     padded = np.zeros((n_frames - 1) * hop + n_fft, np.float32)
     filled = waveform[: len(padded) - before]
     padded[before : before + len(filled)] = filled
-    spectrum = torch.stft(
-        torch.from_numpy(padded), n_fft, hop, n_window, torch.hann_window(n_window), center=False, return_complex=True
-    )
+    samples, window = torch.from_numpy(padded), torch.hann_window(n_window)
+    spectrum = torch.stft(samples, n_fft, hop, n_window, window, center=False, return_complex=True)
     power = spectrum.abs().square().T @ _filters(config, n_fft)
     level = 10 * (power + 1e-12).log10()
     level = level.clamp(min=level.max() - DYNAMIC_RANGE_DB)

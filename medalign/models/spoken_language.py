@@ -16,6 +16,8 @@ from safetensors.numpy import save_file
 
 from medalign.core.files import read_tensors
 
+Frames = Float[np.ndarray, "n_frames encoder_dim"]
+Stretches = Float[np.ndarray, "m 2"]
 FRAMES_PER_PIECE = 250  # of voice: 5 s of Whisper's frames; longer and shorter pieces did no better
 MIN_FRAMES = 50  # fewer say nothing
 # A part of a recording is judged by windows of so many pieces, 20 s, one each second. Where the rest sounds like English, and
@@ -61,9 +63,7 @@ class SpokenLanguageHead:
         """Of a recording, the mean over its pieces as `pooled` gives them; minus infinity if there are none."""
         return float((pieces @ self.weights + self.intercept).mean()) if len(pieces) else -np.inf
 
-    def stretches_s(
-        self, frames: Float[np.ndarray, "n_frames encoder_dim"], speech_s: Float[np.ndarray, "m 2"], frames_per_s: float
-    ) -> Float[np.ndarray, "k 2"]:
+    def stretches_s(self, frames: Frames, speech_s: Stretches, frames_per_s: float) -> Float[np.ndarray, "k 2"]:
         """Start and end of what sounds like another language, whatever the rest sounds like; none is shorter than a window."""
         places = _with_voice(len(frames), speech_s, frames_per_s)
         starts = range(0, len(places) - FRAMES_PER_PIECE + 1, FRAMES_PER_STEP)
@@ -115,9 +115,7 @@ def _moved_to(is_likely: np.ndarray, is_other: np.ndarray) -> list[tuple[int, in
     return found
 
 
-def pooled(
-    frames: Float[np.ndarray, "n_frames encoder_dim"], speech_s: Float[np.ndarray, "m 2"], frames_per_s: float
-) -> Float[np.ndarray, "n 2*encoder_dim"]:
+def pooled(frames: Frames, speech_s: Stretches, frames_per_s: float) -> Float[np.ndarray, "n 2*encoder_dim"]:
     """Mean and standard deviation over each few seconds with a voice in them.
 
     Args:
@@ -134,7 +132,7 @@ def _pooled(piece: Float[np.ndarray, "n encoder_dim"]) -> Float[np.ndarray, " 2*
     return np.concatenate([piece.mean(0), piece.std(0)])
 
 
-def _with_voice(n_frames: int, speech_s: Float[np.ndarray, "m 2"], frames_per_s: float) -> Int[np.ndarray, " n"]:
+def _with_voice(n_frames: int, speech_s: Stretches, frames_per_s: float) -> Int[np.ndarray, " n"]:
     """The places of the frames that have a voice in them, in order."""
     has_voice = np.zeros(n_frames, bool)
     for start_s, end_s in speech_s:

@@ -106,9 +106,8 @@ class StatusNetwork(nn.Module):
         self.position = nn.Embedding(MAX_TOKENS, config.dim)
         self.own = nn.Embedding(N_OWN, config.dim)
         self.norm = nn.LayerNorm(config.dim, eps=1e-12)
-        layer = nn.TransformerEncoderLayer(
-            config.dim, config.n_heads, config.hidden_dim, 0.0, "gelu", layer_norm_eps=1e-12, batch_first=True
-        )
+        sizes = config.dim, config.n_heads, config.hidden_dim
+        layer = nn.TransformerEncoderLayer(*sizes, 0.0, "gelu", layer_norm_eps=1e-12, batch_first=True)
         self.layers = nn.TransformerEncoder(layer, config.n_layers, enable_nested_tensor=False)
         self.dropout = nn.Dropout(0.1)
         self.status = nn.Linear(2 * config.dim, len(config.statuses))
@@ -256,6 +255,12 @@ def _loaded(folder: Path, device: str) -> StatusClassifier:
     return StatusClassifier(network.eval(), config, revision=revision, device=device)
 
 
+PARTS = {  # of a layer, as PyTorch and as BERT name them
+    "self_attn.out_proj": "attention.output.dense", "norm1": "attention.output.LayerNorm", "norm2": "output.LayerNorm",
+    "linear1": "intermediate.dense", "linear2": "output.dense",
+}  # fmt: skip
+
+
 def from_teacher(config: StatusConfig) -> StatusNetwork:
     """A network to be trained: the teacher's first layers, heads at random."""
     weights = resolve(config.teacher, weight_files=("model.safetensors",))
@@ -270,13 +275,7 @@ def from_teacher(config: StatusConfig) -> StatusNetwork:
             theirs, ours = f"encoder.layer.{n}.", f"layers.layers.{n}."
             projections = [state[f"{theirs}attention.self.{part}.{end}"] for part in ("query", "key", "value")]
             own[f"{ours}self_attn.in_proj_{end}"] = torch.cat(projections)
-            for name, part in {
-                "self_attn.out_proj": "attention.output.dense",
-                "norm1": "attention.output.LayerNorm",
-                "linear1": "intermediate.dense",
-                "linear2": "output.dense",
-                "norm2": "output.LayerNorm",
-            }.items():
+            for name, part in PARTS.items():
                 own[f"{ours}{name}.{end}"] = state[f"{theirs}{part}.{end}"]
     network.load_state_dict(own)
     return network

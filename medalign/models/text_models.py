@@ -93,9 +93,8 @@ class SentenceEncoder(TextModel):
                 raise ValueError(f"its part '{module.type}' is code of its own, which is not run")
         options = {"ignore_mismatched_sizes": True}  # load_whole names them
         with quiet():
-            self._model = SentenceTransformer(
-                str(weights.folder), device=device, local_files_only=True, trust_remote_code=False, model_kwargs=options
-            )
+            local: dict[str, bool] = {"local_files_only": True, "trust_remote_code": False}
+            self._model = SentenceTransformer(str(weights.folder), device=device, model_kwargs=options, **local)
         for module, loaded in zip(modules, self._model, strict=True):
             if isinstance(model := getattr(loaded, "auto_model", None), PreTrainedModel):
                 load_whole(type(model), weights.folder / module.path, config=model.config)
@@ -105,9 +104,8 @@ class SentenceEncoder(TextModel):
         self.embed_dim = dim
 
     def encode(self, texts: list[str]) -> Float[np.ndarray, "n dim"]:
-        return self._model.encode(
-            texts, normalize_embeddings=True, convert_to_numpy=True, show_progress_bar=False, batch_size=BATCH
-        )
+        options: dict[str, bool] = {"normalize_embeddings": True, "convert_to_numpy": True, "show_progress_bar": False}
+        return self._model.encode(texts, batch_size=BATCH, **options)
 
     @property
     def transformer(self) -> "PreTrainedModel":

@@ -91,9 +91,8 @@ class TransformersAudioEncoder(AudioEncoder):
         # The last frame needs a whole receptive field: n samples then give exactly ceil(n / hop) frames.
         lengths = [max(1, math.ceil(len(w) / self._hop)) * self._hop + self._receptive - self._hop for w in waveforms]
         filled = [np.pad(w, (0, n - len(w))) for w, n in zip(waveforms, lengths, strict=True)]
-        padded = self.extractor(
-            filled, sampling_rate=SAMPLE_RATE_HZ, padding=True, return_attention_mask=True, return_tensors="pt"
-        )
+        options = {"padding": True, "return_attention_mask": True, "return_tensors": "pt"}
+        padded = self.extractor(filled, sampling_rate=SAMPLE_RATE_HZ, **options)
         return Features(padded.input_values.float(), padded.attention_mask.bool())
 
     def forward(self, features: Features) -> Float[Tensor, "batch frames dim"]:
@@ -101,8 +100,8 @@ class TransformersAudioEncoder(AudioEncoder):
         features = self._on_model(features)
         if self.patches is not None:
             return self._over_time(features.values, self.patches)
-        values, mask = features.values, features.mask
-        mask = torch.ones_like(values, dtype=torch.bool) if mask is None else mask
+        values = features.values
+        mask = torch.ones_like(values, dtype=torch.bool) if features.mask is None else features.mask
         n_samples = mask.sum(1)
         if self._takes_mask:
             return self._hidden_states(values, attention_mask=mask.long())

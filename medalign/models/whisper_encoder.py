@@ -18,6 +18,7 @@ from medalign.core.files import reading
 from medalign.models.ctranslate2_file import read_ctranslate2
 from medalign.models.pretrained import load_whole
 
+LogMel = Float[torch.Tensor, "batch mels frames"]
 CHUNK_S = 30
 FRAMES_PER_S = 50  # encoder frames: 100 log-mel frames a second, halved by the second convolution
 
@@ -87,18 +88,14 @@ def load_encoder(folder: Path) -> WhisperEncoder:
     return encoder.eval().requires_grad_(False)
 
 
-def log_mel_of(
-    chunks: list[Float[np.ndarray, " _"]], n_mels: int, *, pad_to_30_s: bool = True
-) -> Float[torch.Tensor, "batch mels frames"]:
+def log_mel_of(chunks: list[Float[np.ndarray, " _"]], n_mels: int, *, pad_to_30_s: bool = True) -> LogMel:
     """Log-mel features of waveforms of at most 30 s, 100 frames a second; padded with silence to 30 s, or to the longest."""
     extractor = WhisperFeatureExtractor(feature_size=n_mels)
     padding = "max_length" if pad_to_30_s else "longest"
     return extractor(chunks, sampling_rate=extractor.sampling_rate, padding=padding, return_tensors="pt").input_features
 
 
-def hidden_layers(
-    encoder: WhisperEncoder, log_mel: Float[torch.Tensor, "batch mels frames"]
-) -> list[Float[torch.Tensor, "batch half_frames dim"]]:
+def hidden_layers(encoder: WhisperEncoder, log_mel: LogMel) -> list[Float[torch.Tensor, "batch half_frames dim"]]:
     """What goes into the first layer, and what comes out of each; of log-mel of any length up to 30 s.
 
     transformers' own `forward` takes 30 s only; here the position embeddings are cut to the length instead.

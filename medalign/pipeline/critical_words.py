@@ -136,16 +136,11 @@ def find_critical_words(
     if not transcript.words or not set(FITS.values()) <= calibration.fits.keys():
         return ()
     words = transcript.words
-    is_doubted = [
-        is_kept and segment.mean_log_probability is not None
-        for segment in transcript.segments
-        for is_kept in by_recogniser(segment)
-    ]
-    found = [
-        candidate
-        for candidate in candidates(transcript, bank, calibration)
-        if is_doubted[candidate.word] and not any(c.first_word <= candidate.word <= c.last_word for c in corrections)
-    ]
+    measured = [(s, s.mean_log_probability is not None) for s in transcript.segments]
+    is_doubted = [is_kept and is_measured for s, is_measured in measured for is_kept in by_recogniser(s)]
+    for c in corrections:
+        is_doubted[c.first_word : c.last_word + 1] = [False] * (c.last_word + 1 - c.first_word)
+    found = [candidate for candidate in candidates(transcript, bank, calibration) if is_doubted[candidate.word]]
     likeliest = ranked(found, calibration)[: n_marks_in(words[-1].end_s)]
     marked = ((words[c.word], c, round(p, 4)) for p, c in sorted(likeliest, key=lambda pair: pair[1].word))
     return tuple(CriticalWord(w.start_s, w.end_s, w.text.strip(" .,;:!?"), c.kind, p, c.alternative) for w, c, p in marked)

@@ -43,15 +43,13 @@ def explain(listener: Listener, transcript: Transcript, encoded: EncodedRecordin
     support = score - text[1 : 1 + len(without)] @ audio[0] if without else np.full(len(said), score)
     cells = text[1 + len(without) :] @ audio[1:].T  # (n_words, n_slices)
     return Explanation(
-        segment.start_s,
-        segment.end_s,
-        segment.text,
-        round(score, 4),
-        round(float(100 * (others < score).mean()), 1),
-        tuple(others.round(4).tolist()),
-        tuple(WordSupport(word, round(float(s), 4)) for word, s in zip(words, support, strict=True)),
-        tuple(slices_s),
-        tuple(tuple(row) for row in cells.round(4).tolist()),
+        *(segment.start_s, segment.end_s, segment.text),
+        score=round(score, 4),
+        percentile=round(float(100 * (others < score).mean()), 1),
+        other_scores=tuple(others.round(4).tolist()),
+        words=tuple(WordSupport(word, round(float(s), 4)) for word, s in zip(words, support, strict=True)),
+        slices_s=tuple(slices_s),
+        word_scores=tuple(tuple(row) for row in cells.round(4).tolist()),
     )
 
 

@@ -71,16 +71,10 @@ def _audio_only_features(column: int, text: TextEvidence, audio: AudioEvidence) 
     cosines = text.cosines[near, column]
     reportable = text.cosines[near] if audio.reportable is None else text.cosines[near][:, audio.reportable]
     certainty = [word.probability for word in text.transcript.words if start_s <= word.start_s < end_s]
-    return (
-        1.0,
-        _logit(probabilities[best]),
-        _logit(np.sort(probabilities)[-2]) if len(probabilities) > 1 else -MAX_LOGIT,
-        cosines.max(),
-        (cosines - reportable.max(1)).max(),
-        text.window_scores[best],
-        float(np.mean(certainty)) if certainty else UNKNOWN_WORDS,
-        np.log1p(len(certainty)),
-    )
+    second = _logit(np.sort(probabilities)[-2]) if len(probabilities) > 1 else -MAX_LOGIT
+    certain = float(np.mean(certainty)) if certainty else UNKNOWN_WORDS
+    of_text = cosines.max(), (cosines - reportable.max(1)).max(), text.window_scores[best]
+    return 1.0, _logit(probabilities[best]), second, *of_text, certain, np.log1p(len(certainty))
 
 
 def _correction_of(mention: Mention, corrections: Sequence[Correction]) -> Correction | None:

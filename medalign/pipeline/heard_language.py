@@ -48,12 +48,11 @@ def with_heard_language(transcript: Transcript, encoded: "EncodedRecording", lis
     """
     if len(transcript.words) < MIN_WORDS or not is_english(transcript):
         return transcript
-    if not listener.student.is_aligned:
-        return transcript if sounds_english(encoded, listener) else replace(transcript, language=UNDETERMINED)
-    fit, usual_fit = heard_fit(transcript, encoded, listener), listener.calibration.low_percentile
-    if is_told(belongs_to_its_sound(transcript, fit, usual_fit), sounds_english(encoded, listener), fit, usual_fit):
-        return replace(transcript, language=UNDETERMINED)
-    return transcript
+    is_other = not sounds_english(encoded, listener)
+    if listener.student.is_aligned:
+        fit, usual_fit = heard_fit(transcript, encoded, listener), listener.calibration.low_percentile
+        is_other = is_told(belongs_to_its_sound(transcript, fit, usual_fit), not is_other, fit, usual_fit)
+    return replace(transcript, language=UNDETERMINED) if is_other else transcript
 
 
 def other_language(transcript: Transcript, encoded: "EncodedRecording", listener: "Listener") -> Stretches:

@@ -38,15 +38,10 @@ def mismatch_features(
         others = ~np.eye(len(audio), dtype=bool)
         other_texts = (audio @ transcript_text.T)[others].reshape(len(audio), -1)
         other_audio = (text @ audio.T)[others].reshape(len(audio), -1)
-    compared = [
-        column
-        for scores in (against_distractors, other_texts, other_audio)
-        for column in (
-            (scores < score[:, None]).mean(1),
-            (score - scores.mean(1)) / np.maximum(scores.std(1), 1e-6),
-            score - scores.max(1),
-        )
-    ]
+    compared: list[np.ndarray] = []
+    for scores in (against_distractors, other_texts, other_audio):
+        standard = (score - scores.mean(1)) / np.maximum(scores.std(1), 1e-6)
+        compared += [(scores < score[:, None]).mean(1), standard, score - scores.max(1)]
     return np.stack([score, *compared, *_length(segments)], 1)
 
 
@@ -60,14 +55,8 @@ def transcription_error_features(segments: Sequence[Segment]) -> np.ndarray:
     logs = [np.log(np.maximum(p, LEAST_PROBABILITY)) for p in words]
     if any(segment.mean_log_probability is None for segment in segments):
         raise ValueError("a segment without the recogniser's mean log-probability can't be checked for transcription errors")
-    columns = [
-        *_length(segments),
-        [segment.mean_log_probability for segment in segments],
-        [log.mean() for log in logs],
-        [log.min() for log in logs],
-        [p.mean() for p in words],
-        [p.min() for p in words],
-    ]
+    of_words = [[figure(values) for values in of] for of in (logs, words) for figure in (np.mean, np.min)]
+    columns = [*_length(segments), [segment.mean_log_probability for segment in segments], *of_words]
     x = np.stack([np.asarray(column, float) for column in columns], 1)
     i, j = np.triu_indices(x.shape[1])
     return np.concatenate([x, x[:, i] * x[:, j]], 1)
