@@ -129,10 +129,7 @@ class ConceptBank:
             for size in range(len(key) - 1, 0, -1):
                 for shorter in (key[:size] if key[-1] in OF_A_PART else (), key[-size:]):
                     by_place[key] = by_place.get(shorter, {}) | by_place[key]
-        tree = PhraseTree[dict[str, str]]()
-        for key, complaints in by_place.items():
-            tree.add(key, complaints)
-        return tree
+        return PhraseTree(by_place)
 
 
 def phrase_keys(phrase: str, as_written: bool) -> list[str]:

@@ -58,15 +58,12 @@ Place = tuple[int, int]  # a mention's tokens [start, end) in its sentence
 @cache
 def _lexicon() -> PhraseTree[tuple[tuple[str, str, int], ...]]:
     """Phrase -> its (kind, direction, reach) triples; several kinds may share a phrase."""
-    by_phrase: dict[tuple[str, ...], list[tuple[str, str, int]]] = {}
+    by_phrase: dict[tuple[str, ...], tuple[tuple[str, str, int], ...]] = {}
     for row in data_rows("triggers.csv"):
         for phrase in row["phrases"].split("|"):
-            meaning = (row["kind"], row["direction"], int(row["reach"]))
-            by_phrase.setdefault(tuple(phrase_tokens(phrase)), []).append(meaning)
-    tree = PhraseTree[tuple[tuple[str, str, int], ...]]()
-    for keys, meanings in by_phrase.items():
-        tree.add(keys, tuple(meanings))
-    return tree
+            keys = tuple(phrase_tokens(phrase))
+            by_phrase[keys] = (*by_phrase.get(keys, ()), (row["kind"], row["direction"], int(row["reach"])))
+    return PhraseTree(by_phrase)
 
 
 def in_sentence(
@@ -95,7 +92,12 @@ def in_sentence(
     contexts = []
     for by_kind in reached:
         status = next((kind for kind in PRECEDENCE if kind in by_kind), None)
-        contexts.append(Context(status, _trigger(sentence, number, by_kind[status])) if status else Context("present"))
+        if status is None:
+            contexts.append(Context("present"))
+            continue
+        cue = by_kind[status]  # a relative with the owner: "my mother"
+        is_owned = cue.kind in ("family", "child") and cue.start > 0 and sentence[cue.start - 1].text in OWNERS
+        contexts.append(Context(status, (number, cue.start - is_owned, cue.end)))
     return contexts
 
 
@@ -173,14 +175,6 @@ def _stopped(sentence: list[Token], kind: str, between: tuple[int, int], cues: l
 
 def _distance(cue: Cue, place: Place) -> int:
     return place[0] - cue.end if cue.end <= place[0] else cue.start - place[1]
-
-
-def _trigger(sentence: list[Token], number: int, cue: Cue) -> tuple[int, int, int]:
-    """The trigger's words; a relative with the owner: "my mother"."""
-    start = cue.start
-    if cue.kind in ("family", "child") and start and sentence[start - 1].text in OWNERS:
-        start -= 1
-    return (number, start, cue.end)
 
 
 def presupposes(sentence: list[Token], place: Place) -> bool:

@@ -109,7 +109,9 @@ def reading(sentence: Sentence, amount: Amount, name: Name, is_near: bool) -> Qu
         return None
     readings = name.readings
     if match:
-        readings = tuple(reading for reading in readings if any(_is_said(unit, reading.unit) for unit in said))
+        # A unit may be said in part: "7.9 grams" of grams per decilitre.
+        starts = tuple(f"{unit}/" for unit in said)
+        readings = tuple(r for r in readings if r.unit in said or r.unit.startswith(starts) or "°" in said and "°" in r.unit)
         if not readings or sentence.text(end) in ("ago", "old"):
             return None
     elif name.group == "score" and sentence.text(amount.end) == "out":
@@ -137,11 +139,6 @@ def _with_limit(sentence: Sentence, amount: Amount) -> Amount:
     if sign is None or AIMS & set(before) or amount.low != amount.high:
         return amount
     return replace(amount, value=sign + amount.value, start=amount.start - 1 - than)
-
-
-def _is_said(said: str, unit: str) -> bool:
-    """Whether a unit is said, also in part: "7.9 grams" of grams per decilitre."""
-    return said == unit or unit.startswith(f"{said}/") or said == "°" and "°" in unit
 
 
 def temperature_alone(sentence: Sentence, amount: Amount) -> Quantity | None:

@@ -31,16 +31,13 @@ WISH_REACH = 9  # words
 
 def senses_of(analysis: Analysis) -> tuple[Status, ...]:
     """Those of an analysis's measurements. Whose a number is, tells the mention to which it is tied, if it is tied to one."""
-    said = zip(analysis.measurements, number_senses(analysis.transcript, analysis.measurements), strict=True)
-    return tuple(_as_tied(measurement, sense, analysis) for measurement, sense in said)
-
-
-def _as_tied(measurement: Measurement, sense: Status, analysis: Analysis) -> Status:
-    rows = [row for row in analysis.concepts if row.concept_id == measurement.concept_id and row.status and row.text_evidence]
-    if not rows:
-        return sense
-    row = min(rows, key=lambda row: min(abs(place.start_s - measurement.start_s) for place in row.text_evidence))
-    return row.status if row.status is not None and "family" in (row.status, sense) else sense
+    senses = list(number_senses(analysis.transcript, analysis.measurements))
+    for i, (measurement, sense) in enumerate(zip(analysis.measurements, senses, strict=True)):
+        rows = [row for row in analysis.concepts if row.concept_id == measurement.concept_id]
+        places = [(abs(p.start_s - measurement.start_s), row.status) for row in rows for p in row.text_evidence if row.status]
+        nearest = min(places, key=lambda place: place[0], default=(0.0, sense))[1]
+        senses[i] = nearest if "family" in (nearest, sense) else sense
+    return tuple(senses)
 
 
 def number_senses(transcript: Transcript, measurements: Sequence[Measurement]) -> tuple[Status, ...]:

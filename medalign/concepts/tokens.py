@@ -8,13 +8,13 @@ spellings of English; they are meant for comparison only and never shown.
 import csv
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Generic, TypeVar
 
-from medalign.core.transcript import UNKNOWN_SPEAKER, Segment, Transcript
+from medalign.core.transcript import UNKNOWN_SPEAKER, Transcript
 
 Value = TypeVar("Value")
 
@@ -117,7 +117,9 @@ def sentences(transcript: Transcript) -> list[list[Token]]:
     current: list[Token] = []
     position = 0
     for index, segment in enumerate(transcript.segments):
-        if current and not _goes_on(transcript.segments[index - 1], segment):
+        before = transcript.segments[index - 1] if index else segment
+        same_speaker = before.speaker == segment.speaker or UNKNOWN_SPEAKER in (before.speaker, segment.speaker)
+        if current and not (same_speaker and segment.text.lstrip()[:1].islower()):
             found.append(current)
             current = []
         for word in segment.words:
@@ -134,18 +136,15 @@ def sentences(transcript: Transcript) -> list[list[Token]]:
     return [*found, current] if current else found
 
 
-def _goes_on(before: Segment, after: Segment) -> bool:
-    same_speaker = before.speaker == after.speaker or UNKNOWN_SPEAKER in (before.speaker, after.speaker)
-    return same_speaker and after.text.lstrip()[:1].islower()
-
-
 class PhraseTree(Generic[Value]):
     """Phrases by their tokens, with a value each: one dictionary step a token finds every phrase that starts here."""
 
     VALUE = ""  # a key that no token can have
 
-    def __init__(self) -> None:
+    def __init__(self, phrases: Mapping[tuple[str, ...], Value] | None = None) -> None:
         self.root: dict = {}
+        for keys, value in (phrases or {}).items():
+            self.add(keys, value)
 
     def add(self, keys: Sequence[str], value: Value) -> None:
         node = self.root

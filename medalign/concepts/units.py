@@ -46,16 +46,13 @@ def _units() -> PhraseTree[list[Unit]]:
     words_by_unit = {"@per": ["per", "a", "an", "each", "for each", "for every"]}
     for row in rows:
         words_by_unit.setdefault(f"@{row['unit']}", row["words"].split("|"))
-    by_words: dict[str, list[Unit]] = {}
+    by_words: dict[tuple[str, ...], list[Unit]] = {}
     for row in rows:
         unit = Unit(row["unit"], float(row["low"] or 0), float(row["high"] or "inf"), row["kind"])
         for words in row["words"].split("|"):  # "@mg @per @kg": in all words of these units
             for said in product(*(words_by_unit.get(word, [word]) for word in words.split())):
-                by_words.setdefault(" ".join(said), []).append(unit)
-    tree = PhraseTree[list[Unit]]()
-    for words, units in by_words.items():
-        tree.add(words.split(), units)
-    return tree
+                by_words.setdefault(tuple(" ".join(said).split()), []).append(unit)
+    return PhraseTree(by_words)
 
 
 def _names() -> PhraseTree[Name]:

@@ -15,11 +15,7 @@ EXAMPLES = ASSETS / "examples"
 
 
 def shipped(name: str) -> Path:
-    """The folder of a checkpoint that ships with MedAlign.
-
-    Raises:
-        WeightsError: it is not there.
-    """
+    """The folder of a checkpoint that ships with MedAlign. Raises WeightsError: it is not there."""
     folder = CHECKPOINTS / name
     if not folder.is_dir():
         raise WeightsError(f"the files of '{name}' that ship with MedAlign are missing at {folder}; install MedAlign again")

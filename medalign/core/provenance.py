@@ -18,10 +18,12 @@ def provenance() -> dict[str, object]:
 
     The commit is None outside a checkout, and ends in "+" if files differ from it.
     """
+    torch = sys.modules.get("torch")  # not imported: without it, no GPU was used
+    gpu = torch.cuda.get_device_name() if torch is not None and torch.cuda.is_available() else "no GPU"
     return {
         "date": datetime.now(UTC).date().isoformat(),
         "commit": _commit(),
-        "hardware": f"{os.cpu_count()} CPU cores, {_processor()}, {_gpu()}",
+        "hardware": f"{os.cpu_count()} CPU cores, {_processor()}, {gpu}",
         "versions": {name: _version(name) for name in LIBRARIES},
     }
 
@@ -51,11 +53,6 @@ def _processor() -> str:
         lines = []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.machine()
-
-
-def _gpu() -> str:
-    torch = sys.modules.get("torch")  # not imported: without it, no GPU was used
-    return torch.cuda.get_device_name() if torch is not None and torch.cuda.is_available() else "no GPU"
 
 
 def _version(library: str) -> str | None:

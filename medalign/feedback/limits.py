@@ -27,16 +27,14 @@ class RateLimit:
         self._times: dict[str, deque[float]] = {}
 
     def count(self, key: str) -> None:
-        """Count one action, or refuse it.
-
-        Raises:
-            FeedbackError: too many; says how long to wait.
-        """
+        """Count one action, or refuse it. Raises FeedbackError: too many; says how long to wait."""
         now = self._clock()
         with self._lock:
             times = self._recent(key, now)
             if len(times) >= self.n:
-                raise FeedbackError(f"that was quick: wait {_wait(times[0] + self.per_s - now)}, then go on; nothing is lost")
+                left_s = times[0] + self.per_s - now
+                wait = f"{math.ceil(left_s)} s" if left_s <= 120 else count(math.ceil(left_s / 60), "minute")
+                raise FeedbackError(f"that was quick: wait {wait}, then go on; nothing is lost")
             times.append(now)
 
     def _recent(self, key: str, now: float) -> deque[float]:
@@ -47,7 +45,3 @@ class RateLimit:
         while times and times[0] <= now - self.per_s:
             times.popleft()
         return times
-
-
-def _wait(seconds: float) -> str:
-    return f"{math.ceil(seconds)} s" if seconds <= 120 else count(math.ceil(seconds / 60), "minute")

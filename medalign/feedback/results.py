@@ -96,11 +96,7 @@ def check_seconds(connection: Connection, result_id: str, end_s: float | None) -
 
 
 def find_subject(connection: Connection, result_id: str, rating: ConceptRating) -> Subject:
-    """What is rated.
-
-    Raises:
-        FeedbackError: the result has no such row, or ends before the seconds marked.
-    """
+    """What is rated. Raises FeedbackError: the result has no such row, or ends before the seconds marked."""
     check_seconds(connection, result_id, rating.end_s)
     shown = schema.shown.c
     is_meant = (shown.result_id == result_id) & (shown.concept_id == rating.concept_id)

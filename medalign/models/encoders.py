@@ -99,8 +99,7 @@ class FastWhisperAudioEncoder(WhisperAudioEncoder):
             heard, n_samples = self.readout.heard(waveform), n * SAMPLE_RATE_HZ // FRAMES_PER_S
             filled = np.pad(heard[:n_samples], (0, max(SPECTROGRAM_WINDOW, n_samples) - min(len(heard), n_samples)))
             rows.append(log_mel_of([filled], self._n_mels, pad_to_30_s=False)[0].T[: 2 * n])
-        mask = torch.arange(max(n_frames)) < torch.tensor(n_frames)[:, None]
-        return Features(nn.utils.rnn.pad_sequence(rows, batch_first=True), mask)
+        return _padded(rows, n_frames)
 
     def forward(self, features: Features) -> Float[Tensor, "batch frames dim"]:
         """One row after the other, so that none depends on its batch."""
@@ -144,9 +143,7 @@ class SpectrogramAudioEncoder(AudioEncoder):
     def features(self, waveforms: list[np.ndarray]) -> Features:
         """Log-mel (batch, 2 n_frames, n_mels) as long as the longest, with a mask (batch, n_frames)."""
         spectrograms = [log_mel(waveform, self.config) for waveform in waveforms]
-        n_frames = torch.tensor([n_frames_of(waveform, self.frames_per_s) for waveform in waveforms])
-        mask = torch.arange(int(n_frames.max())) < n_frames[:, None]
-        return Features(nn.utils.rnn.pad_sequence(spectrograms, batch_first=True), mask)
+        return _padded(spectrograms, [n_frames_of(waveform, self.frames_per_s) for waveform in waveforms])
 
     def forward(self, features: Features) -> Float[Tensor, "batch frames dim"]:
         return self._layers(features)[-1]
@@ -228,6 +225,12 @@ def load_audio_encoder(name: str, kind: str | None = None) -> AudioEncoder:
         is_whisper = (weights.folder / "model.bin").is_file() or _model_type(weights.folder) == "whisper"
         kind = WhisperAudioEncoder.kind if is_whisper else TransformersAudioEncoder.kind
     return ENCODERS[kind](weights).requires_grad_(False).eval()
+
+
+def _padded(rows: list[Tensor], n_frames: list[int]) -> Features:
+    """Rows of different lengths, with a mask (batch, n_frames)."""
+    mask = torch.arange(max(n_frames)) < torch.tensor(n_frames)[:, None]
+    return Features(nn.utils.rnn.pad_sequence(rows, batch_first=True), mask)
 
 
 def _model_type(folder: Path) -> str:

@@ -33,11 +33,7 @@ class LowRankUpdates:
     scale: float  # the product of the factors counts so much
 
     def add_to(self, model: nn.Module, weights: Weights, folder: Path) -> None:
-        """Change the weights of the model in place.
-
-        Raises:
-            WeightsError: it is another model, or the folder is damaged.
-        """
+        """Change the weights of the model in place. Raises WeightsError: it is another model, or the folder is damaged."""
         if weights.revision != self.base_revision:
             raise WeightsError(
                 f"{folder} changes '{self.base}' ({self.base_revision}), but that is ({weights.revision}) here; {REMEDY}"

@@ -7,7 +7,7 @@ added into the weights before these are saved, so that loading needs neither pef
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from torch import Tensor, nn
+from torch import nn
 
 from medalign.core.errors import TrainingError
 from medalign.models.low_rank import LowRankUpdates, save_updates
@@ -46,23 +46,18 @@ class TunableTeacher:
             updates: where low-rank updates are written by themselves, too, as a teacher of a few megabytes.
         """
         model = self._teacher.model.transformer
-        if factors := _factors(model):
-            if updates:
-                info = self._teacher.info
-                description = LowRankUpdates(info.name, info.revision, self._teacher.layer, float(LORA_ALPHA))
-                save_updates(description, factors, updates)
-            _merge_lora(model)
+        updated = {name: module for name, module in model.named_modules() if hasattr(module, "lora_A")}
+        if updated and updates:
+            info = self._teacher.info
+            description = LowRankUpdates(info.name, info.revision, self._teacher.layer, float(LORA_ALPHA))
+            factors = {f"{name}.{x}": getattr(m, f"lora_{x}")["default"].weight for name, m in updated.items() for x in "AB"}
+            save_updates(description, factors, updates)
+        for name, module in updated.items():
+            module.merge(safe_merge=True)  # refuses what is not finite
+            model.set_submodule(name, module.get_base_layer())
+        if updated:
+            del model.peft_config
         self._teacher.model.save(folder)
-
-
-def _factors(model: nn.Module) -> dict[str, Tensor]:
-    """Both factors of every updated layer, by its name; empty without updates."""
-    updated = {name: module for name, module in model.named_modules() if hasattr(module, "lora_A")}
-    return {
-        f"{name}.{letter}": getattr(module, f"lora_{letter}")["default"].weight
-        for name, module in updated.items()
-        for letter in "AB"
-    }
 
 
 def _add_lora(model: nn.Module, rank: int) -> None:
@@ -79,11 +74,3 @@ def _add_lora(model: nn.Module, rank: int) -> None:
     is_transposed = isinstance(linear[names[0]], Conv1D)
     lora = LoraConfig(r=rank, lora_alpha=LORA_ALPHA * rank, target_modules=names, fan_in_fan_out=is_transposed)
     inject_adapter_in_model(lora, model)
-
-
-def _merge_lora(model: nn.Module) -> None:
-    updated = [(name, module) for name, module in model.named_modules() if hasattr(module, "lora_A")]
-    for name, module in updated:
-        module.merge(safe_merge=True)  # refuses what is not finite
-        model.set_submodule(name, module.get_base_layer())
-    del model.peft_config

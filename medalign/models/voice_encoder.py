@@ -46,11 +46,7 @@ class VoiceEncoder(nn.Module):
     @classmethod
     @cache
     def load(cls) -> "VoiceEncoder":
-        """The bundled weights, read once.
-
-        Raises:
-            CheckpointError: the file is missing or damaged.
-        """
+        """The bundled weights, read once. Raises CheckpointError: the file is missing or damaged."""
         state = read_state(CHECKPOINT, remedy=REMEDY)
         encoder = cls()
         load_state(encoder, {name: tensor.float() for name, tensor in state.items()}, str(CHECKPOINT), remedy=REMEDY)
