@@ -144,6 +144,7 @@ def findings(
 
     rows = [row(concept_id, group) for (concept_id, _), group in grouped_by_row(mentions, bank).items()]
     mentioned = {mention.concept_id for mention in mentions}
+    mentioned |= {general for concept_id in mentioned for general in bank[concept_id].broader}  # amoxicillin is an antibiotic
     heard = [bank.concepts[column].concept_id for column in audio.audible(AUDIO_ONLY_THRESHOLD if fused is None else 0.0)]
     for concept_id in heard:
         if concept_id not in mentioned and (fused is None or fused.by_concept.get(concept_id, 0.0) >= fused.threshold):
