@@ -25,6 +25,7 @@ FORMATS = "wav, mp3, m4a, mp4, ogg, webm or flac"
 # What browsers, phones and recorders write, by FFmpeg's names. None of these reads other files than its own: no playlists,
 # no lists of files, no streams from a network.
 DEMUXERS = "wav,w64,aiff,au,caf,flac,ogg,mp3,aac,amr,mov,matroska,asf,dss"
+ALLOWED = {"format_whitelist": DEMUXERS, "protocol_whitelist": "none"}
 STATES_ITS_LENGTH = {"wav", "w64", "aiff", "au", "caf", "flac", "ogg", "mov", "matroska"}  # elsewhere FFmpeg may only estimate
 # A count in a header may ask for an index of gigabytes; that of an hour has five megabytes.
 MAX_ALLOCATION_BYTES = 128 * 2**20
@@ -79,11 +80,12 @@ def decode_file(file: BinaryIO, name: str, max_duration_s: float, *, turn_over: 
         AudioError: not a recording, or damaged, too long, without sound, or took too long to decode.
     """
     guarded, announced_s = GuardedFile(file, name), []
+    refuse = guarded.open_another
 
     def frames() -> Iterator[av.AudioFrame]:
         for part in parts(guarded, name):
             guarded.show(*part)
-            with _opened(guarded) as container:
+            with av.open(guarded, "r", container_options=ALLOWED, metadata_errors="ignore", io_open=refuse) as container:
                 stream = _audio_stream(container, name)
                 announced_s.append(_announced_duration_s(container, stream, guarded))
                 if (so_far_s := sum(s or 0.0 for s in announced_s)) > max_duration_s:
@@ -104,16 +106,6 @@ def decode_file(file: BinaryIO, name: str, max_duration_s: float, *, turn_over: 
     except OSError as error:
         raise AudioError(f"'{name}' can't be read ({error.strerror or error}); check where it is stored") from error
     return recording, None if None in announced_s else sum(s or 0.0 for s in announced_s)
-
-
-def _opened(file: GuardedFile) -> av.container.InputContainer:
-    return av.open(
-        file,
-        "r",
-        metadata_errors="ignore",
-        container_options={"format_whitelist": DEMUXERS, "protocol_whitelist": "none"},
-        io_open=file.open_another,
-    )
 
 
 def _audio_stream(container: av.container.InputContainer, name: str) -> av.AudioStream:

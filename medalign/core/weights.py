@@ -12,7 +12,8 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -133,25 +134,16 @@ def upload_dataset(folder: Path, repo_id: str, files: Sequence[str], *, private:
 def _upload(
     folder: Path, repo_id: str, files: Sequence[str], repo_type: str, message: str, private: bool, token: str | None
 ) -> str:
-    import httpx
     from huggingface_hub import HfApi, constants
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
     if constants.HF_HUB_OFFLINE:
         raise WeightsError(f"{folder} can't be uploaded while HF_HUB_OFFLINE is set; unset it and try again")
-    api = HfApi(token=token)
-    try:
-        api.create_repo(repo_id, private=private, exist_ok=True, repo_type=repo_type)
+    api, of_kind = HfApi(token=token), {"repo_id": repo_id, "repo_type": repo_type}
+    with _hub(f"{folder} could not be uploaded to the Hub as '{repo_id}'", "check the name, the connection and the token"):
+        api.create_repo(**of_kind, private=private, exist_ok=True)
         if private and not (api.dataset_info if repo_type == "dataset" else api.model_info)(repo_id).private:
             raise WeightsError(f"repository '{repo_id}' is public; name another one, or upload with private=False")
-        commit = api.upload_folder(
-            repo_id=repo_id, folder_path=folder, allow_patterns=list(files), commit_message=message, repo_type=repo_type
-        )
-    except (OSError, ValueError, HFValidationError, HfHubHTTPError, httpx.HTTPError) as error:
-        raise WeightsError(
-            f"{folder} could not be uploaded to the Hub as '{repo_id}': {first_line(error)}; "
-            "check the name, the connection and the token"
-        ) from error
+        commit = api.upload_folder(**of_kind, folder_path=folder, allow_patterns=list(files), commit_message=message)
     return commit.commit_url
 
 
@@ -243,15 +235,21 @@ def _join_parts(target: Path, parts: Sequence[tuple[str, str]], wheel: str) -> N
 
 
 def _from_hub(name: str, hub_id: str) -> Weights:
-    import httpx
     from huggingface_hub import snapshot_download
+
+    problem = f"model '{name}' could not be fetched from the Hub as '{hub_id}'"
+    with _hub(problem, "check the name and the connection, or give a folder"):
+        folder = Path(snapshot_download(hub_id, etag_timeout=5))
+    return Weights(name, folder, folder.name[:REVISION_LENGTH])  # a snapshot's folder is named by its commit
+
+
+@contextmanager
+def _hub(problem: str, remedy: str) -> Iterator[None]:
+    """What the Hub's library raises becomes one sentence."""
+    import httpx
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
     try:
-        folder = Path(snapshot_download(hub_id, etag_timeout=5))
+        yield
     except (OSError, ValueError, HFValidationError, HfHubHTTPError, httpx.HTTPError) as error:
-        raise WeightsError(
-            f"model '{name}' could not be fetched from the Hub as '{hub_id}': {first_line(error)}; "
-            "check the name and the connection, or give a folder"
-        ) from error
-    return Weights(name, folder, folder.name[:REVISION_LENGTH])  # a snapshot's folder is named by its commit
+        raise WeightsError(f"{problem}: {first_line(error)}; {remedy}") from error

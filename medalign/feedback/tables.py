@@ -39,56 +39,45 @@ def read_table(connection: Connection, name: TableName) -> pandas.DataFrame:
     return pandas.DataFrame({column: pandas.Series(values, dtype=COLUMNS[column].dtype) for column, values in columns.items()})
 
 
+def _rated(number: Any, current: Select, *columns: Any) -> Select:
+    """Those ratings that count, with what they are about, the oldest first."""
+    submission, result = schema.submissions.c, schema.results.c
+    joined = select(number, *columns).join(schema.submissions, submission.submission_id == number.table.c.submission_id)
+    return joined.join(schema.results, result.result_id == submission.result_id).where(number.in_(current)).order_by(number)
+
+
 def _ratings() -> Select:
-    rating, row, submission, result = (table.c for table in (schema.ratings, schema.shown, schema.submissions, schema.results))
-    return (
-        select(
-            rating.rating_id, rating.submission_id, submission.result_id, rating.created_at,
-            func.coalesce(row.concept_id, rating.concept_id).label("concept_id"),
-            func.coalesce(row.label, rating.label).label("label"),
-            row.category, row.status, row.agreement, rating.verdict, rating.right_status, rating.severity, submission.role,
-            rating.start_s, rating.end_s, rating.span_text, rating.comment,
-            row.teacher_probability, row.student_probability, row.probability,
-            *_of_result(), rating.position, submission.keep_span,
-        )
-        .join(schema.submissions, submission.submission_id == rating.submission_id)
-        .join(schema.results, result.result_id == submission.result_id)
-        .outerjoin(schema.shown, (row.result_id == result.result_id) & (row.position == rating.position))
-        .where(rating.rating_id.in_(CURRENT_RATINGS))
-        .order_by(rating.rating_id)
+    rating, row, submission = (table.c for table in (schema.ratings, schema.shown, schema.submissions))
+    rated = _rated(
+        rating.rating_id, CURRENT_RATINGS, rating.submission_id, submission.result_id, rating.created_at,
+        func.coalesce(row.concept_id, rating.concept_id).label("concept_id"),
+        func.coalesce(row.label, rating.label).label("label"),
+        row.category, row.status, row.agreement, rating.verdict, rating.right_status, rating.severity, submission.role,
+        rating.start_s, rating.end_s, rating.span_text, rating.comment,
+        row.teacher_probability, row.student_probability, row.probability,
+        *_of_result(), rating.position, submission.keep_span,
     )  # fmt: skip
+    return rated.outerjoin(schema.shown, (row.result_id == submission.result_id) & (row.position == rating.position))
 
 
 def _recordings() -> Select:
     rating, submission, result = (table.c for table in (schema.recording_ratings, schema.submissions, schema.results))
     n_concepts = select(func.count()).where(schema.shown.c.result_id == result.result_id).correlate(schema.results)
-    return (
-        select(
-            rating.recording_rating_id, rating.submission_id, submission.result_id, rating.created_at, rating.transcript,
-            rating.concepts, rating.useful, rating.comment, submission.role, result.duration_s, result.n_segments,
-            n_concepts.scalar_subquery().label("n_concepts"), *_of_result(),
-        )
-        .join(schema.submissions, submission.submission_id == rating.submission_id)
-        .join(schema.results, result.result_id == submission.result_id)
-        .where(rating.recording_rating_id.in_(CURRENT_RECORDING_RATINGS))
-        .order_by(rating.recording_rating_id)
+    return _rated(
+        rating.recording_rating_id, CURRENT_RECORDING_RATINGS, rating.submission_id, submission.result_id, rating.created_at,
+        rating.transcript, rating.concepts, rating.useful, rating.comment, submission.role, result.duration_s,
+        result.n_segments, n_concepts.scalar_subquery().label("n_concepts"), *_of_result(),
     )  # fmt: skip
 
 
 def _statements() -> Select:
     rating, submission, result = (table.c for table in (schema.statement_ratings, schema.submissions, schema.results))
     borne_out = (rating.shown == "supported") == rating.is_right
-    return (
-        select(
-            rating.statement_rating_id, rating.submission_id, submission.result_id, rating.created_at, rating.statement,
-            rating.words, case((rating.shown.in_(DECIDED), borne_out)).label("borne_out"), rating.shown, rating.is_right,
-            rating.support, rating.probability, rating.start_s, rating.end_s, submission.role, *_of_result(),
-            submission.keep_span,
-        )
-        .join(schema.submissions, submission.submission_id == rating.submission_id)
-        .join(schema.results, result.result_id == submission.result_id)
-        .where(rating.statement_rating_id.in_(CURRENT_STATEMENTS))
-        .order_by(rating.statement_rating_id)
+    return _rated(
+        rating.statement_rating_id, CURRENT_STATEMENTS, rating.submission_id, submission.result_id, rating.created_at,
+        rating.statement, rating.words, case((rating.shown.in_(DECIDED), borne_out)).label("borne_out"), rating.shown,
+        rating.is_right, rating.support, rating.probability, rating.start_s, rating.end_s, submission.role, *_of_result(),
+        submission.keep_span,
     )  # fmt: skip
 
 

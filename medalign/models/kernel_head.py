@@ -25,25 +25,17 @@ DROPOUT = 0.3  # of components, in training
 class KernelHead(nn.Module):
     """Frames of a stretch to one unit vector in the teacher's space; `fit` it and `keep_apart` texts before it is trained."""
 
-    mean: Tensor
-    sd: Tensor
-    landmarks: Tensor
-    distance: Tensor
-    likeness: Tensor
-    components: Tensor
-    carriers: Tensor
-
     def __init__(self, encoder_dim: int, embed_dim: int, *, n_parts: int, n_landmarks: int, n_components: int):
         super().__init__()
         width = 2 * encoder_dim // n_parts
         self.n_parts = n_parts
-        self.register_buffer("mean", torch.zeros(n_parts, width))
-        self.register_buffer("sd", torch.ones(n_parts, width))
-        self.register_buffer("landmarks", torch.zeros(n_parts, n_landmarks, width))
-        self.register_buffer("distance", torch.ones(n_parts))  # squared, between two landmarks, the median
-        self.register_buffer("likeness", torch.zeros(n_landmarks))  # to each landmark, on average
-        self.register_buffer("components", torch.zeros(n_landmarks, n_components))
-        self.register_buffer("carriers", torch.zeros(n_components, embed_dim))  # orthonormal
+        self.mean = nn.Buffer(torch.zeros(n_parts, width))
+        self.sd = nn.Buffer(torch.ones(n_parts, width))
+        self.landmarks = nn.Buffer(torch.zeros(n_parts, n_landmarks, width))
+        self.distance = nn.Buffer(torch.ones(n_parts))  # squared, between two landmarks, the median
+        self.likeness = nn.Buffer(torch.zeros(n_landmarks))  # to each landmark, on average
+        self.components = nn.Buffer(torch.zeros(n_landmarks, n_components))
+        self.carriers = nn.Buffer(torch.zeros(n_components, embed_dim))  # orthonormal
         self.project = nn.Linear(n_components, embed_dim)
 
     def statistics(self, hidden_states: Frames, mask: Mask) -> Statistics:
