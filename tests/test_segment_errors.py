@@ -3,7 +3,7 @@
 import numpy as np
 
 from medalign.core.transcript import Segment, Transcript
-from medalign.evaluation.segment_errors import segment_error_rates
+from medalign.evaluation.word_errors import segment_error_rates
 
 
 def transcript(*rows: tuple[float, float, str]) -> Transcript:

@@ -4,7 +4,7 @@ import pytest
 
 from medalign.core.errors import DataError
 from medalign.core.transcript import DOCTOR, PATIENT, UNKNOWN_SPEAKER, Segment, Transcript, Word
-from medalign.evaluation.speaker_errors import word_outcomes
+from medalign.evaluation.word_errors import word_outcomes
 from medalign.training.data.synthesis import SpokenUtterance, Take, timed_transcript
 from medalign.training.fitting.speaker_metrics import measure_speakers
 

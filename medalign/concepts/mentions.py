@@ -7,10 +7,10 @@ gives one concept, see `spans`. Misheard words are not guessed at.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import count
 
-from medalign.concepts.allergens import answered_allergies
-from medalign.concepts.answers import statuses
+from medalign.concepts.answers import is_polar_question, statuses
 from medalign.concepts.bank import ConceptBank
 from medalign.concepts.context import Context
 from medalign.concepts.pieces import pieces_of
@@ -18,7 +18,7 @@ from medalign.concepts.quantities import find_quantities
 from medalign.concepts.readings import is_normal_temperature
 from medalign.concepts.sentence import Sentence as NumberSentence
 from medalign.concepts.spans import Span, find_spans
-from medalign.concepts.tokens import Token, phrase_tokens, sentences, stem, word_list, words_of
+from medalign.concepts.tokens import Token, data_rows, phrase_tokens, sentences, stem, word_list, words_of
 from medalign.core.analysis import Action, Status
 from medalign.core.transcript import UNKNOWN_SPEAKER, Segment, Transcript, Word
 
@@ -34,6 +34,9 @@ ADVISED = frozenset(["medicine", "procedure", "habit"])  # what a doctor propose
 NARROWED = frozenset(["finding", "diagnosis", "medicine"])
 ASKED_WITHIN = 3  # segments from a particular complaint that is asked about to the general word that answers
 LISTING = frozenset(["and", "or", "nor", "to"])
+ASKS_ALLERGIES = words_of("allergy allergies allergic react reacted reaction reactions")
+ANSWER_SENTENCES = 3  # after a question about allergies; another question about other things ends them
+FAR = 12  # words of an answer that are read for it
 
 
 @dataclass(frozen=True)
@@ -194,6 +197,36 @@ def _join_allergies(sentence: list[Token], spans: list[Span], bank: ConceptBank)
         else:
             joined.append(span)
     return joined
+
+
+@cache
+def _allergens() -> dict[str, str]:
+    """Word -> label of the allergy."""
+    return {word: row["label"] for row in data_rows("allergens.csv") for word in row["words"].split()}
+
+
+def answered_allergies(said: list[list[Token]], spans: list[list[Span]], bank: ConceptBank) -> list[list[Span]]:
+    """The concepts of each sentence, with allergies to what an answer or the question itself names.
+
+    "Any allergies?" - "Just cats." - the cats are no concept elsewhere. Words that mean a concept already are left alone.
+    """
+    ids = {concept.label: concept.concept_id for concept in bank.concepts}
+    found, left = [], 0
+    for sentence, known in zip(said, spans, strict=True):
+        asks = bool(ASKS_ALLERGIES & {token.text for token in sentence})
+        if asks:
+            left = ANSWER_SENTENCES + 1  # with the question itself
+        elif is_polar_question(sentence) and len(sentence) > 2:  # "Eggs?" asks on, "Any surgery?" no longer
+            left = 0
+        taken = {at for span in known for at in range(span.start, span.end)}
+        named = [
+            Span(at, at + 1, ids[_allergens()[token.text]], 1)
+            for at, token in enumerate(sentence[:FAR])
+            if left and token.text in _allergens() and at not in taken and _allergens()[token.text] in ids
+        ]
+        left = max(0, left - 1)
+        found.append(sorted([*known, *named], key=lambda span: span.start))
+    return found
 
 
 def _mention(said: list[list[Token]], number: int, span: Span, context: Context, words: tuple[Word, ...]) -> Mention:

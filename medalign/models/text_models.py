@@ -91,10 +91,9 @@ class SentenceEncoder(TextModel):
         for module in modules:  # any other class would be imported, and older releases import it from the folder
             if not module.type.startswith("sentence_transformers."):
                 raise ValueError(f"its part '{module.type}' is code of its own, which is not run")
-        options = {"ignore_mismatched_sizes": True}  # load_whole names them
-        with quiet():
-            local: dict[str, bool] = {"local_files_only": True, "trust_remote_code": False}
-            self._model = SentenceTransformer(str(weights.folder), device=device, model_kwargs=options, **local)
+        with quiet():  # what is mismatched, load_whole names
+            local: dict[str, Any] = {"local_files_only": True, "model_kwargs": {"ignore_mismatched_sizes": True}}
+            self._model = SentenceTransformer(str(weights.folder), device=device, trust_remote_code=False, **local)
         for module, loaded in zip(modules, self._model, strict=True):
             if isinstance(model := getattr(loaded, "auto_model", None), PreTrainedModel):
                 load_whole(type(model), weights.folder / module.path, config=model.config)

@@ -17,7 +17,7 @@ from sklearn.preprocessing import StandardScaler
 from medalign.concepts import ConceptBank, find_mentions_in_text
 from medalign.core.transcript import Segment
 from medalign.evaluation.concept_detection import auroc
-from medalign.evaluation.segment_errors import segment_error_rates
+from medalign.evaluation.word_errors import segment_error_rates
 from medalign.pipeline.calibration import Calibration
 from medalign.pipeline.listener import Listener
 from medalign.pipeline.segment_quality import mismatch_features, transcription_error_features

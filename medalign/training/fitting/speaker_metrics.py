@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from medalign.core.errors import DataError
 from medalign.core.transcript import Transcript
 from medalign.evaluation.bootstrap import share
-from medalign.evaluation.speaker_errors import ROLES, Outcome, word_outcomes
+from medalign.evaluation.word_errors import ROLES, Outcome, word_outcomes
 from medalign.training.data.synthesis import Take, timed_transcript
 
 
