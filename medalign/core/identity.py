@@ -26,9 +26,8 @@ def check_same_run(
     differ = [name for name in dict.fromkeys([*old, *new]) if old.get(name) != new.get(name) and name not in may_change]
     if differ:
         listed = "; ".join(f"{name} {_shown(old, name)} -> {_shown(new, name)}" for name in differ)
-        raise error(
-            f"{folder} holds a run that differs from the one asked for: {listed}; give what it began with, or another --out"
-        )
+        what = f"{folder} holds a run that differs from the one asked for"
+        raise error(f"{what}: {listed}; give what it began with, or another --out")
 
 
 def flat(identity: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

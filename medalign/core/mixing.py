@@ -100,9 +100,8 @@ class _Mix:
         usable = magnitude <= ABSURD  # so NaN is not
         if not usable.all():
             at_s = (self._n_samples + int(np.flatnonzero(~usable.all(0))[0])) / SAMPLE_RATE_HZ
-            raise AudioError(
-                f"'{self._name}' holds samples that are not numbers (NaN, infinite, absurd) near {at_s:.1f} s; export it again"
-            )
+            what = f"'{self._name}' holds samples that are not numbers (NaN, infinite, absurd)"
+            raise AudioError(f"{what} near {at_s:.1f} s; export it again")
         self._pieces.append(np.clip(channels.mean(0), -1.0, 1.0))
         self._n_samples += channels.shape[1]
         self._n_clipped += (magnitude >= CLIPPED).sum(1)

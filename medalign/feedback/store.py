@@ -228,8 +228,7 @@ class FeedbackStore:
             results.forget_stale(connection)
             room = self._n_rows - results.count_rows(connection)
         if room <= 0:
-            raise FeedbackError(
-                f"this server has the {self._n_rows} rows of feedback that it takes, so this was not stored; what was stored "
-                "before stays and can be withdrawn; please tell whoever runs the server"
-            )
+            full = f"this server has the {self._n_rows} rows of feedback that it takes, so this was not stored"
+            stays = "what was stored before stays and can be withdrawn"
+            raise FeedbackError(f"{full}; {stays}; please tell whoever runs the server")
         self._n_uncounted = room // ROWS_AT_ONCE

@@ -126,10 +126,9 @@ def current(connection: Connection, submission: Submission) -> tuple[Rating, ...
 
 def undo_last(connection: Connection, submission: Submission) -> Rating | None:
     """Delete the newest rating and give it back; None if there is none."""
-    asked = (_concept_ratings(submission), schema.ratings), (_recording_ratings(submission), schema.recording_ratings)
-    concept, recording = (
-        connection.execute(query.order_by(table.c.action.desc()).limit(1)).one_or_none() for query, table in asked
-    )
+    concepts = _concept_ratings(submission).order_by(schema.ratings.c.action.desc())
+    recordings = _recording_ratings(submission).order_by(schema.recording_ratings.c.action.desc())
+    concept, recording = (connection.execute(query.limit(1)).one_or_none() for query in (concepts, recordings))
     if recording is not None and (concept is None or recording.action > concept.action):
         key = schema.recording_ratings.c.recording_rating_id
         connection.execute(delete(schema.recording_ratings).where(key == recording.recording_rating_id))

@@ -193,9 +193,8 @@ class StatusClassifier:
         none = [np.zeros((0, width), np.float32) for width in widths]
         in_order = [rows[i] for i in order]
         batches = run_in_batches("the status classifier", in_order, BATCH, StatusClassifier._read, self, self._on_cpu)
-        statuses, owners, actions, facts = (
-            np.concatenate(part)[np.argsort(order)] for part in zip(none, *batches, strict=True)
-        )
+        back = np.argsort(order)
+        statuses, owners, actions, facts = (np.concatenate(part)[back] for part in zip(none, *batches, strict=True))
         return StatusPrediction(statuses, owners[:, 1], actions, facts[:, 1])
 
     @torch.inference_mode()

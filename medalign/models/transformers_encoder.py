@@ -53,9 +53,8 @@ class TransformersAudioEncoder(AudioEncoder):
             self.dim = config.hidden_size
             sampling_rate, returns_mask = self.extractor.sampling_rate, self.extractor.return_attention_mask
         if sampling_rate != SAMPLE_RATE_HZ:
-            raise CheckpointError(
-                f"'{weights.name}' takes audio at {sampling_rate} Hz, {SAMPLE_RATE_HZ} Hz is expected; give a model for 16 kHz"
-            )
+            differ = f"'{weights.name}' takes audio at {sampling_rate} Hz, {SAMPLE_RATE_HZ} Hz is expected"
+            raise CheckpointError(f"{differ}; give a model for 16 kHz")
         # A group norm before the transformer runs over time: padding would change every frame, mask or no mask.
         self._takes_mask = returns_mask and getattr(config, "feat_extract_norm", "group") == "layer"
 

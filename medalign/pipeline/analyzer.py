@@ -33,7 +33,7 @@ from medalign.models.transcription import DEFAULT_ASR, Transcriber, load_transcr
 from medalign.pipeline.annotated import AnnotatedTranscript, align_windows
 from medalign.pipeline.assertion import revised
 from medalign.pipeline.critical_words import find_critical_words
-from medalign.pipeline.evidence import tracks
+from medalign.pipeline.evidence import TextEvidence, tracks
 from medalign.pipeline.explanation import explain, utterance_points
 from medalign.pipeline.heard_language import marked, other_language, outside, unheard, with_heard_language
 from medalign.pipeline.hotword_rescoring import HotwordRescorer
@@ -192,7 +192,8 @@ class Analyzer:
             mentions = find_corrected_mentions(transcript, corrections, encoded.bank)
             mentions = outside(revised(transcript, outside(mentions, elsewhere), encoded.bank), elsewhere)
         window_texts, text = self.listener.embed_window_texts(transcript, encoded)
-        evidence = self.listener.text_evidence(transcript, encoded, text)
+        fits = self.listener.calibration
+        evidence = TextEvidence(transcript, text, encoded.audio, encoded.concept_embeddings, fits)
         return AnnotatedTranscript(transcript, corrections, mentions, elsewhere, window_texts, text, evidence)
 
     def _encode(self, recording: Recording, custom: Sequence[Concept]) -> Iterator[tuple[EncodedRecording, float]]:

@@ -4,7 +4,7 @@ Conventions: waveforms are float32 (n_samples,) at 16 kHz in [-1, 1]; the envelo
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 from jaxtyping import Float
@@ -125,10 +125,8 @@ def pulse(waveform: Float[np.ndarray, " samples"]) -> Pulse:
     """
     loudness = _loudness(waveform)
     envelope = loudness - loudness.mean()
-    if envelope.std() <= max(EVEN * loudness.mean(), 1e-7):
-        return Pulse(None, "not sure", 0.0)
     shortest, longest = (round(60 / rate * ENVELOPE_HZ) for rate in reversed(RATE_PER_MIN))
-    if len(envelope) < 2.5 * shortest:
+    if envelope.std() <= max(EVEN * loudness.mean(), 1e-7) or len(envelope) < 2.5 * shortest:
         return Pulse(None, "not sure", 0.0)
     longest = min(longest, len(envelope) // 2)
     # Pearson's correlation of the envelope with itself, `lag` steps later.
@@ -139,13 +137,13 @@ def pulse(waveform: Float[np.ndarray, " samples"]) -> Pulse:
         return Pulse(None, "not sure", float(likeness[lags].max(initial=0.0)))
     lag = int(lags[likeness[lags] >= TIED * likeness[lags].max()][0])
     beats = _beats(envelope, lag)
-    lengths = np.diff(beats)
-    if len(lengths) < 3:
-        return Pulse(float(60 * ENVELOPE_HZ / _between(likeness, lag)), "not sure", float(likeness[lag]), _seconds(beats))
-    variation = float(lengths.std() / lengths.mean())
-    rhythm: Rhythm = "regular" if variation < REGULAR else "irregular" if variation > IRREGULAR else "not sure"
-    rate = 60 * ENVELOPE_HZ / (_between(likeness, lag) if rhythm == "regular" else float(lengths.mean()))
-    return Pulse(float(rate), rhythm, float(likeness[lag]), _seconds(beats))
+    lengths, length, rhythm = np.diff(beats), _between(likeness, lag), cast(Rhythm, "not sure")
+    if len(lengths) >= 3:
+        variation = float(lengths.std() / lengths.mean())
+        rhythm = "regular" if variation < REGULAR else "irregular" if variation > IRREGULAR else "not sure"
+        length = length if rhythm == "regular" else float(lengths.mean())
+    at_s = tuple(round(float(beat) / ENVELOPE_HZ, 2) for beat in beats)
+    return Pulse(float(60 * ENVELOPE_HZ / length), rhythm, float(likeness[lag]), at_s)
 
 
 def _loudness(waveform: np.ndarray) -> Float[np.ndarray, " steps"]:
@@ -185,7 +183,3 @@ def _beats(envelope: np.ndarray, lag: int) -> np.ndarray:
     found = np.array(beats[::-1])
     heard = np.flatnonzero(strength[found] > FAINT * np.median(strength[found]))
     return found[heard[0] : heard[-1] + 1] if len(heard) else found[:0]  # there may be none before the first and after the last
-
-
-def _seconds(beats: np.ndarray) -> tuple[float, ...]:
-    return tuple(round(float(beat) / ENVELOPE_HZ, 2) for beat in beats)

@@ -7,7 +7,7 @@ such words are not what is said: of texts that have nothing to do with the sound
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -31,14 +31,7 @@ LIKELIER = 0.0  # log-odds from which on another language is likelier than Engli
 Stretches = Sequence[tuple[float, float]]  # start and end, s
 
 
-class _Timed(Protocol):
-    @property
-    def start_s(self) -> float: ...
-    @property
-    def end_s(self) -> float: ...
-
-
-T = TypeVar("T", bound=_Timed)
+T = TypeVar("T", bound=Any)  # what has `start_s` and `end_s`
 
 
 def with_heard_language(transcript: Transcript, encoded: "EncodedRecording", listener: "Listener") -> Transcript:
@@ -82,7 +75,7 @@ def _fits_as_usual(part: Transcript, encoded: "EncodedRecording", listener: "Lis
     return len(part.words) >= MIN_WORDS and is_english(part) and heard_fit(part, encoded, listener) >= usual_fit
 
 
-def lies_in(place: _Timed, stretches: Stretches) -> bool:
+def lies_in(place: Any, stretches: Stretches) -> bool:
     middle_s = (place.start_s + place.end_s) / 2
     return any(start_s <= middle_s <= end_s for start_s, end_s in stretches)
 

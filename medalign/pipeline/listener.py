@@ -177,10 +177,6 @@ class Listener:
             events = self.detector.detect(so_far) if self.detector and is_whole else ()
             yield EncodedRecording(so_far, complete, audio, speech_s, bank, concepts, evidence, events, chunks)
 
-    def text_evidence(self, transcript: Transcript, encoded: EncodedRecording, text: np.ndarray) -> TextEvidence:
-        """The transcript's side of each concept; `text` as `embed_window_texts` gives it."""
-        return TextEvidence(transcript, text, encoded.audio, encoded.concept_embeddings, self.calibration)
-
     def find_concepts(
         self, mentions: Sequence[Mention], corrections: Sequence[Correction], text: TextEvidence, encoded: EncodedRecording
     ) -> tuple[ConceptFinding, ...]:

@@ -68,10 +68,9 @@ def _alike(letters: Sequence[str], first: int, second: int) -> int:
 
 def _seconds(words: Sequence[Word], start: int, length: int) -> float:
     """From the first word of a phrase to what follows, or to its own end: a word's end is the less certain of its times."""
-    ends = [word.end_s for word in words[start : start + length]] + [
-        word.start_s for word in words[start + length : start + length + 1]
-    ]
-    return max(ends) - words[start].start_s
+    end = start + length
+    ends_s = [*(word.end_s for word in words[start:end]), *(word.start_s for word in words[end : end + 1])]
+    return max(ends_s) - words[start].start_s
 
 
 def _without(transcript: Transcript, cut: set[int]) -> Transcript:

@@ -87,12 +87,10 @@ class SoundListener:
         known, targets = self._targets(asked)
         fits = []
         for phrase, is_known, target in zip(asked, known, targets, strict=True):
-            if not is_known:
-                fits.append(PhraseFit(phrase, None))
-                continue
             among = np.sort(self.references.embeddings @ target)
             over_time = [(*span, _percentile(among, float(w @ target))) for span, w in zip(spans, windows, strict=True)]
-            fits.append(PhraseFit(phrase, _percentile(among, float(whole @ target)), tuple(over_time)))
+            fit = PhraseFit(phrase, _percentile(among, float(whole @ target)), tuple(over_time))
+            fits.append(fit if is_known else PhraseFit(phrase, None))
         likeness = self.references.embeddings @ whole
         nearest = Counter(self.references.labels[i] for i in np.argsort(-likeness)[:N_NEAREST])
         n, place = len(self.references.labels), self.references.place
