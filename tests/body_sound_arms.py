@@ -37,7 +37,6 @@ from medalign.core.audio import SAMPLE_RATE_HZ
 from medalign.core.provenance import PROVENANCE, provenance
 from medalign.evaluation.linear_probe import LinearProbe
 from medalign.models.adapters import AdapterConfig
-from medalign.models.audio_encoder import n_frames_of
 from medalign.models.encoders import SpectrogramAudioEncoder, load_audio_encoder
 from medalign.models.head import STACK, AlignmentHead, HeadConfig
 from medalign.models.kernel_head import KernelHead
@@ -308,7 +307,7 @@ class Compact:
         mel = [token_log_mel(p.astype(np.float32), tokens_per_s) for _, p in rows] if loss.reconstruction else []
         pairs = Pairs(
             tuple(Pair(n, 0.0, len(p) / SAMPLE_RATE_HZ, texts[k][0], str(learn[k])) for n, (k, p) in enumerate(rows)),
-            tuple(np.zeros((n_frames_of(p, student.encoder.frames_per_s), 1), np.float16) for _, p in rows),
+            tuple(np.zeros((student.encoder.n_frames_of(p), 1), np.float16) for _, p in rows),
             tuple(mel),
             tuple(p for _, p in rows),
             student.encoder.frames_per_s,
@@ -340,7 +339,7 @@ class OnFrames:
         def all_frames() -> np.ndarray:
             return np.concatenate([frames_of(w) for w in study.clips.waveforms])
 
-        n_frames = [n_frames_of(readout.heard(w), encoder.frames_per_s) for w in study.clips.waveforms]
+        n_frames = [encoder.n_frames_of(readout.heard(w)) for w in study.clips.waveforms]
         self.frames = np.split(study.once("frames", all_frames), np.cumsum(n_frames)[:-1])
         self.frames_per_s = encoder.frames_per_s
 

@@ -72,7 +72,11 @@ class AudioEncoder(nn.Module, ABC):
             waveform: (n_samples,), at most `chunk_s` long.
             pad: let the model hear silence up to its full length, as `forward` does; else only the sound, if it can.
         """
-        return self.forward(self.features([waveform]))[:, : n_frames_of(waveform, self.frames_per_s)]
+        return self.forward(self.features([waveform]))[:, : self.n_frames_of(waveform)]
+
+    def n_frames_of(self, waveform: Float[np.ndarray, " samples"]) -> int:
+        """Of the frames that hold sound."""
+        return max(1, math.ceil(len(waveform) / SAMPLE_RATE_HZ * self.frames_per_s))
 
     def hide(self, features: Features, frames: Bool[Tensor, "batch frames"]) -> Features:
         """The features without what is heard in those frames, for masked reconstruction; unchanged if it can't be told."""
@@ -86,6 +90,10 @@ class AudioEncoder(nn.Module, ABC):
                 module.eval()
         return self
 
+    def _reading(self) -> AbstractContextManager[None]:
+        """What reading its files raises becomes one sentence: a CheckpointError."""
+        return reading(f"'{self.name}' is not a readable audio model", remedy="download it again or give another")
+
     def _on_model(self, features: Features) -> Features:
         like = next(self.model.parameters())
         return features.to(like.device, like.dtype)
@@ -98,13 +106,3 @@ def register_encoder(cls: type[AudioEncoder]) -> type[AudioEncoder]:
     """Class decorator: make a kind of encoder known to `load_audio_encoder` and to students, under `cls.kind`."""
     ENCODERS[cls.kind] = cls
     return cls
-
-
-def n_frames_of(waveform: Float[np.ndarray, " samples"], frames_per_s: float) -> int:
-    """Of the frames that hold sound."""
-    return max(1, math.ceil(len(waveform) / SAMPLE_RATE_HZ * frames_per_s))
-
-
-def reading_audio_model(weights: Weights) -> AbstractContextManager[None]:
-    """What an encoder raises while it reads its files, as one sentence: a CheckpointError."""
-    return reading(f"'{weights.name}' is not a readable audio model", remedy="download it again or give another")

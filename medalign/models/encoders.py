@@ -21,16 +21,7 @@ from medalign.core.errors import CheckpointError
 from medalign.core.files import read_json
 from medalign.core.weights import REVISION_LENGTH, Weights, resolve
 from medalign.models import opera
-from medalign.models.audio_encoder import (
-    ENCODERS,
-    SPECTROGRAM_WINDOW,
-    TRANSFORMERS_FILES,
-    AudioEncoder,
-    Features,
-    n_frames_of,
-    reading_audio_model,
-    register_encoder,
-)
+from medalign.models.audio_encoder import ENCODERS, SPECTROGRAM_WINDOW, AudioEncoder, Features, register_encoder
 from medalign.models.pretrained import load_state, read_state
 from medalign.models.readout import Readout
 from medalign.models.spectrogram import PRESETS, STRIDE, SpectrogramConfig, log_mel, untrained_network
@@ -45,7 +36,7 @@ class WhisperAudioEncoder(AudioEncoder):
     """The encoder half of a Whisper of any size, from faster-whisper's `model.bin` or from a transformers folder."""
 
     kind = "whisper"
-    weight_files = ("model.bin", *TRANSFORMERS_FILES)
+    weight_files = ("model.bin", *TransformersAudioEncoder.weight_files)
     fixed = ("embed_positions.weight",)  # sinusoids
 
     def __init__(self, weights: Weights):
@@ -55,7 +46,7 @@ class WhisperAudioEncoder(AudioEncoder):
             raise CheckpointError(
                 f"{weights.folder} holds a '{model_type}', not a Whisper; give a Whisper's folder, or kind 'transformers'"
             )
-        with reading_audio_model(weights):
+        with self._reading():
             self.model = encoder = load_encoder(weights.folder)
         self.dim, self._n_mels = encoder.config.d_model, encoder.config.num_mel_bins
         self.frames_per_s, self.chunk_s = float(FRAMES_PER_S), float(CHUNK_S)
@@ -72,7 +63,7 @@ class WhisperAudioEncoder(AudioEncoder):
         filled = np.pad(waveform, (0, max(0, SPECTROGRAM_WINDOW - len(waveform))))
         log_mel = self._on_model(Features(log_mel_of([filled], self._n_mels, pad_to_30_s=pad))).values
         layers = torch.cat(hidden_layers(self.model, log_mel))
-        return layers[:, : n_frames_of(waveform, self.frames_per_s)]
+        return layers[:, : self.n_frames_of(waveform)]
 
 
 @register_encoder
@@ -94,7 +85,7 @@ class FastWhisperAudioEncoder(WhisperAudioEncoder):
 
     def features(self, waveforms: list[np.ndarray]) -> Features:
         """Log-mel (batch, 2 n_frames, n_mels) as long as the longest, with a mask (batch, n_frames)."""
-        rows, n_frames = [], [n_frames_of(waveform, self.frames_per_s) for waveform in waveforms]
+        rows, n_frames = [], [self.n_frames_of(waveform) for waveform in waveforms]
         for waveform, n in zip(waveforms, n_frames, strict=True):
             heard, n_samples = self.readout.heard(waveform), n * SAMPLE_RATE_HZ // FRAMES_PER_S
             filled = np.pad(heard[:n_samples], (0, max(SPECTROGRAM_WINDOW, n_samples) - min(len(heard), n_samples)))
@@ -143,7 +134,7 @@ class SpectrogramAudioEncoder(AudioEncoder):
     def features(self, waveforms: list[np.ndarray]) -> Features:
         """Log-mel (batch, 2 n_frames, n_mels) as long as the longest, with a mask (batch, n_frames)."""
         spectrograms = [log_mel(waveform, self.config) for waveform in waveforms]
-        return _padded(spectrograms, [n_frames_of(waveform, self.frames_per_s) for waveform in waveforms])
+        return _padded(spectrograms, [self.n_frames_of(waveform) for waveform in waveforms])
 
     def forward(self, features: Features) -> Float[Tensor, "batch frames dim"]:
         return self._layers(features)[-1]
@@ -174,7 +165,7 @@ class OperaAudioEncoder(AudioEncoder):
         """Raises CheckpointError: the file is damaged, or a tensor is missing, unknown or of another shape."""
         super().__init__(weights)
         path = weights.folder / self.weight_files[0]
-        with reading_audio_model(weights):
+        with self._reading():
             state = torch.load(path, weights_only=True, map_location="cpu")["state_dict"]
             state = {name: tensor.float() for name, tensor in state.items() if not name.startswith(opera.UNREAD)}
         self.model = opera.OperaNetwork()
@@ -191,7 +182,7 @@ class OperaAudioEncoder(AudioEncoder):
         return self.model(self._on_model(features).values)[-1]
 
     def hidden_layers(self, waveform: np.ndarray, *, pad: bool = False) -> Float[Tensor, "layers frames dim"]:
-        n_frames = n_frames_of(waveform, self.frames_per_s)
+        n_frames = self.n_frames_of(waveform)
         features = Features(opera.log_mel(waveform, opera.N_FRAMES if pad else opera.PATCH * n_frames)[None])
         return torch.cat(self.model(self._on_model(features).values))[:, :n_frames]
 

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from medalign.core.audio import SAMPLE_RATE_HZ
-from medalign.models.audio_encoder import AudioEncoder, n_frames_of
+from medalign.models.audio_encoder import AudioEncoder
 from medalign.models.device import copy_to_cpu, run_in_batches
 from medalign.models.head import pad_stretches
 
@@ -74,7 +74,7 @@ def frames_so_far(
     cut = chunks or Chunks.of(encoder)
     width, margin, stride = cut.width, cut.margin, cut.stride
     samples_per_frame = SAMPLE_RATE_HZ / encoder.frames_per_s
-    n_frames = n_frames_of(waveform, encoder.frames_per_s)
+    n_frames = encoder.n_frames_of(waveform)
     n_chunks = 1 + max(0, math.ceil((n_frames - width) / stride))
     starts = [round(i * stride * samples_per_frame) for i in range(n_chunks)]
     sounds = [waveform[start : start + round(width * samples_per_frame)] for start in starts]

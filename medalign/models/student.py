@@ -26,7 +26,7 @@ from medalign.core.errors import CheckpointError
 from medalign.core.similarity import similarity
 from medalign.core.weights import BODY_SOUND_STUDENT, DEFAULT_STUDENT, REVISION_LENGTH, resolve, sha256_of, upload_folder
 from medalign.models.adapters import AdapterConfig, adapt, load_trained_state, trained_state
-from medalign.models.audio_encoder import AudioEncoder, n_frames_of
+from medalign.models.audio_encoder import AudioEncoder
 from medalign.models.device import half_precision
 from medalign.models.encoders import WhisperAudioEncoder, load_audio_encoder
 from medalign.models.frames import Chunks, embedded, frame_slice, frames_so_far, hidden_states
@@ -267,8 +267,7 @@ class Student:
         if len(waveforms) == 1 or max(map(len, waveforms)) > longest:
             return [self.frames(waveform) for waveform in waveforms]
         hidden = [h for batch in hidden_states(self.encoder, waveforms, self._n_at_once) for h in batch]
-        rate = self.encoder.frames_per_s
-        return [h[: n_frames_of(waveform, rate)] for h, waveform in zip(hidden, waveforms, strict=True)]
+        return [h[: self.encoder.n_frames_of(waveform)] for h, waveform in zip(hidden, waveforms, strict=True)]
 
     @property
     def _n_at_once(self) -> int:

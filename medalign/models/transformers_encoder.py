@@ -12,15 +12,7 @@ from transformers import AutoConfig, AutoFeatureExtractor, AutoModel, Pretrained
 from medalign.core.audio import SAMPLE_RATE_HZ
 from medalign.core.errors import CheckpointError
 from medalign.core.weights import Weights
-from medalign.models.audio_encoder import (
-    SPECTROGRAM_WINDOW,
-    TRANSFORMERS_FILES,
-    AudioEncoder,
-    Features,
-    n_frames_of,
-    reading_audio_model,
-    register_encoder,
-)
+from medalign.models.audio_encoder import SPECTROGRAM_WINDOW, TRANSFORMERS_FILES, AudioEncoder, Features, register_encoder
 from medalign.models.pretrained import load_whole
 from medalign.models.whisper_encoder import CHUNK_S
 
@@ -43,7 +35,7 @@ class TransformersAudioEncoder(AudioEncoder):
         """Raises CheckpointError: not an audio model with a known time axis at 16 kHz, or weights are missing."""
         super().__init__(weights)
         folder = weights.folder
-        with reading_audio_model(weights):
+        with self._reading():
             config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
             self._set_time_axis(config)
             # Layers and stretches dropped at random are for pre-training; and what is dropped, NumPy draws for all rows.
@@ -124,7 +116,7 @@ class TransformersAudioEncoder(AudioEncoder):
         layers = torch.cat([*output.hidden_states[:-1], output.last_hidden_state])
         if self.patches is not None:
             layers = layers[:, -math.prod(self.patches) :].unflatten(1, self.patches).mean(1)
-        return layers[:, : n_frames_of(waveform, self.frames_per_s)]
+        return layers[:, : self.n_frames_of(waveform)]
 
     def _hidden_states(self, values: Tensor, **inputs: Tensor) -> Tensor:
         hidden = self.model(values, **inputs).last_hidden_state

@@ -16,7 +16,6 @@ from torch import Tensor
 
 from medalign.core.audio import SAMPLE_RATE_HZ
 from medalign.core.errors import DataError, TrainingError
-from medalign.models.audio_encoder import n_frames_of
 from medalign.models.head import STACK, padded_length
 from medalign.models.student import Student
 from medalign.training.data.pairs import Pairs
@@ -125,7 +124,7 @@ class LiveChunks:
             whole = pairs.stretch_range(i)
             first = whole.start - round(place[1] * encoder.frames_per_s)
             cuts.append((chunks.index(place), slice(first, first + len(whole))))
-        n_frames = max(n_frames_of(waveform, encoder.frames_per_s) for waveform in audio)
+        n_frames = max(encoder.n_frames_of(waveform) for waveform in audio)
         return cls(encoder.features(audio), tuple(cuts), n_frames)
 
     def hidden_frames(self, hidden_tokens: Tensor) -> Tensor:

@@ -22,7 +22,6 @@ from torch import Tensor
 from medalign.core.audio import SAMPLE_RATE_HZ
 from medalign.core.errors import DataError
 from medalign.core.files import replacing
-from medalign.models.audio_encoder import n_frames_of
 from medalign.models.frames import frame_slice
 from medalign.models.head import STACK, pad_stretches
 from medalign.models.student import Student
@@ -131,7 +130,7 @@ def build_pairs(
             rendering = _Rendering(path, augmentation, is_degraded, cache, student, is_body_sound)
             if keep_waveforms:
                 waveforms.append(rendering.kept_waveform())
-                n_frames = n_frames_of(waveforms[-1], student.encoder.frames_per_s)
+                n_frames = student.encoder.n_frames_of(waveforms[-1])
                 frames.append(np.broadcast_to(np.zeros(1, np.float16), (n_frames, student.encoder.dim)))  # in no memory
             else:
                 frames.append(rendering.frames())
