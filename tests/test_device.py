@@ -12,6 +12,7 @@ from medalign.core.audio import SAMPLE_RATE_HZ, load_recording
 from medalign.core.provenance import PROVENANCE
 from medalign.evaluation.word_errors import word_error_rate
 from medalign.models import faster_whisper, transcription
+from medalign.models.audio_encoder import AudioEncoder
 from medalign.models.device import copy_to_cpu, note, noting, run_in_batches
 from medalign.models.frames import Chunks, embedded, frames_so_far
 from medalign.models.head import AlignmentHead, HeadConfig
@@ -81,6 +82,7 @@ class TinyEncoder(nn.Module):
     """Two frames a second of a single number; refuses more than `n_held` chunks, unless it is a copy."""
 
     frames_per_s, chunk_s, dim = 2.0, 10.0, 1
+    n_frames_of = AudioEncoder.n_frames_of
 
     def __init__(self, n_held: int):
         super().__init__()
