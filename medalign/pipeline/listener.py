@@ -115,14 +115,10 @@ class Listener:
         else:
             device = choose_device(device)
             loaded, reader = Student.from_pretrained(student, device=device), Teacher(teacher, device=device)
-        return cls(
-            reader,
-            loaded,
-            Calibration.load(_fitted_in(loaded)),
-            ConceptBank.default(),
-            detector=SoundEventDetector.load(_fitted_in(loaded), loaded.encoder.dim),
-            spoken_language=SpokenLanguageHead.load(_fitted_in(loaded), loaded.encoder.dim),
-        )
+        folder, dim = _fitted_in(loaded), loaded.encoder.dim
+        detector, language = SoundEventDetector.load(folder, dim), SpokenLanguageHead.load(folder, dim)
+        calibration, bank = Calibration.load(folder), ConceptBank.default()
+        return cls(reader, loaded, calibration, bank, detector=detector, spoken_language=language)
 
     @property
     def fitted_in(self) -> Path:
