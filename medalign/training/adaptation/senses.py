@@ -6,6 +6,7 @@ Senses come from mentions that were labelled by reading, and from the grammar th
 import random
 import tomllib
 from collections.abc import Iterable, Sequence
+from functools import cache
 from pathlib import Path
 
 from medalign.concepts import ConceptBank, find_mentions_in_text
@@ -31,16 +32,17 @@ def sense_pairs(consultations: Sequence[Consultation], bank: ConceptBank, seed: 
 
 
 def _pairs(examples: Iterable[Example], bank: ConceptBank, rng: random.Random) -> Iterable[TextPair]:
-    labels: dict[str, str] = {}
+    @cache
+    def label_of(mention: str) -> str:
+        return next((bank[m.concept_id].label for m in find_mentions_in_text(mention, bank)), mention)
+
     for example in examples:
         sense = _sense(example)
         if sense is None:
             continue
         context = example.context.cut(BEFORE, AFTER)
         mention = " ".join(context.words[context.start : context.end]).strip(".,?!;:").lower()
-        if mention not in labels:
-            labels[mention] = next((bank[m.concept_id].label for m in find_mentions_in_text(mention, bank)), mention)
-        label = labels[mention]
+        label = label_of(mention)
         if is_kept_back(label, bank) or is_kept_back(mention, bank):
             continue
         name = label if rng.random() < LABEL_SHARE else mention

@@ -45,16 +45,11 @@ class Vocabulary:
     def mentioned(self, pairs: Sequence[Pair], bank: ConceptBank) -> np.ndarray:
         """(n, k) bool: the labels of each pair; where the manifest has none, what the extractor finds in the text."""
         column = {name: i for i, name in enumerate(self.names)}
-        found: dict[str, list[str]] = {}
+        read = {pair.text for pair in pairs if pair.labels is None}
+        found = {text: [mention.concept_id for mention in find_mentions_in_text(text, bank)] for text in read}
         mentioned = np.zeros((len(pairs), len(self.names)), bool)
         for i, pair in enumerate(pairs):
-            labels: Sequence[str]
-            if pair.labels is not None:
-                labels = pair.labels
-            else:
-                if pair.text not in found:
-                    found[pair.text] = [mention.concept_id for mention in find_mentions_in_text(pair.text, bank)]
-                labels = found[pair.text]
+            labels = found[pair.text] if pair.labels is None else pair.labels
             mentioned[i, [column[label] for label in labels]] = True
         return mentioned
 

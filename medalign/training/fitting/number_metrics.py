@@ -70,7 +70,7 @@ def measure_numbers(expressions: Sequence[tuple[str, list[Expected]]], bank: Con
             wrong[text] = errors
     table = np.array(counts).reshape(-1, 4)
     groups = [str(i) for i in range(len(table))]
-    parts = {"value and unit right": (1, 0), "found": (1, 2), "tied wrongly": (3, 0)}
+    parts = {"value and unit right": (1, 0), "found": (1, 2), "tied wrongly": (3, 0)}  # columns to divide
     figures: dict = {"n_expressions": len(table), "n_shown": int(table[:, 0].sum()), "n_expected": int(table[:, 2].sum())}
     for name, (above, below) in parts.items():
 
