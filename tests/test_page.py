@@ -164,11 +164,22 @@ def test_who_is_refused_or_cancels_goes_on_where_they_were(page, server, tmp_pat
     press_example(page, LIVE)
     page.locator("#alert .alert").wait_for(state="detached")
     page.locator("#transcript .is-partial .segment").first.wait_for()
+    page.locator("#status", has_text="Writing down").wait_for()
+    assert page.locator("#analyse").is_disabled()
     assert not page.locator("#search, #fold-concepts, #feedback").filter(visible=True).count(), "nothing is in them yet"
     page.locator("#cancel").click()
+    page.locator("#status", has_text="Cancelled").wait_for()
     page.wait_for_function("document.activeElement.matches('#status [data-again]')")
     assert page.locator("#transcript .segment").count(), "what was written stays"
+    wait_until_free(page)
     server.engine.let_go()
+    page.wait_for_timeout(1000)
+    assert "Cancelled" in page.locator("#status").inner_text(), "nothing of the old run arrives later"
+    assert "Cancelled" in page.locator("#overview").inner_text() and "as soon as" not in page.locator("#overview").inner_text()
+    server.engine = FakeEngine(page_fixtures.analysis())
+    page.locator("#status").get_by_role("button", name="Analyse again").click()
+    wait_for_result(page)
+    assert page.locator("#result-title[data-state=finished]").inner_text().startswith(LIVE)
 
 
 @pytest.mark.parametrize(
@@ -368,7 +379,7 @@ def test_a_phone_begins_with_what_was_found_and_says_how_much_is_to_be_heard(ope
     page.set_viewport_size(VIEWPORT)
 
 
-@pytest.mark.slow  # at each push: `test_who_is_refused_or_cancels_goes_on_where_they_were`, `test_cancel_frees_the_page`
+@pytest.mark.slow  # at each push: `test_who_is_refused_or_cancels_goes_on_where_they_were`
 def test_bad_input_gives_one_sentence_and_the_page_works_on(page, tmp_path):
     bad = tmp_path / "empty.wav"
     bad.touch()
@@ -379,18 +390,6 @@ def test_bad_input_gives_one_sentence_and_the_page_works_on(page, tmp_path):
     press_example(page, LIVE)
     page.locator("#alert .alert").wait_for(state="detached")
     wait_for_result(page)
-
-
-def test_a_stage_that_fails_leaves_the_transcript_and_names_itself(page, server):
-    for error, words in ((MedAlignError("the concept bank is empty"), "concept bank"), (KeyError("x"), "not in your rec")):
-        server.engine = FakeEngine(page_fixtures.analysis(), fail_at="teacher", error=error)
-        press_example(page, LIVE)
-        alert = page.locator("#alert", has_text=words)
-        alert.wait_for()
-        assert "reading the transcript for clinical concepts" in alert.inner_text()
-        assert "Monday" in page.locator("#transcript").inner_text()
-        assert "KeyError" not in page.locator("body").inner_text()
-        wait_until_free(page)
 
 
 def test_spoken_markup_stays_text(page, server):
@@ -418,7 +417,7 @@ def silence_is_a_state_of_its_own(page, server):
         assert not page.locator(f"#{figure}").is_visible(), "an empty frame says nothing"
 
 
-def test_a_recording_is_called_what_its_reader_calls_it(page, server, tone, tmp_path):
+def a_recording_is_called_what_its_reader_calls_it(page, server, tone, tmp_path):
     """A browser sends a quote as %22, and Gradio leaves out what Windows can't have in a name."""
     name = """it's "50%": Grüße, <b>a%20b?.wav"""
     full = page_fixtures.analysis()
@@ -465,12 +464,12 @@ def test_an_upload_gives_transcript_and_table_and_own_concepts_reach_the_engine_
     page.locator("#cancel").wait_for(state="hidden")
 
 
-def test_uploads_and_recordings_are_deleted_on_schedule(page, tone, gradio_folder, shown_result, opened_page, monkeypatch):
+def test_uploads_and_recordings_are_deleted_on_schedule(
+    page, server, tone, tmp_path, gradio_folder, shown_result, opened_page, monkeypatch
+):
     """An hour later by Gradio's clock, at its next look."""
     before = stored_files(gradio_folder)
-    upload(page, tone)
-    page.get_by_role("button", name="Analyse").click()
-    wait_for_result(page)
+    a_recording_is_called_what_its_reader_calls_it(page, server, tone, tmp_path)
     assert {path.suffix for path in stored_files(gradio_folder) - before} >= {".wav", ".json"}
     for shared in (shown_result, opened_page):
         shared.discard()  # goes with them
@@ -493,24 +492,6 @@ def test_another_container_that_browsers_call_video_is_welcome(page, tmp_path):
     upload(page, write_silence(tmp_path / "consultation.webm", "libopus"))
     page.get_by_role("button", name="Analyse").click()
     wait_for_result(page)
-
-
-def test_cancel_frees_the_page(page, server):
-    server.engine = FakeEngine(page_fixtures.analysis(), hold_at="transcribe")
-    press_example(page, LIVE)
-    page.locator("#status", has_text="Writing down").wait_for()
-    assert page.locator("#analyse").is_disabled()
-    page.locator("#cancel").click()
-    page.locator("#status", has_text="Cancelled").wait_for()
-    wait_until_free(page)
-    server.engine.let_go()
-    page.wait_for_timeout(1000)
-    assert "Cancelled" in page.locator("#status").inner_text(), "nothing of the old run arrives later"
-    assert "Cancelled" in page.locator("#overview").inner_text() and "as soon as" not in page.locator("#overview").inner_text()
-    server.engine = FakeEngine(page_fixtures.analysis())
-    page.locator("#status").get_by_role("button", name="Analyse again").click()
-    wait_for_result(page)
-    assert page.locator("#result-title[data-state=finished]").inner_text().startswith(LIVE)
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ import gradio
 import page_fixtures
 import pytest
 from browser import (
+    VIEWPORT,
     ask_to_compare,
     assert_accessible,
     compare,
@@ -19,7 +20,6 @@ from browser import (
     wait_until_votes_are_open,
 )
 from page_fixtures import Example, FakeEngine
-from shared_page import LIVE, STORED
 
 from medalign.feedback.records import RecordingRating
 from medalign.feedback.reliability import Bin, Reliability
@@ -71,25 +71,23 @@ def test_blind_names_appear_only_after_the_vote_which_is_stored_with_the_order(r
     assert store.table("votes").empty
 
 
-def test_votes_are_locked_until_both_sides_were_looked_at(tab, server, store):
+def test_votes_are_locked_until_both_sides_were_looked_at(ready, store):
     """On a phone the sides stand below each other, so that the second is looked at only when one gets there."""
-    tab.set_viewport_size({"width": 390, "height": 400})
-    with visit(tab, server.url) as page:
-        show_example(page, STORED)
-        page.get_by_role("tab", name="Compare").click()
-        compare(page, *NAMES[:2])
-        page.locator(".side[data-side=left]").scroll_into_view_if_needed()
-        page.locator(".side[data-side=left][data-reported]").wait_for()
-        page.wait_for_timeout(1000)
-        assert page.locator("#vote-tie").is_disabled()
-        page.locator("body").press("t")
-        page.wait_for_timeout(500)
-        assert store.table("votes").empty, "keys obey the same lock"
-        page.locator(".side[data-side=right]").focus()
-        page.wait_for_function("!document.querySelector('#vote-tie').disabled", timeout=15_000)
-        page.locator("body").press("t")
-        page.locator("#compare-status", has_text="keep this code").wait_for()
-        assert store.table("votes")["choice"].tolist() == ["tie"]
+    ready.set_viewport_size({"width": 390, "height": 400})
+    compare(ready, *NAMES[:2])
+    ready.locator(".side[data-side=left]").scroll_into_view_if_needed()
+    ready.locator(".side[data-side=left][data-reported]").wait_for()
+    ready.wait_for_timeout(1000)
+    assert ready.locator("#vote-tie").is_disabled()
+    ready.locator("body").press("t")
+    ready.wait_for_timeout(500)
+    assert store.table("votes").empty, "keys obey the same lock"
+    ready.locator(".side[data-side=right]").focus()
+    ready.wait_for_function("!document.querySelector('#vote-tie').disabled", timeout=15_000)
+    ready.locator("body").press("t")
+    ready.locator("#compare-status", has_text="keep this code").wait_for()
+    assert store.table("votes")["choice"].tolist() == ["tie"]
+    ready.set_viewport_size(VIEWPORT)
 
 
 def test_votes_open_in_whatever_order_the_answers_to_two_looks_arrive(store):
@@ -139,25 +137,23 @@ def test_the_tab_opens_with_the_same_recording_heard_by_both(ready, store):
     ready.locator("#pair summary").first.click()
 
 
-def test_a_press_on_the_stored_pair_plays_it_whatever_is_in_the_first_tab(page):
-    show_example(page, LIVE)
-    page.get_by_role("tab", name="Compare").click()
-    canvas = page.locator("#pair canvas").nth(1)
-    assert not page.locator("#votes").is_visible(), "nothing to vote on yet"
-    page.wait_for_function("document.querySelector('#pair canvas').width > 600")
-    place = page.evaluate(
+def test_a_press_on_the_stored_pair_plays_it_whatever_is_in_the_first_tab(ready):
+    canvas = ready.locator("#pair canvas").nth(1)
+    ready.wait_for_function("document.querySelector('#pair canvas').width > 600")
+    place = ready.evaluate(
         "(() => { const c = document.querySelectorAll('#pair canvas')[1]; return [c.clientWidth, c.clientHeight]; })()"
     )
     canvas.click(position={"x": place[0] - 1, "y": place[1] - 3})
-    page.wait_for_function("window.seeks.length && document.querySelector('#pair audio')?.paused === false")
-    assert page.evaluate("document.querySelector('#player audio').paused")
-    page.locator("#pair summary").first.click()
-    row = page.locator("#pair .side-by-side .play").first
+    ready.wait_for_function("window.seeks.length && document.querySelector('#pair audio')?.paused === false")
+    assert ready.evaluate("document.querySelector('#player audio').paused")
+    ready.locator("#pair summary").first.click()
+    row = ready.locator("#pair .side-by-side .play").first
     row.click()
-    page.wait_for_function("start => Math.abs(window.seeks.at(-1) - start) < 0.2", arg=float(row.get_attribute("data-start")))
-    page.get_by_role("tab", name="Analyse").click()
-    page.locator(".toggle-play").click()
-    page.wait_for_function("document.querySelector('#pair audio').paused && !document.querySelector('#player audio').paused")
+    ready.wait_for_function("start => Math.abs(window.seeks.at(-1) - start) < 0.2", arg=float(row.get_attribute("data-start")))
+    ready.locator("#pair summary").first.click()
+    ready.get_by_role("tab", name="Analyse").click()
+    ready.locator(".toggle-play").click()
+    ready.wait_for_function("document.querySelector('#pair audio').paused && !document.querySelector('#player audio').paused")
 
 
 def test_a_comparison_says_how_far_it_is_and_ends_at_once(ready, server):
@@ -229,6 +225,7 @@ def test_the_team_sees_votes_and_agreement_with_their_n_and_without_a_recording_
     result.get_by_role("tab", name="Results").click()
     result.locator("#results-votes", has_text="No blind vote yet").wait_for()
     result.get_by_role("tab", name="Compare").click()
+    assert not result.locator("#votes").is_visible(), "nothing to vote on yet"
     compare(result, *NAMES[:2])
     wait_until_votes_are_open(result)
     result.locator("#vote-a").click()

@@ -192,6 +192,7 @@ def test_a_recording_beyond_the_limit_is_refused_at_once(page, tmp_path):
     page.locator("#alert", has_text="limit is 60 minutes").wait_for(timeout=5000)
 
 
+@pytest.mark.slow  # at each push: the upload above, and `test_the_api_returns_the_json_contract` of a fake engine
 def test_the_api_returns_the_contract(url, example, cut):
     recording = handle_file(cut(example.slug, 0.0, 14.4))
     answer = Client(url, verbose=False).predict(recording, True, api_name="/analyse")

@@ -40,7 +40,7 @@ from shared_page import LIVE, STORED
 
 from medalign.core.analysis import Analysis
 from medalign.core.audio import Recording, load_recording
-from medalign.core.errors import FeedbackError
+from medalign.core.errors import FeedbackError, MedAlignError
 from medalign.feedback.store import FeedbackStore
 from medalign.ui.door import GONE, NO_UPLOAD, UNFIT
 from medalign.ui.engine import Comparing, Models
@@ -332,14 +332,23 @@ def test_the_audit_log_tells_what_was_done_and_nothing_of_what_was_said(page, st
 
 
 def test_no_log_holds_what_was_said(page, server, caplog):
-    server.engine = FakeEngine(page_fixtures.analysis(), fail_at="teacher", error=KeyError("x"))
     with caplog.at_level(logging.DEBUG):
-        press_example(page, LIVE)
-        page.locator("#alert .alert").wait_for()
+        a_stage_that_fails_leaves_the_transcript_and_names_itself(page, server)
     assert "failed while reading the transcript for clinical concepts" in caplog.text
     assert "Monday" not in caplog.text and "asthma" not in caplog.text
-    wait_until_free(page)
     a_stored_result_that_cannot_be_read_is_one_sentence(page, server)
+
+
+def a_stage_that_fails_leaves_the_transcript_and_names_itself(page, server):
+    for error, words in ((MedAlignError("the concept bank is empty"), "concept bank"), (KeyError("x"), "not in your rec")):
+        server.engine = FakeEngine(page_fixtures.analysis(), fail_at="teacher", error=error)
+        press_example(page, LIVE)
+        alert = page.locator("#alert", has_text=words)
+        alert.wait_for()
+        assert "reading the transcript for clinical concepts" in alert.inner_text()
+        assert "Monday" in page.locator("#transcript").inner_text()
+        assert "KeyError" not in page.locator("body").inner_text()
+        wait_until_free(page)
 
 
 def a_stored_result_that_cannot_be_read_is_one_sentence(page, server):
