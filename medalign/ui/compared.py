@@ -17,7 +17,7 @@ from medalign.ui.views import status_view
 
 MIN_UPDATE_S = 0.5  # not more often than eyes can follow
 NEWEST = 0.5  # weight of the newest estimate of the end among all before it: single ones jump
-TOLD_FROM = 0.15  # of an analysis; what is guessed before that was three times too long
+TOLD_FROM = 0.08  # of an analysis; what is guessed before that is of its first step alone
 WHICH = ("First", "Second")
 
 
