@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from medalign.concepts.unusual_words import unclear_words
-from medalign.core.alignment import Alignment
 from medalign.core.analysis import Analysis, ConceptFinding, Correction, CriticalWord, Evidence
 from medalign.core.explanation import written
 from medalign.core.review import UNREVIEWED, Heard, Review
 from medalign.core.transcript import Word
 from medalign.core.wording import clock, mistake
+from medalign.report.misfits import windows_that_misfit
 from medalign.report.not_understood import LOST, PERHAPS, UNUSUAL, not_understood, without_medicine
 from medalign.report.summary import (
     ALLERGY_CODES,
@@ -44,7 +44,6 @@ READ_BOTH_WAYS = 0.42  # of such places on days 1-3 of PriMock57, 13 of 31 were 
 UNUSUAL_WORD = "an unusual word, not heard clearly; a disease or a medicine may be meant"
 UNCLEAR = "not heard clearly"
 MAX_SAID = 22  # characters of what is written, on a button
-FEW_SEGMENTS = 6  # half of so few is no sign of a transcript that is bad throughout
 
 
 @dataclass(frozen=True)
@@ -267,39 +266,13 @@ def _places(analysis: Analysis) -> list[Doubt]:
             merged[-1] = replace(last, end_s=max(last.end_s, place.end_s))
         else:
             merged.append(place)
-    merged += _windows(analysis.alignment, merged)
+    merged += windows_that_misfit(analysis.alignment, merged)
     # A name that was misheard there is why the sound does not fit: one place, one entry.
     misheard = [place for place in merged if any(c.meets(place.start_s, place.end_s) for c in analysis.corrections)]
     merged = [place for place in merged if place.kind != "mismatch" or place not in misheard]
     return [
         Doubt(place.kind, place.start_s, place.end_s, _words_between(analysis, place), REASONS[place.kind]) for place in merged
     ]
-
-
-def _windows(alignment: Alignment, places: Sequence[Place]) -> list[Place]:
-    """Windows that do not fit, one entry a stretch, where no segment that is marked says so already."""
-    stretches: list[Place] = []
-    for w in alignment.windows:
-        if not w.is_mismatch or any(w.start_s < p.end_s and w.end_s > p.start_s for p in places):
-            continue
-        if stretches and w.start_s <= stretches[-1].end_s:
-            stretches[-1] = replace(stretches[-1], end_s=w.end_s)
-        else:
-            stretches.append(Place(w.start_s, w.end_s, "mismatch"))
-    return stretches
-
-
-def in_doubt(alignment: Alignment) -> tuple[int, int]:
-    """How many segments should be heard again, and how many there are; of windows, where no segment was checked."""
-    if alignment.segments:
-        return sum(check.reason is not None for check in alignment.segments), len(alignment.segments)
-    return sum(window.is_mismatch for window in alignment.windows), len(alignment.windows)
-
-
-def is_unreliable(alignment: Alignment) -> bool:
-    """So much is in doubt that naming each place helps nobody."""
-    n, of = in_doubt(alignment)
-    return n > of / 2 and of > FEW_SEGMENTS
 
 
 def sentence(doubt: Doubt) -> str:
@@ -310,9 +283,7 @@ def sentence(doubt: Doubt) -> str:
 
 
 def _words_between(analysis: Analysis, place: Place) -> str:
-    if place.kind == "missed_speech":
-        return ""
-    return analysis.transcript.text_between(place.start_s, place.end_s)
+    return "" if place.kind == "missed_speech" else analysis.transcript.text_between(place.start_s, place.end_s)
 
 
 def _only_heard(analysis: Analysis) -> list[Doubt]:

@@ -14,7 +14,8 @@ from medalign.core.analysis import DISCLAIMER, Analysis, Measurement, Status
 from medalign.core.editing import is_edited
 from medalign.core.review import UNREVIEWED, Review, as_reviewed
 from medalign.core.wording import clock, clock_range, count, frequency, heard_at
-from medalign.report.ear import checks, doubts, in_doubt, is_unreliable, sentence
+from medalign.report.ear import checks, doubts, sentence
+from medalign.report.misfits import in_doubt, is_unreliable
 from medalign.report.plain_summary import judged_line
 from medalign.report.summary import OF_OTHERS, SENSES, Entry, Row, at_a_glance, is_faint, odds
 
