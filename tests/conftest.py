@@ -387,8 +387,9 @@ def session_tab(context):
 
 @pytest.fixture
 def tab(session_tab):
-    """Empty, and of the usual size."""
+    """Empty, of the usual size, and on a screen, whatever the test before has left."""
     session_tab.set_viewport_size(VIEWPORT)
+    session_tab.emulate_media(media="screen")
     return session_tab
 
 

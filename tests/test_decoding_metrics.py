@@ -69,7 +69,10 @@ def test_a_run_that_was_stopped_measures_only_what_is_missing(recogniser, tmp_pa
     recogniser.asked.clear()
     assert measure_decoding(spoken, tmp_path, (WIDE, NARROW)) == figures and recogniser.asked == []
     assert figures["ways"][1]["sources"]["people"]["word_error_rate"] == [0.5, 0.5, 0.5]
-    assert len({json.loads(line)["recording"] for line in (tmp_path / "decoding.jsonl").open()}) == 2
+    assert (
+        len({json.loads(line)["recording"] for line in (tmp_path / "decoding.jsonl").read_text(encoding="utf-8").splitlines()})
+        == 2
+    )
 
 
 def test_utterances_of_one_speaker_are_joined_and_each_speaker_comes_before_a_second_of_any(tmp_path, monkeypatch, examples):

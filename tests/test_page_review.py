@@ -241,11 +241,13 @@ def test_the_picture_has_the_colours_of_the_page_and_its_width_and_paper_is_whit
             return [backgroundColor, color, pixels.filter(pixel => pixel === 0xff2c2016).length > 50]; }"""
         night = page.evaluate(looks)
         page.emulate_media(media="print")
-        page.wait_for_function("!document.body.classList.contains('dark')")
+        page.wait_for_function(
+            "getComputedStyle(document.querySelector('#result-title')).color === 'rgb(22, 32, 44)'"
+        )  # it fades
         assert page.evaluate(looks) == ["rgb(255, 255, 255)", "rgb(22, 32, 44)", True], "the picture has dark ink as well"
         assert page.locator("#findings").evaluate("part => getComputedStyle(part).display") == "block", "flex boxes are cut off"
         page.emulate_media(media="screen")
-        page.wait_for_function("document.body.classList.contains('dark')")
+        page.wait_for_function("ink => getComputedStyle(document.querySelector('#result-title')).color === ink", arg=night[1])
         assert page.evaluate(looks) == night and not night[2]
 
 

@@ -127,6 +127,7 @@ class Slow(FakeEngine):
     """Begins a new step every fifth of a second, until nobody asks for another."""
 
     def stream(self, recording, custom=()):
+        self.began.set()
         try:
             for self.last in super().stream(recording, custom):
                 yield self.last
@@ -137,12 +138,12 @@ class Slow(FakeEngine):
 
 def test_a_client_that_leaves_ends_its_analysis(server, tone):
     server.engine = engine = Slow(page_fixtures.analysis(), hold_at="student")
-    engine.ended = threading.Event()
+    engine.began, engine.ended = threading.Event(), threading.Event()
     with httpx.Client(base_url=server.url) as client:
         path = client.post("/gradio_api/upload", files={"files": ("tone.wav", tone.read_bytes())}).json()[0]
         asked = client.post("/gradio_api/call/analyse", json={"data": [upload_of(path), True]}).json()["event_id"]
         with client.stream("GET", f"/gradio_api/call/analyse/{asked}"):
-            pass
+            assert engine.began.wait(60)
     engine.go_on.set()
     assert engine.ended.wait(60) and not isinstance(engine.last, Analysis)
 
