@@ -19,7 +19,7 @@ from medalign.pipeline.note_said import (
     related,
     sides_named,
     sides_of,
-)  # fmt: skip
+)
 from medalign.pipeline.note_tally import Tally
 
 UNITS_TELL = frozenset(["duration", "dose", "plan"])  # "3 days" is not "3 weeks"
@@ -33,7 +33,7 @@ def compare_numbers(claim: Said, said: Said, best: Sequence[Stretch], bank: Conc
     """
     near = frozenset(number for stretch in best for number in stretch.numbers)
     measured: frozenset[float] = frozenset()
-    fine = {1.0}  # numbers that are said as they are written; "one with asthma" counts nothing
+    as_written = {1.0}  # numbers that are said as they are written; "one with asthma" counts nothing
     own, there = neighbours_of(claim.transcript.words), said.neighbours
 
     def is_as_written(numbers: frozenset[float]) -> bool:
@@ -48,7 +48,7 @@ def compare_numbers(claim: Said, said: Said, best: Sequence[Stretch], bank: Conc
         agreeing = [x for x in same if x.value == m.value and (x.unit == m.unit or m.kind not in UNITS_TELL)]
         about = _about(m, same, claim, bank)
         if agreeing and (not about or any(x in about for x in agreeing)) or is_as_written(numbers):
-            fine |= numbers
+            as_written |= numbers
             tally.values["numbers agree"] += 1
             tally.evidence += [Evidence(x.start_s, x.end_s, x.text) for x in agreeing]
         elif about:
@@ -59,10 +59,10 @@ def compare_numbers(claim: Said, said: Said, best: Sequence[Stretch], bank: Conc
             is_elsewhere = bool(numbers) and numbers <= said.numbers
             tally.values["numbers elsewhere" if is_elsewhere else "numbers absent"] += 1
             if is_elsewhere and (m.kind not in UNITS_TELL or _is_told(m, numbers, said)):
-                fine |= numbers
+                as_written |= numbers
             elif numbers:
                 tally.lack(f"{m.amount} is not said")
-    _compare_neighbours(own, said, fine, tally)
+    _compare_neighbours(own, said, as_written, tally)
     for number in numbers_of(claim.transcript.words) - measured:
         if is_as_written(frozenset([number])):
             tally.values["numbers agree"] += 1
@@ -88,7 +88,7 @@ def _is_told(m: Measurement, numbers: frozenset[float], said: Said) -> bool:
     return is_same or any(stem(unit) in said.roughly.get(number, frozenset()) for number in numbers)
 
 
-def _compare_neighbours(own: dict[float, frozenset[str]], said: Said, fine: set[float], tally: Tally) -> None:
+def _compare_neighbours(own: dict[float, frozenset[str]], said: Said, as_written: set[float], tally: Tally) -> None:
     """Whether each number stands beside the same words as in the statement, or another one does: "type 3" for "type 2"."""
     for number, words in own.items():
         others = {word for word in words if any(word in found for value, found in said.neighbours.items() if value != number)}
@@ -96,7 +96,7 @@ def _compare_neighbours(own: dict[float, frozenset[str]], said: Said, fine: set[
             tally.values["neighbours of numbers agree"] += 1
         elif others:
             tally.values["neighbours of numbers differ"] += 1
-            if number not in fine and not words & said.roughly.get(number, frozenset()):
+            if number not in as_written and not words & said.roughly.get(number, frozenset()):
                 tally.lack(f"{number:g} is not said there")
 
 

@@ -16,12 +16,7 @@ from medalign.concepts.tokens import phrase_tokens, stem
 from medalign.core.analysis import Status
 from medalign.pipeline.note_amounts import compare_numbers, compare_sides
 from medalign.pipeline.note_details import compare_details
-from medalign.pipeline.note_said import (
-    Fact,
-    Said,
-    Stretch,
-    related,
-)
+from medalign.pipeline.note_said import Fact, Said, Stretch, related
 from medalign.pipeline.note_supposed import only_supposed
 from medalign.pipeline.note_tally import FEATURES, Comparison, Tally
 from medalign.pipeline.note_words import NEGATORS, RELATIVES, SAID_NO, SAME_RELATIVE, content, overlap, relatives_in, weight_of
@@ -40,7 +35,7 @@ LARGELY_SAID = 0.67  # share of a statement's words, by weight, from which on no
 HARDLY = 0.5  # a fact's weight where it is found in a related sense
 ASSERTED = frozenset(["finding", "diagnosis", "medicine", "habit"])  # others are done or measured, not there or absent
 CERTAIN = re.compile(r"\b(confirm\w*|definite\w*|certain\w*|proven|diagnosed|established|known)\b", re.I)
-DRUG_ALLERGY = "ICD10CM:Z88.9"
+DRUG_ALLERGY = "ICD10CM:Z88.9"  # concept: of any drug; allergies to one have it as the broader one
 TAKEN, STOPPED = frozenset(["taking", "started", "changed"]), frozenset(["stopped", "not_taking"])
 CONTINUED = re.compile(r"\b(continu\w+|carry on|keep (?:on )?taking|remain on)\b", re.IGNORECASE)
 CURRENT = re.compile(r"\b(ongoing|current(?:ly)?|still|persist(?:s|ent|ing|ed)?|remains)\b", re.IGNORECASE)
@@ -63,10 +58,8 @@ def compare(clause: Clause, claim: Said, said: Said, best: Sequence[Stretch], ba
         values["relatives absent"] = float(len(relatives - spoken))
     details = compare_details(claim, said, bank)
     values["details agree"], values["details differ"] = details.agree, details.differ
-    values["details unsaid"], tally.values["number contradicted"] = (
-        details.unsaid,
-        values["number contradicted"] + details.numbers_differ,
-    )
+    values["details unsaid"] = details.unsaid
+    values["number contradicted"] += details.numbers_differ
     tally.plain += details.reasons
     tally.evidence += details.agreeing
     wanted = content(clause.plain)
@@ -84,12 +77,12 @@ def compare(clause: Clause, claim: Said, said: Said, best: Sequence[Stretch], ba
     for name in ("examination", "assessment", "plan"):
         values[name] = float(clause.section == name or name == "examination" and clause.section == "results")
     values["named contradiction"] = float(bool(tally.reasons or tally.plain))
-    hard = tally.lacking or only_supposed(clause, claim, said, bank)
-    lacking = hard or (tally.unspoken and f"{tally.unspoken} is not spoken of")
+    plainly_lacking = tally.lacking or only_supposed(clause, claim, said, bank)
+    lacking = plainly_lacking or (tally.unspoken and f"{tally.unspoken} is not spoken of")
     features = np.array([values[name] for name in FEATURES], np.float32)
     reason, against = next(iter(tally.plain + tally.reasons), (None, ()))
     return Comparison(
-        features, reason, bool(tally.plain), tuple(against), tuple(tally.evidence), lacking, hard is None,
+        features, reason, bool(tally.plain), tuple(against), tuple(tally.evidence), lacking, plainly_lacking is None,
         tally.is_only_possible, claim.facts,
     )  # fmt: skip
 
