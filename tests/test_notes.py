@@ -146,3 +146,8 @@ def test_headings_alone_make_no_note():
 )
 def test_what_is_short_only_in_its_place_is_written_in_full(text, statement):
     assert plains(text)[0] == statement
+
+
+def test_a_line_on_allergies_tells_nothing_of_the_lines_below_it():
+    clauses = read_note("DH: ramipril\nAllergies: NKDA\nStart bisoprolol OM\n\nAllergies\npenicillin\nnuts")[1]
+    assert [clause.section for clause in clauses] == ["medicines", "allergies", "", "allergies", "allergies"]

@@ -131,6 +131,8 @@ def _clauses(plain: str) -> Iterator[Clause]:
                 own, own_label = known or own, name
                 if known and a == at - len(line):  # at the edge it opens a section: "PMH: asthma", and the lines below it
                     section, label = own, own_label
+                    if known == "allergies":  # "Allergies: NKDA" is whole: what stands below it is of something else
+                        section, label = "", ""
                 a += skipped
             for first, last in _cut(plain, a, b, LISTED) if own == "social" else [(a, b)]:
                 if any(c.isalnum() for c in plain[first:last]):
