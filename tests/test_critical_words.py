@@ -97,6 +97,14 @@ def test_doubted_words_of_each_kind_are_marked_with_what_they_are_taken_for():
     assert all(0.05 <= w.probability <= 1 for w in found)
 
 
+def test_no_medicine_is_looked_for_in_a_dose():
+    """One press on "Write omeprazole" beside "20" cost the number."""
+    said = spoken("now I only take on my prisole 20 milligrams in the morning", {"20": 0.2, "milligrams": 0.2, "prisole": 0.2})
+    texts = [word.text for word in said.words]
+    of_medicines = {texts[c.word] for c in candidates(said, BANK, FITTED) if c.kind == "medicine"}
+    assert "prisole" in of_medicines and not {"20", "milligrams"} & of_medicines
+
+
 def test_nothing_is_marked_that_is_sure_settled_or_not_a_recognisers():
     doubted = spoken("there is no pain", {"no": 0.1})
     assert [w.text for w in marks(doubted)] == ["no"]

@@ -70,6 +70,22 @@ def test_a_word_for_which_a_name_is_suggested_is_listed_once():
     assert [(d.suggestion, d.correction) for d in listed if d.kind == "medicine"] == [("amoxicillin", 0)]
 
 
+def test_a_lost_medicine_is_not_offered_where_it_is_written_or_suggested_elsewhere_in_the_sentence():
+    full = page_fixtures.analysis()
+    (suggested,) = full.corrections
+    segment = next(s for s in full.transcript.segments if s.start_s <= suggested.start_s < s.end_s)
+    word = next(w for w in segment.words if not suggested.meets(w.start_s, w.end_s))
+    marked = CriticalWord(word.start_s, word.end_s, word.text, "medicine", 0.3, "amoxicillin")
+    there = replace(full, critical_words=(marked,))
+    assert [d.correction for d in doubts(there) if d.suggestion == "amoxicillin"] == [0], "suggested at another spot"
+    medicine = replace(full.concepts[0], concept_id="DRUG:amoxicillin", label="Amoxicillin", category="medicine")
+    said = replace(medicine, teacher=Source(0.9, 0.4, (Evidence(segment.start_s, segment.start_s + 0.1, "amoxil"),)))
+    written = replace(there, corrections=(), concepts=(said,))
+    assert not [d for d in doubts(written) if d.suggestion == "amoxicillin"], "written"
+    elsewhere = replace(written, concepts=(replace(said, teacher=Source(0.9, 0.4, (Evidence(0.0, 0.1, "amoxil"),))),))
+    assert [d.suggestion for d in doubts(elsewhere) if d.kind == "medicine"] == ["amoxicillin"]
+
+
 def test_an_everyday_word_that_was_not_made_out_is_listed_unless_something_else_is_said_there():
     """On a phone no underlining is hovered over: the list is where one looks."""
     full = page_fixtures.analysis()

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from page_fixtures import LINES, transcript
 
+from medalign.concepts.lost_medicines import amounts_in
 from medalign.core.analysis import Correction
 from medalign.core.editing import (
     MAX_TEXT,
@@ -18,6 +19,7 @@ from medalign.core.editing import (
     write_over,
 )
 from medalign.core.errors import DataError
+from medalign.core.transcript import Segment, Transcript, Word
 
 
 def test_a_changed_word_is_certain_and_the_others_keep_their_times():
@@ -142,6 +144,27 @@ def test_another_word_is_written_over_the_one_in_doubt():
     assert write_over(before, word.start_s, word.end_s, "Sunday").segments[3].text.endswith("a fever on Sunday.")
     with pytest.raises(DataError, match="no words at"):
         write_over(before, 46.0, 47.0, "x")
+
+
+@pytest.mark.parametrize(
+    ("written", "over", "after"),
+    [
+        ("Only on my prisole 20 milligrams daily.", "20", "Only on my prisole omeprazole 20 milligrams daily."),
+        ("Only on my prisole 20 milligrams daily.", "milligrams", "Only on my prisole omeprazole 20 milligrams daily."),
+        ("Only on my prisole 20 milligrams daily.", "prisole 20", "Only on my omeprazole 20 milligrams daily."),
+        ("Twenty milligrams daily.", "Twenty", "omeprazole Twenty milligrams daily."),
+        ("Only a ten a lol, daily.", "ten a lol,", "Only a omeprazole, daily."),
+    ],
+)
+def test_a_name_that_is_written_never_takes_the_place_of_a_dose(written, over, after):
+    texts = written.split()
+    words = tuple(Word(float(i), i + 0.9, text, 0.9) for i, text in enumerate(texts))
+    said = Transcript((Segment(0.0, float(len(texts)), written, words),))
+    first, n = next((i, len(over.split())) for i in range(len(texts)) if texts[i : i + len(over.split())] == over.split())
+    kept = amounts_in(texts)
+    assert write_over(said, first, first + n - 0.1, "omeprazole", kept).text == after
+    taken = Correction(first, first + n - 1, over, "omeprazole", "DRUG:omeprazole", 0.9, float(first), first + n - 0.1)
+    assert with_correction(said, taken, kept).text == after
 
 
 def test_a_suggestion_that_is_taken_stands_in_the_text_with_its_punctuation():

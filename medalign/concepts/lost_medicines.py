@@ -13,6 +13,7 @@ from medalign.core.transcript import Transcript
 
 STRENGTHS = words_of("mg mgs milligram milligrams milligramme milligrammes mcg micrograms microgram")
 FORMS = words_of("tablet tablets capsule capsules puff puffs")  # "a tablet of ..."
+DOSE_UNITS = STRENGTHS | FORMS | words_of("g gram grams ml mls millilitre millilitres milliliters unit units")
 TAKES = words_of("take takes taking")
 WHO = words_of("i he she we i'm you") | words_of("am is are was been now still only also just currently already to")
 OFTEN = words_of("every once twice daily nightly")  # "I take ... every morning", "... twice a day"
@@ -63,6 +64,20 @@ def lost_medicines(transcript: Transcript, medicines: Sequence[tuple[float, floa
             text = " ".join(word.text for word in transcript.words[first.word : last.word + 1]).strip(" .,;:!?")
             lost.append(LostMedicine(first.start_s, last.end_s, text, is_dose))
     return tuple(lost)
+
+
+def amounts_in(texts: Sequence[str]) -> frozenset[int]:
+    """Indices of the words that are a dose, number and unit: what stands there is no medicine's name, however it sounds.
+
+    Args:
+        texts: words, as the transcript has them.
+    """
+    plain = [text.strip(" .,;:!?").lower() for text in texts]
+    found = {i for i, text in enumerate(plain) if any(c.isdigit() for c in text) or text in DOSE_UNITS}
+    for i in range(len(plain) - 2, -1, -1):
+        if plain[i] in CARDINALS and i + 1 in found:  # "twenty milligrams"; of "a ten a lol" it is part of the name
+            found.add(i)
+    return frozenset(found)
 
 
 def _is_dose(said: Sequence[Token], at: int) -> bool:

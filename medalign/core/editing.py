@@ -4,7 +4,7 @@ The original stays beside the change (`Segment.original_text`, `Segment.original
 touched keep their times and probabilities. Words that a person wrote are certain: their probability is 1.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from difflib import SequenceMatcher
 
@@ -106,29 +106,44 @@ def kept_corrections(before: Transcript, after: Transcript, corrections: Sequenc
     return tuple(kept)
 
 
-def with_correction(transcript: Transcript, correction: Correction) -> Transcript:
-    """The transcript with a suggested name written into it, as a person's change."""
-    return _write_over(transcript, correction.first_word, correction.last_word, correction.name)
+def with_correction(transcript: Transcript, correction: Correction, kept: Collection[int] = ()) -> Transcript:
+    """The transcript with a suggested name written into it, as a person's change; `kept` as for `write_over`."""
+    return _write_over(transcript, correction.first_word, correction.last_word, correction.name, kept)
 
 
-def write_over(transcript: Transcript, start_s: float, end_s: float, text: str) -> Transcript:
-    """The transcript with other words for those of a stretch, as a person's change. Raises DataError if it has none there."""
+def write_over(transcript: Transcript, start_s: float, end_s: float, text: str, kept: Collection[int] = ()) -> Transcript:
+    """The transcript with other words for those of a stretch, as a person's change.
+
+    Args:
+        kept: indices of words that stay whatever is written, such as a dose beside a name. Where the whole stretch is such, the
+            text is inserted before it.
+
+    Raises:
+        DataError: there are no words in the stretch.
+    """
     there = [i for i, word in enumerate(transcript.words) if start_s <= (word.start_s + word.end_s) / 2 <= end_s]
     if not there:
         raise DataError(f"there are no words at {clock(start_s)} any more")
-    return _write_over(transcript, there[0], there[-1], text)
+    return _write_over(transcript, there[0], there[-1], text, kept)
 
 
-def _write_over(transcript: Transcript, first_word: int, last_word: int, text: str) -> Transcript:
+def _write_over(transcript: Transcript, first_word: int, last_word: int, text: str, kept: Collection[int]) -> Transcript:
     """Punctuation behind the last word stays."""
     starts = np.cumsum([0, *(len(segment.words) for segment in transcript.segments)])[:-1]  # each segment's first word
     i = int(np.searchsorted(starts, first_word, side="right")) - 1
     segment = transcript.segments[i]
     first, last = first_word - int(starts[i]), last_word - int(starts[i])
-    words = [word.text for word in segment.words]
-    written = words[last]
-    end = written[len(written.rstrip(".,;:!?")) :]
-    return edit_segment(transcript, i, " ".join([*words[:first], text + end, *words[last + 1 :]]), segment.speaker)
+    words, amounts = [word.text for word in segment.words], {n - int(starts[i]) for n in kept}
+    replaced = [n for n in range(first, last + 1) if n not in amounts]
+    if replaced:
+        written = words[replaced[-1]]
+        text += written[len(written.rstrip(".,;:!?")) :]
+    else:
+        while first - 1 in amounts:
+            first -= 1
+    at = replaced[0] if replaced else first
+    behind = [word for n, word in enumerate(words) if n >= at and n not in replaced]
+    return edit_segment(transcript, i, " ".join([*words[:at], text, *behind]), segment.speaker)
 
 
 def _check_length(text: str) -> None:

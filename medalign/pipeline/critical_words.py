@@ -14,6 +14,7 @@ from typing import get_args
 import numpy as np
 
 from medalign.concepts import ConceptBank
+from medalign.concepts.lost_medicines import DOSE_UNITS
 from medalign.concepts.mentions import mention_places
 from medalign.concepts.misheard import COMMON, DOUBTED, frequency, spelt, suggest
 from medalign.concepts.numbers import find_numbers
@@ -87,7 +88,8 @@ def candidates(transcript: Transcript, bank: ConceptBank, calibration: Calibrati
         if i in is_number or has_digit or text in SOUNDS_LIKE_NUMBER or text in NUMBER_TWINS:
             found.append(Candidate(i, "number", (doubt, float(i in is_number)), NUMBER_TWINS.get(text)))
         is_odd = frequency(text) < COMMON
-        if i in names or (is_odd or word.probability < DOUBTED) and i not in is_number and not has_digit:
+        is_amount = i in is_number or has_digit or text in DOSE_UNITS  # beside a name, and no part of one
+        if not is_amount and (i in names or is_odd or word.probability < DOUBTED):
             log_odds, name = names.get(i, (LEAST_LIKELY, None))
             follows = not BEFORE_MEDICINE.isdisjoint(texts[max(0, i - 2) : i])
             found.append(Candidate(i, "medicine", (doubt, log_odds, float(is_odd), float(follows)), name))

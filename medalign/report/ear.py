@@ -14,7 +14,7 @@ from medalign.core.review import UNREVIEWED, Heard, Review
 from medalign.core.transcript import Word
 from medalign.core.wording import clock, mistake
 from medalign.report.misfits import windows_that_misfit
-from medalign.report.not_understood import LOST, PERHAPS, UNUSUAL, not_understood, without_medicine
+from medalign.report.not_understood import LOST, PERHAPS, UNUSUAL, critical_words, not_understood, without_medicine
 from medalign.report.summary import (
     ALLERGY_CODES,
     DOUBTS,
@@ -76,7 +76,7 @@ def doubts(analysis: Analysis, review: Review = UNREVIEWED, before: Analysis | N
         before: see `medalign.report.not_understood.without_medicine`.
     """
     found = [_misheard(i, c) for i, c in enumerate(analysis.corrections)]
-    found += [_critical(w) for w in analysis.critical_words if not _is_suggested(analysis.corrections, w)]
+    found += [_critical(w) for w in critical_words(analysis)]
     lost = without_medicine(analysis, before)
     found += [Doubt("medicine", m.start_s, m.end_s, m.text, LOST_DOSE if m.is_dose else LOST_NAME) for m in lost]
     found += [Doubt("name", w.start_s, w.end_s, _plain(w), UNUSUAL_WORD) for w in not_understood(analysis)]
@@ -202,10 +202,9 @@ def _misheard(index: int, c: Correction) -> Doubt:
     return Doubt(kind, c.start_s, c.end_s, c.said, reason, c.name, c.probability, correction=index)
 
 
-def _is_suggested(corrections: Sequence[Correction], place: CriticalWord | Evidence) -> bool:
+def _is_suggested(corrections: Sequence[Correction], place: Evidence) -> bool:
     """Whether a name is suggested there already."""
-    end_s = place.words_end_s if isinstance(place, Evidence) else place.end_s
-    return any(c.meets(place.start_s, end_s) for c in corrections)
+    return any(c.meets(place.start_s, place.words_end_s) for c in corrections)
 
 
 def _unsure(analysis: Analysis) -> list[Doubt]:

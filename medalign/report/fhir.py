@@ -36,6 +36,7 @@ from medalign.core.wording import clock, count
 from medalign.report.fhir_case import META, Case, markdown, plain
 from medalign.report.fhir_mention import mention
 from medalign.report.fhir_observation import observation
+from medalign.report.not_understood import critical_words
 from medalign.report.summary import doubt_of, summarize
 
 
@@ -103,7 +104,7 @@ def _outcome(case: Case, left_out: Sequence[str]) -> dict:
     n_edited = sum(is_edited(segment) for segment in case.analysis.transcript.segments)
     edited = [f"A person has changed {count(n_edited, 'segment')} of the transcript."] if n_edited else []
     issues = [(DISCLAIMER, "warning"), *((warning, "warning") for warning in case.analysis.warnings)]
-    doubted = [f'At {clock(w.start_s)}, "{w.text}": {doubt_of(w)}.' for w in case.analysis.critical_words]
+    doubted = [f'At {clock(w.start_s)}, "{w.text}": {doubt_of(w)}.' for w in critical_words(case.analysis)]
     issues += [(line, "information") for line in (*edited, *doubted, *(f"Left out: {line}." for line in left_out))]
     return case.resource(
         "OperationOutcome",

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from medalign.concepts.lost_medicines import LostMedicine, lost_medicines
+from medalign.concepts.tokens import sentences
 from medalign.concepts.unusual_words import unusual_words
 from medalign.core.analysis import Analysis, CriticalWord
 from medalign.core.transcript import Word
@@ -28,7 +29,7 @@ def untold(analysis: Analysis, before: Analysis | None = None) -> list[Kind]:
     """
     kinds: list[Kind] = [
         ("Medicines", LOST, without_medicine(analysis, before)),
-        ("Medicines", PERHAPS, _perhaps_medicines(analysis)),
+        ("Medicines", PERHAPS, [word for word in critical_words(analysis) if word.kind == "medicine"]),
         ("Uncertain", UNUSUAL, not_understood(analysis)),
     ]
     return [kind for kind in kinds if kind[2]]
@@ -51,10 +52,26 @@ def without_medicine(analysis: Analysis, before: Analysis | None = None) -> tupl
     return tuple(place for place in lost if place in known)
 
 
-def _perhaps_medicines(analysis: Analysis) -> list[CriticalWord]:
-    """Words that the recogniser may have made of a medicine, and for which no name is suggested."""
-    words = [word for word in analysis.critical_words if word.kind == "medicine"]
-    return [word for word in words if not any(c.meets(word.start_s, word.end_s) for c in analysis.corrections)]
+def critical_words(analysis: Analysis) -> list[CriticalWord]:
+    """Words that may be wrong, and for which no name is suggested; a medicine that stands in the sentence already, or is
+    suggested elsewhere in it, is not lost."""
+    left = [
+        word for word in analysis.critical_words if not any(c.meets(word.start_s, word.end_s) for c in analysis.corrections)
+    ]
+    return [word for word in left if word.kind != "medicine" or not _is_named_beside(analysis, word)]
+
+
+def _is_named_beside(analysis: Analysis, word: CriticalWord) -> bool:
+    name = (word.alternative or "").lower()
+    for said in sentences(analysis.transcript) if name else ():
+        start_s, end_s = said[0].start_s, said[-1].end_s
+        if not start_s <= word.start_s < end_s:
+            continue
+        if any(c.name.lower() == name and c.meets(start_s, end_s) for c in analysis.corrections):
+            return True
+        places = [(e, c.label) for c in analysis.concepts if c.category == "medicine" for e in c.text_evidence]
+        return any(name in (label.lower(), (e.text or "").lower()) for e, label in places if start_s <= e.start_s < end_s)
+    return False
 
 
 def not_understood(analysis: Analysis) -> tuple[Word, ...]:

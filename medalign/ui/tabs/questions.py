@@ -5,6 +5,7 @@ from functools import wraps
 
 import gradio as gr
 
+from medalign.concepts.lost_medicines import amounts_in
 from medalign.core.editing import edit_segment, rename_speaker, with_correction, write_between, write_over
 from medalign.core.errors import MedAlignError
 from medalign.core.explanation import found_in_words
@@ -83,7 +84,9 @@ class Questions:
             doubt = next((doubt for doubt in _listed(session) if doubt.key == place and doubt.suggestion), None)
             if doubt is None or doubt.suggestion is None:  # pressed twice
                 return self._shown(session, "That one is done already.")
-            changed = write_over(session.result.transcript, doubt.start_s, doubt.end_s, doubt.suggestion)
+            transcript = session.result.transcript
+            kept = amounts_in([word.text for word in transcript.words]) if doubt.kind == "medicine" else ()
+            changed = write_over(transcript, doubt.start_s, doubt.end_s, doubt.suggestion, kept)
             return self._reread(session, changed, f"Write {doubt.suggestion}", doubt.start_s)
         index, suggested = int(number_of(event, "index")), session.shown.corrections
         if not 0 <= index < len(suggested):
@@ -91,7 +94,10 @@ class Questions:
         name = suggested[index].name
         if text_of(event, "name", 200) not in ("", name):  # pressed twice: the list is another one by now
             return self._shown(session, "That one is done already.")
-        changed = with_correction(session.result.transcript, suggested[index])
+        transcript = session.result.transcript
+        has_number = any(c.isdigit() for c in name)  # "vitamin b12": of the name
+        kept = () if has_number else amounts_in([word.text for word in transcript.words])
+        changed = with_correction(transcript, suggested[index], kept)
         return self._reread(session, changed, f"Write {name}", suggested[index].start_s)
 
     def _settle(self, session: Session | None, event: gr.EventData) -> Changes:

@@ -10,6 +10,7 @@ from medalign.core.review import UNREVIEWED, Heard, Review
 from medalign.core.transcript import DOCTOR, PATIENT, UNKNOWN_SPEAKER, Segment, Transcript, Word
 from medalign.core.wording import mistake
 from medalign.report.ear import Doubt
+from medalign.report.not_understood import critical_words
 from medalign.report.summary import REASONS, Row, doubt_of
 from medalign.ui.session import Change
 from medalign.ui.views.card_view import cards
@@ -82,7 +83,7 @@ def _check(segment: Segment, analysis: Analysis, heard: Sequence[Heard]) -> str 
 def _doubted(analysis: Analysis, review: Review) -> dict[float, Doubted]:
     """By the second in which a word begins. A suggested name says more than that a word may be wrong."""
     doubted, heard = {}, review.heard
-    for word in analysis.critical_words:
+    for word in critical_words(analysis):
         if any(h.is_at(word.start_s, word.end_s) for h in heard):
             continue
         note = f"{doubt_of(word)}; {mistake(word.probability)}"
