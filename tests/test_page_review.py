@@ -374,6 +374,27 @@ def test_the_list_for_the_ear_leads_to_the_words(shown):
     shown.get_by_role("button", name="Change what is written at place 2").click()
     assert shown.locator(".edit-form textarea").input_value() == page_fixtures.LINES[1][2], "of a segment, all its words"
     shown.keyboard.press("Escape")
+    in_sight = """selector => { const box = document.querySelector(selector).getBoundingClientRect();
+        const above = ["#recording", "#player", "#panes"].map(place => document.querySelector(place).getBoundingClientRect());
+        return [box.top - Math.max(...above.map(place => place.bottom)), innerHeight - box.bottom]; }"""
+    try:
+        for width, height in ((1440, 900), (390, 844)):
+            shown.set_viewport_size({"width": width, "height": height})
+            for place in (2, 4):
+                if width < 760:
+                    open_pane(shown, "ear")
+                shown.locator(".ear li").nth(place - 1).hover()
+                shown.get_by_role("button", name=f"Change what is written at place {place}").click()
+                assert min(shown.evaluate(in_sight, ".edit-form")) >= 0, f"below what stays at the top, {width} px, {place}"
+                assert shown.locator(".edit-form textarea").evaluate("field => field === document.activeElement")
+                shown.keyboard.press("Escape")
+        shown.set_viewport_size(VIEWPORT)
+        shown.evaluate("scrollTo(0, document.querySelector('.segments').getBoundingClientRect().top + scrollY - 150)")
+        shown.evaluate("window.medalignPlay(20.0, 21)")  # the box of the transcript begins behind the picture
+        shown.wait_for_function("document.querySelector('.segment.is-current')?.textContent.includes('Monday')")
+        assert min(shown.evaluate(in_sight, ".segment.is-current")) >= 0, "what plays is seen"
+    finally:
+        shown.set_viewport_size(VIEWPORT)
 
 
 def test_filters_narrow_the_table_and_say_so(shown):

@@ -161,10 +161,13 @@
     card.style.top = `${Math.max(8, Math.min(top, innerHeight - card.offsetHeight - 8))}px`;
     card.style.left = `${Math.max(8, Math.min(box.left, innerWidth - card.offsetWidth - 8))}px`;
   }
-  /* A phone has the card at its foot, where it may lie on what was pressed. */
+  /* A phone has the card at its foot, where it may lie on what was pressed: that goes up, or the card where nothing goes further. */
   function uncover() {
-    const over = opener.getBoundingClientRect().bottom + 8 - card.getBoundingClientRect().top;
-    if (isSheet() && over > 0) scrollBy(0, over);
+    const over = () => opener.getBoundingClientRect().bottom + 8 - card.getBoundingClientRect().top;
+    if (!isSheet() || over() <= 0) return;
+    opener.closest(".segments").scrollTop += over();
+    if (over() > 0) scrollBy(0, over());
+    card.classList.toggle("is-above", over() > 0);
   }
   for (const name of ["scroll", "resize"]) addEventListener(name, () => card && place(), true);
 
@@ -191,13 +194,10 @@
     if (!(there ?? word)) return;
     close();
     document.querySelector("[data-open=transcript]")?.click();
-    if (there) {
-      there.closest(".segments").scrollTop = there.offsetTop - 8;
-      return window.medalignEdit(there);
-    }
-    const list = word.closest(".segments"), segmentThere = word.closest(".segment");
-    list.scrollTop = segmentThere.offsetTop - 8; // the list's own box first, the page only if it must
-    word.scrollIntoView({ block: "nearest" });
+    if (there) return window.medalignEdit(there);
+    const segmentThere = word.closest(".segment");
+    window.medalignReveal(segmentThere);
+    window.medalignReveal(word); // of a segment higher than the window
     if (segment === undefined) {
       open(markedAt(word) ?? word);
       cameFrom = button.closest("li")?.querySelector(".play"); // the button itself is seen only where the focus is
@@ -241,7 +241,7 @@
     const all = marked(), other = all[all.indexOf(opener) + step];
     if (isTyped()) return remind();
     if (!other) return;
-    other.scrollIntoView({ block: "nearest" });
+    window.medalignReveal(other);
     open(other);
   }
 })();

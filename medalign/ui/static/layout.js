@@ -3,6 +3,42 @@
   "use strict";
   const one = (selector) => document.querySelector(selector);
 
+  /* What stays at the top while the page scrolls, in px: the picture with its player; on a small screen the player and the panes;
+     the head of a checked note. Nothing that is brought into sight may land behind it. */
+  const STAYS = "#recording, #player, #panes, .note-head", GAP_PX = 12;
+  function stays() {
+    let bottom = 0;
+    for (const element of document.querySelectorAll(STAYS)) {
+      const { position, display, top } = getComputedStyle(element);
+      if (position === "sticky" && display !== "contents") bottom = Math.max(bottom, element.offsetHeight && (parseFloat(top) || 0) + element.offsetHeight);
+    }
+    return bottom;
+  }
+  const heights = new ResizeObserver(() => {
+    document.documentElement.style.scrollPaddingTop = `${stays() + GAP_PX}px`;
+  });
+
+  /* The part of the transcript's own box that can be seen, from and to. */
+  function seenOf(list) {
+    const { top, bottom } = list.getBoundingClientRect();
+    return [Math.max(top, stays() + GAP_PX), Math.min(bottom, innerHeight - GAP_PX)];
+  }
+  window.medalignSeen = seenOf;
+
+  /* Brings a part of the transcript into sight with as little movement as can be: in its own box first, the page only if it must. */
+  window.medalignReveal = (element) => {
+    const list = element.closest(".segments"), highest = stays() + GAP_PX, lowest = innerHeight - GAP_PX;
+    const px = Math.min(element.offsetHeight || element.getBoundingClientRect().height, list.clientHeight, lowest - highest);
+    const [from, to] = seenOf(list), { top, bottom } = list.getBoundingClientRect();
+    if (to - from < px) scrollBy(0, top + px > lowest ? top + px - lowest : Math.min(0, bottom - px - highest));
+    const [first, last] = seenOf(list), box = element.getBoundingClientRect();
+    if (box.top < first) list.scrollTop -= first - box.top;
+    else if (box.bottom > last) list.scrollTop += Math.min(box.bottom - last, box.top - first);
+    const now = element.getBoundingClientRect(); // at either end, its own box goes no further
+    if (now.top < highest) scrollBy(0, now.top - highest);
+    else if (now.bottom > lowest) scrollBy(0, Math.min(now.bottom - lowest, now.top - highest));
+  };
+
   /* The panel: one button opens it with the recorder, the other with the upload. It closes when its result begins. Whoever opens
      it after that has another recording, and another patient to ask: the tick was for the one before. */
   let isUsed = false;
@@ -49,9 +85,9 @@
     const button = event.target.closest?.("[data-open]");
     if (!button) return;
     open(button.dataset.open);
+    if (!one("#panes").offsetHeight) return; // a wide screen shows them all
     // Its begin stands below the player and these buttons, which stay; the picture above has been seen.
-    const stays = one("#player").offsetHeight + one("#panes").offsetHeight;
-    scrollBy({ top: one("#findings").getBoundingClientRect().top - stays, behavior: calm() });
+    scrollBy({ top: one("#findings").getBoundingClientRect().top - stays(), behavior: calm() });
     const list = one(".segments"), now = list?.querySelector(".is-current");
     if (now) list.scrollTop = now.offsetTop - list.clientHeight / 3; // it played while this was hidden
   });
@@ -250,6 +286,7 @@
     refused();
     mark();
     opens();
+    for (const element of document.querySelectorAll(STAYS)) heights.observe(element);
     word(kept());
     const work = one("#work");
     work?.classList.toggle("is-idle", !work.querySelector(".alert, .progress") && !told(one("#status")));

@@ -70,7 +70,10 @@
   function openForm(segment, text = null) {
     for (const form of forms.filter((form) => !isTouched(form))) closeForm(form);
     const button = segment.querySelector("[data-edit]"), there = segment.querySelector(".edit-form");
-    if (there) return there.querySelector("textarea").focus();
+    if (there) {
+      there.querySelector("textarea").focus({ preventScroll: true });
+      return window.medalignReveal(there);
+    }
     const words = [...segment.querySelectorAll(".word, .said")].map((word) => word.textContent).join(" ");
     const isGap = "gap" in button.dataset; // nothing is written there yet
     const form = document.createElement("form");
@@ -107,8 +110,8 @@
     form.querySelector(".cancel-edit").addEventListener("click", () => closeForm(form, true));
     forms.push(form);
     segment.append(form);
-    said.focus();
-    form.scrollIntoView({ block: "nearest" });
+    said.focus({ preventScroll: true });
+    window.medalignReveal(segment.offsetHeight < innerHeight / 2 ? segment : form); // with the words as they were, if there is room
   }
   window.medalignEdit = openForm;
 

@@ -140,10 +140,9 @@
   }
 
   function keepInSight(list, segment) {
-    // Scrolls the transcript's own box, never the page under the reader's hands.
-    const above = segment.offsetTop < list.scrollTop;
-    const below = segment.offsetTop + segment.offsetHeight > list.scrollTop + list.clientHeight;
-    if (above || below) list.scrollTop = segment.offsetTop - list.clientHeight / 3;
+    // Scrolls the transcript's own box, never the page under the reader's hands; what is behind the picture is out of sight, too.
+    const [first, last] = window.medalignSeen(list), { top, bottom } = segment.getBoundingClientRect();
+    if (top < first || bottom > last) list.scrollTop += top - first - Math.max(0, last - first) / 3;
   }
 
   function movePlayhead(plot, now) {

@@ -94,14 +94,7 @@
     if (event.target.closest?.(".toggle-play") && audio()) toggle();
   });
 
-  /* What gets the focus must not land under the sticky strip. */
-  const sizes = new ResizeObserver((entries) => {
-    for (const { target } of entries) {
-      if (target.matches(".strip")) redraw(target);
-      const place = one("#recording"), stays = getComputedStyle(place).position === "sticky";
-      document.documentElement.style.scrollPaddingTop = `${(stays ? place.offsetHeight : 44) + 12}px`;
-    }
-  });
+  const sizes = new ResizeObserver((entries) => entries.forEach(({ target }) => redraw(target)));
   const look = () => {
     for (const strip of document.querySelectorAll(".strip")) {
       if (strip.querySelector("canvas[data-drawn]") && drawings.get(strip)?.source === strip.dataset.strip) continue;
