@@ -4,7 +4,8 @@ import argparse
 import json
 from pathlib import Path
 
-from medalign.cli.options import Commands, answer, cache_option, json_option, model_options, positive, tell
+from medalign.cli.options import Commands, answer, cache_option, figures_option, json_option, model_options, positive, tell
+from medalign.core.errors import MedAlignError
 
 PEOPLE = ("librispeech_test_other", "hifitts_6097")  # folders of DATA/speech: people reading aloud
 
@@ -36,6 +37,16 @@ def add_commands(commands: Commands) -> None:
     json_option(peers, "the figures")
     peers.set_defaults(command=_peers)
 
+    status = what.add_parser("status", help="our reading of what is denied, past or planned beside medspaCy and negspaCy")
+    status.add_argument("python", metavar="PYTHON", help="of an environment with medspacy and negspacy")
+    status.add_argument(
+        "--cases", type=Path, action="append", default=[], help="CSV with text, concept, right_status; may be repeated"
+    )
+    status.add_argument("--data", type=Path, help="folder with primock57/ and aci_bench/: their annotated consultations, too")
+    status.add_argument("--annotations", choices=("develop", "report"), default="report")
+    figures_option(status)
+    status.set_defaults(command=_status)
+
 
 def _bench(arguments: argparse.Namespace) -> None:
     if arguments.throughput:
@@ -65,3 +76,21 @@ def _peers(arguments: argparse.Namespace) -> None:
     from medalign.pipeline.peers import measure_peers
 
     tell(measure_peers(), arguments.json)
+
+
+def _status(arguments: argparse.Namespace) -> None:
+    from medalign.concepts import ConceptBank
+    from medalign.models.status_classifier import StatusClassifier
+    from medalign.training.data.consultations import read_consultations
+    from medalign.training.data.facts import ANNOTATIONS, read_facts
+    from medalign.training.status.status_peers import cases_of_facts, cases_of_table, measure_status_peers
+
+    bank, classifier = ConceptBank.default(), StatusClassifier.load()
+    tables = {path.stem: cases_of_table(path, bank, classifier) for path in arguments.cases}
+    if arguments.data:
+        facts = read_facts(ANNOTATIONS / f"{arguments.annotations}.csv")
+        tables[arguments.annotations] = cases_of_facts(facts, read_consultations(arguments.data), bank, classifier)
+    tables = {name: cases for name, cases in tables.items() if cases}
+    if not tables:
+        raise MedAlignError("there is nothing to read; give --cases or --data")
+    tell(measure_status_peers(tables, arguments.python), arguments.json)

@@ -158,6 +158,11 @@ def as_status(predicted: StatusPrediction, index: int) -> Status:
 
 def mention_contexts(transcript: Transcript, mentions: Sequence[Mention]) -> list[MentionContext]:
     """The words around each mention, with who says them."""
+    return contexts_at(transcript, places_of(transcript, mentions))
+
+
+def places_of(transcript: Transcript, mentions: Sequence[Mention]) -> list[tuple[int, int]]:
+    """The words [start, end) of the transcript that each mention is."""
     middles_s = np.array([(word.start_s + word.end_s) / 2 for word in transcript.words])
     starts = _segment_starts(transcript)
     places = []
@@ -165,7 +170,7 @@ def mention_contexts(transcript: Transcript, mentions: Sequence[Mention]) -> lis
         first = starts[mention.segment_index]
         start, end = _place(middles_s[first:], mention)
         places.append((first + start, first + end))
-    return contexts_at(transcript, places)
+    return places
 
 
 def contexts_at(transcript: Transcript, places: Iterable[tuple[int, int]]) -> list[MentionContext]:

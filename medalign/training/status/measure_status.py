@@ -72,11 +72,16 @@ def counts_only(figures: Mapping) -> dict:
 
 def _statuses(row: dict, bank: ConceptBank, read: Reader) -> list[str]:
     """Those of the concept; an unanswered question tells nothing beside an answer."""
-    transcript = transcript_from_text(row["text"].replace(" / ", "\n").replace(" | ", "\n"))
+    transcript = transcript_from_text(as_turns(row["text"]))
     mentions = read(transcript, find_mentions(transcript, bank))
     found = [m.status for m in mentions if bank[m.concept_id].label == row["concept"]]
     definite = [status for status in found if status in ("present", "negated")]
     return sorted({*definite} if definite else {*found})
+
+
+def as_turns(text: str) -> str:
+    """One turn a line."""
+    return text.replace(" / ", "\n").replace(" | ", "\n")
 
 
 def _is_right(found: Sequence[str], wanted: str) -> bool:
@@ -106,7 +111,7 @@ def measure_annotated(
                 f"{key} {bank[c].label}" for c, sense in rows[key] if sense == "present" and _claimed(c, of_one, names)
             ]
             for mention in mentions:
-                senses = {s for f in of_one if _is_at(mention, f, names) for s in f.senses}
+                senses = {s for f in of_one if is_at(mention, f, names) for s in f.senses}
                 n_placed += bool(senses)
                 n_right += OF_STATUS[mention.status] in senses
         measured = measure_rows(facts, rows, names)
@@ -126,7 +131,7 @@ def _measure_actions(
         mentions = find_mentions(transcript, bank)
         actions = classifier.predict(mention_contexts(transcript, mentions)).actions.argmax(1) if mentions else ()
         for mention, action in zip(mentions, actions, strict=True):
-            wanted = {fact.action for fact in of_one if _is_at(mention, fact, names)}
+            wanted = {fact.action for fact in of_one if is_at(mention, fact, names)}
             if wanted and ACTIONS[action] in wanted:
                 n_right += 1
             elif wanted:
@@ -134,7 +139,8 @@ def _measure_actions(
     return {"n": n_right + len(wrong), "n_right": n_right, "wrong": wrong}
 
 
-def _is_at(mention: Mention, fact: Fact, names: FactNames) -> bool:
+def is_at(mention: Mention, fact: Fact, names: FactNames) -> bool:
+    """Whether it is a mention of what the fact says, in the utterance in which it says so."""
     return mention.segment_index == fact.utterance and mention.concept_id in names.concept_ids(fact.name)
 
 
