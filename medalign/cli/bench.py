@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 from medalign.cli.options import Commands, answer, cache_option, figures_option, json_option, model_options, positive, tell
+from medalign.core.assets import EXAMPLES
 from medalign.core.errors import MedAlignError
 
 PEOPLE = ("librispeech_test_other", "hifitts_6097")  # folders of DATA/speech: people reading aloud
@@ -36,6 +37,14 @@ def add_commands(commands: Commands) -> None:
     peers = what.add_parser("peers", help="the analysis beside faster-whisper alone and transformers' pipeline, same weights")
     json_option(peers, "the figures")
     peers.set_defaults(command=_peers)
+
+    training = what.add_parser("training", help="a step of training beside a plain one as the published code takes it")
+    training.add_argument(
+        "--manifest", type=Path, default=EXAMPLES / "manifest.csv", help="of the pairs (default: the examples')"
+    )
+    training.add_argument("--batch-size", type=positive, nargs="+", default=[8, 16, 32], help="pairs (default: 8 16 32)")
+    figures_option(training)
+    training.set_defaults(command=_training)
 
     status = what.add_parser("status", help="our reading of what is denied, past or planned beside medspaCy and negspaCy")
     status.add_argument("python", metavar="PYTHON", help="of an environment with medspacy and negspacy")
@@ -76,6 +85,12 @@ def _peers(arguments: argparse.Namespace) -> None:
     from medalign.pipeline.peers import measure_peers
 
     tell(measure_peers(), arguments.json)
+
+
+def _training(arguments: argparse.Namespace) -> None:
+    from medalign.training.published_step import measure_training
+
+    tell(measure_training(arguments.manifest, arguments.batch_size), arguments.json)
 
 
 def _status(arguments: argparse.Namespace) -> None:
