@@ -2,14 +2,17 @@
 
 import csv
 
+import numpy as np
 import pytest
 
 from medalign.concepts import ConceptBank
 from medalign.core.errors import DataError
 from medalign.training.data.consultations import Consultation, Utterance
 from medalign.training.data.facts import ANNOTATIONS, Fact, FactNames, read_facts
+from medalign.training.fitting import fact_metrics
 from medalign.training.fitting.fact_metrics import (
     attribute_losses,
+    likeliest,
     measure_facts,
     measure_rows,
     outcome_of,
@@ -98,3 +101,16 @@ def test_an_unknown_value_is_named_with_its_line(tmp_path):
     path.write_text("\n".join([rows[0], rows[1], rows[2].replace(",core", ",vital")]) + "\n")
     with pytest.raises(DataError, match="line 3: level is 'vital'"):
         read_facts(path)
+
+
+def test_the_rules_alone_are_measured_on_the_same_words(monkeypatch):
+    monkeypatch.setattr(fact_metrics, "revised", lambda words, mentions, bank: ())  # a classifier that lets nothing pass
+    figures = measure_facts(FACTS, CONSULTATIONS, BANK)["human words"]
+    assert figures["n_rows"] == 0 and figures["dictionary and rules"]["n_rows"] >= 6
+
+
+def test_a_cascade_shows_the_concepts_that_stand_out_in_a_window():
+    cosines = np.array([[0.9, 0.8, 0.1, 0.0], [0.2, 0.3, 0.5, 0.4]])
+    assert likeliest(cosines, None, 2) == [0, 1]
+    assert likeliest(cosines, np.array([False, True, True, True]), 2) == [1, 2]
+    assert likeliest(np.zeros((0, 4)), None, 0) == [] and len(likeliest(cosines, None, 9)) == 4

@@ -4,15 +4,17 @@ A fact is found if a row shows its concept, and right if a row shows it in its s
 fact, whether or not somebody would be blamed for leaving it out. Rows are counted by consultation, as a page shows them.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 import numpy as np
 
 from medalign.concepts import ConceptBank, Mention, find_mentions, transcript_from_text
+from medalign.core.transcript import Transcript
 from medalign.evaluation.bootstrap import share
 from medalign.pipeline.assertion import revised
+from medalign.pipeline.calibration import against_distractors
 from medalign.pipeline.evidence import grouped_by_row
 from medalign.pipeline.listener import Listener
 from medalign.training.data.consultations import Consultation
@@ -21,6 +23,10 @@ from medalign.training.fitting.observation import Observation
 
 Row = tuple[str, Sense | None]  # concept id and sense; None where only the audio speaks for it
 Rows = Mapping[str, frozenset[Row]]  # by consultation
+HUMAN, TRANSCRIPT, FUSED = "human words", "transcript", "fused"
+# What does a part of the work: our reading without classifier and corrections; and concepts of the bank by their likeness to
+# the words of each window (a cascade) or to its sound, as many as the fusion shows, which knows no sense.
+RULES, TEACHER, STUDENT = "dictionary and rules", "teacher on the transcript", "student alone"
 Outcome = Literal["no concept", "missed", "status", "right"]
 
 
@@ -28,9 +34,10 @@ def measure_facts(
     facts: Sequence[Fact],
     consultations: Iterable[Consultation],
     bank: ConceptBank,
-    observed: Mapping[str, tuple[Rows, Rows]] | None = None,
+    observed: Mapping[str, Mapping[str, Rows]] | None = None,
 ) -> dict:
-    """Figures on human words; and by noise level on the transcript and on transcript and audio, with where facts were lost.
+    """Figures on human words; and by noise level on the transcript, on transcript and audio, and by peers, with where facts
+    were lost.
 
     Args:
         consultations: with those that the facts are of.
@@ -39,35 +46,48 @@ def measure_facts(
     Raises:
         DataError: a consultation is missing.
     """
-    names, human = FactNames.default(bank), read_rows_from_words(annotated(facts, consultations).values(), bank)
-    figures: dict = {"human words": measure_rows(facts, human, names)}
-    figures["human words"]["fate"] = attribute_losses(facts, {"human words": human}, names)
-    for level, (transcript, fused) in (observed or {}).items():
-        spoken = [fact for fact in facts if fact.consultation_id in transcript]
-        stages = {"human words": human, "recogniser": transcript, "fusion": fused}
-        figures[level] = {
-            "transcript": measure_rows(spoken, transcript, names),
-            "fused": measure_rows(spoken, fused, names),
-            "fate": attribute_losses(spoken, stages, names),
-        }
+    names, said = FactNames.default(bank), annotated(facts, consultations).values()
+    human, by_rules = read_rows_from_words(said, bank), read_rows_from_words(said, bank, by_rules=True)
+    figures: dict = {HUMAN: measure_rows(facts, human, names)}
+    figures[HUMAN] |= {RULES: measure_rows(facts, by_rules, names), "fate": attribute_losses(facts, {HUMAN: human}, names)}
+    for level, ways in (observed or {}).items():
+        spoken = [fact for fact in facts if fact.consultation_id in ways[TRANSCRIPT]]
+        figures[level] = {way: measure_rows(spoken, rows, names) for way, rows in ways.items()}
+        stages = {HUMAN: human, "recogniser": ways[TRANSCRIPT], "fusion": ways[FUSED]}
+        figures[level]["fate"] = attribute_losses(spoken, stages, names)
     return figures
 
 
-def read_rows_from_words(consultations: Iterable[Consultation], bank: ConceptBank) -> Rows:
-    """What is shown for the words that people wrote down, every speaker known."""
-    said = {c.consultation_id: transcript_from_text(c.text) for c in consultations}
-    return {key: rows_of_mentions(revised(words, find_mentions(words, bank), bank), bank) for key, words in said.items()}
+def read_rows_from_words(consultations: Iterable[Consultation], bank: ConceptBank, *, by_rules: bool = False) -> Rows:
+    """What is shown for the words that people wrote down, every speaker known; by the rules alone if asked."""
+
+    def read(words: Transcript) -> Sequence[Mention]:
+        mentions = find_mentions(words, bank)
+        return mentions if by_rules else revised(words, mentions, bank)
+
+    return {c.consultation_id: rows_of_mentions(read(transcript_from_text(c.text)), bank) for c in consultations}
 
 
-def observed_rows(observations: Iterable[Observation], listener: Listener) -> tuple[Rows, Rows]:
-    """What is shown for spoken consultations: by the recogniser's transcript alone, and by transcript and audio."""
-    read, fused = {}, {}
+def observed_rows(observations: Iterable[Observation], listener: Listener) -> dict[str, Rows]:
+    """What is shown for spoken consultations: by the transcript alone, by transcript and audio, and by what does a part."""
+    rows: dict[str, dict[str, frozenset[Row]]] = defaultdict(dict)
     for o in observations:
-        annotated = o.annotated
+        key, bank, annotated, audio = o.take.consultation_id, o.encoded.bank, o.annotated, o.encoded.evidence
         found = listener.find_concepts(annotated.mentions, annotated.corrections, annotated.evidence, o.encoded)
-        read[o.take.consultation_id] = rows_of_mentions(annotated.mentions, o.encoded.bank)
-        fused[o.take.consultation_id] = frozenset((row.concept_id, _sense_of(row.status)) for row in found)
-    return read, fused
+        rows[RULES][key] = rows_of_mentions(find_mentions(o.transcript, bank), bank)
+        rows[TRANSCRIPT][key] = rows_of_mentions(annotated.mentions, bank)
+        rows[FUSED][key] = frozenset((row.concept_id, _sense_of(row.status)) for row in found)
+        n = len({row.concept_id for row in found})
+        for way, cosines in ((TEACHER, annotated.evidence.cosines), (STUDENT, audio.cosines)):
+            rows[way][key] = frozenset((bank.concepts[i].concept_id, None) for i in likeliest(cosines, audio.reportable, n))
+    return dict(rows)
+
+
+def likeliest(cosines: np.ndarray, allowed: np.ndarray | None, n: int) -> list[int]:
+    """The n columns of (n_windows, k) that stand out most in any window, of those allowed, (k,) bool."""
+    best = against_distractors(cosines).max(0, initial=-np.inf)
+    ranked = np.argsort(-best, kind="stable")
+    return [int(i) for i in ranked if allowed is None or allowed[i]][:n]
 
 
 def rows_of_mentions(mentions: Iterable[Mention], bank: ConceptBank) -> frozenset[Row]:
