@@ -5,7 +5,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medalign.cli.observing import level_name, observer
-from medalign.cli.options import Commands, cache_option, figures_option, given, model_options, noise_option, tell
+from medalign.cli.options import (
+    Commands,
+    cache_option,
+    check_output,
+    figures_option,
+    given,
+    model_options,
+    noise_option,
+    tell,
+    write_text,
+)
 from medalign.core.errors import MedAlignError
 
 if TYPE_CHECKING:
@@ -14,8 +24,15 @@ if TYPE_CHECKING:
 
 def add_commands(commands: Commands) -> None:
     """Add them to the subparsers of the command line."""
-    evaluate = commands.add_parser("evaluate", help="figures of students on a manifest's validation rows, with intervals")
-    evaluate.add_argument("manifest", metavar="MANIFEST", type=Path)
+    evaluate = commands.add_parser(
+        "evaluate", help="figures of students on a manifest's validation rows, or of arrays of any model, with intervals"
+    )
+    evaluate.add_argument(
+        "manifest", metavar="MANIFEST", type=Path,
+        help="or ARRAYS.npz: group (n,), and any of scores, truth, probability (n, k), audio, text (n, d), text_id (n,)",
+    )  # fmt: skip
+    evaluate.add_argument("--task", action="append", default=[], help="of arrays, only this; may be repeated")
+    evaluate.add_argument("--page", metavar="OUT", type=Path, help="write the table and the curves as a page (HTML) here")
     evaluate.add_argument(
         "--student", action="append", help="checkpoint folder or Hub name; once per seed (default: the shipped one)"
     )
@@ -108,10 +125,23 @@ def _coverage(arguments: argparse.Namespace) -> None:
 
 
 def _evaluate(arguments: argparse.Namespace) -> None:
+    from medalign.evaluation.suite import evaluate_file
+    from medalign.report.evaluation_page import evaluation_page
     from medalign.training.fitting.student_metrics import evaluate_students
 
-    how = given(arguments, "only", "in_stream", "snr_db", "bf16")
-    tell(evaluate_students(arguments.manifest, arguments.student or ["default"], arguments.cache, **how), arguments.json)
+    check_output(arguments.page)
+    if arguments.manifest.suffix == ".npz":
+        figures = tasks = evaluate_file(arguments.manifest, arguments.task)
+    elif arguments.task:
+        raise MedAlignError("--task chooses among what arrays allow; leave it out with a manifest, or give ARRAYS.npz")
+    else:
+        how = given(arguments, "only", "in_stream", "snr_db", "bf16")
+        how["with_curves"] = arguments.page is not None
+        figures = evaluate_students(arguments.manifest, arguments.student or ["default"], arguments.cache, **how)
+        tasks = figures.get("tasks", {})
+    tell(figures, arguments.json)
+    if arguments.page:
+        write_text(evaluation_page(arguments.manifest.name, tasks), arguments.page)
 
 
 def _ablate(arguments: argparse.Namespace) -> None:

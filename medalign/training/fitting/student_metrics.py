@@ -17,6 +17,7 @@ from medalign.evaluation.bootstrap import Statistic, with_interval
 from medalign.evaluation.concept_detection import auroc, column_auroc, column_average_precision
 from medalign.evaluation.linear_probe import cross_validated_probe
 from medalign.evaluation.retrieval import pooled_ranks
+from medalign.evaluation.suite import evaluate_arrays
 from medalign.models.student import Student
 from medalign.models.teacher import Teacher
 from medalign.pipeline.calibration import against_distractors
@@ -42,6 +43,7 @@ def evaluate_students(
     in_stream: bool = False,
     snr_db: float | None = None,
     bf16: bool = False,
+    with_curves: bool = False,
 ) -> dict:
     """Zero-shot, retrieval, probe and pairing figures on the manifest's validation rows.
 
@@ -51,6 +53,7 @@ def evaluate_students(
         in_stream: utterances are cut from whole recordings, as an analysis cuts its windows; cheaper than alone.
         snr_db: add pink noise at this ratio.
         bf16: encode in half precision, 2.5 times as fast on a CPU; the frames are shared with training's validation.
+        with_curves: "tasks" of the first student, too, as `medalign.evaluation.suite` measures arrays.
 
     Raises:
         DataError: the students differ in encoder or teacher.
@@ -71,6 +74,9 @@ def evaluate_students(
     measure = _Measure(pairs, mentioned)
     text = teacher.encode([pair.text for pair in pairs.pairs], cache=cache / "teacher")
     mean_pooled = np.stack([pairs.stretch(i).mean(0).numpy() for i in range(len(pairs.pairs))])
+    audio = [embed_pairs(student, pairs) for student in students]
+    scores = audio[0] @ vocabulary.embeddings.T
+    arrays = {"group": np.array(measure.groups), "scores": scores, "truth": mentioned, "audio": audio[0], "text": text}
     return {
         "heard": "in stream" if in_stream else "alone",
         "groups": only or "all",
@@ -81,13 +87,13 @@ def evaluate_students(
         "n_concepts": int(measure.evaluated.sum()),
         "unaligned_encoder": measure.probe(mean_pooled),
         "teacher_on_true_text": measure.zero_shot(text @ vocabulary.embeddings.T) | measure.probe(text),
-        "students": [_figures(student, pairs, measure, text, vocabulary) for student in students],
+        "students": [_figures(s, heard, measure, text, vocabulary) for s, heard in zip(students, audio, strict=True)],
+        **({"tasks": evaluate_arrays(arrays | {"text_id": np.array(measure.texts)})} if with_curves else {}),
     }
 
 
-def _figures(student: Student, pairs: Pairs, measure: "_Measure", text: np.ndarray, vocabulary: Vocabulary) -> dict:
+def _figures(student: Student, audio: np.ndarray, measure: "_Measure", text: np.ndarray, vocabulary: Vocabulary) -> dict:
     log.info("measuring %s", student.info.name)
-    audio = embed_pairs(student, pairs)
     return {
         "name": student.info.name,
         "revision": student.info.revision,
