@@ -9,6 +9,7 @@ from medalign.core.analysis import Evidence, Source
 from medalign.core.explanation import SearchHit
 from medalign.core.review import Added, Heard, Judged, Review, as_heard, as_reviewed, first_s
 from medalign.core.transcript import Word
+from medalign.core.wording import clock
 from medalign.report.comparison import BlindOrder, candidates
 from medalign.report.ear import LOST_DOSE, Doubt, as_it_stands, checks, doubts, found_right
 from medalign.report.plain_summary import to_text
@@ -59,6 +60,34 @@ def test_another_status_moves_a_row_and_joins_the_one_that_is_there():
     assert len(joined.text_evidence) == len(row.text_evidence), "one row, each place once"
     elsewhere = Review((replace(review.judged[0], start_s=first_s(row) + 9),))
     assert as_reviewed(full, elsewhere) == full, "a row in other words was not judged"
+
+
+def test_a_status_said_of_one_mention_holds_for_that_one():
+    """Set to "to start" at 0:56, a medicine lost its past course at 0:23."""
+    full = analysis()
+    first, last = (full.transcript.segments[i].words[1] for i in (1, -1))
+    places = tuple(Evidence(word.start_s, word.end_s, "nitrofurantoin") for word in (first, last))
+    model = next(c for c in full.concepts if c.text_evidence)
+    row = replace(
+        model, concept_id="DRUG:nitrofurantoin", label="nitrofurantoin", category="medicine", status="historical",
+        action="stopped", teacher=Source(0.9, 0.4, places), student=Source(0.2, 0.1, ()),
+    )  # fmt: skip
+    full = replace(full, concepts=(row,), corrections=())
+    later = Judged(row.concept_id, row.status, last.start_s, "hypothetical", of_mention=True)
+    after = as_reviewed(full, Review((later,)))
+    assert {(c.status, c.action, tuple(e.start_s for e in c.text_evidence)) for c in after.concepts} == {
+        ("historical", "stopped", (first.start_s,)), ("hypothetical", "started", (last.start_s,)),
+    }  # fmt: skip
+    (medicines,) = [s.entries for s in at_a_glance(after) if s.title == "Medicines"]
+    assert [entry.action for entry in medicines] == ["stopped → to start"]
+    shown = answer(full, b"", Review((later,)))
+    assert f"you, at {clock(last.start_s)}: started, or to start" in shown["table"]
+    assert shown["transcript"].count("you: started, or to start</span>") == 1, "the one that was pressed"
+    assert f"nitrofurantoin at {clock(last.start_s)} is" in to_text(full, Review((later,)))
+    unsaid = as_reviewed(full, Review((replace(later, start_s=first.start_s, right=None),)))
+    assert [tuple(e.start_s for e in c.text_evidence) for c in unsaid.concepts] == [(last.start_s,)]
+    both = Review((Judged(row.concept_id, row.status, first.start_s, None), later))
+    assert [c.status for c in as_reviewed(full, both).concepts] == ["hypothetical"], "the mention stands, whatever the row is"
 
 
 def test_a_place_that_is_right_goes_from_the_list_and_takes_its_suggested_concept_along():

@@ -8,6 +8,7 @@ import pytest
 from gradio import EventData
 from page_fixtures import FakeEngine, analysis
 
+from medalign.core.errors import FeedbackError
 from medalign.feedback.store import FeedbackStore
 from medalign.ui.engine import Models
 from medalign.ui.ledger import Ledger
@@ -50,6 +51,28 @@ def rate(reader, row, verdict: str) -> dict:
     session, panel, *_ = reader
     pressed = {"concept": row[0], "rowStatus": row[1], "verdict": verdict}
     return panel._rate(session, "not said", False, EventData(None, pressed), REQUEST)
+
+
+def test_a_mention_is_judged_by_itself_and_taken_back_by_itself(reader):
+    session, panel, *_ = reader
+    row = next(c for c in session.result.concepts if (c.concept_id, c.status) == COUGH)
+    first = row.text_evidence[0]
+    twice = replace(row, teacher=replace(row.teacher, evidence=(first, replace(first, start_s=30.0, end_s=30.4))))
+    session.finish(replace(session.result, concepts=tuple(twice if c is row else c for c in session.result.concepts)))
+    of_mention = {"concept": COUGH[0], "rowStatus": COUGH[1], "place": "30.00"}
+    denied = {**of_mention, "verdict": "wrong_status", "rightStatus": "negated"}
+    rate(reader, COUGH, "correct")
+    panel._rate(session, "not said", False, EventData(None, denied), REQUEST)
+    assert [(j.start_s, j.right, j.of_mention) for j in session.judged] == [
+        (first.start_s, "present", False), (30.0, "negated", True),
+    ]  # fmt: skip
+    assert panel._ledger.pressed(session) == {
+        "HPO:HP:0012735|present": "correct", "HPO:HP:0012735|present|30.00": "wrong_status",
+    }  # fmt: skip
+    panel._unrate(session, EventData(None, of_mention), REQUEST)
+    assert [j.of_mention for j in session.judged] == [False], "the row's own judgement stays"
+    with pytest.raises(FeedbackError, match="no longer"):
+        panel._rate(session, "not said", False, EventData(None, {**denied, "place": "31.00"}), REQUEST)
 
 
 def change(reader, text: str) -> dict:

@@ -6,8 +6,11 @@ The analysis itself is never changed: it is what feedback refers to, and a judge
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from medalign.core.analysis import Analysis, ConceptFinding, Evidence, Source, Status
+from medalign.core.analysis import Action, Analysis, ConceptFinding, Evidence, Source, Status
 
+DONE_AS: dict[Status | None, Action] = {  # what a status that a person gave says of a medicine
+    "present": "taking", "hypothetical": "started", "historical": "stopped", "resolved": "stopped", "negated": "not_taking",
+}  # fmt: skip
 SAME_S = 0.01  # seconds that differ by less are the same, whatever a database makes of them
 
 
@@ -20,6 +23,7 @@ class Judged:
     start_s: float | None  # where its first evidence began: a row that lies elsewhere, in other words, is another one
     right: Status | None  # the status it has; None: it was not said, or nobody knows the status
     is_confirmed: bool = False  # a row without a status, as of what was only heard, and it was said
+    of_mention: bool = False  # only of the mention that begins at `start_s`, not of the whole row
 
     @property
     def was_said(self) -> bool:
@@ -64,10 +68,19 @@ class Review:
         return frozenset(judged.concept_id for judged in self.judged if judged.was_said)
 
     def of(self, concept: ConceptFinding) -> Judged | None:
-        """What was judged of a row; None if nothing was."""
-        place = first_s(concept)
-        rows = (j for j in self.judged if (j.concept_id, j.status) == (concept.concept_id, concept.status))
-        return next((j for j in rows if abs((j.start_s or 0.0) - (place or 0.0)) < SAME_S), None)
+        """What was judged of a row as a whole; None if nothing was."""
+        place = first_s(concept) or 0.0
+        rows = (j for j in self._of_row(concept) if not j.of_mention)
+        return next((j for j in rows if abs((j.start_s or 0.0) - place) < SAME_S), None)
+
+    def of_mentions(self, concept: ConceptFinding) -> dict[Evidence, Judged]:
+        """What was judged of single mentions of a row, by their places in the words."""
+        rows = [j for j in self._of_row(concept) if j.of_mention]
+        found = ((e, j) for e in concept.text_evidence for j in rows if abs((j.start_s or 0.0) - e.start_s) < SAME_S)
+        return dict(found)
+
+    def _of_row(self, concept: ConceptFinding) -> Iterable[Judged]:
+        return (j for j in self.judged if (j.concept_id, j.status) == (concept.concept_id, concept.status))
 
 
 UNREVIEWED = Review()
@@ -95,14 +108,27 @@ def as_rated(analysis: Analysis, review: Review) -> Analysis:
     if not review.judged:
         return analysis
     rows: dict[tuple[str, Status | None], ConceptFinding] = {}
-    for concept in analysis.concepts:
-        if judged := review.of(concept):
+    for concept, judged in (part for row in analysis.concepts for part in _parts(row, review)):
+        if judged:
             if not judged.was_said:
                 continue
             concept = _rated(concept, judged.right)
         key = concept.concept_id, concept.status
         rows[key] = _joined(rows[key], concept) if key in rows else concept
     return _with(analysis, rows.values())
+
+
+def _parts(concept: ConceptFinding, review: Review) -> Iterable[tuple[ConceptFinding, Judged | None]]:
+    """A row with what was judged of it; mentions that were judged by themselves are rows of their own, the sound stays with the
+    first part."""
+    by_place = review.of_mentions(concept)
+    left = tuple(place for place in concept.text_evidence if place not in by_place)
+    parts = [(left, review.of(concept))] if left or not by_place else []
+    parts += [((place,), judged) for place, judged in by_place.items()]
+    for n, (places, judged) in enumerate(parts):
+        teacher = concept.teacher and replace(concept.teacher, evidence=places)
+        student = concept.student if n == 0 else concept.student and replace(concept.student, evidence=())
+        yield replace(concept, teacher=teacher, student=student), judged
 
 
 def _with(analysis: Analysis, concepts: Iterable[ConceptFinding]) -> Analysis:
@@ -140,7 +166,10 @@ def _rated(concept: ConceptFinding, right: Status | None) -> ConceptFinding:
     places = tuple(replace(place, rival=None) for place in concept.text_evidence)
     teacher = concept.teacher and replace(concept.teacher, evidence=places)
     said = replace(concept, teacher=teacher, probability=1.0)
-    return said if right == concept.status else replace(said, status=right, trigger=None, action=None)
+    if right == concept.status:
+        return said
+    action = DONE_AS.get(right) if concept.category == "medicine" else None
+    return replace(said, status=right, trigger=None, action=action)
 
 
 def _joined(one: ConceptFinding, other: ConceptFinding) -> ConceptFinding:

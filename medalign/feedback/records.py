@@ -143,6 +143,7 @@ class ConceptRating:
     span_text: str | None = None  # the words, as the transcript has them
     severity: Severity | None = None  # of the mistake
     comment: str = ""
+    of_mention: bool = False  # only of the mention that begins at `start_s`; else of the whole row
 
     def __post_init__(self) -> None:
         one_of("verdict", self.verdict, VERDICTS)

@@ -14,6 +14,7 @@ from medalign.feedback.checks import quoted
 from medalign.feedback.records import AuditEvent, ConceptRating, ShownComparison, ShownResult
 
 FORGOTTEN_AFTER = timedelta(days=1)  # a result that was registered and nobody gave feedback on
+MENTION = "mention "  # begins the key of a subject that is one mention of a row
 TOLERANCE_S = 0.1  # a recogniser's last word may end a little after the recording
 
 
@@ -110,7 +111,13 @@ def find_subject(connection: Connection, result_id: str, rating: ConceptRating) 
             f"its statuses there: {', '.join(map(str, rows)) or 'none'}"
         )
     position, label = rows[rating.status]
-    return Subject(f"row {position}", position, label)
+    key = f"{MENTION}{position} {rating.start_s}" if rating.of_mention else f"row {position}"
+    return Subject(key, position, label)
+
+
+def is_of_mention(key: str) -> bool:
+    """Whether a subject is one mention of a row."""
+    return key.startswith(MENTION)
 
 
 def _missing(rating: ConceptRating, labels: list[str]) -> Subject:

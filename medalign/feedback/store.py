@@ -139,10 +139,11 @@ class FeedbackStore:
         with self._acting(code, grows=False) as (connection, submission):
             return submissions.undo_last(connection, submission)
 
-    def take_back(self, code: str, concept_id: str, status: str | None) -> int:
-        """Delete what was said of one row of the table under this receipt; how many ratings that were."""
+    def take_back(self, code: str, concept_id: str, status: str | None, start_s: float | None = None) -> int:
+        """Delete what was said of one row of the table under this receipt, or of its mention that begins at `start_s`; how many
+        ratings that were."""
         with self._acting(code, grows=False) as (connection, submission):
-            return submissions.take_back(connection, submission, concept_id, status)
+            return submissions.take_back(connection, submission, concept_id, status, start_s)
 
     def ratings(self, code: str) -> tuple[Rating, ...]:
         """What counts under this receipt, in the order in which it was given."""

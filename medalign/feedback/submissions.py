@@ -9,7 +9,7 @@ from medalign.core.errors import FeedbackError
 from medalign.feedback import schema
 from medalign.feedback.receipts import Receipt, hash_of, new_code
 from medalign.feedback.records import ConceptRating, RecordingRating, Role, StatementRating, Vote
-from medalign.feedback.results import Subject, forget, now
+from medalign.feedback.results import Subject, forget, is_of_mention, now
 from medalign.feedback.tables import CURRENT_RATINGS, CURRENT_RECORDING_RATINGS, CURRENT_STATEMENTS
 
 MAX_ACTIONS = 2000  # under one receipt: a few for each row of the longest consultation
@@ -74,7 +74,7 @@ def rated_result(submission: Submission) -> str:
 
 def add_rating(connection: Connection, submission: Submission, rating: ConceptRating, subject: Subject) -> int:
     values = dict(vars(rating))
-    del values["status"]  # the row's
+    del values["status"], values["of_mention"]  # the row's; the subject's
     if not submission.keep_span:
         values["span_text"] = None
     if rating.verdict == "missing":
@@ -139,10 +139,14 @@ def undo_last(connection: Connection, submission: Submission) -> Rating | None:
     return _concept_rating(concept)
 
 
-def take_back(connection: Connection, submission: Submission, concept_id: str, status: str | None) -> int:
-    """Delete what was said of one row, superseded ratings included; how many there were."""
+def take_back(
+    connection: Connection, submission: Submission, concept_id: str, status: str | None, start_s: float | None = None
+) -> int:
+    """Delete what was said of one row, or of its mention that begins at `start_s`, superseded ratings included; how many there
+    were."""
     rows = connection.execute(_concept_ratings(submission).where(schema.ratings.c.verdict != "missing"))
-    found = [row.rating_id for row in rows if (row.row_concept_id, row.status) == (concept_id, status)]
+    of_row = (row for row in rows if (row.row_concept_id, row.status) == (concept_id, status))
+    found = [row.rating_id for row in of_row if (row.start_s if is_of_mention(row.subject) else None) == start_s]
     connection.execute(delete(schema.ratings).where(schema.ratings.c.rating_id.in_(found)))
     return len(found)
 
@@ -203,8 +207,9 @@ def _recording_ratings(submission: Submission) -> Select:
 
 def _concept_rating(row: Row) -> ConceptRating:
     stored = row._mapping
-    values = {field.name: stored[field.name] for field in fields(ConceptRating)}
-    return ConceptRating(**values | {"concept_id": row.row_concept_id or row.concept_id})
+    values = {field.name: stored[field.name] for field in fields(ConceptRating) if field.name != "of_mention"}
+    concept_id, of_mention = row.row_concept_id or row.concept_id, is_of_mention(row.subject)
+    return ConceptRating(**values | {"concept_id": concept_id, "of_mention": of_mention})
 
 
 def _recording_rating(row: Row) -> RecordingRating:

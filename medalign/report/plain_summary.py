@@ -45,8 +45,13 @@ def judged_line(analysis: Analysis, review: Review) -> str:
     told = [f"not said: {', '.join(dict.fromkeys(not_said))}"] if not_said else []
     changed = [(concept, judged.right) for concept, judged in rows if judged.right and judged.right != concept.status]
     told += [f"{_one_line(concept.label)} is {SENSES.get(status, status)}" for concept, status in changed]
-    n_right = sum(judged.was_said and judged.right == concept.status for concept, judged in rows)
-    told += [f"{count(n_right, 'concept')} confirmed"] if n_right else []
+    for concept in analysis.concepts:
+        for place, judged in review.of_mentions(concept).items():
+            said = SENSES.get(judged.right, judged.right) if judged.right else "not said"
+            told += [f"{_one_line(concept.label)} at {clock(place.start_s)} is {said}"] * (judged.right != concept.status)
+            rows.append((concept, judged))
+    right = {(concept.concept_id, concept.status) for concept, j in rows if j.was_said and j.right == concept.status}
+    told += [f"{count(len(right), 'concept')} confirmed"] if right else []
     told += [f"{count(len(review.heard), 'place')} heard and right"] if review.heard else []
     return f"Judged by a person: {'; '.join(told)}." if told else ""
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TypedDict
 
-from medalign.core.analysis import Analysis, Status
+from medalign.core.analysis import Analysis
 from medalign.core.review import SAME_S, Added, Judged, first_s
 from medalign.feedback.receipts import hash_of
 from medalign.feedback.records import ConceptRating, RecordingRating, Role, ShownResult
@@ -62,26 +62,30 @@ class Ledger:
                 return code, kept[-1]
         return None
 
-    def of_rows(self, session: Session) -> dict[tuple[str, Status | None], ConceptRating]:
-        """The last rating of each row of the result as it is now."""
-        places = {(c.concept_id, c.status): first_s(c) or 0.0 for c in session.result.concepts}
-        found: dict[tuple[str, Status | None], ConceptRating] = {}
+    def pressed(self, session: Session) -> dict[str, str]:
+        """The last verdict on each row, and on each single mention, of the result as it is now; by `key_of`."""
+        rows = {(c.concept_id, c.status): c for c in session.result.concepts}
+        found: dict[str, str] = {}
         for rating in self.all(session):
             if isinstance(rating, ConceptRating) and rating.verdict != "missing" and rating.concept_id:
-                place = places.get((rating.concept_id, rating.status))
-                if place is not None and abs(place - (rating.start_s or 0.0)) < SAME_S:
-                    found[rating.concept_id, rating.status] = rating
+                row = rows.get((rating.concept_id, rating.status))
+                if row is None:
+                    continue
+                places = [e.start_s for e in row.text_evidence] if rating.of_mention else [first_s(row) or 0.0]
+                if any(abs(place - (rating.start_s or 0.0)) < SAME_S for place in places):
+                    found[key_of(rating)] = rating.verdict
         return found
 
     def judged(self, session: Session) -> tuple[Judged, ...]:
         """What all of them say of rows, the last of each."""
-        judged: dict[tuple[str, Status | None, float | None], Judged] = {}
+        judged: dict[tuple[str, float | None], Judged] = {}
         for r in self.all(session):
             if not isinstance(r, ConceptRating) or r.verdict == "missing" or not r.concept_id:
                 continue
             right = {"wrong": None, "wrong_status": r.right_status}.get(r.verdict, r.status)
             is_confirmed = r.verdict == "correct" and r.status is None
-            judged[r.concept_id, r.status, r.start_s] = Judged(r.concept_id, r.status, r.start_s, right, is_confirmed)
+            said = Judged(r.concept_id, r.status, r.start_s, right, is_confirmed, r.of_mention)
+            judged[key_of(r), r.start_s] = said
         return tuple(judged.values())
 
     def added(self, session: Session) -> tuple[Added, ...]:
@@ -90,22 +94,23 @@ class Ledger:
         return tuple(dict.fromkeys(Added(r.label, r.start_s, r.end_s) for r in missing if r.label))
 
     def rows(self, session: Session) -> dict[str, tuple[str, ConceptRating]]:
-        """Ratings of rows that are stored, the last first: by `concept|status`, with the code of each."""
+        """Ratings of rows and mentions that are stored, the last first: by `key_of`, with the code of each."""
         found: dict[str, tuple[str, ConceptRating]] = {}
         for code in dict.fromkeys(done for done in reversed(session.order) if done):
             for rating in reversed(self.store.ratings(code)) if self.store is not None else ():
                 if isinstance(rating, ConceptRating) and rating.verdict != "missing":
-                    found.setdefault(f"{rating.concept_id}|{rating.status or ''}", (code, rating))
+                    found.setdefault(key_of(rating), (code, rating))
         return found
 
-    def take_back(self, session: Session, concept_id: str, status: str | None) -> int:
-        """Delete what was said of one row; how many ratings that were."""
+    def take_back(self, session: Session, concept_id: str, status: str | None, start_s: float | None = None) -> int:
+        """Delete what was said of one row, or of its mention that begins at `start_s`; how many ratings that were."""
         if self.store is None:
-            kept = [r for r in session.ratings if (r.concept_id, r.status) != (concept_id, status)]
+            gone = concept_id, status, start_s
+            kept = [r for r in session.ratings if (r.concept_id, r.status, r.start_s if r.of_mention else None) != gone]
             n_by_code = {UNSTORED: len(session.ratings) - len(kept)}
             session.ratings = kept
         else:
-            n_by_code = {code: self.store.take_back(code, concept_id, status) for code in session.receipts}
+            n_by_code = {code: self.store.take_back(code, concept_id, status, start_s) for code in session.receipts}
         for code, n in n_by_code.items():
             for _ in range(n):
                 session.forget_last(code)
@@ -144,6 +149,11 @@ class Ledger:
         session.receipts.append(code)
         session.rated[code] = version
         return code
+
+
+def key_of(rating: ConceptRating) -> str:
+    """`concept|status` of a row; of one mention, with the second in which it begins: as the page names what is rated."""
+    return f"{rating.concept_id}|{rating.status or ''}" + (f"|{rating.start_s:.2f}" if rating.of_mention else "")
 
 
 def _version(session: Session, rating: Rating) -> Analysis:

@@ -27,7 +27,7 @@
 
   const knownOf = (anchor) => document.querySelector(`#transcript [data-card="${anchor.dataset.mention}"]`);
   const rowOf = (known) => (({ concept, rowStatus } = {}) => concept && `${concept}|${rowStatus}`)(known?.querySelector(".rating")?.dataset);
-  const standing = () => `${knownOf(opener)?.textContent} ${wordsOf(opener).map((word) => word.textContent)}`;
+  const standing = () => `${knownOf(opener)?.textContent} ${opener.dataset.you} ${wordsOf(opener).map((word) => word.textContent)}`;
 
   const lineOf = () => card?.querySelector(".card-change input");
   const isTyped = () => card && lineOf().value !== lineOf().dataset.was;
@@ -50,6 +50,7 @@
     if (known) {
       card.className = known.className;
       card.append(...known.cloneNode(true).childNodes);
+      if (anchor.dataset.place) ofMention(anchor);
       if (anchor.dataset.why) card.querySelector(".status").after(make("span", { className: "trigger", textContent: anchor.dataset.why }));
     }
     else card.append(make("div", { className: "card-head", innerHTML: "<h3></h3>" }));
@@ -67,6 +68,20 @@
     if (!card) return;
     (typed === null ? card : lineOf()).focus({ preventScroll: true });
     uncover();
+  }
+
+  /* Of a concept that is said at several places, a card judges the one that was pressed. */
+  function ofMention(anchor) {
+    const { place, you } = anchor.dataset, [button] = card.querySelectorAll(".rating");
+    for (const each of card.querySelectorAll(".rating, .unrate")) each.dataset.place = place;
+    if (you === undefined) return;
+    card.classList.toggle("is-judged", Boolean(you));
+    card.classList.toggle("is-unsaid", you === "not said");
+    card.querySelectorAll(".you, .how-likely").forEach((part) => part.remove());
+    if (!you) return;
+    const told = make("span", { className: "you", textContent: `you: ${you} ` }), { concept, rowStatus } = button.dataset;
+    told.append(make("button", { type: "button", className: "tool", textContent: "Undo" }, { send: "unrate", concept, rowStatus, place }));
+    card.querySelector(".status").after(told);
   }
 
   function close(focus = false) {

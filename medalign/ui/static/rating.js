@@ -2,7 +2,8 @@
    back, or why it was not taken. */
 (() => {
   "use strict";
-  const keyOf = ({ concept, rowStatus }) => `${concept}|${rowStatus}`;
+  const rowOf = ({ concept, rowStatus }) => `${concept}|${rowStatus}`;
+  const keyOf = (data) => rowOf(data) + (data.place ? `|${data.place}` : ""); // of one mention, where there are several
 
   /* "Other status" asks first: only the answer is sent. */
   function ask(button) {
@@ -12,7 +13,7 @@
     which.setAttribute("role", "group");
     which.setAttribute("aria-label", "Which status is right?");
     which.append("Rather: ");
-    for (const { value, label } of document.querySelectorAll("#statuses option")) {
+    for (const { value, label } of document.querySelectorAll(`#statuses${button.dataset.kind === "medicine" ? "-medicine" : ""} option`)) {
       if (value === button.dataset.rowStatus) continue;
       const choice = Object.assign(document.createElement("button"), { type: "button", className: "tool", textContent: label });
       Object.assign(choice.dataset, { ...button.dataset, send: "rate", rightStatus: value });
@@ -69,10 +70,12 @@
     for (const group of document.querySelectorAll(".ratings:not([data-card] *)")) { // a change of the stored cards would close the open one
       const [button] = group.children, key = keyOf(button.dataset), told = group.querySelector(".kept");
       const stored = key === pressed ? code : kept;
-      const words = refused && key === pressed ? refused : key in rated ? stored : back.has(key) ? "taken back" : "";
+      const verdict = rated[key] ?? rated[rowOf(button.dataset)], undo = group.querySelector(".unrate");
+      const words = refused && key === pressed ? refused : verdict ? stored : back.has(key) ? "taken back" : "";
+      if (undo.hidden !== (rated[key] !== "correct")) undo.hidden = !undo.hidden; // what changes the row has its own beside it
       if (told.textContent !== words) told.textContent = words;
       for (const each of group.querySelectorAll(".rating")) {
-        const is = String(rated[key] === each.dataset.verdict);
+        const is = String(verdict === each.dataset.verdict);
         if (each.getAttribute("aria-pressed") !== is) each.setAttribute("aria-pressed", is);
       }
     }

@@ -9,7 +9,7 @@ import gradio as gr
 
 from medalign.core.analysis import Status
 from medalign.core.errors import FeedbackError
-from medalign.core.wording import clock_range, count
+from medalign.core.wording import clock, clock_range, count
 from medalign.feedback.records import (
     MAX_COMMENT,
     MAX_LABEL,
@@ -139,7 +139,7 @@ class FeedbackPanel:
         verdict, right = text_of(event, "verdict", 20), text_of(event, "rightStatus", 20) or None
         if verdict == "wrong_status" and right is None:
             raise FeedbackError("press Other status, and then the status that is right")
-        place = place_of(session, concept_id, status)
+        place = place_of(session, concept_id, status, _mention_of(event))
         rating = ConceptRating(  # which checks the words that were sent
             cast(Verdict, verdict), concept_id, cast(Status | None, status), right_status=cast(Status | None, right), **place
         )
@@ -150,7 +150,9 @@ class FeedbackPanel:
         self._presses.count(request)
         session = present(session)
         concept_id, status = text_of(event, "concept", 80), text_of(event, "rowStatus", 20) or None
-        if not self._ledger.take_back(session, concept_id, status):
+        at_s = _mention_of(event)
+        start_s = None if at_s is None else place_of(session, concept_id, status, at_s)["start_s"]
+        if not self._ledger.take_back(session, concept_id, status, start_s):
             raise FeedbackError("there is nothing to undo")
         return {**self._shown(session), **self._followed(session), **self._silenced, self._alert: ""}
 
@@ -171,6 +173,7 @@ class FeedbackPanel:
             verdict, last.concept_id, last.status,
             right_status=status or last.right_status if verdict == "wrong_status" else None,
             start_s=last.start_s, end_s=last.end_s, span_text=last.span_text, severity=severity, comment=comment or "",
+            of_mention=last.of_mention,
         )  # fmt: skip
         self._ledger.amend(session, code, again)
         emptied = dict(zip(self._details, (None, None, ""), strict=True))
@@ -245,14 +248,23 @@ class FeedbackPanel:
     def _shown(self, session: Session) -> Changes:
         """What is kept of the result, in words, and for rating.js which buttons are pressed."""
         labels = {(c.concept_id, c.status): c.label for c in session.shown.concepts}
-        pressed = {f"{concept}|{status or ''}": r.verdict for (concept, status), r in self._ledger.of_rows(session).items()}
         newest = self._ledger.newest(session)
-        shown: Changes = {self._stored: kept_view(session, self._ledger.all(session), newest, labels, pressed)}
+        shown: Changes = {
+            self._stored: kept_view(session, self._ledger.all(session), newest, labels, self._ledger.pressed(session))
+        }
         if self._which is not None:
             rows = self._ledger.rows(session)
-            choices = [(f"{named(r, labels)}: {VERDICTS[r.verdict]}", key) for key, (_, r) in rows.items()]
+            at = {
+                key: f" at {clock(r.start_s)}" if r.of_mention and r.start_s is not None else "" for key, (_, r) in rows.items()
+            }
+            choices = [(f"{named(r, labels)}{at[key]}: {VERDICTS[r.verdict]}", key) for key, (_, r) in rows.items()]
             shown[self._which] = gr.update(choices=choices, value=next(iter(rows), None))
         return shown
+
+
+def _mention_of(event: gr.EventData) -> float | None:
+    """The second in which the mention begins that a press is about; None of a row as a whole."""
+    return number_of(event, "place") if text_of(event, "place", 20) else None
 
 
 def _answer(name: str) -> gr.HTML:

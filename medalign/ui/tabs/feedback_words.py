@@ -7,6 +7,7 @@ from typing import Any
 from markupsafe import Markup
 
 from medalign.core.analysis import Status
+from medalign.core.errors import FeedbackError
 from medalign.core.wording import clock
 from medalign.feedback.records import MAX_SPAN, SEVERITIES, VERDICTS, ConceptRating, RecordingRating
 from medalign.ui.session import Session
@@ -22,14 +23,22 @@ MISSING = """<p class="hint">Select words in the transcript, or stop the player 
 name the concept.</p><button type="button" class="tool" data-send="missing">Take the place from the page</button>"""
 
 
-def place_of(session: Session, concept_id: str, status: str | None) -> dict[str, Any]:
-    """Where the row's first words are: kept with the rating, its text only if the reader agreed."""
+PAGE_S = 0.006  # the page rounds seconds to hundredths
+
+
+def place_of(session: Session, concept_id: str, status: str | None, at_s: float | None = None) -> dict[str, Any]:
+    """Where the row's first words are, or those of its mention at `at_s`: kept with the rating, its text only if the reader
+    agreed. Raises FeedbackError if it has no such mention."""
     for concept in session.result.concepts:
         if (concept.concept_id, concept.status) == (concept_id, status):
-            source = concept.teacher if concept.teacher and concept.teacher.evidence else concept.student
-            if source and source.evidence:
-                first = source.evidence[0]
-                return {"start_s": first.start_s, "end_s": first.end_s, "span_text": (first.text or "")[:MAX_SPAN] or None}
+            places = concept.text_evidence or concept.audio_evidence
+            if at_s is not None:
+                places = tuple(place for place in concept.text_evidence if abs(place.start_s - at_s) < PAGE_S)
+                if not places:
+                    raise FeedbackError("this mention stands there no longer; press what is underlined now")
+            for place in places[:1]:
+                words = (place.text or "")[:MAX_SPAN] or None
+                return {"start_s": place.start_s, "end_s": place.end_s, "span_text": words, "of_mention": at_s is not None}
     return {}
 
 
@@ -48,7 +57,8 @@ def in_words(rating: ConceptRating | RecordingRating, labels: dict[tuple[str, St
     label = named(rating, labels)
     details = [SEVERITIES[rating.severity].lower()] if rating.severity else []
     details += [f"rather {STATUSES[rating.right_status].label.lower()}"] if rating.right_status else []
-    details += [f"at {clock(rating.start_s)}"] if rating.verdict == "missing" and rating.start_s is not None else []
+    is_there = rating.verdict == "missing" or rating.of_mention
+    details += [f"at {clock(rating.start_s)}"] if is_there and rating.start_s is not None else []
     return f"<b>{text(label)}</b>: {text(VERDICTS[rating.verdict])}{'; ' + text('; '.join(details)) if details else ''}"
 
 
@@ -65,7 +75,7 @@ def kept_view(
         ratings: all that are kept.
         newest: the one of them that can be undone, and its code.
         labels: by concept and status.
-        pressed: verdict by `concept|status`.
+        pressed: as `Ledger.pressed`.
     """
     code = newest[0] if newest else ""
     codes = Markup(", ").join(Markup("<code>{}</code>").format(code) for code in session.receipts)

@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 
-from medalign.core.analysis import Analysis, ConceptFinding
+from medalign.core.analysis import Analysis, ConceptFinding, Evidence
 from medalign.core.review import UNREVIEWED, Review
 from medalign.report.summary import Row, is_faint, odds
 from medalign.ui.views.markup import Markup, macros
-from medalign.ui.views.statuses import AGREEMENTS, STATUSES, judged_as
+from medalign.ui.views.statuses import AGREEMENTS, STATUSES, judged_as, mentions_judged_as
 
-# A row: how likely it is, its number among what should be heard again, and what the reader made of it.
-Shown = tuple[ConceptFinding, float, int | None, str]
+# A row: how likely it is, its number among what should be heard again, and what the reader made of it and of single mentions.
+Shown = tuple[ConceptFinding, float, int | None, str, Mapping[Evidence, str]]
 WAITING = Markup('<p class="waiting">What it means appears here as soon as the transcript is complete.</p>')
 CANCELLED = Markup(
     '<p class="waiting">Cancelled before it was finished, so what it means is not told. The recording and the words so far are '
@@ -26,7 +26,7 @@ def preview_concepts(concepts: Sequence[ConceptFinding] | None, until_s: float) 
     """What the student heard, up to `until_s` of the recording, while the words were being written."""
     if concepts is None:
         return NOT_ENGLISH
-    sections = _sections([(c, odds(c), None, "") for c in concepts if not is_faint(c)])
+    sections = _sections([(c, odds(c), None, "", {}) for c in concepts if not is_faint(c)])
     return macros("concepts").preview(sections, until_s, WAITING)
 
 
@@ -38,7 +38,13 @@ def concept_table(analysis: Analysis, checks: Mapping[Row, int], review: Review 
         review: what the reader judged; such rows stay where they are, and say so.
     """
     rows = [
-        (c, odds(c), None if review.of(c) else checks.get((c.concept_id, c.status)), judged_as(c, review))
+        (
+            c,
+            odds(c),
+            None if review.of(c) else checks.get((c.concept_id, c.status)),
+            judged_as(c, review),
+            mentions_judged_as(c, review),
+        )
         for c in analysis.concepts
     ]
     found = [concept for concept in analysis.concepts if not is_faint(concept)]

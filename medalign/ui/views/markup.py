@@ -12,7 +12,7 @@ from medalign.core.transcript import UNKNOWN_SPEAKER
 from medalign.feedback.records import VERDICTS
 from medalign.report.ear import as_it_stands
 from medalign.report.summary import doubt_of
-from medalign.ui.views.statuses import AGREEMENTS, STATUSES
+from medalign.ui.views.statuses import AGREEMENTS, STATUSES, label_of
 
 MIN_PLAY_S = 1.5  # a single word is over before the ear has found it
 text = escape  # for content and for double-quoted attributes
@@ -44,7 +44,7 @@ _WORDS = (
     wording.as_name, wording.band, wording.clarity, wording.clock, wording.clock_range, wording.count, wording.done_with,
     wording.fit, wording.frequency, wording.heard_at, wording.likelihood, wording.mistake, wording.rate_words,
     wording.remaining, wording.size, wording.tenths, wording.fit_words, wording.trust_words,
-    as_it_stands, doubt_of, evidence_of, is_edited,
+    as_it_stands, doubt_of, evidence_of, is_edited, label_of,
 )  # fmt: skip
 _ENVIRONMENT.globals |= {function.__name__: function for function in _WORDS} | {
     "AGREEMENTS": AGREEMENTS,

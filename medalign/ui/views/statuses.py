@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from medalign.core.analysis import Agreement, ConceptFinding, Status
-from medalign.core.review import Review
+from medalign.core.analysis import Agreement, ConceptFinding, Evidence, Status
+from medalign.core.review import Judged, Review
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,29 @@ AGREEMENTS: dict[Agreement, tuple[str, str]] = {
 }
 
 
+# Of a medicine a status says what is done with it; see `medalign.core.review.DONE_AS`.
+OF_MEDICINES: dict[Status, str] = {
+    "present": "Taking", "uncertain": "Uncertain", "hypothetical": "Started, or to start", "negated": "Not taking",
+    "resolved": "Finished", "historical": "Stopped, or in the past", "family": "In the family",
+}  # fmt: skip
+
+
+def label_of(status: Status | None, category: str) -> str:
+    """A status in the words that a reader gives it in."""
+    return OF_MEDICINES[status] if status and category == "medicine" else STATUSES[status].label
+
+
 def judged_as(concept: ConceptFinding, review: Review) -> str:
     """`not said`, `denied`: what the reader made of a row; empty where it stands as it was."""
-    judged = review.of(concept)
+    return _as(concept, review.of(concept))
+
+
+def mentions_judged_as(concept: ConceptFinding, review: Review) -> dict[Evidence, str]:
+    """The same of single mentions of a row."""
+    return {place: _as(concept, judged) for place, judged in review.of_mentions(concept).items()}
+
+
+def _as(concept: ConceptFinding, judged: Judged | None) -> str:
     if judged is None or judged.was_said and judged.right == concept.status:
         return ""
-    return STATUSES[judged.right].label.lower() if judged.was_said else "not said"
+    return label_of(judged.right, concept.category).lower() if judged.was_said else "not said"

@@ -15,7 +15,7 @@ from medalign.report.summary import REASONS, Row, doubt_of
 from medalign.ui.session import Change
 from medalign.ui.views.card_view import cards
 from medalign.ui.views.markup import Markup, macros
-from medalign.ui.views.statuses import judged_as
+from medalign.ui.views.statuses import judged_as, mentions_judged_as
 
 MAX_MENTION_WORDS = 8  # longer evidence is a segment to hear, not a term to underline
 NO_SPEECH = Markup(
@@ -63,7 +63,7 @@ def transcript_view(
     segments = [(s, _pieces(s, analysis.concepts), _check(s, analysis, review.heard)) for s in said]
     # What the form offers: the usual roles, and whoever speaks here.
     speakers = dict.fromkeys([DOCTOR, PATIENT, *(s.speaker for s in said), UNKNOWN_SPEAKER])
-    judged = [judged_as(concept, review) for concept in analysis.concepts]
+    judged = [(judged_as(concept, review), mentions_judged_as(concept, review)) for concept in analysis.concepts]
     doubted, told = _doubted(analysis, review), cards(analysis, checks, review)
     changed = None if change is None else max((i for i, s in enumerate(said) if s.start_s <= change.at_s), default=0)
     starts_s = [segment.start_s for segment in said]
