@@ -41,8 +41,10 @@ def test_others_get_the_turn_of_each_mention_and_its_place(tmp_path: Path):
 def test_mentions_at_annotated_facts_are_cases_of_their_consultation():
     talk = Consultation("a", "valid", (Utterance("doctor", "Any fever or cough?"), Utterance("patient", "No fever.")), "")
     facts = [Fact("a", 1, 3, 8, "fever", "symptom", frozenset(["negated"]), "", "core")]
-    (case,) = cases_of_facts(facts, [talk], BANK, None)  # the fever that is asked for is another mention
-    assert (case.group, case.turns, case.right) == ("a", (("No fever.", 3, 9),), {"negated"})
+    facts.append(Fact("a", 0, 13, 18, "cough", "symptom", frozenset(["uncertain"]), "", "core"))
+    cough, fever = cases_of_facts(facts, [talk], BANK, None)  # the fever that is asked for is another mention
+    assert (fever.group, fever.turns, fever.right) == ("a", (("No fever.", 3, 9),), {"negated"})
+    assert cough.is_asked and not fever.is_asked
 
 
 def case(group: str, right: str, *found: str | None) -> Case:

@@ -104,7 +104,8 @@ def _status(arguments: argparse.Namespace) -> None:
     tables = {path.stem: cases_of_table(path, bank, classifier) for path in arguments.cases}
     if arguments.data:
         facts = read_facts(ANNOTATIONS / f"{arguments.annotations}.csv")
-        tables[arguments.annotations] = cases_of_facts(facts, read_consultations(arguments.data), bank, classifier)
+        cases = cases_of_facts(facts, read_consultations(arguments.data), bank, classifier)
+        tables |= {arguments.annotations: cases, "stated": [case for case in cases if not case.is_asked]}
     tables = {name: cases for name, cases in tables.items() if cases}
     if not tables:
         raise MedAlignError("there is nothing to read; give --cases or --data")

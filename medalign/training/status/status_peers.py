@@ -38,6 +38,7 @@ class Case:
     turns: tuple[Turn, ...]  # of each place
     right: frozenset[Sense]  # any of them
     by: Mapping[str, Found]  # our readers, by name
+    is_asked: bool = False  # somebody asks about it, so that what decides may stand in the next turn
 
 
 def measure_status_peers(tables: Mapping[str, Sequence[Case]], python: str) -> dict:
@@ -106,7 +107,8 @@ def cases_of_facts(
         for i, mention in enumerate(mentions):
             right = {s for f in facts if f.consultation_id == key and is_at(mention, f, names) for s in f.senses}
             if right:
-                cases.append(Case(key, (turns[i],), frozenset(right), {name: (senses[i],) for name, senses in by.items()}))
+                found = {name: (senses[i],) for name, senses in by.items()}
+                cases.append(Case(key, (turns[i],), frozenset(right), found, mention.answer is not None))
     return cases
 
 
