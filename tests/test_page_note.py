@@ -20,9 +20,13 @@ def test_a_note_is_told_statement_by_statement_and_plays(page):
         assert shown.locator(f".note-row.{verdict}").count() == 1
     assert "<img src=x" in shown.locator(".note-row.contradicted").inner_text() and not shown.locator("img").count()
     assert "fever" in shown.locator(".note-row.left").inner_text()
-    only = shown.get_by_label("Only what is contradicted")
+    only = shown.get_by_label("Hide what is supported")
     only.check()
     assert [shown.locator(f".note-row.{v}").is_visible() for v in ("supported", "contradicted", "left")] == [False, True, True]
+    assert only.evaluate("box => getComputedStyle(box).appearance") == "auto", "its tick is seen"
+    alone = """() => { const group = document.querySelector(".note-row.supported").closest(".note-group");
+        return group.querySelector(".note-row:not(.supported)") !== null || getComputedStyle(group).display === "none"; }"""
+    assert page.evaluate(alone), "no heading without statements"
     only.uncheck()
     shown.locator(".note-said").first.click()
     page.wait_for_function("!document.querySelector('#player audio').paused")
@@ -91,4 +95,5 @@ def a_verdict_is_judged_and_a_second_note_stands_beside(page):
     page.locator("#status", has_text="Deleted").wait_for()
     page.get_by_role("tab", name="Check a note").click()
     shown.wait_for(state="detached")
+    page.locator("#note-against").get_by_text("No recording is open").wait_for()
     assert not page.locator("#note-text textarea").input_value(), "a note is as much the patient's as the recording"

@@ -788,8 +788,14 @@ def test_delete_now_leaves_nothing_on_the_disk_and_stops_a_run_that_is_under_way
     wait_for_result(page)
     written = {path.name for path in stored_files(gradio_folder) - before}
     assert "own.wav" in written and "consultation.medalign.json" in written and "recording.wav" in written
+    page.locator("#transcript button.mention").first.click()
+    page.locator("#card .rating", has_text="Right").click()
+    page.locator("#card .kept", has_text="stored").wait_for()
+    code = page.locator("#ratings code").text_content()
+    page.keyboard.press("Escape")
     delete_now(page)
     page.locator("#status", has_text="Deleted").wait_for()
+    assert page.locator("#status code").inner_text() == code, "what is stored can be taken back still"
     assert page.locator("#result-title").count() == 0 and page.locator("#player audio").count() == 0
     assert not stored_files(gradio_folder) - before
     own = page_fixtures.write_tone(tmp_path / "slow.wav", 51.0)

@@ -51,8 +51,8 @@ class NoteTab:
         """
         self._models, self._store = models, store
         html(note_view.intro(can_judge=store is not None))
-        against = html(note_view.against(None), elem_id="note-against")
-        session.change(_against, session, against, queue=False, **QUIET)
+        self._against = html(note_view.against(None), elem_id="note-against")
+        session.change(_against, session, self._against, queue=False, **QUIET)
         self._note = _box("The note", "note-text", lines=8, placeholder="PC: ...\nHPC: ...\nPMH: ...\nPlan: ...")
         with gr.Accordion("Compare with a second note of this recording", open=False, elem_id="note-second-fold"):
             second = _box("The second note", "note-second", lines=6, placeholder="From another scribe, or an earlier version")
@@ -77,7 +77,7 @@ class NoteTab:
         for button, ending in ((right, ""), (wrong, "-with-errors")):
             connect(button.click, self._example(ending), [session, self._note], [self._note], self._alert, queue=False)
         self._boxes = self._note, second
-        emptied = [*out, *self._boxes]
+        emptied = [*out, *self._boxes, self._against]
         connect(deleted, self._delete, [self._shown], emptied, self._alert, queue=False, **EVERY_PRESS)
 
     def _example(self, ending: str) -> Callable[[Session | None, str | None], Changes]:
@@ -103,6 +103,7 @@ class NoteTab:
             self._result: "",
             self._shown: None,
             self._alert: "",
+            self._against: note_view.against(None),
         }
         if self._feedback is not None and (shown is None or shown.receipt is None):
             gone |= {self._feedback.place: gr.update(visible=False), self._feedback.stored: ""}

@@ -1,5 +1,6 @@
 """What the page says while and after it works: stage, progress, one clear sentence when something is wrong."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,7 +27,8 @@ STAGES = {
 CANCELLED = "Cancelled."
 AS_BEFORE = "As it was before."
 CANCELLED_RUN = Markup(f'{CANCELLED} <button type="button" class="tool" data-again>Analyse again</button>')
-DELETED = "Deleted: recording, transcript, exports and checked notes are gone. Go on with an example above."
+DELETED = Markup("Deleted: recording, transcript, exports and checked notes are gone. Go on with an example above.")
+KEPT_FEEDBACK = Markup(" Your feedback stays stored; keep the code that takes it back, in “Your view” under any result: {}")
 DELETED_SOUNDS = "Deleted: these recordings are gone from this server."
 NO_RECORDING = (
     "There is no recording yet: record and press Stop, upload a file, or press an example. "
@@ -120,3 +122,9 @@ def warnings(sentences: tuple[str, ...]) -> Markup:
 def player(path: Path) -> Markup:
     """The player with its speeds and steps of five seconds."""
     return _macros.player(address(path))
+
+
+def deleted(codes: Sequence[str]) -> Markup:
+    """What is gone, and under which codes feedback is left."""
+    shown = Markup(", ").join(Markup("<code>{}</code>").format(code) for code in codes)
+    return DELETED + (KEPT_FEEDBACK.format(shown) if codes else "")
