@@ -195,7 +195,6 @@ def running(app: "Blocks", root_path: str | None = None, hosts: Sequence[str] = 
     from medalign.ui.page import launch_options
 
     port = free_port()
-    app._queue.sleep_when_free = 0.01  # Gradio looks for work a thousand times a second, which takes a twentieth of a core
     app.launch(server_port=port, prevent_thread_lock=True, quiet=True, root_path=root_path, **launch_options(hosts))
     try:
         yield f"http://127.0.0.1:{port}"

@@ -132,6 +132,18 @@ def test_a_tunnel_that_cannot_be_built_is_one_sentence(monkeypatch, capsys):
     assert told.err.startswith("medalign: no public address") and told.err.count("\n") == 1 and not told.out
 
 
+def test_a_page_at_rest_looks_for_work_a_hundred_times_a_second():
+    import gradio as gr
+
+    from medalign.ui.page import build_app
+
+    with gr.Blocks() as plain:
+        plain.queue()
+    own = build_app(lambda: None)
+    assert plain._queue.sleep_when_free < 0.005, "Gradio's own is no longer too often: let it be, or its name has changed"
+    assert own._queue.sleep_when_free == 0.01
+
+
 def test_models_are_loaded_once_and_the_pages_own_are_never_let_go():
     loads = []
     registry = ModelRegistry(lambda models: loads.append(models) or object(), kept=ModelOptions())

@@ -54,6 +54,7 @@ SCRIPTS = (
     "note.js",
 )
 MAX_PRESSES = 256  # that Gradio holds; none of them waits for a model, so only a flood gets there
+LOOK_FOR_WORK_S = 0.01  # Gradio's own, a thousand times a second, takes a twentieth of a core from the models while nobody is there
 SCAN_S = 600  # uploads vanish within KEEP_S + SCAN_S
 
 
@@ -105,7 +106,9 @@ def build_app(
     keep_schedule(page)
     own_uploads()
     forget_sessions()
-    return page.queue(default_concurrency_limit=2, max_size=MAX_PRESSES)
+    page.queue(default_concurrency_limit=2, max_size=MAX_PRESSES)
+    page._queue.sleep_when_free = LOOK_FOR_WORK_S
+    return page
 
 
 def launch_options(hosts: Sequence[str] = ("*",)) -> dict:
