@@ -13,6 +13,7 @@ from medalign.pipeline.assertion import EMPTY_WORDS, revised
 
 pytestmark = pytest.mark.models
 BANK = ConceptBank.default()
+OVER = ("resolved", "historical", "negated")
 TRAPS = list(csv.DictReader((Path(__file__).parent / "data" / "status_traps.csv").read_text("utf-8").splitlines()))
 
 
@@ -68,7 +69,7 @@ def test_an_answer_that_names_what_was_asked_about_decides_for_the_question() ->
 
 def test_a_medicine_that_somebody_reacts_to_is_an_allergy() -> None:
     found = statuses("Doctor: Any allergies? / Patient: Erythromycin.")
-    assert "erythromycin" not in found and found["drug allergy"] == "present"
+    assert "erythromycin" not in found and found["erythromycin allergy"] == "present"
 
 
 def test_a_medicine_is_no_allergy_because_allergies_were_asked_about() -> None:
@@ -92,6 +93,15 @@ def test_an_allergy_lasts_unless_it_is_said_to_be_outgrown() -> None:
 )
 def test_what_an_answer_about_allergies_names_is_an_allergy(text: str, label: str) -> None:
     assert statuses(text)[label] == "present"
+
+
+def test_an_allergy_to_one_medicine_is_none_to_another_that_was_named() -> None:
+    text = "Doctor: Any allergies? / Patient: I'm allergic to codeine. / Doctor: Others? / Patient: I am allergic to {}."
+    for medicine, label in [("trimethoprim", "trimethoprim allergy"), ("lamotrigine", "drug allergy")]:
+        found = [BANK[m.concept_id].label for m in read(text.format(medicine)) if medicine in m.text]
+        assert found == [label], "it would be given, and the other withheld"
+    assert "penicillin allergy" in statuses("Amoxicillin brings me out in hives.")
+    assert "morphine allergy" in statuses("I reacted to morphine."), "not called after another opioid"
 
 
 def test_pets_after_a_denied_allergy_are_no_allergy() -> None:
@@ -146,6 +156,20 @@ def test_what_lasted_or_was_measured_over_something_is_not_over(text: str, label
 )
 def test_what_is_said_to_be_over_is_over_however_long_it_lasted(text: str, label: str) -> None:
     assert statuses(text)[label] in ("resolved", "historical")
+
+
+@pytest.mark.parametrize("asked", ["Have you had this before?", "Did it stop after a while?"])
+def test_what_is_asked_next_does_not_end_what_was_told(asked: str) -> None:
+    told = "Patient: But yesterday I saw some blood in my urine, and that frightened me."
+    assert statuses(f"{told} / Doctor: {asked}")["blood in urine"] == "present"
+    assert statuses("Doctor: Is the cough still there? / Patient: No, it cleared up last week.")["cough"] in OVER
+
+
+def test_a_medicine_of_before_that_is_given_again_is_given() -> None:
+    before = "Patient: I had a bladder infection two years ago. It went away with nitrofurantoin."
+    now = "Doctor: I will give you nitrofurantoin one hundred milligrams twice a day for three days."
+    was, given = (m for m in read(f"{before} / {now}") if m.text == "nitrofurantoin")
+    assert (was.status, given.status, given.action) == ("historical", "present", "started")
 
 
 def test_what_a_medicine_did_is_over_with_it() -> None:

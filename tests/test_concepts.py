@@ -48,6 +48,12 @@ def labels(text: str, bank: ConceptBank) -> list[str]:
     return [bank[mention.concept_id].label for mention in find_mentions_in_text(text, bank)]
 
 
+@pytest.mark.parametrize("where", ["down the stairs", "up a hill", "for a run", "swimming"])
+def test_going_somewhere_is_no_visit_to_the_toilet(where: str, bank: ConceptBank) -> None:
+    assert "painful urination" not in labels(f"My knee, it hurts when I go {where}.", bank)
+    assert "painful urination" in labels("It stings when I go.", bank)
+
+
 # --- status ---------------------------------------------------------------------------------------------------------
 
 

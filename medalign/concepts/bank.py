@@ -17,6 +17,7 @@ from medalign.core.analysis import System
 from medalign.core.errors import DataError
 
 BANK_FILE = "bank.json"
+ALLERGY_CODES = ("ICD10CM:Z88", "ICD10CM:Z91.0", "HP:0012393")
 BLOCKED = ""  # in place of a concept id
 
 GAP = "..."  # in a pattern: up to a few words of any kind, see `mentions`
@@ -113,6 +114,12 @@ class ConceptBank:
         return tree
 
     @cached_property
+    def medicine_words(self) -> frozenset[str]:
+        """Names of medicines that are a single word."""
+        names = (name for c in self.concepts if c.system == "DRUG" for name in (c.label, *c.synonyms))
+        return frozenset(name.lower() for name in names if " " not in name)
+
+    @cached_property
     def places(self) -> PhraseTree[dict[str, str]]:
         """Body part -> {complaint: concept id}, by stems.
 
@@ -130,6 +137,11 @@ class ConceptBank:
                 for shorter in (key[:size] if key[-1] in OF_A_PART else (), key[-size:]):
                     by_place[key] = by_place.get(shorter, {}) | by_place[key]
         return PhraseTree(by_place)
+
+
+def is_allergy(concept_id: str, label: str) -> bool:
+    """Whether a concept is an allergy: one of those that ICD-10-CM or HPO code as such, or one that is called so."""
+    return concept_id.startswith(ALLERGY_CODES) or label.endswith(" allergy")
 
 
 def phrase_keys(phrase: str, as_written: bool) -> list[str]:

@@ -11,7 +11,7 @@ from functools import cache
 from itertools import count
 
 from medalign.concepts.answers import is_polar_question, statuses
-from medalign.concepts.bank import ConceptBank
+from medalign.concepts.bank import BLOCKED, ConceptBank, is_allergy, phrase_keys
 from medalign.concepts.context import Context
 from medalign.concepts.pieces import pieces_of
 from medalign.concepts.quantities import find_quantities
@@ -81,7 +81,8 @@ def as_specific_as_said(mentions: Sequence[Mention], bank: ConceptBank) -> tuple
     Where several more specific ones have the status, the last one before it is meant, else the first after it. What is
     denied is left alone: "no pain" denies more than "no chest pain". So are suspected diseases, since a differential has
     the general one beside the particular, and operations and habits: a second surgery is mostly another one. What is
-    hurt at a place of its own ("I hurt my elbow") is no injury of the head.
+    hurt at a place of its own ("I hurt my elbow") is no injury of the head; and an allergy to one medicine is none to
+    another that was named.
     """
     mentions = [replace(m, concept_id=m.said_id, said_id=None) if m.said_id else m for m in mentions]
     narrower: dict[tuple[str, Status], list[int]] = {}
@@ -98,8 +99,9 @@ def as_specific_as_said(mentions: Sequence[Mention], bank: ConceptBank) -> tuple
         if not others and (general.category, mention.status) == ("finding", "present"):  # "some chest pain?" - "a tight pain"
             asked = narrower.get((mention.concept_id, "uncertain"), [])
             others = [n for n in asked if 0 <= mention.segment_index - mentions[n].segment_index <= ASKED_WITHIN]
+        is_named = mention.concept_id == DRUG_ALLERGY and _names_a_medicine(mention.text, bank)
         is_placed = _names_a_place(mention.text, bank) and not _names_a_place(general.label, bank)
-        if others and not (general.category == "diagnosis" and is_placed):
+        if others and not is_named and not (general.category == "diagnosis" and is_placed):
             meant = mentions[next((n for n in reversed(others) if n < at), others[0])]
             mention = replace(mention, concept_id=meant.concept_id, said_id=mention.concept_id)
         found.append(mention)
@@ -108,6 +110,10 @@ def as_specific_as_said(mentions: Sequence[Mention], bank: ConceptBank) -> tuple
 
 def _names_a_place(text: str, bank: ConceptBank) -> bool:
     return any(stem(token) in bank.places.root for token in phrase_tokens(text.lower()))
+
+
+def _names_a_medicine(text: str, bank: ConceptBank) -> bool:
+    return not bank.medicine_words.isdisjoint(phrase_tokens(text.lower()))
 
 
 def without_normal_temperatures(sentence: list[Token], spans: list[Span], words: Sequence[Word]) -> list[Span]:
@@ -173,6 +179,15 @@ def _drinking(sentence: list[Token], spans: Sequence[Span], bank: ConceptBank) -
     return found
 
 
+def allergy_to(medicine_id: str, bank: ConceptBank) -> str:
+    """The concept of an allergy to a medicine: one of its own, if the bank has it; without any, the medicine."""
+    words = phrase_keys(f"{bank[medicine_id].label} allergy", as_written=False)
+    end, own = bank.phrases.longest(words, 0) or (0, BLOCKED)
+    if end == len(words) and own in bank:
+        return own
+    return DRUG_ALLERGY if DRUG_ALLERGY in bank else medicine_id
+
+
 def _join_allergies(sentence: list[Token], spans: list[Span], bank: ConceptBank) -> list[Span]:
     """A medicine that somebody is allergic to is an allergy, not a medicine taken; so are the others of its list."""
     if DRUG_ALLERGY not in bank:
@@ -189,11 +204,11 @@ def _join_allergies(sentence: list[Token], spans: list[Span], bank: ConceptBank)
         if is_medicine and allergic:
             start = span.start - len(allergic.group().split())
             joined = [earlier for earlier in joined if earlier.end <= start]
-            joined.append(Span(start, span.end, DRUG_ALLERGY, span.end - start))
-        elif is_medicine and last and last.concept_id.startswith("ICD10CM:Z88") and is_listed:
-            joined.append(replace(span, concept_id=DRUG_ALLERGY))
+            joined.append(Span(start, span.end, allergy_to(span.concept_id, bank), span.end - start))
+        elif is_medicine and last and is_allergy(last.concept_id, bank[last.concept_id].label) and is_listed:
+            joined.append(replace(span, concept_id=allergy_to(span.concept_id, bank)))
         elif names_allergy and last and last.end == span.start and is_behind_medicine:
-            joined[-1] = Span(last.start, span.end, DRUG_ALLERGY, 2)
+            joined[-1] = Span(last.start, span.end, allergy_to(last.concept_id, bank), 2)
         else:
             joined.append(span)
     return joined

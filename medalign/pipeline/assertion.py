@@ -14,12 +14,12 @@ import numpy as np
 
 from medalign.concepts import ConceptBank, Mention
 from medalign.concepts.bank import Category
-from medalign.concepts.mentions import DRUG_ALLERGY, as_specific_as_said
+from medalign.concepts.mentions import allergy_to, as_specific_as_said
 from medalign.concepts.tokens import words_of
 from medalign.core.analysis import Action, Status
 from medalign.core.transcript import Transcript
 from medalign.models.status_classifier import ACTIONS, STATUSES, MentionContext, StatusClassifier, StatusPrediction
-from medalign.pipeline.companions import CONTRADICTIONS, Said, settled, without_general_questions
+from medalign.pipeline.companions import CONTRADICTIONS, Said, is_question, settled, without_general_questions
 from medalign.pipeline.measured import with_measured
 
 ALLERGY = 0.9  # probability from which on a medicine is one that somebody reacted to, if words near it speak of that
@@ -95,7 +95,7 @@ def revised(
         if categories[index] == "medicine":
             mention = replace(mention, action=_action(status, predicted.actions[index]))
             if _is_allergy(around[index], float(predicted.actions[index, ACTIONS.index("reacted")])):
-                mention = replace(mention, concept_id=_allergy_to(mention.concept_id, bank))
+                mention = replace(mention, concept_id=allergy_to(mention.concept_id, bank))
         found.append(mention)
     return with_measured(transcript, without_general_questions(as_specific_as_said(found, bank), bank), bank)
 
@@ -120,10 +120,27 @@ def _if_over(by_rules: Status, status: Status, context: MentionContext, category
     on last night and lasted twenty minutes") would be no complaint any more. A test that was done is past, unless today."""
     if status != "resolved" or by_rules == "resolved":
         return status
-    near = " ".join(context.words[max(0, context.start - OVER_BEFORE) : context.end + OVER_AFTER])
+    start, end = _said_of_it(context)
+    near = " ".join(context.words[max(start, context.start - OVER_BEFORE) : min(end, context.end + OVER_AFTER)])
     if category == "procedure":
         return by_rules if TODAY.search(near) else "historical"
     return "resolved" if OVER.search(near) else by_rules
+
+
+def _said_of_it(context: MentionContext) -> tuple[int, int]:
+    """Words [start, end) of whoever mentions it, with the answer if it is asked: what the other asks next ("Have you had this
+    before?") says nothing of it."""
+
+    def turn_end(at: int) -> int:
+        last = at
+        while last < len(context.words) and context.speakers[last] == context.speakers[at]:
+            last += 1
+        return last
+
+    start, end = context.start, turn_end(context.start)
+    while start > 0 and context.speakers[start - 1] == context.speakers[context.start]:
+        start -= 1
+    return start, turn_end(end) if is_question(context) and end < len(context.words) else end
 
 
 def _rival(mention: Mention, status: Status, own: Status) -> Status | None:
@@ -237,10 +254,3 @@ def _trigger(context: MentionContext, status: Status, classifier: StatusClassifi
 def _is_allergy(context: MentionContext, reacted: float) -> bool:
     near = context.words[max(0, context.start - NEAR) : context.end + NEAR]
     return reacted >= ALLERGY and any(ALLERGY_WORDS.search(word) for word in near)
-
-
-def _allergy_to(medicine_id: str, bank: ConceptBank) -> str:
-    """The concept of an allergy to a medicine: one of its own, if the bank has it."""
-    label = f"{bank[medicine_id].label} allergy"
-    own = next((concept.concept_id for concept in bank.concepts if concept.label == label), None)
-    return own or (DRUG_ALLERGY if DRUG_ALLERGY in bank else medicine_id)

@@ -13,7 +13,7 @@ from medalign.models.status_classifier import ACTIONS, STATUSES, MentionContext,
 ANSWERED, ANSWERED_WITHIN = 0.9, 2  # how sure an answer is that decides for its question, and segments to it
 CONTRADICTIONS: tuple[tuple[Status, Status], ...] = (("present", "negated"), ("negated", "present"))
 DOUBTFUL, CLEAR = 0.7, 0.85  # a status less sure than the first gives way to one of the same concept as sure as the second
-POSSIBLE = 0.02  # a denial, or a claim, that the classifier rules out in one place is not taken over from another
+POSSIBLE = 0.02  # a status that the classifier rules out in one place is not taken over from another
 REGULAR_MEDICATION = "CUSTOM:regular-medication"  # "any tablets?": every medicine is a more specific one
 NAMED_WITHIN = 3  # segments from a general question to what its answer names
 ENDED: frozenset[Action] = frozenset(["stopped", "not_taking"])
@@ -147,8 +147,7 @@ def consistent(said: Said, statuses: Sequence[Status]) -> list[Status]:
             agreed = is_ended or said.own(i) == said.mentions[i].status != "present"
             if clear and sure[i] < DOUBTFUL and not agreed:
                 nearest = statuses[min(clear, key=lambda other: abs(other - i))]
-                is_denial = (statuses[i], nearest) in CONTRADICTIONS and said.probability(i, nearest) < POSSIBLE
-                settled[i] = statuses[i] if is_denial else nearest
+                settled[i] = statuses[i] if said.probability(i, nearest) < POSSIBLE else nearest
     return settled
 
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from functools import cache
 
 from medalign.concepts import ConceptBank
+from medalign.concepts.bank import is_allergy
 from medalign.concepts.tokens import data_rows, phrase_tokens, stem
 from medalign.core.analysis import Evidence
 from medalign.core.note_check import LeftOut
@@ -17,7 +18,6 @@ from medalign.pipeline.note_said import Fact, Said, related
 from medalign.pipeline.note_words import COMMON
 
 MAX_LEFT_OUT = 40
-ALLERGY_CODES = ("ICD10CM:Z88", "ICD10CM:Z91.0", "HP:0012393")
 WEIGHTS: dict[tuple[str, str], float] = {  # by category and status; others are not told
     ("finding", "present"): 0.6, ("finding", "negated"): 0.3, ("finding", "resolved"): 0.4, ("finding", "historical"): 0.4,
     ("diagnosis", "present"): 0.75, ("diagnosis", "historical"): 0.65, ("diagnosis", "resolved"): 0.6,
@@ -71,7 +71,7 @@ def weight_of_fact(fact: Fact) -> float:
 
 def weighed(fact: Fact, *, is_complaint: bool) -> tuple[float, str]:
     """The weight, and why."""
-    if fact.concept_id.startswith(ALLERGY_CODES):
+    if is_allergy(fact.concept_id, fact.label):
         return (0.95, "allergy") if fact.status != "negated" else (0.6, "asked for allergies")
     if is_complaint:
         return 1.0, "what they came for"

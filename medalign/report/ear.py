@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from medalign.concepts.bank import is_allergy
 from medalign.concepts.unusual_words import unclear_words
 from medalign.core.analysis import Analysis, ConceptFinding, Correction, CriticalWord, Evidence
 from medalign.core.explanation import written
@@ -16,7 +17,6 @@ from medalign.core.wording import clock, mistake
 from medalign.report.misfits import windows_that_misfit
 from medalign.report.not_understood import LOST, PERHAPS, UNUSUAL, critical_words, not_understood, without_medicine
 from medalign.report.summary import (
-    ALLERGY_CODES,
     DOUBTS,
     REASONS,
     SENSES,
@@ -177,7 +177,8 @@ def _heard_near(analysis: Analysis, doubt: Doubt) -> str | None:
 def _rank(analysis: Analysis, doubt: Doubt) -> int:
     """Place in `ORDER` by what a mistake would cost."""
     concept_id = doubt.concept_id if doubt.correction is None else analysis.corrections[doubt.correction].concept_id
-    if concept_id and concept_id.startswith(ALLERGY_CODES):
+    labels = {c.concept_id: c.label for c in analysis.concepts}
+    if concept_id and is_allergy(concept_id, labels.get(concept_id, "")):
         return 0
     if doubt.kind in ("number", "negation") and not concept_id:
         measured = [m for m in analysis.measurements if m.start_s < doubt.end_s and m.end_s > doubt.start_s]

@@ -1,8 +1,10 @@
 """An allergy, or a medicine that did harm, as a FHIR R4 AllergyIntolerance, with what it did if that was said beside it."""
 
+from medalign.concepts import ConceptBank
+from medalign.concepts import bank as concepts
+from medalign.concepts.mentions import DRUG_ALLERGY
 from medalign.core.analysis import Analysis, ConceptFinding, Evidence
 from medalign.report.fhir_case import coded
-from medalign.report.summary import ALLERGY_CODES
 
 # R4 wants a clinical status of each that is no error (ait-1). An allergy only asked about, or another person's, is none.
 STATUS = {
@@ -17,7 +19,8 @@ HARM = frozenset(["present", "resolved", "historical"])  # statuses in which a r
 
 def is_allergy(concept: ConceptFinding) -> bool:
     """Whether a row is an allergy, or a medicine that did harm."""
-    return concept.status in STATUS and (concept.concept_id.startswith(ALLERGY_CODES) or concept.action == "reacted")
+    is_one = concepts.is_allergy(concept.concept_id, concept.label)
+    return concept.status in STATUS and (is_one or concept.action == "reacted")
 
 
 def allergy(concept: ConceptFinding, analysis: Analysis) -> dict:
@@ -28,9 +31,15 @@ def allergy(concept: ConceptFinding, analysis: Analysis) -> dict:
     return {
         "clinicalStatus": coded("allergyintolerance-clinical", clinical),
         "verificationStatus": coded("allergyintolerance-verification", verification),
-        "category": ["medication"] if concept.category == "medicine" or "Z88" in concept.concept_id else None,
+        "category": ["medication"] if _is_to_a_medicine(concept) else None,
         "reaction": [{"manifestation": [{"text": label} for label in reactions]}] if reactions else None,
     }
+
+
+def _is_to_a_medicine(concept: ConceptFinding) -> bool:
+    bank = ConceptBank.default()
+    broader = bank[concept.concept_id].broader if concept.concept_id in bank else ()
+    return concept.category == "medicine" or DRUG_ALLERGY in (concept.concept_id, *broader)
 
 
 def _reactions(concept: ConceptFinding, analysis: Analysis) -> list[str]:

@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
+from medalign.concepts.bank import is_allergy
 from medalign.concepts.senses import senses_of
 from medalign.concepts.tokens import data_rows
 from medalign.core.alignment import Alignment, Reason
@@ -39,7 +40,6 @@ BY_CATEGORY: dict[str, Title] = {
 }
 # Diagnoses that tell of one; and habits that analyses of earlier versions call findings.
 HABITS = frozenset(["CUSTOM:alcohol-use", "ICD10CM:Z72.0", "ICD10CM:F10.20", "ICD10CM:F12.90", "ICD10CM:F17.200"])
-ALLERGY_CODES = ("ICD10CM:Z88", "ICD10CM:Z91.0", "HP:0012393")
 # What whoever examines sees, hears or feels, and what is normal: no problem, whichever it is.
 EXAMINATION = frozenset(row["concept_id"] for row in data_rows("examination.csv"))
 NOT_FOUND = "not found"  # said of a sign that was looked for
@@ -219,7 +219,7 @@ def _section_of(concept: ConceptFinding, status: Status, examined: Collection[st
         return "Medicines"
     if status != "present":
         return BY_STATUS[status]
-    if concept.concept_id.startswith(ALLERGY_CODES):
+    if is_allergy(concept.concept_id, concept.label):
         return "Allergies"
     if concept.concept_id in HABITS:
         return "Habits"
