@@ -107,7 +107,7 @@ def test_unknown_models_and_wrong_checkpoints_are_one_line_and_status_two(capsys
     audio = str(examples["chest-pain"].audio_path)
     assert "use one of base, tiny.en" in fails(capsys, "analyze", audio, "--asr", "tyni.en")
     assert "neither a folder nor a known name" in fails(capsys, "analyze", audio, "--teacher", "no-such-teacher")
-    assert "neither a folder nor a known name" in fails(capsys, "analyze", audio, "--student", "no-such-student")
+    assert "use one of default, unaligned" in fails(capsys, "analyze", audio, "--student", "no-such-student")
     assert "could not be fetched from the Hub" in fails(capsys, "analyze", audio, "--asr", "nobody/nothing")
     assert "holds none of" in fails(capsys, "analyze", audio, "--student", str(tmp_path))
     (tmp_path / "model.safetensors").write_bytes(b"wrong")

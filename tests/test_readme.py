@@ -3,6 +3,7 @@
 import argparse
 import json
 import re
+import shlex
 import shutil
 from pathlib import Path
 
@@ -29,6 +30,18 @@ def test_the_python_of_the_readme_runs(models_at_hand, monkeypatch, capsys):
     assert "cough present" in told
     cough, knee = map(float, re.search(r"\[\[ *(\S+) +(\S+?)\]\]", told).groups())
     assert cough > knee
+
+
+@pytest.mark.slow
+def test_the_two_commands_of_training_run_as_they_stand(models_at_hand, monkeypatch, capsys, tmp_path):
+    section = README.split("## Train on your own data")[1].split("\n## ")[0]
+    commands = re.findall(r"^python -m medalign (.+)$", section, re.MULTILINE)
+    assert [command.split()[0] for command in commands] == ["train", "analyze"]
+    monkeypatch.chdir(ROOT)
+    for command in commands:
+        assert main(shlex.split(command.replace("runs/first", str(tmp_path / "first")))) == 0
+    told = capsys.readouterr()
+    assert "high blood pressure" in told.out and "Nothing was fitted for this student yet" in told.out + told.err
 
 
 def test_the_python_of_the_page_runs(models_at_hand, monkeypatch, capsys):

@@ -16,9 +16,11 @@ from medalign.cli import main
 from medalign.concepts import ConceptBank, find_mentions_in_text
 from medalign.core.analysis import ModelInfo
 from medalign.core.assets import EXAMPLES
-from medalign.core.audio import SAMPLE_RATE_HZ
+from medalign.core.audio import SAMPLE_RATE_HZ, load_recording
+from medalign.core.errors import CheckpointError
 from medalign.core.examples import load_examples
 from medalign.models.student import Student
+from medalign.pipeline.listener import Listener
 from medalign.training.model_card import write_card
 
 TINY = {"steps": 8, "batch-size": 12, "validate-every": 4, "renderings": "clean", "device": "cpu"}
@@ -54,6 +56,17 @@ def trained(tmp_path_factory, train):
     out = tmp_path_factory.mktemp("runs") / "first"
     assert train(out) == 0
     return out
+
+
+def test_a_student_that_nothing_was_fitted_for_claims_nothing_and_names_the_cure(trained):
+    listener = Listener.default(student=str(trained), device="cpu")
+    assert not listener.fitted.is_own and listener.fitted.detectors is None, "its encoder is another: so would be its events"
+    assert not {"mismatch", "fusion", "misheard name"} & set(listener.calibration.fits)
+    encoded = listener.encode(load_recording(EXAMPLES / "cough-and-wheeze.flac"))
+    assert len(encoded.speech_s) and not encoded.evidence.probabilities.any()
+    assert listener.preview_concepts(encoded) == ()
+    with pytest.raises(CheckpointError, match=f"run `medalign calibrate --student {trained} --speech FOLDER`"):
+        listener.find(encoded, "a cough")
 
 
 @pytest.fixture(scope="module")

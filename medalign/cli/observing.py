@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from medalign.core.errors import CheckpointError
+
 if TYPE_CHECKING:
     from medalign.pipeline.analyzer import Analyzer
     from medalign.training.data.consultations import Split
@@ -26,6 +28,8 @@ def observer(
     from medalign.training.fitting.observation import observe
 
     listener = Listener.default(student=arguments.student, device=arguments.device)
+    if not listener.fitted.is_own:
+        raise CheckpointError(f"nothing is fitted for student '{arguments.student}' yet; run `medalign calibrate` first")
     if getattr(arguments, "fit", None):
         listener.student.writable_folder()  # better to find out before hours of work than after
     transcriber = load_transcriber(arguments.asr)

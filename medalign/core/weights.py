@@ -64,13 +64,14 @@ class Weights:
     revision: str  # SHA-256 prefix of the weight file, or the Hub commit
 
 
-def resolve(name: str, *, weight_files: tuple[str, ...]) -> Weights:
+def resolve(name: str, *, weight_files: tuple[str, ...], known: Sequence[str] = ()) -> Weights:
     """The files of the model called `name`.
 
     Args:
         name: a folder, a pinned name (`PINNED`), a faster-whisper size or `owner/repository` on the Hub.
         weight_files: file names of which a folder must hold at least one to be this kind of model; by the first, pinned
             names are known to be of the kind.
+        known: names to offer in place of an unknown one; by default the pinned ones.
 
     Raises:
         WeightsError: unknown name, unreadable folder, missing file, failed SHA-256 check, or Hub out of reach.
@@ -85,7 +86,7 @@ def resolve(name: str, *, weight_files: tuple[str, ...]) -> Weights:
         return _from_pin(name)
     hub_id = WHISPER_ON_HUB.get(name, name) if "model.bin" in weight_files else name
     if hub_id.count("/") != 1 or hub_id.startswith(("/", "./", "../", "~")):
-        known = sorted(n for n, pin in PINNED.items() if pin.weight_file == weight_files[0])
+        known = known or sorted(n for n, pin in PINNED.items() if pin.weight_file == weight_files[0])
         raise WeightsError(
             f"model '{name}' is neither a folder nor a known name; use one of {', '.join(known)}, "
             "an existing folder, or 'owner/name' from the Hub"

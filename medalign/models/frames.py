@@ -100,14 +100,17 @@ def hidden_states(encoder: AudioEncoder, chunks: Sequence[np.ndarray], n_at_once
 
 
 def embedded(head: nn.Module, stretches: Sequence[Float[Tensor, "_ encoder_dim"]]) -> Float[Tensor, "n embed_dim"]:
-    """One unit vector for each stretch of frames."""
+    """One unit vector for each stretch of frames; in batches of similar length, since shorter ones are padded."""
 
     def run(head: nn.Module, batch: Sequence[Tensor]) -> Tensor:
         device = next(head.parameters()).device
         padded, mask = pad_stretches(batch)
         return head(padded.to(device), mask.to(device)).cpu()
 
-    return torch.cat(list(run_in_batches(WHAT, stretches, HEAD_BATCH, run, head, lambda: copy_to_cpu(head))))
+    order = sorted(range(len(stretches)), key=lambda i: len(stretches[i]))
+    in_order = [stretches[i] for i in order]
+    rows = torch.cat(list(run_in_batches(WHAT, in_order, HEAD_BATCH, run, head, lambda: copy_to_cpu(head))))
+    return rows[torch.tensor(order).argsort()]
 
 
 def frame_slice(start_s: float, end_s: float, n_frames: int, frames_per_s: float = 50) -> slice:

@@ -79,7 +79,7 @@ class Student:
             return cls.unaligned(device=device)
         if name in ("default", DEFAULT_STUDENT, BODY_SOUND_STUDENT):
             name = str(shipped(DEFAULT_STUDENT if name == "default" else name))
-        weights = resolve(name, weight_files=(HEAD_FILE,))
+        weights = resolve(name, weight_files=(HEAD_FILE,), known=("default", UNALIGNED, BODY_SOUND_STUDENT))
         config = read_config(weights.folder)
         encoder = load_student_encoder(config, name)
         if config.n_members == 1:

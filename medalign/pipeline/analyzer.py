@@ -35,6 +35,7 @@ from medalign.pipeline.assertion import revised
 from medalign.pipeline.critical_words import find_critical_words
 from medalign.pipeline.evidence import TextEvidence, tracks
 from medalign.pipeline.explanation import explain, utterance_points
+from medalign.pipeline.fitted import NOT_CALIBRATED
 from medalign.pipeline.heard_language import marked, other_language, outside, unheard, with_heard_language
 from medalign.pipeline.hotword_rescoring import HotwordRescorer
 from medalign.pipeline.interleave import END, interleave
@@ -98,7 +99,7 @@ class Analyzer:
         yield clock.progress("decode", "Reading the recording")
         recording = recording_of(source)
         clock.lap("decode")
-        notices: list[str] = []
+        notices = [] if self.listener.fitted.is_own else [NOT_CALIBRATED]
         transcript, encoded = yield from self._transcribe_and_encode(recording, custom, clock, notices)
         transcript, repetitions = without_repetitions(transcript)
         with noting(notices):

@@ -78,8 +78,8 @@ class Calibration:
     def with_fit(self, name: str, fit: LogisticFit) -> "Calibration":
         return replace(self, fits={**self.fits, name: fit})
 
-    def without(self, name: str) -> "Calibration":
-        return replace(self, fits={other: fit for other, fit in self.fits.items() if other != name})
+    def without(self, *names: str) -> "Calibration":
+        return replace(self, fits={name: fit for name, fit in self.fits.items() if name not in names})
 
     def check_fitted(self, name: str, option: str) -> None:
         """Raises CheckpointError if there is no such fit; `option` of the command makes one."""

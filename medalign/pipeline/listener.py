@@ -6,8 +6,7 @@ of a full analysis.
 
 import copy
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from torch import Tensor
@@ -31,6 +30,7 @@ from medalign.models.student import DEFAULT_STUDENT, Student
 from medalign.models.teacher import DEFAULT_TEACHER, Teacher
 from medalign.models.transcription import speech_stretches
 from medalign.pipeline.calibration import Calibration
+from medalign.pipeline.embedded_once import EmbeddedOnce
 from medalign.pipeline.evidence import (
     AudioEvidence,
     FusedProbabilities,
@@ -40,6 +40,7 @@ from medalign.pipeline.evidence import (
     findings,
     silent,
 )
+from medalign.pipeline.fitted import CURE, OF_EMBEDDINGS, fitted_for
 from medalign.pipeline.fusion import candidate_concepts, fusion_features
 from medalign.pipeline.heard_language import heard_in_english
 from medalign.pipeline.invented_words import InventedWords, without_invented
@@ -63,6 +64,7 @@ class EncodedRecording:
     evidence: AudioEvidence
     sound_events: tuple[SoundEvent, ...]  # coughs and the like, in order of time
     chunks: Chunks | None = None  # that the frames are of, while the recording is analysed
+    embedded: EmbeddedOnce = field(default_factory=EmbeddedOnce)  # segments and texts
 
     def chunk(self, start_s: float) -> np.ndarray | None:
         """The encoder's hidden states (n_frames, encoder_dim) of the whole chunk that begins there, if there is one."""
@@ -100,7 +102,8 @@ class Listener:
             )
         self.teacher, self.student, self.calibration, self.bank = teacher, student, calibration, bank
         self.detector, self.spoken_language = detector, spoken_language
-        self._concept_embeddings = stored_concept_embeddings(_fitted_in(student), teacher, bank.concepts)  # (k, d)
+        self.fitted = fitted_for(student)
+        self._concept_embeddings = stored_concept_embeddings(self.fitted.folder, teacher, bank.concepts)  # (k, d)
 
     @classmethod
     def default(cls, *, teacher: str = DEFAULT_TEACHER, student: str = DEFAULT_STUDENT, device: str = "auto") -> "Listener":
@@ -115,15 +118,15 @@ class Listener:
         else:
             device = choose_device(device)
             loaded, reader = Student.from_pretrained(student, device=device), Teacher(teacher, device=device)
-        folder, dim = _fitted_in(loaded), loaded.encoder.dim
-        detector, language = SoundEventDetector.load(folder, dim), SpokenLanguageHead.load(folder, dim)
-        calibration, bank = Calibration.load(folder), ConceptBank.default()
+        fitted, dim = fitted_for(loaded), loaded.encoder.dim
+        detector, language = None, None
+        if fitted.detectors is not None:
+            detector = SoundEventDetector.load(fitted.detectors, dim)
+            language = SpokenLanguageHead.load(fitted.detectors, dim)
+        calibration, bank = Calibration.load(fitted.folder), ConceptBank.default()
+        if not fitted.is_own:
+            calibration = replace(calibration.without(*OF_EMBEDDINGS), low_percentile=0.0)
         return cls(reader, loaded, calibration, bank, detector=detector, spoken_language=language)
-
-    @property
-    def fitted_in(self) -> Path:
-        """Where what is fitted for the student lies. Raises CheckpointError if it lies nowhere."""
-        return _fitted_in(self.student)
 
     def with_calibration(self, calibration: Calibration) -> "Listener":
         """The same models with other fits."""
@@ -144,10 +147,7 @@ class Listener:
     def encode_stepwise(
         self, recording: Recording, custom: Sequence[Concept] = (), *, frames: Tensor | None = None
     ) -> Iterator[EncodedRecording]:
-        """What has been encoded so far, each time that it is half as much again, so that an hour need not be awaited.
-
-        The last is `encode`'s; only that one has sound events.
-        """
+        """What has been encoded so far, each time that it is half as much again; the last, all of it, has sound events, too."""
         bank, concepts = self.bank, self._concept_embeddings
         is_fitted = [concept.concept_id in self.calibration.concepts for concept in bank.concepts]
         fitted = np.array(is_fitted + [False] * len(custom))  # (k,)
@@ -159,7 +159,7 @@ class Listener:
         rate = self.student.encoder.frames_per_s
         threshold = self.calibration.fits["concept in audio"].threshold
         audio = np.zeros((0, concepts.shape[1]), np.float32)
-        chunks = Chunks.of(self.student.encoder) if frames is None else None
+        chunks = None if frames is not None else Chunks.of(self.student.encoder)
         for so_far in self.student.frames_so_far(recording.levelled, chunks) if frames is None else (frames,):
             complete = [window for window in windows_s if round(window[1] * rate) <= len(so_far)]
             is_whole = len(complete) == len(windows_s)
@@ -169,6 +169,7 @@ class Listener:
             cosines = audio @ concepts.T  # (n, k)
             probabilities = self.calibration.concept_probability(cosines, fitted)
             probabilities[silent(complete, speech_s)] = 0.0  # no voice, no evidence
+            probabilities *= self.fitted.is_own  # nor is there any in cosines on which nothing was fitted
             evidence = AudioEvidence(tuple(complete), probabilities, cosines, threshold, reportable)
             events = self.detector.detect(so_far) if self.detector and is_whole else ()
             yield EncodedRecording(so_far, complete, audio, speech_s, bank, concepts, evidence, events, chunks)
@@ -196,7 +197,9 @@ class Listener:
         if not segments:
             return np.zeros((0, self.teacher.embed_dim), np.float32), np.zeros((0, self.teacher.embed_dim), np.float32)
         stretches = [(s.start_s, max(s.end_s, s.start_s + MIN_SEGMENT_S)) for s in segments]
-        return self.student.embed(encoded.frames, stretches), self.teacher.encode([segment.text for segment in segments])
+        embedded = encoded.embedded
+        audio = embedded.rows(stretches, lambda new: self.student.embed(encoded.frames, new))
+        return audio, embedded.rows([segment.text for segment in segments], self.teacher.encode)
 
     def without_invented(
         self, transcript: Transcript, encoded: EncodedRecording, asr_revision: str
@@ -238,10 +241,10 @@ class Listener:
 
     def embed_window_texts(self, transcript: Transcript, encoded: EncodedRecording) -> tuple[list[str], np.ndarray]:
         """The words in each window, and the teacher's embeddings (n, d) of them; zero rows where there are none."""
-        texts = [transcript.text_between(start_s, end_s) for start_s, end_s in encoded.windows_s]
+        texts = [transcript.text_between(*window) for window in encoded.windows_s]
         embedded = np.zeros((len(texts), self.teacher.embed_dim), np.float32)
-        spoken = [i for i, text in enumerate(texts) if text]
-        embedded[spoken] = self.teacher.encode([texts[i] for i in spoken])
+        if spoken := [i for i, text in enumerate(texts) if text]:
+            embedded[spoken] = encoded.embedded.rows([texts[i] for i in spoken], self.teacher.encode)
         return texts, embedded
 
     def preview(self, source: Source | Recording, custom: Sequence[Concept] = ()) -> tuple[ConceptFinding, ...] | None:
@@ -267,7 +270,10 @@ class Listener:
 
         Raises:
             DataError: the phrase is empty or too long.
+            CheckpointError: nothing was fitted for this student yet.
         """
+        if not self.fitted.is_own:
+            raise CheckpointError(f"a search by sound needs fits, and there are none yet: {CURE.format(self.student.folder)}")
         scores = encoded.audio @ self.teacher.encode([_checked(phrase)])[0]  # (n,)
         fitted = np.array([concept.concept_id in self.calibration.concepts for concept in encoded.bank.concepts] + [False])
         cosines = np.column_stack([encoded.audio @ encoded.concept_embeddings.T, scores])  # (n, k + 1)
@@ -283,12 +289,6 @@ class Listener:
                 is_likely = bool(probabilities[i] >= encoded.evidence.threshold)
                 hits.append(SearchHit(round(start_s, 3), round(end_s, 3), score, probability, is_likely))
         return tuple(hits)
-
-
-def _fitted_in(student: Student) -> Path:
-    if student.fitted_in is None:
-        raise CheckpointError(f"student '{student.info.name}' lies in no folder, so nothing is fitted for it yet")
-    return student.fitted_in
 
 
 def _checked(phrase: str) -> str:

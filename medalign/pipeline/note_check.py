@@ -69,7 +69,7 @@ def check_note(listener: Listener, analysis: Analysis, note: str, encoded: Encod
     written = transcript_from_text("\n".join(clause.plain for clause in clauses))
     if not is_written_in_english(written):
         raise DataError("the note seems not to be in English, and no other language can be checked; give an English note")
-    fits, references = NoteFits.load(listener.fitted_in)
+    fits, references = NoteFits.load(listener.fitted.folder)
     said = Said.from_analysis(analysis)
     windows, windows_s = voiced(encoded, references.shape[1])
     held = hold_against(clauses, said, windows, listener.teacher, references, listener.bank, windows_s)
@@ -191,10 +191,13 @@ def _statement(
 
 
 def _may_be_heard(held: Held, i: int) -> bool:
-    """Whether the sound can speak for what the words lack: a name, no number, side or condition, nor the opposite."""
+    """Whether the sound can speak for what the words lack: a name, no number, side or condition, nor the opposite; and only
+    where other words were not heard clearly."""
     comparison = held.comparisons[i]
     lacks_more = held.contradiction(i) or comparison.value("numbers absent") or not comparison.may_be_misheard
-    return not (np.isnan(held.sound.cosine[i]) or lacks_more) and bool(held.preferred[i])
+    if np.isnan(held.sound.cosine[i]) or lacks_more:
+        return False
+    return bool(held.preferred[i] and held.doubted[held.sound.place[i]])
 
 
 def _nearness(words_well: float | None) -> str:
