@@ -151,3 +151,27 @@ def test_what_is_short_only_in_its_place_is_written_in_full(text, statement):
 def test_a_line_on_allergies_tells_nothing_of_the_lines_below_it():
     clauses = read_note("DH: ramipril\nAllergies: NKDA\nStart bisoprolol OM\n\nAllergies\npenicillin\nnuts")[1]
     assert [clause.section for clause in clauses] == ["medicines", "allergies", "", "allergies", "allergies"]
+
+
+@pytest.mark.parametrize(
+    ("text", "statements"),
+    [
+        ("Stop ibuprofen, start omeprazole 20 mg", ["Stop ibuprofen", "start omeprazole 20 mg"]),
+        ("Start amlodipine and refer to cardiology", ["Start amlodipine", "refer to cardiology"]),
+        ("Tight chest pain, with vomiting", ["Tight chest pain", "with vomiting"]),
+        ("On naproxen, stopped because of heartburn", ["On naproxen, stopped because of heartburn"]),
+    ],
+)
+def test_what_is_done_with_each_medicine_is_a_statement_of_its_own(text, statements):
+    assert [clause.text for clause in read_note(text)[1]] == statements
+
+
+@pytest.mark.parametrize("text", ["Was on a statin", "He was taking a statin", "Previously on a statin"])
+def test_what_was_taken_is_no_medicine_of_today(text):
+    assert "used to take a statin" in read_note(text)[1][0].plain
+    assert read_note("Pain was on the left side")[1][0].plain == "Pain was on the left side"
+
+
+def test_a_line_on_the_family_tells_nothing_of_the_lines_below_it():
+    clauses = read_note("FH: father MI at 55\nBP 150/90\n\nFH\nfather MI\nmother T2DM")[1]
+    assert [clause.section for clause in clauses] == ["family", "", "family", "family"]

@@ -24,6 +24,7 @@ MAX_CLAUSES = 400
 MAX_HEADING = 60  # characters; a longer line is a sentence
 LEAD_IN = {row["name"]: row["words"] for row in data_rows("note_words.csv") if row["kind"] == "lead-in"}  # what a heading says
 NOTHING = ("past", "medicines", "allergies", "family", "social")  # where "nil" is a statement
+WHOLE: tuple[Section, ...] = ("allergies", "family")  # each relative is named, so further lines need no heading
 UNITS = {"7": "day", "52": "week", "12": "month", "24": "hour"}
 BULLET = re.compile(r"^\s*(?:[-*•·▪◦–—>#→➢✓]+\s*|\(?\d{1,2}[.)](?=\s)\s*|\[[ xX]?\]\s*)+")
 UNLABELLED = frozenset(["ice", "a", "p", "s", "o", "rx", "tx", "dx", "imp", "cc", "pc", "hx", "ex", "obs", "ros"])  # words, too
@@ -33,11 +34,16 @@ SENTENCE_END = re.compile(r"(?:(?<=[a-z0-9)\]\"”%])|(?<=[A-Z]{2}))[.!?]+(?=\s+
 # A section's label inside a line: "chest pain HPC: since Monday", "no cough, PMH asthma".
 LABEL_INSIDE = re.compile(r"(?<=\s)([A-Z][A-Z/&]{0,5}|Plan|Imp):\s|(?<=,\s)([A-Z][A-Z/]{1,3}|o/e)\s")
 NO_END = re.compile(r"\b(?:dr|mr|mrs|ms|st|vs|e\.g|i\.e|etc|approx|no|[a-z])$", re.IGNORECASE)
-# Before a clause of its own: another denial, another verb of saying, "but".
+# Before a clause of its own: another denial, another verb of saying or of doing, what goes with a complaint, "but".
+DOES = (
+    "start|started|starting|stop|stopped|stopping|continue|continued|restart|increase|increased|reduce|reduced|switch|switched|"
+    "commence|commenced|add|added|give|given|prescribe|prescribed|refer|referred|arrange|book|advise|advised"
+)
+REST = r"(?!\s+(?:as|because|due|after|in|when|by|since|it|this|them|\d))"  # "on a statin, stopped as his legs ached" is one
 CLAUSE_START = re.compile(
-    r"(?:,|\s-)\s+(?:and\s+|but\s+)?(?=(?:no|nil|not|non|denies|denied|reports|reported|states|endorses|has|had|is|was|"
-    r"takes|taking|lives|works|wife|husband|mother|father|sister|brother|ex)\b)"
-    r"|\s+(?=but\s)|,?\s+and\s+(?=(?:he|she|they|denies|reports|states|endorses|has|is|was|will)\b)",
+    r"(?:,|\s-)\s+(?:and\s+|but\s+|then\s+)?(?=(?:no|nil|not|non|denies|denied|reports|reported|states|endorses|has|had|is|was|"
+    rf"takes|taking|lives|works|wife|husband|mother|father|sister|brother|ex|with|(?:{DOES}){REST})\b)"
+    rf"|\s+(?=but\s)|,?\s+and\s+(?=(?:he|she|they|denies|reports|states|endorses|has|is|was|will|(?:{DOES}){REST})\b)",
     re.IGNORECASE,
 )
 LISTED = re.compile(rf"{CLAUSE_START.pattern}|,\s+", re.IGNORECASE)  # "non smoker, moderate alcohol": each by itself
@@ -131,7 +137,7 @@ def _clauses(plain: str) -> Iterator[Clause]:
                 own, own_label = known or own, name
                 if known and a == at - len(line):  # at the edge it opens a section: "PMH: asthma", and the lines below it
                     section, label = own, own_label
-                    if known == "allergies":  # "Allergies: NKDA" is whole: what stands below it is of something else
+                    if known in WHOLE:  # "Allergies: NKDA", "FH: father MI": what stands below is of something else
                         section, label = "", ""
                 a += skipped
             for first, last in _cut(plain, a, b, LISTED) if own == "social" else [(a, b)]:

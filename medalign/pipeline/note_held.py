@@ -38,6 +38,7 @@ class Held:
     sound: Fit
     preferred: np.ndarray  # (n,) bool: the sound fits it better than its counterfactuals
     windows_s: Sequence[tuple[float, float]] = ()  # those that `sound.place` counts
+    doubted: Sequence[bool] = ()  # whether the recogniser was sure of no more than some of the words in each of them
 
     @property
     def is_enough(self) -> bool:
@@ -110,7 +111,7 @@ def hold_against(
     return Held(
         tuple(clauses), best, comparisons, anchor_features(clauses, best, said), place_features(clauses, best, said),
         fit(embedded, stretches, references), fit(embedded, windows, references), preferred(embedded, others, windows),
-        windows_s,
+        windows_s, [said.passages.is_doubted(*window) for window in windows_s],
     )  # fmt: skip
 
 

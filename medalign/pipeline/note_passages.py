@@ -15,6 +15,7 @@ READ_AS = " → "  # in the text of a place whose words were read as a name: "Re
 SHORT_ANSWER = 8  # words; a longer sentence tells by itself what it is about
 MAX_WORDS = 17  # on each side of the word that decides: recognisers leave full stops out
 MAX_CHOSEN = 3
+DOUBTED_BELOW = 0.4  # probability of a word; in the clean examples two windows of six seconds in five hold a less likely one
 MARK = 8.0  # weight of an agreeing fact or number, beside those of words (0 to 17)
 LEAST_GAIN = 0.15  # of all that is to be covered: passages that add less are left out
 
@@ -41,6 +42,11 @@ class Passages:
             if is_last or SENTENCE_END.search(word.text):
                 self._edges.append((start, at + 1))
                 start = at + 1
+
+    def is_doubted(self, start_s: float, end_s: float) -> bool:
+        """Whether something else may have been said there: nothing is written, or the recogniser was hardly sure of a word."""
+        probabilities = [word.probability for word in self.words if word.end_s > start_s and word.start_s < end_s]
+        return min(probabilities, default=0.0) < DOUBTED_BELOW
 
     @cached_property
     def stems(self) -> list[frozenset[str]]:

@@ -54,7 +54,7 @@ SCRIPTS = (
     "note.js",
 )
 MAX_PRESSES = 256  # that Gradio holds; none of them waits for a model, so only a flood gets there
-LOOK_FOR_WORK_S = 0.01  # Gradio's own, a thousand times a second, takes a twentieth of a core from the models while nobody is there
+LOOK_FOR_WORK_S = 0.01  # Gradio's own, a thousand times a second, takes a twentieth of a core from the models at any time
 SCAN_S = 600  # uploads vanish within KEEP_S + SCAN_S
 
 
