@@ -55,6 +55,7 @@ def test_blind_names_appear_only_after_the_vote_which_is_stored_with_the_order(r
     assert ready.evaluate("document.querySelector('#player audio').paused"), "which has the other recording"
     wait_until_votes_are_open(ready)
     ready.locator("#vote-why").get_by_role("textbox").fill("it has the cough")
+    assert ready.locator("#vote-why").bounding_box()["y"] < ready.locator("#vote-a").bounding_box()["y"], "before it is sent"
     ready.locator("#vote-a").click()  # the left one
     ready.locator("#compare-status", has_text="keep this code").wait_for()
     shown = ready.locator("#comparison").inner_text()
@@ -65,6 +66,7 @@ def test_blind_names_appear_only_after_the_vote_which_is_stored_with_the_order(r
     left = ready.locator(".side[data-side=left] h3").inner_text()
     assert left == (NAMES[0] if vote["left"] == "a" else NAMES[1])
     assert ready.locator("#vote-b").is_disabled(), "one vote per comparison"
+    assert ready.locator("#vote-why").get_by_role("textbox").is_disabled(), "what is typed now would go nowhere"
     assert ready.locator("#votes button", has_text="✓").all_inner_texts() == ["✓ Left is better (a)"], "one sees which"
     ready.get_by_role("button", name="Take back my votes").click()
     ready.locator("#compare-status", has_text="1 vote deleted").wait_for()

@@ -121,11 +121,14 @@ def test_before_a_blind_vote_nothing_tells_which_model_hears():
     hidden = compare_view.comparison_view(blind)
     assert not any(told in hidden for told in ("only the words", "in 10", "one</", "other odds", "another source"))
     blind.receipt = "K7QM-3FDA-9XPT"
-    assert "only the words" in compare_view.comparison_view(blind)
+    told = compare_view.comparison_view(blind)
+    assert "only the words" in told and "only in source or odds" in told, "why more differ now than before the vote"
     hearing = replace(usual, concepts=tuple(c for c in usual.concepts if c.text_evidence))
     sides = [Entry(Candidate("one"), hearing, 1), Entry(Candidate("two"), unaligned, 1)]
     equal = [ComparisonState(*sides, blind=is_blind, order=BlindOrder("a", 0)).are_equal for is_blind in (True, False)]
     assert equal == [True, False], "what differs in its source alone can't be voted on blind"
+    told = compare_view.comparison_view(ComparisonState(*sides, blind=True, order=BlindOrder("a", 0)))
+    assert "What differs would name them" in told and "data-equal" in told, "no “no difference” above rows that differ"
 
 
 def test_a_mention_that_may_be_denied_says_so_where_it_stands():

@@ -136,7 +136,7 @@
 
   /* What is pressed and then goes, or is locked, hands the focus on to the first of these that can have it. */
   const NEXT = {
-    "#cancel": ["[data-again]", "#result-title"], "#compare-cancel": ["#compare-go"], "[data-send=delete]": [".example"],
+    "#cancel": ["[data-again]", "#result-title"], "#compare-cancel": ["#compare-go"], "#compare-go": ["#compare-cancel", "#comparison [role=status]"], "[data-send=delete]": [".example"],
     "[data-send=undo-rating]": ["#undo", "#fold-feedback > button"], "[data-send=close-search]": ["#search-go"],
   };
   const HAND_ON_MS = 15_000;

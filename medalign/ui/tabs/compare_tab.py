@@ -75,7 +75,7 @@ class CompareTab:
         if store is not None:
             self._why = self._build_votes()
             connect(bridge("seen"), self._look, [self._comparison], self._votes.values(), self._alert, **EVERY_PRESS)
-            out += [*self._votes.values(), self._withdraw]
+            out += [*self._votes.values(), self._why, self._withdraw]
             connect(self._withdraw.click, self._take_back, [self._receipt], [*out, self._receipt], self._alert)
             given = [self._comparison, session, self._why, self._receipt]
             for name, button in self._votes.items():
@@ -108,10 +108,10 @@ class CompareTab:
 
     def _build_votes(self) -> gr.Textbox:
         with gr.Column(elem_id="votes"):
+            why = gr.Textbox(label="Why (optional); sent with your vote", max_length=MAX_COMMENT, elem_id="vote-why")
             with gr.Row():
                 for key, (name, label) in BUTTONS.items():
                     self._votes[key] = gr.Button(label, interactive=False, elem_id=f"vote-{name}")
-            why = gr.Textbox(label="Why (optional)", max_length=MAX_COMMENT, elem_id="vote-why")
             self._withdraw = gr.Button("Take back my votes", visible=False, size="sm", min_width=80, elem_id="vote-withdraw")
             return why
 
@@ -143,6 +143,8 @@ class CompareTab:
         """Both models on the recording, one after the other; nothing once nobody waits any more."""
         begun = {self._start: gr.update(interactive=False), self._cancel: gr.update(visible=True), self._status: "Starting."}
         emptied = dict.fromkeys((self._alert, self._sound, self._view, self._progress), "")
+        if self._votes:
+            begun[self._why] = gr.update(value="", interactive=True)  # a reason is of one vote
         yield {self._comparison: None, **emptied, **self._locked(), **begun}
         session = present(session)
         sides = [parse_candidate(name or "", self._comparing.in_use) for name in (a, b)]
@@ -245,7 +247,7 @@ class CompareTab:
             shown = {self._view: comparison_view(comparison), self._alert: "", self._status: _kept(receipt)}
             shown |= {self._receipt: receipt, self._withdraw: gr.update(visible=True), **self._locked()}
             yours = gr.update(interactive=False, variant="primary", value=f"✓ {BUTTONS[pressed][1]}")
-            return {**shown, self._votes[pressed]: yours}
+            return {**shown, self._votes[pressed]: yours, self._why: gr.update(interactive=False)}
 
         return handler
 

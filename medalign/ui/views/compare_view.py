@@ -16,9 +16,10 @@ from medalign.ui.views.markup import Markup, macros
 from medalign.ui.views.statuses import AGREEMENTS, STATUSES
 
 INTRO = """<h2>Compare two models on your recording</h2><p class="hint">On the recording of the first tab<b
-id="compared-recording"></b>. Blind: you see what each found without its name, its odds or how long it took, in an order drawn
-by lot, and of an example that you have not read; once you have voted, you see which was which. Two models with the same
-recogniser write the same words: look at what each found in them.</p>"""
+id="compared-recording"></b>. Blind: you see what each found without its name, its odds or how long it took, left and right
+drawn by lot; once you have voted, you see which was which. If the first tab shows an example, the next example is compared in
+its place, because you have read the words of the one that is open. Two models with the same recogniser write the same words:
+look at what each found in them.</p>"""
 OTHER = """<p class="hint">On the example “{}”: of “{}” you have read the words.</p>
 <audio controls preload="auto" src="{}"></audio>"""
 DIFFERENCES = {"status": "another status", "source": "another source", "certainty": "other odds", "same": ""}
@@ -29,10 +30,14 @@ def comparison_view(state: ComparisonState) -> Markup:
     """Both sides; names, times and sizes only once they may be known."""
     compared, left = state.comparison, state.at("left")
     hidden = () if state.is_open else TELLING
-    n = sum(row.kind != "same" and row.kind not in hidden for row in compared.concepts)
-    difference = f"{count(n, 'concept')} and {count(compared.n_words_differing, 'word')} differ."
+    n = sum(row.kind != "same" and row.kind not in TELLING for row in compared.concepts)
+    n_telling = sum(row.kind in TELLING for row in compared.concepts)
+    difference = f"{count(n, 'concept')} and {count(compared.n_words_differing, 'word')} differ"
+    difference += "." if hidden or not n_telling else f"; {count(n_telling, 'more concept')} only in source or odds."
     if state.are_equal:
-        difference = "No visible difference: there is nothing to vote on. "
+        difference = "Both wrote the same words and found the same concepts in them: there is nothing to vote on blindly. "
+        if n_telling:
+            difference += f"What differs would name them: where the sound has {count(n_telling, 'concept')}, and the odds. "
         if state.entries["a"].candidate.asr == state.entries["b"].candidate.asr:
             difference += "Both use the same recogniser; for other words, choose a second model with another one."
     sides = [_side(state, position) for position in POSITIONS]
@@ -43,7 +48,9 @@ def comparison_view(state: ComparisonState) -> Markup:
     if state.are_equal:  # what a vote may not see is no difference to list
         rows = [{**row, "differs": ""} for row in rows]
     differing = [(s, s.a, s.b) if left == "a" else (s, s.b, s.a) for s in compared.stretches if not s.same]
-    return macros("comparison").comparison(difference, costs, sides, rows, differing, state.receipt is not None)
+    return macros("comparison").comparison(
+        difference, costs, sides, rows, differing, state.receipt is not None, state.are_equal
+    )
 
 
 def other_sound(title: str, read: str, path: Path) -> Markup:
