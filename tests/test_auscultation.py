@@ -83,6 +83,16 @@ def test_the_command_tells_rate_and_rhythm_and_never_guesses_the_kind(tmp_path, 
         main(["listen", path])
 
 
+def test_the_command_says_what_it_does_not_judge(capsys):
+    told = {}
+    for sound in MADE:
+        assert main(["listen", str(sound.path), "--kind", sound.kind]) == 0
+        told[sound.name] = capsys.readouterr().out
+    assert "No model of lung sounds comes with MedAlign yet" in told["lung-wheeze"]
+    assert "No two beats are enough alike" in told["heart-irregular"] and "No two beats" not in told["heart-steady"]
+    assert all("other hearts" not in text for text in told.values()), "no student has learnt what a program made"
+
+
 def test_an_array_is_taken_as_well_as_a_file(rng):
     assert examine(recording_of(load_recording(made.cough(rng), sample_rate_hz=SAMPLE_RATE_HZ)), "cough").pulse is None
 

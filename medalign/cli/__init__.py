@@ -9,16 +9,20 @@ import logging
 import os
 import sys
 from importlib import import_module
+from textwrap import fill
 
 from medalign import __version__
 from medalign.cli.options import check_output
 from medalign.core.analysis import DISCLAIMER
 from medalign.core.errors import MedAlignError
 
-MODULES = (
-    "analyze", "batch", "bench", "serve", "examples", "compare", "train", "adapt", "sounds", "status", "fit", "measure",
-    "check", "note", "feedback",
-)  # fmt: skip
+MODULES = {  # by what somebody wants to do
+    "recordings": ("analyze", "check", "compare", "batch", "examples", "serve"),
+    "students and teachers": ("train", "adapt", "fit", "status"),
+    "body sounds": ("sounds",),
+    "measuring": ("measure", "note", "bench"),
+    "feedback": ("feedback",),
+}
 # What each extra installs beyond an analysis, as it is imported; requirements/*.txt say why.
 EXTRAS = {
     "app": ("choix", "gradio", "nltk", "pandas", "plotly", "sqlalchemy"),
@@ -64,12 +68,19 @@ def main(argv: list[str] | None = None, **given: object) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="medalign", description=f"What was said in a consultation, and what it means. {DISCLAIMER}"
+        prog="medalign",
+        description=f"What was said in a consultation, and what it means.\n{DISCLAIMER}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"medalign {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for module in MODULES:
-        import_module(f"medalign.cli.{module}").add_commands(commands)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", title="commands")
+    groups = []
+    for what, modules in MODULES.items():
+        others = len(commands.choices)
+        for module in modules:
+            import_module(f"medalign.cli.{module}").add_commands(commands)
+        groups.append(fill(f"{what}: {', '.join([*commands.choices][others:])}", subsequent_indent="  "))
+    parser.epilog = "\n".join(groups)
     for command in commands.choices.values():
         command.add_argument("-v", "--verbose", action="store_true", help="say what is being done")
     return parser

@@ -31,7 +31,7 @@ MADE = (
         "heart-murmur", "Heart with a murmur", "heart",
         "the murmur blows between the first and the second thud of each beat, in systole; in the picture, at 120 to 400 Hz.",
     ),
-    MadeSound("heart-irregular", "Uneven heart", "heart", "the pauses between the beats differ, see the small ticks."),
+    MadeSound("heart-irregular", "Uneven heart", "heart", "the pauses between the beats differ, so no rate is counted."),
     MadeSound("lung-wheeze", "Wheeze", "lung", "a whistle near 420 Hz while air goes out, the softer half of each breath."),
     MadeSound("lung-crackles", "Crackles", "lung", "short clicks while air goes in; in the picture, thin upright lines."),
     MadeSound("cough", "Cough-like bursts", "cough", "each burst begins at once and dies away."),

@@ -136,6 +136,16 @@ def rate_words(rate_per_min: float | None) -> str:
     return "not sure" if rate_per_min is None else f"{rate_per_min:.0f} a minute"
 
 
+def uncounted_words() -> str:
+    """Why a heart has no rate."""
+    return "No two beats are enough alike to count them: an uneven heart, noise, or a stethoscope that moves."
+
+
+def no_model_words(kind: str) -> str:
+    """Of kinds of body sounds that nothing judges."""
+    return f"No model of {kind} sounds comes with MedAlign yet"
+
+
 def fit_words(percentile: float | None) -> str:
     """How well words fit a sound, among reference clips."""
     if percentile is None:

@@ -254,7 +254,10 @@ class Listener:
     def preview_concepts(self, encoded: EncodedRecording) -> tuple[ConceptFinding, ...] | None:
         """Concepts in the audio alone, the likeliest first; None where another language is likelier than English."""
         evidence = heard_in_english(encoded, self)
-        return None if evidence is None else findings((), None, evidence, encoded.bank)
+        if evidence is None:
+            return None
+        rows = findings((), None, evidence, encoded.bank)
+        return tuple(sorted(rows, key=lambda row: -(row.student.probability if row.student else 0.0)))
 
     def search(self, source: Source | Recording, phrase: str, n_hits: int = N_HITS) -> tuple[SearchHit, ...]:
         """Where a recording sounds most like a phrase; see `find`. Raises AudioError if the recording can't be used."""
@@ -264,9 +267,9 @@ class Listener:
     def find(self, encoded: EncodedRecording, phrase: str, n_hits: int = N_HITS) -> tuple[SearchHit, ...]:
         """Where it sounds most like a phrase, the likeliest place first; places don't overlap.
 
-        Some place is always the best: `SearchHit.is_likely` tells whether the phrase may be said there. It is measured as a
-        concept is. In the six examples 0.4 % of the bank's labels that nobody says pass (29 % if the 99th percentile among
-        distractors counts), and of those that are said 48 %.
+        `SearchHit.is_likely` tells whether the phrase may be said there at all, measured as a concept is. In the six
+        examples 0.4 % of the bank's labels that nobody says pass (29 % if the 99th percentile among distractors
+        counts), and of those that are said 48 %.
 
         Raises:
             DataError: the phrase is empty or too long.
