@@ -119,10 +119,8 @@ class Listener:
             device = choose_device(device)
             loaded, reader = Student.from_pretrained(student, device=device), Teacher(teacher, device=device)
         fitted, dim = fitted_for(loaded), loaded.encoder.dim
-        detector, language = None, None
-        if fitted.detectors is not None:
-            detector = SoundEventDetector.load(fitted.detectors, dim)
-            language = SpokenLanguageHead.load(fitted.detectors, dim)
+        detector = SoundEventDetector.load(fitted.detectors, dim) if fitted.detectors else None
+        language = SpokenLanguageHead.load(fitted.detectors, dim) if fitted.detectors else None
         calibration, bank = Calibration.load(fitted.folder), ConceptBank.default()
         if not fitted.is_own:
             calibration = replace(calibration.without(*OF_EMBEDDINGS), low_percentile=0.0)
@@ -256,8 +254,8 @@ class Listener:
         evidence = heard_in_english(encoded, self)
         if evidence is None:
             return None
-        rows = findings((), None, evidence, encoded.bank)
-        return tuple(sorted(rows, key=lambda row: -(row.student.probability if row.student else 0.0)))
+        rows = [(row, row.student.probability if row.student else 0.0) for row in findings((), None, evidence, encoded.bank)]
+        return tuple(row for row, _ in sorted(rows, key=lambda pair: -pair[1]))
 
     def search(self, source: Source | Recording, phrase: str, n_hits: int = N_HITS) -> tuple[SearchHit, ...]:
         """Where a recording sounds most like a phrase; see `find`. Raises AudioError if the recording can't be used."""
