@@ -16,8 +16,8 @@ import hashlib
 import json
 import logging
 import re
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
 from functools import cached_property, partial
 from itertools import product
 from pathlib import Path
@@ -35,16 +35,19 @@ from torch import nn
 
 from medalign.core.audio import SAMPLE_RATE_HZ
 from medalign.core.provenance import PROVENANCE, provenance
+from medalign.core.weights import Weights
 from medalign.evaluation.linear_probe import LinearProbe
 from medalign.models.adapters import AdapterConfig
-from medalign.models.encoders import SpectrogramAudioEncoder, load_audio_encoder
-from medalign.models.head import STACK, AlignmentHead, HeadConfig
+from medalign.models.audio_encoder import Features, register_encoder
+from medalign.models.encoders import FastWhisperAudioEncoder, SpectrogramAudioEncoder, load_audio_encoder
+from medalign.models.frames import embedded
+from medalign.models.head import STACK
 from medalign.models.kernel_head import KernelHead
 from medalign.models.readout import Readout, embed_readout
 from medalign.models.student import Student
-from medalign.models.student_config import StudentConfig
 from medalign.models.teacher import Teacher
-from medalign.training.align import N_COMPONENTS, N_LANDMARKS, embed_pairs
+from medalign.models.whisper_encoder import hidden_layers
+from medalign.training.align import N_COMPONENTS, N_LANDMARKS
 from medalign.training.checkpoint import Run
 from medalign.training.data.augmentation import vary_body_sound
 from medalign.training.data.pairs import Pair, Pairs, token_log_mel
@@ -66,7 +69,10 @@ ARMS = {
     "InfoNCE": LossWeights.only(contrastive=1.0),
     "CKA + InfoNCE": LossWeights.only(cka=1.0, contrastive=1.0),
 }
-COMPACT = LossWeights()  # InfoNCE, debiased CKA and the texts of the labels
+OF_LEARNERS = ARMS | {
+    "CKA + InfoNCE with masked reconstruction": LossWeights.only(cka=1.0, contrastive=1.0, reconstruction=0.1),
+    "cross-entropy": LossWeights.only(concept=1.0),  # of a sigmoid for each label's text: supervision without reports
+}
 READOUTS = {  # by name, of Whisper tiny.en
     "as students hear (last layer, mean, padded to 30 s)": Readout(layers="last", statistics=("mean",), pad=True),
     "all layers, mean and sd": Readout(),
@@ -80,8 +86,26 @@ PIECE_S, N_VARIED = 5.0, 1  # clips are learnt in pieces, so that their length g
 EMBED_DIM = 384  # of the teacher
 STEPS, BATCH = 160, 160  # of heads on a readout
 MLP_LR, KERNEL_LR = 1e-3, 3e-3
-FRAME_STEPS = 250
-COMPACT_STEPS, COMPACT_BATCH = 140, 32
+BATCH_OF_PIECES = 32
+
+
+@dataclass(frozen=True)
+class Learner:
+    """An encoder over time with a student's head on it, and what of it learns."""
+
+    encoder: str
+    kind: str | None
+    adapter: AdapterConfig
+    encoder_lr: float
+    n_steps: int = 100
+
+
+LEARNERS = {
+    "compact encoder": Learner("spectrogram-heart", None, AdapterConfig("full"), 1e-3, n_steps=140),
+    "Whisper 4x, frozen": Learner("tiny.en", "whisper-remembering", AdapterConfig(), 0.0),
+    "Whisper 4x, last 2 layers": Learner("tiny.en", "whisper-remembering", AdapterConfig("last-k"), 1e-4),
+    "Whisper 4x, LoRA": Learner("tiny.en", "whisper-remembering", AdapterConfig("lora"), 1e-3),
+}
 
 
 @dataclass(frozen=True)
@@ -250,32 +274,53 @@ def aligned(
         return place(inputs).numpy()
 
 
-class RememberingEncoder(SpectrogramAudioEncoder):
-    """The compact encoder, with every piece's log-mel computed once for all runs."""
+class Remembering:
+    """Before a kind of encoder: every piece's log-mel is computed once for all runs."""
 
-    known: dict[bytes, tuple[torch.Tensor, torch.Tensor]] = {}  # noqa: RUF012 - shared on purpose
+    known: dict[tuple[str, bytes], tuple[torch.Tensor, torch.Tensor]] = {}  # noqa: RUF012 - shared on purpose
 
     def features(self, waveforms):
         def one(waveform):
-            key = hashlib.sha1(waveform.tobytes()).digest()
+            key = self.kind, hashlib.sha1(waveform.tobytes()).digest()
             if key not in self.known:
-                found = SpectrogramAudioEncoder.features(self, [waveform])
+                found = super(Remembering, self).features([waveform])
                 self.known[key] = found.values[0], found.mask[0]
             return self.known[key]
 
         values, masks = zip(*map(one, waveforms), strict=True)
         pad = nn.utils.rnn.pad_sequence
-        return replace(super().features([waveforms[0]]), values=pad(values, True), mask=pad(masks, True))
+        return Features(pad(values, True), pad(masks, True))
 
 
-def untrained_student(teacher: Teacher, seed: int) -> Student:
-    adapter, small = AdapterConfig("full"), {"model_dim": 96, "n_heads": 4, "n_layers": 1, "n_pools": 2}
+class RememberingCompact(Remembering, SpectrogramAudioEncoder):
+    pass
+
+
+@register_encoder
+class RememberingWhisper(Remembering, FastWhisperAudioEncoder):
+    """The third and the last layer, so that each adapter changes what the head hears; all rows of a batch at once."""
+
+    kind = "whisper-remembering"
+
+    def __init__(self, weights: Weights):
+        super().__init__(weights)
+        self.dim, self.n_parts = 2 * self.dim // self.n_parts, 1
+
+    def forward(self, features: Features) -> torch.Tensor:
+        layers = hidden_layers(self.model, features.values.mT)
+        return torch.cat([layers[2], layers[-1]], 2)
+
+
+def untrained_student(teacher: Teacher, name: str, seed: int) -> Student:
+    learner, small = LEARNERS[name], {"model_dim": 96, "n_heads": 4, "n_layers": 1, "n_pools": 2}
     torch.manual_seed(seed)
-    student = Student.untrained("spectrogram-heart", teacher.info, teacher.embed_dim, adapter=adapter, **small)
-    student.encoder.__class__ = RememberingEncoder
-    for module in student.encoder.model.modules():  # the preset's weights are the same for all seeds
-        if hasattr(module, "reset_parameters"):
-            module.reset_parameters()
+    known = {"encoder_kind": learner.kind, "adapter": learner.adapter}
+    student = Student.untrained(learner.encoder, teacher.info, teacher.embed_dim, **known, **small)
+    if learner.adapter.kind == "full":
+        student.encoder.__class__ = RememberingCompact
+        for module in student.encoder.model.modules():  # the preset's weights are the same for all seeds
+            if hasattr(module, "reset_parameters"):
+                module.reset_parameters()
     return student
 
 
@@ -286,79 +331,77 @@ def pieces(waveform: np.ndarray) -> list[np.ndarray]:
     return [piece.astype(np.float16) for piece in found]
 
 
-class Compact:
-    """Trains the compact encoder on a part of the clips; keeps what does not depend on the part."""
+class Learning:
+    """Trains a head, and what an adapter leaves of its encoder, on a part of the clips; keeps what no part decides."""
 
     def __init__(self, clips: Clips, teacher: Teacher, folder: Path):
         self.clips, self.teacher, self.folder = clips, teacher, folder
+        self.frames: dict[bytes, torch.Tensor] = {}  # of the frozen encoder
+        self.mel: dict[tuple[bytes, float], np.ndarray] = {}
         self.pieces = []
         for i, waveform in enumerate(clips.waveforms):
             rng = np.random.default_rng([7, i])
             heard = [waveform, *(vary_body_sound(waveform, rng) for _ in range(N_VARIED))]
             self.pieces.append([piece for h in heard for piece in pieces(h)])
 
+    @torch.inference_mode()
+    def heard(self, student: Student, cut: list[np.ndarray]) -> Iterator[torch.Tensor]:
+        """Frames of each piece."""
+        for first in range(0, len(cut), BATCH_OF_PIECES):
+            batch = cut[first : first + BATCH_OF_PIECES]
+            keys = [hashlib.sha1(piece.tobytes()).digest() for piece in batch]
+            if student.config.adapter.kind != "frozen" or any(key not in self.frames for key in keys):
+                waveforms = [piece.astype(np.float32) for piece in batch]
+                features = student.encoder.features(waveforms)
+                with torch.autocast("cpu", torch.bfloat16):
+                    hidden = student.encoder(features).float()
+                found = [h[: student.encoder.n_frames_of(w)] for h, w in zip(hidden, waveforms, strict=True)]
+                if student.config.adapter.kind != "frozen":
+                    yield from found
+                    continue
+                self.frames |= dict(zip(keys, (h.half() for h in found), strict=True))
+            yield from (self.frames[key].float() for key in keys)
+
+    def token_mel(self, piece: np.ndarray, tokens_per_s: float) -> np.ndarray:
+        key = hashlib.sha1(piece.tobytes()).digest(), tokens_per_s
+        if key not in self.mel:
+            self.mel[key] = token_log_mel(piece.astype(np.float32), tokens_per_s).astype(np.float16)
+        return self.mel[key]
+
     def embeddings(
-        self, learn: np.ndarray, test: np.ndarray, texts: list, targets: Targets, loss: LossWeights, seed: int
+        self, name: str, learn: np.ndarray, test: np.ndarray, texts: list, targets: Targets, loss: LossWeights, seed: int
     ) -> np.ndarray:
-        """Of all clips (n, d), after COMPACT_STEPS steps on `learn`; NaN for clips in neither part."""
-        student = untrained_student(self.teacher, seed)
+        """Of all clips (n, d), after a learner's steps on `learn`; NaN for clips in neither part."""
+        student, learner = untrained_student(self.teacher, name, seed), LEARNERS[name]
         rows = [(k, piece) for k, i in enumerate(learn) for piece in self.pieces[i]]
         tokens_per_s = student.encoder.frames_per_s / STACK
-        mel = [token_log_mel(p.astype(np.float32), tokens_per_s) for _, p in rows] if loss.reconstruction else []
+        if learner.adapter.kind == "frozen":
+            frames = [f.numpy() for f in self.heard(student, [piece for _, piece in rows])]
+        else:
+            frames = [np.zeros((student.encoder.n_frames_of(piece), 1), np.float16) for _, piece in rows]
+        mel = [self.token_mel(p, tokens_per_s) for _, p in rows] if loss.reconstruction else []
         pairs = Pairs(
             tuple(Pair(n, 0.0, len(p) / SAMPLE_RATE_HZ, texts[k][0], str(learn[k])) for n, (k, p) in enumerate(rows)),
-            tuple(np.zeros((student.encoder.n_frames_of(p), 1), np.float16) for _, p in rows),
+            tuple(frames),
             tuple(mel),
             tuple(p for _, p in rows),
             student.encoder.frames_per_s,
         )
         index = torch.tensor([k for k, _ in rows])
         of_rows = Targets(targets.text[index], targets.text_id[index], targets.concepts, targets.mentioned[index])
-        how = {"n_steps": COMPACT_STEPS, "batch_size": COMPACT_BATCH, "save_every": COMPACT_STEPS, "seed": seed}
-        config = TrainConfig(**how, peak_lr=1e-3, encoder_lr=1e-3, loss=loss)
+        how = {"n_steps": learner.n_steps, "batch_size": BATCH_OF_PIECES, "save_every": learner.n_steps, "seed": seed}
+        config = TrainConfig(**how, peak_lr=1e-3, encoder_lr=learner.encoder_lr, bf16=True, loss=loss)
         with TemporaryDirectory(dir=self.folder) as scratch:
             run = Run(Path(scratch), {"recipe": {"train": asdict(config)}})
             train(student, config, pairs, of_rows, lambda student: {"score": 0.0}, run)
         found = np.full((len(self.clips.waveforms), self.teacher.embed_dim), np.nan, np.float32)
+        heard = [(i, piece) for i in (*learn, *test) for piece in pieces(self.clips.waveforms[i])]
+        with torch.inference_mode():
+            embedding = embedded(student.head, list(self.heard(student, [piece for _, piece in heard]))).numpy()
+        clip = np.array([i for i, _ in heard])
         for i in (*learn, *test):
-            found[i] = student.encode([p.astype(np.float32) for p in pieces(self.clips.waveforms[i])]).mean(0)
+            found[i] = embedding[clip == i].mean(0)
         return found
-
-
-class OnFrames:
-    """Trains a student's head on Whisper's frames over time, of the third and the last layer, played 4 times as fast."""
-
-    def __init__(self, study: "Study", teacher: Teacher):
-        encoder, readout, self.teacher = load_audio_encoder("tiny.en"), READOUTS[BEST], teacher
-
-        @torch.inference_mode()
-        def frames_of(waveform: np.ndarray) -> np.ndarray:
-            layers = encoder.hidden_layers(readout.heard(waveform))
-            return torch.cat([layers[2], layers[-1]], 1).numpy().astype(np.float16)
-
-        def all_frames() -> np.ndarray:
-            return np.concatenate([frames_of(w) for w in study.clips.waveforms])
-
-        n_frames = [encoder.n_frames_of(readout.heard(w)) for w in study.clips.waveforms]
-        self.frames = np.split(study.once("frames", all_frames), np.cumsum(n_frames)[:-1])
-        self.frames_per_s = encoder.frames_per_s
-
-    def embeddings(self, learn: np.ndarray, texts: list, targets: Targets, loss: LossWeights, seed: int) -> np.ndarray:
-        """Of all clips (n, d), after FRAME_STEPS steps on `learn`."""
-        size = {"model_dim": 96, "n_heads": 4, "n_layers": 1, "n_pools": 2, "dropout": 0.3}
-        head = HeadConfig(encoder_dim=self.frames[0].shape[1], embed_dim=self.teacher.embed_dim, **size)
-        torch.manual_seed(seed)
-        named = {"encoder": "tiny.en", "encoder_revision": "", "teacher": "", "teacher_revision": ""}
-        student = Student(StudentConfig(**named, head=head), AlignmentHead(head), nn.Identity(), name="", revision="")
-        ends = [len(f) / self.frames_per_s for f in self.frames]
-        pairs = tuple(Pair(i, 0.0, end, "", str(i)) for i, end in enumerate(ends))
-        every = Pairs(pairs, tuple(self.frames), frames_per_s=self.frames_per_s)
-        mine = Pairs(tuple(pairs[i] for i in learn), every.frames, frames_per_s=self.frames_per_s)
-        config = TrainConfig(n_steps=FRAME_STEPS, batch_size=64, save_every=FRAME_STEPS, loss=loss, seed=seed)
-        with TemporaryDirectory() as scratch:
-            run = Run(Path(scratch), {"recipe": {"train": asdict(config)}})
-            train(student, config, mine, targets, lambda student: {"score": 0.0}, run)
-        return embed_pairs(student, every)
 
 
 def figures(scores: dict[int, float], clips: Clips, baselines: dict[str, dict[int, float]] | None = None) -> dict:
@@ -432,24 +475,26 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, required=True)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--parts", default="slow,readout,kernel,frames,compact,shuffled,self-supervision", help="of the arms")
-    parser.add_argument("--losses", default=",".join(ARMS), help="of the heads on a readout")
+    parser.add_argument("--parts", default=";".join(["unaligned", "readout", "kernel", *LEARNERS]), help="of the arms")
+    parser.add_argument("--losses", default=",".join(OF_LEARNERS))
+    parser.add_argument("--cuts", type=int, help="of each protocol, the first so many")
     parser.add_argument("--protocols", default="folds,left out,alike together")
     parser.add_argument("--told", default="label,findings,both")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s")
     log.setLevel(logging.INFO)
-    clips, parts = Clips.read(arguments.folder), arguments.parts.split(",")
+    clips, parts = Clips.read(arguments.folder), arguments.parts.split(";")
     study, teacher = Study(clips, arguments.cache), Teacher("all-MiniLM-L6-v2")
-    chosen = {p: s for p, s in study.splits.items() if p in arguments.protocols.split(",")}
+    chosen = {p: s[: arguments.cuts] for p, s in study.splits.items() if p in arguments.protocols.split(",")}
     unaligned = readouts_of(study, teacher, parts)
     for protocol, cuts in chosen.items():
         for part, learn, test in cuts:
             for name, x in unaligned.items():
                 study.once(f"{protocol} {part} unaligned {name}", partial(probe_scores, x, clips.abnormal, learn, test))
-    losses = {name: loss for name, loss in ARMS.items() if name in arguments.losses.split(",")}
-    compact = Compact(clips, teacher, arguments.cache) if "compact" in parts else None
-    on_frames = OnFrames(study, teacher) if "frames" in parts else None
+    of_learners = {name: loss for name, loss in OF_LEARNERS.items() if name in arguments.losses.split(",")}
+    losses = {name: loss for name, loss in ARMS.items() if name in of_learners}
+    learners = [name for name in LEARNERS if name in parts]
+    learning = Learning(clips, teacher, arguments.cache)
     fitted: dict[tuple[str, str], tuple[KernelHead, torch.Tensor]] = {}
     jobs = product(range(arguments.seeds), arguments.told.split(","), chosen.items())
     for seed, told, (protocol, cuts) in jobs:
@@ -479,22 +524,9 @@ def main() -> None:
                 arms["kernel head, pairs shuffled"] = partial(
                     aligned_kernel, head, heard, learn, shuffled, ARMS["CKA + InfoNCE"], seed
                 )
-            if on_frames is not None:
-                loss = replace(LossWeights(), concept=0.0) if told == "findings" else LossWeights()
-                arms["frames head"] = partial(on_frames.embeddings, learn, said, targets, loss, seed)
-                if "shuffled" in parts:
-                    arms["frames head, pairs shuffled"] = partial(on_frames.embeddings, learn, said, shuffled, loss, seed)
-            if compact is not None:
-                loss = replace(COMPACT, concept=0.0) if told == "findings" else COMPACT
-                arms["compact encoder"] = partial(compact.embeddings, learn, test, said, targets, loss, seed)
-                if "self-supervision" in parts:
-                    also = replace(loss, reconstruction=0.1)
-                    arm = partial(compact.embeddings, learn, test, said, targets, also, seed)
-                    arms["compact encoder with masked reconstruction"] = arm
-                if "shuffled" in parts:
-                    arms["compact encoder, pairs shuffled"] = partial(
-                        compact.embeddings, learn, test, said, shuffled, loss, seed
-                    )
+            for name, (n, loss) in product(learners, of_learners.items()):
+                if told != "findings" or not loss.concept:  # which would tell the label
+                    arms[f"{name}, {n}"] = partial(learning.embeddings, name, learn, test, said, targets, loss, seed)
             best = study.once(
                 f"{protocol} {part} unaligned {BEST}", partial(probe_scores, study.best, clips.abnormal, learn, test)
             )
@@ -512,16 +544,23 @@ def main() -> None:
 def readouts_of(study: Study, teacher: Teacher, parts: list[str]) -> dict[str, np.ndarray]:
     """Features of all clips by encoders that know nothing of reports."""
     found = {BEST: study.best}
-    if "slow" in parts:
+    if "unaligned" in parts:
         whisper, waveforms = load_audio_encoder("tiny.en"), study.clips.waveforms
         found = {n: study.once(f"readout {n}", partial(embed_readout, whisper, waveforms, r)) for n, r in READOUTS.items()}
-    if "compact" in parts:
-        waveforms = study.clips.waveforms
-        fresh, cut = untrained_student(teacher, 0).encoder, [np.concatenate(pieces(w)).astype(np.float32) for w in waveforms]
+        fresh = untrained_student(teacher, "compact encoder", 0).encoder
+        cut = [np.concatenate(pieces(w)).astype(np.float32) for w in waveforms]
         found["compact encoder before training"] = study.once("readout compact", partial(embed_readout, fresh, cut))
         mel = [fresh.features([w]).values[0].numpy() for w in cut]
         found["log-mel, mean and sd"] = np.stack([np.concatenate([m.mean(0), m.std(0)]) for m in mel])
     return found
+
+
+def mean_of_seeds(scores: dict[str, tuple[dict[int, float], list[str]]], arm: str) -> tuple[int, dict[int, float]]:
+    """How many seeds of an arm there are, and the mean of their scores; empty unless several measured the same recordings."""
+    seeds = [values for other, (values, _) in scores.items() if re.sub("seed .", "", other) == re.sub("seed .", "", arm)]
+    if len(seeds) < 2 or any(values.keys() != seeds[0].keys() for values in seeds):
+        return len(seeds), {}
+    return len(seeds), {i: float(np.mean([values[i] for values in seeds])) for i in seeds[0]}
 
 
 def table(study: Study, before: dict) -> dict:
@@ -534,20 +573,25 @@ def table(study: Study, before: dict) -> dict:
         scores = {arm: study.scores(protocol, arm) for arm in arms if study.scores(protocol, arm)[0]}
         named = {"lift": BEST, "lift_over_kernel": KERNEL}
         baselines = {lift: scores[f"unaligned {name}"][0] for lift, name in named.items() if f"unaligned {name}" in scores}
-        rows = {
-            arm: {"commit": before[PROVENANCE]["commit"]} | row
-            for arm, row in before.get(protocol, {}).items()
-        }  # fmt: skip
+        older: dict = before.get(protocol, {})
+        rows = {arm: {"commit": before[PROVENANCE]["commit"]} | row for arm, row in older.items()}
+
+        def keep(arm: str, row: dict, older: dict = older, rows: dict = rows) -> None:
+            """Unless it tells nothing new, or less: then the older row stays, with the commit that measured it."""
+            was = older.get(arm, {"n": 0})
+            if row["n"] >= was["n"] and any(was.get(name) != value for name, value in row.items()):
+                rows[arm] = {"commit": origin["commit"]} | row
+
         for arm, (values, parts) in scores.items():
             over = {lift: b for lift, b in baselines.items() if b is not values}
-            rows[arm] = {"commit": origin["commit"]} | figures(values, study.clips, over)
-            if len(parts) < len(cuts):
-                rows[arm]["parts"] = f"{len(parts)} of {len(cuts)}: {', '.join(parts)}"
-            seeds = [scores[a][0] for a in arms if re.sub("seed .", "", a) == re.sub("seed .", "", arm)]
-            if ", seed 0" in arm and len(seeds) > 1 and all(s.keys() == values.keys() for s in seeds):
-                mean = {i: float(np.mean([s[i] for s in seeds])) for i in values}
-                row = {"commit": origin["commit"]} | figures(mean, study.clips, baselines) | {"n_seeds": len(seeds)}
-                rows[arm.replace("seed 0", "mean score of the seeds")] = row
+            some = {} if len(parts) == len(cuts) else {"parts": f"{len(parts)} of {len(cuts)}: {', '.join(parts)}"}
+            keep(arm, figures(values, study.clips, over) | some)
+            n_seeds, mean = mean_of_seeds(scores, arm)
+            if ", seed 0" in arm and mean:
+                _, shuffled = mean_of_seeds(scores, arm.replace("CKA + InfoNCE,", "pairs shuffled,"))
+                over = baselines | ({"lift_over_shuffled": shuffled} if shuffled not in ({}, mean) else {})
+                row = figures(mean, study.clips, over) | {"n_seeds": n_seeds} | some
+                keep(arm.replace("seed 0", "mean score of the seeds"), row)
         found[protocol] = dict(sorted(rows.items()))
     return found
 

@@ -46,3 +46,30 @@ def test_a_resample_counts_a_recording_as_often_as_it_was_drawn():
 def test_withheld_labels_are_not_told():
     texts = arms.texts_of(made(), "findings", np.random.default_rng(0))
     assert {text for text, _ in texts} == {"The heart rate is slow."} and len({said for _, said in texts}) == 1
+
+
+def test_a_row_that_a_rerun_tells_no_more_of_keeps_its_commit_and_seeds_are_compared_with_shuffled_ones(tmp_path, monkeypatch):
+    clips = made(600)
+    monkeypatch.setattr(arms, "provenance", lambda: {"commit": "new"})
+    study = arms.Study.__new__(arms.Study)
+    study.clips, study.cache, study.splits = clips, tmp_path, {"folds": arms.splits(clips)["folds"]}
+    rng = np.random.default_rng(0)
+    for part, _, test in study.splits["folds"]:
+        truth = clips.abnormal[test] + 0.0
+        for seed in (0, 1):
+            np.save(tmp_path / f"folds {part} head, CKA + InfoNCE, label told, seed {seed}; probe.npy", truth)
+            np.save(tmp_path / f"folds {part} head, pairs shuffled, label told, seed {seed}; probe.npy", rng.random(len(test)))
+        if part == "fold0":
+            np.save(tmp_path / "folds fold0 some.npy", truth)
+    first = arms.table(study, {})["folds"]
+    mean = first["head, CKA + InfoNCE, label told, mean score of the seeds; probe"]
+    assert mean["n_seeds"] == 2 and mean["lift_over_shuffled"] > 0.3 and mean["lift_over_shuffled_95"][0] > 0
+    assert "lift_over_shuffled" not in first["head, pairs shuffled, label told, mean score of the seeds; probe"]
+    assert first["some"]["parts"] == "1 of 5: fold0"
+    before = {"provenance": {"commit": "old"}, "folds": {arm: row | {"commit": "old"} for arm, row in first.items()}}
+    before["folds"]["some"] |= {"n": 600, "auroc": 0.5}  # all parts of it were measured then
+    before["folds"]["head, pairs shuffled, label told, seed 0; probe"]["auroc"] = 0.1
+    again = arms.table(study, before)["folds"]
+    assert again["some"]["n"] == 600 and {arm for arm, row in again.items() if row["commit"] == "new"} == {
+        "head, pairs shuffled, label told, seed 0; probe"
+    }
