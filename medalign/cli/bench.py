@@ -38,6 +38,11 @@ def add_commands(commands: Commands) -> None:
     json_option(peers, "the figures")
     peers.set_defaults(command=_peers)
 
+    scale = what.add_parser("scale", help="processor time and memory by length of the recording and by number of concepts")
+    scale.add_argument("--minutes", type=positive, nargs="*", default=[5, 15, 30, 60], help="lengths (default: 5 15 30 60)")
+    figures_option(scale)
+    scale.set_defaults(command=_scale)
+
     training = what.add_parser("training", help="a step of training beside a plain one as the published code takes it")
     training.add_argument(
         "--manifest", type=Path, default=EXAMPLES / "manifest.csv", help="of the pairs (default: the examples')"
@@ -85,6 +90,12 @@ def _peers(arguments: argparse.Namespace) -> None:
     from medalign.pipeline.peers import measure_peers
 
     tell(measure_peers(), arguments.json)
+
+
+def _scale(arguments: argparse.Namespace) -> None:
+    from medalign.pipeline.scale import measure_scale
+
+    tell(measure_scale(arguments.minutes), arguments.json)
 
 
 def _training(arguments: argparse.Namespace) -> None:
