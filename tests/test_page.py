@@ -368,6 +368,7 @@ def test_a_phone_begins_with_what_was_found_and_says_how_much_is_to_be_heard(ope
     n = page.locator("#ear-title .n").text_content()
     page.get_by_role("button", name=f"Use your ear {n}").click()
     assert page.locator(".ear .hint").is_visible(), "which says what the list is"
+    assert n == f"({page.locator('.ear li:visible').count()})", "on a phone the whole list is there"
     page.evaluate("window.medalignPlay(38.5, 40)")  # while the transcript is hidden
     page.locator(".segment.is-current").wait_for(state="attached")
     page.locator("#player audio").evaluate("player => player.pause()")

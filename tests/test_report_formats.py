@@ -675,7 +675,7 @@ def test_it_prints_on_one_sheet_and_asks_nobody_for_anything(browser):
 
 def test_paper_has_the_list_of_the_page_with_its_numbers():
     listed = doubts(analysis())
-    assert Page(ear(listed, analysis().alignment)).text.count("wrong about 9 in 10 times") == 1
+    assert Page(ear(listed, analysis().alignment)).text.count("wrong about 9 in 10") == 1
     items = re.findall(r"<li><b>(\d+)</b> <span class=\"time\">([\d:]+)", summary_html(analysis()))
     assert items == [(str(n), clock(doubt.start_s)) for n, doubt in enumerate(listed, start=1)]
     printed = "\n".join(_summary(analysis()))

@@ -9,7 +9,7 @@ from typing import Literal
 
 from medalign.concepts.bank import is_allergy
 from medalign.concepts.unusual_words import unclear_words
-from medalign.core.analysis import Analysis, ConceptFinding, Correction, CriticalWord, Evidence
+from medalign.core.analysis import Analysis, ConceptFinding, Correction, CriticalWord, Evidence, Measurement
 from medalign.core.explanation import written
 from medalign.core.review import UNREVIEWED, Heard, Review
 from medalign.core.transcript import Word
@@ -131,18 +131,32 @@ def _is_same(doubt: Doubt, heard: Heard) -> bool:
 
 
 def checks(analysis: Analysis, listed: Sequence[Doubt]) -> dict[Row, int]:
-    """Rows of the table of concepts that are no plain facts, and of medicines that are or may be lost, with their number in
-    the list, which begins at 1."""
+    """Rows of the table of concepts that are no plain facts, numbers in doubt by what they are of, and medicines that are or
+    may be lost, with their number in the list, which begins at 1."""
     numbers: dict[Row, int] = {}
     marked = ((LOST, (LOST_DOSE, LOST_NAME)), (PERHAPS, (DOUBTS["medicine"],)), (UNUSUAL, (UNUSUAL_WORD,)))
     for label, reasons in marked:
         if lost := next((n for n, doubt in enumerate(listed, start=1) if doubt.reason in reasons), None):
             numbers[label, None] = lost
+    for m in analysis.measurements if listed else ():
+        if m.concept_id is None and (n := next((n for n, doubt in enumerate(listed, start=1) if _is_number(doubt, m)), None)):
+            numbers.setdefault((m.kind, None), n)
     for concept in analysis.concepts:
+        said = [m for m in analysis.measurements if m.concept_id == concept.concept_id]
+        is_grave = concept.category == "medicine" or is_allergy(concept.concept_id, concept.label)
+        for n, doubt in enumerate(listed, start=1):
+            in_doubt = doubt.kind in OF_SEGMENTS and is_grave and _is_at(doubt, concept)
+            if in_doubt or any(_is_number(doubt, m) for m in said):
+                numbers[concept.concept_id, concept.status] = n
+                break
         is_contradicted = concept.is_contradicted and concept.status in ("present", "negated")
         is_read_both_ways = bool(concept.text_evidence) and all(place.rival for place in concept.text_evidence)
         is_plain = not (is_contradicted or is_read_both_ways or is_doubtful(concept))
-        if is_plain and not _rests_on_suggestion(analysis.corrections, concept):
+        if (
+            (concept.concept_id, concept.status) in numbers
+            or is_plain
+            and not _rests_on_suggestion(analysis.corrections, concept)
+        ):
             continue
         for n, doubt in enumerate(listed, start=1):
             if doubt.concept_id == concept.concept_id or doubt.correction is not None and _is_at(doubt, concept):
@@ -180,6 +194,12 @@ def _rank(analysis: Analysis, doubt: Doubt) -> int:
     labels = {c.concept_id: c.label for c in analysis.concepts}
     if concept_id and is_allergy(concept_id, labels.get(concept_id, "")):
         return 0
+    if doubt.kind in OF_SEGMENTS or doubt.kind in ("name", "unclear", "unsure"):
+        near = [c for c in analysis.concepts if any(_is_in_one_segment(analysis, doubt, e) for e in c.text_evidence)]
+        if any(is_allergy(c.concept_id, c.label) for c in near):
+            return 0  # "I'm allergic to treatment of sperm"
+        if doubt.kind in OF_SEGMENTS and any(c.category == "medicine" for c in near):
+            return 1
     if doubt.kind in ("number", "negation") and not concept_id:
         measured = [m for m in analysis.measurements if m.start_s < doubt.end_s and m.end_s > doubt.start_s]
         near = [s for s in analysis.transcript.segments if s.start_s < doubt.end_s and s.end_s > doubt.start_s]
@@ -191,6 +211,17 @@ def _rank(analysis: Analysis, doubt: Doubt) -> int:
         if any(c.category == "medicine" for c in spoken):
             return 0
     return next(rank for rank, kinds in enumerate(ORDER) if doubt.kind in kinds)
+
+
+def _is_in_one_segment(analysis: Analysis, doubt: Doubt, place: Evidence) -> bool:
+    return any(
+        s.start_s < doubt.end_s and s.end_s > doubt.start_s and s.start_s < place.words_end_s and s.end_s > place.start_s
+        for s in analysis.transcript.segments
+    )
+
+
+def _is_number(doubt: Doubt, m: Measurement) -> bool:
+    return doubt.kind == "number" and doubt.start_s < m.end_s and doubt.end_s > m.start_s
 
 
 def _is_at(doubt: Doubt, concept: ConceptFinding) -> bool:

@@ -158,10 +158,13 @@ def at_a_glance(analysis: Analysis, checks: Mapping[Row, int] = {}, before: Anal
     for m in own:
         measured.setdefault(m.kind, []).append(m)
     values = tuple(
-        Entry(kind, "", len(found), tuple(dict.fromkeys(map(_amount, found))), Evidence(m.start_s, m.end_s, m.text))
+        Entry(
+            kind, "", len(found), tuple(dict.fromkeys(map(_amount, found))), Evidence(m.start_s, m.end_s, m.text),
+            check=checks.get((kind, None)),
+        )
         for kind, found in measured.items()
         for m in found[:1]
-    )
+    )  # fmt: skip
     names = [c for c in analysis.concepts if c.category != "measurement" or c.label.lower() not in measured]
     sections = {s.title: s.entries for s in summarize(names, analysis.measurements, checks, _examined(analysis))}
     for title, label, places in untold(analysis, before):

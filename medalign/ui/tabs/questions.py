@@ -119,8 +119,17 @@ class Questions:
     def _reread(self, session: Session, transcript: Transcript, what: str, at_s: float) -> Changes:
         """Concepts and doubts follow the words; what is in doubt now, and was not before, is said to be new."""
         engine, known = self._models.engine(), {doubt.key for doubt in _listed(session)}
+        before = frozenset(session.result.transcript.segments)
+        changed = [segment for segment in transcript.segments if segment not in before]
         session.change(engine.reread(session.result, transcript, session.encoded(engine.listener)), what, at_s)
-        session.news = frozenset(doubt.key for doubt in _listed(session)) - known
+        # Of critical words only the likeliest few are marked: one that moves up because another has gone is not new, where its
+        # segment was not touched.
+        moved_up = {
+            (w.start_s, w.end_s)
+            for w in session.result.critical_words
+            if not any(w.start_s < s.end_s and w.end_s > s.start_s for s in changed)
+        }
+        session.news = frozenset(d.key for d in _listed(session) if (d.start_s, d.end_s) not in moved_up) - known
         n = len(session.news)
         return self._shown(session, f"Read again with your words{f': {n} new under Use your ear' if n else ''}.")
 

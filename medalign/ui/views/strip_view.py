@@ -14,7 +14,7 @@ from medalign.ui.session import NOTHING_NEW, Latest
 from medalign.ui.views.markup import Markup, macros
 from medalign.ui.views.statuses import AGREEMENTS
 
-N_FIRST, MAX_LISTED = 5, 30
+N_FIRST, MAX_LISTED = 3, 30  # so few leave room on the first screen for what was said at a glance
 
 
 def strip(peaks: bytes, duration_s: float, analysis: Analysis | None = None, doubts: Sequence[Doubt] = ()) -> Markup:
