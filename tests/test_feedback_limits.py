@@ -229,7 +229,7 @@ def test_an_honest_press_counts_once_whatever_it_stores(store):
     page._rate_whole({page._session: session, page._role: "not said", page._keep: False, page._comment: "",
                       **dict.fromkeys(page._lines.values(), 3)}, request())  # fmt: skip
     page._add_missing({page._session: session, page._role: "not said", page._keep: False, page._label: "rash",
-                       page._start: 1.0, page._end: 2.0, page._words: ""}, request())  # fmt: skip
+                       page._status: None, page._start: 1.0, page._end: 2.0, page._words: ""}, request())  # fmt: skip
     page._undo(session, request())
     page._withdraw(session, session.receipts[0], request())
     assert presses.n == 7

@@ -9,6 +9,7 @@ from gradio import EventData
 from page_fixtures import FakeEngine, analysis
 
 from medalign.core.errors import FeedbackError
+from medalign.feedback.records import ConceptRating
 from medalign.feedback.store import FeedbackStore
 from medalign.ui.engine import Models
 from medalign.ui.ledger import Ledger
@@ -73,6 +74,15 @@ def test_a_mention_is_judged_by_itself_and_taken_back_by_itself(reader):
     assert [j.of_mention for j in session.judged] == [False], "the row's own judgement stays"
     with pytest.raises(FeedbackError, match="no longer"):
         panel._rate(session, "not said", False, EventData(None, {**denied, "place": "31.00"}), REQUEST)
+
+
+def test_what_is_missing_has_a_status(reader):
+    session, panel, _, store = reader
+    if store is None:
+        return  # nothing but rows is asked for then
+    rating = ConceptRating("missing", label="locking", right_status="negated", start_s=3.0, end_s=4.0)
+    panel._ledger.rate(session, rating, {"role": None, "keep_span": False})
+    assert [added.label for added in panel._ledger.added(session)] == ["locking, denied"]
 
 
 def change(reader, text: str) -> dict:

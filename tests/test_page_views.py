@@ -173,8 +173,10 @@ def test_a_concept_has_one_probability_and_both_sources_have_theirs_for_research
 
 
 def test_what_is_only_heard_so_far_is_not_said_to_be_missing_in_words_nobody_has_read():
-    heard = [c for c in page_fixtures.analysis().concepts if c.agreement == "student_only"]
-    shown = concept_table.preview_concepts(heard, 10.0)
+    sure = [replace(c, probability=0.8) for c in page_fixtures.analysis().concepts if c.agreement == "student_only"]
+    unsure = replace(sure[0], label="Nappy rash", probability=0.6)
+    shown = concept_table.preview_concepts([*sure, unsure], 10.0)
+    assert sure[0].label in shown and "Nappy rash" not in shown, "the words will not bear it out"
     assert "not read yet" in shown and "not in the words" not in shown and "data-verdict" not in shown
 
 

@@ -29,7 +29,7 @@ Outcome = Literal["ok", "refused", "failed", "stopped"]
 
 VERDICTS: dict[Verdict, str] = {
     "correct": "It was said, and with this status",
-    "wrong": "It was not said",
+    "wrong": "It was not said, or not meant",
     "wrong_status": "It was said, but with another status",
     "missing": "It was said, and is not in the list",
 }

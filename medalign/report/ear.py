@@ -195,10 +195,10 @@ def _rank(analysis: Analysis, doubt: Doubt) -> int:
     if concept_id and is_allergy(concept_id, labels.get(concept_id, "")):
         return 0
     if doubt.kind in OF_SEGMENTS or doubt.kind in ("name", "unclear", "unsure"):
-        near = [c for c in analysis.concepts if any(_is_in_one_segment(analysis, doubt, e) for e in c.text_evidence)]
-        if any(is_allergy(c.concept_id, c.label) for c in near):
+        beside = [c for c in analysis.concepts if any(_is_in_one_segment(analysis, doubt, e) for e in c.text_evidence)]
+        if any(is_allergy(c.concept_id, c.label) for c in beside):
             return 0  # "I'm allergic to treatment of sperm"
-        if doubt.kind in OF_SEGMENTS and any(c.category == "medicine" for c in near):
+        if doubt.kind in OF_SEGMENTS and any(c.category == "medicine" for c in beside):
             return 1
     if doubt.kind in ("number", "negation") and not concept_id:
         measured = [m for m in analysis.measurements if m.start_s < doubt.end_s and m.end_s > doubt.start_s]

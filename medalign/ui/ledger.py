@@ -8,6 +8,7 @@ from medalign.core.review import SAME_S, Added, Judged, first_s
 from medalign.feedback.receipts import hash_of
 from medalign.feedback.records import ConceptRating, RecordingRating, Role, ShownResult
 from medalign.feedback.store import FeedbackStore
+from medalign.report.summary import SENSES
 from medalign.ui.session import Session
 
 Rating = ConceptRating | RecordingRating
@@ -91,7 +92,7 @@ class Ledger:
     def added(self, session: Session) -> tuple[Added, ...]:
         """What was said to be missing, in the order in which it was."""
         missing = [r for r in self.all(session) if isinstance(r, ConceptRating) and r.verdict == "missing"]
-        return tuple(dict.fromkeys(Added(r.label, r.start_s, r.end_s) for r in missing if r.label))
+        return tuple(dict.fromkeys(Added(_with_status(r), r.start_s, r.end_s) for r in missing if r.label))
 
     def rows(self, session: Session) -> dict[str, tuple[str, ConceptRating]]:
         """Ratings of rows and mentions that are stored, the last first: by `key_of`, with the code of each."""
@@ -149,6 +150,12 @@ class Ledger:
         session.receipts.append(code)
         session.rated[code] = version
         return code
+
+
+def _with_status(rating: ConceptRating) -> str:
+    """`locking, denied`: what was missed, with the status that the reader gave."""
+    status = rating.right_status
+    return f"{rating.label}, {SENSES[status]}" if status in SENSES and status else f"{rating.label}"
 
 
 def key_of(rating: ConceptRating) -> str:

@@ -209,9 +209,38 @@
   const isNoted = () => [...document.querySelectorAll(NOTES)].some((field) => field.value.trim());
   const isChanged = () => !isTaken && document.querySelector("#transcript :is(.original, .reread)"); // what is undone is no change
   const isRated = () => document.querySelector("#result-title[data-own]") && document.querySelector(".rating[aria-pressed=true]");
-  addEventListener("beforeunload", (event) => {
-    if (isChanged() || isTyped() || isNoted()) event.preventDefault();
+  /* A recording of one's own that is being analysed goes with the page: who loads it anew is asked, and told afterwards. */
+  const RUNNING = "medalign-running", running = () => isOwn && document.querySelector("#cancel")?.offsetParent; // which is there meanwhile
+  let isOwn = false;
+  const remember = (is) => { try { is ? sessionStorage.setItem(RUNNING, "yes") : sessionStorage.removeItem(RUNNING); } catch { /* keeps nothing */ } };
+  document.addEventListener("click", (event) => {
+    const begun = event.target.closest?.("#analyse, .example");
+    if (begun) isOwn = begun.id === "analyse";
   });
+  addEventListener("beforeunload", (event) => {
+    remember(running());
+    if (running() || isChanged() || isTyped() || isNoted()) event.preventDefault();
+  });
+  function lostRun() {
+    let was = null;
+    try { was = sessionStorage.getItem(RUNNING); } catch { /* the same */ }
+    remember(false);
+    if (!was) return;
+    const dialog = Object.assign(document.createElement("dialog"), { id: "lost" });
+    dialog.setAttribute("aria-labelledby", "lost-title");
+    dialog.innerHTML = `<h2 id="lost-title">Your recording is gone</h2><p>The page was loaded anew while it was being analysed: it was stopped, and nothing of it is kept here. Record or upload it again.</p>
+      <p><button type="button" class="tool primary" autofocus>Close</button></p>`;
+    dialog.querySelector("button").addEventListener("click", () => dialog.close());
+    dialog.addEventListener("close", () => dialog.remove());
+    document.querySelector(".gradio-container .contain").append(dialog);
+    dialog.showModal();
+  }
+  const begin = new MutationObserver(() => {
+    if (!document.querySelector("#start")) return;
+    begin.disconnect();
+    lostRun();
+  });
+  begin.observe(document.documentElement, { childList: true, subtree: true });
 
   let agreed = null; // the button whose press is not asked about again
   addEventListener("click", (event) => {

@@ -17,7 +17,9 @@
   }
   const edit = () => {
     const segment = document.activeElement?.closest?.(".segment") ?? document.querySelector(".segment.is-current");
-    if (segment?.querySelector("[data-edit]")) window.medalignEdit(segment);
+    if (!segment?.querySelector("[data-edit]")) return;
+    document.querySelector("[data-open=transcript]")?.click(); // on a narrow screen it is a part of its own
+    window.medalignEdit(segment);
   };
   function rate(verdict) {
     const row = current();
@@ -65,6 +67,9 @@
     KEYS[event.key]();
   });
 
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && event.target.closest?.("#missing")) event.target.blur(); // single keys act again
+  });
   document.addEventListener("change", (event) => {
     if (event.target.id === "shortcuts-on") localStorage.setItem(OFF, event.target.checked ? "no" : "yes");
   });

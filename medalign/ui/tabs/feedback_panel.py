@@ -91,9 +91,8 @@ class FeedbackPanel:
             self._which = gr.Dropdown([], label="Which one", elem_id="which-row")
             with gr.Row():
                 levels = [(words, key) for key, words in SEVERITIES.items()]
-                severity = gr.Radio(levels, label="If somebody believed the mistake", elem_id="severity")
-                statuses: list[Any] = [("–", None), *((words.label, key) for key, words in STATUSES.items() if key)]
-                status = gr.Dropdown(statuses, label="Right status", elem_id="right-status")
+                severity = gr.Radio(levels, label="If it is a mistake: what if somebody believed it", elem_id="severity")
+                status = gr.Dropdown(statuses_of(), label="Right status", elem_id="right-status")
             comment = gr.Textbox(label="Comment", max_length=MAX_COMMENT, lines=2, elem_id="comment")
             save = gr.Button("Save", size="sm", elem_id="save-more")
             self._more = _answer("more")
@@ -108,13 +107,14 @@ class FeedbackPanel:
                 self._label = gr.Textbox(label="What is missing", max_length=MAX_LABEL, elem_id="missing-label")
                 self._start = gr.Number(label="From (s)", precision=2, elem_id="missing-start")
                 self._end = gr.Number(label="To (s)", precision=2, elem_id="missing-end")
+                self._status = gr.Dropdown(statuses_of(), label="Status", elem_id="missing-status")
                 self._words = gr.Textbox(label="Words there", max_length=MAX_SPAN, interactive=False, elem_id="missing-text")
             add = gr.Button("Add", size="sm", elem_id="missing-add")
             self._added = _answer("added")
         place = [self._start, self._end, self._words]
         connect(bridge("missing"), self._take_place, [], place, self._added, **EVERY_PRESS)
-        given = {self._session, self._role, self._keep, self._label, *place}
-        out = [self._stored, self._which, self._label, *place, *self._places.all]
+        given = {self._session, self._role, self._keep, self._label, self._status, *place}
+        out = [self._stored, self._which, self._label, self._status, *place, *self._places.all]
         connect(add.click, self._add_missing, given, out, self._added)
 
     def _build_form(self) -> None:
@@ -193,9 +193,12 @@ class FeedbackPanel:
         if not (start_s or end_s):  # Gradio's field sends 0 where nothing was filled in
             start_s = end_s = None
         words = given[self._words] or None
-        rating = ConceptRating("missing", label=label or None, start_s=start_s, end_s=end_s, span_text=words)
+        status = given[self._status] or None  # which is checked
+        rating = ConceptRating(
+            "missing", label=label or None, right_status=status, start_s=start_s, end_s=end_s, span_text=words
+        )
         self._ledger.rate(session, rating, _terms(given[self._role], given[self._keep]))
-        emptied: Changes = {self._label: "", self._start: None, self._end: None, self._words: ""}
+        emptied: Changes = {self._label: "", self._status: None, self._start: None, self._end: None, self._words: ""}
         return {**self._shown(session), **self._followed(session), **emptied, **_kept(self._added, session)}
 
     def _rate_whole(self, given: Changes, request: gr.Request) -> Changes:
@@ -232,7 +235,7 @@ class FeedbackPanel:
         followed = self._followed(session) if session is not None and session.analysis is not None else {}
         if self._ledger.store is not None:
             audit(self._ledger.store, "withdraw", request)
-        done = f"Withdrawn: {count(n, 'entry', 'entries')} deleted."
+        done = f"Withdrawn: {count(n, 'entry', 'entries')} deleted, earlier versions of a rating included."
         stored = f'<p class="receipt" data-rated="{{}}">{done}</p>'
         return {**followed, self._stored: stored, **self._silenced, self._back: done, self._code: ""}
 
@@ -260,6 +263,11 @@ class FeedbackPanel:
             choices = [(f"{named(r, labels)}{at[key]}: {VERDICTS[r.verdict]}", key) for key, (_, r) in rows.items()]
             shown[self._which] = gr.update(choices=choices, value=next(iter(rows), None))
         return shown
+
+
+def statuses_of() -> list[Any]:
+    """What a dropdown offers as a status, with nothing said first."""
+    return [("–", None), *((words.label, key) for key, words in STATUSES.items() if key)]
 
 
 def _mention_of(event: gr.EventData) -> float | None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from medalign.core.analysis import Analysis, ConceptFinding, Evidence
 from medalign.core.review import UNREVIEWED, Review
+from medalign.core.wording import band
 from medalign.report.summary import Row, is_faint, odds
 from medalign.ui.views.markup import Markup, macros
 from medalign.ui.views.statuses import AGREEMENTS, STATUSES, judged_as, mentions_judged_as
@@ -23,10 +24,11 @@ NOT_ENGLISH = Markup(
 
 
 def preview_concepts(concepts: Sequence[ConceptFinding] | None, until_s: float) -> Markup:
-    """What the student heard, up to `until_s` of the recording, while the words were being written."""
+    """What the student surely heard, up to `until_s` of the recording, while the words were being written; the words that come
+    mostly contradict what is merely possible."""
     if concepts is None:
         return NOT_ENGLISH
-    sections = _sections([(c, odds(c), None, "", {}) for c in concepts if not is_faint(c)])
+    sections = _sections([(c, odds(c), None, "", {}) for c in concepts if band(odds(c)) == "likely"])
     return macros("concepts").preview(sections, until_s, WAITING)
 
 
