@@ -101,6 +101,10 @@ def test_an_allergy_to_one_medicine_is_none_to_another_that_was_named() -> None:
         found = [BANK[m.concept_id].label for m in read(text.format(medicine)) if medicine in m.text]
         assert found == [label], "it would be given, and the other withheld"
     assert "penicillin allergy" in statuses("Amoxicillin brings me out in hives.")
+    assert "penicillin allergy" in statuses("Doctor: Allergic to anything? / Patient: Uh, amoxicillin. I blew up.")
+    more = "Doctor: Any allergies? / Patient: Plasters bring me up red. / Doctor: Any others, iodine, latex? / Patient: No."
+    found = statuses(more)
+    assert (found["plaster allergy"], found["latex allergy"]) == ("present", "negated") and "wound dressing" not in found
     assert "morphine allergy" in statuses("I reacted to morphine."), "not called after another opioid"
 
 

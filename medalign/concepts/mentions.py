@@ -35,6 +35,7 @@ NARROWED = frozenset(["finding", "diagnosis", "medicine"])
 ASKED_WITHIN = 3  # segments from a particular complaint that is asked about to the general word that answers
 LISTING = frozenset(["and", "or", "nor", "to"])
 ASKS_ALLERGIES = words_of("allergy allergies allergic react reacted reaction reactions")
+ASKS_ON = words_of("other others else")
 ANSWER_SENTENCES = 3  # after a question about allergies; another question about other things ends them
 FAR = 12  # words of an answer that are read for it
 
@@ -181,10 +182,11 @@ def _drinking(sentence: list[Token], spans: Sequence[Span], bank: ConceptBank) -
 
 def allergy_to(medicine_id: str, bank: ConceptBank) -> str:
     """The concept of an allergy to a medicine: one of its own, if the bank has it; without any, the medicine."""
-    words = phrase_keys(f"{bank[medicine_id].label} allergy", as_written=False)
-    end, own = bank.phrases.longest(words, 0) or (0, BLOCKED)
-    if end == len(words) and own in bank:
-        return own
+    for as_written in (False, True):
+        words = phrase_keys(f"{bank[medicine_id].label} allergy", as_written)
+        end, own = bank.phrases.longest(words, 0) or (0, BLOCKED)
+        if end == len(words) and own in bank:
+            return own
     return DRUG_ALLERGY if DRUG_ALLERGY in bank else medicine_id
 
 
@@ -223,7 +225,7 @@ def _allergens() -> dict[str, str]:
 def answered_allergies(said: list[list[Token]], spans: list[list[Span]], bank: ConceptBank) -> list[list[Span]]:
     """The concepts of each sentence, with allergies to what an answer or the question itself names.
 
-    "Any allergies?" - "Just cats." - the cats are no concept elsewhere. Words that mean a concept already are left alone.
+    "Any allergies?" - "Just cats." - the cats are no concept elsewhere.
     """
     ids = {concept.label: concept.concept_id for concept in bank.concepts}
     found, left = [], 0
@@ -231,8 +233,10 @@ def answered_allergies(said: list[list[Token]], spans: list[list[Span]], bank: C
         asks = bool(ASKS_ALLERGIES & {token.text for token in sentence})
         if asks:
             left = ANSWER_SENTENCES + 1  # with the question itself
-        elif is_polar_question(sentence) and len(sentence) > 2:  # "Eggs?" asks on, "Any surgery?" no longer
-            left = 0
+        elif is_polar_question(sentence) and len(sentence) > 2:  # "Eggs?", "Others?" ask on, "Any surgery?" not
+            left = ANSWER_SENTENCES + 1 if left and ASKS_ON & {token.text for token in sentence} else 0
+        if left:  # the plasters that bring somebody up red are no dressing
+            known = [s for s in known if s.end - s.start > 1 or sentence[s.start].text not in _allergens()]
         taken = {at for span in known for at in range(span.start, span.end)}
         named = [
             Span(at, at + 1, ids[_allergens()[token.text]], 1)
