@@ -40,7 +40,8 @@ programs() {
 { [ "${#missing[@]}" = 0 ] && command -v nginx >/dev/null; } || programs & # beside the packages below: one waits for the disk while the other computes
 installing=$!
 
-[ -x "$venv/bin/python" ] || python3 -m venv "$venv"
+is_new=
+[ -x "$venv/bin/python" ] || { is_new=1 && python3 -m venv "$venv"; }
 # What nothing imports need not be compiled, which is most of it.
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-compile -r requirements.txt -r requirements/dev.txt
 "$venv/bin/python" -m ruff check .
@@ -52,7 +53,7 @@ if [ "$#" = 0 ] || [ "$*" = --all ]; then
   checking=$!
   # Once here, while programs are still being installed, what each worker would compile for itself at the same time: the
   # libraries and the tests.
-  "$venv/bin/python" -m pytest --collect-only -q >/dev/null || true
+  [ -z "$is_new" ] || "$venv/bin/python" -m pytest --collect-only -q >/dev/null || true
   if [ "$#" = 0 ]; then
     chosen=(-m "not slow")
   else
