@@ -373,11 +373,13 @@ def test_digital_silence_is_told_before_any_model_runs(page, server, tmp_path):
     assert "No speech detected" in page.locator("#transcript").inner_text()
 
 
-def test_a_reload_in_the_middle_leaves_a_page_that_works(page, server):
+def test_a_reload_in_the_middle_leaves_a_page_that_works(page, server, tone):
     server.engine = interrupted = FakeEngine(page_fixtures.analysis(), hold_at="transcribe")
-    press_example(page, LIVE)
+    upload(page, tone)
+    page.get_by_role("button", name="Analyse", exact=True).click()
     page.locator("#status", has_text="Writing down").wait_for()
-    page.reload()
+    page.reload()  # which the browser asks about
+    page.get_by_role("dialog", name="Your recording is gone").get_by_role("button", name="Close").click()
     page.locator("#player audio").wait_for(state="attached")
     server.engine = FakeEngine(page_fixtures.analysis())
     press_example(page, LIVE)
