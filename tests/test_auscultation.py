@@ -15,6 +15,7 @@ from medalign.core.audio import SAMPLE_RATE_HZ, load_recording, recording_of
 from medalign.core.body_sounds import MADE
 from medalign.core.transcript import Transcript
 from medalign.core.weights import sha256_of
+from medalign.core.wording import trust_words
 from medalign.pipeline.auscultation import examine, faults, in_band, pulse
 from medalign.pipeline.warnings_about import is_from_a_room, warnings_about
 
@@ -111,6 +112,7 @@ def test_words_that_were_not_learnt_fit_no_better_than_any_others(listener, rng)
     assert [fit.percentile for fit in unknown] == [None, None]
     assert abnormal.percentile + normal.percentile == pytest.approx(100, abs=1), "one difference was learnt, and no other"
     assert heard.n_references == 292 and sum(heard.nearest.values()) == 10
+    assert "learnt from 809 recordings of other places" in trust_words(heard.unseen_auroc, heard.n_trained)
     assert abnormal.windows[0][0] == 0 and abnormal.windows[-1][1] <= 10
 
 

@@ -110,7 +110,8 @@ def _listen(arguments: argparse.Namespace) -> None:
         lines.append(f"{no_model_words(found.kind)}: nothing but the quality was judged, which will do.")
     if heard is not None:
         lines += [f"{fit.phrase}: {fit_words(fit.percentile)}" for fit in heard.fits]
-        lines.append(f"Compared with {heard.n_references} hearts of {heard.place}. {trust_words(heard.unseen_auroc)}")
+        trust = trust_words(heard.unseen_auroc, heard.n_trained)
+        lines.append(f"Compared with {heard.n_references} hearts of {heard.place}. {trust}")
     elif is_made and arguments.kind == "heart":
         lines.append("Made by a program: the student knows real hearts only, and is not asked about it.")
     body = {**asdict(found), "heard": asdict(heard) if heard else None, "disclaimer": DISCLAIMER}

@@ -153,9 +153,11 @@ def fit_words(percentile: float | None) -> str:
     return f"fits it better than {percentile:.0f} of 100 other hearts"
 
 
-def trust_words(unseen_auroc: float | None) -> str:
-    """How far a student of body sounds can be relied on, where it was not trained."""
+def trust_words(unseen_auroc: float | None, n_trained: int | None) -> str:
+    """How far a student of body sounds can be relied on, where it was not trained, and on how many it was."""
+    learnt = "" if n_trained is None else f" It learnt from {n_trained} recordings of other places."
     if unseen_auroc is None:
-        return "How well it does on a place it was not trained on is not known."
+        return f"How well it does on a place it was not trained on is not known.{learnt}"
     n = round(100 * unseen_auroc)
-    return f"There, where it was not trained, it picks the abnormal one of two hearts {n} times in 100; 50 would be chance."
+    told = f"There, where it was not trained, it picks the abnormal one of two hearts {n} times in 100; 50 would be chance."
+    return told + learnt

@@ -28,6 +28,7 @@ HOP_S = 1.0  # between windows of the fit over time
 DEFAULT_PHRASES = ("normal heart sounds", "abnormal heart sounds")
 MAX_PHRASES = 5
 UNSEEN_SITE_FILE = "unseen_site.json"
+TRAINING_FILE = "training.json"
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ class Heard:
     n_references: int
     place: str  # of the reference clips
     unseen_auroc: float | None  # of normal against abnormal there, by words alone
+    n_trained: int | None  # recordings that the student learnt from, none of them of that place
 
 
 class SoundListener:
@@ -94,17 +96,24 @@ class SoundListener:
         likeness = self.references.embeddings @ whole
         nearest = Counter(self.references.labels[i] for i in np.argsort(-likeness)[:N_NEAREST])
         n, place = len(self.references.labels), self.references.place
-        return Heard(self.student.info.name, tuple(fits), dict(nearest.most_common()), n, place, self.unseen_auroc)
+        told = n, place, self.unseen_auroc, self.n_trained
+        return Heard(self.student.info.name, tuple(fits), dict(nearest.most_common()), *told)
+
+    @property
+    def n_trained(self) -> int | None:
+        n = self._story(TRAINING_FILE).get("n_train_rows")
+        return None if n is None else int(n)
 
     @property
     def unseen_auroc(self) -> float | None:
-        folder = self.student.folder
-        path = folder / UNSEEN_SITE_FILE if folder is not None else Path()
-        if not path.is_file():
-            return None
-        found: dict[str, Any] = read_json(path, dict, error=CheckpointError, remedy=REMEDY)
-        rows = [row for row in found.get("rows", ()) if row.get("zero_shot_auroc") is not None]
+        rows = [row for row in self._story(UNSEEN_SITE_FILE).get("rows", ()) if row.get("zero_shot_auroc") is not None]
         return float(rows[0]["zero_shot_auroc"]) if rows else None
+
+    def _story(self, name: str) -> dict[str, Any]:
+        """A file beside the weights; empty if there is none."""
+        folder = self.student.folder
+        path = folder / name if folder is not None else Path()
+        return read_json(path, dict, error=CheckpointError, remedy=REMEDY) if path.is_file() else {}
 
     def _targets(self, phrases: list[str]) -> tuple[np.ndarray, Float[np.ndarray, "n dim"]]:
         """Whether each was learnt, and where it lies among what was: around the reports' mean, as in training."""
