@@ -41,6 +41,7 @@ def figures(other_way_round, training_cache, tmp_path_factory):
     """Of the shipped student, as `medalign evaluate` writes them."""
     out = tmp_path_factory.mktemp("figures") / "figures.json"
     arguments = ["evaluate", str(other_way_round), "--cache", str(training_cache), "--in-stream", "--json", str(out)]
+    arguments += ["--page", str(out.with_suffix(".html"))]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(evaluate, "MIN_MENTIONS", 2)
         assert main(arguments) == 0
@@ -57,6 +58,7 @@ def test_the_shipped_student_is_measured_on_what_it_hears(figures):
     assert student["pairing"]["published_loss_largest"] < 1e-3  # the published loss can't see the pairing
     assert all(0 <= student["mismatch"][name] <= 1 for name in ("foreign_text_auroc", "same_consultation_auroc"))
     assert student["average_precision"] < figures["teacher_on_true_text"]["average_precision"] <= 1
+    assert figures["tasks"]["retrieval"]["audio to text"]["recall@1"][0] == pytest.approx(student["recall@1"])
 
 
 @pytest.mark.slow
