@@ -66,7 +66,8 @@ def test_noise_costs_something_and_is_told(training_cache, tmp_path, monkeypatch
     monkeypatch.setattr(evaluate, "MIN_MENTIONS", 1)
     two = measuring_on(tmp_path, lambda row: row["path"] in ("chest-pain.flac", "low-mood.flac"))
     clean, noisy = (
-        evaluate.evaluate_students(two, ["default"], training_cache, in_stream=True, snr_db=snr_db) for snr_db in (None, -10.0)
+        evaluate.evaluate_students(two, ["default"], training_cache, hearing=evaluate.Hearing(in_stream=True, snr_db=snr_db))
+        for snr_db in (None, -10.0)
     )
     assert noisy["noise_snr_db"] == -10.0 and clean["noise_snr_db"] is None
     assert noisy["heard"] == clean["heard"] == "in stream"

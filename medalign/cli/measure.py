@@ -127,7 +127,7 @@ def _coverage(arguments: argparse.Namespace) -> None:
 def _evaluate(arguments: argparse.Namespace) -> None:
     from medalign.evaluation.suite import evaluate_file
     from medalign.report.evaluation_page import evaluation_page
-    from medalign.training.fitting.student_metrics import evaluate_students
+    from medalign.training.fitting.student_metrics import Hearing, evaluate_students
 
     check_output(arguments.page)
     if arguments.manifest.suffix == ".npz":
@@ -135,9 +135,11 @@ def _evaluate(arguments: argparse.Namespace) -> None:
     elif arguments.task:
         raise MedAlignError("--task chooses among what arrays allow; leave it out with a manifest, or give ARRAYS.npz")
     else:
-        how = given(arguments, "only", "in_stream", "snr_db", "bf16")
-        how["with_curves"] = arguments.page is not None
-        figures = evaluate_students(arguments.manifest, arguments.student or ["default"], arguments.cache, **how)
+        hearing = Hearing(**given(arguments, "in_stream", "snr_db", "bf16"))
+        names, with_curves = arguments.student or ["default"], arguments.page is not None
+        figures = evaluate_students(
+            arguments.manifest, names, arguments.cache, only=arguments.only, hearing=hearing, with_curves=with_curves
+        )
         tasks = figures.get("tasks", {})
     tell(figures, arguments.json)
     if arguments.page:

@@ -34,7 +34,7 @@ class Judged:
 class Heard:
     """A place of the list "Use your ear" that a person heard: what is written there is right as it stands."""
 
-    kind: str  # as `medalign.report.ear.Doubt`, like the rest
+    kind: str  # as `medalign.report.doubt.Doubt`, like the rest
     start_s: float
     end_s: float
     concept_id: str | None = None

@@ -4,8 +4,7 @@ Nothing is changed by it: the transcript stays as it is until a reader accepts a
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import replace
 
 from medalign.concepts.bank import is_allergy
 from medalign.concepts.unusual_words import unclear_words
@@ -14,6 +13,7 @@ from medalign.core.explanation import written
 from medalign.core.review import UNREVIEWED, Heard, Review
 from medalign.core.transcript import Word
 from medalign.core.wording import clock, mistake
+from medalign.report.doubt import OF_SEGMENTS, Doubt, Kind, rank
 from medalign.report.misfits import windows_that_misfit
 from medalign.report.not_understood import LOST, PERHAPS, UNUSUAL, critical_words, not_understood, without_medicine
 from medalign.report.summary import (
@@ -28,44 +28,11 @@ from medalign.report.summary import (
     places_to_check,
 )
 
-Kind = Literal[
-    "medicine", "number", "negation", "contradiction", "unsure", "missed_speech", "name", "other_language", "mismatch",
-    "transcription_error", "unclear", "only_heard",
-]  # fmt: skip
-# By what a mistake would cost, most first; of one line the likeliest mistake comes first. A medicine, an allergy or a negation
-# is ahead of all, a number only where it is a medicine's; a number or a negation with no fact near it is behind all.
-ORDER: tuple[tuple[Kind, ...], ...] = (
-    ("medicine", "negation"), ("missed_speech", "contradiction"), ("name", "unsure"), ("number",),
-    ("other_language", "mismatch"), ("transcription_error",), ("unclear",), ("only_heard",),
-)  # fmt: skip
-OF_SEGMENTS: frozenset[Kind] = frozenset(["mismatch", "transcription_error", "other_language"])
 LOST_DOSE, LOST_NAME = "a dose without a medicine; listen", "something is taken, and no medicine is written; listen"
 READ_BOTH_WAYS = 0.42  # of such places on days 1-3 of PriMock57, 13 of 31 were wrong, see `medalign.pipeline.assertion`
 UNUSUAL_WORD = "an unusual word, not heard clearly; a disease or a medicine may be meant"
 UNCLEAR = "not heard clearly"
 MAX_SAID = 22  # characters of what is written, on a button
-
-
-@dataclass(frozen=True)
-class Doubt:
-    """One place to listen to, and why."""
-
-    kind: Kind
-    start_s: float
-    end_s: float
-    said: str  # as the transcript has it; empty where it has nothing
-    reason: str
-    suggestion: str | None = None  # what the sound suggests instead, or is easily taken for what is written
-    probability: float | None = None  # that what is written, or read, here is a mistake
-    concept_id: str | None = None  # the concept in doubt, if it is one
-    correction: int | None = None  # index of the suggestion in `Analysis.corrections`, if it can be accepted
-    taken: str | None = None  # for what the words are taken, where that is in doubt and not the words
-    heard: str | None = None  # a concept that the sound is like, of which no word near is written: what may have been said
-
-    @property
-    def key(self) -> str:
-        """Tells it from the others of one recording, also after words elsewhere were changed."""
-        return f"{self.kind} {self.start_s:.2f} {self.end_s:.2f} {self.concept_id or ''}"
 
 
 def doubts(analysis: Analysis, review: Review = UNREVIEWED, before: Analysis | None = None) -> tuple[Doubt, ...]:
@@ -86,7 +53,7 @@ def doubts(analysis: Analysis, review: Review = UNREVIEWED, before: Analysis | N
     found += [Doubt("unclear", w.start_s, w.end_s, _plain(w), UNCLEAR) for w in unclear_words(analysis.transcript, taken)]
     found = [doubt if doubt.suggestion else replace(doubt, heard=_heard_near(analysis, doubt)) for doubt in found]
     left = (doubt for doubt in found if not _is_settled(analysis, doubt, review))
-    return tuple(sorted(left, key=lambda doubt: (_rank(analysis, doubt), -_likely(doubt), doubt.start_s)))
+    return tuple(sorted(left, key=lambda doubt: (rank(analysis, doubt), -_likely(doubt), doubt.start_s)))
 
 
 def found_right(analysis: Analysis, doubt: Doubt) -> Heard:
@@ -186,38 +153,6 @@ def _heard_near(analysis: Analysis, doubt: Doubt) -> str | None:
             if is_here and not any(e.start_s < window.end_s and e.end_s > window.start_s for e in c.text_evidence):
                 return c.label
     return None
-
-
-def _rank(analysis: Analysis, doubt: Doubt) -> int:
-    """Place in `ORDER` by what a mistake would cost."""
-    concept_id = doubt.concept_id if doubt.correction is None else analysis.corrections[doubt.correction].concept_id
-    labels = {c.concept_id: c.label for c in analysis.concepts}
-    if concept_id and is_allergy(concept_id, labels.get(concept_id, "")):
-        return 0
-    if doubt.kind in OF_SEGMENTS or doubt.kind in ("name", "unclear", "unsure"):
-        beside = [c for c in analysis.concepts if any(_is_in_one_segment(analysis, doubt, e) for e in c.text_evidence)]
-        if any(is_allergy(c.concept_id, c.label) for c in beside):
-            return 0  # "I'm allergic to treatment of sperm"
-        if doubt.kind in OF_SEGMENTS and any(c.category == "medicine" for c in beside):
-            return 1
-    if doubt.kind in ("number", "negation") and not concept_id:
-        measured = [m for m in analysis.measurements if m.start_s < doubt.end_s and m.end_s > doubt.start_s]
-        near = [s for s in analysis.transcript.segments if s.start_s < doubt.end_s and s.end_s > doubt.start_s]
-        spoken = [
-            c for c in analysis.concepts for e in c.text_evidence for s in near if s.start_s < e.end_s and s.end_s > e.start_s
-        ]
-        if not measured and not spoken:
-            return len(ORDER)
-        if any(c.category == "medicine" for c in spoken):
-            return 0
-    return next(rank for rank, kinds in enumerate(ORDER) if doubt.kind in kinds)
-
-
-def _is_in_one_segment(analysis: Analysis, doubt: Doubt, place: Evidence) -> bool:
-    return any(
-        s.start_s < doubt.end_s and s.end_s > doubt.start_s and s.start_s < place.words_end_s and s.end_s > place.start_s
-        for s in analysis.transcript.segments
-    )
 
 
 def _is_number(doubt: Doubt, m: Measurement) -> bool:

@@ -9,7 +9,8 @@ from medalign.core.analysis import DISCLAIMER, Analysis
 from medalign.core.editing import is_edited
 from medalign.core.review import UNREVIEWED, Added, Review, as_reviewed
 from medalign.core.wording import clock, clock_range, count, heard_at
-from medalign.report.ear import Doubt, checks, doubts, sentence
+from medalign.report.doubt import Doubt
+from medalign.report.ear import checks, doubts, sentence
 from medalign.report.summary import SENSES, Entry, at_a_glance
 
 BEYOND = "Mentions, found by software, for review. Times are minutes and seconds into the recording."

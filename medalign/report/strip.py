@@ -11,7 +11,7 @@ import numpy as np
 
 from medalign.core.analysis import Analysis, ConceptFinding, Evidence, Measurement
 from medalign.core.transcript import UNKNOWN_SPEAKER
-from medalign.report.ear import Doubt
+from medalign.report.doubt import Doubt
 from medalign.report.summary import is_faint
 
 N_PEAKS = 1000  # columns of the waveform, however long it is

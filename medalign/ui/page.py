@@ -106,6 +106,10 @@ def build_app(
     keep_schedule(page)
     own_uploads()
     forget_sessions()
+    return _queued(page)
+
+
+def _queued(page: Page) -> Page:
     page.queue(default_concurrency_limit=2, max_size=MAX_PRESSES)
     page._queue.sleep_when_free = LOOK_FOR_WORK_S
     return page

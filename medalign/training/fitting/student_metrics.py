@@ -6,6 +6,7 @@ unaligned encoder is measured beside the students, by a linear probe on its mean
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ from medalign.models.student import Student
 from medalign.models.teacher import Teacher
 from medalign.pipeline.calibration import against_distractors
 from medalign.training.align import MIN_MENTIONS, POOL, embed_pairs, in_half_precision
-from medalign.training.data.manifest import read_manifest
+from medalign.training.data.manifest import Row, read_manifest
 from medalign.training.data.pairs import Augmentation, Pairs, build_alone, build_pairs
 from medalign.training.data.targets import Vocabulary
 from medalign.training.losses import debiased_cka, published_loss
@@ -34,15 +35,28 @@ Metric = Callable[[np.ndarray, np.ndarray], np.ndarray]  # scores and truth (n, 
 N_FOLDS = 5  # of the linear probe, over consultations
 
 
+@dataclass(frozen=True)
+class Hearing:
+    """How the validation rows are heard."""
+
+    in_stream: bool = False  # utterances are cut from whole recordings, as an analysis cuts its windows; cheaper than alone
+    snr_db: float | None = None  # of pink noise
+    bf16: bool = False  # half precision, 2.5 times as fast on a CPU; the frames are shared with training's validation
+
+    def pairs(self, rows: Sequence[Row], student: Student, cache: Path) -> Pairs:
+        listener = in_half_precision(student) if self.bf16 else student
+        if self.in_stream:
+            return build_pairs(rows, listener, cache / "frames", Augmentation(snr_db=self.snr_db))
+        return build_alone(rows, listener, cache / "frames", snr_db=self.snr_db)
+
+
 def evaluate_students(
     manifest: Path,
     names: Sequence[str],
     cache: Path,
     *,
     only: str = "",
-    in_stream: bool = False,
-    snr_db: float | None = None,
-    bf16: bool = False,
+    hearing: Hearing = Hearing(),
     with_curves: bool = False,
 ) -> dict:
     """Zero-shot, retrieval, probe and pairing figures on the manifest's validation rows.
@@ -50,9 +64,6 @@ def evaluate_students(
     Args:
         names: students that share one encoder and one teacher, such as three seeds.
         only: groups whose name starts so.
-        in_stream: utterances are cut from whole recordings, as an analysis cuts its windows; cheaper than alone.
-        snr_db: add pink noise at this ratio.
-        bf16: encode in half precision, 2.5 times as fast on a CPU; the frames are shared with training's validation.
         with_curves: "tasks" of the first student, too, as `medalign.evaluation.suite` measures arrays.
 
     Raises:
@@ -64,11 +75,7 @@ def evaluate_students(
     config = students[0].config
     teacher, bank = Teacher(config.teacher), ConceptBank.default()
     rows = [row for row in read_manifest(manifest) if row.split == "valid" and row.group.startswith(only)]
-    listener = in_half_precision(students[0]) if bf16 else students[0]
-    if in_stream:
-        pairs = build_pairs(rows, listener, cache / "frames", Augmentation(snr_db=snr_db))
-    else:
-        pairs = build_alone(rows, listener, cache / "frames", snr_db=snr_db)
+    pairs = hearing.pairs(rows, students[0], cache)
     vocabulary = Vocabulary.of(pairs.pairs, teacher, bank, cache / "teacher")
     mentioned = vocabulary.mentioned(pairs.pairs, bank)
     measure = _Measure(pairs, mentioned)
@@ -78,10 +85,10 @@ def evaluate_students(
     scores = audio[0] @ vocabulary.embeddings.T
     arrays = {"group": np.array(measure.groups), "scores": scores, "truth": mentioned, "audio": audio[0], "text": text}
     return {
-        "heard": "in stream" if in_stream else "alone",
+        "heard": "in stream" if hearing.in_stream else "alone",
         "groups": only or "all",
-        "noise_snr_db": snr_db,
-        "precision": "bfloat16" if bf16 else "float32",
+        "noise_snr_db": hearing.snr_db,
+        "precision": "bfloat16" if hearing.bf16 else "float32",
         "n_utterances": len(rows),
         "n_groups": len(set(measure.groups)),
         "n_concepts": int(measure.evaluated.sum()),

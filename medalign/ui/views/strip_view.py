@@ -6,7 +6,7 @@ from medalign.core.alignment import Alignment
 from medalign.core.analysis import Analysis
 from medalign.core.transcript import UNKNOWN_SPEAKER
 from medalign.core.wording import as_name
-from medalign.report.ear import OF_SEGMENTS, Doubt
+from medalign.report.doubt import OF_SEGMENTS, Doubt
 from medalign.report.misfits import in_doubt, is_unreliable
 from medalign.report.strip import strip_data
 from medalign.report.summary import is_faint

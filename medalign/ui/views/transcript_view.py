@@ -9,7 +9,7 @@ from medalign.core.analysis import Analysis, ConceptFinding, Evidence
 from medalign.core.review import UNREVIEWED, Heard, Review
 from medalign.core.transcript import DOCTOR, PATIENT, UNKNOWN_SPEAKER, Segment, Transcript, Word
 from medalign.core.wording import mistake
-from medalign.report.ear import Doubt
+from medalign.report.doubt import Doubt
 from medalign.report.not_understood import critical_words
 from medalign.report.summary import REASONS, Row, doubt_of
 from medalign.ui.session import Change
