@@ -33,7 +33,7 @@ def test_the_python_of_the_readme_runs(models_at_hand, monkeypatch, capsys):
 
 
 @pytest.mark.slow
-def test_the_two_commands_of_training_run_as_they_stand(models_at_hand, monkeypatch, capsys, tmp_path):
+def test_the_two_commands_of_training_run_as_they_stand(monkeypatch, capsys, tmp_path):
     section = README.split("## Train on your own data")[1].split("\n## ")[0]
     commands = re.findall(r"^python -m medalign (.+)$", section, re.MULTILINE)
     assert [command.split()[0] for command in commands] == ["train", "analyze"]
