@@ -360,7 +360,8 @@ def test_a_phone_begins_with_what_was_found_and_says_how_much_is_to_be_heard(ope
     page.set_viewport_size({"width": 390, "height": 844})
     assert page.locator("#meaning .summary").is_visible() and not page.locator(".ear").is_visible()
     more, height = page.locator("#strip .names"), "document.querySelector('#strip canvas').offsetHeight"
-    assert re.fullmatch(r"\+\d+ more names?", more.inner_text()), "names that find no room are counted"
+    more.wait_for()  # drawn anew for the narrow window: in the wide one all may find room
+    assert re.fullmatch(r"\+[1-9]\d* more names?", more.inner_text()), "names that find no room are counted"
     before = page.evaluate(height)
     more.press("Enter")
     assert more.inner_text() == "Fewer names" and page.evaluate(height) > before
