@@ -14,13 +14,15 @@ from accelerate.state import AcceleratorState
 
 from medalign.cli import main
 from medalign.concepts import ConceptBank, find_mentions_in_text
-from medalign.core.analysis import ModelInfo
+from medalign.core.analysis import Analysis, ModelInfo
 from medalign.core.assets import EXAMPLES
 from medalign.core.audio import SAMPLE_RATE_HZ, load_recording
 from medalign.core.errors import CheckpointError
 from medalign.core.examples import load_examples
 from medalign.models.student import Student
+from medalign.pipeline.fitted import NOT_CALIBRATED
 from medalign.pipeline.listener import Listener
+from medalign.pipeline.note_check import check_note
 from medalign.training.model_card import write_card
 
 TINY = {"steps": 8, "batch-size": 12, "validate-every": 4, "renderings": "clean", "device": "cpu"}
@@ -65,6 +67,10 @@ def test_a_student_that_nothing_was_fitted_for_claims_nothing_and_names_the_cure
     encoded = listener.encode(load_recording(cut("cough-and-wheeze", 0.0, 8.0)))
     assert len(encoded.speech_s) and not encoded.evidence.probabilities.any()
     assert listener.preview_concepts(encoded) == ()
+    of_words = Analysis.from_dict(json.loads((EXAMPLES / "analyses" / "cough-and-wheeze.json").read_text(encoding="utf-8")))
+    checked = check_note(listener, of_words, "Cough for three weeks.", encoded)
+    assert checked.statements[0].verdict == "supported" and checked.statements[0].sound_fits_as_well is None
+    assert NOT_CALIBRATED in checked.warnings
     with pytest.raises(CheckpointError, match=f"run `medalign calibrate --student {trained} --speech FOLDER`"):
         listener.find(encoded, "a cough")
 

@@ -29,7 +29,7 @@ FEVER = "HP:0001945"
 ALCOHOL = "CUSTOM:alcohol-use"
 DRINK, DRINKERS = words_of("drink drinks drinking"), words_of("i you he she don't doesn't didn't not never also")
 BEVERAGES = word_list("mentions.beverages")
-DRUG_ALLERGY = "ICD10CM:Z88.9"
+DRUG_ALLERGY = "ICD10CM:Z88.9"  # to any drug; allergies to one have it as the broader one
 ADVISED = frozenset(["medicine", "procedure", "habit"])  # what a doctor proposes is a plan: "you should have an X-ray"
 NARROWED = frozenset(["finding", "diagnosis", "medicine"])
 ASKED_WITHIN = 3  # segments from a particular complaint that is asked about to the general word that answers
@@ -181,7 +181,7 @@ def _drinking(sentence: list[Token], spans: Sequence[Span], bank: ConceptBank) -
 
 
 def allergy_to(medicine_id: str, bank: ConceptBank) -> str:
-    """The concept of an allergy to a medicine: one of its own, if the bank has it; without any, the medicine."""
+    """The concept of an allergy to a medicine: one of its own, else that to any drug; the medicine, if the bank has neither."""
     for as_written in (False, True):
         words = phrase_keys(f"{bank[medicine_id].label} allergy", as_written)
         end, own = bank.phrases.longest(words, 0) or (0, BLOCKED)

@@ -254,8 +254,8 @@ class Listener:
         evidence = heard_in_english(encoded, self)
         if evidence is None:
             return None
-        rows = [(row, row.student.probability if row.student else 0.0) for row in findings((), None, evidence, encoded.bank)]
-        return tuple(row for row, _ in sorted(rows, key=lambda pair: -pair[1]))
+        rows = findings((), None, evidence, encoded.bank)
+        return tuple(sorted(rows, key=lambda row: -row.student.probability if row.student else 0.0))
 
     def search(self, source: Source | Recording, phrase: str, n_hits: int = N_HITS) -> tuple[SearchHit, ...]:
         """Where a recording sounds most like a phrase; see `find`. Raises AudioError if the recording can't be used."""

@@ -17,6 +17,7 @@ from medalign.core.errors import DataError
 from medalign.core.note_check import ONLY_POSSIBLE, LeftOut, NoteCheck, NoteStatement, Support, Verdict
 from medalign.pipeline.boosted_fit import BoostedFit
 from medalign.pipeline.evidence import silent
+from medalign.pipeline.fitted import NOT_CALIBRATED
 from medalign.pipeline.listener import EncodedRecording, Listener
 from medalign.pipeline.note_fits import NoteFits
 from medalign.pipeline.note_held import LEAST, Held, hold_against
@@ -70,11 +71,13 @@ def check_note(listener: Listener, analysis: Analysis, note: str, encoded: Encod
     if not is_written_in_english(written):
         raise DataError("the note seems not to be in English, and no other language can be checked; give an English note")
     fits, references = NoteFits.load(listener.fitted.folder)
+    warnings = [] if encoded is not None else [NO_SOUND]
+    if not listener.fitted.is_own:  # the shipped student's fits say nothing of this one's sound
+        encoded, warnings = None, [NO_SOUND, NOT_CALIBRATED]
     said = Said.from_analysis(analysis)
     windows, windows_s = voiced(encoded, references.shape[1])
     held = hold_against(clauses, said, windows, listener.teacher, references, listener.bank, windows_s)
     statements = _statements(held, fits, said.passages)
-    warnings = [] if encoded is not None else [NO_SOUND]
     has_speech = bool(said.stretches) or len(windows) > 0
     if not has_speech:
         warnings.append(NO_SPEECH)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from medalign.concepts import ConceptBank
+from medalign.concepts.mentions import DRUG_ALLERGY
 from medalign.concepts.notes import Clause
 from medalign.concepts.tokens import phrase_tokens, stem
 from medalign.core.analysis import Status
@@ -35,7 +36,6 @@ LARGELY_SAID = 0.67  # share of a statement's words, by weight, from which on no
 HARDLY = 0.5  # a fact's weight where it is found in a related sense
 ASSERTED = frozenset(["finding", "diagnosis", "medicine", "habit"])  # others are done or measured, not there or absent
 CERTAIN = re.compile(r"\b(confirm\w*|definite\w*|certain\w*|proven|diagnosed|established|known)\b", re.I)
-DRUG_ALLERGY = "ICD10CM:Z88.9"  # concept: of any drug; allergies to one have it as the broader one
 TAKEN, STOPPED = frozenset(["taking", "started", "changed"]), frozenset(["stopped", "not_taking"])
 CONTINUED = re.compile(r"\b(continu\w+|carry on|keep (?:on )?taking|remain on)\b", re.IGNORECASE)
 CURRENT = re.compile(r"\b(ongoing|current(?:ly)?|still|persist(?:s|ent|ing|ed)?|remains)\b", re.IGNORECASE)
