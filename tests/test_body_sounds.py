@@ -65,10 +65,13 @@ FOLDERS = {
     ("sprsound", 0): (
         {"BioCAS2022/train2022_wav/40_0.7_1_p1_17.wav": AUDIO, "BioCAS2022/test2022_wav/41_8.6_0_p4_18.wav": AUDIO,
          "BioCAS2022/train2022_json/40_0.7_1_p1_17.json": json.dumps({"record_annotation": "CAS & DAS", "event_annotation": EVENTS}),
-         "BioCAS2022/test2022_json/inter_test_json/41_8.6_0_p4_18.json": '{"record_annotation": "Normal", "event_annotation": []}'},
+         "BioCAS2022/test2022_json/inter_test_json/41_8.6_0_p4_18.json": '{"record_annotation": "Normal", "event_annotation": []}',
+         "BioCAS2025/test2025_wav/_5.3_0_p8_34877.wav": AUDIO,
+         "BioCAS2025/test2025_json/_5.3_0_p8_34877.json": json.dumps({"event_annotation": EVENTS})},
         {"BioCAS2022/train2022_wav/40_0.7_1_p1_17.wav": {"group": "40", "crackles": "1", "wheezes": "1", "stridor": "0",
                                                          "sex": "female", "sound_type": "CAS & DAS", "split": "train"},
-         "BioCAS2022/test2022_wav/41_8.6_0_p4_18.wav": {"crackles": "0", "split": "valid", "location": "right lateral chest"}},
+         "BioCAS2022/test2022_wav/41_8.6_0_p4_18.wav": {"crackles": "0", "split": "valid", "location": "right lateral chest"},
+         "BioCAS2025/test2025_wav/_5.3_0_p8_34877.wav": {"group": "", "wheezes": "1", "location": "p8", "sound_type": ""}},
     ),
     ("kauh", 0): (
         {"Audio Files/BP1_Asthma,I E W,P L L,70,M.wav": AUDIO, "Audio Files/DP1_Asthma,I E W,P L L,70,M.wav": AUDIO,
@@ -79,9 +82,11 @@ FOLDERS = {
     ),
     ("hf_lung", 0): (
         {"train/steth_20180814_09_37_11.wav": AUDIO, "train/steth_20180814_09_37_11_label.txt": "I 00:00:01.2 00:00:02.3\nD 00:00:01.5 00:00:01.9\n",
-         "test/trunc_2019-07-15-10-22-20-L1_3.wav": AUDIO, "test/trunc_2019-07-15-10-22-20-L1_3_label.txt": "Wheeze 00:00:01.2 00:00:02.3\n"},
-        {"train/steth_20180814_09_37_11.wav": {"subset": "steth", "crackles": "1", "wheezes": "0", "split": "train"},
-         "test/trunc_2019-07-15-10-22-20-L1_3.wav": {"wheezes": "1", "group": "trunc_2019-07-15-10-22-20", "split": "valid"}},
+         "test/trunc_2019-07-15-10-22-20-L1_3.wav": AUDIO, "test/trunc_2019-07-15-10-22-20-L1_3_label.txt": "Wheeze 00:00:01.2 00:00:02.3\n",
+         "test/trunc_2019-07-15-11-02-33-Tc_1.wav": AUDIO},
+        {"train/steth_20180814_09_37_11.wav": {"subset": "steth", "crackles": "1", "wheezes": "0", "split": "train", "group": "steth_20180814"},
+         "test/trunc_2019-07-15-10-22-20-L1_3.wav": {"wheezes": "1", "group": "trunc_2019-07-15", "split": "valid"},
+         "test/trunc_2019-07-15-11-02-33-Tc_1.wav": {"wheezes": "", "group": "trunc_2019-07-15", "split": "valid"}},
     ),
     ("circor", 0): (
         {"training_data.csv": "Patient ID,Age,Sex,Murmur,Murmur locations,Systolic murmur timing,Outcome,Campaign\n"
@@ -90,9 +95,11 @@ FOLDERS = {
                                              "location": place[:2]} for place in ("AV", "MV_1")},
     ),
     ("zchsound", 0): (
-        {"Clean Heartbeat Data/Clean Heartbeat Data Details.csv": "fileName;age;gender;diagnosis\n33.wav;120;M;ASD\n",
-         "Clean Heartbeat Data/33.wav": AUDIO},
-        {"Clean Heartbeat Data/33.wav": {"diagnosis": "ASD", "subset": "Clean", "group": "33"}},
+        {"Clean Heartsound Data Details.csv": "fileName;age;gender;diagnosis\n33.wav;120;M;ASD\n9.wav;3;F;PDA\n", "clean Heartsound Data/33.wav": AUDIO,
+         "Noise Heartsound Data Details.csv": "fileName;age;gender;diagnosis\n34.wav;12;F;NORMAL\n9.wav;40;M;VSD\n",
+         "Noise Heartsound Data Details/34.wav": AUDIO, "Noise Heartsound Data Details/9.wav": AUDIO},
+        {"clean Heartsound Data/33.wav": {"diagnosis": "ASD", "subset": "clean", "group": "33"},
+         "Noise Heartsound Data Details/34.wav": {"diagnosis": "NORMAL", "subset": "noise"}},
     ),
     ("bmd_hs", 0): (
         {"train.csv": "patient_id,AS,AR,MR,MS,N," + ",".join(f"recording_{i}" for i in range(1, 9)) + "\n"
@@ -170,3 +177,9 @@ def test_the_wrong_folder_is_told_and_a_table_elsewhere_finds_its_recordings(tmp
     told = capsys.readouterr().out
     assert all(name in told for name in collections()) and "CC BY 4.0" in told
     assert main(["sounds", "kauh"]) == 2
+
+
+def test_a_recording_of_which_two_lines_tell_two_things_is_set_aside(tmp_path):
+    files, _ = FOLDERS["zchsound", 0]
+    counts = write_table("zchsound", build(tmp_path, files), tmp_path / "table.csv")
+    assert counts["recordings"] == 2 and counts["set aside, since no table tells of them, or tells two things"] == 1

@@ -75,7 +75,7 @@ def _recordings(folder: Path, layout: dict, counts: dict[str, int]) -> Iterable[
             fields |= {key: value for key, value in match.groupdict().items() if value is not None}
         found = [table.add_to(fields) for table in tables]
         if tables and not found[0]:
-            counts["set aside, since no table tells of them"] += 1
+            counts["set aside, since no table tells of them, or tells two things"] += 1
             continue
         if any(fields.get(column) == value for column, value in layout.get("drop", {}).items()):
             counts["set aside, since they are marked unfit"] += 1
@@ -91,10 +91,10 @@ def _recordings(folder: Path, layout: dict, counts: dict[str, int]) -> Iterable[
 
 
 class _Table:
-    """Lines of one or several files of one form, by the key of a recording."""
+    """Lines of one or several files of one form, by the key of a recording; of a key with lines that differ, none."""
 
     def __init__(self, folder: Path, table: dict):
-        self._key, self._rows = table["key"], {}
+        self._key, self._rows = table["key"], dict[str, Fields]()
         for path in sorted(folder.glob(table["file"])):
             with reading(f"{path} can't be read as a table", error=DataError, remedy=REMEDY):
                 text = path.read_text(encoding="utf-8-sig")
@@ -103,14 +103,15 @@ class _Table:
                 for row in csv.DictReader(text.splitlines(), table.get("header"), delimiter=delimiter):
                     for column in table["on"]:
                         if value := (row.get(column) or "").strip():
-                            self._rows[value] = {k: v.strip() for k, v in row.items() if k and v} | {"matched": column}
+                            line = {k: v.strip() for k, v in row.items() if k and v} | {"matched": column}
+                            self._rows[value] = line if self._rows.get(value, line) == line else {}
 
     def add_to(self, fields: Fields) -> bool:
         """Whether the table tells of the recording; what it tells is added to the fields."""
         row = self._rows.get(_filled(self._key, fields))
         if row:
             fields |= {key: value for key, value in row.items() if key not in fields}
-        return row is not None
+        return bool(row)
 
 
 def _events(path: Path, columns: list[str] | str, fields: Fields) -> list[str]:
