@@ -64,7 +64,9 @@ def test_positions_stand_side_by_side_speech_is_told_and_delete_leaves_nothing(s
     assert store.table("events")["event"].tolist() == ["body-sounds"]
     steady, spoken = (sounds.locator(".sound-card").nth(i) for i in (0, 1))
     assert "72" in steady.inner_text() and "regular" in steady.inner_text()
-    assert "“abnormal heart sounds”" in steady.inner_text() and "No diagnosis" in steady.inner_text()
+    assert "Not compared with words" in steady.inner_text() and "fits it better" not in steady.inner_text(), "it is made"
+    sounds.get_by_text("what this rests on").click()
+    assert "809 recordings" in sounds.locator(".rests-on").inner_text()
     assert "Not judged." in spoken.inner_text() and "no heart recording" in spoken.inner_text()
     assert "a minute" not in spoken.inner_text()
     sounds.locator("#sound-delete").click()

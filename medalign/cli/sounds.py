@@ -6,10 +6,10 @@ from pathlib import Path
 
 from medalign.cli.options import Commands, answer, cache_option, check_output, field_options, fields_of, in_columns, json_option
 from medalign.core.analysis import DISCLAIMER
-from medalign.core.body_sounds import KINDS, MADE
+from medalign.core.body_sounds import KINDS
 from medalign.core.errors import MedAlignError
 from medalign.core.provenance import PROVENANCE, provenance
-from medalign.core.wording import fit_words, no_model_words, rate_words, trust_words, uncounted_words
+from medalign.core.wording import fit_words, no_model_words, rate_words, trust_words, uncounted_words, unfamiliar_words
 from medalign.training.recipe import ProbeConfig
 
 
@@ -40,6 +40,7 @@ def _add_listening(commands: Commands) -> None:
     references.add_argument("--student", required=True, help="checkpoint folder, which gets them")
     references.add_argument("--label", default="label", help="column")
     references.add_argument("--place", required=True, help="where the clips are from, in words")
+    references.add_argument("--trained-on", default="", help="what the student learnt from, in words")
     references.set_defaults(command=_references)
 
 
@@ -99,21 +100,22 @@ def _listen(arguments: argparse.Namespace) -> None:
         raise MedAlignError(f"no student of {arguments.kind} sounds comes along, so --phrase can't be answered; leave it out")
     recording = load_recording(arguments.audio)
     found = examine(recording, arguments.kind)
-    heard, is_made = None, any(Path(arguments.audio).resolve() == made.path.resolve() for made in MADE)
-    if arguments.kind == "heart" and not found.faults and not is_made:
+    heard = None
+    if arguments.kind == "heart" and not found.faults:
         heard = SoundListener.default().hear(recording.waveform, arguments.phrase or DEFAULT_PHRASES)
     lines = [DISCLAIMER, f"{found.name}: {found.duration_s:.1f} s, {found.kind}", *found.faults]
     if found.pulse is not None:
         lines += [f"rate: {rate_words(found.pulse.rate_per_min)}", f"rhythm: {found.pulse.rhythm}"]
         lines += [uncounted_words()] * (found.pulse.rate_per_min is None)
     elif not found.faults:
-        lines.append(f"{no_model_words(found.kind)}: nothing but the quality was judged, which will do.")
-    if heard is not None:
+        lines.append(f"{no_model_words(found.kind)}. Its quality was judged, and will do.")
+    if heard is not None and heard.familiarity is not None and not heard.fits:
+        lines.append(unfamiliar_words(heard.familiarity))
+    elif heard is not None:
         lines += [f"{fit.phrase}: {fit_words(fit.percentile)}" for fit in heard.fits]
-        trust = trust_words(heard.unseen_auroc, heard.n_trained)
-        lines.append(f"Compared with {heard.n_references} hearts of {heard.place}. {trust}")
-    elif is_made and arguments.kind == "heart":
-        lines.append("Made by a program: the student knows real hearts only, and is not asked about it.")
+        trust = heard.trust
+        lines.append("most like it: " + ", ".join(f"{n} {label}" for label, n in heard.nearest.items()) + " of the ten nearest")
+        lines.append(f"Compared with {trust.n_references} hearts of {trust.place}. {trust_words(trust.auroc)}")
     body = {**asdict(found), "heard": asdict(heard) if heard else None, "disclaimer": DISCLAIMER}
     answer({PROVENANCE: provenance(), **body}, arguments.json, lines)
 
@@ -121,7 +123,7 @@ def _listen(arguments: argparse.Namespace) -> None:
 def _references(arguments: argparse.Namespace) -> None:
     from medalign.training.fitting.fit_references import fit_references
 
-    n = fit_references(arguments.table, arguments.student, arguments.label, arguments.place)
+    n = fit_references(arguments.table, arguments.student, arguments.label, arguments.place, arguments.trained_on)
     print(f"{arguments.student}: {n} reference clips of {arguments.place}")
 
 

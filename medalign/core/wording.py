@@ -4,6 +4,8 @@ Probabilities are calibrated, so a frequency is the honest reading: of the segme
 consultations, about that many in ten were right. Tenths are as fine as that calibration supports.
 """
 
+from collections.abc import Sequence
+
 from medalign.core.analysis import Action, ConceptFinding, Evidence
 
 # Of a medicine: said beside its status.
@@ -142,8 +144,9 @@ def uncounted_words() -> str:
 
 
 def no_model_words(kind: str) -> str:
-    """Of kinds of body sounds that nothing judges."""
-    return f"No model of {kind} sounds comes with MedAlign yet"
+    """Of kinds of body sounds that nothing judges, and why."""
+    why = {"lung": "no collection at hand marks wheezes or crackles", "cough": "no label of the coughs at hand can be trusted"}
+    return f"No model of {kind} sounds comes with MedAlign, since {why[kind]}: of what a {kind} sounds like, nothing is claimed"
 
 
 def fit_words(percentile: float | None) -> str:
@@ -153,11 +156,25 @@ def fit_words(percentile: float | None) -> str:
     return f"fits it better than {percentile:.0f} of 100 other hearts"
 
 
-def trust_words(unseen_auroc: float | None, n_trained: int | None) -> str:
-    """How far a student of body sounds can be relied on, where it was not trained, and on how many it was."""
-    learnt = "" if n_trained is None else f" It learnt from {n_trained} recordings of other places."
-    if unseen_auroc is None:
-        return f"How well it does on a place it was not trained on is not known.{learnt}"
-    n = round(100 * unseen_auroc)
-    told = f"There, where it was not trained, it picks the abnormal one of two hearts {n} times in 100; 50 would be chance."
-    return told + learnt
+def unfamiliar_words(familiarity: float) -> str:
+    """Why a heart is compared with no words.
+
+    Args:
+        familiarity: share of other hearts, none of them learnt from either, that are less like those learnt from.
+    """
+    others = "all other hearts" if familiarity < 0.5 else f"{100 - familiarity:.0f} of 100 other hearts"
+    return (
+        f"Not compared with words: it is less like the hearts learnt from than {others}. Noise, another recorder, or no heart?"
+    )
+
+
+def trust_words(auroc: Sequence[float] | None) -> str:
+    """How far a student of body sounds can be relied on, at a place where it was not trained.
+
+    Args:
+        auroc: there, with its interval.
+    """
+    if auroc is None:
+        return "How well it does at a place where it was not trained is not known."
+    n = round(100 * auroc[0])
+    return f"There, where it was not trained, it picks the abnormal one of two hearts {n} times in 100; 50 would be chance."

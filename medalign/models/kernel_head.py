@@ -62,10 +62,15 @@ class KernelHead(nn.Module):
 
     def heard(self, statistics: Statistics) -> Components:
         """The kernel's principal components, of mean square 1 over all of them."""
-        x = self._standardised(statistics)  # (parts, batch, width)
-        squared = torch.cdist(x, self.landmarks).square()
-        kernel = torch.exp(-squared / self.distance[:, None, None]).mean(0)  # (batch, landmarks)
-        return (kernel - self.likeness) @ self.components
+        return (self._kernel(statistics) - self.likeness) @ self.components
+
+    def familiarity(self, hidden_states: Frames, mask: Mask) -> Float[Tensor, " batch"]:
+        """Likeness to that landmark which is most like the sound, at most 1: little for what was never learnt from."""
+        return self._kernel(self.statistics(hidden_states, mask)).amax(1)
+
+    def _kernel(self, statistics: Statistics) -> Float[Tensor, "batch landmarks"]:
+        squared = torch.cdist(self._standardised(statistics), self.landmarks).square()  # (parts, batch, landmarks)
+        return torch.exp(-squared / self.distance[:, None, None]).mean(0)
 
     def _standardised(self, statistics: Tensor) -> Tensor:
         return ((statistics.transpose(0, 1) - self.mean[:, None]) / self.sd[:, None]).clamp(-CLIPPED, CLIPPED)

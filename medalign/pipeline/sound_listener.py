@@ -1,12 +1,14 @@
 """What an aligned student hears in a body sound: how any words fit it, among reference clips, and which of these are like it.
 
 Conventions: as in `medalign.pipeline.auscultation`. A fit is a percentile among reference clips of the same kind, from a place
-that the student was not trained on; never a probability of a disease.
+that the student was not trained on; never a probability of a disease. A sound unlike all that the student learnt from, such
+as a cough, a voice or a heart made by a program, would get a percentile like any other, so it gets none.
 """
 
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +19,19 @@ from medalign.core.audio import SAMPLE_RATE_HZ
 from medalign.core.errors import CheckpointError, DataError
 from medalign.core.files import read_json
 from medalign.core.weights import BODY_SOUND_STUDENT
-from medalign.models.sound_references import REMEDY, SoundReferences
+from medalign.evaluation.bootstrap import with_interval
+from medalign.evaluation.label_probe import mean_auroc
+from medalign.models.sound_references import REMEDY, SoundReferences, familiarity
 from medalign.models.student import Student
 from medalign.models.teacher import Teacher
 
 KNOWN = 0.55  # cosine of words to the nearest report that the student learnt from, below which it has not learnt them
 TOLD = 0.2  # of words, as a share of their length, what tells one label from another; below it they tell none
+UNFAMILIAR = 10.0  # percentile of the familiarity among the reference clips, below which a sound is compared with nothing
 N_NEAREST = 10  # reference clips whose labels are told
 HOP_S = 1.0  # between windows of the fit over time
 DEFAULT_PHRASES = ("normal heart sounds", "abnormal heart sounds")
 MAX_PHRASES = 5
-UNSEEN_SITE_FILE = "unseen_site.json"
 TRAINING_FILE = "training.json"
 
 
@@ -41,16 +45,26 @@ class PhraseFit:
 
 
 @dataclass(frozen=True)
+class Trust:
+    """What a student learnt from, and how it does where the reference clips are from, by words alone."""
+
+    student: str
+    trained_on: str  # the set, in words; empty: not known
+    n_trained: int | None  # recordings
+    place: str  # of the reference clips, none of which it was trained on
+    n_references: int
+    n_familiar: int  # of them, which it would compare with words
+    auroc: list[float] | None  # of their labels, with its 95 % interval over recordings; None: they have one label only
+
+
+@dataclass(frozen=True)
 class Heard:
     """What a student hears in one recording."""
 
-    student: str
-    fits: tuple[PhraseFit, ...]
+    trust: Trust
+    familiarity: float | None  # share of the reference clips that are less like what it learnt from; None: not known
+    fits: tuple[PhraseFit, ...]  # none, as of the nearest, where the sound is too unfamiliar
     nearest: dict[str, int]  # labels of the reference clips that are most like it, and how many have each
-    n_references: int
-    place: str  # of the reference clips
-    unseen_auroc: float | None  # of normal against abnormal there, by words alone
-    n_trained: int | None  # recordings that the student learnt from, none of them of that place
 
 
 class SoundListener:
@@ -60,11 +74,12 @@ class SoundListener:
         self.student, self.references = student, references
         self._teacher = teacher
         self._reports = teacher.encode([text for text, _ in references.texts])
-        told = [label for _, label in references.texts]
-        means = np.stack([self._reports[[t == label for t in told]].mean(0) for label in sorted(set(told))])
-        self._centre = means.mean(0)
+        told = np.array([label for _, label in references.texts])
+        self._names = np.unique(told)
+        self._means = np.stack([self._reports[told == name].mean(0) for name in self._names])
+        self._centre = self._means.mean(0)
         # Unit vectors that span what tells the labels apart: no more than that was learnt.
-        self._learnt = np.linalg.svd(means - self._centre)[2][: len(means) - 1]
+        self._learnt = np.linalg.svd(self._means - self._centre)[2][: len(self._names) - 1]
 
     @classmethod
     def default(cls, name: str = BODY_SOUND_STUDENT) -> "SoundListener":
@@ -83,6 +98,9 @@ class SoundListener:
         asked = [" ".join(phrase.split()) for phrase in phrases if phrase.strip()]
         if not 1 <= len(asked) <= MAX_PHRASES:
             raise DataError(f"{len(asked)} phrases; give one to {MAX_PHRASES}")
+        familiar = self._familiarity(waveform)
+        if familiar is not None and familiar < UNFAMILIAR:
+            return Heard(self.trust, familiar, (), {})
         spans = self._spans(len(waveform))
         parts = [waveform[round(start * SAMPLE_RATE_HZ) : round(end * SAMPLE_RATE_HZ)] for start, end in spans]
         whole, *windows = self.student.encode([waveform, *parts])
@@ -95,24 +113,32 @@ class SoundListener:
             fits.append(fit if is_known else PhraseFit(phrase, None))
         likeness = self.references.embeddings @ whole
         nearest = Counter(self.references.labels[i] for i in np.argsort(-likeness)[:N_NEAREST])
-        n, place = len(self.references.labels), self.references.place
-        told = n, place, self.unseen_auroc, self.n_trained
-        return Heard(self.student.info.name, tuple(fits), dict(nearest.most_common()), *told)
+        return Heard(self.trust, familiar, tuple(fits), dict(nearest.most_common()))
 
-    @property
-    def n_trained(self) -> int | None:
-        n = self._story(TRAINING_FILE).get("n_train_rows")
-        return None if n is None else int(n)
+    def _familiarity(self, waveform: np.ndarray) -> float | None:
+        """Percentile among the reference clips, which the student has not learnt from either."""
+        among = self.references.familiarity
+        found = None if among is None else familiarity(self.student, waveform)
+        return None if among is None or found is None else _percentile(np.sort(among), found)
 
-    @property
-    def unseen_auroc(self) -> float | None:
-        rows = [row for row in self._story(UNSEEN_SITE_FILE).get("rows", ()) if row.get("zero_shot_auroc") is not None]
-        return float(rows[0]["zero_shot_auroc"]) if rows else None
+    @cached_property
+    def trust(self) -> Trust:
+        known = self.references
+        compared = np.full(len(known.labels), True)
+        if known.familiarity is not None:
+            compared = known.familiarity >= np.percentile(known.familiarity, UNFAMILIAR)
+        truth = (np.array(known.labels)[:, None] == self._names)[compared]
+        scores = (known.embeddings @ (self._means - self._centre).T)[compared]
+        auroc: list[float] | None = None
+        if truth.any(0).sum() > 1:  # of one label nothing is told apart
+            rows = np.arange(len(truth))
+            auroc = with_interval(lambda i: mean_auroc(scores[i], truth[i], np.zeros(len(i), int)), rows)
+        n = self._story().get("n_train_rows")
+        return Trust(self.student.info.name, known.trained_on, n, known.place, len(known.labels), len(truth), auroc)
 
-    def _story(self, name: str) -> dict[str, Any]:
-        """A file beside the weights; empty if there is none."""
-        folder = self.student.folder
-        path = folder / name if folder is not None else Path()
+    def _story(self) -> dict[str, Any]:
+        """Of the training; empty where nobody wrote it down."""
+        path = (self.student.folder or Path()) / TRAINING_FILE
         return read_json(path, dict, error=CheckpointError, remedy=REMEDY) if path.is_file() else {}
 
     def _targets(self, phrases: list[str]) -> tuple[np.ndarray, Float[np.ndarray, "n dim"]]:

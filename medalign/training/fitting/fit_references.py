@@ -2,22 +2,24 @@
 
 from pathlib import Path
 
+import numpy as np
+
 from medalign.core.audio import load_recording
 from medalign.core.errors import DataError
 from medalign.core.tables import read_rows
 from medalign.core.weights import sha256_of
-from medalign.models.sound_references import SoundReferences
+from medalign.models.sound_references import SoundReferences, familiarity
 from medalign.models.student import Student
 from medalign.training.identity import CLIP_DIGITS, train_clips
 from medalign.training.model_card import read_story
 
 
-def fit_references(table: Path, student_name: str, label: str, place: str) -> int:
+def fit_references(table: Path, student_name: str, label: str, place: str, trained_on: str = "") -> int:
     """Writes them into the student's folder; how many there are.
 
     Args:
         table: of `medalign reports`; its column `text` tells the reports as they were put for training.
-        place: where the clips are from, in words.
+        place, trained_on: where the clips are from, and those that the student learnt from, in words.
 
     Raises:
         DataError: no rows with a label, or rows that the student was trained on.
@@ -30,10 +32,12 @@ def fit_references(table: Path, student_name: str, label: str, place: str) -> in
     if not rows:
         raise DataError(f"{table} has no row with a {label}; give the column that tells what a clip is")
     paths = [table.parent / row["path"] for row in rows]
-    trained_on = train_clips(read_story(folder))
-    if n_met := sum(sha256_of(path)[:CLIP_DIGITS] in trained_on for path in paths):
+    met = train_clips(read_story(folder))
+    if n_met := sum(sha256_of(path)[:CLIP_DIGITS] in met for path in paths):
         raise DataError(f"the student was trained on {n_met} clips of {table}; give those of another place")
     waveforms = [load_recording(path).waveform for path in paths]
     texts = tuple(dict.fromkeys((row["text"].strip(), row[label]) for row in rows if row["text"].strip()))
-    SoundReferences(student.encode(waveforms), tuple(row[label] for row in rows), texts, place).save(folder)
+    familiar = [found for waveform in waveforms if (found := familiarity(student, waveform)) is not None]
+    labels, known = tuple(row[label] for row in rows), np.array(familiar) if familiar else None
+    SoundReferences(student.encode(waveforms), labels, texts, place, trained_on, known).save(folder)
     return len(rows)

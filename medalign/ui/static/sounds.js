@@ -67,8 +67,8 @@
   function paintFit(pen, data, x, top, look) {
     pen.fillStyle = look("--quiet");
     pen.textAlign = "right";
-    pen.fillText("fit", LEFT - 4, top + 10);
-    pen.textAlign = "left";
+    pen.fillText("100", LEFT - 4, top);
+    pen.fillText("fit 0", LEFT - 4, top + FIT - 13);
     pen.strokeStyle = look("--line");
     pen.strokeRect(LEFT + 0.5, top + 2.5, x(data.s) - LEFT - 1, FIT - 5);
     pen.strokeStyle = look("--fits");
@@ -82,9 +82,6 @@
     });
     pen.stroke();
     pen.lineWidth = 1;
-    pen.fillStyle = look("--quiet");
-    const middle = data.fit[0][2] > 50 ? FIT - 20 : 6; // where the line is not
-    pen.fillText(`“${data.fit_of}”, 0 to 100 among others`, LEFT + 6, top + middle);
   }
 
   function follow(audio) {

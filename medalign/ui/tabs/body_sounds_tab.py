@@ -112,15 +112,16 @@ class BodySoundsTab:
         """
         from medalign.pipeline.auscultation import BAND_HZ, examine  # would load the models' libraries at the start
 
-        shown, sounds = [], []
+        shown, sounds, trust = [], [], None
         for recording in recordings:
             found = examine(recording, kind)
             heard = _hear(recording, phrases) if kind == "heart" and not found.faults and not made else None
+            trust = heard.trust if heard else trust
             sounds.append(keep_waveform(self._shown, recording.waveform))
             shown.append(body_sound_view.sound_card(found, heard, recording, sounds[-1], BAND_HZ[kind], made))
         return {
             self._status: "",
-            self._shown: body_sound_view.cards(shown),
+            self._shown: body_sound_view.cards(shown, trust),
             self._kept: [*kept, *map(str, sounds)],
             self._forget: gr.update(visible=True),
         }

@@ -11,7 +11,7 @@ from medalign.ui.views.markup import Markup, macros
 
 if TYPE_CHECKING:  # importing it would load the models' libraries before the page is up
     from medalign.pipeline.auscultation import BodySound
-    from medalign.pipeline.sound_listener import Heard
+    from medalign.pipeline.sound_listener import Heard, Trust
 
 _macros = macros("body_sound")
 INTRO = _macros.intro()
@@ -34,11 +34,10 @@ def sound_card(
     picture = sound_picture(recording.waveform, band_hz)
     if found.pulse is not None:
         picture["beats"] = found.pulse.beats_s
-    if heard is not None and heard.fits[-1].percentile is not None:
+    if heard is not None and heard.fits and heard.fits[-1].percentile is not None:
         picture["fit"] = [[start, end, percentile] for start, end, percentile in heard.fits[-1].windows]
-        picture["fit_of"] = heard.fits[-1].phrase
     return _macros.card(found, heard, json.dumps(picture), address(sound), made)
 
 
-def cards(shown: list[Markup]) -> Markup:
-    return _macros.cards(shown)
+def cards(shown: list[Markup], trust: "Trust | None") -> Markup:
+    return _macros.cards(shown, trust)

@@ -44,7 +44,7 @@ _WORDS = (
     wording.as_name, wording.band, wording.clarity, wording.clock, wording.clock_range, wording.count, wording.done_with,
     wording.fit, wording.frequency, wording.heard_at, wording.likelihood, wording.mistake, wording.rate_words,
     wording.remaining, wording.size, wording.tenths, wording.fit_words, wording.trust_words,
-    wording.no_model_words, wording.uncounted_words,
+    wording.no_model_words, wording.uncounted_words, wording.unfamiliar_words,
     as_it_stands, doubt_of, evidence_of, is_edited, label_of,
 )  # fmt: skip
 _ENVIRONMENT.globals |= {function.__name__: function for function in _WORDS} | {
