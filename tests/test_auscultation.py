@@ -8,6 +8,7 @@ from dataclasses import replace
 import make_body_sounds as made
 import numpy as np
 import pytest
+from scipy.signal import resample_poly
 
 from medalign.cli import main
 from medalign.core.analysis import SoundEvent
@@ -66,6 +67,15 @@ def test_what_can_not_be_judged_is_told_with_the_reason(rng):
     ]:
         found = faults(waveform, kind)
         assert found and reason in found[0], (kind, reason, found)
+
+
+@pytest.mark.parametrize("rate_hz", [4000, 16_000, 44_100])
+def test_clipping_is_told_at_any_sampling_rate_and_loudness_alone_is_none(write_wav, rng, rate_hz):
+    heart = resample_poly(made.heart(rng, murmur=0.3), rate_hz, SAMPLE_RATE_HZ)
+    heart = heart / np.abs(heart).max()
+    for gain, told in ((0.9, False), (4.0, True)):
+        found = examine(load_recording(write_wav(f"{gain}.wav", 0.8 * np.clip(gain * heart, -1, 1), rate_hz)), "heart")
+        assert any("clipped" in fault for fault in found.faults) == told
 
 
 def test_speech_that_is_given_as_a_body_sound_is_told_to_be_speech(cut):

@@ -147,7 +147,7 @@ def _load_analyzer(arguments: argparse.Namespace) -> "Analyzer":
 def _summary(analysis: Analysis) -> list[str]:
     """A few lines for a terminal; the JSON has everything."""
     lines = [DISCLAIMER, f"{analysis.recording.name}: {analysis.recording.duration_s:.1f} s", ""]
-    lines += [f"[{clock(s.start_s)}] {s.text}" for s in analysis.transcript.segments] or ["No speech detected."]
+    lines += [f"[{clock(s.start_s)}] {s.text}" for s in analysis.transcript.segments]
     lines += [f"[{clock(event.start_s)}] ({event.label})" for event in analysis.sound_events]
     lines.append("")
     head = ("concept", "code", "status", "found in", "first place")

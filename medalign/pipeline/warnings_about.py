@@ -70,7 +70,7 @@ def _heard_instead(recording: Recording, events: Sequence[SoundEvent]) -> str:
     if not events:
         return ". Check the microphone or the file, and record again."
     heard = ", ".join(dict.fromkeys(event.label for event in events))
-    return f", but heard: {heard}. For a cough by itself see the tab Body sounds, or `medalign listen`."
+    return f", but heard: {heard}. For a heart, a lung or a cough by itself see the tab Body sounds, or `medalign listen`."
 
 
 def is_from_a_room(recording: Recording) -> bool:

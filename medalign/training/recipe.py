@@ -183,3 +183,5 @@ class ProbeConfig:
     def __post_init__(self) -> None:
         if self.within and self.leave_out:
             raise DataError("--leave-out measures within each value already; leave --within out")
+        if self.folds < 2 or (self.crop_s is not None and self.crop_s <= 0):
+            raise DataError(f"--folds {self.folds}, --crop-s {self.crop_s}: give at least 2 folds, and more than 0 seconds")
