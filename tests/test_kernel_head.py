@@ -80,3 +80,12 @@ def test_a_fast_whisper_hears_what_the_readout_at_that_speed_hears(whisper):  # 
     found = head.statistics(alone[0][None], torch.ones(1, 25, dtype=torch.bool))[0]
     readout = embed_readout(whisper, waveforms[:1], Readout(speed=4.0)).reshape(3, 32)[:2]
     assert np.allclose(found.numpy(), readout, atol=1e-5)
+
+
+def test_of_as_many_components_as_landmarks_none_outweighs_the_others():
+    """Few recordings: each is a landmark, and once their mean is off, they span one component less."""
+    head = KernelHead(8, 24, n_parts=2, n_landmarks=16, n_components=16)
+    head.fit(apart(16)[0])
+    with torch.inference_mode():
+        heard = head.heard(apart(60, seed=1)[0]).square().mean(0)
+    assert heard[-1] == 0 and heard.max() < 10 * heard.median()

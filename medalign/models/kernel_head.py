@@ -19,6 +19,7 @@ Statistics = Float[Tensor, "batch parts width"]
 Components = Float[Tensor, "batch components"]
 Embeddings = Float[Tensor, "batch embed_dim"]
 CLIPPED = 6.0  # standard deviations
+SPANNED = 1e-6  # of the largest eigenvalue: a smaller one is rounding, and what it is divided by would outweigh all others
 DROPOUT = 0.3  # of components, in training
 
 
@@ -92,7 +93,8 @@ class KernelHead(nn.Module):
         centred = kernel - kernel.mean(0) - kernel.mean(1, keepdim=True) + kernel.mean()
         values, vectors = (part.flip(-1)[..., :n_components] for part in torch.linalg.eigh(centred))
         scale = (n_components * n_landmarks / values.sum()).sqrt()
-        self.components.copy_(vectors * scale / values.clamp(min=1e-9 * float(values[0])).sqrt())
+        spanned = values > SPANNED * values[0]  # never all of as many as there are landmarks, whose mean was taken off
+        self.components.copy_(torch.where(spanned, vectors * scale / values.clamp(min=1e-30).sqrt(), 0.0))
 
     @torch.no_grad()
     def keep_apart(self, texts: Float[Tensor, "texts embed_dim"]) -> None:
