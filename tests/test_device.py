@@ -1,6 +1,9 @@
 """A GPU that has too little memory, played by models that refuse more than so many pieces: smaller batches, then the CPU."""
 
+import re
+import sys
 import threading
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,7 +16,7 @@ from medalign.core.provenance import PROVENANCE
 from medalign.evaluation.word_errors import word_error_rate
 from medalign.models import faster_whisper, transcription
 from medalign.models.audio_encoder import AudioEncoder
-from medalign.models.device import copy_to_cpu, note, noting, run_in_batches
+from medalign.models.device import copy_to_cpu, note, noting, return_freed_memory, run_in_batches
 from medalign.models.frames import Chunks, embedded, frames_so_far
 from medalign.models.head import AlignmentHead, HeadConfig
 from medalign.models.status_classifier import StatusClassifier
@@ -213,6 +216,19 @@ def test_a_recogniser_that_does_not_fit_at_all_writes_on_the_cpu(transcriber, cu
     with noting(notices := []):
         assert np.array_equal(transcriber.encode(recording.waveform), wanted)
     assert "the recogniser" in notices[0] and "on the CPU" in notices[0]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nothing is kept")
+def test_freed_memory_goes_back_to_the_system():
+    def resident_kib() -> int:
+        return int(re.search(r"VmRSS:\s+(\d+)", Path("/proc/self/status").read_text())[1])
+
+    blocks = [bytes(64_000) for _ in range(2000)]  # 128 MB of blocks too small to be the system's own
+    kept = blocks[-1]  # the heap can't simply end before it
+    del blocks
+    before = resident_kib()
+    return_freed_memory()
+    assert resident_kib() < before - 64_000 and len(kept) == 64_000
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ import torch
 
 from medalign.core.audio import SAMPLE_RATE_HZ
 from medalign.core.errors import CheckpointError, DataError
+from medalign.models import sound_events
 from medalign.models.sound_events import (
     LABELS,
     SOUND_EVENTS_CONFIG,
@@ -179,3 +180,12 @@ def test_a_head_learns_signs_that_frames_show_and_the_figures_say_so():
         told = figures["sound_events"][label]
         assert told["n"] == 2 and told["recall"] == 1.0 and told["precision"] == 1.0
         assert told["auroc_against_speech"] > 0.99 and told["auroc_against_other_sounds"] > 0.99
+
+
+def test_an_hour_is_taken_in_pieces_and_the_logits_are_those_of_the_whole(monkeypatch):
+    head = SoundEventHead(encoder_dim=6, frames_per_step=5).eval()
+    frames = torch.randn(1, 5 * 43 + 3, 6, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        whole = head(frames)
+        monkeypatch.setattr(sound_events, "PIECE_STEPS", 10)
+        assert whole.shape == (1, 43, 4) and torch.allclose(head(frames), whole, atol=1e-6)

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 import jiwer
 import numpy as np
 import pytest
+from faster_whisper import vad
 from faster_whisper.feature_extractor import FeatureExtractor
 
 from medalign.concepts import ConceptBank
@@ -24,6 +25,7 @@ from medalign.evaluation.word_errors import normalize
 from medalign.models.faster_whisper import FRAMES_PER_S, _finished
 from medalign.models.log_mel import PiecewiseFeatureExtractor
 from medalign.models.transcription import speech_stretches
+from medalign.models.voice_activity import PiecewiseSession
 from medalign.training.data.voices import speak
 
 DATA = Path(os.environ.get("MEDALIGN_DATA", Path(__file__).parents[2] / "shared" / "data"))
@@ -138,6 +140,14 @@ def test_a_long_recording_takes_a_part_of_the_memory(monkeypatch):
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < peaks[0] / 4
+
+
+def test_voices_are_found_in_pieces_as_in_the_whole(examples):
+    vad.get_vad_model.cache_clear()
+    detector, waveform = vad.get_vad_model(), load_recording(examples["upset-stomach"].audio_path).levelled[: 512 * 1700]
+    whole = detector(waveform.copy())  # it writes into what it is given
+    detector.session = PiecewiseSession(detector.session)
+    assert np.array_equal(detector(waveform.copy()), whole) and 0.1 < (whole > 0.5).mean() < 0.99
 
 
 def written_by(mkl: str, slug: str) -> tuple[list[str], list[float], str]:

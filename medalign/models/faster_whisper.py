@@ -172,7 +172,9 @@ def _load(folder: Path, device: str, compute_type: str) -> "WhisperModel":
     from faster_whisper import WhisperModel
 
     from medalign.models.log_mel import PiecewiseFeatureExtractor
+    from medalign.models.voice_activity import bound_memory
 
+    bound_memory()
     model = WhisperModel(str(folder), device=device, compute_type=compute_type, local_files_only=True)
     model.feature_extractor = PiecewiseFeatureExtractor(**model.feat_kwargs)
     return model

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from medalign.core.analysis import ModelInfo
-from medalign.core.audio import SAMPLE_RATE_HZ, Recording
+from medalign.core.audio import Recording
 from medalign.core.errors import WeightsError
 from medalign.core.model_options import ModelOptions
 from medalign.core.transcript import Transcript
@@ -112,10 +112,9 @@ def load_transcriber(name: str = DEFAULT_ASR, *, device: str = "cpu") -> Transcr
 
 def speech_stretches(recording: Recording) -> Float[np.ndarray, "n 2"]:
     """Stretches with a voice in them: start and end in seconds, by the recogniser's own detector (Silero)."""
-    from faster_whisper.vad import get_speech_timestamps
+    from medalign.models.voice_activity import speech_in
 
-    stretches = get_speech_timestamps(recording.levelled)
-    return np.array([(s["start"], s["end"]) for s in stretches], float).reshape(-1, 2) / SAMPLE_RATE_HZ
+    return np.array(speech_in(recording), float).reshape(-1, 2)
 
 
 def stretches_to_read(recording: Recording, *, at_each_pause: bool = False) -> list[dict[str, float]]:
@@ -126,13 +125,14 @@ def stretches_to_read(recording: Recording, *, at_each_pause: bool = False) -> l
     Args:
         at_each_pause: of half a second, rather: an utterance each, where nothing else tells them apart.
     """
-    from faster_whisper.vad import VadOptions, get_speech_timestamps
+    from faster_whisper.vad import VadOptions
+
+    from medalign.models.voice_activity import speech_in
 
     stretches: list[dict[str, float]] = []
     silence_ms = SHORT_PAUSE_MS if at_each_pause else 160  # as its own batches have it
     options = VadOptions(max_speech_duration_s=STRETCH_S, min_silence_duration_ms=silence_ms)
-    for found in get_speech_timestamps(recording.levelled, options):
-        start_s, end_s = found["start"] / SAMPLE_RATE_HZ, found["end"] / SAMPLE_RATE_HZ
+    for start_s, end_s in speech_in(recording, options):
         is_near = stretches and not at_each_pause and start_s - stretches[-1]["end"] < PAUSE_S
         if is_near and end_s - stretches[-1]["start"] <= STRETCH_S:
             stretches[-1]["end"] = end_s

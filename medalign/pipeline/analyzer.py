@@ -25,7 +25,7 @@ from medalign.core.errors import DataError
 from medalign.core.explanation import Explanation
 from medalign.core.note_check import NoteCheck
 from medalign.core.transcript import Transcript
-from medalign.models.device import choose_device, note, noting
+from medalign.models.device import choose_device, note, noting, return_freed_memory
 from medalign.models.status_classifier import StatusClassifier
 from medalign.models.student import DEFAULT_STUDENT
 from medalign.models.teacher import DEFAULT_TEACHER
@@ -95,6 +95,11 @@ class Analyzer:
         The student listens while the recogniser writes: on two cores that costs the transcript next to nothing, and what
         the sound tells is there when the first sentences are. Either may be done first.
         """
+        for step in self._steps(source, custom):
+            return_freed_memory()
+            yield step
+
+    def _steps(self, source: Source | Recording, custom: Sequence[Concept]) -> Iterator[Progress | Analysis]:
         clock = Clock()
         yield clock.progress("decode", "Reading the recording")
         recording = recording_of(source)
@@ -109,6 +114,7 @@ class Analyzer:
         yield clock.progress("teacher", "Finding clinical concepts in the text", transcript, encoded=kept)
         with noting(notices):
             annotated = self.annotate(transcript, recording, encoded)
+            return_freed_memory()
             parts = self._text_parts(annotated, encoded)
         clock.lap("teacher")
         transcript = annotated.transcript
