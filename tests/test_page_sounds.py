@@ -8,6 +8,17 @@ from medalign.core.assets import EXAMPLES
 SOUNDS = EXAMPLES / "body_sounds"
 
 
+PICTURE = "document.querySelector('canvas.sound').toDataURL()"
+
+
+def picture_of(page):
+    """What is drawn, once it is no longer drawn anew."""
+    last = None
+    while last != (last := page.evaluate(PICTURE)):
+        page.wait_for_timeout(200)
+    return last
+
+
 @pytest.fixture
 def sounds(page):
     page.get_by_role("tab", name="Body sounds").click()
@@ -48,6 +59,19 @@ def test_an_example_plays_from_where_it_is_pressed_and_of_own_recordings_nothing
     assert state == [0.5, True]
     card.get_by_role("button", name="Play").click()
     sounds.wait_for_function("document.querySelector('.sound-card audio').paused")
+    canvas.evaluate("canvas => canvas.closest('.sound-card').querySelector('audio').currentTime = 0")
+    sounds.wait_for_function("document.querySelector('canvas.sound').getAttribute('aria-valuenow') === '0.0'")
+    murmur = picture_of(sounds)
+    sounds.get_by_role("button", name="Steady heart").click()
+    sounds.get_by_role("region", name="Steady heart").wait_for()
+    sounds.wait_for_function(f"!({PICTURE}).endsWith('{murmur[-60:]}')")  # the elements stay, and the picture is another
+    sounds.get_by_role("button", name="Heart with a murmur").click()
+    card.wait_for()
+    assert picture_of(sounds) == murmur
+    says = [card.get_by_label(name).is_checked() for name in ("Half speed, same pitch", "Again and again")]
+    sounds.wait_for_function("document.querySelector('.sound-card audio').duration > 0")
+    audio = "(audio => [audio.playbackRate < 1, audio.loop])(document.querySelector('.sound-card audio'))"
+    assert sounds.evaluate(audio) == says, "it plays as its card says"
     sounds.get_by_role("button", name="Your own recordings").click()
     sounds.locator("#sound-go").click()
     sounds.locator("#sound-alert", has_text="Confirm the data notice first").wait_for()

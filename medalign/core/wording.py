@@ -140,7 +140,7 @@ def rate_words(rate_per_min: float | None) -> str:
 
 def uncounted_words() -> str:
     """Why a heart has no rate."""
-    return "No two beats are enough alike to count them: an uneven heart, noise, or a stethoscope that moves."
+    return "The beats keep no even pace to count them by: the pauses between them differ, or noise or movement hides it."
 
 
 def no_model_words(kind: str) -> str:

@@ -6,7 +6,11 @@
   const filtered = new WeakMap(); // audio element -> its filters; an element can be led through filters once only
 
   const audioOf = (inside) => inside.closest(".sound-card")?.querySelector("audio");
-  const dataOf = (canvas) => (canvas.medalign ??= JSON.parse(canvas.dataset.sound));
+  /* Gradio shows the next recording in the elements of the one before: what was read of a canvas is its only while its text is. */
+  const dataOf = (canvas) => {
+    const source = canvas.dataset.sound;
+    return (canvas.medalign?.source === source ? canvas.medalign : (canvas.medalign = { source, ...JSON.parse(source) }));
+  };
 
   /* The spectrogram in its own pixels, to be stretched: dark is quiet, as on every screen of the field. */
   function image(data) {
@@ -28,7 +32,7 @@
     const data = dataOf(canvas), audio = audioOf(canvas), width = canvas.clientWidth, height = WAVE + SPECTRUM + AXIS + (data.fit?.length ? FIT : 0);
     if (!width) return;
     const scale = devicePixelRatio || 1;
-    if (canvas.width !== Math.round(width * scale)) {
+    if (canvas.width !== Math.round(width * scale) || canvas.height !== Math.round(height * scale)) {
       canvas.width = Math.round(width * scale);
       canvas.height = Math.round(height * scale);
       canvas.style.height = `${height}px`;
@@ -119,12 +123,15 @@
       audio.play();
     } else audio.pause();
   });
+  /* The player does what its card says, with another recording as well: of it a browser forgets the speed. */
+  function choose(card) {
+    const audio = card.querySelector("audio"), side = card.querySelector(".sound-filter")?.value ?? "";
+    audio.defaultPlaybackRate = audio.playbackRate = card.querySelector(".sound-slow").checked ? 0.5 : 1; // browsers keep the pitch
+    audio.loop = card.querySelector(".sound-loop").checked;
+    if (side || filtered.has(audio)) through(audio, side);
+  }
   document.addEventListener("change", (event) => {
-    const audio = audioOf(event.target);
-    if (!audio) return;
-    if (event.target.matches(".sound-slow")) audio.playbackRate = event.target.checked ? 0.5 : 1; // browsers keep the pitch
-    if (event.target.matches(".sound-loop")) audio.loop = event.target.checked;
-    if (event.target.matches(".sound-filter")) through(audio, event.target.value);
+    if (event.target.closest(".sound-controls")) choose(event.target.closest(".sound-card"));
   });
   document.addEventListener("keydown", (event) => {
     const canvas = event.target.closest?.("canvas.sound"), by = { ArrowLeft: -0.5, ArrowRight: 0.5 }[event.key];
@@ -139,9 +146,11 @@
   }
   const drawn = () => document.querySelectorAll("canvas.sound").forEach(draw);
   addEventListener("resize", drawn);
-  new MutationObserver(() => document.querySelectorAll("canvas.sound:not([data-drawn])").forEach((canvas) => {
-    if (!canvas.clientWidth) return;
-    canvas.dataset.drawn = "";
+  const drawnOf = new WeakMap(); // canvas -> the text that it shows
+  new MutationObserver(() => document.querySelectorAll("canvas.sound").forEach((canvas) => {
+    if (!canvas.clientWidth || drawnOf.get(canvas) === canvas.dataset.sound) return;
+    drawnOf.set(canvas, canvas.dataset.sound);
+    choose(canvas.closest(".sound-card"));
     draw(canvas);
-  })).observe(document.documentElement, { childList: true, subtree: true, attributes: true, attributeFilter: ["style", "class"] });
+  })).observe(document.documentElement, { childList: true, subtree: true, attributeFilter: ["style", "class", "data-sound"] });
 })();

@@ -34,7 +34,7 @@ class BodySoundsTab:
 
     def __init__(self, models: Models, store: FeedbackStore | None, takes_recordings: bool):
         self._models, self._store = models, store
-        html(body_sound_view.INTRO)
+        html(body_sound_view.intro(takes_recordings))
         with gr.Row(elem_id="sound-examples"):
             examples = [
                 gr.Button(title, size="sm", min_width=60, elem_classes="made") for title in (sound.title for sound in MADE)

@@ -14,7 +14,10 @@ if TYPE_CHECKING:  # importing it would load the models' libraries before the pa
     from medalign.pipeline.sound_listener import Heard, Trust
 
 _macros = macros("body_sound")
-INTRO = _macros.intro()
+
+
+def intro(takes_recordings: bool) -> Markup:
+    return _macros.intro(takes_recordings)
 
 
 def sound_card(
