@@ -203,7 +203,7 @@ def _concepts(rng: np.random.Generator, folder: Path) -> str:
     path, content = folder / "concepts.csv", damaged(rng, whole)
     path.write_bytes(content)
     bank, typed = ConceptBank.default(), content.decode("utf-8", "replace")
-    concepts = read_concepts(path, bank) if rng.random() < 0.7 else parse_concepts(typed, bank)
+    concepts, _ = read_concepts(path, bank) if rng.random() < 0.7 else parse_concepts(typed, bank)
     assert all(concept.label for concept in concepts)
     return READ
 

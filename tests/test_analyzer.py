@@ -94,7 +94,7 @@ class _Replayed:
 @pytest.mark.slow
 def test_custom_concepts_are_scored_by_teacher_and_student_and_change_nothing_else(analyzer, streamed, live, examples):
     example = examples["upset-stomach"]
-    own = parse_concepts("navel trouble; belly button\nspace travel", analyzer.listener.bank)
+    own, _ = parse_concepts("navel trouble; belly button\nspace travel", analyzer.listener.bank)
     steps = streamed(example.audio_path)
     asked = Analyzer(_Replayed(analyzer.transcriber, steps), analyzer.listener).analyze(example.audio_path, own)
     rows = {row.label: row for row in asked.concepts}

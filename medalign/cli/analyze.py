@@ -1,6 +1,7 @@
 """Commands that use models: analyze, preview, search, transcribe."""
 
 import argparse
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -72,7 +73,9 @@ def _analyze(arguments: argparse.Namespace) -> None:
 
     _check_outputs(arguments)
     recording = load_recording(arguments.audio)  # a bad file is refused before any model is loaded
-    custom = read_concepts(arguments.concepts, ConceptBank.default()) if arguments.concepts else ()
+    custom, left_out = read_concepts(arguments.concepts, ConceptBank.default()) if arguments.concepts else ((), ())
+    for sentence in left_out:
+        print(sentence, file=sys.stderr)
     analysis = Progress().analyzed(_load_analyzer(arguments), recording, custom)
     _write_exports(analysis, arguments)
     options.answer(analysis.to_dict(), arguments.json, _summary(analysis))

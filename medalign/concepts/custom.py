@@ -1,12 +1,14 @@
 """A user's own concepts: from a CSV file or from lines typed into the page, checked together, then scored like the bank's.
 
 Both sources need nothing but words: in the transcript the phrases are looked for, audio is compared with their embedding. So
-a concept that nobody trained for counts at once.
+a concept that nobody trained for counts at once. One that the bank has adds its wording to the bank's. A line that can't be
+used is told and left out; it stops nobody.
 """
 
 import gzip
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -23,21 +25,23 @@ MAX_TOLD = 10  # problems listed at once
 DEFAULT_CATEGORY: Category = "finding"
 
 
-def read_concepts(path: Path, bank: ConceptBank) -> tuple[Concept, ...]:
-    """Concepts of a CSV file with the column `label` and, if wanted, `synonyms` (separated by |), `code` and `category`.
+def read_concepts(path: Path, bank: ConceptBank) -> tuple[tuple[Concept, ...], tuple[str, ...]]:
+    """Concepts of a CSV file with the column `label` and, if wanted, `synonyms` (separated by |), `code` and `category`;
+    and why lines were left out, a sentence each.
 
     Raises:
-        DataError: the file can't be read, or rows can't be used; all of them are listed by line.
+        DataError: the file can't be read, or has no line.
     """
     rows = numbered_rows(path, ["label"], remedy="save it as CSV in UTF-8 whose first line is label,synonyms,code,category")
     return _checked([(f"line {line}", row) for line, row in rows], bank)
 
 
-def parse_concepts(text: str, bank: ConceptBank) -> tuple[Concept, ...]:
-    """Concepts typed one a line: a label, then synonyms, separated by semicolons. Empty lines are skipped.
+def parse_concepts(text: str, bank: ConceptBank) -> tuple[tuple[Concept, ...], tuple[str, ...]]:
+    """Concepts typed one a line: a label, then synonyms, separated by semicolons. Empty lines are skipped. Returns as
+    `read_concepts`.
 
     Raises:
-        DataError: lines can't be used; all of them are listed.
+        DataError: there is no line.
     """
     rows = []
     for number, line in enumerate(text.splitlines(), start=1):
@@ -47,39 +51,66 @@ def parse_concepts(text: str, bank: ConceptBank) -> tuple[Concept, ...]:
     return _checked(rows, bank)
 
 
+def unknown_to(bank: ConceptBank, concepts: Sequence[Concept]) -> tuple[Concept, ...]:
+    """Those that the bank does not have."""
+    return tuple(concept for concept in concepts if concept.concept_id not in bank.column)
+
+
 def extended(bank: ConceptBank, concepts: Sequence[Concept]) -> ConceptBank:
-    """The bank with concepts added behind its own, whose columns stay where they are."""
-    return ConceptBank((*bank.concepts, *concepts), bank.blocked, bank.sources)
+    """The bank with concepts added behind its own, which stay in their columns and have the wording that was added."""
+    worded = {concept.concept_id: concept for concept in concepts}
+    own = (worded.get(concept.concept_id, concept) for concept in bank.concepts)
+    return ConceptBank((*own, *unknown_to(bank, concepts)), bank.blocked, bank.sources)
 
 
-def _checked(rows: Sequence[tuple[str, Mapping[str, str | None]]], bank: ConceptBank) -> tuple[Concept, ...]:
+def _checked(
+    rows: Sequence[tuple[str, Mapping[str, str | None]]], bank: ConceptBank
+) -> tuple[tuple[Concept, ...], tuple[str, ...]]:
+    """The concepts of all rows that can be used, and why the others can't."""
     if not rows:
         raise DataError("there is no concept; write one a line, a label and then its synonyms")
-    if len(rows) > MAX_CONCEPTS:
-        raise DataError(f"{len(rows)} concepts are more than {MAX_CONCEPTS}, the most that can be scored while somebody waits")
-    owners = {
-        tuple(phrase_keys(phrase, phrase in concept.as_written)): f"the bank's '{concept.label}'"
-        for concept in bank.concepts
-        for phrase in (concept.label, *concept.synonyms)
-    }
-    taken_ids = {concept.concept_id: f"the bank's '{concept.label}'" for concept in bank.concepts}
-    concepts, problems = [], []
-    for where, row in rows:
+    concepts = {concept.concept_id: concept for concept in bank.concepts}
+    owners = {key: concept.concept_id for concept in bank.concepts for key in _keys(concept)}
+    found: dict[str, Concept] = {}
+    left_out = []
+    for where, row in rows[:MAX_CONCEPTS]:
         try:
-            concept = _concept(row)
-            for phrase in (concept.label, *concept.synonyms):
-                _claim(owners, phrase, where)
-            if owner := taken_ids.get(concept.concept_id):
-                raise DataError(f"code {concept.code} is that of {owner}")
+            concept = _owned(_concept(row), owners, concepts)
         except DataError as error:
-            problems.append(f"{where}: {error}")
+            left_out.append(f"{where}: {error}")
             continue
-        taken_ids[concept.concept_id] = where
-        concepts.append(concept)
-    if problems:
-        rest = f"; and {len(problems) - MAX_TOLD} more" if len(problems) > MAX_TOLD else ""
-        raise DataError(f"{len(problems)} concept(s) can't be used: " + "; ".join(problems[:MAX_TOLD]) + rest)
-    return tuple(concepts)
+        found[concept.concept_id] = concepts[concept.concept_id] = concept
+        owners |= dict.fromkeys(_keys(concept), concept.concept_id)
+    if len(rows) > MAX_CONCEPTS:
+        left_out.append(f"{len(rows)} concepts are more than {MAX_CONCEPTS}, the most that can be scored while somebody waits")
+    return tuple(found.values()), tuple(f"Own concepts, left out: {reason}." for reason in _shortened(left_out))
+
+
+def _shortened(reasons: Sequence[str]) -> list[str]:
+    more = len(reasons) - MAX_TOLD
+    return [*reasons[:MAX_TOLD], *([f"and {more} more lines"] if more > 0 else [])]
+
+
+def _keys(concept: Concept) -> set[tuple[str, ...]]:
+    return {tuple(phrase_keys(phrase, phrase in concept.as_written)) for phrase in (concept.label, *concept.synonyms)}
+
+
+def _owned(concept: Concept, owners: Mapping[tuple[str, ...], str], known: Mapping[str, Concept]) -> Concept:
+    """The concept; or the one that has it already, the bank's or one of an earlier line, with the wording that is new.
+
+    Raises DataError if its phrases, or its code, are of several: they could not be told apart.
+    """
+    phrases = (concept.label, *concept.synonyms)
+    ids = {p: owners.get(tuple(phrase_keys(p, True))) or owners.get(tuple(phrase_keys(p, False))) for p in phrases}
+    of = {p: concept_id for p, concept_id in ids.items() if concept_id}
+    if concept.concept_id in known or concept.system != "CUSTOM":
+        of[concept.code] = concept.concept_id
+    if len(set(of.values())) > 1:
+        named = ", ".join(f"'{p}' is '{known[i].label if i in known else concept.label}'" for p, i in of.items())
+        raise DataError(f"its words are of several concepts ({named}); give each a line of its own")
+    if not of or (owner := known.get(next(iter(of.values())))) is None:
+        return concept
+    return replace(owner, synonyms=(*owner.synonyms, *(p for p in phrases if p not in ids or not ids[p])))
 
 
 def _concept(row: Mapping[str, str | None]) -> Concept:
@@ -130,12 +161,3 @@ def known_codes() -> frozenset[str]:
 
 def _tidy(text: str | None) -> str:
     return " ".join((text or "").split())
-
-
-def _claim(owners: dict[tuple[str, ...], str], phrase: str, where: str) -> None:
-    """Two concepts with one wording could not be told apart."""
-    for as_written in (True, False):
-        owner = owners.get(tuple(phrase_keys(phrase, as_written)), where)
-        if owner != where:
-            raise DataError(f"'{phrase}' is taken by {owner}")
-    owners[tuple(phrase_keys(phrase, as_written=False))] = where

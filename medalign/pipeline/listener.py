@@ -12,7 +12,7 @@ import numpy as np
 from torch import Tensor
 
 from medalign.concepts import Concept, ConceptBank, Mention
-from medalign.concepts.custom import extended
+from medalign.concepts.custom import extended, unknown_to
 from medalign.core.alignment import Reason, SegmentCheck
 from medalign.core.analysis import ConceptFinding, Correction, SoundEvent
 from medalign.core.audio import Recording, Source, recording_of
@@ -148,11 +148,12 @@ class Listener:
         """What has been encoded so far, each time that it is half as much again; the last, all of it, has sound events, too."""
         bank, concepts = self.bank, self._concept_embeddings
         is_fitted = [concept.concept_id in self.calibration.concepts for concept in bank.concepts]
-        fitted = np.array(is_fitted + [False] * len(custom))  # (k,)
-        reportable = np.array(is_fitted + [True] * len(custom))  # what somebody asks for is reported, though no fit knows it
-        if custom:
-            bank = extended(bank, custom)
-            concepts = np.concatenate([concepts, concept_embeddings(self.teacher, custom)])
+        new = unknown_to(bank, custom)
+        fitted = np.array(is_fitted + [False] * len(new))  # (k,)
+        reportable = np.array(is_fitted + [True] * len(new))  # what somebody asks for is reported, though no fit knows it
+        bank = extended(bank, custom) if custom else bank
+        if new:
+            concepts = np.concatenate([concepts, concept_embeddings(self.teacher, new)])
         windows_s, speech_s = self.student.windows(recording.duration_s), speech_stretches(recording)
         rate = self.student.encoder.frames_per_s
         threshold = self.calibration.fits["concept in audio"].threshold

@@ -96,7 +96,7 @@ class Run:
         recording = yield from place.decode(lambda: load(path), _waiting)
         recording = replace(recording, name=self.name or recording.name)
         title = self.title or recording.name
-        concepts = parse_concepts(self.custom, ConceptBank.default()) if self.custom.strip() else ()
+        concepts, left_out = parse_concepts(self.custom, ConceptBank.default()) if self.custom.strip() else ((), ())
         yield from map(_waiting, place.wait(recording.duration_s))
         if not self.models.are_loaded:
             yield PageUpdate({"status": "Preparing the models; the first time takes a little longer."})
@@ -104,9 +104,10 @@ class Run:
         place.begin()
         yield CLEARED  # not earlier: what can't be read, or is cancelled before its turn, takes no result from the reader
         session = Session(path, title, concepts, self.is_example)
-        session.wording = self.wording
+        session.wording, session.notices = self.wording, left_out
         session.peaks = peaks_of(recording.waveform)
-        heading = status_view.heading(session, recording.duration_s) + status_view.silence(recording.waveform)
+        told = status_view.silence(recording.waveform) + status_view.warnings(left_out)
+        heading = status_view.heading(session, recording.duration_s) + told
         parts = {"heading": heading, "overview": WAITING, "strip": strip(session.peaks, recording.duration_s)}
         yield PageUpdate(parts, session, waveform=recording.waveform)
         shown_at, last_stage, encoded = 0.0, None, None
@@ -161,7 +162,8 @@ def finished(session: Session) -> dict[str, object]:
 
 def finished_heading(session: Session) -> Markup:
     analysis = session.shown
-    return status_view.heading(session, analysis.recording.duration_s) + status_view.warnings(analysis.warnings)
+    told = status_view.warnings((*analysis.warnings, *session.notices))
+    return status_view.heading(session, analysis.recording.duration_s) + told
 
 
 def answer(analysis: Analysis, peaks: bytes, review: Review = UNREVIEWED, latest: Latest = NOTHING_NEW) -> dict[str, object]:

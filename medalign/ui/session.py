@@ -59,6 +59,7 @@ class Session:
         """
         self.path, self.title, self.custom, self.is_example = path, title, tuple(custom), is_example
         self.wording: Wording = WORDINGS[0]  # of the labels that the reader sees
+        self.notices: tuple[str, ...] = ()  # beside those of the analysis
         self.name = secrets.token_hex(4)  # tells two results of one title apart
         self.analysis: Analysis | None = None  # None until it is finished
         self.is_stored = False  # the analysis was made beforehand
