@@ -29,6 +29,14 @@ def critical(kind: str, start_s: float, probability: float) -> CriticalWord:
     return CriticalWord(start_s, start_s + 0.4, "twenty", kind, probability, None)
 
 
+def test_a_medicine_that_is_taken_and_not_taken_is_ahead_of_all():
+    usual = page_fixtures.analysis()
+    row = next(c for c in usual.concepts if c.category == "medicine")
+    both = [replace(row, status=status, is_contradicted=True) for status in ("present", "negated")]
+    listed = doubts(replace(usual, concepts=(*both, *usual.concepts)))
+    assert [d.kind for d in listed][:2] == ["contradiction", "medicine"]
+
+
 def test_what_would_cost_most_comes_first():
     usual = page_fixtures.analysis()
     assert kinds(usual) == ["medicine", "mismatch", "mismatch", "transcription_error", "only_heard"]

@@ -196,6 +196,13 @@ def test_the_sound_row_of_the_picture_marks_what_the_words_deny():
     for status in ("negated", "family"):
         heard = strip_data(b"", 60.0, replace(full, concepts=(*others, replace(row, status=status))), ())["heard"]
         assert {mark[4] for mark in heard if mark[2] == row.label} == {status}
+    first = row.audio_evidence[0]
+    asked = replace(
+        row, status="hypothetical", teacher=replace(row.teacher, evidence=(Evidence(first.start_s, first.end_s, "if"),))
+    )
+    denied = replace(row, status="negated", teacher=replace(row.teacher, evidence=(Evidence(40.0, 41.0, "no"),)))
+    heard = strip_data(b"", 60.0, replace(full, concepts=(*others, denied, asked)), ())["heard"]
+    assert {mark[4] for mark in heard if mark[2] == row.label} == {"hypothetical"}, "what is denied elsewhere"
 
 
 def test_equal_results_list_no_difference():

@@ -581,8 +581,8 @@ def test_the_page_has_the_summary_with_numbers_times_and_models():
 def test_each_status_is_under_its_own_heading():
     html = summary_html(analysis())
     sections = dict(re.findall(r"<h2>([^<]*)</h2><ul>(.*?)</ul>", html))
-    assert "Cough" in sections["Problems"] and "Dyspnea" in sections["Denied"] and "Asthma" in sections["Family"]
-    assert "Dyspnea" not in sections["Problems"] and "Wheezing" not in sections["Problems"]
+    assert "Cough" in sections["Complaint"] and "Dyspnea" in sections["Denied"] and "Asthma" in sections["Family"]
+    assert "Problems" not in sections
 
 
 def test_a_person_who_changed_the_words_and_a_contradiction_are_told():
@@ -692,7 +692,7 @@ def test_the_summary_is_text_under_headings_with_the_time_of_each_fact():
     rows = (*analysis().concepts[:3], asthma, *analysis().concepts[4:])
     text = to_text(replace(analysis(), concepts=rows))
     assert text.startswith("consultation.wav, 0:48\n" + DISCLAIMER)
-    assert "\n\nPROBLEMS\n- Cough, 3 weeks (0:06)\n\n" in text and "\n\nDENIED\n- Dyspnea (0:13)\n\n" in text
+    assert "\n\nCOMPLAINT\n- Cough, 3 weeks (0:06)\n\n" in text and "\n\nDENIED\n- Dyspnea (0:13)\n\n" in text
     assert "\n\nFAMILY\n- Asthma? (0:24; use your ear, 2)\n\n" in text
     assert '\n\nUSE YOUR EAR\n1. 0:20 "Monday": sounds like amoxicillin; as it stands, wrong about 9 in 10 times\n' in text
     assert '2. 0:24 "asthma": taken for Asthma (somebody else\'s); as it stands, wrong about 5 in 10 times' in text

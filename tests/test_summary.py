@@ -133,7 +133,17 @@ def test_what_the_doctor_sees_beside_a_sign_was_found_by_the_examination():
     assert [s.title for s in at_a_glance(full)] == ["Examination"]
     (segment,) = full.transcript.segments
     by_patient = replace(full, transcript=Transcript((replace(segment, speaker="patient"),), "en"))
-    assert [s.title for s in at_a_glance(by_patient)] == ["Problems", "Examination"]
+    assert [s.title for s in at_a_glance(by_patient)] == ["Complaint", "Examination"]
+
+
+def test_what_the_consultation_begins_with_is_the_complaint():
+    first = analysis().concepts[0]
+    with_it, later = (
+        replace(first, concept_id=f"HP:{s}", label=f"at {s} s", teacher=Source(0.9, 0.4, (Evidence(s, s + 1),)))
+        for s in (7.0, 39.0)
+    )
+    shown = {s.title: [e.label for e in s.entries] for s in at_a_glance(replace(analysis(), concepts=(first, with_it, later)))}
+    assert shown["Complaint"] == ["Cough", "at 7.0 s"] and shown["Problems"] == ["at 39.0 s"]
 
 
 def test_a_dose_without_a_medicine_stands_with_the_medicines():
@@ -206,14 +216,14 @@ def test_a_question_plays_until_its_answer_and_only_its_own_words_are_marked():
     fever = replace(analysis().concepts[0], label="fever", concept_id="HP:0001945", teacher=asked)
     full = replace(analysis(), concepts=(fever,), transcript=said(text), corrections=(), measurements=())
     html = summary_view(full)
-    assert 'data-start="0.40" data-end="2.00"' in html and "problems, 0:00–0:02" in html
+    assert 'data-start="0.40" data-end="2.00"' in html and "complaint, 0:00–0:02" in html
     (mark,) = re.findall(r'<button[^>]*class="mention[^>]*>.*?</button>', transcript_view(full), re.DOTALL)
     assert "fever?" in mark and "Yes" not in mark
 
 
 def test_the_view_plays_each_entry_and_escapes_what_was_said():
     html = summary_view(analysis())
-    assert html.count('class="play entry"') == 6 and 'aria-label="Play Cough, problems, 0:06"' in html
+    assert html.count('class="play entry"') == 6 and 'aria-label="Play Cough, complaint, 0:06"' in html
     assert "3 weeks" in html
     evil = hostile_analysis()
     evil = replace(evil, concepts=tuple(replace(c, label="<b>x</b>") for c in evil.concepts))

@@ -10,10 +10,11 @@ Kind = Literal[
     "medicine", "number", "negation", "contradiction", "unsure", "missed_speech", "name", "other_language", "mismatch",
     "transcription_error", "unclear", "only_heard",
 ]  # fmt: skip
-# By what a mistake would cost, most first; of one line the likeliest mistake comes first. A medicine, an allergy or a negation
-# is ahead of all, a number only where it is a medicine's; a number or a negation with no fact near it is behind all.
+# By what a mistake would cost, most first; of one line the likeliest mistake comes first, and ahead of it a medicine that is
+# said to be taken and not to be. A medicine, an allergy, a negation or a contradiction is ahead of all, a number only where it is a
+# medicine's; a number or a negation with no fact near it is behind all.
 ORDER: tuple[tuple[Kind, ...], ...] = (
-    ("medicine", "negation"), ("missed_speech", "contradiction"), ("name", "unsure"), ("number",),
+    ("medicine", "negation", "contradiction"), ("missed_speech",), ("name", "unsure"), ("number",),
     ("other_language", "mismatch"), ("transcription_error",), ("unclear",), ("only_heard",),
 )  # fmt: skip
 OF_SEGMENTS: frozenset[Kind] = frozenset(["mismatch", "transcription_error", "other_language"])

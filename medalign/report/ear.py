@@ -139,8 +139,9 @@ def _rests_on_suggestion(corrections: Sequence[Correction], concept: ConceptFind
 
 
 def _likely(doubt: Doubt) -> float:
-    """How likely it is a mistake; a dose with no name beside it surely is one."""
-    return 1.0 if doubt.reason in (LOST_DOSE, LOST_NAME) else doubt.probability or 0.0
+    """How likely it is a mistake; a dose with no name beside it, and a medicine that is taken and not taken, surely is one."""
+    is_both = doubt.kind in ("contradiction", "negation") and (doubt.concept_id or "").startswith("DRUG:")
+    return 1.0 if is_both or doubt.reason in (LOST_DOSE, LOST_NAME) else doubt.probability or 0.0
 
 
 def _heard_near(analysis: Analysis, doubt: Doubt) -> str | None:

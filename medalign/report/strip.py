@@ -83,20 +83,25 @@ def _said(concept: ConceptFinding, measurements: Sequence[Measurement]) -> list[
 
 def _heard(concepts: Sequence[ConceptFinding]) -> list[list]:
     """Where the sound has a concept, stretches that overlap as one: start, end, name, whether the words have it, too, and the
-    status that these give it.
+    status that these give it there.
 
-    The sound does not tell a status, so all rows of a concept are one here; of several, what is present is shown.
+    The sound does not tell a status, so all rows of a concept are one here. Of several statuses in one stretch one is shown:
+    present before any other, and denied only where nothing else is said.
     """
     places: dict[str, list[Evidence]] = {}
-    statuses: dict[str, list[str]] = {}
+    said_as: dict[str, list[tuple[Evidence, str]]] = {}
     for concept in concepts:
-        statuses.setdefault(concept.label, []).append(concept.status or "")
+        said_as.setdefault(concept.label, []).extend((e, concept.status or "") for e in concept.text_evidence)
         if concept.agreement != "teacher_only":
             places.setdefault(concept.label, []).extend(concept.audio_evidence)
     said = {concept.label for concept in concepts if concept.agreement == "both"}
-    shown = {name: "present" if "present" in of else of[0] for name, of in statuses.items()}
+
+    def status(name: str, e: Evidence) -> str:
+        here = [status for place, status in said_as[name] if place.start_s < e.end_s and place.words_end_s > e.start_s]
+        return min(here, key=lambda status: (status == "negated", status != "present"), default="")
+
     return [
-        [_t(e.start_s), _t(e.end_s), name, int(name in said), shown[name]] for name in places for e in _joined(places[name])
+        [_t(e.start_s), _t(e.end_s), name, int(name in said), status(name, e)] for name in places for e in _joined(places[name])
     ]
 
 

@@ -1,4 +1,4 @@
-"""The consultation at a glance: the complaint and other problems, medicines, allergies, denied, family, past, examination,
+"""The consultation at a glance: the complaint, other problems, medicines, allergies, denied, family, past, examination,
 plan, numbers.
 
 Nothing is generated: an entry is a concept of the table with its count, its numbers and one place to hear it. What only the
@@ -28,7 +28,7 @@ from medalign.core.wording import band, done_with
 from medalign.report.not_understood import untold
 
 Title = Literal[
-    "Problems", "Uncertain", "Medicines", "Allergies", "Habits", "Denied", "Family", "In the past",
+    "Complaint", "Problems", "Uncertain", "Medicines", "Allergies", "Habits", "Denied", "Family", "In the past",
     "Examination", "Tests and procedures", "If, or planned", "Measured",
 ]  # fmt: skip
 ORDER: tuple[Title, ...] = get_args(Title)
@@ -167,6 +167,7 @@ def at_a_glance(analysis: Analysis, checks: Mapping[Row, int] = {}, before: Anal
     )  # fmt: skip
     names = [c for c in analysis.concepts if c.category != "measurement" or c.label.lower() not in measured]
     sections = {s.title: s.entries for s in summarize(names, analysis.measurements, checks, _examined(analysis))}
+    sections = _with_complaint(sections, analysis.transcript.segments)
     for title, label, places in untold(analysis, before):
         first = Evidence(places[0].start_s, places[0].end_s, places[0].text)
         entry = Entry(label, "", len(places), (), first, check=checks.get((label, None)))
@@ -174,6 +175,16 @@ def at_a_glance(analysis: Analysis, checks: Mapping[Row, int] = {}, before: Anal
     if values:
         sections["Measured"] = values
     return tuple(Section(title, sections[title]) for title in ORDER if title in sections)
+
+
+def _with_complaint(sections: dict[Title, tuple[Entry, ...]], said: Sequence[Segment]) -> dict[Title, tuple[Entry, ...]]:
+    """Of the problems, those of the segment in which the first is said: what the consultation begins with."""
+    problems = sections.pop("Problems", ())
+    first_s = min((entry.evidence.start_s for entry in problems), default=0.0)
+    until_s = max([s.end_s for s in said if s.start_s <= first_s < s.end_s], default=first_s)
+    begins = tuple(entry for entry in problems if entry.evidence.start_s <= max(first_s, until_s))
+    rest = tuple(entry for entry in problems if entry not in begins)
+    return {**sections, **({"Complaint": begins} if begins else {}), **({"Problems": rest} if rest else {})}
 
 
 def _examined(analysis: Analysis) -> frozenset[str]:

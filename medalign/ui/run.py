@@ -147,7 +147,7 @@ def _progress(item: "Progress") -> dict[str, object]:
         "status": status_view.stage_words(item.stage),
         "progress": status_view.progress_bar(item.fraction, item.remaining_s),
     }
-    if item.transcript is not None:
+    if item.transcript is not None and item.transcript.segments:
         parts["transcript"] = partial_transcript(item.transcript)
     if item.preview is not None:
         parts["overview"] = preview_concepts(item.preview.concepts, item.preview.until_s)

@@ -81,7 +81,7 @@
     Object.assign(form.dataset, { index: button.dataset.edit, of: resultShown() });
     form.innerHTML = `<label>Words <textarea rows="3" maxlength="2000"></textarea></label>
       <label>Speaker <input list="speakers" maxlength="40"></label>
-      <label class="filter"><input type="checkbox"> Also in all other segments of this speaker</label>
+      <label class="filter"><input type="checkbox"> Give this speaker the name everywhere</label>
       <div><button type="submit" class="tool primary">Save, and read again</button>
       <button type="button" class="tool cancel-edit">Cancel</button>
       <button type="button" class="tool" data-send="why" data-index="${button.dataset.edit}">Why do sound and words fit?</button></div>`;

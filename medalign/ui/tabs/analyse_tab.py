@@ -23,7 +23,7 @@ from medalign.ui.tabs.questions import Questions
 from medalign.ui.tabs.result_places import result_places
 from medalign.ui.update import PageUpdate
 from medalign.ui.views import status_view
-from medalign.ui.views.concept_table import CANCELLED
+from medalign.ui.views.concept_table import CANCELLED, CANCELLED_WITH_WORDS
 from medalign.ui.wiring import EVERY_PRESS, OWN_QUEUE, Changes, bridge, connect, text_of
 
 
@@ -188,14 +188,16 @@ class AnalyseTab:
         steps = audited(self._store, event, request, updates)
         with self._runs.begin(request.session_hash, stop) as run, closing(steps):
             yield self._locked()  # an earlier run may have just ended
-            is_over = is_partial = False
+            is_over = is_partial = has_words = False
             for update in steps:
                 if not run.goes_on:
                     break
                 is_over, is_partial = update.is_last, is_partial or update.session is not None
+                has_words = has_words or bool(update.parts.get("transcript"))
                 yield {**self.places.changes(update), **(self._free() if is_over else {})}
             if not is_over:
-                unfinished = {self.places.parts["overview"]: CANCELLED} if is_partial else {}
+                told = CANCELLED_WITH_WORDS if has_words else CANCELLED
+                unfinished = {self.places.parts["overview"]: told} if is_partial else {}
                 # Gradio sends the last change once more as its own end: of a run that is not the newest it must be none.
                 yield {**unfinished, **(run.last or self._free())} if run.is_newest else {self.places.alert: gr.skip()}
 

@@ -12,10 +12,9 @@ from medalign.ui.views.statuses import AGREEMENTS, STATUSES, judged_as, mentions
 # A row: how likely it is, its number among what should be heard again, and what the reader made of it and of single mentions.
 Shown = tuple[ConceptFinding, float, int | None, str, Mapping[Evidence, str]]
 WAITING = Markup('<p class="waiting">What it means appears here as soon as the transcript is complete.</p>')
-CANCELLED = Markup(
-    '<p class="waiting">Cancelled before it was finished, so what it means is not told. The recording and the words so far are '
-    "still here.</p>"
-)
+_CANCELLED = '<p class="waiting">Cancelled before it was finished, so what it means is not told. {} still here.</p>'
+CANCELLED = Markup(_CANCELLED.format("The recording is"))
+CANCELLED_WITH_WORDS = Markup(_CANCELLED.format("The recording and the words so far are"))
 NO_WORDS = Markup('<p class="waiting">Without words there is nothing to hear again, and nothing to sum up.</p>')
 NOT_ENGLISH = Markup(
     '<p class="waiting">So far this sounds more like another language than English, and MedAlign knows English only: no '
