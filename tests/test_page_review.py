@@ -286,6 +286,30 @@ def test_what_plays_and_what_is_ticked_is_seen(shown):
         shown.set_viewport_size({"width": 1440, "height": 900})
 
 
+LEAVING = """() => { const leaving = new Event("beforeunload", { cancelable: true });
+    window.dispatchEvent(leaving); return leaving.defaultPrevented; }"""
+
+
+def test_who_leaves_with_a_result_of_their_own_or_with_ratings_is_asked(page, server, tone, store):
+    wait_for_result(page)
+    assert not page.evaluate(LEAVING), "an example is there again at any time"
+    page.locator(".mention", has_text="cough").first.click()
+    page.locator("#card").get_by_role("button", name="Cough: Right").click()
+    page.locator("#card [role=status]", has_text="stored").wait_for()
+    assert page.evaluate(LEAVING), "what was rated could be undone here"
+    page.keyboard.press("Escape")
+    upload(page, tone)
+    page.get_by_role("button", name="Analyse", exact=True).click()
+    wait_for_result(page)
+    wait_until_free(page)
+    assert page.evaluate(LEAVING), "not taken home"
+    with page.expect_download():
+        take_home(page, "JSON")
+    assert not page.evaluate(LEAVING)
+    kept = page.evaluate("Object.values({ ...sessionStorage })")
+    assert len(kept) == 1 and re.fullmatch(r"[A-Z0-9]{4}-[A-Z0-9]{4}-[A-Z0-9]{4}", kept[0]), "the code, and nothing clinical"
+
+
 @pytest.mark.slow
 def test_who_leaves_with_words_that_are_not_kept_is_asked(result):
     asks = """() => { const leaving = new Event("beforeunload", { cancelable: true });
@@ -576,9 +600,17 @@ def test_ratings_are_stored_with_the_scores_shown_changed_undone_and_withdrawn(r
     result.locator("#undo").click()
     result.locator("#ratings", has_text="It was not said").wait_for()
     assert store.table("ratings").set_index("label").loc["Fever", "verdict"] == "wrong"
-    result.locator("#code").get_by_role("textbox").fill(code.lower())
+    result.reload()  # which the browser asks about
+    unfold(result, "feedback")
+    field = result.locator("#code").get_by_role("textbox")
+    result.wait_for_function("code => document.querySelector('#code :is(input, textarea)')?.value === code", arg=code)
+    field.fill(" ")
+    result.locator("#withdraw").click()
+    result.locator("#answer-back", has_text="Give the code first").wait_for()
+    field.fill(code.lower())
     result.locator("#withdraw").click()
     result.locator("#answer-back", has_text="Withdrawn").wait_for()
+    unfold(result, "concepts")
     assert store.table("ratings").empty
     assert result.locator("button.rating[aria-pressed=true]").count() == 0
     rate(result, "Cough", "correct")

@@ -42,7 +42,7 @@ from medalign.pipeline.interleave import END, interleave
 from medalign.pipeline.listener import EncodedRecording, Listener
 from medalign.pipeline.misheard_names import find_corrected_mentions, find_corrections
 from medalign.pipeline.note_check import check_note
-from medalign.pipeline.progress import AudioPreview, Clock, Progress
+from medalign.pipeline.progress import PACE, AudioPreview, Clock, Progress
 from medalign.pipeline.repetitions import without_repetitions
 from medalign.pipeline.speakers import name_speakers
 from medalign.pipeline.warnings_about import is_from_a_room, warnings_about
@@ -56,6 +56,7 @@ class Analyzer:
 
     def __init__(self, transcriber: Transcriber, listener: Listener):
         self.transcriber, self.listener = transcriber, listener
+        self._pace = dict(PACE)  # of its own models on this machine
 
     @classmethod
     def default(
@@ -100,10 +101,11 @@ class Analyzer:
             yield step
 
     def _steps(self, source: Source | Recording, custom: Sequence[Concept]) -> Iterator[Progress | Analysis]:
-        clock = Clock()
+        clock = Clock(self._pace)
         yield clock.progress("decode", "Reading the recording")
         recording = recording_of(source)
         clock.lap("decode")
+        clock.duration_s = recording.duration_s
         notices = [] if self.listener.fitted.is_own else [NOT_CALIBRATED]
         transcript, encoded = yield from self._transcribe_and_encode(recording, custom, clock, notices)
         transcript, repetitions = without_repetitions(transcript)
@@ -156,9 +158,7 @@ class Analyzer:
                 clock.note("student", seconds)
                 preview = AudioPreview(self.listener.preview_concepts(encoded), encoded.windows_s[-1][1])
             if "text" in unfinished:
-                covered_s = transcript.segments[-1].end_s if transcript and transcript.segments else 0.0
-                done = covered_s / recording.duration_s
-                yield clock.progress("transcribe", TRANSCRIBING, transcript, done, preview)
+                yield clock.progress("transcribe", TRANSCRIBING, transcript, preview)
             elif unfinished:
                 yield clock.progress("student", ENCODING, transcript, preview=preview)
         clock.begin()

@@ -11,8 +11,8 @@ Kind = Literal[
     "transcription_error", "unclear", "only_heard",
 ]  # fmt: skip
 # By what a mistake would cost, most first; of one line the likeliest mistake comes first, and ahead of it a medicine that is
-# said to be taken and not to be. A medicine, an allergy, a negation or a contradiction is ahead of all, a number only where it is a
-# medicine's; a number or a negation with no fact near it is behind all.
+# said to be taken and not to be. A medicine, an allergy, a negation or a contradiction is ahead of all, a number only where
+# it is a medicine's; a number or a negation with no fact near it is behind all.
 ORDER: tuple[tuple[Kind, ...], ...] = (
     ("medicine", "negation", "contradiction"), ("missed_speech",), ("name", "unsure"), ("number",),
     ("other_language", "mismatch"), ("transcription_error",), ("unclear",), ("only_heard",),

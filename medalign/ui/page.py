@@ -45,6 +45,8 @@ SCRIPTS = (
     "picture.js",
     "strip.js",
     "page.js",
+    "leaving.js",
+    "remaining.js",
     "rating.js",
     "compare.js",
     "card.js",

@@ -6,6 +6,7 @@ Every press is stored at once; a receipt code, shown after the first, is all tha
 from typing import Any, cast, get_args
 
 import gradio as gr
+from gradio.components import Component
 
 from medalign.core.analysis import Status
 from medalign.core.errors import FeedbackError
@@ -33,7 +34,7 @@ from medalign.ui.update import PageUpdate, ResultPlaces
 from medalign.ui.views.markup import text
 from medalign.ui.views.status_view import AS_BEFORE, toast
 from medalign.ui.views.statuses import STATUSES
-from medalign.ui.wiring import EVERY_PRESS, Changes, bridge, connect, html, number_of, text_of
+from medalign.ui.wiring import EVERY_PRESS, OWN_QUEUE, Changes, bridge, connect, html, number_of, text_of
 
 NOBODY = "not said"
 ROLES: dict[str, Role | None] = {NOBODY: None, **{"GP" if role == "gp" else role: role for role in get_args(Role)}}
@@ -54,14 +55,14 @@ class FeedbackPanel:
         self._ledger, self._places, self._session, self._presses = Ledger(store), places, session, presses
         self._role, self._keep, self._silenced = gr.State(NOBODY), gr.State(False), dict[Any, Any]()
         self._which: gr.Dropdown | None = None  # of the rows, which one is said more about
+        self._code: gr.Textbox | None = None  # a receipt's, to withdraw what it stands for
         with gr.Column(elem_id="feedback"):
             self._stored, self._alert = html(elem_id="ratings"), html(elem_id="feedback-alert")
             if store is None:
                 html(OFF)
             else:
                 self._build(store)
-        shown = [self._stored, *([self._which] if self._which else [])]
-        reader, out = [session, self._role, self._keep], [*shown, self._alert, *places.all, *self._silenced]
+        reader, out = [session, self._role, self._keep], [*self._told, self._alert, *places.all, *self._silenced]
         connect(bridge("rate"), self._rate, reader, out, self._alert, concurrency_limit=1, **EVERY_PRESS)
         connect(bridge("unrate"), self._unrate, [session], out, self._alert, concurrency_limit=1, **EVERY_PRESS)
         connect(bridge("undo-rating"), self._undo, [session], out, self._alert, concurrency_limit=1, **EVERY_PRESS)
@@ -74,17 +75,19 @@ class FeedbackPanel:
             with gr.Row():
                 self._role = gr.Dropdown(list(ROLES), value=NOBODY, label="Your role (optional)", elem_id="role")
                 self._keep = gr.Checkbox(label="Also store the words that I mark in the transcript", elem_id="keep-span")
+            self._code = gr.Textbox(label="Receipt code", max_length=20, elem_id="code", scale=2, render=False)
             self._build_details()
             self._build_missing()
             self._build_form()
             with gr.Row():
-                self._code = gr.Textbox(label="Receipt code", max_length=20, elem_id="code", scale=2)
+                self._code.render()
                 withdraw = gr.Button("Withdraw everything under this code", elem_id="withdraw", size="sm")
             self._back = _answer("back")
-        # Answers to earlier presses: once something is taken back, "stored" may be true no longer.
-        self._silenced = dict.fromkeys((self._more, self._added, self._sent, self._back), "")
-        out = [self._stored, *self._places.all, *self._silenced, self._code]
+        self._silenced = dict.fromkeys((self._more, self._added, self._sent, self._back), "")  # may be true no longer
+        out = [*self._told, *self._places.all, *self._silenced]
         connect(withdraw.click, self._withdraw, [self._session, self._code], out, self._back)
+        ask, kept, page = "() => [window.medalignCode()]", gr.Textbox(visible=False), gr.context.Context.root_block
+        connect(page.load, lambda code: {self._code: code}, [kept], [self._code], self._back, js=ask, **OWN_QUEUE)
 
     def _build_details(self) -> None:
         with gr.Accordion("Say more about one of them", open=False, elem_id="more"):
@@ -97,7 +100,7 @@ class FeedbackPanel:
             save = gr.Button("Save", size="sm", elem_id="save-more")
             self._more = _answer("more")
         self._details = [severity, status, comment]
-        out = [self._stored, self._which, *self._places.all, *self._details]
+        out = [*self._told, *self._places.all, *self._details]
         connect(save.click, self._amend, [self._session, self._which, *self._details], out, self._more)
 
     def _build_missing(self) -> None:
@@ -114,7 +117,7 @@ class FeedbackPanel:
         place = [self._start, self._end, self._words]
         connect(bridge("missing"), self._take_place, [], place, self._added, **EVERY_PRESS)
         given = {self._session, self._role, self._keep, self._label, self._status, *place}
-        out = [self._stored, self._which, self._label, self._status, *place, *self._places.all]
+        out = [*self._told, self._label, self._status, *place, *self._places.all]
         connect(add.click, self._add_missing, given, out, self._added)
 
     def _build_form(self) -> None:
@@ -128,7 +131,12 @@ class FeedbackPanel:
             self._sent = _answer("sent")
         fields = [*self._lines.values(), self._comment]
         given = {self._session, self._role, self._keep, *fields}
-        connect(send.click, self._rate_whole, given, [self._stored, self._which, *fields], self._sent)
+        connect(send.click, self._rate_whole, given, [*self._told, *fields], self._sent)
+
+    @property
+    def _told(self) -> list[Component]:
+        """What says which ratings are kept."""
+        return [part for part in (self._stored, self._which, self._code) if part is not None]
 
     def _rate(
         self, session: Session | None, role: str, keep: bool, event: gr.EventData, request: gr.Request
@@ -231,12 +239,14 @@ class FeedbackPanel:
 
     def _withdraw(self, session: Session | None, code: str | None, request: gr.Request) -> Changes:
         self._presses.count(request, "withdraw")  # whoever has just rated a lot may still withdraw
+        if not (code or "").strip():
+            raise FeedbackError("give the code first: it is shown beside what you rated, as long as the page is open")
         n = self._ledger.withdraw(session, (code or "").strip())
         followed = self._followed(session) if session is not None and session.analysis is not None else {}
         if self._ledger.store is not None:
             audit(self._ledger.store, "withdraw", request)
         done = f"Withdrawn: {count(n, 'entry', 'entries')} deleted, earlier versions of a rating included."
-        stored = f'<p class="receipt" data-rated="{{}}">{done}</p>'
+        stored = f'<p class="receipt" data-rated="{{}}" data-code="">{done}</p>'
         return {**followed, self._stored: stored, **self._silenced, self._back: done, self._code: ""}
 
     def _followed(self, session: Session) -> Changes:
@@ -252,14 +262,13 @@ class FeedbackPanel:
         """What is kept of the result, in words, and for rating.js which buttons are pressed."""
         labels = {(c.concept_id, c.status): c.label for c in session.shown.concepts}
         newest = self._ledger.newest(session)
-        shown: Changes = {
-            self._stored: kept_view(session, self._ledger.all(session), newest, labels, self._ledger.pressed(session))
-        }
+        kept = kept_view(session, self._ledger.all(session), newest, labels, self._ledger.pressed(session))
+        shown: Changes = {self._stored: kept}
+        if self._code is not None:
+            shown[self._code] = newest[0] if newest else ""
         if self._which is not None:
             rows = self._ledger.rows(session)
-            at = {
-                key: f" at {clock(r.start_s)}" if r.of_mention and r.start_s is not None else "" for key, (_, r) in rows.items()
-            }
+            at = {key: f" at {clock(r.start_s or 0.0)}" if r.of_mention else "" for key, (_, r) in rows.items()}
             choices = [(f"{named(r, labels)}{at[key]}: {VERDICTS[r.verdict]}", key) for key, (_, r) in rows.items()]
             shown[self._which] = gr.update(choices=choices, value=next(iter(rows), None))
         return shown
