@@ -190,6 +190,7 @@ def test_what_a_medicine_did_is_over_with_it() -> None:
         ("Doctor: We're not hearing any murmurs.", "heart murmur", "negated"),
         ("Doctor: I couldn't see any rash, but I can feel a lump.", "lump", "present"),
         ("Doctor: Can you hear wheezing?", "wheezing", "uncertain"),
+        ("Doctor: Any chest pain, palpitations or breathlessness?", "shortness of breath", "uncertain"),
         ("Doctor: Can you hear any wheezing? / Patient: Yes, at night.", "wheezing", "present"),
         ("Patient: I can't feel my fingers.", "numbness", "present"),
     ],

@@ -144,6 +144,9 @@ TIES = [
      "duration 6 weeks -> headache; duration 2 days -> fever"),
     ("Three or four days I've had the sore throat.", "duration 3-4 days -> sore throat"),
     ("Doctor: How long have you had the cough?\nPatient: About three weeks.", "duration 3 weeks -> cough"),
+    ("Patient: The tablet for my high blood pressure is once a day.", "frequency 1 a day"),
+    ("Patient: I get a headache three times a week and I vomit twice a day.",
+     "frequency 3 a week -> headache; frequency 2 a day -> vomiting"),
     ("Doctor: What dose of sertraline?\nPatient: 50 mg.", "dose 50 mg -> sertraline"),
     ("Doctor: Colchicine 0.5 mg for the gout.\nPatient: How long?\nDoctor: Six days.",
      "dose 0.5 mg -> colchicine; duration 6 days -> colchicine"),
@@ -209,7 +212,7 @@ FORMS = [
     ("The 250 in 5 mil suspension of amoxicillin.", "dose 250/5 mg/ml -> amoxicillin"),
     ("You're thirty four plus two today.", "duration 34+2 weeks"),
     ("I'm up to the loo a couple of times a night.", "frequency 2 a night"),
-    ("I was sick five times yesterday.", "frequency 5 a day"),
+    ("I was sick five times yesterday.", "frequency 5 a day -> vomiting"),
     ("Every other day I get a headache.", "frequency every 2 days -> headache"),
     ("She was ninety six percent on air.", "oxygen saturation 96 %"),
     ("He's breathing at 44 a minute.", "respiratory rate 44 /min"),
@@ -217,7 +220,7 @@ FORMS = [
     ("Six cans of Stella a night.", "alcohol 6 cans a night"),
     ("The bottom one's ninety four.", ""),
     ("Creatinine has risen from 90 to 160 over three days.", "creatinine 90→160 µmol/l; duration 3 days -> creatinine"),
-    ("I've lost two stone in six months.", "weight 2 stone; duration 6 months"),
+    ("I've lost two stone in six months.", "weight 2 stone -> weight loss; duration 6 months -> weight loss"),
 ]  # fmt: skip
 HOW_OFTEN = [  # how often something comes or is taken, also as an answer
     ("Doctor: How often each day do you take omeprazole?\nPatient: Probably four times.", "frequency 4 a day -> omeprazole"),

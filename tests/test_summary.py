@@ -74,7 +74,6 @@ def test_counts_lead_and_numbers_stand_with_what_the_patient_has():
         ("started", "hypothetical", "I'll give you", "to start"),
         ("started", "hypothetical", "if", "perhaps to start"),
         ("changed", "present", None, "dose changed"),
-        ("reacted", "present", None, "reacted to"),
     ],
 )
 def test_medicines_stand_together_and_say_what_is_done_with_them(action, status, trigger, told):
@@ -85,6 +84,13 @@ def test_medicines_stand_together_and_say_what_is_done_with_them(action, status,
     assert f'<span class="action">{told}</span>' in concept_table(replace(analysis(), concepts=(row,)), {}), "the same words"
     (of_mother,) = summarize((replace(row, status="family"),), ())
     assert of_mother.title == "Family"
+
+
+@pytest.mark.parametrize("status", ["present", "historical", "resolved"])
+def test_what_somebody_reacted_to_stands_with_the_allergies_whenever_that_was(status):
+    row = replace(analysis().concepts[5], label="Statin", action="reacted", status=status, trigger=None)
+    (section,) = summarize((row,), ())
+    assert (section.title, section.entries[0].action) == ("Allergies", "reacted to")
 
 
 def test_side_by_side_a_concept_is_as_likely_as_in_its_table():

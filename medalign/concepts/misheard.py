@@ -50,10 +50,17 @@ SOUNDS_LIKE_BODY = {  # an everyday word, and the part of the body or the compla
 }  # fmt: skip
 
 
-def spelt(name: str, label: str) -> str:
-    """A name as it is shown: the bank's label, if its wording is only another spelling of that, since the bank has common
-    misspellings, too; else the wording, such as a brand."""
-    return label if fuzz.ratio(label.replace(" ", ""), name.replace(" ", "")) >= SAME_WORD else name
+def spelt(name: str, concept: Concept) -> str:
+    """A name as it is shown, since the bank has common misspellings, too: the label, if the wording is only another spelling
+    of that; of a medicine, the first wording that sounds the same, which is how a brand is spelt; else the wording."""
+    if fuzz.ratio(concept.label.replace(" ", ""), name.replace(" ", "")) >= SAME_WORD:
+        return concept.label
+    alike = (concept.label, *concept.synonyms) if concept.system == "DRUG" else ()
+    return next((other for other in alike if _sound(other) == _sound(name)), name)
+
+
+def _sound(name: str) -> str:
+    return jellyfish.metaphone(name.replace(" ", "").replace("-", ""))
 
 
 @dataclass(frozen=True)

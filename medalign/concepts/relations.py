@@ -6,7 +6,7 @@ better, how long the wait is: those are plans, and belong to nothing.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from medalign.concepts.sentence import Quantity, Sentence
 from medalign.concepts.tokens import word_list, words_of
@@ -29,6 +29,7 @@ AGED = words_of("he's she's i'm he she")
 HAPPENED = words_of("loss gain lost gained put dropped gone went grew grown been had was were happened came")
 PRONOUNS = words_of("it they them")
 DETERMINERS = words_of("the this that these those my")
+PRONOUNS_OF = words_of("your his her our their a an")
 BEFORE_OTHER = words_of("after within before until by next")
 IF_REACH = 24  # pieces between a condition and its time; a medicine ends it: "if it hurts, take X for three days"
 MAX_BETWEEN = 14  # pieces between a medicine and its dose
@@ -118,8 +119,7 @@ def tie(
     quantity = quantities[at]
     if quantity.kind not in TIED or is_plan(sentence, quantity):
         return None
-    read = {i for other in quantities for i in range(other.start, other.end)}
-    places = [place for place in places if not read & set(range(place.start, place.end))]  # "stone" is a unit here
+    places = [left for place in places if (left := _beside(place, quantities))]
     with_last = at > 0 and _goes_with(sentence, quantities[at - 1], quantity, places, ties[at - 1])
     if quantity.kind == "dose":
         following = quantities[at + 1] if at + 1 < len(quantities) else quantity
@@ -143,10 +143,19 @@ def tie(
     return _in_clause(sentence, quantities, at, places)
 
 
+def _beside(place: Place, quantities: Sequence[Quantity]) -> Place | None:
+    """What is left of a place beside the quantities: of "vomit twice" in "I vomit twice a day" the first word, of "stone",
+    where that is a unit, nothing."""
+    read = {i for quantity in quantities for i in range(quantity.start, quantity.end)}
+    left = [i for i in range(place.start, place.end) if i not in read]
+    return replace(place, start=left[0], end=left[-1] + 1) if left else None
+
+
 def _goes_with(sentence: Sentence, last: Quantity, quantity: Quantity, places: Sequence[Place], about: str | None) -> bool:
     """Whether how often or how long goes with the dose before: "5 ml of X, up to four times a day", "500 mg tds for a week"."""
     named = {at for place in places if place.concept_id == about for at in range(place.start, place.end)}
-    others = [p for p in places if last.end <= p.start < quantity.start and p.concept_id != about and p.is_medicine]
+    others = [p for p in places if last.end <= p.start < quantity.start and p.concept_id != about]
+    others = [p for p in others if p.is_medicine or not _is_purpose(sentence, p)]
     between = [sentence.texts[at] for at in range(last.end, quantity.start) if at not in named]
     left = [text for text in between if text not in OF_MEDICINE and text not in DOSING]
     return last.kind in ("dose", "frequency") and not others and len(left) <= 2
@@ -192,6 +201,8 @@ def _in_clause(sentence: Sentence, quantities: Sequence[Quantity], at: int, plac
     if topic := _topic(sentence, quantity, places):
         return topic.concept_id
     inside = [place for place in places if first <= place.start and place.end <= last]
+    if quantity.kind == "frequency":  # how often a tablet is taken: "for my high blood pressure, once a day"
+        inside = [place for place in inside if place.is_medicine or not _is_purpose(sentence, place)]
     earlier = [place for place in inside if place.end <= quantity.start]
     if earlier:
         return earlier[-1].concept_id
@@ -210,3 +221,11 @@ def _in_clause(sentence: Sentence, quantities: Sequence[Quantity], at: int, plac
     close = [place for place in places if place.end <= first]
     is_close = close and all(i in read or sentence.texts[i] in GOES_ON for i in range(close[-1].end, first))
     return close[-1].concept_id if is_close and goes_on and sentence.text(first - 1) not in CLAUSE else None
+
+
+def _is_purpose(sentence: Sentence, place: Place) -> bool:
+    """Whether something is taken or done for it: "a tablet for my high blood pressure"."""
+    at = place.start - 1
+    while at > 0 and sentence.text(at) in DETERMINERS | PRONOUNS_OF:
+        at -= 1
+    return sentence.text(at) == "for"

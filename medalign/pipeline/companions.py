@@ -129,6 +129,16 @@ def is_question(context: MentionContext) -> bool:
     return any("?" in word for word in context.words[context.end - 1 : end])
 
 
+def as_unanswered(said: Said, statuses: Sequence[Status]) -> list[Status]:
+    """A question that nothing follows stays open: "Any chest pain or palpitations?" at the end, or alone in a recording."""
+
+    def is_open(i: int) -> bool:
+        p = said.contexts[i]
+        return said.mentions[i].status == "uncertain" and is_question(p) and not any(at >= p.end for at in p.breaks)
+
+    return _turned(statuses, ["negated"], "uncertain", is_open)
+
+
 def consistent(said: Said, statuses: Sequence[Status]) -> list[Status]:
     """Where one mention of a concept is read with doubt, a sure one of the same concept decides for it, the nearest first.
 
@@ -253,7 +263,7 @@ def as_lasting(said: Said, statuses: Sequence[Status]) -> list[Status]:
 
 
 RULES = (
-    *(as_answered, consistent, as_normal, as_looked_for, as_denied),
+    *(as_answered, as_unanswered, consistent, as_normal, as_looked_for, as_denied),
     *(as_planned, as_measured, with_harm_in_the_past, as_lasting),
 )
 

@@ -106,7 +106,7 @@ def _names(transcript: Transcript, bank: ConceptBank, calibration: Calibration) 
             if bank[suggestion.concept_id].category == "medicine":
                 probability = float(fit.probability(np.array((*suggestion.features, 0.0, 0.0))))  # the student unheard
                 log_odds = max(LEAST_LIKELY, math.log((probability + SURE) / (1 - probability + SURE)))
-                name = spelt(suggestion.name, bank[suggestion.concept_id].label)
+                name = spelt(suggestion.name, bank[suggestion.concept_id])
                 for token in sentence[suggestion.start : suggestion.end]:
                     names[token.word] = max(names.get(token.word, (-math.inf, "")), (log_odds, name))
     return names

@@ -50,7 +50,7 @@ def find_corrections(
         return ()
     listed = shortlist(candidates(transcript, audio, bank), calibration)
     found = corrections_of(listed, misheard_features(listed, rescorer), calibration, rescorer.asr_revision)
-    return tuple(replace(c, name=spelt(c.name, bank[c.concept_id].label)) for c in found)
+    return tuple(replace(c, name=spelt(c.name, bank[c.concept_id])) for c in found)
 
 
 def candidates(transcript: Transcript, audio: AudioEvidence, bank: ConceptBank) -> list[Candidate]:

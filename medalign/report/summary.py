@@ -44,7 +44,7 @@ HABITS = frozenset(["CUSTOM:alcohol-use", "ICD10CM:Z72.0", "ICD10CM:F10.20", "IC
 EXAMINATION = frozenset(row["concept_id"] for row in data_rows("examination.csv"))
 NOT_FOUND = "not found"  # said of a sign that was looked for
 # What is done with a medicine says more than its status: it stands with the others, whenever it was or will be done.
-DONE: frozenset[Action] = frozenset(["taking", "started", "stopped", "changed", "advised", "reacted"])
+DONE: frozenset[Action] = frozenset(["taking", "started", "stopped", "changed", "advised"])
 OF_OTHERS = frozenset(["dose", "frequency", "duration", "plan", "pain score"])  # numbers that belong to something else
 CHECK = " (check)"  # behind a number that can't be true of a person
 BY_STATUS: dict[Status, Title] = {
@@ -229,15 +229,20 @@ def _amount(measurement: Measurement) -> str:
 def _section_of(concept: ConceptFinding, status: Status, examined: Collection[str]) -> Title:
     if concept.concept_id in examined and status in ("present", "negated"):
         return "Examination"
+    if status == "present" and is_allergy(concept.concept_id, concept.label) or _harmed(concept, status):
+        return "Allergies"
     if concept.action in DONE and status in ("present", "historical", "resolved", "hypothetical"):
         return "Medicines"
     if status != "present":
         return BY_STATUS[status]
-    if is_allergy(concept.concept_id, concept.label):
-        return "Allergies"
     if concept.concept_id in HABITS:
         return "Habits"
     return BY_CATEGORY.get(concept.category, "Problems")
+
+
+def _harmed(concept: ConceptFinding, status: Status) -> bool:
+    """A medicine that somebody reacted to, whenever that was: what matters is that they may again."""
+    return concept.action == "reacted" and status in ("present", "historical", "resolved")
 
 
 Kind = Reason | Literal["missed_speech"]
