@@ -1,5 +1,6 @@
 """Body sounds made by arithmetic, so that the truth is known: how a heart beats, and what can't be judged."""
 
+import base64
 import json
 import shutil
 import tomllib
@@ -20,6 +21,7 @@ from medalign.core.weights import sha256_of
 from medalign.core.wording import trust_words
 from medalign.pipeline.auscultation import examine, faults, in_band, pulse
 from medalign.pipeline.warnings_about import is_from_a_room, warnings_about
+from medalign.report.sound_picture import sound_picture
 
 
 @pytest.fixture
@@ -196,6 +198,12 @@ def test_all_that_a_user_needs_of_the_assets_travels_in_the_wheel():
     carried = {path for glob in globs for path in ASSETS.glob(glob)}
     needed = {path for name in ("examples", "checkpoints") for path in (ASSETS / name).rglob("*") if path.is_file()}
     assert needed <= carried, sorted(needed - carried)
+
+
+def test_silence_is_dark_in_the_picture_and_a_heart_is_not(rng):
+    for waveform, brightest in ((np.zeros(80_000, np.float32), 0), (1e-3 * made.heart(rng), 255)):
+        picture = base64.b64decode(sound_picture(waveform, (20.0, 600.0))["spectrogram"])
+        assert max(picture) == brightest
 
 
 def test_a_card_shows_how_words_fit_over_time_and_what_that_rests_on(comparing, rng):

@@ -11,6 +11,7 @@ from medalign.report.strip import peaks_of
 N_COLUMNS, N_ROWS = 600, 72  # of the spectrogram
 WINDOW_S = 0.064  # tells a first heart sound from a second, and a wheeze from its neighbours
 RANGE_DB = 55.0  # shown below the loudest
+SILENCE_DB = -50.0  # of half a step of 16 bit: nothing that is quieter is anybody's loudest
 
 
 def sound_picture(waveform: Float[np.ndarray, " samples"], band_hz: tuple[float, float]) -> dict[str, object]:
@@ -38,4 +39,4 @@ def _spectrogram(waveform: np.ndarray, band_hz: tuple[float, float]) -> np.ndarr
     hz = np.fft.rfftfreq(4 * n, 1 / SAMPLE_RATE_HZ)
     rows = np.linspace(*band_hz, N_ROWS)
     level = 10 * np.log10(power[:, np.abs(hz[:, None] - rows).argmin(0)].T + 1e-12)
-    return np.clip(255 * (1 + (level - level.max()) / RANGE_DB), 0, 255).astype(np.uint8)
+    return np.clip(255 * (1 + (level - max(level.max(), SILENCE_DB)) / RANGE_DB), 0, 255).astype(np.uint8)
