@@ -123,6 +123,27 @@ def test_the_same_value_or_one_of_something_else_is_no_contradiction(statement):
     assert not comparison(statement, ANGINA).is_plain
 
 
+FAMILY = heard(
+    "Doctor: Any illness in the family?\nPatient: My mother had a heart attack at sixty. My brother has type 2 diabetes.\n"
+    "Doctor: It's 144 over 86 today, and your weight is 81 kilograms.\nDoctor: We'll check your kidney function."
+)
+
+
+@pytest.mark.parametrize(
+    ("statement", "contradiction"),
+    [
+        ("FHx: father MI", "heart attack is the mother's"),
+        ("FHx: mother MI, brother T2DM", None),
+        ("BP 144/86, weight 81 kg", None),
+        ("Plan: U&E", None),
+    ],
+)
+def test_each_relative_has_an_illness_of_their_own_and_a_result_may_be_all_numbers(statement, contradiction):
+    found = comparison(statement, FAMILY)
+    assert found.contradiction == (contradiction and f"in the recording, {contradiction}")
+    assert found.is_plain == bool(contradiction) and (contradiction or not found.lacking)
+
+
 def test_a_possibility_that_the_note_writes_without_doubt_is_told():
     assert comparison("Imp: angina", ANGINA).is_only_possible
     assert not comparison("Imp: ?angina", ANGINA).is_only_possible
@@ -263,6 +284,8 @@ def test_what_is_left_out_is_ranked_by_what_would_be_missed():
     assert weights["amlodipine"] > weights["asthma"] and [row.weight for row in rows] == sorted(weights.values(), reverse=True)
     noted = statement_said(read_note("started amlodipine")[1][0], ConceptBank.default()).facts
     assert "amlodipine" not in {row.concept for row in left_out(TALK, noted, "started amlodipine", ConceptBank.default())}
+    (of_weight,) = [row.concept for row in left_out(FAMILY, (), "", ConceptBank.default()) if "weight" in row.concept]
+    assert of_weight not in {row.concept for row in left_out(FAMILY, (), "Weight 81 kg", ConceptBank.default())}
 
 
 def test_advice_on_when_to_come_back_is_missed_unless_the_note_has_any():

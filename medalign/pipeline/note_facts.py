@@ -69,7 +69,7 @@ def compare(clause: Clause, claim: Said, said: Said, best: Sequence[Stretch], ba
     values["words anywhere"] = overlap(wanted, anywhere)
     if values["words anywhere"] > LARGELY_SAID:
         tally.unspoken = None
-    elif not tally.unspoken and _lacks_result(clause, claim, wanted, said):
+    elif not tally.unspoken and not _numbers_tell(values) and _lacks_result(clause, claim, wanted, said):
         tally.unspoken = "this result"
     values["rarest word missing"] = max((w for key, w in wanted.items() if key not in anywhere), default=0.0) / 10
     values["log words"] = math.log(1 + len(wanted))
@@ -133,6 +133,12 @@ def _compare_negation(clause: Clause, best: Sequence[Stretch], tally: Tally) -> 
     tally.values |= {"negated": says_no, "best stretches negated": said_no, "negation differs": says_no != said_no}
 
 
+def _numbers_tell(values: dict[str, float]) -> bool:
+    """Whether a result is its numbers, and all of them are said: of "BP 144/86, weight 81 kg" nobody says "kg"."""
+    others = ("numbers elsewhere", "numbers absent", "number contradicted")
+    return values["numbers agree"] > 0 and not any(values[name] for name in others)
+
+
 def _lacks_result(clause: Clause, claim: Said, wanted: dict[str, float], said: Said) -> bool:
     """Whether a test or an examination may be spoken of, but not what it is said to have shown."""
     tested = any(fact.category in ("procedure", "measurement") for fact in claim.facts) and clause.section not in (
@@ -191,13 +197,16 @@ def _compare_certainty(clause: Clause, fact: Fact, exact: Sequence[Fact], tally:
 
 
 def _compare_relatives(clause: Clause, fact: Fact, same: Sequence[Fact], said: Said, tally: Tally) -> None:
-    """Whether it is another relative's."""
-    own = relatives_in(clause.plain)
-    near = " ".join(said.transcript.text_between(e.start_s - NEAR_S, e.end_s + NEAR_S) for f in same for e in f.evidence)
-    theirs = relatives_in(near)
-    if own and theirs and not own & theirs and len(theirs) == 1:
-        evidence = [e for f in same for e in f.evidence]
-        tally.contradict("person contradicted", f"in the recording, {fact.label} is the {min(theirs)}'s", evidence)
+    """Whether it is another relative's: plainly, if the one that the note has is not spoken of at all."""
+    own, evidence = relatives_in(clause.plain), [e for f in same for e in f.evidence]
+    near = " ".join(said.transcript.text_between(e.start_s - NEAR_S, e.end_s + NEAR_S) for e in evidence)
+    passages = said.passages
+    sentences = {i for e in evidence for i in passages.around(passages.word_at(e.start_s))}
+    theirs = relatives_in(" ".join(passages.words[i].text for i in sorted(sentences))) or relatives_in(near)
+    if own and theirs and not own & relatives_in(near) and len(theirs) == 1:
+        is_plain = not own & relatives_in(said.transcript.text)
+        reason = f"in the recording, {fact.label} is the {min(theirs)}'s"
+        tally.contradict("person contradicted", reason, evidence, is_plain=is_plain)
 
 
 def _compare_actions(clause: Clause, fact: Fact, same: Sequence[Fact], tally: Tally) -> None:

@@ -10,7 +10,7 @@ from functools import cache
 
 from medalign.concepts import ConceptBank
 from medalign.concepts.bank import is_allergy
-from medalign.concepts.tokens import data_rows, phrase_tokens, stem
+from medalign.concepts.tokens import data_rows, phrase_tokens, stem, words_of
 from medalign.core.analysis import Evidence
 from medalign.core.note_check import LeftOut
 from medalign.core.transcript import DOCTOR, UNKNOWN_SPEAKER
@@ -38,6 +38,7 @@ SAFETY_NET = re.compile(
 NOTED_NET = re.compile(
     r"\b(review|return|come back|seek|call|ring|safety|worse\w*|red flags?|follow.?up|contact|inb|if not|if no)\b", re.I
 )
+ADDRESSED = words_of("you your yours i i'm my mine me we our us")  # said to each other, and in no note
 COMPLAINT_WITHIN = 0.25  # of the recording: what is told first is mostly what somebody came for
 
 
@@ -86,7 +87,7 @@ def weighed(fact: Fact, *, is_complaint: bool) -> tuple[float, str]:
 def _is_written(fact: Fact, written: frozenset[str]) -> bool:
     """Whether the note has the words of it, though they were not read as the concept."""
     for words in (fact.label, *(evidence.text or "" for evidence in fact.evidence)):
-        telling = [stem(token) for token in phrase_tokens(words) if token not in COMMON]
+        telling = [stem(token) for token in phrase_tokens(words) if token not in COMMON | ADDRESSED]
         if telling and all(key in written for key in telling):
             return True
     return False
