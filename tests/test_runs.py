@@ -16,7 +16,7 @@ from medalign.core.errors import WeightsError
 from medalign.feedback.model_names import short_model_names
 from medalign.models.device import run_in_batches
 from medalign.pipeline.interleave import interleave
-from medalign.report.comparison import candidates
+from medalign.report.comparison import Candidate, candidates
 from medalign.ui import model_queue
 from medalign.ui.compared import compared
 from medalign.ui.engine import Comparing, LazyEngine, Models
@@ -186,10 +186,17 @@ def test_a_second_model_that_is_not_there_is_told_before_the_first_runs(tone):
             (),
             bridge("delete"),
         )
-    for second in ("asr=foo", "student=foo"):
-        with pytest.raises(WeightsError, match="model 'foo' is neither a folder nor a known name"):
-            list(tab._compare(Session(str(tone), "tone", is_example=True), "asr=tiny.en", second, False, reader))
+    own = {"asr": "base, tiny.en", "teacher": "all-MiniLM-L6-v2, minilm-medical", "student": "default, unaligned"}
+    for role, offered in own.items():
+        with pytest.raises(WeightsError, match=f"model 'foo' is neither a folder nor a known name; use one of {offered}"):
+            list(tab._compare(Session(str(tone), "tone", is_example=True), "asr=tiny.en", f"{role}=foo", False, reader))
     assert not loaded
+
+
+@pytest.mark.parametrize("teacher", ["minilm-medical", "all-MiniLM-L6-v2"])
+@pytest.mark.parametrize("student", ["default", "whisper-tiny.en-minilm", "body-sounds-heart", "unaligned"])
+def test_every_checkpoint_that_ships_is_found_by_its_name(teacher, student):
+    _find_candidate(Candidate("any", teacher=teacher, student=student))
 
 
 def test_a_model_has_one_name_in_comparisons_and_in_results():

@@ -18,7 +18,7 @@ from medalign.core.audio import Recording
 from medalign.core.errors import AudioError, MedAlignError
 from medalign.core.files import first_line
 from medalign.core.model_options import ModelOptions
-from medalign.core.weights import DEFAULT_STUDENT, resolve, sha256_of
+from medalign.core.weights import sha256_of
 
 if TYPE_CHECKING:
     from medalign.pipeline.analyzer import Analyzer
@@ -45,14 +45,13 @@ def load_analyzer(options: ModelOptions) -> "Analyzer":
 def find_models(options: ModelOptions) -> None:
     """Raises WeightsError, before any is loaded, if a model is not to be had under its name."""
     from medalign.models.device import choose_device
-    from medalign.models.student import HEAD_FILE, UNALIGNED
+    from medalign.models.student import student_weights
+    from medalign.models.teacher import find_teacher
     from medalign.models.transcription import asr_weights
-    from medalign.pipeline.footprint import TEACHER_FILES
 
     asr_weights(options.asr, choose_device(options.device))
-    resolve(options.teacher, weight_files=TEACHER_FILES)
-    if options.student not in ("default", DEFAULT_STUDENT, UNALIGNED):  # these come with MedAlign
-        resolve(options.student, weight_files=(HEAD_FILE,))
+    find_teacher(options.teacher)
+    student_weights(options.student)
 
 
 @dataclass(frozen=True)

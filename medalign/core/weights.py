@@ -86,12 +86,17 @@ def resolve(name: str, *, weight_files: tuple[str, ...], known: Sequence[str] = 
         return _from_pin(name)
     hub_id = WHISPER_ON_HUB.get(name, name) if "model.bin" in weight_files else name
     if hub_id.count("/") != 1 or hub_id.startswith(("/", "./", "../", "~")):
-        known = known or sorted(n for n, pin in PINNED.items() if pin.weight_file == weight_files[0])
+        offered = ", ".join(known or pinned_names(weight_files))
         raise WeightsError(
-            f"model '{name}' is neither a folder nor a known name; use one of {', '.join(known)}, "
+            f"model '{name}' is neither a folder nor a known name; use one of {offered}, "
             "an existing folder, or 'owner/name' from the Hub"
         )
     return _from_hub(name, hub_id)
+
+
+def pinned_names(weight_files: tuple[str, ...]) -> list[str]:
+    """The pinned names of models of a kind, which is told by the first of its weight files."""
+    return sorted(name for name, pin in PINNED.items() if pin.weight_file == weight_files[0])
 
 
 def is_installed(name: str) -> bool:

@@ -24,7 +24,15 @@ from medalign.core.assets import shipped
 from medalign.core.audio import SAMPLE_RATE_HZ, load_recording
 from medalign.core.errors import CheckpointError
 from medalign.core.similarity import similarity
-from medalign.core.weights import BODY_SOUND_STUDENT, DEFAULT_STUDENT, REVISION_LENGTH, resolve, sha256_of, upload_folder
+from medalign.core.weights import (
+    BODY_SOUND_STUDENT,
+    DEFAULT_STUDENT,
+    REVISION_LENGTH,
+    Weights,
+    resolve,
+    sha256_of,
+    upload_folder,
+)
 from medalign.models.adapters import AdapterConfig, adapt, load_trained_state, trained_state
 from medalign.models.audio_encoder import AudioEncoder
 from medalign.models.device import half_precision
@@ -41,6 +49,14 @@ GPU_BATCH = 16  # chunks at once; on a CPU one after the other is a tenth faster
 UNALIGNED = "unaligned"  # the shipped student before its alignment, see `Student.unaligned`
 UNALIGNED_SEED = 0  # of its head
 HEAD_FILE, ENCODER_FILE = "model.safetensors", "encoder.safetensors"
+
+
+def student_weights(name: str) -> Weights:
+    """The files of a student by its name; "unaligned" is made of the shipped one's. Nothing is loaded. Raises WeightsError."""
+    names = {"default": DEFAULT_STUDENT, UNALIGNED: DEFAULT_STUDENT}
+    if names.get(name, name) in (DEFAULT_STUDENT, BODY_SOUND_STUDENT):
+        name = str(shipped(names.get(name, name)))
+    return resolve(name, weight_files=(HEAD_FILE,), known=("default", UNALIGNED, BODY_SOUND_STUDENT))
 
 
 class Student:
@@ -77,9 +93,8 @@ class Student:
         """
         if name == UNALIGNED:
             return cls.unaligned(device=device)
-        if name in ("default", DEFAULT_STUDENT, BODY_SOUND_STUDENT):
-            name = str(shipped(DEFAULT_STUDENT if name == "default" else name))
-        weights = resolve(name, weight_files=(HEAD_FILE,), known=("default", UNALIGNED, BODY_SOUND_STUDENT))
+        weights = student_weights(name)
+        name = weights.name
         config = read_config(weights.folder)
         encoder = load_student_encoder(config, name)
         if config.n_members == 1:

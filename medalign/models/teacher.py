@@ -17,13 +17,22 @@ from medalign.core.analysis import ModelInfo
 from medalign.core.errors import MedAlignError, WeightsError
 from medalign.core.files import read_tensors, reading
 from medalign.core.model_options import ModelOptions
-from medalign.core.weights import resolve
+from medalign.core.weights import Weights, pinned_names, resolve
 from medalign.models.device import run_in_batches
-from medalign.models.low_rank import read_updates, updates_folder
+from medalign.models.low_rank import SHIPPED, LowRankUpdates, read_updates, updates_folder
 from medalign.models.text_models import CausalLanguageModel, SentenceEncoder, TextModel
 
 DEFAULT_TEACHER = ModelOptions.teacher
 _WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin", "model.safetensors.index.json")
+
+
+def find_teacher(name: str) -> tuple[Path | None, LowRankUpdates | None, str, Weights]:
+    """The folder, updates and revision of a teacher that is kept as updates (None, None and "" of any other), and its weights;
+    nothing is loaded. Raises WeightsError: unknown name, missing or altered files."""
+    folder = updates_folder(name)
+    updates, revision = read_updates(folder) if folder else (None, "")
+    known = (*pinned_names(_WEIGHT_FILES), *SHIPPED)
+    return folder, updates, revision, resolve(updates.base if updates else name, weight_files=_WEIGHT_FILES, known=known)
 
 
 class Teacher:
@@ -42,9 +51,7 @@ class Teacher:
             WeightsError: unknown name, missing or altered files, files of another kind of model, or an option that this
                 kind of teacher doesn't have.
         """
-        folder = updates_folder(name)
-        updates, revision = read_updates(folder) if folder else (None, "")
-        weights = resolve(updates.base if updates else name, weight_files=_WEIGHT_FILES)
+        folder, updates, revision, weights = find_teacher(name)
         layer = updates.layer if updates and layer == -1 else layer
         is_sentence_encoder = (weights.folder / "modules.json").is_file()
         if is_sentence_encoder and (layer, prompt) != (-1, "{}"):
