@@ -242,7 +242,7 @@ def test_a_vote_counts_once(store):
             Comparing(page_fixtures.load_candidate), ModelQueue(), store, gradio.State(), presses, (), bridge("delete")
         )
     sides = [Entry(c, page_fixtures.load_candidate(c)[0].result, 1) for c in candidates()[:2]]
-    comparison = ComparisonState(*sides, blind=True, order=BlindOrder("a", 0))
+    comparison = ComparisonState(*sides, blind=True, order=BlindOrder("a", 0), peaks=b"\0\0")
     comparison.seen = {"left", "right"}
     tab._casts(store, "left")(comparison, None, "", None, request())
     assert presses.n == len(store.table("votes")) == 1

@@ -209,5 +209,5 @@ def test_equal_results_list_no_difference():
     full = analysis()
     deaf = replace(full, concepts=tuple(replace(c, agreement="teacher_only") if c.text_evidence else c for c in full.concepts))
     pair = [Entry(candidate, found, 1) for candidate, found in zip(candidates()[::2], (full, deaf), strict=True)]
-    state = ComparisonState(*pair, blind=True, order=BlindOrder("a", 0))
+    state = ComparisonState(*pair, blind=True, order=BlindOrder("a", 0), peaks=b"\0\0")
     assert state.are_equal and "another source" not in comparison_view(state)

@@ -43,7 +43,19 @@ def ready(shown):
 
 
 def test_blind_names_appear_only_after_the_vote_which_is_stored_with_the_order(ready, store):
+    fields = [ready.locator(f"#candidate-{i}").get_by_role("combobox") for i in (0, 1)]
+    for field in fields:
+        field.click()
+        ready.locator("[role=listbox]").first.wait_for()
+        ready.keyboard.press("Tab")
+    fields[1].press("Tab")
+    ready.wait_for_function("!document.querySelector('[role=listbox]')")  # whoever tabs on leaves no list open
+    assert ready.locator("#compared-recording").inner_text() == (
+        "Compared: the example Stored, since you have read the words of Live."
+    )
     compare(ready, *NAMES[:2])
+    ready.locator("#comparison [role=status]:focus").wait_for()
+    assert not ready.locator("#comparison .strip").count(), "what the sound has would name a model"
     shown = ready.locator("#comparison").inner_text()
     assert "Model on the left" in shown and not any(name in shown for name in NAMES)
     assert "MB" not in shown, "size and time would give it away"
@@ -73,6 +85,27 @@ def test_blind_names_appear_only_after_the_vote_which_is_stored_with_the_order(r
     assert store.table("votes").empty
 
 
+def test_with_open_eyes_both_pictures_are_there_and_the_vote_says_that_it_is_not_ranked(ready, store):
+    compare(ready, *NAMES[:2], blind=False)
+    assert ready.locator("#compared-recording").inner_text() == "Compared: Live, as in the first tab."
+    ready.wait_for_function(
+        "[...document.querySelectorAll('#comparison canvas')].map(c => c.width > 600).join() === 'true,true'"
+    )
+    strip = ready.locator("#comparison canvas").first
+    strip.click(position={"x": strip.bounding_box()["width"] / 2, "y": 60})
+    ready.wait_for_function("!document.querySelector('#player audio').paused")
+    heard = ready.locator("#comparison table").first.locator("tbody tr td:nth-child(5)").all_inner_texts()
+    ready.locator("#comparison summary").first.click()
+    cells = [
+        ready.locator(f"#comparison .side-by-side tbody td:nth-of-type({i})", has_text=re.compile("words|both")) for i in (1, 2)
+    ]
+    assert [int(told.split(" of ")[1]) for told in heard] == [side.count() for side in cells], "as the rows show"
+    wait_until_votes_are_open(ready)
+    ready.locator("#vote-tie").click()
+    ready.locator("#compare-status", has_text="It was not blind: the ranking under Results counts blind votes only").wait_for()
+    assert store.table("votes")["blind"].tolist() == [False]
+
+
 def test_votes_are_locked_until_both_sides_were_looked_at(ready, store):
     """On a phone the sides stand below each other, so that the second is looked at only when one gets there."""
     ready.set_viewport_size({"width": 390, "height": 400})
@@ -98,7 +131,7 @@ def test_votes_open_in_whatever_order_the_answers_to_two_looks_arrive(store):
             Comparing(page_fixtures.load_candidate), ModelQueue(), store, gradio.State(), Presses(), (), bridge("delete")
         )
     sides = [Entry(c, page_fixtures.load_candidate(c)[0].result, 1) for c in candidates()[:2]]
-    comparison = ComparisonState(*sides, blind=True, order=BlindOrder("a", 0))
+    comparison = ComparisonState(*sides, blind=True, order=BlindOrder("a", 0), peaks=b"\0\0")
     looks = [gradio.EventData(None, {"side": side}) for side in ("left", "right")]
     first, second = (tab._look(comparison, look) for look in looks)
     for arriving in ((first, second), (second, first)):

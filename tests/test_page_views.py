@@ -17,6 +17,7 @@ from medalign.ui.session import Session
 from medalign.ui.views import alignment_view, compare_view, concept_table, result_view, status_view, transcript_view, why_view
 from medalign.ui.views.export_view import FORMATS
 
+PEAKS = bytes(1000)  # of a silent recording
 ANALYSES = {
     "usual": page_fixtures.analysis, "hour": page_fixtures.long_analysis, "silent": page_fixtures.silent_analysis,
     "hostile": page_fixtures.hostile_analysis,
@@ -66,7 +67,7 @@ def pieces(name: str) -> dict[str, str]:
         "hits": result_view.hits_view(
             analysis.transcript, said, written(analysis.transcript, said), (SearchHit(1.0, 2.0, 0.4, 0.8, True),)
         ),
-        "comparison": compare_view.comparison_view(ComparisonState(*sides, blind=False, order=BlindOrder("b", 0))),
+        "comparison": compare_view.comparison_view(ComparisonState(*sides, blind=False, order=BlindOrder("b", 0), peaks=PEAKS)),
     }
 
 
@@ -117,7 +118,7 @@ def test_before_a_blind_vote_nothing_tells_which_model_hears():
     deaf = tuple(replace(c, agreement="teacher_only", probability=0.5) for c in usual.concepts if c.text_evidence)
     unaligned = replace(usual, concepts=deaf)
     sides = [Entry(Candidate("one"), usual, 1), Entry(Candidate("two"), unaligned, 1)]
-    blind = ComparisonState(*sides, blind=True, order=BlindOrder("a", 0))
+    blind = ComparisonState(*sides, blind=True, order=BlindOrder("a", 0), peaks=PEAKS)
     hidden = compare_view.comparison_view(blind)
     assert not any(told in hidden for told in ("only the words", "in 10", "one</", "other odds", "another source"))
     blind.receipt = "K7QM-3FDA-9XPT"
@@ -125,9 +126,11 @@ def test_before_a_blind_vote_nothing_tells_which_model_hears():
     assert "only the words" in told and "only in source or odds" in told, "why more differ now than before the vote"
     hearing = replace(usual, concepts=tuple(c for c in usual.concepts if c.text_evidence))
     sides = [Entry(Candidate("one"), hearing, 1), Entry(Candidate("two"), unaligned, 1)]
-    equal = [ComparisonState(*sides, blind=is_blind, order=BlindOrder("a", 0)).are_equal for is_blind in (True, False)]
+    equal = [
+        ComparisonState(*sides, blind=is_blind, order=BlindOrder("a", 0), peaks=PEAKS).are_equal for is_blind in (True, False)
+    ]
     assert equal == [True, False], "what differs in its source alone can't be voted on blind"
-    told = compare_view.comparison_view(ComparisonState(*sides, blind=True, order=BlindOrder("a", 0)))
+    told = compare_view.comparison_view(ComparisonState(*sides, blind=True, order=BlindOrder("a", 0), peaks=PEAKS))
     assert "What differs would name them" in told and "data-equal" in told, "no “no difference” above rows that differ"
 
 

@@ -123,6 +123,9 @@ def about(seconds: float) -> str:
     return "less than a minute" if seconds < 50 else f"about {count(max(1, round(seconds / 60)), 'minute')}"
 
 
+READ_AS = " → "  # between the words that were written and the name that they are taken for: "Remipreal → ramipril"
+
+
 def size(n_bytes: float) -> str:
     """`400 MB`."""
     return f"{n_bytes / 2**20:.0f} MB"

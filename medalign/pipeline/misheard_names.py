@@ -17,11 +17,11 @@ from medalign.concepts.misheard import CATEGORIES, Suggestion, spelt, suggest, s
 from medalign.concepts.tokens import sentences
 from medalign.core.analysis import Correction
 from medalign.core.transcript import Transcript, Word
+from medalign.core.wording import READ_AS
 from medalign.pipeline.calibration import Calibration
 from medalign.pipeline.evidence import AudioEvidence
 from medalign.pipeline.hotword_rescoring import HotwordRescorer
 
-ARROW = " → "  # between what was written and what it is taken for
 EXPECTED = 0.3  # the student's probability from which on a name is looked for wherever it may be
 MAX_NAMES = 5  # that are compared for the same words
 BODY_PART = 0.5  # probability from which on a part of the body is suggested: the words as they are written mean nothing
@@ -150,7 +150,7 @@ def find_corrected_mentions(
         return find_mentions(transcript, bank)
     mentions = find_mentions(_rewritten(transcript, corrections), bank)
     met = [next((c for c in corrections if c.meets(mention.start_s, mention.end_s)), None) for mention in mentions]
-    return tuple(replace(m, text=f"{c.said}{ARROW}{m.text}") if c else m for m, c in zip(mentions, met, strict=True))
+    return tuple(replace(m, text=f"{c.said}{READ_AS}{m.text}") if c else m for m, c in zip(mentions, met, strict=True))
 
 
 def _rewritten(transcript: Transcript, corrections: Sequence[Correction]) -> Transcript:

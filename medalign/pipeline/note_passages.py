@@ -8,10 +8,10 @@ from functools import cached_property
 from medalign.concepts.tokens import phrase_tokens, stem
 from medalign.core.analysis import Evidence
 from medalign.core.transcript import Transcript
+from medalign.core.wording import READ_AS
 
 SENTENCE_END = re.compile(r"[.?!][\"')\]]*$")
 QUESTION = re.compile(r"\?[\"')\]]*$")
-READ_AS = " → "  # in the text of a place whose words were read as a name: "Remipreal → ramipril"
 SHORT_ANSWER = 8  # words; a longer sentence tells by itself what it is about
 MAX_WORDS = 17  # on each side of the word that decides: recognisers leave full stops out
 MAX_CHOSEN = 3

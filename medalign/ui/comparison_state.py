@@ -25,8 +25,13 @@ class Entry:
 class ComparisonState:
     """Plain class on purpose, as `Session`. Votes are locked until both sides were looked at, and there is one."""
 
-    def __init__(self, a: Entry, b: Entry, *, blind: bool, order: BlindOrder, wording: Wording = WORDINGS[0]):
+    def __init__(self, a: Entry, b: Entry, *, blind: bool, order: BlindOrder, peaks: bytes, wording: Wording = WORDINGS[0]):
+        """
+        Args:
+            peaks: of the recording, as `peaks_of` gives them.
+        """
         self.entries: dict[Side, Entry] = {"a": a, "b": b}
+        self.peaks = peaks
         self.blind, self.order, self.wording = blind, order, wording
         self.comparison: Comparison = compare(a.analysis, b.analysis)
         self.comparison_id: str | None = None  # in the feedback store

@@ -97,7 +97,7 @@ def build_app(
                     tab = compare_tab.CompareTab(comparing, models.analyses, store, session, presses, examples, deleted)
                     page.unload(tab.left)
                 else:
-                    html(compare_tab.INTRO + compare_tab.OFF)
+                    html(compare_tab.OFF)
             with gr.Tab("Body sounds", id="sounds"):
                 BodySoundsTab(models, store, takes_recordings)
             with gr.Tab("Results", id="results") as results:

@@ -45,10 +45,27 @@
     if (event.target.closest?.("#compare-cancel")) cover(false);
   }, true);
 
+  /* Which recording is compared: blind, of an example whose words are open, the next one. */
+  function name() {
+    const place = document.querySelector("#compared-recording"), heading = document.querySelector("#result-title");
+    if (!place || !heading) return;
+    const open = heading.firstChild.textContent.trim(), titles = JSON.parse(place.dataset.examples), shown = "own" in heading.dataset ? -1 : titles.indexOf(open);
+    const isOther = document.querySelector("#blind input")?.checked && shown >= 0 && titles.length > 1;
+    const told = isOther ? `Compared: the example ${titles[(shown + 1) % titles.length]}, since you have read the words of ${open}.` : `Compared: ${open}, as in the first tab.`;
+    if (place.textContent !== told) place.textContent = told;
+  }
+  document.addEventListener("change", name);
+
+  /* Gradio's lists stay open behind whoever tabs on. */
+  document.addEventListener("focusout", ({ target }) => {
+    if (target.matches(".gradio-container [role=combobox]")) target.dispatchEvent(new KeyboardEvent("keydown", { key: "Escape", bubbles: true }));
+  }, true);
+
   function arrive() {
     const found = waitsFor && document.querySelector(waitsFor);
     if (!found || "gone" in found.dataset) return;
-    if (waitsFor === "#reveal" || document.activeElement === document.body) found.focus({ preventScroll: true });
+    const { activeElement } = document; // Cancel has the focus while the models run, and goes with them
+    if (waitsFor === "#reveal" || activeElement === document.body || activeElement.closest("#compare-work, #compare-go")) found.focus({ preventScroll: true });
     waitsFor = null;
     const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
     const status = document.querySelector("#compare-status");
@@ -71,8 +88,21 @@
     sizes.observe(document.body);
   }
   window.medalignStayAt = stayAt;
+  /* Plotly gives a figure that it draws in a hidden place a width of its own; once it is seen, it is told to look again. */
+  const fitted = new WeakMap();
+  function fit() {
+    for (const plot of document.querySelectorAll('[id^="results-"] .js-plotly-plot')) {
+      const width = plot.parentElement.clientWidth, drawn = plot.querySelector(".main-svg")?.clientWidth;
+      if (!width || !drawn || width - drawn < 30 || fitted.get(plot) === width) continue;
+      fitted.set(plot, width);
+      dispatchEvent(new Event("resize"));
+    }
+  }
+
   new MutationObserver(() => {
     arrive();
+    name();
+    fit();
     for (const side of document.querySelectorAll(".side")) {
       if (watched.has(side)) continue;
       watched.add(side);

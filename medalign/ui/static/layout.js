@@ -251,9 +251,7 @@
 
   /* Which example is shown, and how many places there are to hear again. */
   function mark() {
-    const heading = one("#result-title"), shown = heading?.dataset.example, compared = one("#compared-recording");
-    const name = heading ? ` (${heading.firstChild.textContent.trim()})` : "";
-    if (compared && compared.textContent !== name) compared.textContent = name;
+    const heading = one("#result-title"), shown = heading?.dataset.example;
     const { textContent: listed = "", dataset: { news } = {} } = one("#ear-title .n") ?? {};
     const n = news ? listed.replace(")", `, ${news} new)`) : listed, pane = one("[data-open=ear] .n");
     if (pane && pane.textContent !== n) pane.textContent = n;

@@ -43,7 +43,7 @@
   document.addEventListener("click", (event) => {
     const found = under(event);
     if (!found) return;
-    if (found.mark) window.medalignPlay(found.mark.concept && !found.strip.closest("#pair") ? window.medalignLead(found.mark.start) : found.mark.start, Math.max(found.mark.end, found.mark.start + 1.5), found.strip);
+    if (found.mark) window.medalignPlay(found.mark.concept && !found.strip.closest("#pair, #comparison") ? window.medalignLead(found.mark.start) : found.mark.start, Math.max(found.mark.end, found.mark.start + 1.5), found.strip);
     else window.medalignPlay(found.s, NaN, found.strip);
   });
   document.addEventListener("click", (event) => {

@@ -16,6 +16,7 @@ from medalign.core.wording import count
 from medalign.feedback.records import MAX_COMMENT, Choice, ShownComparison, ShownResult, Vote
 from medalign.feedback.store import FeedbackStore
 from medalign.report.comparison import BlindOrder, candidates, parse_candidate, second
+from medalign.report.strip import peaks_of
 from medalign.ui.audit import audit
 from medalign.ui.compared import Step, compared
 from medalign.ui.comparison_state import ComparisonState, Entry
@@ -27,12 +28,13 @@ from medalign.ui.runs import Runs
 from medalign.ui.session import KEEP_S, Session, present
 from medalign.ui.tabs.own_recording import Example
 from medalign.ui.views import status_view
-from medalign.ui.views.compare_view import INTRO, comparison_view, other_sound
+from medalign.ui.views.compare_view import comparison_view, intro, other_sound
 from medalign.ui.views.markup import text
 from medalign.ui.wiring import EVERY_PRESS, OWN_QUEUE, Changes, bridge, connect, html, text_of
 
 BUTTONS = {"left": ("a", "Left is better (a)"), "right": ("b", "Right is better (b)"), "tie": ("tie", "Tie (t)"),
            "both_bad": ("both_bad", "Neither is good (n)")}  # fmt: skip
+NOT_RANKED = "It was not blind: the ranking under Results counts blind votes only; this one stands in the exported files."
 OFF = '<p class="hint">Comparing is switched off on this server.</p>'
 
 
@@ -57,7 +59,7 @@ class CompareTab:
         self._examples = examples
         self._comparing, self._queue, self._store, self._presses = comparing, queue, store, presses
         self._runs = Runs()
-        html(INTRO)
+        html(intro([example.title for example in examples]))
         choices = self._choices()
         self._start = gr.Button("Compare", variant="primary", elem_id="compare-go")
         with gr.Row(elem_id="compare-work"):
@@ -90,7 +92,7 @@ class CompareTab:
         listed = candidates(self._comparing.in_use)
         names, pair = [candidate.name for candidate in listed], (listed[0], second(listed))
         any_model, can_be_blind = self._comparing.any_model, self._store is not None
-        with gr.Row():
+        with gr.Row(elem_id="compare-choices"):
             info = "A name, or models such as: asr=base, student=FOLDER or Hub name" if any_model else None
             models = [  # Gradio refuses what is not on the list, on the server
                 gr.Dropdown(
@@ -165,7 +167,8 @@ class CompareTab:
             return
         # Without blindness the order stays as chosen; with it, by lot.
         order = BlindOrder.draw() if blind else BlindOrder("a", 0)
-        comparison = ComparisonState(*entries, blind=blind, order=order, wording=session.wording)
+        peaks = peaks_of(recording.waveform)
+        comparison = ComparisonState(*entries, blind=blind, order=order, peaks=peaks, wording=session.wording)
         ready = "Look at both sides; then vote." if self._votes and not comparison.are_equal else "Finished."
         shown = {self._comparison: comparison, self._view: comparison_view(comparison), **self._stopped(ready)}
         if other is not None:
@@ -244,7 +247,8 @@ class CompareTab:
             if session is not None:
                 session.voted = receipt
             audit(store, "vote", request)
-            shown = {self._view: comparison_view(comparison), self._alert: "", self._status: _kept(receipt)}
+            told = _kept(receipt) + ("" if comparison.blind else f" {NOT_RANKED}")
+            shown = {self._view: comparison_view(comparison), self._alert: "", self._status: told}
             shown |= {self._receipt: receipt, self._withdraw: gr.update(visible=True), **self._locked()}
             yours = gr.update(interactive=False, variant="primary", value=f"✓ {BUTTONS[pressed][1]}")
             return {**shown, self._votes[pressed]: yours, self._why: gr.update(interactive=False)}

@@ -29,6 +29,7 @@ from medalign.ui.wiring import Changes, connect, html
 OFF = '<h2>Team results</h2><p class="hint">Feedback is switched off on this server, so there is nothing to show.</p>'
 INTRO = """<h2>Team results</h2><p class="hint">From all feedback on this server. Intervals are 95 %; few votes say little,
 whoever leads. All of it as files, for training, too: <code>medalign feedback export</code>.</p>"""
+LOADING = '<p class="hint">Reading what was stored …</p>'
 MAX_ROWS = 40  # in the figure
 
 
@@ -42,6 +43,7 @@ class ResultsTab:
         """
         self._store, self._reliability = store, reliability
         html(INTRO if store is not None else OFF)
+        self._loading = html(LOADING if store is not None or reliability else "")
         events = [tab.select]
         if store is not None:
             events.append(gr.Button("Show the latest", elem_id="results-refresh", size="sm").click)
@@ -58,14 +60,15 @@ class ResultsTab:
             for name in sections
         }
         for event in events if sections else ():
-            connect(event, self._latest, [], [place for places in self._places.values() for place in places], self._alert)
+            places = [place for places in self._places.values() for place in places]
+            connect(event, self._latest, [], [*places, self._loading], self._alert)
 
     def _latest(self) -> Changes:
         sections: dict[str, tuple[object, ...]] = _from_people(self._store) if self._store is not None else {}
         if self._reliability:
             view = macros("team_results").reliability(self._reliability)
             sections["reliability"] = (view, reliability_figure(self._reliability))
-        changed: Changes = {self._alert: ""}
+        changed: Changes = {self._alert: "", self._loading: ""}
         for name, shown in sections.items():
             changed |= dict(zip(self._places[name], shown, strict=True))
         return changed

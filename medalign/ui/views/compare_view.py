@@ -1,25 +1,25 @@
 """Two results side by side: what differs is marked by a word and a line, never by colour alone."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from medalign.core.analysis import Analysis, ConceptFinding
 from medalign.core.spelling import WORDINGS, Wording, worded
-from medalign.core.wording import count
+from medalign.core.wording import READ_AS, count
 from medalign.report.comparison import Kind, Side, compare_concepts
 from medalign.report.ear import doubts
+from medalign.report.strip import strip_data
 from medalign.report.summary import odds
 from medalign.ui.comparison_state import POSITIONS, TELLING, ComparisonState
 from medalign.ui.files import address
 from medalign.ui.views.markup import Markup, macros
 from medalign.ui.views.statuses import AGREEMENTS, STATUSES
 
-INTRO = """<h2>Compare two models on your recording</h2><p class="hint">On the recording of the first tab<b
-id="compared-recording"></b>. Blind: you see what each found without its name, its odds or how long it took, left and right
-drawn by lot; once you have voted, you see which was which. If the first tab shows an example, the next example is compared in
-its place, because you have read the words of the one that is open. Two models with the same recogniser write the same words:
-look at what each found in them.</p>"""
+INTRO = """<h2>Compare two models</h2><p id="compared-recording" data-examples="{}"></p><p class="hint">Blind: you see what
+each found without its name, its odds or how long it took, left and right drawn by lot; once you have voted, you see which was
+which. Two models with the same recogniser write the same words: look at what each found in them.</p>"""
 OTHER = """<p class="hint">On the example “{}”: of “{}” you have read the words.</p>
 <audio controls preload="auto" src="{}"></audio>"""
 DIFFERENCES = {"status": "another status", "source": "another source", "certainty": "other odds", "same": ""}
@@ -45,12 +45,27 @@ def comparison_view(state: ComparisonState) -> Markup:
     right = state.at("right")
     analyses = {side: entry.analysis for side, entry in state.entries.items()}
     rows = side_by_side(analyses, (left, right), state.wording, hidden)
+    strips = [] if hidden else [strip_of(state.peaks, analyses[side]) for side in (left, right)]
     if state.are_equal:  # what a vote may not see is no difference to list
         rows = [{**row, "differs": ""} for row in rows]
     differing = [(s, s.a, s.b) if left == "a" else (s, s.b, s.a) for s in compared.stretches if not s.same]
     return macros("comparison").comparison(
-        difference, costs, sides, rows, differing, state.receipt is not None, state.are_equal
+        difference, costs, sides, rows, differing, strips, state.receipt is not None, state.are_equal
     )
+
+
+def intro(examples: Sequence[str]) -> Markup:
+    """What is compared; which recording, compare.js says.
+
+    Args:
+        examples: titles, in the order in which one takes the place of another.
+    """
+    return Markup(INTRO).format(json.dumps(examples))
+
+
+def strip_of(peaks: bytes, analysis: Analysis) -> dict[str, object]:
+    """The recording over time as one result has it."""
+    return strip_data(peaks, analysis.recording.duration_s, analysis, doubts(analysis))
 
 
 def other_sound(title: str, read: str, path: Path) -> Markup:
@@ -84,22 +99,19 @@ class Counts:
     """What of a result tells how well sound and words belong together."""
 
     n_heard: int  # of the concepts in the words, those that the sound has, too
-    n_read: int  # in the words of either result: both are measured by the same
+    n_read: int  # in its own words
     n_to_check: int  # places in the list "Use your ear"
 
     @classmethod
-    def of(cls, analyses: Sequence[Analysis]) -> list["Counts"]:
-        """Of two results of one recording."""
-        a, b = analyses
-        pairs = [(row.a, row.b) for row in compare_concepts(a.concepts, b.concepts)]
-        n_read = sum(any(side and side.text_evidence for side in pair) for pair in pairs)
-        return [cls(sum(c.agreement == "both" for c in of.concepts), n_read, len(doubts(of))) for of in analyses]
+    def of(cls, analysis: Analysis) -> "Counts":
+        rows = analysis.concepts
+        n_heard, n_read = (sum(c.agreement in of for c in rows) for of in (("both",), ("both", "teacher_only")))
+        return cls(n_heard, n_read, len(doubts(analysis)))
 
 
 def _costs(state: ComparisonState) -> list[dict[str, object]]:
     """What each took and found, in the order shown."""
     entries = [state.entries[state.at(position)] for position in POSITIONS]
-    counts = Counts.of([entry.analysis for entry in entries])
     return [
         {
             "position": position,
@@ -107,9 +119,9 @@ def _costs(state: ComparisonState) -> list[dict[str, object]]:
             "seconds": entry.analysis.timings_s.total,
             "n_bytes": entry.n_bytes,
             "n_words": len(entry.analysis.transcript.words),
-            "counts": counted,
+            "counts": Counts.of(entry.analysis),
         }
-        for position, entry, counted in zip(POSITIONS, entries, counts, strict=True)
+        for position, entry in zip(POSITIONS, entries, strict=True)
     ]
 
 
@@ -124,7 +136,9 @@ def _side(state: ComparisonState, position: str) -> dict[str, object]:
 
 def _cell(concept: ConceptFinding, is_hidden: bool) -> Row:
     sources = [source for source in (concept.teacher, concept.student) if source]
+    read = next((e.text for e in concept.text_evidence if e.text and READ_AS in e.text), "")
     return {
+        "misheard": read.partition(READ_AS)[0],
         "status": STATUSES[concept.status].label,
         "agreement": None if is_hidden else AGREEMENTS[concept.agreement],
         "probability": odds(concept),  # as in the table of concepts

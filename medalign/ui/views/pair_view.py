@@ -6,10 +6,8 @@ from pathlib import Path
 from medalign.core.analysis import Analysis
 from medalign.core.transcript import UNKNOWN_SPEAKER
 from medalign.core.wording import as_name
-from medalign.report.ear import doubts
-from medalign.report.strip import strip_data
 from medalign.ui.files import address
-from medalign.ui.views.compare_view import Counts, side_by_side
+from medalign.ui.views.compare_view import Counts, side_by_side, strip_of
 from medalign.ui.views.markup import Markup, macros
 
 
@@ -53,8 +51,8 @@ def _sides(pair: Pair) -> list[dict[str, object]]:
         {
             "name": name,
             "what": what,
-            "counts": counts,
-            "data": strip_data(pair.peaks, analysis.recording.duration_s, analysis, doubts(analysis)),
+            "counts": Counts.of(analysis),
+            "data": strip_of(pair.peaks, analysis),
         }
-        for (name, what), analysis, counts in zip(described, both, Counts.of(both), strict=True)
+        for (name, what), analysis in zip(described, both, strict=True)
     ]
