@@ -182,7 +182,7 @@ def test_a_concept_under_seven_in_ten_is_to_be_heard_again_and_no_plain_fact():
     glance = summary_view(doubted, checks(doubted, listed))
     assert f'Asthma? <span class="nth" aria-hidden="true">{n}</span>' in glance and glance.count("in-doubt") == 1
     table = concept_table(doubted, checks(doubted, listed))
-    assert f'aria-hidden="true">{n}</span> use your ear' in table and "about 5 in 10" in table
+    assert f'aria-hidden="true">{n}</span><span class="full"> use your ear</span>' in table and "about 5 in 10" in table
     assert kinds(replace(usual, concepts=(replace(asthma, probability=0.71),))).count("unsure") == 0
 
 

@@ -13,6 +13,7 @@ from medalign.core.wording import tenths
 from medalign.feedback.model_names import short_model_names
 from medalign.report.explanation_figures import among_others, shared_space, word_support, words_over_time
 from medalign.report.figures import alignment_timeline, concept_heatmap
+from medalign.ui.views.alignment_view import heatmap_notes
 
 
 @pytest.fixture
@@ -68,9 +69,14 @@ def test_the_better_fit_stands_higher(analysis):
     assert low > high, "a logarithmic share of rivals: few is good, and good is at the top"
 
 
-def test_the_heatmap_has_a_row_a_concept_and_a_column_a_window(analysis):
+def test_the_heatmap_has_a_row_for_each_concept_of_one_source_and_a_column_a_window(analysis):
     heat = trace(concept_heatmap(analysis), "heard in the sound")
-    assert [list(row) for row in heat.z] == [[tenths(p) for p in t.probabilities] for t in analysis.alignment.tracks]
+    both = zip(analysis.concepts, analysis.alignment.tracks, strict=True)
+    tracks = [track for concept, track in both if concept.agreement != "both"]
+    assert 0 < len(tracks) < len(analysis.concepts)
+    assert [list(row) for row in heat.z] == [[tenths(p) for p in t.probabilities] for t in tracks]
+    agreed = replace(analysis, concepts=tuple(replace(c, agreement="both") for c in analysis.concepts))
+    assert concept_heatmap(agreed) is None and "have the same concepts" in heatmap_notes(agreed)
     assert len(heat.x) == len(analysis.alignment.windows) + 1, "columns are given by their edges"
     assert all(a < b for a, b in zip(heat.x, heat.x[1:], strict=False))
     assert (heat.zmin, heat.zmax) == (0, 10), "colours mean the same on every recording"
@@ -82,7 +88,7 @@ def test_the_teachers_evidence_lies_on_its_own_row(analysis):
     figure = concept_heatmap(analysis)
     read = trace(figure, "read in the text")
     rows = [figure.layout.yaxis.ticktext[y] for y in read.y]
-    assert rows == [c.label for c in analysis.concepts if c.teacher and c.teacher.evidence]
+    assert rows == [c.label for c in analysis.concepts if c.agreement == "teacher_only"]
 
 
 def test_both_figures_share_the_players_seconds(analysis):
@@ -131,6 +137,7 @@ def test_audible_signs_lie_in_a_lane_of_their_own_below_the_scale(analysis):
 def test_an_hour_of_figures_is_light():
     """At most 3 MB, all of them together, with as many concepts as a full consultation has."""
     hour = page_fixtures.long_analysis()
+    hour = replace(hour, concepts=tuple(replace(c, agreement="teacher_only") for c in hour.concepts))
     figures = (alignment_timeline(hour), concept_heatmap(hour), shared_space(hour))
     assert sum(len(figure.to_json()) for figure in figures) < 1_000_000
 

@@ -531,6 +531,7 @@ def test_a_recording_with_a_pause_has_no_gap(page):
     microphone = page.locator("#microphone")
     microphone.get_by_role("button", name="Record").click()
     page.locator("#microphone-state", has_text="Sound arrives").wait_for()
+    page.wait_for_function("document.activeElement.matches('#microphone .stop-button')")  # what comes next has the focus
     page.wait_for_timeout(800)
     microphone.locator(".pause-button").click()
     page.wait_for_timeout(3500)

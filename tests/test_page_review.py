@@ -92,7 +92,7 @@ def a_speaker_is_named_everywhere(result):
     open_form(result.locator(".segment", has_text="three weeks"))
     form = result.locator(".edit-form")
     form.locator("input[list]").fill("Daughter")
-    form.get_by_text("all other segments of this speaker").click()
+    form.get_by_text("Give this speaker the name everywhere").click()
     form.get_by_role("button", name="Save").click()
     result.locator(".speaker", has_text="Daughter").first.wait_for()
     assert result.locator(".speaker", has_text="Daughter").count() == 3
@@ -755,8 +755,22 @@ def keys_rate_and_move_but_never_while_somebody_types(result, store):
     assert store.table("ratings")["verdict"].tolist() == ["correct"], "switched off"
     result.keyboard.press("?")
     assert result.locator("#help").is_visible(), "the sheet itself stays reachable"
+    assert result.evaluate("document.activeElement.id") == "help-title", "it is read from its beginning"
     result.locator("#shortcuts-on").check()
     result.keyboard.press("Escape")
+
+
+def test_the_pencil_opens_all_words_of_its_place_and_a_doubtful_one_has_no_others(shown):
+    pencil = shown.locator(".ear [data-at]:not([data-segment], [data-gap])").first
+    kept = pencil.evaluate("button => ({ ...button.dataset })")
+    pencil.evaluate("button => Object.assign(button.dataset, { at: '1.00', until: '2.20' })")  # as of a place of three words
+    pencil.evaluate("button => button.click()")
+    assert shown.locator("#card").get_by_label("Written").input_value() == "Good morning, what"
+    shown.keyboard.press("Escape")
+    pencil.evaluate("(button, kept) => Object.assign(button.dataset, kept)", kept)
+    shown.locator(".word", has_text="awake.").click()
+    shown.locator("#card", has_text="The recogniser has no other words for this").wait_for()
+    shown.keyboard.press("Escape")
 
 
 def test_keys_open_the_folds_in_which_they_act(page):
@@ -800,6 +814,7 @@ def test_own_recordings_need_the_notice_on_the_page(page, tone):
     open_panel(page, "upload")
     assert page.evaluate("document.querySelector('#inputs').inert")
     page.locator("#upload input[type=file]").set_input_files(tone)
+    alert.locator(".alert").wait_for(state="hidden")
     page.locator("#upload").get_by_text(".wav").wait_for()
     page.get_by_role("button", name="Analyse").click()
     page.locator("#alert", has_text="Confirm the data notice first").wait_for()

@@ -6,12 +6,13 @@ Conventions: see `medalign.report.plotting`. Cells of the heatmap have their sec
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from medalign.core.alignment import Alignment, WindowAlignment
+from medalign.core.alignment import Alignment, ConceptTrack, WindowAlignment
 from medalign.core.analysis import Analysis, ConceptFinding, SoundEvent
 from medalign.core.wording import RAREST_PERCENT, clock, clock_range, fit, likelihood, tenths
 from medalign.report.plotting import (
@@ -77,17 +78,25 @@ def alignment_timeline(analysis: Analysis) -> go.Figure | None:
 
 
 def concept_heatmap(analysis: Analysis) -> go.Figure | None:
-    """When the student hears each concept: a row a concept, a column a window, with the teacher's evidence on top.
+    """When the student hears a concept that only one of words and sound has: a row a concept, a column a window, with the
+    teacher's evidence on top.
 
-    None without concepts.
+    None without such concepts.
     """
-    alignment, duration_s = analysis.alignment, analysis.recording.duration_s
-    if not alignment.tracks:
+    differing, duration_s = in_one_only(analysis), analysis.recording.duration_s
+    alignment = replace(analysis.alignment, tracks=tuple(track for _, track in differing))
+    if not differing:
         return None
-    figure = go.Figure([_heat(alignment, duration_s), _read_in_text(analysis.concepts)])
+    figure = go.Figure([_heat(alignment, duration_s), _read_in_text([concept for concept, _ in differing])])
     named_rows(figure, [shortened(track.label, MAX_LABEL) for track in alignment.tracks])
     figure.update_layout(meta={"windows": [[w.start_s, w.end_s] for w in alignment.windows]})  # a press on a column plays it
     return _over_time(figure, duration_s, HEATMAP_FRAME + ROW_HEIGHT * max(len(alignment.tracks), 2))
+
+
+def in_one_only(analysis: Analysis) -> list[tuple[ConceptFinding, ConceptTrack]]:
+    """Concepts that only the words or only the sound has, with what the sound says of them."""
+    both = zip(analysis.concepts, analysis.alignment.tracks, strict=False)
+    return [(concept, track) for concept, track in both if concept.agreement != "both"]
 
 
 def _fit(windows: Sequence[WindowAlignment]) -> list[go.Scatter]:

@@ -38,7 +38,14 @@ from medalign.ui.views import status_view
 from medalign.ui.wiring import OWN_QUEUE, bridge, html
 
 STATIC = Path(__file__).parent / "static"
-STYLES = ("page.css", "result.css", "parts.css", "sounds.css", "note.css")  # in this order: later ones take precedence
+STYLES = (
+    "page.css",
+    "result.css",
+    "concepts.css",
+    "parts.css",
+    "sounds.css",
+    "note.css",
+)  # in this order: later ones take precedence
 SCRIPTS = (
     "layout.js",
     "player.js",

@@ -7,6 +7,7 @@
   let card = null, opener = null, stood = null; // what the transcript said when the card was opened
   let cameFrom = null; // the place of the list that led to the words
   let at = null, result = null; // the second of its first word, and the result that it was opened on
+  let until = null; // the second up to which its words go, where the list has named them
   const LEAST_PX = 140; // of a card, where there is hardly room on either side
   const isSheet = () => matchMedia("(max-width: 600px)").matches; // a phone has it at its foot
   const resultShown = () => document.querySelector("#result-title")?.dataset.name;
@@ -22,7 +23,8 @@
   function wordsOf(anchor) {
     const own = anchor.matches(".word") ? [anchor] : [...anchor.querySelectorAll(".word")];
     const suggestions = new Set(own.map((word) => word.dataset.accept).filter(Boolean)), all = [...anchor.closest(".segment").querySelectorAll(".word")];
-    return all.filter((word) => own.includes(word) || suggestions.has(word.dataset.accept));
+    const isNamed = (s) => s >= Number(own[0].dataset.start) && s < until - 0.01; // without any: never
+    return all.filter((word) => own.includes(word) || suggestions.has(word.dataset.accept) || isNamed(Number(word.dataset.start)));
   }
 
   const knownOf = (anchor) => document.querySelector(`#transcript [data-card="${anchor.dataset.mention}"]`);
@@ -36,9 +38,9 @@
     lineOf().focus();
   };
 
-  function open(anchor, typed = null) {
+  function open(anchor, typed = null, to = null) {
     close();
-    opener = anchor;
+    [opener, until] = [anchor, to];
     stood = standing();
     const words = wordsOf(anchor), segment = anchor.closest(".segment");
     [at, result] = [words[0].dataset.start, resultShown()];
@@ -106,7 +108,8 @@
     const unsaved = make("p", { className: "unsaved", textContent: "Not saved yet. Press Change, or Escape to leave it as it was.", hidden: true });
     unsaved.setAttribute("role", "status");
     form.append(unsaved);
-    const suggested = words.find((word) => word.dataset.name);
+    const suggested = words.find((word) => word.dataset.name), isDoubted = words.some((word) => word.matches(DOUBTFUL));
+    if (isDoubted && !suggested) form.prepend(make("p", { className: "quiet", textContent: "The recogniser has no other words for this; type what you hear." }));
     if (suggested?.dataset.accept) form.prepend(make("button", { type: "button", className: "tool primary", textContent: `Write ${suggested.dataset.name}` }, { send: "accept", index: suggested.dataset.accept }));
     else if (suggested) {
       const button = make("button", { type: "button", className: "tool", textContent: `Write ${suggested.dataset.name}` });
@@ -193,7 +196,7 @@
     const word = wordAt(at), there = word && (markedAt(word) ?? word), row = rowOf(card), had = document.activeElement?.dataset?.verdict;
     if (typed === null && !(row && there && result === resultShown() && rowOf(knownOf(there)) === row)) return close();
     if (!word) return;
-    open(there, typed); // what was rated goes on being shown, as it stands now
+    open(there, typed, until); // what was rated goes on being shown, as it stands now
     if (had) card?.querySelector(`[data-verdict="${had}"]`)?.focus({ preventScroll: true });
   }).observe(document.documentElement, { childList: true, characterData: true, subtree: true });
 
@@ -204,7 +207,7 @@
   }
 
   function goTo(button) {
-    const { at, segment, gap } = button.dataset;
+    const { at, until, segment, gap } = button.dataset;
     const word = wordAt(at), there = gap && document.querySelector(`#transcript [data-edit="${gap}"]`)?.closest(".segment");
     if (!(there ?? word)) return;
     close();
@@ -214,7 +217,7 @@
     window.medalignReveal(segmentThere);
     window.medalignReveal(word); // of a segment higher than the window
     if (segment === undefined) {
-      open(markedAt(word) ?? word);
+      open(markedAt(word) ?? word, null, Number(until));
       cameFrom = button.closest("li")?.querySelector(".play"); // the button itself is seen only where the focus is
     } else window.medalignEdit(segmentThere);
   }

@@ -43,8 +43,7 @@
      it after that has another recording, and another patient to ask: the tick was for the one before. */
   let isUsed = false;
   function panel(mode) {
-    const own = one("#own");
-    const opener = one(`[data-panel="${own.dataset.mode}"]`);
+    const own = one("#own"), opener = one(`[data-panel="${own.dataset.mode}"]`);
     own.dataset.mode = own.dataset.mode === mode ? "" : mode;
     for (const button of document.querySelectorAll("[data-panel]:not([data-panel=''])")) {
       button.setAttribute("aria-expanded", String(button.dataset.panel === own.dataset.mode));
@@ -114,6 +113,7 @@
   document.addEventListener("click", async (event) => {
     if (!event.target.closest?.("[data-send=why]")) return;
     const title = await window.medalignUnfold(["fold-depth"], "#why-title");
+    title.focus({ preventScroll: true });
     title.scrollIntoView({ block: "start", behavior: calm() });
     window.medalignStayAt(title); // the figures above it are drawn meanwhile
   }, true);
@@ -135,8 +135,8 @@
   }, true);
 
   /* What is pressed and then goes, or is locked, hands the focus on to the first of these that can have it. */
-  const NEXT = {
-    "#cancel": ["[data-again]", "#result-title"], "#compare-cancel": ["#compare-go"], "#compare-go": ["#compare-cancel", "#comparison [role=status]"], "[data-send=delete]": [".example"],
+  const STOP = "#microphone :is(.stop-button, .stop-button-paused)", NEXT = {
+    "#cancel": ["[data-again]", "#result-title"], "#compare-cancel": ["#compare-go"], "#compare-go": ["#compare-cancel", "#comparison [role=status]"], "[data-send=delete]": [".example"], "#microphone .record-button": ["#microphone .stop-button"], [STOP]: ["#analyse"],
     "[data-send=undo-rating]": ["#undo", "#fold-feedback > button"], "[data-send=close-search]": ["#search-go"],
   };
   const HAND_ON_MS = 15_000;
@@ -144,7 +144,7 @@
     const until = performance.now() + HAND_ON_MS;
     const timer = setInterval(() => {
       const { activeElement } = document, isLost = activeElement === document.body;
-      if (isLost) selectors.some((selector) => (one(selector)?.focus({ preventScroll: true }), document.activeElement !== document.body));
+      if (isLost && selectors.some((selector) => (one(selector)?.focus({ preventScroll: true }), document.activeElement !== document.body))) document.activeElement.scrollIntoView({ block: "nearest" });
       if (document.activeElement !== document.body && (isLost || activeElement !== pressed)) clearInterval(timer);
       if (performance.now() > until) clearInterval(timer);
     }, 100);
@@ -216,11 +216,13 @@
     medalignSend("close-search");
   });
 
-  /* What was asked for in vain is no complaint any more once it is done. */
+  /* What was asked for in vain is no complaint any more. */
+  const isDone = (words) => document.querySelectorAll("#alert .alert").forEach((alert) => (alert.hidden ||= alert.textContent.includes(words)));
   document.addEventListener("change", ({ target }) => {
-    const alert = one("#alert .alert");
-    if (target.checked && target.closest?.("#consent") && alert?.textContent.includes("Confirm the data notice")) alert.hidden = true;
+    if (target.checked && target.closest?.("#consent")) isDone("Confirm the data notice");
+    if (target.closest?.("#upload")) isDone("There is no recording yet");
   });
+  document.addEventListener("click", ({ target }) => target.closest?.(STOP) && isDone("There is no recording yet"), true);
 
   /* A menu closes when one goes on, by a press or by the keyboard. */
   document.addEventListener("focusin", ({ target }) => {
@@ -268,9 +270,8 @@
   const TOAST_MS = 6000;
   let toast = null;
   function fade() {
-    const now = one("#status .toast");
-    if (now === toast) return;
-    toast = now;
+    const now = one("#status .toast"), was = toast;
+    if ((toast = now) === was) return;
     if (now) setTimeout(() => now.classList.add("unseen"), TOAST_MS);
   }
 

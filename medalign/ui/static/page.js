@@ -5,7 +5,7 @@
   window.medalignSend = send;
 
   document.addEventListener("click", (event) => {
-    const button = event.target.closest?.("[data-send], [data-edit], [data-print], [data-copy], [data-step]");
+    const button = event.target.closest?.("[data-send], [data-edit], [data-take], [data-print], [data-copy], [data-step]");
     if (!button) return;
     if (event.detail > 1 && button.closest(".ear")) return; // of a double press: what stands here now was not heard
     if (button.dataset.send === "accept") tell(button);
@@ -15,6 +15,7 @@
       send(button.dataset.send, { ...button.dataset, ...context(button) });
       if (button.dataset.send === "missing") document.querySelector("#missing-label :is(textarea, input)")?.focus(); // ends the selection
     } else if (button.dataset.edit) openForm(button.closest(".segment"));
+    else if (button.dataset.take) document.querySelector(`.download[download$=".medalign.${button.dataset.take}"]`)?.click();
     else if (button.dataset.print) print(button.dataset.print);
     else if (button.dataset.copy) copy(button);
     else step(Number(button.dataset.step));

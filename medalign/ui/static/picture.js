@@ -29,6 +29,10 @@
       return { start, end, name, status, both, rank, text: name, title: `${name}${STATUS[status] ? `, ${STATUS[status]}` : ""}: in the words${both ? " and in the sound" : ", not recognised in the sound alone"}` };
     });
     heard.push(...(data.events ?? []).map(([start, end, label]) => ({ start, end, rank: -1, event: true, text: `♪ ${label}`, title: `${label}: heard, not said` })));
+    for (const mark of [...said, ...heard]) { // what the list has gets its name first, the costliest place before all
+      const places = data.ear.filter(([start, end]) => mark.start < end && mark.end > start).map(([, , n]) => n);
+      if (mark.name && places.length) mark.rank = Math.min(...places) - 1000;
+    }
     const above = fit(said, (mark, length) => {
       const from = inside(x((mark.start + mark.end) / 2) - length / 2, length);
       return { from, to: from + length };

@@ -38,7 +38,15 @@ class Questions:
             every = {} if name == "unedit" else EVERY_PRESS  # each names what it changes, but for the last one
             connect(bridge(name), self._in_turn("status", change, begun), [session], places.all, alert, **OWN_QUEUE, **every)
         explained = [parts[name] for name in ("why", "words_time", "words_support", "others")]
-        connect(bridge("why"), self._in_turn("why", self._explain), [session], explained, alert, **OWN_QUEUE, **EVERY_PRESS)
+        connect(
+            bridge("why"),
+            self._in_turn("why", self._explain, why_view.LISTENING),
+            [session],
+            explained,
+            alert,
+            **OWN_QUEUE,
+            **EVERY_PRESS,
+        )
         for event in (places.search.click, places.phrase.submit):
             connect(event, self._find, [session, places.phrase], [parts["hits"], parts["status"]], alert, **OWN_QUEUE)
         connect(bridge("close-search"), self._close, [session], [parts["hits"], places.phrase], alert, queue=False)

@@ -2,6 +2,7 @@
 
 from medalign.core.analysis import Analysis
 from medalign.core.wording import clock_range, count, fit
+from medalign.report.figures import in_one_only
 from medalign.ui.views.markup import Markup, macros
 
 LOUDEST = 3  # windows named per concept
@@ -11,8 +12,8 @@ TIMELINE_HEADING = (
     "wrong or missing; – no words here. Press a point to hear it.</p>"
 )
 HEATMAP_HEADING = (
-    "<h2>When is each concept heard?</h2><p>The brighter, the more the sound alone suggests the concept; ◆ marks "
-    "where the text mentions it. Press a cell to hear it.</p>"
+    "<h2>Where words and sound differ</h2><p>Concepts that only the words or only the sound has. The brighter, the more the "
+    "sound alone suggests the concept; ◆ marks where the text mentions it. Press a cell to hear it.</p>"
 )
 
 
@@ -32,9 +33,10 @@ def timeline_notes(analysis: Analysis) -> Markup:
 
 
 def heatmap_notes(analysis: Analysis) -> Markup:
-    windows, tracks = analysis.alignment.windows, analysis.alignment.tracks
+    windows, tracks = analysis.alignment.windows, [track for _, track in in_one_only(analysis)]
     if not tracks:
-        return Markup('<p class="summary">No concepts, so there is nothing to draw.</p>')
+        nothing = "Words and sound have the same concepts" if analysis.alignment.tracks else "No concepts"
+        return Markup('<p class="summary">{}, so there is nothing to draw.</p>').format(nothing)
     loudest = [
         (track.label, sorted(zip(track.probabilities, windows, strict=True), key=lambda pair: -pair[0])[:LOUDEST])
         for track in tracks

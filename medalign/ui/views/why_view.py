@@ -7,9 +7,11 @@ from medalign.ui.views.markup import Markup, macros
 N_EXTREMES = 3
 N_WORDS = 4
 CLEAR_SUPPORT = 0.01  # cosine; less is no word's doing
+LISTENING = Markup('<p class="waiting" role="status">Listening to this segment …</p>')
 HEADING = (
-    '<h2 id="why-title">Why this fit?</h2><p>Press a mention or an unclear word, then <b>Why this fit?</b>: which words of its '
-    "segment the sound speaks for and against, where each is heard, and whether other texts would fit better.</p>"
+    '<h2 id="why-title" tabindex="-1">Why this fit?</h2><p>Press a mention or an unclear word, then <b>Why this fit?</b>: '
+    "which words of its segment the sound speaks for and against, where each is heard, and whether other texts would fit "
+    "better.</p>"
 )
 MAP_HEADING = (
     "<h2>Words and sounds on one map</h2><p>Each segment twice: ● where its words lie, ◇ where its sound lies, joined by a "
