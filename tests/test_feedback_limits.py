@@ -173,7 +173,7 @@ def test_what_was_done_is_told_although_the_audit_log_cannot_take_it(store, monk
 
     monkeypatch.setattr(store, "log", full)
     session, page = reader_session(), panel(store)
-    page._rate(session, "not said", False, event(**PRESS), request())
+    page._rate(session, "no role given", False, event(**PRESS), request())
     with caplog.at_level(logging.WARNING):
         done = page._withdraw(session, session.receipts[0], request())
         updates = list(audited(store, "analyze", request(), iter([PageUpdate(session=session)])))
@@ -189,9 +189,9 @@ def test_a_press_that_fails_halfway_does_not_spoil_the_next(store, monkeypatch):
 
     monkeypatch.setattr(store, "open", full)
     with pytest.raises(FeedbackError, match="the disk is full"):
-        page._rate(session, "not said", False, event(**PRESS), request())
+        page._rate(session, "no role given", False, event(**PRESS), request())
     monkeypatch.setattr(store, "open", opened)
-    page._rate(session, "not said", False, event(**PRESS), request())
+    page._rate(session, "no role given", False, event(**PRESS), request())
     assert len(store.table("ratings")) == len(session.receipts) == 1
 
 
@@ -224,11 +224,11 @@ def test_an_honest_press_counts_once_whatever_it_stores(store):
     presses, session = Counted(), reader_session()
     page = panel(store, presses)
     for _ in range(2):  # the first registers the result and opens a receipt, the second does neither
-        page._rate(session, "not said", False, event(**PRESS), request())
+        page._rate(session, "no role given", False, event(**PRESS), request())
     page._amend(session, None, None, None, "why", request())
-    page._rate_whole({page._session: session, page._role: "not said", page._keep: False, page._comment: "",
+    page._rate_whole({page._session: session, page._role: "no role given", page._keep: False, page._comment: "",
                       **dict.fromkeys(page._lines.values(), 3)}, request())  # fmt: skip
-    page._add_missing({page._session: session, page._role: "not said", page._keep: False, page._label: "rash",
+    page._add_missing({page._session: session, page._role: "no role given", page._keep: False, page._label: "rash",
                        page._status: None, page._start: 1.0, page._end: 2.0, page._words: ""}, request())  # fmt: skip
     page._undo(session, request())
     page._withdraw(session, session.receipts[0], request())
@@ -284,7 +284,7 @@ def test_an_address_may_press_so_often_in_a_day():
 
 def test_an_address_is_neither_remembered_nor_stored(store, database):
     presses, session = Presses(), reader_session()
-    panel(store, presses)._rate(session, "not said", False, event(**PRESS), request("192.0.2.77"))
+    panel(store, presses)._rate(session, "no role given", False, event(**PRESS), request("192.0.2.77"))
     remembered = repr([limit._times for limit in (*presses._of_address, presses._of_all)])
     assert "192.0.2" not in remembered and remembered.count("give ") == 2
     assert database.traces("192.0.2") == 0 and not any(database.traces(key) for key in presses._of_address[0]._times)

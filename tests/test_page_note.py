@@ -71,6 +71,9 @@ def a_verdict_is_judged_and_a_second_note_stands_beside(page):
     wrong = shown.locator(".note-row.not_found [data-send=note-judge][data-right=no]")
     right.click()
     page.wait_for_function("document.querySelector('[data-send=note-judge][aria-pressed=true]')")
+    said = [shown.locator(f".note-row.{verdict} .note-kept") for verdict in ("supported", "not_found")]
+    said[0].get_by_text("stored; a second press takes it back").wait_for()
+    assert not said[1].is_visible()
     wrong.click()
     judged = page.locator("#note-judged")
     judged.get_by_text("2 judgements").wait_for()

@@ -247,7 +247,7 @@ class CompareTab:
             if session is not None:
                 session.voted = receipt
             audit(store, "vote", request)
-            told = _kept(receipt) + ("" if comparison.blind else f" {NOT_RANKED}")
+            told = _kept(receipt) + ("" if comparison.blind else f". {NOT_RANKED}")
             shown = {self._view: comparison_view(comparison), self._alert: "", self._status: told}
             shown |= {self._receipt: receipt, self._withdraw: gr.update(visible=True), **self._locked()}
             yours = gr.update(interactive=False, variant="primary", value=f"✓ {BUTTONS[pressed][1]}")

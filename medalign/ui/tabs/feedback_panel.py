@@ -36,7 +36,7 @@ from medalign.ui.views.status_view import AS_BEFORE, toast
 from medalign.ui.views.statuses import STATUSES
 from medalign.ui.wiring import EVERY_PRESS, OWN_QUEUE, Changes, bridge, connect, html, number_of, text_of
 
-NOBODY = "not said"
+NOBODY = "no role given"
 ROLES: dict[str, Role | None] = {NOBODY: None, **{"GP" if role == "gp" else role: role for role in get_args(Role)}}
 STARS: list[tuple[str, Any]] = [("–", None), *((str(n), n) for n in range(1, 6))]
 SCALE = "1 useless, 5 perfect"
@@ -296,5 +296,5 @@ def _kept(place: gr.HTML, session: Session) -> Changes:
 
 def _terms(role: str, keep: object) -> Terms:
     if role not in ROLES:
-        raise FeedbackError("the role is not on the list; choose one, or 'not said'")
+        raise FeedbackError(f"the role is not on the list; choose one, or '{NOBODY}'")
     return {"role": ROLES[role], "keep_span": keep is True}
