@@ -12,11 +12,12 @@ import torch
 from torch import nn
 
 from medalign.core.audio import SAMPLE_RATE_HZ, load_recording
+from medalign.core.memory import return_freed_memory
 from medalign.core.provenance import PROVENANCE
 from medalign.evaluation.word_errors import word_error_rate
 from medalign.models import faster_whisper, transcription
 from medalign.models.audio_encoder import AudioEncoder
-from medalign.models.device import copy_to_cpu, note, noting, return_freed_memory, run_in_batches
+from medalign.models.device import copy_to_cpu, note, noting, run_in_batches
 from medalign.models.frames import Chunks, embedded, frames_so_far
 from medalign.models.head import AlignmentHead, HeadConfig
 from medalign.models.status_classifier import StatusClassifier

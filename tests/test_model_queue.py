@@ -129,7 +129,7 @@ def test_a_turn_comes_as_soon_as_the_one_before_ends_even_in_an_error(queue, mon
 
 def test_what_an_analysis_freed_goes_back_to_the_system_however_it_ends(queue, monkeypatch):
     given_back = []
-    monkeypatch.setattr(model_queue, "_give_back", given_back.append)
+    monkeypatch.setattr(model_queue, "return_freed_memory", lambda: given_back.append(0))
     with queue.join() as place:
         assert list(place.wait(60.0)) == [] and not given_back
     with pytest.raises(KeyError), queue.join():

@@ -81,6 +81,9 @@ def _parser() -> argparse.ArgumentParser:
             import_module(f"medalign.cli.{module}").add_commands(commands)
         groups.append(fill(f"{what}: {', '.join([*commands.choices][others:])}", subsequent_indent="  "))
     parser.epilog = "\n".join(groups)
+    for entry in commands._choices_actions:  # argparse shows a command's help in the list only
+        command, what = commands.choices[entry.dest], entry.help or ""
+        command.description = command.description or f"{what[:1].upper()}{what[1:]}."
     for command in commands.choices.values():
         command.add_argument("-v", "--verbose", action="store_true", help="say what is being done")
     return parser

@@ -16,10 +16,13 @@ def add_commands(commands: Commands) -> None:
     batch.add_argument("manifest", metavar="MANIFEST", type=Path, help="CSV or JSON lines with a row per recording; see below")
     batch.add_argument("--out", type=Path, required=True, help="folder of the results; an unfinished run in it is resumed")
     batch.add_argument(
-        "--workers", type=positive, metavar="N", help="each with models of its own (default: one per GPU, or core)"
+        "--workers",
+        type=positive,
+        metavar="N",
+        help="worker processes, each with its own models (default: one per GPU, or core)",
     )
     batch.add_argument("--cpus", type=positive, default=1, metavar="N", help="cores of each worker")
-    batch.add_argument("--address", help="of a Ray cluster (default: Ray is started on this machine, for this run)")
+    batch.add_argument("--address", help="address of a Ray cluster (default: Ray is started on this machine, for this run)")
     batch.add_argument("--retry", action="store_true", help="also recordings that were set aside before")
     model_options(batch, asr=True, teacher=True, student=True)
     batch.set_defaults(command=_batch)

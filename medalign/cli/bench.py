@@ -25,11 +25,11 @@ def add_commands(commands: Commands) -> None:
     )  # fmt: skip
     json_option(bench, "the figures")
     bench.set_defaults(command=_bench)
-    what = bench.add_subparsers(metavar="WHAT", help="instead: (default: an analysis beside its recogniser)")
+    what = bench.add_subparsers(metavar="WHAT", help="what to measure instead (default: an analysis beside its recogniser)")
 
     decoding = what.add_parser("decoding", help="what each way of decoding costs and gets right")
     decoding.add_argument("data", metavar="DATA", type=Path, help=f"folder with speech/{' and speech/'.join(PEOPLE)}")
-    decoding.add_argument("--recordings", type=positive, default=6, help="of each source (default: 6)")
+    decoding.add_argument("--recordings", type=positive, default=6, help="recordings of each source (default: 6)")
     json_option(decoding, "the figures")
     cache_option(decoding)
     decoding.set_defaults(command=_decoding)
@@ -45,14 +45,19 @@ def add_commands(commands: Commands) -> None:
 
     training = what.add_parser("training", help="a step of training beside a plain one as the published code takes it")
     training.add_argument(
-        "--manifest", type=Path, default=EXAMPLES / "manifest.csv", help="of the pairs (default: the examples')"
+        "--manifest",
+        type=Path,
+        default=EXAMPLES / "manifest.csv",
+        help="manifest of the training pairs (default: the examples')",
     )
-    training.add_argument("--batch-size", type=positive, nargs="+", default=[8, 16, 32], help="pairs (default: 8 16 32)")
+    training.add_argument(
+        "--batch-size", type=positive, nargs="+", default=[8, 16, 32], help="batch sizes, in pairs (default: 8 16 32)"
+    )
     figures_option(training)
     training.set_defaults(command=_training)
 
     status = what.add_parser("status", help="our reading of what is denied, past or planned beside medspaCy and negspaCy")
-    status.add_argument("python", metavar="PYTHON", help="of an environment with medspacy and negspacy")
+    status.add_argument("python", metavar="PYTHON", help="Python interpreter of an environment with medspacy and negspacy")
     status.add_argument(
         "--cases", type=Path, action="append", default=[], help="CSV with text, concept, right_status; may be repeated"
     )

@@ -28,7 +28,10 @@ def add_commands(commands: Commands) -> None:
         "--blind", action="store_true", help="two notes are shown in an order that is drawn; only --json says which is which"
     )
     check.add_argument(
-        "--analysis", metavar="JSON", type=Path, help="of this recording, by `analyze --json`: it is not analysed again"
+        "--analysis",
+        metavar="JSON",
+        type=Path,
+        help="stored analysis of this recording (`analyze --json`), so that it is not analysed again",
     )
     json_option(check, "verdicts and evidence")
     check.add_argument("--csv", metavar="OUT", type=Path, help="write a table here, for a spreadsheet")

@@ -33,9 +33,9 @@ def add_commands(commands: Commands) -> None:
         "models in use, such as 'asr=base,student=runs/first'; roles are asr, teacher and student. --asr, --teacher and\n"
         "--student say which models are in use; with others than the shipped ones, 'in use' takes the place of 'shipped'.",
     )
-    compare.add_argument("audio", metavar="AUDIO")
-    compare.add_argument("--a", metavar="SPEC", help="one (default: the models in use)")
-    compare.add_argument("--b", metavar="SPEC", required=True, help="and the other")
+    compare.add_argument("audio", metavar="AUDIO", help="recording: wav, mp3, m4a, mp4, ogg, webm or flac")
+    compare.add_argument("--a", metavar="SPEC", help="first model (default: the models in use)")
+    compare.add_argument("--b", metavar="SPEC", required=True, help="second model")
     json_option(compare, "all differences")
     model_options(compare, asr=True, teacher=True, student=True)
     compare.set_defaults(command=_compare)

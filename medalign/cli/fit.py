@@ -66,7 +66,9 @@ def _observing(
     command = commands.add_parser(name, help=what)
     command.add_argument("--speech", type=Path, required=True, help="folder written by `medalign synthesize`")
     command.add_argument("--fit", metavar="PREFIX", help="refit first, on consultations whose identifier starts with this")
-    command.add_argument("--only", required=True, metavar="PREFIX", help="measure on those")
+    command.add_argument(
+        "--only", required=True, metavar="PREFIX", help="measure on consultations whose identifier starts with this"
+    )
     options.noise_option(command)
     options.figures_option(command)
     options.model_options(command, student=True, asr=True)

@@ -31,7 +31,7 @@ def add_commands(commands: Commands) -> None:
         "manifest", metavar="MANIFEST", type=Path,
         help="or ARRAYS.npz: group (n,), and any of scores, truth, probability (n, k), audio, text (n, d), text_id (n,)",
     )  # fmt: skip
-    evaluate.add_argument("--task", action="append", default=[], help="of arrays, only this; may be repeated")
+    evaluate.add_argument("--task", action="append", default=[], help="with arrays: run only this task; may be repeated")
     evaluate.add_argument("--page", metavar="OUT", type=Path, help="write the table and the curves as a page (HTML) here")
     evaluate.add_argument(
         "--student", action="append", help="checkpoint folder or Hub name; once per seed (default: the shipped one)"

@@ -29,16 +29,18 @@ def _add_listening(commands: Commands) -> None:
     listen = commands.add_parser(
         "listen", help="one heart, lung or cough recording: can it be judged, and how does the heart beat"
     )
-    listen.add_argument("audio", metavar="AUDIO")
+    listen.add_argument("audio", metavar="AUDIO", help="recording: wav, mp3, m4a, mp4, ogg, webm or flac")
     listen.add_argument("--kind", required=True, choices=KINDS, help="what it is; never guessed")
     listen.add_argument("--phrase", action="append", default=[], help="how well it fits, among other hearts; may be repeated")
     json_option(listen, "the findings")
     listen.set_defaults(command=_listen)
 
     references = commands.add_parser("references", help="the clips that a student of body sounds compares a recording with")
-    references.add_argument("table", metavar="TABLE", type=Path, help="of `medalign reports`: rows it was not trained on")
+    references.add_argument(
+        "table", metavar="TABLE", type=Path, help="table of `medalign reports`: rows that the student was not trained on"
+    )
     references.add_argument("--student", required=True, help="checkpoint folder, which gets them")
-    references.add_argument("--label", default="label", help="column")
+    references.add_argument("--label", default="label", help="column of the label")
     references.add_argument("--place", required=True, help="where the clips are from, in words")
     references.add_argument("--trained-on", default="", help="what the student learnt from, in words")
     references.set_defaults(command=_references)
@@ -46,14 +48,14 @@ def _add_listening(commands: Commands) -> None:
 
 def _add_measuring(commands: Commands) -> None:
     audit = commands.add_parser("audit", help="confounders of the labels of a table of sounds, and its faults")
-    audit.add_argument("table", metavar="TABLE", type=Path, help="of `medalign sounds` or `medalign reports`")
+    audit.add_argument("table", metavar="TABLE", type=Path, help="table of `medalign sounds` or `medalign reports`")
     audit.add_argument("--label", default="label", help="column")
     audit.add_argument("--group", default="group", help="column of persons")
     json_option(audit, "the findings")
     audit.set_defaults(command=_audit)
 
     probe = commands.add_parser("probe", help="linear probes of a label on features of students and baselines")
-    probe.add_argument("table", metavar="TABLE", type=Path, help="of `medalign sounds` or `medalign reports`")
+    probe.add_argument("table", metavar="TABLE", type=Path, help="table of `medalign sounds` or `medalign reports`")
     probe.add_argument("--label", required=True, help="column; rows without a known value are left out")
     probe.add_argument("--student", action="append", default=[], help="checkpoint folder or name; may be repeated")
     probe.add_argument(

@@ -1,7 +1,6 @@
 """Which device the models run on, and what becomes of a GPU that has too little memory."""
 
 import copy
-import ctypes
 import logging
 import os
 import sys
@@ -23,8 +22,6 @@ Model = TypeVar("Model")
 Module = TypeVar("Module", bound="torch.nn.Module")
 # PyTorch raises an error of its own, CTranslate2 a plain RuntimeError; both also fail when cuBLAS finds no room to work in.
 OUT_OF_MEMORY = ("out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
-
-MALLOC_TRIM = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None  # glibc's own
 
 _collected: ContextVar[list[str] | None] = ContextVar("notices", default=None)
 
@@ -55,12 +52,6 @@ def half_precision() -> "torch.dtype":
     import torch
 
     return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
-
-
-def return_freed_memory() -> None:
-    """Give back to the system what is free again; glibc keeps it, a heap for each thread, which can be hundreds of MB."""
-    if MALLOC_TRIM is not None:
-        MALLOC_TRIM(0)
 
 
 @contextmanager

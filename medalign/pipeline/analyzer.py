@@ -23,9 +23,10 @@ from medalign.core.audio import Recording, Source, recording_of
 from medalign.core.editing import kept_corrections
 from medalign.core.errors import DataError
 from medalign.core.explanation import Explanation
+from medalign.core.memory import return_freed_memory
 from medalign.core.note_check import NoteCheck
 from medalign.core.transcript import Transcript
-from medalign.models.device import choose_device, note, noting, return_freed_memory
+from medalign.models.device import choose_device, note, noting
 from medalign.models.status_classifier import StatusClassifier
 from medalign.models.student import DEFAULT_STUDENT
 from medalign.models.teacher import DEFAULT_TEACHER

@@ -122,7 +122,7 @@ def check_validation_rows(rows: Sequence[Row], min_rank: float) -> None:
         names = ", ".join(f"{path.name} {start_s:g}-{end_s:g} s" for path, start_s, end_s in stretches)
         raise DataError(
             f"{len(stretches)} stretch(es) of audio in split valid ({names or 'none'}): at least {least} are needed to tell "
-            "collapsed embeddings from sound ones; move more rows to split valid"
+            "collapsed embeddings from usable ones; move more rows to split valid"
         )
 
 

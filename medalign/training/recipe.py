@@ -49,14 +49,14 @@ class Steps:
     """What the training of a student and that of a teacher have in common."""
 
     n_steps: int = option(1000, "optimiser steps", "--steps")
-    batch_size: int = option(160, "pairs; the losses depend on it")  # over all processes
+    batch_size: int = option(160, "pairs per step; the losses compare all pairs of a batch")  # over all processes
     chunk_size: int | None = option(None, "pairs that memory holds at once; same result, one more forward pass")
     peak_lr: float = option(1e-3, "peak learning rate of the head", "--lr")
     weight_decay: float = 0.05
     max_grad_norm: float = 1.0
-    save_every: int = option(1, "steps: how much a killed run has to do again")  # more where a step is quicker than that
+    save_every: int = option(1, "steps between two saved states")  # more where a step is quicker than that
     bf16: bool = option(False, "matrix products in bfloat16")  # losses stay float32. Some CPUs gain, others lose by it
-    seed: int = option(0, "of weights, batches and dropout")
+    seed: int = option(0, "seed of weights, batches and dropout")
     least_pairs = 4  # the fewest that debiased CKA is defined for
 
     def __post_init__(self) -> None:
@@ -92,7 +92,9 @@ class Recipe:
     teacher: str = option(ModelOptions().teacher, "sentence encoder or causal language model")
     teacher_layer: int = option(-1, "hidden layer of a causal language model")
     adapter: AdapterConfig = field(default_factory=AdapterConfig)
-    renderings: Renderings = option("both", "of each recording; either is drawn")  # clean, degraded, one of the two, or both
+    renderings: Renderings = option(
+        "both", "which recordings of a pair are used: clean, degraded, or both"
+    )  # clean, degraded, one of the two, or both
     noise: tuple[str, ...] = option((), "folder of noise clips with manifest.csv; may be repeated")
     shared_texts: bool = option(False, "texts may stand in both splits, as reports written from labels do")
     only: str = ""  # groups whose name starts so take part
@@ -103,27 +105,27 @@ class Recipe:
 class DetectorConfig:
     """How a detector of sound events is trained."""
 
-    n_mixtures: int = option(1500, "to learn from; to set thresholds and to measure, a quarter of it each", "--mixtures")
-    n_epochs: int = option(14, "the best of them is kept", "--epochs")
-    seed: int = option(0, "draws mixtures and weights")
+    n_mixtures: int = option(1500, "mixtures to train on; a quarter as many to set thresholds, and to measure", "--mixtures")
+    n_epochs: int = option(14, "epochs; the best one is kept", "--epochs")
+    seed: int = option(0, "seed of mixtures and weights")
 
 
 @dataclass(frozen=True)
 class StatusRecipe:
     """How the status classifier is trained."""
 
-    seed: int = option(0, "draws examples and weights")
+    seed: int = option(0, "seed of examples and weights")
     start: str = option("", "folder of a classifier to go on from")  # none: from the teacher's layers
-    keep: float = option(0.0, "share of that classifier's weights in the mean of both")  # WiSE-FT (arXiv 2109.01903)
-    n_examples: int = option(48_000, "drawn from the grammar", "--examples")
-    n_labelled: int = option(32_000, "examples of labelled mentions, as many of each collection", "--labelled")
+    keep: float = option(0.0, "weight of that classifier when both are averaged (0 to 1)")  # WiSE-FT (arXiv 2109.01903)
+    n_examples: int = option(48_000, "examples drawn from the grammar", "--examples")
+    n_labelled: int = option(32_000, "labelled mentions to train on, equally many of each collection", "--labelled")
     batch: int = 64
-    learning_rate: float = option(3e-4, "at its highest")
+    learning_rate: float = option(3e-4, "peak learning rate")
     warmup: float = 0.06  # of all steps
     label_smoothing: float = 0.02
-    n_layers: int = option(6, "of the teacher", "--layers")
-    tutor: str = option("", "a larger text model, a folder or a name on the Hub, that learns first and is then learnt from")
-    tutor_learning_rate: float = option(5e-5, "the tutor's, at its highest")
+    n_layers: int = option(6, "layers of the teacher to start from", "--layers")
+    tutor: str = option("", "larger text model (folder or Hub name) that is trained first and then distilled")
+    tutor_learning_rate: float = option(5e-5, "peak learning rate of the tutor")
 
 
 @dataclass(frozen=True)
@@ -131,12 +133,12 @@ class AdaptTraining(Steps):
     """How long and how a teacher is adapted; each pair is told from all others of its batch."""
 
     n_steps: int = option(150, "optimiser steps; may grow when a run is resumed", "--steps")
-    batch_size: int = option(48, "pairs, each told from all others")
+    batch_size: int = option(48, "pairs per step; each is contrasted with all others")
     chunk_size: int | None = option(None, "pairs that memory holds at once")
     peak_lr: float = option(5e-4, "peak learning rate; for all weights, give a tenth of it", "--lr")
     weight_decay: float = 0.01
     save_every: int = 25
-    seed: int = option(0, "of pairs, batches, weights and dropout")
+    seed: int = option(0, "seed of pairs, batches, weights and dropout")
     scale: float = 20.0  # of cosines; 1 / temperature
     least_pairs = 2
 
@@ -149,11 +151,11 @@ class AdaptRecipe:
     teacher: str = option(ModelOptions().teacher, "sentence encoder or causal language model to begin from")
     teacher_layer: int = option(-1, "hidden layer of a causal language model")
     tuned: Tuned = option("lora", "low-rank updates, or all weights but the embeddings of words")
-    rank: int = option(16, "of the updates")
-    noted: float = option(0.4, "share of batches: what was said, and what the note says of it")
-    status: float = option(0.4, "share: a mention, and the sense that it was said in")
-    synonyms: float = option(0.2, "share: wordings of one concept")
-    own: float = option(0.4, "share: the pairs of --pairs")
+    rank: int = option(16, "rank of the low-rank updates")
+    noted: float = option(0.4, "share of batches that pair what was said with what the note says")
+    status: float = option(0.4, "share of batches that pair a mention with its assertion status")
+    synonyms: float = option(0.2, "share of batches that pair two wordings of one concept")
+    own: float = option(0.4, "share of batches from --pairs")
 
     def __post_init__(self) -> None:
         shares = {name: getattr(self, name) for name in PAIR_KINDS}
@@ -168,17 +170,17 @@ class ProbeConfig:
     """How labels of sounds are probed."""
 
     label: str = "label"  # column
-    group: str = option("group", "column of persons, whom no fold cuts through")
-    within: str | None = option(None, "column: probes of its own for each of its values, and the mean of their AUROC")
-    leave_out: str | None = option(None, "column: each of its values is measured by a probe fitted on the others")
+    group: str = option("group", "column that identifies persons; no person is in two folds")
+    within: str | None = option(None, "column: fits one probe for each of its values and reports their mean AUROC")
+    leave_out: str | None = option(None, "column: each of its values is tested by a probe fitted on the other values")
     level: Literal["clip", "patient"] = option("clip", "clip, or patient: the mean of a patient's clips")
     kind: str | None = option(None, "heart, lung, cough or everyday (default: the table's column kind)")
     kernel: Literal["linear", "gaussian"] = option(
-        "linear", "linear, or gaussian: of how alike a clip is to those fitted on; finds again a person who is on both sides"
+        "linear", "linear, or gaussian: similarity to the fitted clips; inflates AUROC if a person is in training and test"
     )
     crop_s: float | None = option(None, "seconds heard of each clip, so that length tells nothing (default: all)")
-    folds: int = option(5, "of the cross-validation")
-    seed: int = option(0, "of the folds")
+    folds: int = option(5, "number of cross-validation folds")
+    seed: int = option(0, "seed of the folds")
 
     def __post_init__(self) -> None:
         if self.within and self.leave_out:

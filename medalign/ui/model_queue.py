@@ -5,7 +5,6 @@ stored result as well; it tells a place only when somebody comes or begins; and 
 on average, whether the recording has a minute or an hour.
 """
 
-import ctypes
 import threading
 import time
 from collections import deque
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from medalign.core.errors import MedAlignError
+from medalign.core.memory import return_freed_memory
 from medalign.core.wording import about
 
 MAX_WAITING = 16
@@ -22,7 +22,6 @@ MAX_DECODING = 4  # recordings at once; a stranger's file may take a core and hu
 MAX_AUDIO_S = 4 * 3600.0  # decoded, and so in memory: 230 MB an hour
 LOOK_S = 1.0  # between two looks of a reader who waits; who has left is noticed by then
 REMEMBERED = 20  # the durations that an estimate rests on
-_give_back = getattr(ctypes.CDLL(None), "malloc_trim", lambda _: 0)  # of glibc
 
 T = TypeVar("T")
 S = TypeVar("S")
@@ -119,7 +118,7 @@ class ModelQueue:
                 self._changed.notify_all()
             # glibc keeps what a thread has freed for that thread, and a server has dozens: memory would grow with each that
             # has once run an analysis.
-            _give_back(0)
+            return_freed_memory()
 
     @contextmanager
     def decoding(self, place: Place) -> Iterator[None]:
