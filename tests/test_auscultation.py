@@ -135,7 +135,7 @@ def test_what_is_unlike_all_that_was_learnt_gets_no_score(listener, seed):
     heart = made.heart(rng, rate_per_min=60 + 20 * seed, murmur=0.1 * seed)
     for waveform in (heart, made.cough(rng), made.lung(rng), 0.1 * rng.standard_normal(80_000).astype(np.float32)):
         heard = listener.hear(waveform)
-        assert heard.familiarity < 10 and not heard.fits and not heard.nearest
+        assert heard.familiarity < 2 and not heard.fits and not heard.nearest
 
 
 def test_what_was_learnt_from_is_as_familiar_as_can_be(listener):
@@ -155,12 +155,18 @@ def test_words_that_were_not_learnt_fit_no_better_than_any_others(comparing, rng
     assert abnormal.windows[0][0] == 0 and abnormal.windows[-1][1] <= 10
 
 
+def test_a_long_recording_has_no_more_windows_than_a_strip_can_show(listener):
+    for duration_s, n in ((2.0, 1), (10.0, 3), (3600.0, 40)):
+        spans = listener._spans(round(duration_s * SAMPLE_RATE_HZ))
+        assert len(spans) == n and spans[0][0] == 0 and duration_s - 1 < spans[-1][1] <= duration_s
+
+
 def test_what_is_told_of_an_unseen_place_is_of_the_clips_that_would_be_compared(listener, comparing):
     (card,) = [row for row in json.loads((CHECKPOINTS / "body-sounds-heart" / "unseen_site.json").read_text())["rows"]
                if "zero_shot_auroc" in row]  # fmt: skip
     everything, some = comparing.trust, listener.trust
     assert everything.auroc[0] == pytest.approx(card["zero_shot_auroc"], abs=0.01), "measured by another way"
-    assert (some.n_references, some.n_trained, everything.n_familiar) == (292, 809, 292) and some.n_familiar == 262
+    assert (some.n_references, some.n_trained, everything.n_familiar) == (292, 809, 292) and some.n_familiar == 286
     low, high = some.auroc[1:]
     assert low < some.auroc[0] < high and f"{100 * some.auroc[0]:.0f} times in 100" in trust_words(some.auroc)
 
@@ -217,4 +223,4 @@ def test_a_card_shows_how_words_fit_over_time_and_what_that_rests_on(comparing, 
     assert "subsets a, c, d, e and f, 809 recordings" in shown and "95 % interval" in shown and "Lung, cough" in shown
     heard = comparing.hear(recording.waveform)
     shown = sound_card(found, heard, recording, MADE[0].path, (20.0, 600.0), "")
-    assert "how well “abnormal heart sounds” fits each few seconds" in shown and len(heard.fits[-1].windows) > 3
+    assert "how well “abnormal heart sounds” fits each few seconds" in shown and len(heard.fits[-1].windows) == 3

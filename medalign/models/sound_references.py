@@ -4,6 +4,7 @@ Clips of a place that the student was not trained on, as embeddings with their l
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from jaxtyping import Float
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
+from medalign.core.audio import SAMPLE_RATE_HZ
 from medalign.core.errors import CheckpointError
 from medalign.models.kernel_head import KernelHead
 from medalign.models.student import Student
@@ -27,12 +29,13 @@ class SoundReferences:
     labels: tuple[str, ...]  # of each clip
     texts: tuple[tuple[str, str], ...]  # the reports that the student learnt from, each wording once, and the label it tells
     place: str  # where the clips are from
-    trained_on: str = ""  # what the student was, in words
-    familiarity: Float[np.ndarray, " n"] | None = None  # of each clip, as `familiarity`; None as there
+    trained_on: str  # what the student was, in words
+    length_s: float  # at which each clip was heard
+    familiarity: Float[np.ndarray, " n"] | None = None  # of each clip, as in `hear`; None as there
 
     def save(self, folder: Path) -> None:
         told = {"labels": json.dumps(self.labels), "texts": json.dumps(self.texts)}
-        told |= {"place": self.place, "trained_on": self.trained_on}
+        told |= {"place": self.place, "trained_on": self.trained_on, "length_s": str(self.length_s)}
         tensors = {"embeddings": self.embeddings.astype(np.float16)}
         if self.familiarity is not None:
             tensors["familiarity"] = self.familiarity.astype(np.float32)
@@ -54,15 +57,25 @@ class SoundReferences:
                 raise ValueError(f"{len(labels)} labels for embeddings of shape {embeddings.shape}")
             if familiar is not None and familiar.shape != (len(labels),):
                 raise ValueError(f"{len(labels)} labels for familiarity of shape {familiar.shape}")
-            return cls(embeddings, labels, texts, told["place"], told.get("trained_on", ""), familiar)
+            about = told["place"], told["trained_on"], float(told["length_s"])
+            return cls(embeddings, labels, texts, *about, familiar)
         except Exception as error:  # safetensors has errors of its own kind
             raise CheckpointError(f"{path} can't be read ({error}); {REMEDY}") from error
 
 
 @torch.inference_mode()
-def familiarity(student: Student, waveform: Float[np.ndarray, " samples"]) -> float | None:
-    """How like a sound is to what the student learnt from, at most 1; None if its head does not keep that."""
-    if not isinstance(student.head, KernelHead):
-        return None
-    frames = student.frames(waveform)[None].to(student.head.landmarks.device)
-    return float(student.head.familiarity(frames, torch.ones(frames.shape[:2], dtype=torch.bool, device=frames.device)))
+def hear(
+    student: Student, waveforms: Sequence[Float[np.ndarray, " samples"]], length_s: float
+) -> tuple[Float[np.ndarray, "n dim"], Float[np.ndarray, " n"] | None]:
+    """Embeddings, and how like each sound is to what the student learnt from, at most 1; None if its head does not keep that.
+
+    Each is heard at one length, cut or repeated: what an encoder's frames are like depends on how many there are.
+    """
+    heard = [student.frames(np.resize(waveform, round(length_s * SAMPLE_RATE_HZ))) for waveform in waveforms]
+    embeddings = np.concatenate([student.embed(frames, [(0.0, length_s)]) for frames in heard])
+    head = student.head
+    if not isinstance(head, KernelHead):
+        return embeddings, None
+    on_device = [frames[None].to(head.landmarks.device) for frames in heard]
+    familiar = [float(head.familiarity(f, torch.ones_like(f[..., 0], dtype=torch.bool))) for f in on_device]
+    return embeddings, np.array(familiar, np.float32)

@@ -21,15 +21,15 @@ from medalign.core.files import read_json
 from medalign.core.weights import BODY_SOUND_STUDENT
 from medalign.evaluation.bootstrap import with_interval
 from medalign.evaluation.label_probe import mean_auroc
-from medalign.models.sound_references import REMEDY, SoundReferences, familiarity
+from medalign.models.sound_references import REMEDY, SoundReferences, hear
 from medalign.models.student import Student
 from medalign.models.teacher import Teacher
 
 KNOWN = 0.55  # cosine of words to the nearest report that the student learnt from, below which it has not learnt them
 TOLD = 0.2  # of words, as a share of their length, what tells one label from another; below it they tell none
-UNFAMILIAR = 10.0  # percentile of the familiarity among the reference clips, below which a sound is compared with nothing
+UNFAMILIAR = 2.0  # percentile of the familiarity among the reference clips, below which a sound is compared with nothing
 N_NEAREST = 10  # reference clips whose labels are told
-HOP_S = 1.0  # between windows of the fit over time
+HOP_S, MAX_WINDOWS = 1.0, 40  # between windows of the fit over time, at least, and of them at most
 DEFAULT_PHRASES = ("normal heart sounds", "abnormal heart sounds")
 MAX_PHRASES = 5
 TRAINING_FILE = "training.json"
@@ -98,28 +98,25 @@ class SoundListener:
         asked = [" ".join(phrase.split()) for phrase in phrases if phrase.strip()]
         if not 1 <= len(asked) <= MAX_PHRASES:
             raise DataError(f"{len(asked)} phrases; give one to {MAX_PHRASES}")
-        familiar = self._familiarity(waveform)
-        if familiar is not None and familiar < UNFAMILIAR:
-            return Heard(self.trust, familiar, (), {})
         spans = self._spans(len(waveform))
         parts = [waveform[round(start * SAMPLE_RATE_HZ) : round(end * SAMPLE_RATE_HZ)] for start, end in spans]
-        whole, *windows = self.student.encode([waveform, *parts])
+        windows, found = hear(self.student, parts, self.references.length_s)
+        among, familiar = self.references.familiarity, None
+        if among is not None and found is not None:
+            familiar = _percentile(np.sort(among), float(np.median(found)))
+            if familiar < UNFAMILIAR:
+                return Heard(self.trust, familiar, (), {})
+        whole = windows.mean(0) / np.linalg.norm(windows.mean(0))
         known, targets = self._targets(asked)
         fits = []
         for phrase, is_known, target in zip(asked, known, targets, strict=True):
-            among = np.sort(self.references.embeddings @ target)
-            over_time = [(*span, _percentile(among, float(w @ target))) for span, w in zip(spans, windows, strict=True)]
-            fit = PhraseFit(phrase, _percentile(among, float(whole @ target)), tuple(over_time))
+            others = np.sort(self.references.embeddings @ target)
+            over_time = [(*span, _percentile(others, float(w @ target))) for span, w in zip(spans, windows, strict=True)]
+            fit = PhraseFit(phrase, _percentile(others, float(whole @ target)), tuple(over_time))
             fits.append(fit if is_known else PhraseFit(phrase, None))
         likeness = self.references.embeddings @ whole
         nearest = Counter(self.references.labels[i] for i in np.argsort(-likeness)[:N_NEAREST])
         return Heard(self.trust, familiar, tuple(fits), dict(nearest.most_common()))
-
-    def _familiarity(self, waveform: np.ndarray) -> float | None:
-        """Percentile among the reference clips, which the student has not learnt from either."""
-        among = self.references.familiarity
-        found = None if among is None else familiarity(self.student, waveform)
-        return None if among is None or found is None else _percentile(np.sort(among), found)
 
     @cached_property
     def trust(self) -> Trust:
@@ -151,9 +148,10 @@ class SoundListener:
         return known, targets / size.clip(1e-9)
 
     def _spans(self, n_samples: int) -> list[tuple[float, float]]:
-        duration_s, window_s = n_samples / SAMPLE_RATE_HZ, self.student.config.window_s
-        n = 1 + max(0, int((duration_s - window_s) / HOP_S))
-        return [(i * HOP_S, min(i * HOP_S + window_s, duration_s)) for i in range(n)]
+        duration_s, window_s = n_samples / SAMPLE_RATE_HZ, self.references.length_s
+        hop_s = max(HOP_S, (duration_s - window_s) / (MAX_WINDOWS - 1))
+        starts = [i * hop_s for i in range(1 + max(0, int((duration_s - window_s) / hop_s + 1e-9)))]
+        return [(round(start_s, 2), round(min(start_s + window_s, duration_s), 2)) for start_s in starts]
 
 
 def _percentile(sorted_scores: np.ndarray, score: float) -> float:

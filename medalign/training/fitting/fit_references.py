@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
-from medalign.core.audio import load_recording
+from medalign.core.audio import SAMPLE_RATE_HZ, load_recording
 from medalign.core.errors import DataError
 from medalign.core.tables import read_rows
 from medalign.core.weights import sha256_of
-from medalign.models.sound_references import SoundReferences, familiarity
+from medalign.models.sound_references import SoundReferences, hear
 from medalign.models.student import Student
 from medalign.training.identity import CLIP_DIGITS, train_clips
 from medalign.training.model_card import read_story
@@ -37,7 +37,8 @@ def fit_references(table: Path, student_name: str, label: str, place: str, train
         raise DataError(f"the student was trained on {n_met} clips of {table}; give those of another place")
     waveforms = [load_recording(path).waveform for path in paths]
     texts = tuple(dict.fromkeys((row["text"].strip(), row[label]) for row in rows if row["text"].strip()))
-    familiar = [found for waveform in waveforms if (found := familiarity(student, waveform)) is not None]
-    labels, known = tuple(row[label] for row in rows), np.array(familiar) if familiar else None
-    SoundReferences(student.encode(waveforms), labels, texts, place, trained_on, known).save(folder)
+    length_s = round(float(np.median([len(waveform) for waveform in waveforms])) / SAMPLE_RATE_HZ, 1)
+    embeddings, familiar = hear(student, waveforms, length_s)
+    labels = tuple(row[label] for row in rows)
+    SoundReferences(embeddings, labels, texts, place, trained_on, length_s, familiar).save(folder)
     return len(rows)
