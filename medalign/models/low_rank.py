@@ -7,6 +7,7 @@ layer, the factors A (rank, in) and B (out, rank) of what is added to its weight
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import save_file
@@ -14,9 +15,9 @@ from torch import Tensor, nn
 
 from medalign.core.assets import CHECKPOINTS
 from medalign.core.errors import WeightsError
-from medalign.core.files import read_json
-from medalign.core.weights import REVISION_LENGTH, Weights, sha256_of
-from medalign.models.pretrained import read_state
+from medalign.core.files import check_regular, read_json
+from medalign.core.weights import REVISION_LENGTH, Weights, is_revision, sha256_of, with_files
+from medalign.models.pretrained import UNUSED, check_fit, read_state
 
 DESCRIPTION, FACTORS = "updates.json", "updates.safetensors"
 SHIPPED = ("minilm-medical",)  # teachers of this kind that come with MedAlign
@@ -34,17 +35,32 @@ class LowRankUpdates:
 
     def add_to(self, model: nn.Module, weights: Weights, folder: Path) -> None:
         """Change the weights of the model in place. Raises WeightsError: it is another model, or the folder is damaged."""
-        if weights.revision != self.base_revision:
+        if not is_revision(self.base_revision, weights.revision):
             raise WeightsError(
                 f"{folder} changes '{self.base}' ({self.base_revision}), but that is ({weights.revision}) here; {REMEDY}"
             )
-        factors = read_state(folder / FACTORS, remedy=REMEDY)
-        modules = dict(model.named_modules())
-        for name in sorted({key.rpartition(".")[0] for key in factors}):
+        factors, layers = read_state(folder / FACTORS, remedy=REMEDY), linear_layers(model)
+        rank = max(1, min((len(factors[key]) for key in factors if key.endswith(".A") and factors[key].ndim), default=1))
+        wanted: dict[str, Tensor] = {}
+        for name, layer in layers.items():
+            n_out, n_in = layer.weight.shape if isinstance(layer, nn.Linear) else layer.weight.T.shape
+            wanted |= {
+                f"{name}.A": torch.empty(rank, n_in, device="meta"),
+                f"{name}.B": torch.empty(n_out, rank, device="meta"),
+            }
+        check_fit(wanted, factors, str(folder / FACTORS), remedy=REMEDY)
+        for name, layer in layers.items():
             update = self.scale * factors[f"{name}.B"].float() @ factors[f"{name}.A"].float()  # (out, in)
-            weight = modules[name].weight
             with torch.no_grad():
-                weight.add_((update if isinstance(modules[name], nn.Linear) else update.T).to(weight))
+                layer.weight.add_((update if isinstance(layer, nn.Linear) else update.T).to(layer.weight))
+
+
+def linear_layers(model: nn.Module) -> dict[str, Any]:
+    """By name, all that updates lie on."""
+    from transformers.pytorch_utils import Conv1D  # GPT-2's linear layers, stored the other way round
+
+    linear = {name: module for name, module in model.named_modules() if isinstance(module, nn.Linear | Conv1D)}
+    return {name: module for name, module in linear.items() if not name.startswith(UNUSED)}
 
 
 def updates_folder(name: str) -> Path | None:
@@ -59,9 +75,9 @@ def updates_folder(name: str) -> Path | None:
 def read_updates(folder: Path) -> tuple[LowRankUpdates, str]:
     """Its description, and its revision. Raises WeightsError if either is damaged."""
     updates = read_json(folder / DESCRIPTION, LowRankUpdates, error=WeightsError, remedy=REMEDY)
-    if not (folder / FACTORS).is_file():
-        raise WeightsError(f"{folder} lacks {FACTORS}; {REMEDY}")
-    return updates, sha256_of(folder / FACTORS)[:REVISION_LENGTH]
+    check_regular(folder / FACTORS, error=WeightsError, remedy=REMEDY)
+    factors = sha256_of(folder / FACTORS)[:REVISION_LENGTH]
+    return updates, with_files(factors, {DESCRIPTION: sha256_of(folder / DESCRIPTION)})
 
 
 def save_updates(updates: LowRankUpdates, factors: dict[str, Tensor], folder: Path) -> None:

@@ -23,7 +23,7 @@ from medalign.core.assets import shipped
 from medalign.core.errors import CheckpointError
 from medalign.core.files import read_json, reading
 from medalign.core.transcript import DOCTOR, PATIENT, UNKNOWN_SPEAKER
-from medalign.core.weights import REVISION_LENGTH, resolve, sha256_of
+from medalign.core.weights import REVISION_LENGTH, is_revision, resolve, sha256_of
 from medalign.models.device import choose_device, copy_to_cpu, run_in_batches
 from medalign.models.pretrained import load_state, read_state
 
@@ -151,7 +151,7 @@ class StatusClassifier:
         from transformers import PreTrainedTokenizerFast
 
         weights = resolve(config.teacher, weight_files=("model.safetensors",))
-        if config.teacher_revision not in ("", weights.revision):
+        if config.teacher_revision and not is_revision(config.teacher_revision, weights.revision):
             raise CheckpointError(
                 f"the status classifier reads with '{config.teacher}' revision {config.teacher_revision}, "
                 f"not {weights.revision}; {REMEDY}"

@@ -32,6 +32,7 @@ from medalign.core.weights import (
     resolve,
     sha256_of,
     upload_folder,
+    with_files,
 )
 from medalign.models.adapters import AdapterConfig, adapt, load_trained_state, trained_state
 from medalign.models.audio_encoder import AudioEncoder
@@ -107,9 +108,10 @@ class Student:
         state = {key: tensor for key, tensor in state.items() if "project_token" not in key}
         load_state(head, state, str(path), remedy=REMEDY)
         adapt(encoder, config.adapter)
+        revision = sha256_of(path)[:REVISION_LENGTH]
         if config.adapter.kind != "frozen":
             load_trained_state(encoder, read_state(weights.folder / ENCODER_FILE, remedy=REMEDY))
-        revision = sha256_of(path)[:REVISION_LENGTH]
+            revision = with_files(revision, {ENCODER_FILE: sha256_of(weights.folder / ENCODER_FILE)})
         student = cls(config, head, encoder, name=Path(name).name, revision=revision)
         student.folder = student.fitted_in = weights.folder
         return student._listening_on(device)
@@ -231,7 +233,7 @@ class Student:
         """Whether its encoder gives what the recogniser's gives: the same weights, both in float32, as they are on a CPU."""
         on_cpu = next(self.encoder.parameters()).device.type == "cpu"
         is_whisper = self.config.encoder_kind == WhisperAudioEncoder.kind and self.config.adapter.kind == "frozen"
-        return on_cpu and is_whisper and self.config.encoder_revision == recogniser.revision
+        return on_cpu and is_whisper and self.encoder.revision == recogniser.revision
 
     @torch.inference_mode()
     def embed(

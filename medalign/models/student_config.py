@@ -5,6 +5,7 @@ from pathlib import Path
 
 from medalign.core.errors import CheckpointError
 from medalign.core.files import read_json
+from medalign.core.weights import is_revision
 from medalign.models.adapter_config import AdapterConfig
 from medalign.models.audio_encoder import AudioEncoder
 from medalign.models.encoders import load_audio_encoder
@@ -51,7 +52,7 @@ class StudentConfig:
 def load_student_encoder(config: StudentConfig, name: str) -> AudioEncoder:
     """The encoder that the student called `name` was trained on, before any training."""
     encoder = load_audio_encoder(config.encoder, config.encoder_kind)
-    if encoder.revision != config.encoder_revision:
+    if not is_revision(config.encoder_revision, encoder.revision):
         raise CheckpointError(
             f"student '{name}' was trained on encoder '{config.encoder}' revision {config.encoder_revision}, "
             f"this one is {encoder.revision}; install the same weights or train again"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from torch import nn
 
 from medalign.core.errors import TrainingError
-from medalign.models.low_rank import LowRankUpdates, save_updates
+from medalign.models.low_rank import LowRankUpdates, linear_layers, save_updates
 from medalign.models.teacher import Teacher
 
 if TYPE_CHECKING:
@@ -65,12 +65,9 @@ def _add_lora(model: nn.Module, rank: int) -> None:
         from peft import LoraConfig, inject_adapter_in_model
     except ImportError as error:
         raise TrainingError("low-rank updates need peft, which is not installed; run `pip install peft`") from error
-    from transformers.pytorch_utils import Conv1D  # GPT-2's linear layers, stored the other way round
-
-    linear = {name: module for name, module in model.named_modules() if isinstance(module, nn.Linear | Conv1D)}
-    names = [name for name in linear if not name.startswith("pooler.")]  # nothing reads the pooler
+    names = list(layers := linear_layers(model))
     if not names:
         raise TrainingError("the model has no linear layers to update; give --tuned full")
-    is_transposed = isinstance(linear[names[0]], Conv1D)
+    is_transposed = not isinstance(layers[names[0]], nn.Linear)
     lora = LoraConfig(r=rank, lora_alpha=LORA_ALPHA * rank, target_modules=names, fan_in_fan_out=is_transposed)
     inject_adapter_in_model(lora, model)

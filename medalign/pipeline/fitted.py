@@ -9,6 +9,7 @@ from pathlib import Path
 
 from medalign.core.assets import shipped
 from medalign.core.errors import CheckpointError
+from medalign.core.weights import is_revision
 from medalign.models.encoders import WhisperAudioEncoder
 from medalign.models.student import DEFAULT_STUDENT, Student
 from medalign.models.student_config import read_config
@@ -56,5 +57,5 @@ def fitted_for(student: Student) -> Fitted:
             f"nothing is fitted for student '{name}' yet, and nothing that ships was fitted in the space of its teacher "
             f"'{config.teacher}'; {CURE.format(own)}"
         )
-    hears_alike = config.encoder_revision == known.encoder_revision and config.adapter.kind == "frozen"
+    hears_alike = is_revision(known.encoder_revision, config.encoder_revision) and config.adapter.kind == "frozen"
     return Fitted(folder, folder if hears_alike else None, is_own=False)

@@ -20,6 +20,7 @@ from medalign.core.editing import by_recogniser
 from medalign.core.errors import CheckpointError, DataError, WeightsError
 from medalign.core.explanation import SearchHit
 from medalign.core.transcript import Segment, Transcript
+from medalign.core.weights import is_revision
 from medalign.models.borrowing import BorrowingStudent, BorrowingTeacher
 from medalign.models.concept_embeddings import concept_embeddings, stored_concept_embeddings
 from medalign.models.device import choose_device, on_zero_gpu
@@ -94,7 +95,7 @@ class Listener:
             WeightsError: the student was aligned with another teacher: their spaces would not match.
         """
         aligned_with = (student.config.teacher, student.config.teacher_revision)
-        if aligned_with[1] != teacher.info.revision:
+        if not is_revision(aligned_with[1], teacher.info.revision):
             raise WeightsError(
                 f"student '{student.info.name}' was aligned with teacher '{aligned_with[0]}' revision {aligned_with[1]}, "
                 f"not '{teacher.info.name}' revision {teacher.info.revision}; "

@@ -132,6 +132,7 @@ def identity_of(recipe: Recipe, student: Student, teacher: Teacher, rows: Sequen
     return {
         "recipe": asdict(recipe) | {"noise": [Path(folder).name for folder in recipe.noise]},  # not where they lie here
         "teacher": teacher.description,
+        "concepts": ConceptBank.default().digest,
         "encoder": f"{config.encoder} ({config.encoder_revision})",
         **data_identity(rows, noise.digests if noise else ()),
     }

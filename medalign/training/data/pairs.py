@@ -266,7 +266,7 @@ def content_key(path: Path) -> str:
 def _key(path: Path, student: Student) -> str:
     # Frames computed in half precision are other frames.
     dtype = str(next(student.encoder.parameters()).dtype).removeprefix("torch.")
-    return f"{content_key(path)}-{student.config.encoder_revision}-{dtype}"
+    return f"{content_key(path)}-{student.encoder.revision}-{dtype}"
 
 
 def _cached(path: Path, compute: Callable[[], np.ndarray]) -> np.ndarray:

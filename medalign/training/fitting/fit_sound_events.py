@@ -81,7 +81,7 @@ def _mixtures(
     takes: Sequence[Take], body_sounds: Path, part: Part, student: Student, cache: Path, n: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray, list[list]]:
     """Frames (n, n_frames, dim) float16, truth (n, n_steps, k) and what was laid in; kept in `cache`."""
-    path = cache / "sound_events" / f"{student.config.encoder_revision}-{part}-{n}-{seed}.npz"
+    path = cache / "sound_events" / f"{student.encoder.revision}-{part}-{n}-{seed}.npz"
     if not path.is_file():
         sounds = read_sounds(body_sounds, part)
         made = list(_made(takes, sounds, n, seed, is_degraded=part != "test"))
