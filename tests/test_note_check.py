@@ -26,14 +26,14 @@ from medalign.core.note_check import NoteCheck
 from medalign.core.note_comparison import NoteComparison, drawn_order, told
 from medalign.core.transcript import Transcript
 from medalign.pipeline.boosted_fit import BoostedFit
-from medalign.pipeline.note_claims import statement_said
-from medalign.pipeline.note_counterfactuals import counterfactuals
-from medalign.pipeline.note_evidence import fit, preferred
-from medalign.pipeline.note_facts import compare
-from medalign.pipeline.note_left_out import left_out
-from medalign.pipeline.note_places import PLACES, place_features
-from medalign.pipeline.note_said import Said, numbers_of, sides_of
-from medalign.pipeline.note_tally import FEATURES, Comparison
+from medalign.pipeline.notes.claims import statement_said
+from medalign.pipeline.notes.comparison import compare
+from medalign.pipeline.notes.counterfactuals import counterfactuals
+from medalign.pipeline.notes.evidence import fit, preferred
+from medalign.pipeline.notes.left_out import left_out
+from medalign.pipeline.notes.places import PLACES, place_features
+from medalign.pipeline.notes.said import Said, numbers_of, sides_of
+from medalign.pipeline.notes.tally import FEATURES, Comparison
 from medalign.report.note_page import note_pair_html
 from medalign.training.data.consultations import Consultation
 from medalign.training.data.note_errors import ErrorMaker

@@ -22,7 +22,7 @@ from medalign.core.examples import load_examples
 from medalign.models.student import Student
 from medalign.pipeline.fitted import NOT_CALIBRATED
 from medalign.pipeline.listener import Listener
-from medalign.pipeline.note_check import check_note
+from medalign.pipeline.notes.check import check_note
 from medalign.training.model_card import write_card
 
 TINY = {"steps": 8, "batch-size": 12, "validate-every": 4, "renderings": "clean", "device": "cpu"}

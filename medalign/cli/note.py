@@ -38,7 +38,7 @@ def add_commands(commands: Commands) -> None:
 
 
 def _measure(arguments: argparse.Namespace) -> None:
-    from medalign.pipeline.note_fits import NoteFits
+    from medalign.pipeline.notes.fits import NoteFits
     from medalign.training.data.consultations import read_consultations
     from medalign.training.data.note_errors import ErrorMaker
     from medalign.training.fitting.note_cases import cases, drawn, heard_aloud, heard_in_words, of_another

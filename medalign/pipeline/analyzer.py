@@ -42,7 +42,7 @@ from medalign.pipeline.hotword_rescoring import HotwordRescorer
 from medalign.pipeline.interleave import END, interleave
 from medalign.pipeline.listener import EncodedRecording, Listener
 from medalign.pipeline.misheard_names import find_corrected_mentions, find_corrections
-from medalign.pipeline.note_check import check_note
+from medalign.pipeline.notes.check import check_note
 from medalign.pipeline.progress import PACE, AudioPreview, Clock, Progress
 from medalign.pipeline.repetitions import without_repetitions
 from medalign.pipeline.speakers import name_speakers
@@ -241,7 +241,7 @@ class Analyzer:
         analysis: Analysis | None = None,
         encoded: EncodedRecording | None = None,
     ) -> NoteCheck:
-        """What a recording says of each statement of a note, and what the note lacks; see `medalign.pipeline.note_check`.
+        """What a recording says of each statement of a note, and what the note lacks; see `medalign.pipeline.notes.check`.
 
         Args:
             source: a recording, or what `load_recording` decodes; None where there is an analysis and the sound is not at hand.

@@ -16,7 +16,7 @@ from medalign.concepts.notes import read_note
 from medalign.evaluation.bootstrap import Statistic, paired_difference, with_interval
 from medalign.evaluation.concept_detection import auroc
 from medalign.models.teacher import Teacher
-from medalign.pipeline.note_claims import statement_said
+from medalign.pipeline.notes.claims import statement_said
 from medalign.training.adaptation.synonyms import kept_back_synonyms
 from medalign.training.data.consultations import Consultation
 from medalign.training.data.facts import ANNOTATIONS, OF_STATUS, Fact, FactNames, annotated, read_facts

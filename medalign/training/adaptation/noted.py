@@ -15,9 +15,9 @@ from jaxtyping import Float
 from medalign.concepts import ConceptBank, find_mentions_in_text, transcript_from_text
 from medalign.concepts.notes import Clause
 from medalign.models.teacher import Teacher
-from medalign.pipeline.note_evidence import OF_WORDS
-from medalign.pipeline.note_said import Said, Stretch
-from medalign.pipeline.note_words import content, overlap
+from medalign.pipeline.notes.evidence import OF_WORDS
+from medalign.pipeline.notes.said import Said, Stretch
+from medalign.pipeline.notes.words import content, overlap
 from medalign.training.adaptation.pairs import TextPair
 from medalign.training.data.consultations import Consultation
 from medalign.training.data.note_errors import ErrorMaker

@@ -15,9 +15,9 @@ from typing import Literal, get_args
 from medalign.concepts import ConceptBank, Mention, find_mentions_in_text
 from medalign.concepts.notes import Clause, expanded, read_note
 from medalign.concepts.tokens import stem
-from medalign.pipeline.note_counterfactuals import DIGITS, REMOVED, SMALL, denied, lead_of, other_numbers, other_side
-from medalign.pipeline.note_scales import NAMED, SCALES, VALUE
-from medalign.pipeline.note_words import RELATIVES, content
+from medalign.pipeline.notes.counterfactuals import DIGITS, REMOVED, SMALL, denied, lead_of, other_numbers, other_side
+from medalign.pipeline.notes.scales import NAMED, SCALES, VALUE
+from medalign.pipeline.notes.words import RELATIVES, content
 from medalign.training.data.consultations import Consultation
 
 ErrorKind = Literal["invented", "negation", "medicine", "number", "side", "person", "started", "circumstance"]

@@ -12,8 +12,8 @@ from sklearn.preprocessing import StandardScaler
 from medalign.core.errors import DataError
 from medalign.pipeline.boosted_fit import BoostedFit, Tree
 from medalign.pipeline.logistic_fit import LogisticFit
-from medalign.pipeline.note_check import belongs_features, both_features
-from medalign.pipeline.note_fits import BELONGS, BOTH, SOUND, WORDS, NoteFits
+from medalign.pipeline.notes.check import belongs_features, both_features
+from medalign.pipeline.notes.fits import BELONGS, BOTH, SOUND, WORDS, NoteFits
 from medalign.training.fitting.note_cases import ORIGINAL, Case, spoilt
 
 INVERSE_REGULARISATION = 0.3  # of the logistic fits

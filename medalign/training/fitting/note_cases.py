@@ -12,9 +12,9 @@ import numpy as np
 from medalign.concepts import ConceptBank, transcript_from_text
 from medalign.models.teacher import Teacher
 from medalign.pipeline.listener import Listener
-from medalign.pipeline.note_check import voiced
-from medalign.pipeline.note_held import Held, hold_against
-from medalign.pipeline.note_said import Said
+from medalign.pipeline.notes.check import voiced
+from medalign.pipeline.notes.held import Held, hold_against
+from medalign.pipeline.notes.said import Said
 from medalign.training.data.consultations import Consultation
 from medalign.training.data.note_errors import ErrorMaker
 from medalign.training.fitting.observation import Observation, kept

@@ -7,12 +7,12 @@ from sklearn.metrics import roc_auc_score
 
 from medalign.concepts import ConceptBank
 from medalign.evaluation.bootstrap import paired_difference, share, with_interval
-from medalign.pipeline.note_check import belongs_features, probabilities, verdicts_of
-from medalign.pipeline.note_fits import WORDS, NoteFits
-from medalign.pipeline.note_held import Held
-from medalign.pipeline.note_left_out import left_out, weight_of_fact
-from medalign.pipeline.note_said import Fact, related
-from medalign.pipeline.note_tally import FEATURES
+from medalign.pipeline.notes.check import belongs_features, probabilities, verdicts_of
+from medalign.pipeline.notes.fits import WORDS, NoteFits
+from medalign.pipeline.notes.held import Held
+from medalign.pipeline.notes.left_out import left_out, weight_of_fact
+from medalign.pipeline.notes.said import Fact, related
+from medalign.pipeline.notes.tally import FEATURES
 from medalign.training.data.note_errors import KINDS
 from medalign.training.fitting.note_cases import ORIGINAL, Case, spoilt
 

@@ -12,10 +12,10 @@ from medalign.concepts.notes import Clause
 from medalign.concepts.tokens import phrase_tokens, stem
 from medalign.models.status_classifier import ACTIONS, STATUSES, StatusClassifier
 from medalign.pipeline.assertion import contexts_at
-from medalign.pipeline.note_claims import STOPPED
-from medalign.pipeline.note_passages import Passages
-from medalign.pipeline.note_said import Said, Stretch
-from medalign.pipeline.note_words import NEGATORS, RELATIVES, content
+from medalign.pipeline.notes.claims import STOPPED
+from medalign.pipeline.notes.passages import Passages
+from medalign.pipeline.notes.said import Said, Stretch
+from medalign.pipeline.notes.words import NEGATORS, RELATIVES, content
 
 ANCHOR = ("anchored", "anchor denied", "anchor polarity differs", "anchor person differs", "anchor over or stopped differs")
 MAX_PLACES = 2  # occurrences of the anchor that are read

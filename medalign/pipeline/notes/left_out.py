@@ -14,8 +14,8 @@ from medalign.concepts.tokens import data_rows, phrase_tokens, stem, words_of
 from medalign.core.analysis import Evidence
 from medalign.core.note_check import LeftOut
 from medalign.core.transcript import DOCTOR, UNKNOWN_SPEAKER
-from medalign.pipeline.note_said import Fact, Said, related
-from medalign.pipeline.note_words import COMMON
+from medalign.pipeline.notes.said import Fact, Said, related
+from medalign.pipeline.notes.words import COMMON
 
 MAX_LEFT_OUT = 40
 WEIGHTS: dict[tuple[str, str], float] = {  # by category and status; others are not told

@@ -11,9 +11,9 @@ from medalign.core.errors import CheckpointError
 from medalign.core.files import read_json, read_tensors
 from medalign.pipeline.boosted_fit import BoostedFit
 from medalign.pipeline.logistic_fit import LogisticFit
-from medalign.pipeline.note_anchor import ANCHOR
-from medalign.pipeline.note_places import PLACES
-from medalign.pipeline.note_tally import FEATURES
+from medalign.pipeline.notes.anchor import ANCHOR
+from medalign.pipeline.notes.places import PLACES
+from medalign.pipeline.notes.tally import FEATURES
 
 FITS_FILE, REFERENCES_FILE = "note_fits.json", "note_references.safetensors"
 REMEDY = "fit it again with `medalign note-check --fit`, or use the shipped student"

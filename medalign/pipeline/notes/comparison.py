@@ -1,7 +1,7 @@
 """One statement of a note against what a recording says: what agrees, what differs, what is nowhere.
 
 Compared are concepts with their status, what is done with a medicine, numbers, sides, persons, words of opposite meaning, and
-the words themselves, the rarer the weightier. Nothing here is fitted; `note_check` weighs it.
+the words themselves, the rarer the weightier. Nothing here is fitted; `check` weighs it.
 """
 
 import math
@@ -15,12 +15,12 @@ from medalign.concepts.mentions import DRUG_ALLERGY
 from medalign.concepts.notes import Clause
 from medalign.concepts.tokens import phrase_tokens, stem
 from medalign.core.analysis import Status
-from medalign.pipeline.note_amounts import compare_numbers, compare_sides
-from medalign.pipeline.note_details import compare_details
-from medalign.pipeline.note_said import Fact, Said, Stretch, related
-from medalign.pipeline.note_supposed import only_supposed
-from medalign.pipeline.note_tally import FEATURES, Comparison, Tally
-from medalign.pipeline.note_words import NEGATORS, RELATIVES, SAID_NO, SAME_RELATIVE, content, overlap, relatives_in, weight_of
+from medalign.pipeline.notes.amounts import compare_numbers, compare_sides
+from medalign.pipeline.notes.details import compare_details
+from medalign.pipeline.notes.said import Fact, Said, Stretch, related
+from medalign.pipeline.notes.supposed import only_supposed
+from medalign.pipeline.notes.tally import FEATURES, Comparison, Tally
+from medalign.pipeline.notes.words import NEGATORS, RELATIVES, SAID_NO, SAME_RELATIVE, content, overlap, relatives_in, weight_of
 
 SENSE: dict[Status, str] = {
     "present": "present", "negated": "negated", "resolved": "past", "historical": "past", "family": "family",

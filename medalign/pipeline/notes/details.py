@@ -11,10 +11,10 @@ from itertools import islice
 from medalign.concepts import ConceptBank
 from medalign.concepts.tokens import phrase_tokens
 from medalign.core.analysis import Evidence
-from medalign.pipeline.note_anchor import LEAST_WEIGHT, OF_STATUS
-from medalign.pipeline.note_said import Said, related
-from medalign.pipeline.note_scales import NAMED, VALUE, Detail
-from medalign.pipeline.note_words import SAID_NO, content
+from medalign.pipeline.notes.anchor import LEAST_WEIGHT, OF_STATUS
+from medalign.pipeline.notes.said import Said, related
+from medalign.pipeline.notes.scales import NAMED, VALUE, Detail
+from medalign.pipeline.notes.words import SAID_NO, content
 
 MAX_ANCHORS = 2  # of a detail: the nearest words that the recording has, too
 
@@ -34,7 +34,7 @@ class Details:
 def compare_details(claim: Said, said: Said, bank: ConceptBank) -> Details:
     """
     Args:
-        claim: the statement, as `note_claims.statement_said` reads it.
+        claim: the statement, as `claims.statement_said` reads it.
     """
     found = Details()
     is_denied = bool(frozenset(phrase_tokens(claim.transcript.text)) & SAID_NO)

@@ -8,14 +8,14 @@ import numpy as np
 from medalign.concepts import ConceptBank
 from medalign.concepts.notes import Clause
 from medalign.models.teacher import Teacher
-from medalign.pipeline.note_anchor import ANCHOR, anchor_features
-from medalign.pipeline.note_claims import statement_said
-from medalign.pipeline.note_counterfactuals import counterfactuals
-from medalign.pipeline.note_evidence import Fit, best_stretches, fit, preferred
-from medalign.pipeline.note_facts import compare
-from medalign.pipeline.note_places import PLACES, place_features
-from medalign.pipeline.note_said import Fact, Said, Stretch
-from medalign.pipeline.note_tally import Comparison
+from medalign.pipeline.notes.anchor import ANCHOR, anchor_features
+from medalign.pipeline.notes.claims import statement_said
+from medalign.pipeline.notes.comparison import compare
+from medalign.pipeline.notes.counterfactuals import counterfactuals
+from medalign.pipeline.notes.evidence import Fit, best_stretches, fit, preferred
+from medalign.pipeline.notes.places import PLACES, place_features
+from medalign.pipeline.notes.said import Fact, Said, Stretch
+from medalign.pipeline.notes.tally import Comparison
 
 POLARITY, SENSE = "anchor polarity differs", "words said in its sense"  # by the network, and by rules
 MOSTLY = 0.5
@@ -73,12 +73,12 @@ class Held:
         )
 
     def word_features(self) -> np.ndarray:
-        """(n, k) as `note_fits.WORDS` names them."""
+        """(n, k) as `fits.WORDS` names them."""
         compared = np.stack([comparison.features for comparison in self.comparisons])
         return np.column_stack([compared, self.anchors, self.places, *_figures(self.words)])
 
     def sound_features(self) -> np.ndarray:
-        """(n, k) as `note_fits.SOUND` names them."""
+        """(n, k) as `fits.SOUND` names them."""
         return np.column_stack(_figures(self.sound)[1:])
 
 

@@ -9,7 +9,7 @@ from medalign.concepts import ConceptBank, transcript_from_text
 from medalign.concepts.notes import Clause
 from medalign.concepts.tokens import stem
 from medalign.core.analysis import Evidence, Measurement
-from medalign.pipeline.note_said import (
+from medalign.pipeline.notes.said import (
     BOTH_SIDES,
     SIDES,
     Said,
@@ -20,7 +20,7 @@ from medalign.pipeline.note_said import (
     sides_named,
     sides_of,
 )
-from medalign.pipeline.note_tally import Tally
+from medalign.pipeline.notes.tally import Tally
 
 UNITS_TELL = frozenset(["duration", "dose", "plan"])  # "3 days" is not "3 weeks"
 MANY_OF = frozenset(["duration", "frequency", "dose", "plan"])  # kinds of which a consultation has several, of several things

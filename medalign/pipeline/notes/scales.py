@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from medalign.concepts.tokens import stem
 from medalign.core.analysis import Evidence, Measurement
-from medalign.pipeline.note_passages import Passages
+from medalign.pipeline.notes.passages import Passages
 
 SCALES: tuple[tuple[str, ...], ...] = (  # values of one scale, each in its words, exclude each other
     ("morning breakfast mane", "afternoon", "evening night overnight nocturnal bedtime tonight"),

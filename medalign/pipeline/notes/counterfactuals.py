@@ -10,7 +10,7 @@ from collections.abc import Container, Iterable, Sequence
 from functools import cache
 
 from medalign.concepts import ConceptBank
-from medalign.pipeline.note_said import Fact
+from medalign.pipeline.notes.said import Fact
 
 N_NAMES = 8  # others of the bank, of the same kind, that a medicine or a complaint is asked against
 SIDES = {"left": "right", "right": "left", "bilateral": "left", "bilaterally": "on the left"}

@@ -8,7 +8,7 @@ from medalign.concepts.measurements import find_measurements
 from medalign.concepts.notes import LEAD_IN, Clause
 from medalign.core.analysis import Action, Evidence, Status
 from medalign.core.transcript import Transcript
-from medalign.pipeline.note_said import Fact, Said
+from medalign.pipeline.notes.said import Fact, Said
 
 STOPPED = re.compile(r"\b(stop(s|ped|ping)?|discontinu\w*|ceased?|came off|no longer (takes|taking|on)|hold|withh\w+)\b", re.I)
 TAKING = re.compile(r"\b(takes|taking|started?|starting|continues?|on|begin|initiat\w+|uses|using|increase\w*)\b", re.I)

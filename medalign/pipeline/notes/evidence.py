@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from medalign.pipeline.note_said import Said, Stretch
-from medalign.pipeline.note_words import content, overlap
+from medalign.pipeline.notes.said import Said, Stretch
+from medalign.pipeline.notes.words import content, overlap
 
 N_BEST = 3  # stretches that a statement is held against
 OF_WORDS = 0.5  # weight of words in common beside a cosine, in choosing stretches

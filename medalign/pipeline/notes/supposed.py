@@ -9,7 +9,7 @@ from medalign.concepts import ConceptBank
 from medalign.concepts.notes import Clause
 from medalign.concepts.tokens import phrase_tokens
 from medalign.core.analysis import Evidence
-from medalign.pipeline.note_said import Said, related
+from medalign.pipeline.notes.said import Said, related
 
 GRANTED = frozenset(["present", "historical", "resolved"])  # statuses of a statement that takes a concept for granted
 CONDITION = frozenset(["if", "unless"])

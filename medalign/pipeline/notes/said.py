@@ -14,8 +14,8 @@ from medalign.core.analysis import Action, Analysis, Evidence, Measurement, Stat
 from medalign.core.transcript import Transcript, Word
 from medalign.pipeline.assertion import revised
 from medalign.pipeline.evidence import evidence_of, grouped_by_row, latest_action
-from medalign.pipeline.note_passages import Passages
-from medalign.pipeline.note_scales import Detail, details_of
+from medalign.pipeline.notes.passages import Passages
+from medalign.pipeline.notes.scales import Detail, details_of
 
 STRETCH_WORDS = 12  # a stretch goes on until it has as many: single answers say nothing alone
 ANSWER_WORDS = 6  # another speaker's words up to so many belong to what was asked

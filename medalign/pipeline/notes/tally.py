@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from medalign.core.analysis import Evidence
-from medalign.pipeline.note_said import Fact
+from medalign.pipeline.notes.said import Fact
 
 FEATURES = (
     "facts agree", "facts in both senses", "named contradiction", "facts differ", "facts absent", "denied facts absent",

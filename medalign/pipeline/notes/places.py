@@ -1,6 +1,6 @@
 """Where a statement's telling words stand in a transcript: denied or said to be so, how close together, beside which side.
 
-By rules and word by word, so that it holds for what no bank knows; `note_anchor` asks a network about the rarest word alone.
+By rules and word by word, so that it holds for what no bank knows; `anchor` asks a network about the rarest word alone.
 """
 
 import re
@@ -11,9 +11,9 @@ import numpy as np
 from medalign.concepts import transcript_from_text
 from medalign.concepts.notes import Clause
 from medalign.concepts.tokens import phrase_tokens, stem, words_of
-from medalign.pipeline.note_anchor import LEAST_WEIGHT, OF_STATUS
-from medalign.pipeline.note_said import BOTH_SIDES, Said, Stretch, numbers_of, sides_of
-from medalign.pipeline.note_words import NEGATORS, SAID_NO, content, overlap
+from medalign.pipeline.notes.anchor import LEAST_WEIGHT, OF_STATUS
+from medalign.pipeline.notes.said import BOTH_SIDES, Said, Stretch, numbers_of, sides_of
+from medalign.pipeline.notes.words import NEGATORS, SAID_NO, content, overlap
 
 PLACES = (
     "words said in its sense", "a word said in its sense, at the least", "its part has no side there", "its side is unsaid",

@@ -19,12 +19,12 @@ from medalign.pipeline.boosted_fit import BoostedFit
 from medalign.pipeline.evidence import silent
 from medalign.pipeline.fitted import NOT_CALIBRATED
 from medalign.pipeline.listener import EncodedRecording, Listener
-from medalign.pipeline.note_fits import NoteFits
-from medalign.pipeline.note_held import LEAST, Held, hold_against
-from medalign.pipeline.note_left_out import left_out
-from medalign.pipeline.note_passages import Passages
-from medalign.pipeline.note_said import Said
-from medalign.pipeline.note_words import content
+from medalign.pipeline.notes.fits import NoteFits
+from medalign.pipeline.notes.held import LEAST, Held, hold_against
+from medalign.pipeline.notes.left_out import left_out
+from medalign.pipeline.notes.passages import Passages
+from medalign.pipeline.notes.said import Said
+from medalign.pipeline.notes.words import content
 
 BY_SOUND_ALONE = 0.5  # probability from which on the sound bears out what the words do not: likelier than not
 NOTHING = "nothing that was said bears it out"
@@ -45,7 +45,7 @@ NOT_ENGLISH = "The recording is not in English, so its words were not read; see 
 
 
 def both_features(words: np.ndarray, held: Held) -> np.ndarray:
-    """(n, k) as `note_fits.BOTH` names them.
+    """(n, k) as `fits.BOTH` names them.
 
     Args:
         words: (n,) probabilities by the words.
@@ -217,7 +217,7 @@ def _belongs(held: Held, fits: NoteFits) -> float | None:
 
 
 def belongs_features(held: Held, by_words: BoostedFit) -> np.ndarray:
-    """(k,) as `note_fits.BELONGS` names them. The better half counts by itself: a bad note of the right patient has one."""
+    """(k,) as `fits.BELONGS` names them. The better half counts by itself: a bad note of the right patient has one."""
     claims = np.array([clause.is_claim for clause in held.clauses])
     odds = logit(np.clip(by_words.probability(held.word_features()), LEAST, 1 - LEAST))[claims]
     standard = np.nan_to_num(held.words.standard)[claims]
