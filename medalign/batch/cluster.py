@@ -73,8 +73,8 @@ def connected(cluster: Cluster) -> Iterator[Mapping[str, float]]:
             with _home(home):
                 ray.init(cluster.address or "local", **options)
         except (ConnectionError, RuntimeError, ValueError, OSError) as error:
-            told = f"Ray can't be started or reached ({first_line(error)}); check --address, and whether TMPDIR is a short path"
-            raise BatchError(told) from error
+            message = f"Ray can't be started or reached ({first_line(error)}); check --address, and that TMPDIR is a short path"
+            raise BatchError(message) from error
         yield ray.cluster_resources()
 
 

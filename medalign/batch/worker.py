@@ -120,8 +120,8 @@ class Worker:
         except Exception as error:  # a fault of ours, which must not keep the others from being done
             log.exception("a recording failed")
             place = traceback.extract_tb(error.__traceback__)[-1]
-            told = f"{type(error).__name__}: {first_line(error)} ({Path(place.filename).name}, line {place.lineno})"
-            row = replace(row, status="failed", reason=told)
+            message = f"{type(error).__name__}: {first_line(error)} ({Path(place.filename).name}, line {place.lineno})"
+            row = replace(row, status="failed", reason=message)
         return replace(row, seconds=round(time.perf_counter() - started, 3))
 
 

@@ -65,20 +65,22 @@ def _check(arguments: argparse.Namespace) -> None:
             f"{stored} is of a recording of {analysis.recording.duration_s:.1f} s, {arguments.audio} "
             f"has {recording.duration_s:.1f} s; give the analysis of this recording, or leave it out"
         )
-    told = Progress()
-    told("Loading the models")
+    progress = Progress()
+    progress("Loading the models")
     analyzer = Analyzer.default(
         asr=arguments.asr, teacher=arguments.teacher, student=arguments.student, device=arguments.device
     )
     encoded = None
     if recording is not None:  # once for both notes
         if analysis is None:
-            analysis = told.analyzed(analyzer, recording)
-        told("Listening to the sound")
+            analysis = progress.analyzed(analyzer, recording)
+        progress("Listening to the sound")
         encoded = analyzer.listener.encode(recording)
     checks = []
     for number, note in enumerate(notes, start=1):
-        told("Holding the note against the recording" if len(notes) == 1 else f"Holding note {number} against the recording")
+        progress(
+            "Holding the note against the recording" if len(notes) == 1 else f"Holding note {number} against the recording"
+        )
         checks.append(analyzer.check_note(None, note, analysis=analysis, encoded=encoded))
     _tell(arguments, checks, peaks_of(recording.waveform) if recording else b"")
 

@@ -66,9 +66,9 @@ def _analyze(candidate: "Candidate", recording: "Recording", device: str) -> "tu
     from medalign.pipeline.footprint import footprint
 
     models = {"asr": candidate.asr, "teacher": candidate.teacher, "student": candidate.student}
-    analyzer, told = Analyzer.default(**models, device=device), Progress()
-    told(f"Analysing with {candidate.name}")
-    return told.analyzed(analyzer, recording), footprint(analyzer)
+    analyzer, progress = Analyzer.default(**models, device=device), Progress()
+    progress(f"Analysing with {candidate.name}")
+    return progress.analyzed(analyzer, recording), footprint(analyzer)
 
 
 def _differences(comparison: "Comparison") -> list[str]:

@@ -62,8 +62,8 @@ def is_plan(sentence: Sentence, quantity: Quantity) -> bool:
     clause = set(texts[first:last])
     if "be" in texts[max(0, quantity.start - 2) : quantity.start]:  # "it must be six months"
         clause -= MODAL
-    told = clause & STAYING or "stay" in clause and not sentence.medicines
-    if told and not FIRST_PERSON & clause or "don't" in clause and clause & NOT_TO_DO:
+    is_advised = clause & STAYING or "stay" in clause and not sentence.medicines
+    if is_advised and not FIRST_PERSON & clause or "don't" in clause and clause & NOT_TO_DO:
         return True
     is_treated = sentence.medicines or sentence.dose or DOSE_WORDS & set(texts)
     if not is_treated and (GENERAL | COMING) & clause and not FIRST_PERSON & clause and not {"been", "had"} & clause:

@@ -209,10 +209,10 @@ class Database:
             if isinstance(error, IntegrityError | ProgrammingError) and getattr(error.orig, "sqlstate", None) != NO_RIGHTS:
                 raise  # a fault of ours
             reason = first_line(error.orig or error)
-            told = FeedbackError(f"{self.name} can't be used ({reason}); check that it is a database and can be written")
+            failure = FeedbackError(f"{self.name} can't be used ({reason}); check that it is a database and can be written")
             if not self.is_sqlite:  # drivers name host, address and user
-                told.for_readers = BUSY
-            raise told from error
+                failure.for_readers = BUSY
+            raise failure from error
 
 
 def _url(where: str) -> URL:

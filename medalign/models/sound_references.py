@@ -34,12 +34,12 @@ class SoundReferences:
     familiarity: Float[np.ndarray, " n"] | None = None  # of each clip, as in `hear`; None as there
 
     def save(self, folder: Path) -> None:
-        told = {"labels": json.dumps(self.labels), "texts": json.dumps(self.texts)}
-        told |= {"place": self.place, "trained_on": self.trained_on, "length_s": str(self.length_s)}
+        metadata = {"labels": json.dumps(self.labels), "texts": json.dumps(self.texts)}
+        metadata |= {"place": self.place, "trained_on": self.trained_on, "length_s": str(self.length_s)}
         tensors = {"embeddings": self.embeddings.astype(np.float16)}
         if self.familiarity is not None:
             tensors["familiarity"] = self.familiarity.astype(np.float32)
-        save_file(tensors, folder / REFERENCES_FILE, metadata=told)
+        save_file(tensors, folder / REFERENCES_FILE, metadata=metadata)
 
     @classmethod
     def load(cls, folder: Path) -> "SoundReferences | None":
@@ -49,15 +49,15 @@ class SoundReferences:
             return None
         try:
             with safe_open(path, "numpy") as file:
-                told, embeddings = file.metadata() or {}, file.get_tensor("embeddings").astype(np.float32)
+                metadata, embeddings = file.metadata() or {}, file.get_tensor("embeddings").astype(np.float32)
                 familiar = file.get_tensor("familiarity") if "familiarity" in file.keys() else None  # noqa: SIM118 - no dict
-            labels = tuple(map(str, json.loads(told["labels"])))
-            texts = tuple((str(text), str(label)) for text, label in json.loads(told["texts"]))
+            labels = tuple(map(str, json.loads(metadata["labels"])))
+            texts = tuple((str(text), str(label)) for text, label in json.loads(metadata["texts"]))
             if embeddings.ndim != 2 or len(embeddings) != len(labels) or not len(labels) or not texts:
                 raise ValueError(f"{len(labels)} labels for embeddings of shape {embeddings.shape}")
             if familiar is not None and familiar.shape != (len(labels),):
                 raise ValueError(f"{len(labels)} labels for familiarity of shape {familiar.shape}")
-            about = told["place"], told["trained_on"], float(told["length_s"])
+            about = metadata["place"], metadata["trained_on"], float(metadata["length_s"])
             return cls(embeddings, labels, texts, *about, familiar)
         except Exception as error:  # safetensors has errors of its own kind
             raise CheckpointError(f"{path} can't be read ({error}); {REMEDY}") from error

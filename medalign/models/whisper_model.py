@@ -32,9 +32,9 @@ def load_pipeline(folder: Path) -> AutomaticSpeechRecognitionPipeline:
     arrays = read_ctranslate2(folder / "model.bin")
     with reading(f"{folder} holds no Whisper model", remedy="download it again"):
         tokenizer = WhisperTokenizerFast(tokenizer_file=str(folder / "tokenizer.json"))
-        told = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         model = _model(arrays)
-        model.generation_config = _generation(tokenizer, told, model.config.vocab_size)
+        model.generation_config = _generation(tokenizer, config, model.config.vocab_size)
         extractor = WhisperFeatureExtractor(feature_size=model.config.num_mel_bins)
     return AutomaticSpeechRecognitionPipeline(model, tokenizer=tokenizer, feature_extractor=extractor)
 
@@ -76,7 +76,7 @@ def _decoder_state(arrays: dict[str, np.ndarray]) -> dict[str, torch.Tensor]:
     return {name: torch.from_numpy(array.astype(np.float32)) for name, array in state.items()}
 
 
-def _generation(tokenizer: WhisperTokenizerFast, told: dict, n_tokens: int) -> GenerationConfig:
+def _generation(tokenizer: WhisperTokenizerFast, config: dict, n_tokens: int) -> GenerationConfig:
     """What Whisper's own configuration on the Hub says, from the vocabulary and from CTranslate2's; always English."""
     of = tokenizer.convert_tokens_to_ids
     english: dict = {}
@@ -90,9 +90,9 @@ def _generation(tokenizer: WhisperTokenizerFast, told: dict, n_tokens: int) -> G
         decoder_start_token_id=of("<|startoftranscript|>"),
         no_timestamps_token_id=of("<|notimestamps|>"),
         prev_sot_token_id=of("<|startofprev|>"),
-        suppress_tokens=told["suppress_ids"],
-        begin_suppress_tokens=told["suppress_ids_begin"],
-        alignment_heads=told["alignment_heads"],
+        suppress_tokens=config["suppress_ids"],
+        begin_suppress_tokens=config["suppress_ids_begin"],
+        alignment_heads=config["alignment_heads"],
         max_initial_timestamp_index=50,
         max_length=MAX_LENGTH,
         is_multilingual=n_tokens >= MULTILINGUAL,

@@ -122,7 +122,7 @@ class Analyzer:
         clock.lap("teacher")
         transcript = annotated.transcript
         events = encoded.sound_events if is_from_a_room(recording) else ()
-        told = warnings_about(recording, transcript, repetitions, invented, annotated.other_language, events)
+        warnings = warnings_about(recording, transcript, repetitions, invented, annotated.other_language, events)
         duration_s, rate_hz = round(recording.duration_s, 3), recording.source_sample_rate_hz
         yield Analysis(
             recording=RecordingInfo(recording.name, duration_s, rate_hz, recording.source_channels),
@@ -130,7 +130,7 @@ class Analyzer:
             transcript=transcript,
             corrections=annotated.corrections,
             sound_events=events,
-            warnings=(*told, *notices),
+            warnings=(*warnings, *notices),
             timings_s=clock.timings(),
             **parts,
         )

@@ -94,8 +94,8 @@ def faults(waveform: Float[np.ndarray, " samples"], kind: Kind, speech_share: fl
         found.append("It is noise, without the shape of a body sound. Hold the stethoscope still, in a quiet room.")
     elif kind == "heart" and (share := _beat_share(waveform)) < BEAT_SHARE:
         low, high = BEAT_BAND_HZ
-        told = f"Only {100 * share:.0f} % of its power lies at {low:g} to {high:g} Hz, where a heart beats: "
-        found.append(f"{told}it is no heart recording, or the recorder leaves low sounds out.")
+        reason = f"Only {100 * share:.0f} % of its power lies at {low:g} to {high:g} Hz, where a heart beats: "
+        found.append(f"{reason}it is no heart recording, or the recorder leaves low sounds out.")
     return tuple(found)
 
 

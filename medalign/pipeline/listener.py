@@ -102,8 +102,7 @@ class Listener:
                 f"use --teacher {aligned_with[0]} or a student trained with this teacher"
             )
         self.teacher, self.student, self.calibration, self.bank = teacher, student, calibration, bank
-        self.detector, self.spoken_language = detector, spoken_language
-        self.fitted = fitted_for(student)
+        self.detector, self.spoken_language, self.fitted = detector, spoken_language, fitted_for(student)
         self._concept_embeddings = stored_concept_embeddings(self.fitted.folder, teacher, bank.concepts)  # (k, d)
 
     @classmethod

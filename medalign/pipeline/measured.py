@@ -25,10 +25,10 @@ def with_measured(transcript: Transcript, mentions: Sequence[Mention], bank: Con
     concepts = _concepts(bank)
     measurements = find_measurements(transcript, mentions, bank)
     wanted = [(m, concepts.get(LABELS.get(m.kind, m.kind.lower()))) for m in measurements if m.is_plausible]
-    told = [(measurement, concept_id) for measurement, concept_id in wanted if concept_id]
-    senses = number_senses(transcript, [measurement for measurement, _ in told])
+    known = [(measurement, concept_id) for measurement, concept_id in wanted if concept_id]
+    senses = number_senses(transcript, [measurement for measurement, _ in known])
     found = list(mentions)
-    for (measurement, concept_id), sense in zip(told, senses, strict=True):
+    for (measurement, concept_id), sense in zip(known, senses, strict=True):
         if any(m.concept_id == concept_id and abs(m.start_s - measurement.start_s) < NEAR_S for m in found):
             continue
         ends_s = [segment.end_s for segment in transcript.segments]

@@ -74,9 +74,9 @@ class SoundListener:
         self.student, self.references = student, references
         self._teacher = teacher
         self._reports = teacher.encode([text for text, _ in references.texts])
-        told = np.array([label for _, label in references.texts])
-        self._names = np.unique(told)
-        self._means = np.stack([self._reports[told == name].mean(0) for name in self._names])
+        labels = np.array([label for _, label in references.texts])
+        self._names = np.unique(labels)
+        self._means = np.stack([self._reports[labels == name].mean(0) for name in self._names])
         self._centre = self._means.mean(0)
         # Unit vectors that span what tells the labels apart: no more than that was learnt.
         self._learnt = np.linalg.svd(self._means - self._centre)[2][: len(self._names) - 1]

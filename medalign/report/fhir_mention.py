@@ -68,12 +68,12 @@ def mention(concept: ConceptFinding, case: Case) -> dict | str:
         return case.resource("AllergyIntolerance", narrative, **elements, code=_code(concept), patient=case.subject, note=note)
     if concept.category == "medicine":
         said = case.said_of(concept)
-        told = f"mentioned as {concept.status}{f', {done_with(concept)}' if concept.action else ''}"
+        mention = f"mentioned as {concept.status}{f', {done_with(concept)}' if concept.action else ''}"
         return case.resource(
             "MedicationStatement",
             narrative,
             status=MEDICATION_BY_ACTION.get(concept.action or "", MEDICATION[concept.status]),
-            statusReason=[{"text": f"{told} in a consultation; whether it is taken is to be asked"}],
+            statusReason=[{"text": f"{mention} in a consultation; whether it is taken is to be asked"}],
             medicationCodeableConcept=_code(concept),
             subject=case.subject,
             dosage=[{"text": plain(said)}] if said else None,

@@ -133,8 +133,8 @@ def note_lines(check: NoteCheck) -> list[str]:
     lines = [DISCLAIMER, headline(check), ""]
     for s in check.statements:
         at = f" [{clock(s.evidence[0].start_s)}]" if s.evidence and s.verdict in ("supported", "contradicted") else ""
-        told = f" ({s.reason})" if s.verdict != "supported" or s.support == "sound" or ONLY_POSSIBLE in s.reason else ""
-        lines.append(f"{MARKS[s.verdict]} {s.text}{at}{told}")
+        reason = f" ({s.reason})" if s.verdict != "supported" or s.support == "sound" or ONLY_POSSIBLE in s.reason else ""
+        lines.append(f"{MARKS[s.verdict]} {s.text}{at}{reason}")
     if check.left_out:
         lines += ["", "Said, and not in the note:"]
         lines += [
@@ -160,7 +160,7 @@ def _of(check: NoteCheck, index: int | None) -> str:
 
 def headline(check: NoteCheck) -> str:
     """Counts, the gravest first."""
-    counts = ", ".join(f"{check.count(verdict)} {told}" for verdict, told in VERDICTS.items() if check.count(verdict))
+    counts = ", ".join(f"{check.count(verdict)} {label}" for verdict, label in VERDICTS.items() if check.count(verdict))
     left_out = count(len(check.left_out), "thing")
     return f"{count(len(check.statements), 'statement')}: {counts}. {left_out} said and not in the note."
 

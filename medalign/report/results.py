@@ -87,8 +87,8 @@ def _own(students: list[dict], name: str) -> str:
     """The first student with its interval; the mean and the range of the others, its members."""
     first, *others = students
     members = [student[name] for student in others]
-    told = f"**{_number(first[name])}** ({_interval(first[f'{name}_95'])})"
-    return f"{told}; {sum(members) / len(members):.3f} ({_interval([min(members), max(members)])})" if members else told
+    figure = f"**{_number(first[name])}** ({_interval(first[f'{name}_95'])})"
+    return f"{figure}; {sum(members) / len(members):.3f} ({_interval([min(members), max(members)])})" if members else figure
 
 
 def _seeds(arm: dict, name: str) -> list[float]:

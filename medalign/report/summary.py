@@ -191,11 +191,11 @@ def _examined(analysis: Analysis) -> frozenset[str]:
     """What an examination found: what only it can, and what the doctor says in one breath with that: "Your mouth is dry, but
     your tummy is soft"."""
     places = [e for c in analysis.concepts if c.concept_id in EXAMINATION for e in c.text_evidence]
-    told = [s for s in analysis.transcript.segments if s.speaker == DOCTOR and any(_is_in(e, s) for e in places)]
+    segments = [s for s in analysis.transcript.segments if s.speaker == DOCTOR and any(_is_in(e, s) for e in places)]
     beside = {
         c.concept_id
         for c in analysis.concepts
-        if c.category == "finding" and c.text_evidence and all(any(_is_in(e, s) for s in told) for e in c.text_evidence)
+        if c.category == "finding" and c.text_evidence and all(any(_is_in(e, s) for s in segments) for e in c.text_evidence)
     }
     return EXAMINATION | beside
 

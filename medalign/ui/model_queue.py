@@ -45,7 +45,7 @@ class Place:
         self.ends_at: float | None = None  # as far as it was told
         self.is_left = False  # nobody waits for what comes of it: it ends with its next step
 
-    def decode(self, load: Callable[[], T], told: Callable[[Ahead], S]) -> Generator[S, None, T]:
+    def decode(self, load: Callable[[], T], on_ahead: Callable[[Ahead], S]) -> Generator[S, None, T]:
         """What `load` returns, once fewer than `MAX_DECODING` others are at it; gives what `told` makes of who is before it.
 
         It does not wait for the models: what can't be read is refused at once.
@@ -54,7 +54,7 @@ class Place:
             may_begin = False
             while not may_begin:
                 if (ahead := self._queue.ahead(self)) is not None:
-                    yield told(ahead)
+                    yield on_ahead(ahead)
                 may_begin = self._queue.may_decode(self)
             return load()
 

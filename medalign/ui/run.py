@@ -106,8 +106,8 @@ class Run:
         session = Session(path, title, concepts, self.is_example)
         session.wording, session.notices = self.wording, left_out
         session.peaks = peaks_of(recording.waveform)
-        told = status_view.silence(recording.waveform) + status_view.warnings(left_out)
-        heading = status_view.heading(session, recording.duration_s) + told
+        notices = status_view.silence(recording.waveform) + status_view.warnings(left_out)
+        heading = status_view.heading(session, recording.duration_s) + notices
         parts = {"heading": heading, "overview": WAITING, "strip": strip(session.peaks, recording.duration_s)}
         yield PageUpdate(parts, session, waveform=recording.waveform)
         shown_at, last_stage, encoded = 0.0, None, None
@@ -162,8 +162,8 @@ def finished(session: Session) -> dict[str, object]:
 
 def finished_heading(session: Session) -> Markup:
     analysis = session.shown
-    told = status_view.warnings((*analysis.warnings, *session.notices))
-    return status_view.heading(session, analysis.recording.duration_s) + told
+    notices = status_view.warnings((*analysis.warnings, *session.notices))
+    return status_view.heading(session, analysis.recording.duration_s) + notices
 
 
 def answer(analysis: Analysis, peaks: bytes, review: Review = UNREVIEWED, latest: Latest = NOTHING_NEW) -> dict[str, object]:

@@ -73,7 +73,7 @@ def other_side(text: str) -> str | None:
 
 
 def counterfactuals(
-    text: str, facts: Sequence[Fact], unsaid: Container[str], told: Iterable[float], bank: ConceptBank
+    text: str, facts: Sequence[Fact], unsaid: Container[str], numbers_said: Iterable[float], bank: ConceptBank
 ) -> list[str]:
     """What the sound is asked beside a statement: its denial, its other side, and others for what the words never tell.
 
@@ -92,7 +92,7 @@ def counterfactuals(
         for at in DIGITS.finditer(text):
             others = [
                 *other_numbers(int(at[1])),
-                *(int(number) for number in told if number.is_integer() and number != int(at[1])),
+                *(int(number) for number in numbers_said if number.is_integer() and number != int(at[1])),
             ]
             found += [f"{text[: at.start(1)]}{value}{text[at.end(1) :]}" for value in others]
         for word in SMALL[1:]:

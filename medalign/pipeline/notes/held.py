@@ -126,8 +126,8 @@ def _counterfactuals(
     texts: list[list[str]] = []
     for clause, comparison, stretches in zip(clauses, comparisons, best, strict=True):
         lacking = [what for what, names in UNSAID_IN_WORDS.items() if any(comparison.value(name) for name in names)]
-        told = frozenset().union(*(stretch.numbers for stretch in stretches))
-        texts.append(counterfactuals(clause.plain, comparison.facts, lacking, told, bank))
+        numbers = frozenset().union(*(stretch.numbers for stretch in stretches))
+        texts.append(counterfactuals(clause.plain, comparison.facts, lacking, numbers, bank))
     embedded = teacher.encode([text for some in texts for text in some])
     ends = np.cumsum([0, *map(len, texts)])
     return [embedded[a:b] for a, b in zip(ends, ends[1:], strict=False)]

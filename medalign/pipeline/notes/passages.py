@@ -95,10 +95,10 @@ class Passages:
             within_s: stretches in which the words are looked for; a mark counts anywhere.
         """
         marked = {self.word_at(mark.start_s) for mark in marks if mark.text} - {-1}
-        told = {
+        telling = {
             at for key in wanted for at in self.places.get(key, ()) if any(a <= self._starts_s[at] < b for a, b in within_s)
         }
-        ranges = sorted({self.around(at) for at in marked | told}, key=lambda r: (r.start, r.stop))
+        ranges = sorted({self.around(at) for at in marked | telling}, key=lambda r: (r.start, r.stop))
         holds = [
             {key: weight for key, weight in wanted.items() if any(key in self.stems[at] for at in some)}
             | {at: MARK for at in marked if at in some}

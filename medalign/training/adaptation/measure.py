@@ -72,16 +72,16 @@ def measure_teachers(
     for what, of_whole in (("synonym to concept", False), ("synonym to concept kept back", True)):
         searches[what] = synonyms(bank, of_whole=of_whole)
     denials = denials_of(facts, by_id)
-    told = [_teacher_statistics(Teacher(name), searches, denials) for name in names]
+    statistics_of = [_teacher_statistics(Teacher(name), searches, denials) for name in names]
     figures: dict = {"annotations": annotations, "teachers": []}
-    for name, (info, statistics) in zip(names, told, strict=True):
+    for name, (info, statistics) in zip(names, statistics_of, strict=True):
         own: dict = {"name": info.name, "revision": info.revision}
         for what, (groups, by_metric) in statistics.items():
             own[what] = {"n": len(groups), "n_groups": len(set(groups))}
             for metric, statistic in by_metric.items():
                 own[what][metric] = with_interval(statistic, groups)
                 if name != names[0]:
-                    first = told[0][1][what][1][metric]
+                    first = statistics_of[0][1][what][1][metric]
                     own[what][f"{metric}, lead"] = list(paired_difference(statistic, first, groups))
         figures["teachers"].append(own)
     return figures

@@ -51,8 +51,8 @@ def write_table(name: str, folder: Path, out: Path) -> dict[str, int]:
     counts: dict[str, int] = defaultdict(int)
     rows = [row for fields in _recordings(folder, layout, counts) if (row := _row(fields, layout, what["kind"]))]
     if not rows:
-        told = ", ".join(f"{n} {reason}" for reason, n in counts.items()) or "no file matches"
-        raise DataError(f"no recording of {what['title']} was found in {folder} ({told}); {REMEDY}")
+        reasons = ", ".join(f"{n} {reason}" for reason, n in counts.items()) or "no file matches"
+        raise DataError(f"no recording of {what['title']} was found in {folder} ({reasons}); {REMEDY}")
     counts["moved to train, since their group stands in both splits"] = _keep_groups_whole(rows)
     for row in rows:
         row["path"] = Path(os.path.relpath(folder / row["path"], out.parent)).as_posix()

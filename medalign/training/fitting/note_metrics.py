@@ -51,8 +51,8 @@ def measure_notes(
         if (n := int((kinds == kind).sum())) < 5:
             continue
         of = {name: _statistic(score[rows], kinds[rows] == kind) for name, score in scores.items()}
-        told = {name: [statistic(np.arange(len(rows)))] for name, statistic in of.items()}
-        figures["auroc"][kind] = {"n": n, **told, OURS: with_interval(of[OURS], groups[rows])}
+        values = {name: [statistic(np.arange(len(rows)))] for name, statistic in of.items()}
+        figures["auroc"][kind] = {"n": n, **values, OURS: with_interval(of[OURS], groups[rows])}
         if "words" in of:
             figures["auroc"][kind]["gain by sound"] = list(paired_difference(of[OURS], of["words"], groups[rows]))
     verdicts = np.concatenate([np.array(verdicts_of(case.held, fits)) for case in cases])

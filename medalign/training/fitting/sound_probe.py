@@ -99,8 +99,8 @@ def probe_sounds(
     baseline_names = list(measure.scores)
     for name, student in loaded.items():
         log.info("measuring %s", name)
-        told = stories[name].get("told")
-        own = {"told": "unknown" if told is None else "yes" if config.label in told.split() else "no"}
+        labels_told = stories[name].get("told")
+        own = {"told": "unknown" if labels_told is None else "yes" if config.label in labels_told.split() else "no"}
         own_encoder = _unaligned_name(student.config.encoder, loaded)
         compared = [baseline for baseline in baseline_names if not baseline.startswith("unaligned") or baseline == own_encoder]
         source = sound_features.Source(name, f"student {student.info.revision} {student.config}", student.encode)

@@ -68,8 +68,8 @@ class Tutor:
         words = [special.get(at, word) for at, word in enumerate(classifier.vocabulary())]
         needed = [word for at, word in enumerate(words) if at < model.N_OWN or not word.startswith("[unused")]
         if lacking := [word for word in needed if word not in own]:
-            told = f"{len(lacking)} words of the status classifier's, '{lacking[0]}' first"
-            raise CheckpointError(f"the vocabulary of '{name}' lacks {told}; choose another tutor")
+            difference = f"{len(lacking)} words of the status classifier's, '{lacking[0]}' first"
+            raise CheckpointError(f"the vocabulary of '{name}' lacks {difference}; choose another tutor")
         unknown = own[tokenizer.unk_token]
         self._own_ids = torch.tensor([own.get(word, unknown) for word in words], device=device)
         self.network, self.device = TutorNetwork(text_model, text_model.config.hidden_size).to(device), device
