@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import save_file
 
 from medalign.core.errors import CheckpointError, DataError, WeightsError
-from medalign.core.files import read_json, read_tensors, reading
+from medalign.core.files import read_json, read_tensors, reading, write_tensors
 
 REMEDY = "write it anew"
 
@@ -71,6 +72,7 @@ def test_json_of_another_shape_is_one_sentence(tmp_path, content, told):
         ({"a": np.zeros((3, 2), np.float32)}, "'b' is missing, expected 4"),
         ({"a": np.zeros((3, 5), np.float32), "b": np.zeros(4, np.float32)}, "'a' has the shape 3x5, expected nx2"),
         ({"a": np.zeros(2, np.float32), "b": np.zeros(4, np.float32)}, "'a' has the shape 2, expected nx2"),
+        ({"a": np.zeros((3, 2), np.int8), "b": np.zeros(4, np.float32)}, "'a' holds int8, expected floating-point numbers"),
         ({"a": np.full((3, 2), np.inf, np.float32), "b": np.zeros(4, np.float32)}, "not finite, in 'a'"),
     ],
 )
@@ -79,6 +81,14 @@ def test_tensors_of_another_shape_are_one_sentence(tmp_path, tensors, told):
     save_file(tensors, path)
     with pytest.raises(WeightsError, match=f"a.safetensors .*{told}.*; write it anew$"):
         read_tensors(path, {"a": (None, 2), "b": (4,)}, error=WeightsError, remedy=REMEDY)
+
+
+def test_tensors_are_written_whole_and_for_whoever_may_read_the_folder(tmp_path):
+    path, beside = tmp_path / "new" / "a.safetensors", tmp_path / "beside"
+    write_tensors({"a": torch.arange(6.0).reshape(2, 3).T, "b": np.ones(2, np.uint8)}, path, {"place": "here"})
+    beside.touch()
+    assert path.stat().st_mode == beside.stat().st_mode and [*path.parent.iterdir()] == [path]
+    assert read_tensors(path, {"a": (3, 2), "b": (2,)}, whole=["b"], remedy=REMEDY)["a"].tolist() == [[0, 3], [1, 4], [2, 5]]
 
 
 @pytest.mark.parametrize("n_kept", [0, 5, 60, 120])

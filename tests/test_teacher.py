@@ -13,6 +13,7 @@ from transformers import BertConfig, BertModel, BertTokenizer, GPT2Config, GPT2M
 
 import medalign
 from medalign.core.errors import MedAlignError, WeightsError
+from medalign.core.files import write_tensors
 from medalign.core.weights import is_revision
 from medalign.models.teacher import Teacher
 
@@ -72,6 +73,26 @@ def test_kept_embeddings_are_the_same_and_hold_no_text(minilm, tmp_path, monkeyp
     assert len(seen) == 1
     (path,) = tmp_path.iterdir()
     assert b"chest" not in path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        {},
+        {"keys": np.zeros((2, 16), np.uint8)},
+        {"keys": np.zeros((2, 16), np.uint8), "embeddings": np.zeros((1, 16), np.float32)},
+        {"keys": np.zeros((1, 16), np.float32), "embeddings": np.zeros((1, 16), np.float32)},
+        {"keys": np.zeros((1, 16), np.uint8), "embeddings": np.zeros((1, 99), np.float32)},
+        {"keys": np.zeros((1, 16), np.uint8), "embeddings": np.full((1, 16), np.nan, np.float32)},
+    ],
+)
+def test_a_damaged_cache_is_one_sentence(folder, tmp_path, kept):
+    teacher = Teacher(str(folder))
+    teacher.encode(TEXTS[:1], cache=tmp_path)
+    (path,) = tmp_path.iterdir()
+    write_tensors(kept, path)
+    with pytest.raises(MedAlignError, match=f"{path.name} .*; remove it, and it is computed anew"):
+        teacher.encode(TEXTS, cache=tmp_path)
 
 
 def test_other_settings_have_embeddings_of_their_own(folder, tmp_path):

@@ -173,11 +173,16 @@ def test_a_malformed_state_or_log_is_one_sentence(tmp_path):
         "objective": {"x": torch.ones(1)},
         "identity": {"seed": torch.ones(1)},
     }
-    for name, odd in odd_values.items():
+    out_of_range = {"step": -5, "seconds": float("nan"), "sessions": ["x"], "best_score": float("nan")}
+    for name, odd in [*odd_values.items(), *out_of_range.items(), ("step", 10**9), ("seconds", -1.0), ("sessions", [{"x": 1}])]:
         torch.save(state | {name: odd}, path)
         with pytest.raises(TrainingError, match="state.pt is not the state of a run .*; remove it to start anew") as refusal:
             run(tmp_path, config)
         assert "\n" not in str(refusal.value)
+    for damaged in (b"", b"half" * 99, (tmp_path / "log.jsonl").read_bytes(), path.read_bytes()[:-99]):
+        path.write_bytes(damaged)
+        with pytest.raises(TrainingError, match="is not the state of a run .it is cut off, damaged or of another program"):
+            run(tmp_path, config)
     path.unlink()
     os.mkfifo(path)
     with pytest.raises(TrainingError, match="state.pt is not a regular file"):
@@ -188,6 +193,21 @@ def test_a_malformed_state_or_log_is_one_sentence(tmp_path):
         (tmp_path / "log.jsonl").write_text(odd + "\n")
         with pytest.raises(TrainingError, match="log.jsonl is not the log of a run .*; remove it"):
             run(tmp_path, config)
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: path.symlink_to("/dev/zero")])
+@pytest.mark.parametrize("name", ["training.json", "state.pt", "log.jsonl", "model.safetensors"])
+def test_what_a_run_would_write_over_is_looked_at_before_its_first_step(tmp_path, name, make):
+    make(tmp_path / name)
+    with pytest.raises(TrainingError, match=f"{name} is not a regular file; take it out, or give another --out"):
+        Run(tmp_path, {})
+
+
+@pytest.mark.parametrize("place", ["file", "file/inside", "/proc/x", "/dev/null", "/proc/1/x"])
+def test_a_folder_that_no_run_can_be_written_to_is_one_sentence(tmp_path, place):
+    (tmp_path / "file").touch()
+    with pytest.raises(TrainingError, match="can't hold a run .*; give another --out"):
+        Run(tmp_path / place, {})
 
 
 def test_a_run_may_be_extended_and_saved_or_cut_into_chunks_otherwise(tmp_path):
@@ -304,6 +324,12 @@ def test_a_recording_whose_frames_are_not_finite_is_named(tmp_path):
     student = Student(toy_student().config, AlignmentHead(HEAD), ToyEncoder(), name="", revision="")
     row = Row(tmp_path / "loud.wav", "text", "group", "train", 0.0, 2.0)
     assert len(build_pairs([row], student, tmp_path / "fine").frames[0]) == 100
+    (kept,) = (tmp_path / "fine").iterdir()
+    whole = kept.read_bytes()
+    for damaged in (b"", whole[:100], whole[:-100], b"x" * 200):
+        kept.write_bytes(damaged)
+        with pytest.raises(DataError, match=f"{kept.name} is no array of this cache .*; remove it, and it is computed anew"):
+            build_pairs([row], student, tmp_path / "fine")
     student.encoder.model.bias.data.fill_(1e6)
     with pytest.raises(DataError, match=r"the encoder's frames of .*loud.wav are not finite in float16"):
         build_pairs([row], student, tmp_path / "broken")

@@ -6,7 +6,7 @@ is opened: opening a fifo would wait for a writer.
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -79,12 +79,18 @@ def read_text(path: Path, *, error: type[MedAlignError] = CheckpointError, remed
 
 
 def read_tensors(
-    path: Path, shapes: Mapping[str, Shape] | None = None, *, error: type[MedAlignError] = CheckpointError, remedy: str
+    path: Path,
+    shapes: Mapping[str, Shape] | None = None,
+    *,
+    whole: Collection[str] = (),
+    error: type[MedAlignError] = CheckpointError,
+    remedy: str,
 ) -> dict[str, np.ndarray]:
     """All tensors of a safetensors file, finite numbers only.
 
     Args:
         shapes: what must be there, by name; further tensors are read as they are. None asks for nothing.
+        whole: those of them that hold bytes; the others hold floating-point numbers.
 
     Raises:
         error: the file is missing, damaged, lacks a tensor, or one has another shape or holds NaN or infinity.
@@ -103,9 +109,24 @@ def read_tensors(
             wanted = "x".join("n" if n is None else str(n) for n in shape)
             is_there = "is missing" if found is None else f"has the shape {'x'.join(map(str, found)) or 'of a number'}"
             raise error(f"{path} doesn't fit: '{name}' {is_there}, expected {wanted}; {remedy}")
+        if (tensors[name].dtype != np.uint8) if name in whole else (tensors[name].dtype.kind != "f"):
+            kind = "bytes" if name in whole else "floating-point numbers"
+            raise error(f"{path} doesn't fit: '{name}' holds {tensors[name].dtype}, expected {kind}; {remedy}")
     if odd := [name for name, tensor in tensors.items() if tensor.dtype.kind == "f" and not np.isfinite(tensor).all()]:
         raise error(f"{path} holds numbers that are not finite, in '{odd[0]}'; {remedy}")
     return tensors
+
+
+def write_tensors(tensors: Mapping[str, Any], path: Path, metadata: Mapping[str, str] | None = None) -> None:
+    """A safetensors file of arrays, or of torch's tensors wherever they lie; whole or not at all, its folder made if need be.
+
+    The library's own `save_file` makes files that nobody but their owner may read.
+    """
+    from safetensors.numpy import save
+
+    arrays = {name: np.ascontiguousarray(t.numpy(force=True) if hasattr(t, "numpy") else t) for name, t in tensors.items()}
+    with replacing(path) as file:
+        file.write(save(arrays, dict(metadata) if metadata else None))
 
 
 @contextmanager

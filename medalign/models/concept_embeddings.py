@@ -9,11 +9,10 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
-from safetensors.numpy import save_file
 
 from medalign.concepts import Concept
 from medalign.core.errors import CheckpointError
-from medalign.core.files import read_tensors
+from medalign.core.files import read_tensors, write_tensors
 from medalign.models.teacher import Teacher
 
 # What a patient or doctor says when the concept comes up; averaging over several wordings steadies the embedding.
@@ -62,7 +61,7 @@ def stored_concept_embeddings(
 
 
 def save_concept_embeddings(folder: Path, teacher: Teacher, concepts: Sequence[Concept], embeddings: np.ndarray) -> None:
-    save_file({_concepts_key(teacher, concepts): embeddings.astype(np.float16)}, folder / CONCEPTS_FILE)
+    write_tensors({_concepts_key(teacher, concepts): embeddings.astype(np.float16)}, folder / CONCEPTS_FILE)
 
 
 def _concepts_key(teacher: Teacher, concepts: Sequence[Concept]) -> str:

@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from medalign.core.assets import CHECKPOINTS
 from medalign.core.errors import WeightsError
-from medalign.core.files import check_regular, read_json
+from medalign.core.files import check_regular, read_json, write_tensors
 from medalign.core.weights import REVISION_LENGTH, Weights, is_revision, sha256_of, with_files
 from medalign.models.pretrained import UNUSED, check_fit, read_state
 
@@ -84,5 +83,5 @@ def save_updates(updates: LowRankUpdates, factors: dict[str, Tensor], folder: Pa
     """Write the folder, in half precision."""
     folder.mkdir(parents=True, exist_ok=True)
     halves = {name: tensor.detach().cpu().half().contiguous() for name, tensor in factors.items()}
-    save_file(halves, folder / FACTORS)
+    write_tensors(halves, folder / FACTORS)
     (folder / DESCRIPTION).write_text(json.dumps(asdict(updates), indent=1) + "\n", encoding="utf-8")

@@ -64,11 +64,13 @@ def load_state(module: nn.Module, state: dict[str, Tensor], what: str, *, remedy
 
 
 def check_fit(wanted: Mapping[str, Tensor], state: Mapping[str, Tensor], what: str, *, remedy: str) -> None:
-    """Raises CheckpointError, listing the keys, unless both have the same keys with the same shapes."""
-    wrong_shape = sorted(k for k in wanted.keys() & state.keys() if wanted[k].shape != state[k].shape)
+    """Raises CheckpointError, listing the keys, unless both have the same keys with the same shapes and kinds of numbers."""
+    both = wanted.keys() & state.keys()
+    wrong_shape = sorted(k for k in both if wanted[k].shape != state[k].shape)
+    wrong_kind = sorted(k for k in both if wanted[k].is_floating_point() != state[k].is_floating_point())
     missing, unexpected = sorted(wanted.keys() - state.keys()), sorted(state.keys() - wanted.keys())
-    if missing or unexpected or wrong_shape:
+    if missing or unexpected or wrong_shape or wrong_kind:
         raise CheckpointError(
             f"{what} doesn't fit its configuration: missing {missing[:5]}, unexpected {unexpected[:5]}, "
-            f"wrong shape {wrong_shape[:5]}; {remedy}"
+            f"wrong shape {wrong_shape[:5]}{f', wrong kind of number {wrong_kind[:5]}' * bool(wrong_kind)}; {remedy}"
         )

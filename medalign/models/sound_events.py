@@ -14,12 +14,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from jaxtyping import Float
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from medalign.core.analysis import SoundEvent
 from medalign.core.errors import CheckpointError
-from medalign.core.files import read_json
+from medalign.core.files import read_json, write_tensors
 from medalign.models.pretrained import check_fit, read_state
 
 LABELS = ("cough", "sneeze", "heavy breathing", "crying")
@@ -109,7 +108,7 @@ class SoundEventDetector:
         """Beside the student; `figures` say how well it does."""
         state = {name: tensor.contiguous() for name, tensor in self.head.state_dict().items()}
         state |= {"thresholds": torch.from_numpy(self.thresholds), "fit": torch.from_numpy(self.fit)}
-        save_file(state, folder / SOUND_EVENTS_FILE)
+        write_tensors(state, folder / SOUND_EVENTS_FILE)
         config = {"labels": list(LABELS), "frames_per_step": self.head.frames_per_step, **figures}
         (folder / SOUND_EVENTS_CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 

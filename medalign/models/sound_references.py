@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from safetensors import safe_open
-from safetensors.numpy import save_file
 
 from medalign.core.audio import SAMPLE_RATE_HZ
 from medalign.core.errors import CheckpointError
+from medalign.core.files import write_tensors
 from medalign.models.kernel_head import KernelHead
 from medalign.models.student import Student
 
@@ -39,7 +39,7 @@ class SoundReferences:
         tensors = {"embeddings": self.embeddings.astype(np.float16)}
         if self.familiarity is not None:
             tensors["familiarity"] = self.familiarity.astype(np.float32)
-        save_file(tensors, folder / REFERENCES_FILE, metadata=metadata)
+        write_tensors(tensors, folder / REFERENCES_FILE, metadata=metadata)
 
     @classmethod
     def load(cls, folder: Path) -> "SoundReferences | None":

@@ -12,9 +12,8 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, Int
-from safetensors.numpy import save_file
 
-from medalign.core.files import read_tensors
+from medalign.core.files import read_tensors, write_tensors
 
 Frames = Float[np.ndarray, "n_frames encoder_dim"]
 Stretches = Float[np.ndarray, "m 2"]
@@ -56,7 +55,7 @@ class SpokenLanguageHead:
     def save(self, folder: Path, figures: dict) -> None:
         """Beside the student; `figures` say what it was fitted on."""
         fit = np.array([self.intercept, self.threshold], np.float32)
-        save_file({"weights": self.weights.astype(np.float32), "fit": fit}, folder / HEAD_FILE)
+        write_tensors({"weights": self.weights.astype(np.float32), "fit": fit}, folder / HEAD_FILE)
         (folder / FIGURES_FILE).write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
 
     def log_odds(self, pieces: Float[np.ndarray, "n 2*encoder_dim"]) -> float:

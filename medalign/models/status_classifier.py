@@ -15,13 +15,12 @@ from typing import get_args
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from medalign.core.analysis import Action, ModelInfo, Status
 from medalign.core.assets import shipped
 from medalign.core.errors import CheckpointError
-from medalign.core.files import read_json, reading
+from medalign.core.files import read_json, reading, write_tensors
 from medalign.core.transcript import DOCTOR, PATIENT, UNKNOWN_SPEAKER
 from medalign.core.weights import REVISION_LENGTH, is_revision, resolve, sha256_of
 from medalign.models.device import choose_device, copy_to_cpu, run_in_batches
@@ -181,7 +180,7 @@ class StatusClassifier:
         """Weights in half precision, and the measures."""
         folder.mkdir(parents=True, exist_ok=True)
         state = {name: tensor.half().contiguous().cpu() for name, tensor in self.network.state_dict().items()}
-        save_file(state, folder / "model.safetensors")
+        write_tensors(state, folder / "model.safetensors")
         text = json.dumps(self.config.__dict__, indent=2) + "\n"
         (folder / "config.json").write_text(text, encoding="utf-8")
 

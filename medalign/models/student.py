@@ -16,13 +16,14 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float
-from safetensors.torch import save, save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from medalign.core.analysis import ModelInfo
 from medalign.core.assets import shipped
 from medalign.core.audio import SAMPLE_RATE_HZ, load_recording
 from medalign.core.errors import CheckpointError
+from medalign.core.files import write_tensors
 from medalign.core.similarity import similarity
 from medalign.core.weights import (
     BODY_SOUND_STUDENT,
@@ -185,11 +186,11 @@ class Student:
         (folder / CONFIG_FILE).write_text(json.dumps(asdict(self.config), indent=2) + "\n")
         # An ensemble is finished, only ever listens, and was rounded when it was joined: half the bytes hold it.
         dtype = torch.float32 if self.config.n_members == 1 else torch.float16
-        save_file({k: v.to("cpu", dtype).contiguous() for k, v in self.head.state_dict().items()}, folder / HEAD_FILE)
+        write_tensors({k: v.to("cpu", dtype).contiguous() for k, v in self.head.state_dict().items()}, folder / HEAD_FILE)
         if self.config.adapter.kind == "frozen":
             (folder / ENCODER_FILE).unlink(missing_ok=True)  # of a student saved here before
         else:
-            save_file({k: v.contiguous() for k, v in trained_state(self.encoder).items()}, folder / ENCODER_FILE)
+            write_tensors({k: v.contiguous() for k, v in trained_state(self.encoder).items()}, folder / ENCODER_FILE)
         self.saved_to = folder
 
     def push_to_hub(self, repo_id: str, *, private: bool = True, token: str | None = None) -> str:

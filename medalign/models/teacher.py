@@ -4,24 +4,23 @@ It is never part of what a student's training trains, so no `train()` call can r
 """
 
 import hashlib
-import os
 import threading
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
-from safetensors.numpy import save_file
 
 from medalign.core.analysis import ModelInfo
-from medalign.core.errors import MedAlignError, WeightsError
-from medalign.core.files import read_tensors, reading
+from medalign.core.errors import CheckpointError, MedAlignError, WeightsError
+from medalign.core.files import read_tensors, reading, write_tensors
 from medalign.core.model_options import ModelOptions
 from medalign.core.weights import Weights, pinned_names, resolve
 from medalign.models.device import run_in_batches
 from medalign.models.low_rank import SHIPPED, LowRankUpdates, read_updates, updates_folder
 from medalign.models.text_models import CausalLanguageModel, SentenceEncoder, TextModel
 
+REMOVE = "remove it, and it is computed anew"
 DEFAULT_TEACHER = ModelOptions.teacher
 _WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin", "model.safetensors.index.json")
 
@@ -112,21 +111,26 @@ class Teacher:
     def _encode_kept(self, texts: list[str], cache: Path) -> np.ndarray:
         """One file per teacher and setting: rows by the hash of their text; no text is written."""
         path = cache / f"{_digest(self.description)}.safetensors"
-        kept = read_tensors(path, remedy="remove it") if path.exists() else {"keys": np.zeros((0, 16), np.uint8)}
+        kept = self._kept(path)
         row = {bytes(key): i for i, key in enumerate(kept["keys"])}
         keys = [bytes.fromhex(_digest(text)) for text in texts]
         new = {key: text for key, text in zip(keys, texts, strict=True) if key not in row}
         if new:
             embedded = self._embed(list(new.values()))
-            stored = np.concatenate([kept["embeddings"], embedded]) if len(row) else embedded
+            stored = np.concatenate([kept["embeddings"], embedded])
             new_keys = np.array([list(key) for key in new], np.uint8)
             kept = {"keys": np.concatenate([kept["keys"], new_keys]), "embeddings": stored}
             row |= {key: len(row) + i for i, key in enumerate(new)}
-            cache.mkdir(parents=True, exist_ok=True)
-            scratch = path.with_suffix(f".{os.getpid()}.part")  # processes of one run may write at once
-            save_file(kept, scratch)
-            scratch.replace(path)
+            write_tensors(kept, path)
         return kept["embeddings"][[row[key] for key in keys]]
+
+    def _kept(self, path: Path) -> dict[str, np.ndarray]:
+        if not path.exists():
+            return {"keys": np.zeros((0, 16), np.uint8), "embeddings": np.zeros((0, self.embed_dim), np.float32)}
+        kept = read_tensors(path, {"keys": (None, 16), "embeddings": (None, self.embed_dim)}, whole=["keys"], remedy=REMOVE)
+        if len(kept["keys"]) != len(kept["embeddings"]):
+            raise CheckpointError(f"{path} holds {len(kept['keys'])} keys of {len(kept['embeddings'])} embeddings; {REMOVE}")
+        return kept
 
 
 def _digest(text: str) -> str:

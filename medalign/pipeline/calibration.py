@@ -12,10 +12,9 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-from safetensors.numpy import save_file
 
 from medalign.core.errors import CheckpointError
-from medalign.core.files import read_json, read_tensors
+from medalign.core.files import read_json, read_tensors, write_tensors
 from medalign.pipeline.logistic_fit import LogisticFit
 
 DISTRACTOR_SHARE = 0.3  # of the distance to the best; of 0.3, 0.5 and 1 the best on the validation speech
@@ -120,7 +119,7 @@ class Calibration:
         return threshold if asr_revision == self.asr_revision else max(threshold, OTHER_ASR_THRESHOLD)
 
     def save(self, folder: Path) -> None:
-        save_file({"distractors": self.distractors.astype(np.float16)}, folder / DISTRACTORS_FILE)
+        write_tensors({"distractors": self.distractors.astype(np.float16)}, folder / DISTRACTORS_FILE)
         stored = asdict(_Stored(self.low_percentile, self.asr_revision, tuple(sorted(self.concepts)), dict(self.fits)))
         scratch = folder / f"{FITS_FILE}.part"
         scratch.write_text(json.dumps(stored, indent=1) + "\n", encoding="utf-8")

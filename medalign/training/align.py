@@ -211,7 +211,7 @@ def embed_pairs(student: Student, pairs: Pairs, batch_size: int = 64) -> np.ndar
 def finished_story(run: Run) -> dict[str, Any] | None:
     """What `write_story` wrote, if the run is finished."""
     path = run.folder / STORY_FILE
-    if run.step < run.identity["recipe"]["train"]["n_steps"] or not path.is_file():
+    if run.step < run.identity["recipe"]["train"]["n_steps"] or not path.exists():
         return None
     story = read_json(path, dict, error=TrainingError, remedy="remove it, and it is written anew")
     return story if story.get("recipe") == run.identity["recipe"] else None

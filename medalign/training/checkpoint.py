@@ -3,8 +3,10 @@
 import json
 import math
 import platform
+import tempfile
 import time
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -15,16 +17,28 @@ from torch import Tensor, nn
 
 from medalign import __version__
 from medalign.core.errors import TrainingError
-from medalign.core.files import check_regular, read_text, reading, replacing
+from medalign.core.files import check_regular, first_line, read_text, reading, replacing, typed
 from medalign.core.identity import Identity, flat
 from medalign.training.identity import STEPS, check_resumed
 
 STATE_FILE, LOG_FILE = "state.pt", "log.jsonl"
+ENDINGS = {".pt", ".jsonl", ".json", ".safetensors", ".html", ".md"}  # of what a run writes
 REMEDY = "remove it to start anew"
 KINDS: dict[str, type] = {  # what a state holds
     "identity": dict, "sessions": list, "seconds": float, "step": int, "trained": dict, "objective": dict, "optimizer": dict,
     "best_score": float, "best": dict, "random": Tensor,
 }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Session:
+    """Steps that were done in one place."""
+
+    first_step: int
+    n_steps: int | None
+    date: str
+    hardware: str
+    versions: dict[str, str]
 
 
 class Run:
@@ -40,7 +54,7 @@ class Run:
             TrainingError: the folder holds another run (every difference is named), or a damaged state.
         """
         self.folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
+        check_writable(folder)
         self.identity: Identity = json.loads(json.dumps(identity))  # as it will be read back: lists for tuples
         self.sessions: list[dict[str, Any]] = []
         self.best_score, self.best = -math.inf, dict[str, Tensor]()
@@ -58,10 +72,15 @@ class Run:
             return None
         check_regular(path, error=TrainingError, remedy=REMEDY)
         with self._reading():
-            stored = torch.load(path, weights_only=True, map_location="cpu")
+            stored = _loaded(path)
             if odd := [name for name, kind in KINDS.items() if not isinstance(stored[name], kind)]:
                 raise TypeError(f"{odd[0]} is a {type(stored[odd[0]]).__name__}")
-            json.dumps(stored["identity"], allow_nan=False)
+            json.dumps([stored["identity"], stored["seconds"]], allow_nan=False)
+            most = flat(stored["identity"]).get(STEPS, math.inf)
+            if not 0 <= stored["step"] <= most or stored["seconds"] < 0 or math.isnan(stored["best_score"]):
+                values = ", ".join(f"{name} {stored[name]}" for name in ("step", "seconds", "best_score"))
+                raise ValueError(f"{values} of {most} steps")
+            typed(stored["sessions"], list[_Session])
         return stored
 
     def _reading(self) -> AbstractContextManager[None]:
@@ -149,6 +168,27 @@ class Run:
             )
         for name, tensor in parameters.items():
             tensor.copy_(trained[name])
+
+
+def check_writable(folder: Path) -> None:
+    """Make the folder of a run, and see before its first step that the run can be written there. Raises TrainingError."""
+    remedy = "give another --out"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+        for path in folder.iterdir():  # what reads or replaces it would wait for a fifo's writer, or fail after the work
+            if path.suffix in ENDINGS and path.exists():
+                check_regular(path, error=TrainingError, remedy=f"take it out, or {remedy}")
+    except OSError as error:
+        raise TrainingError(f"{folder} can't hold a run ({first_line(error)}); {remedy}") from error
+
+
+def _loaded(path: Path) -> dict[str, Any]:
+    try:
+        return torch.load(path, weights_only=True, map_location="cpu")
+    except Exception as damaged:  # what torch says of one is advice to load it without safeguards
+        raise ValueError("it is cut off, damaged or of another program") from damaged
 
 
 def environment() -> dict[str, Any]:

@@ -5,10 +5,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from safetensors.numpy import save_file
 
 from medalign.core.errors import CheckpointError
-from medalign.core.files import read_json, read_tensors
+from medalign.core.files import read_json, read_tensors, write_tensors
 from medalign.pipeline.boosted_fit import BoostedFit
 from medalign.pipeline.logistic_fit import LogisticFit
 from medalign.pipeline.notes.anchor import ANCHOR
@@ -39,7 +38,7 @@ class NoteFits:
     note_examples: int  # statements, right and wrong, that it was fitted on
 
     def save(self, folder: Path, references: np.ndarray) -> None:
-        save_file({"references": references.astype(np.float16)}, folder / REFERENCES_FILE)
+        write_tensors({"references": references.astype(np.float16)}, folder / REFERENCES_FILE)
         (folder / FITS_FILE).write_text(json.dumps(asdict(self)) + "\n", encoding="utf-8")
 
     @classmethod

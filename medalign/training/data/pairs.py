@@ -21,7 +21,7 @@ from torch import Tensor
 
 from medalign.core.audio import SAMPLE_RATE_HZ
 from medalign.core.errors import DataError
-from medalign.core.files import replacing
+from medalign.core.files import check_regular, reading, replacing
 from medalign.models.frames import frame_slice
 from medalign.models.head import STACK, pad_stretches
 from medalign.models.student import Student
@@ -270,7 +270,13 @@ def _key(path: Path, student: Student) -> str:
 
 
 def _cached(path: Path, compute: Callable[[], np.ndarray]) -> np.ndarray:
-    if not path.is_file():
+    if not path.exists():
         with replacing(path) as file:
             np.save(file, compute().astype(np.float16))
-    return np.load(path, mmap_mode="r")
+    remedy = "remove it, and it is computed anew"
+    check_regular(path, error=DataError, remedy=remedy)
+    with reading(f"{path} is no array of this cache", error=DataError, remedy=remedy):
+        kept = np.load(path, mmap_mode="r", allow_pickle=False)
+        if kept.dtype != np.float16:
+            raise TypeError(f"it holds {kept.dtype}")
+    return kept

@@ -1,6 +1,7 @@
 """Training and measuring the detector of sound events, on speech with real sounds laid in (`sounds`)."""
 
 import copy
+import json
 import logging
 import math
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,7 +15,7 @@ from sklearn.linear_model import LogisticRegression
 
 from medalign.core.audio import SAMPLE_RATE_HZ, load_recording
 from medalign.core.errors import AudioError, DataError
-from medalign.core.files import replacing
+from medalign.core.files import check_regular, reading, replacing, typed
 from medalign.core.provenance import PROVENANCE, provenance
 from medalign.evaluation.concept_detection import auroc
 from medalign.models.sound_events import LABELS, STEP_S, STEPS_PER_S, Event, SoundEventDetector, SoundEventHead, find_events
@@ -82,18 +83,18 @@ def _mixtures(
 ) -> tuple[np.ndarray, np.ndarray, list[list]]:
     """Frames (n, n_frames, dim) float16, truth (n, n_steps, k) and what was laid in; kept in `cache`."""
     path = cache / "sound_events" / f"{student.encoder.revision}-{part}-{n}-{seed}.npz"
-    if not path.is_file():
+    if not path.exists():
         sounds = read_sounds(body_sounds, part)
         made = list(_made(takes, sounds, n, seed, is_degraded=part != "test"))
         frames = np.stack([student.frames(mixture.waveform).half().cpu().numpy() for mixture in made])
-        laid_in = np.array([(i, *event) for i, mixture in enumerate(made) for event in mixture.laid_in], object)
+        laid_in = json.dumps([mixture.laid_in for mixture in made])
         with replacing(path) as file:
             np.savez(file, frames=frames, truth=np.stack([mixture.truth for mixture in made]), laid_in=laid_in)
-    stored = np.load(path, allow_pickle=True)
-    events: list[list] = [[] for _ in range(n)]
-    for i, *event in stored["laid_in"]:
-        events[i].append(tuple(event))
-    return stored["frames"], stored["truth"], events
+    remedy = "remove it, and it is computed anew"
+    check_regular(path, error=DataError, remedy=remedy)
+    with reading(f"{path} holds no mixtures", error=DataError, remedy=remedy), np.load(path, allow_pickle=False) as stored:
+        events = typed(json.loads(str(stored["laid_in"])), list[list[tuple[str, float, float]]])
+        return stored["frames"], stored["truth"], events
 
 
 def _made(takes: Sequence[Take], sounds: Sequence[Sound], n: int, seed: int, *, is_degraded: bool) -> Iterator[Mixture]:

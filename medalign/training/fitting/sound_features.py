@@ -16,7 +16,7 @@ from transformers.audio_utils import mel_filter_bank
 
 from medalign.core.audio import SAMPLE_RATE_HZ
 from medalign.core.errors import DataError
-from medalign.core.files import replacing
+from medalign.core.files import check_regular, reading, replacing
 from medalign.core.weights import sha256_of
 from medalign.models.audio_encoder import AudioEncoder
 from medalign.models.encoders import WhisperAudioEncoder, load_audio_encoder
@@ -69,8 +69,10 @@ def features_of(source: Source, clips: Clips, cache: Path) -> Float[np.ndarray, 
     name = hashlib.sha256(f"{source.key}, first {clips.crop_s or 'all'} s".encode()).hexdigest()[:24]
     path = cache / "sound-features" / f"{name}.npz"
     kept: dict[str, np.ndarray] = {}
-    if path.is_file():
-        with np.load(path) as stored:
+    if path.exists():
+        remedy = "remove it, and it is computed anew"
+        check_regular(path, error=DataError, remedy=remedy)
+        with reading(f"{path} holds no features", error=DataError, remedy=remedy), np.load(path) as stored:
             kept = dict(zip(stored["digests"].tolist(), stored["features"], strict=True))
     digests = clips.digests()
     new = {digest: i for i, digest in enumerate(digests) if digest not in kept}
