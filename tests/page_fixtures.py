@@ -188,6 +188,7 @@ def long_analysis(minutes: int = 60, n_concepts: int = 40) -> Analysis:
     )
     concepts = tuple(
         replace(full.concepts[0], concept_id=f"HP:{k}", code=f"HP:{k}", label=f"Finding number {k}",
+                agreement="both" if k % 2 else "teacher_only",
                 teacher=Source(0.9, 0.4, tuple(Evidence(60.0 * m + k, 60.0 * m + k + 1, "pain") for m in range(10))))
         for k in range(n_concepts)
     )  # fmt: skip

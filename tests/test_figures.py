@@ -137,7 +137,6 @@ def test_audible_signs_lie_in_a_lane_of_their_own_below_the_scale(analysis):
 def test_an_hour_of_figures_is_light():
     """At most 3 MB, all of them together, with as many concepts as a full consultation has."""
     hour = page_fixtures.long_analysis()
-    hour = replace(hour, concepts=tuple(replace(c, agreement="teacher_only") for c in hour.concepts))
     figures = (alignment_timeline(hour), concept_heatmap(hour), shared_space(hour))
     assert sum(len(figure.to_json()) for figure in figures) < 1_000_000
 

@@ -115,7 +115,7 @@ class Clock:
         since_s = self._now() - self._lap_started
         reading_s = slower * expected["teacher"]
         if stage == "teacher":
-            return max(reading_s - since_s, 0.0)
+            return max(reading_s - since_s, since_s / 3)
         if stage == "student":
             return reading_s + slower * expected["student"] * (1 - self._encoded)
         return reading_s + max(slower * expected["transcribe"] - since_s, (1 - transcribed) * since_s / 2)
