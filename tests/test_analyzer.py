@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import page_fixtures
 import pytest
 
 from medalign.concepts.custom import parse_concepts
@@ -366,3 +367,14 @@ def test_stored_concept_embeddings_are_those_of_the_shipped_bank(analyzer, monke
     listener = analyzer.listener
     stored = stored_concept_embeddings(listener.student.folder, listener.teacher, listener.bank.concepts)
     assert np.linalg.norm(stored, axis=1) == pytest.approx(1, abs=1e-2)
+
+
+def test_an_array_is_analysed_with_its_rate_and_a_file_says_its_own(monkeypatch):
+    heard = []
+    monkeypatch.setattr(Analyzer, "stream", lambda self, source, custom: heard.append(source) or [page_fixtures.analysis()])
+    analyzer, waveform = object.__new__(Analyzer), np.sin(np.arange(44_100) / 9)
+    analyzer.analyze(waveform, sample_rate_hz=44_100)
+    assert heard[0].source_sample_rate_hz == 44_100 and heard[0].duration_s == pytest.approx(1.0)
+    for source in (heard[0], b"RIFF"):
+        with pytest.raises(AudioError, match="leave it out"):
+            analyzer.analyze(source, sample_rate_hz=44_100)

@@ -1,5 +1,6 @@
 """Any common format comes in as the same sound; anything else is refused in one sentence."""
 
+import io
 import os
 from pathlib import Path
 
@@ -158,6 +159,12 @@ def test_path_bytes_file_and_samples_give_the_same_recording(write_wav):
         (np.zeros((2, 2, 2)), SAMPLE_RATE_HZ, "shape"),
         (np.array(["a"]), SAMPLE_RATE_HZ, "floats or signed integers"),
         (np.zeros(100), SAMPLE_RATE_HZ, "at least 0.5 s"),
+        (np.zeros(0), SAMPLE_RATE_HZ, "without samples"),
+        (np.zeros((0, 2)), SAMPLE_RATE_HZ, "without samples"),
+        (np.zeros((9, 0)), SAMPLE_RATE_HZ, "without samples"),
+        (tone(SAMPLE_RATE_HZ), "16000", "'16000', a str; give a number"),
+        (tone(SAMPLE_RATE_HZ), np.nan, "samples a second"),
+        (io.StringIO("RIFF"), None, "opened as text"),
         (b"", None, "is empty"),
         (b"not a recording" * 99, None, "can't be read as audio"),
         (b"RIFF", SAMPLE_RATE_HZ, "leave it out"),

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
 from medalign.core.assets import CHECKPOINTS
@@ -20,8 +21,12 @@ from medalign.core.audio import SAMPLE_RATE_HZ, load_recording
 from medalign.core.errors import AudioError, CheckpointError, MedAlignError, WeightsError
 from medalign.core.similarity import similarity
 from medalign.core.weights import resolve
+from medalign.models.adapter_config import AdapterConfig
+from medalign.models.sound_references import SoundReferences
 from medalign.models.student import DEFAULT_STUDENT, Student
 from medalign.models.whisper_encoder import load_encoder, log_mel_of
+from medalign.pipeline.calibration import Calibration
+from medalign.pipeline.notes.fits import NoteFits
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +86,20 @@ def test_audio_of_any_rate_and_shape_is_encoded_in_order(student, waveform):
 def halved(waveform):
     """Half the rate, by the mean of neighbours."""
     return waveform[: len(waveform) // 2 * 2].reshape(-1, 2).mean(1)
+
+
+@pytest.mark.parametrize(
+    ("audio", "told"),
+    [
+        (np.zeros(16_000, np.float32), "give .samples."),
+        ("speech.wav", "audio 0 is a str"),
+        ([np.zeros(16_000), "speech.wav"], "audio 1 is a str"),
+        ([np.zeros(0)], "'audio 0' is an array without samples"),
+    ],
+)
+def test_what_is_no_list_of_arrays_is_refused(student, audio, told):
+    with pytest.raises(AudioError, match=told):
+        student.encode_audio(audio, 16_000)
 
 
 def test_clips_go_through_the_encoder_together_where_that_is_faster(student, waveform, monkeypatch):
@@ -291,6 +310,52 @@ def test_a_fifo_or_a_device_in_the_place_of_a_file_is_refused_unopened(tmp_path,
     make(folder / name)
     with pytest.raises(WeightsError, match=f"{name} is neither a file nor a folder"):
         Student.from_pretrained(str(folder))
+
+
+def of(file: str, load: str):
+    """The tensors of a shipped student's file, and what reads them."""
+    folder = CHECKPOINTS / ("body-sounds-heart" if load == "references" else DEFAULT_STUDENT)
+    return pytest.param(folder, file, load, id=file)
+
+
+@pytest.mark.parametrize(
+    ("folder", "file", "load"),
+    [
+        of("distractors.safetensors", "calibration"),
+        of("note_references.safetensors", "notes"),
+        of("references.safetensors", "references"),
+    ],
+)
+def test_what_was_fitted_in_another_space_is_refused_when_it_is_loaded(tmp_path, folder, file, load):
+    read = {"calibration": Calibration.load, "notes": NoteFits.load, "references": SoundReferences.load}[load]
+    for path in folder.glob("*.json"):
+        shutil.copy(path, tmp_path)
+    path, tensors = tmp_path / file, load_file(folder / file)
+    with safe_open(folder / file, "numpy") as stored:
+        metadata = stored.metadata()
+    name = next(name for name, tensor in tensors.items() if tensor.ndim == 2)
+    save_file(tensors, path, metadata)
+    assert read(tmp_path, 384) is not None
+    changes = {
+        "'.*' has the shape .*x100, expected": lambda t: t[:, :100].copy(),
+        "not finite": lambda t: np.full_like(t, np.nan),
+        "holds int8, expected floating": lambda t: t.astype(np.int8),
+    }
+    for told, change in changes.items():
+        save_file(tensors | {name: change(tensors[name])}, path, metadata)
+        with pytest.raises(CheckpointError, match=f"{file} .*{told}"):
+            read(tmp_path, 384)
+    for make in (os.mkfifo, os.mkdir, lambda path: path.symlink_to("/dev/zero")):
+        path.rmdir() if path.is_dir() else path.unlink()
+        make(path)
+        with pytest.raises(CheckpointError, match=f"{file} is not a regular file"):
+            read(tmp_path, 384)
+
+
+@pytest.mark.parametrize("sizes", [{"rank": 0}, {"rank": 1_000_000}, {"last_k": 10**9}, {"alpha": 1e300}, {"alpha": -1.0}])
+def test_an_adapter_that_no_memory_holds_is_refused(sizes):
+    with pytest.raises(CheckpointError, match="above 0, and at most 1024, 10000 and 1000"):
+        AdapterConfig("lora", **sizes)
 
 
 def test_an_unknown_student_is_one_sentence():

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from transformers import BertConfig, BertModel, BertTokenizer, GPT2Config, GPT2Model, PreTrainedTokenizerFast
 
 import medalign
-from medalign.core.errors import MedAlignError, WeightsError
+from medalign.core.errors import DataError, MedAlignError, WeightsError
 from medalign.core.files import write_tensors
 from medalign.core.weights import is_revision
 from medalign.models.teacher import Teacher
@@ -253,6 +253,14 @@ def test_every_call_that_loads_a_model_refuses_its_code():
             called = ast.unparse(call.func)
             if called == "SentenceTransformer" or (called.endswith(".from_pretrained") and not called.endswith(ours)):
                 assert "trust_remote_code=False" in ast.unparse(call), f"{path.name}, line {call.lineno}"
+
+
+@pytest.mark.parametrize(
+    ("texts", "told"), [("abc", "give .text."), (b"abc", "give .text."), (["a", None], "text 1 is a NoneType")]
+)
+def test_what_is_no_list_of_texts_is_refused(folder, texts, told):
+    with pytest.raises(DataError, match=told):
+        Teacher(str(folder)).encode(texts)
 
 
 def test_no_text_gives_no_rows(minilm):

@@ -49,7 +49,7 @@ def _measure(arguments: argparse.Namespace) -> None:
     noted = [c for c in read_consultations(arguments.data) if c.note.strip()]
     if arguments.fit:
         _fit(arguments, analyzer, observe, [c for c in noted if c.split == "train"])
-    fits, references = NoteFits.load(listener.fitted.folder)
+    fits, references = NoteFits.load(listener.fitted.folder, listener.teacher.embed_dim)
     in_turn = drawn([c for c in noted if c.split == "valid"])
     spoken = {path.name.split("-seed")[0] for path in arguments.speech.glob("*.json")} if arguments.speech else set()
     valid = [c for at, c in enumerate(in_turn) if at < arguments.limit or c.consultation_id in spoken]

@@ -57,6 +57,8 @@ def load_recording(
     if isinstance(source, np.ndarray):
         if sample_rate_hz is None:
             raise AudioError("samples were given without their rate; add sample_rate_hz, in samples a second")
+        if isinstance(sample_rate_hz, bool) or not isinstance(sample_rate_hz, int | float | np.integer | np.floating):
+            raise AudioError(f"sample_rate_hz is {sample_rate_hz!r}, a {type(sample_rate_hz).__name__}; give a number")
         return _from_samples(source, sample_rate_hz, name or "recording", max_duration_s)
     if sample_rate_hz is not None:
         raise AudioError("sample_rate_hz was given for a file, which says its own rate; leave it out")
@@ -64,6 +66,8 @@ def load_recording(
         path = Path(source)
         with _opened(path, max_bytes) as file:
             return _from_file(file, printable(name or path.name), max_duration_s)
+    if isinstance(source, io.TextIOBase):
+        raise AudioError("a file that was opened as text can't be read as audio; open it with mode 'rb', or give its path")
     file = io.BytesIO(source) if isinstance(source, bytes) else source
     name = printable(name or Path(str(getattr(file, "name", "recording"))).name)
     try:
@@ -75,9 +79,13 @@ def load_recording(
     return _from_file(file, name, max_duration_s)
 
 
-def recording_of(source: Source | Recording) -> Recording:
+def recording_of(source: Source | Recording, sample_rate_hz: int | None = None) -> Recording:
     """A recording as it is; anything else through `load_recording`."""
-    return source if isinstance(source, Recording) else load_recording(source)
+    if not isinstance(source, Recording):
+        return load_recording(source, sample_rate_hz=sample_rate_hz)
+    if sample_rate_hz is not None:
+        raise AudioError("sample_rate_hz was given for a recording that has been loaded, which knows its own; leave it out")
+    return source
 
 
 def _from_file(file: BinaryIO, name: str, max_duration_s: float) -> Recording:
@@ -91,6 +99,8 @@ def _from_samples(samples: np.ndarray, sample_rate_hz: int, name: str, max_durat
             f"'{name}' is an array of {samples.dtype} with shape {samples.shape}; give floats or signed integers, "
             "(n_samples,) or (n_samples, n_channels)"
         )
+    if not samples.size:
+        raise AudioError(f"'{name}' is an array without samples; record it again")
     scale = 1.0 if samples.dtype.kind == "f" else 1 / -float(np.iinfo(samples.dtype).min)
     with np.errstate(over="ignore"):  # what becomes infinite is told below
         columns = (samples.reshape(len(samples), -1) * scale).astype(np.float32)

@@ -6,6 +6,7 @@ from typing import Literal, get_args
 from medalign.core.errors import CheckpointError
 from medalign.core.model_options import option
 
+MAX_RANK, MAX_ALPHA, MAX_LAYERS = 1024, 1e4, 1000  # no encoder has use for more
 Kind = Literal["frozen", "lora", "last-k", "full"]
 
 
@@ -21,8 +22,8 @@ class AdapterConfig:
     def __post_init__(self) -> None:
         if self.kind not in get_args(Kind):
             raise CheckpointError(f"adapter '{self.kind}' is unknown; use one of {', '.join(get_args(Kind))}")
-        if self.rank < 1 or self.last_k < 1 or self.alpha <= 0:
+        if not (1 <= self.rank <= MAX_RANK and 1 <= self.last_k <= MAX_LAYERS and 0 < self.alpha <= MAX_ALPHA):
             raise CheckpointError(
-                f"adapter with rank {self.rank}, alpha {self.alpha} and last_k {self.last_k}: "
-                "all must be above 0; leave out those that the kind doesn't use"
+                f"adapter with rank {self.rank}, alpha {self.alpha} and last_k {self.last_k}: all must be above 0, and at most "
+                f"{MAX_RANK}, {MAX_ALPHA:g} and {MAX_LAYERS}; leave out those that the kind doesn't use"
             )

@@ -11,7 +11,6 @@ import numpy as np
 from jaxtyping import Float
 
 from medalign.concepts import Concept
-from medalign.core.errors import CheckpointError
 from medalign.core.files import read_tensors, write_tensors
 from medalign.models.teacher import Teacher
 
@@ -51,13 +50,12 @@ def stored_concept_embeddings(
         CheckpointError: the file is there, but damaged.
     """
     path = folder / CONCEPTS_FILE
-    stored = read_tensors(path, remedy="remove it, or run `medalign calibrate` again") if path.exists() else {}
+    remedy = "remove it, or run `medalign calibrate` again"
+    stored = read_tensors(path, remedy=remedy) if path.exists() else {}
     key = _concepts_key(teacher, concepts)
     if key not in stored:
         return concept_embeddings(teacher, concepts, cache=cache)
-    if stored[key].shape != (shape := (len(concepts), teacher.embed_dim)):
-        raise CheckpointError(f"{path} holds embeddings {stored[key].shape}, expected {shape}; run `medalign calibrate` again")
-    return stored[key].astype(np.float32)
+    return read_tensors(path, {key: (len(concepts), teacher.embed_dim)}, remedy=remedy)[key].astype(np.float32)
 
 
 def save_concept_embeddings(folder: Path, teacher: Teacher, concepts: Sequence[Concept], embeddings: np.ndarray) -> None:

@@ -14,12 +14,12 @@ from jaxtyping import Float
 from safetensors import safe_open
 
 from medalign.core.audio import SAMPLE_RATE_HZ
-from medalign.core.errors import CheckpointError
-from medalign.core.files import write_tensors
+from medalign.core.files import read_tensors, reading, typed, write_tensors
 from medalign.models.kernel_head import KernelHead
 from medalign.models.student import Student
 
 REFERENCES_FILE = "references.safetensors"
+LONGEST_S = 600.0
 REMEDY = "run `medalign references` again"
 
 
@@ -42,25 +42,23 @@ class SoundReferences:
         write_tensors(tensors, folder / REFERENCES_FILE, metadata=metadata)
 
     @classmethod
-    def load(cls, folder: Path) -> "SoundReferences | None":
-        """None if the student has none. Raises CheckpointError: the file can't be read."""
+    def load(cls, folder: Path, embed_dim: int) -> "SoundReferences | None":
+        """None if the student has none. Raises CheckpointError: the file is damaged, or of a student of another width."""
         path = folder / REFERENCES_FILE
-        if not path.is_file():
+        if not path.exists():
             return None
-        try:
+        tensors = read_tensors(path, {"embeddings": (None, embed_dim)}, remedy=REMEDY)
+        with reading(f"{path} does not say what its clips are", remedy=REMEDY):
             with safe_open(path, "numpy") as file:
-                metadata, embeddings = file.metadata() or {}, file.get_tensor("embeddings").astype(np.float32)
-                familiar = file.get_tensor("familiarity") if "familiarity" in file.keys() else None  # noqa: SIM118 - no dict
-            labels = tuple(map(str, json.loads(metadata["labels"])))
-            texts = tuple((str(text), str(label)) for text, label in json.loads(metadata["texts"]))
-            if embeddings.ndim != 2 or len(embeddings) != len(labels) or not len(labels) or not texts:
-                raise ValueError(f"{len(labels)} labels for embeddings of shape {embeddings.shape}")
-            if familiar is not None and familiar.shape != (len(labels),):
-                raise ValueError(f"{len(labels)} labels for familiarity of shape {familiar.shape}")
+                metadata = file.metadata() or {}
+            labels = typed(json.loads(metadata["labels"]), tuple[str, ...])
+            texts = typed(json.loads(metadata["texts"]), tuple[tuple[str, str], ...])
             about = metadata["place"], metadata["trained_on"], float(metadata["length_s"])
-            return cls(embeddings, labels, texts, *about, familiar)
-        except Exception as error:  # safetensors has errors of its own kind
-            raise CheckpointError(f"{path} can't be read ({error}); {REMEDY}") from error
+            if not labels or not texts or not 0 < about[-1] <= LONGEST_S:
+                raise ValueError(f"{len(labels)} clips of {about[-1]} s and {len(texts)} reports")
+        shapes = {"embeddings": (len(labels), embed_dim), "familiarity": (len(labels),)}
+        read_tensors(path, {name: shape for name, shape in shapes.items() if name in tensors}, remedy=REMEDY)
+        return cls(tensors["embeddings"].astype(np.float32), labels, texts, *about, tensors.get("familiarity"))
 
 
 @torch.inference_mode()

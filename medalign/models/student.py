@@ -22,7 +22,7 @@ from torch import Tensor
 from medalign.core.analysis import ModelInfo
 from medalign.core.assets import shipped
 from medalign.core.audio import SAMPLE_RATE_HZ, load_recording
-from medalign.core.errors import CheckpointError
+from medalign.core.errors import AudioError, CheckpointError
 from medalign.core.files import write_tensors
 from medalign.core.similarity import similarity
 from medalign.core.weights import (
@@ -261,8 +261,12 @@ class Student:
             sampling_rate: of all of them, samples a second.
 
         Raises:
-            AudioError: samples that `load_recording` refuses; the message says which.
+            AudioError: one array in place of a list, or samples that `load_recording` refuses; the message says which.
         """
+        if isinstance(audio, np.ndarray) and audio.ndim == 1:
+            raise AudioError("one array was given where a list of recordings is expected; give [samples]")
+        if odd := [f"audio {i} is a {type(a).__name__}" for i, a in enumerate(audio) if not isinstance(a, np.ndarray)]:
+            raise AudioError(f"{odd[0]}; give a list of arrays of samples, and load files by `load_recording`")
         recordings = (load_recording(a, sample_rate_hz=sampling_rate, name=f"audio {i}") for i, a in enumerate(audio))
         return self.encode([recording.waveform for recording in recordings])
 

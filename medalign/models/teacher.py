@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from medalign.core.analysis import ModelInfo
-from medalign.core.errors import CheckpointError, MedAlignError, WeightsError
+from medalign.core.errors import CheckpointError, DataError, MedAlignError, WeightsError
 from medalign.core.files import read_tensors, reading, write_tensors
 from medalign.core.model_options import ModelOptions
 from medalign.core.weights import Weights, pinned_names, resolve
@@ -88,9 +88,14 @@ class Teacher:
                 texts may be what a patient said.
 
         Raises:
+            DataError: one text in place of a list, or something that is no text.
             MedAlignError: the embedding of a text is not finite; the message names its row.
         """
-        if not texts:
+        if isinstance(texts, str | bytes):
+            raise DataError("one text was given where a list of texts is expected; give [text]")
+        if odd := [f"text {i} is a {type(text).__name__}" for i, text in enumerate(texts) if not isinstance(text, str)]:
+            raise DataError(f"{odd[0]}; give a list of strings")
+        if not len(texts):
             return np.zeros((0, self.embed_dim), np.float32)
         with self._one_at_a_time:
             embedded = self._embed(list(texts)) if cache is None else self._encode_kept(list(texts), cache)

@@ -77,16 +77,21 @@ class Analyzer:
         listener = self.listener
         return Models(self.transcriber.info, listener.teacher.info, listener.student.info, StatusClassifier.load().info)
 
-    def analyze(self, source: Source | Recording, custom: Sequence[Concept] = ()) -> Analysis:
+    def analyze(
+        self, source: Source | Recording, custom: Sequence[Concept] = (), *, sample_rate_hz: int | None = None
+    ) -> Analysis:
         """Listen to one recording.
 
         Args:
             source: a recording, or what `load_recording` decodes.
+            sample_rate_hz: of an array of samples, and of nothing else.
             custom: concepts to look for beside the bank's, as `medalign.concepts.custom` reads them; no training needed.
 
         Raises:
             AudioError: the recording can't be used; one clear sentence.
         """
+        if sample_rate_hz is not None:
+            source = recording_of(source, sample_rate_hz)
         *_, analysis = self.stream(source, custom)
         assert isinstance(analysis, Analysis)  # the last item is
         return analysis

@@ -126,10 +126,14 @@ class Calibration:
         scratch.replace(folder / FITS_FILE)
 
     @classmethod
-    def load(cls, folder: Path) -> "Calibration":
-        """Raises CheckpointError if the student's folder holds no readable calibration, or one of other features."""
+    def load(cls, folder: Path, embed_dim: int | None = None) -> "Calibration":
+        """Raises CheckpointError: the student's folder holds no readable calibration, or one of other features or width.
+
+        Args:
+            embed_dim: of the teacher that texts are to be compared by; None where only the fits are asked for.
+        """
         remedy = "give a complete student folder"
-        distractors = read_tensors(folder / DISTRACTORS_FILE, {"distractors": (None, None)}, remedy=remedy)["distractors"]
+        distractors = read_tensors(folder / DISTRACTORS_FILE, {"distractors": (None, embed_dim)}, remedy=remedy)["distractors"]
         stored = read_json(folder / FITS_FILE, _Stored, remedy=remedy)
         for name in ("concept in audio", "mention in text"):
             if name not in stored.fits:

@@ -121,7 +121,7 @@ class Listener:
         fitted, dim = fitted_for(loaded), loaded.encoder.dim
         detector = SoundEventDetector.load(fitted.detectors, dim) if fitted.detectors else None
         language = SpokenLanguageHead.load(fitted.detectors, dim) if fitted.detectors else None
-        calibration, bank = Calibration.load(fitted.folder), ConceptBank.default()
+        calibration, bank = Calibration.load(fitted.folder, reader.embed_dim), ConceptBank.default()
         if not fitted.is_own:
             calibration = replace(calibration.without(*OF_EMBEDDINGS), low_percentile=0.0)
         return cls(reader, loaded, calibration, bank, detector=detector, spoken_language=language)

@@ -85,7 +85,7 @@ class SoundListener:
     def default(cls, name: str = BODY_SOUND_STUDENT) -> "SoundListener":
         """Raises WeightsError, CheckpointError: there is no such student, or it has no reference clips."""
         student = Student.from_pretrained(name)
-        references = SoundReferences.load(student.folder) if student.folder is not None else None
+        references = SoundReferences.load(student.folder, student.config.head.embed_dim) if student.folder is not None else None
         if references is None:
             raise CheckpointError(f"'{name}' has no reference clips, without which a score says nothing; {REMEDY}")
         return cls(student, Teacher(student.config.teacher), references)

@@ -70,7 +70,7 @@ def check_note(listener: Listener, analysis: Analysis, note: str, encoded: Encod
     written = transcript_from_text("\n".join(clause.plain for clause in clauses))
     if not is_written_in_english(written):
         raise DataError("the note seems not to be in English, and no other language can be checked; give an English note")
-    fits, references = NoteFits.load(listener.fitted.folder)
+    fits, references = NoteFits.load(listener.fitted.folder, listener.teacher.embed_dim)
     warnings = [] if encoded is not None else [NO_SOUND]
     if not listener.fitted.is_own:  # the shipped student's fits say nothing of this one's sound
         encoded, warnings = None, [NO_SOUND, NOT_CALIBRATED]

@@ -42,17 +42,17 @@ class NoteFits:
         (folder / FITS_FILE).write_text(json.dumps(asdict(self)) + "\n", encoding="utf-8")
 
     @classmethod
-    def load(cls, folder: Path) -> tuple["NoteFits", np.ndarray]:
+    def load(cls, folder: Path, embed_dim: int) -> tuple["NoteFits", np.ndarray]:
         """The fits, and the teacher's embeddings (r, d) of unrelated statements.
 
         Raises:
-            CheckpointError: the student's folder has none, or they are of other features.
+            CheckpointError: the student's folder has none, or they are of other features or of a teacher of another width.
         """
-        if not (folder / FITS_FILE).is_file():
+        if not (folder / FITS_FILE).exists():
             raise CheckpointError(f"nothing is fitted for checking notes with the student in {folder}; {REMEDY}")
         fits = read_json(folder / FITS_FILE, cls, remedy=REMEDY)
         for name, wanted in (("words", WORDS), ("sound", SOUND), ("both", BOTH), ("belongs", BELONGS)):
             if getattr(fits, name).features != wanted:
                 raise CheckpointError(f"the fit '{name}' in {folder / FITS_FILE} was made for other features; {REMEDY}")
-        references = read_tensors(folder / REFERENCES_FILE, {"references": (None, None)}, remedy=REMEDY)["references"]
+        references = read_tensors(folder / REFERENCES_FILE, {"references": (None, embed_dim)}, remedy=REMEDY)["references"]
         return fits, references.astype(np.float32)
