@@ -421,6 +421,44 @@ def test_the_list_for_the_ear_leads_to_the_words(shown):
         shown.set_viewport_size(VIEWPORT)
 
 
+SIZES = """() => [...new Set([...document.querySelectorAll(".gradio-container *")].filter(element =>
+    element.getClientRects().length && !element.closest("svg, .unseen") &&
+    [...element.childNodes].some(node => node.nodeType === 3 && node.data.trim()))
+    .map(element => getComputedStyle(element).fontSize))]"""
+# In a line of text a target is as high as its letters; a box is hit by its label.
+LOW = """() => [...document.querySelectorAll("button, summary, select, input, a")].filter(element => {
+    const { width, height } = (element.closest("label") ?? element).getBoundingClientRect();
+    const isSeen = width && height && getComputedStyle(element).visibility !== "hidden";
+    return isSeen && Math.min(width, height) < 24 && !element.closest(".segment, p, [aria-hidden], .unseen, .skip");
+}).map(element => `${element.ariaLabel ?? element.textContent} ${element.closest("[id]").id}`)"""
+
+
+def test_letters_have_five_sizes_and_what_is_pressed_is_high_enough(shown):
+    sizes, low = set(), []
+    for name in ("Analyse", "Check a note", "Compare", "Results", "Analyse"):
+        shown.get_by_role("tab", name=name).click()
+        sizes |= set(shown.evaluate(SIZES))
+        low += shown.evaluate(LOW)
+    assert len(sizes) <= 5, sorted(sizes)
+    shown.locator("[data-panel]").first.click()
+    shown.locator("#consent input").check()
+    low += shown.evaluate(LOW)
+    shown.keyboard.press("Escape")
+    assert not low
+
+
+def test_a_phone_on_its_side_has_the_picture_on_its_first_screen_and_one_part_at_a_time(shown):
+    try:
+        shown.set_viewport_size({"width": 844, "height": 390})
+        picture = shown.locator("#strip canvas").bounding_box()
+        assert picture["y"] + 100 < 390, "the words and the waveform"
+        open_pane(shown, "transcript")
+        assert shown.locator("#transcript .segment").first.is_visible() and not shown.locator("section.summary").is_visible()
+        open_pane(shown, "summary")
+    finally:
+        shown.set_viewport_size(VIEWPORT)
+
+
 def test_filters_narrow_the_table_and_say_so(shown):
     all_rows = shown.locator(f"#concepts {VISIBLE}").count()
     shown.locator("[data-filter=agreement]").select_option("teacher_only")
