@@ -798,6 +798,21 @@ def keys_rate_and_move_but_never_while_somebody_types(result, store):
     result.keyboard.press("Escape")
 
 
+def test_a_concept_has_one_line_on_a_screen_and_three_on_a_phone(shown):
+    rows = "[...document.querySelectorAll('tr.row')].filter(row => row.offsetHeight).map(row => row.offsetHeight)"
+    unfold(shown, "concepts")
+    shown.locator("tr.row").first.wait_for()
+    heights = shown.evaluate(rows)
+    assert heights and max(heights) <= 40, heights
+    try:
+        shown.set_viewport_size({"width": 390, "height": 844})
+        open_pane(shown, "more")
+        shown.wait_for_function(f"Math.max(...{rows}) > 40")
+        assert max(shown.evaluate(rows)) <= 110
+    finally:
+        shown.set_viewport_size({"width": 1440, "height": 900})
+
+
 def test_the_pencil_opens_all_words_of_its_place_and_a_doubtful_one_has_no_others(shown):
     pencil = shown.locator(".ear [data-at]:not([data-segment], [data-gap])").first
     kept = pencil.evaluate("button => ({ ...button.dataset })")
