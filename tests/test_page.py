@@ -44,6 +44,7 @@ from shared_page import LIVE, STORED
 from medalign.core.errors import MedAlignError
 from medalign.core.examples import analysis_path
 from medalign.ui.session import KEEP_S
+from medalign.ui.views.status_view import API
 
 
 def seconds_of(locator) -> float:
@@ -552,6 +553,12 @@ def test_the_api_returns_the_json_contract(server, tone):
     assert set(client.view_api(return_format="dict", print_info=False)["named_endpoints"]) == {"/analyse", "/check"}
     answer = client.predict(handle_file(tone), True, api_name="/analyse")
     assert answer == json.loads(json.dumps(page_fixtures.analysis().to_dict()))
+
+
+def test_the_page_shows_how_another_program_asks_it(server, tone, capsys):
+    address = API.replace("http://127.0.0.1:7860", server.url).replace("consultation.wav", str(tone))
+    exec(compile(address, "page", "exec"), {})
+    assert "('Cough', 'present')" in capsys.readouterr().out
 
 
 def test_the_api_checks_a_note_or_compares_two(server, tone):

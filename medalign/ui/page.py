@@ -109,7 +109,7 @@ def build_app(
                 BodySoundsTab(models, store, takes_recordings)
             with gr.Tab("Results", id="results") as results:
                 ResultsTab(store, results, reliability)
-        html(status_view.HELP)
+        html(status_view.help(takes_recordings))
         if takes_recordings:
             _api(models, store)
     keep_schedule(page)

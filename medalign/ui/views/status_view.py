@@ -64,7 +64,18 @@ from medalign import Analyzer
 analysis = Analyzer.default().analyze("consultation.wav")
 for row in analysis.concepts:
     print(row.label, row.status, row.probability)"""
-HELP = _macros.help(KEYS, __version__, CODE, LINKS)  # the foot of the page, and what its buttons open
+API = """\
+from gradio_client import Client, handle_file
+
+page = Client("http://127.0.0.1:7860")  # the address of this page
+audio = handle_file("consultation.wav")
+found = page.predict(audio, acknowledged=True, api_name="/analyse")
+print([(row["label"], row["status"]) for row in found["concepts"]])"""
+
+
+def help(has_api: bool) -> Markup:
+    """The foot of the page, and what its buttons open."""
+    return _macros.help(KEYS, __version__, CODE, API if has_api else None, LINKS)
 
 
 def alert(sentence: str, kept: bool = False) -> Markup:
