@@ -66,10 +66,33 @@ def test_everything_wrong_is_listed_by_line_at_once(folder):
     told = dict(line.strip().split(": ", 1) for line in str(error.value).splitlines()[1:])
     assert {name: word in told[name] for name, word in {
         "line 4": "does not exist", "line 5": "silent", "line 6": "long", "line 7": "text is empty", "line 8": "not before",
-        "line 9": "no number", "line 10": "'test'", "line 11": "can't be read", "line 12": "long",
+        "line 9": "no number", "line 10": "'test'", "line 11": "can't be read", "line 12": "lies past",
         "line 13": "not numbers (NaN or infinite) near 0.5 s", "line 14": "not numbers",
     }.items()} == dict.fromkeys(told, True)  # fmt: skip
     assert "11 of 13 rows" in str(error.value)
+
+
+def test_one_stretch_of_audio_has_one_text(folder):
+    (folder / "copy of a.wav").write_bytes((folder / "a.wav").read_bytes())
+    same = ("a.wav,My  chest hurts,one,train,0,2", "a.wav,my chest,one,train,0,1.5")
+    assert len(read_manifest(manifest(folder, *GOOD, *same))) == 4, "another stretch, and the same text again"
+    with pytest.raises(DataError) as error:
+        read_manifest(manifest(folder, *GOOD, *same, "copy of a.wav,no cough,one,train,0,2.0001"))
+    told = str(error.value)
+    assert "line 2: line 6 has the same stretch of audio with another text" in told and "line 6: line 2 has" in told
+    assert "3 of 5 rows" in told
+
+
+@pytest.mark.parametrize("rate", [16_000, 44_100])
+def test_what_is_constant_or_past_the_end_is_no_sound(folder, rate):
+    soundfile.write(folder / "dc.wav", np.full(3 * rate, 0.4), rate)
+    tone(folder, "offset.wav", 3.0, rate=rate, peak=0.01)
+    fine = "a.wav,a little late,one,train,1,3.9"
+    assert len(read_manifest(manifest(folder, *GOOD, fine, "offset.wav,quiet,three,train,,"))) == 4
+    with pytest.raises(DataError) as error:
+        read_manifest(manifest(folder, *GOOD, "dc.wav,a,three,train,,", "c.wav,b,three,train,0,100000"))
+    assert "line 4: dc.wav from 0 s holds one constant value" in str(error.value)
+    assert "line 5: c.wav ends at 3.00 s, and end_s 100000 lies past that" in str(error.value)
 
 
 def test_groups_audio_and_texts_in_both_splits_are_refused(folder):
@@ -95,8 +118,8 @@ def test_without_a_split_column_whole_groups_are_drawn(folder):
         read_manifest(path)
     for i in range(40):
         tone(folder, f"{i}.wav", 1.0, hz=200 + 10 * i)
-    lines = [f"{i}.wav,row {i} take {j},group {i}" for i in range(40) for j in range(2)]
-    rows = read_manifest(manifest(folder, *lines, header="path,text,group"))
+    lines = [f"{i}.wav,row {i} take {j},group {i},{j / 2}" for i in range(40) for j in range(2)]
+    rows = read_manifest(manifest(folder, *lines, header="path,text,group,start_s"))
     by_group = {}
     for row in rows:
         assert by_group.setdefault(row.group, row.split) == row.split

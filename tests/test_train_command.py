@@ -245,9 +245,17 @@ def test_too_few_rows_to_choose_by_are_named(train, tmp_path, capsys):
     with open(MANIFEST, newline="") as source:
         rows = list(csv.DictReader(source))
     first = next(row for row in rows if row["split"] == "valid")
-    few = changed_manifest(tmp_path / "few.csv", lambda row: {} if row["split"] == "train" else {"start_s": 0, "end_s": 9})
+    few = changed_manifest(
+        tmp_path / "few.csv", lambda row: {} if row["split"] == "train" else {"start_s": 0, "end_s": 9, "text": "a"}
+    )
     assert train(tmp_path / "out", few) == 2
     assert f"1 stretch(es) of audio in split valid ({first['path']} 0-9 s): at least 4" in capsys.readouterr().err
+
+
+def test_validation_texts_that_are_all_equal_choose_nothing(train, tmp_path, capsys):
+    alike = changed_manifest(tmp_path / "alike.csv", lambda row: {} if row["split"] == "train" else {"text": "It HURTS."})
+    assert train(tmp_path / "out", alike) == 2
+    assert "in split valid have the same text, 'It HURTS.'" in capsys.readouterr().err and not (tmp_path / "out").exists()
 
 
 def test_a_card_is_written_from_the_figures_in_the_folder(trained, tmp_path):

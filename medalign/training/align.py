@@ -114,7 +114,7 @@ def check_validation_rows(rows: Sequence[Row], min_rank: float) -> None:
     """Whether there are enough validation rows to select weights by.
 
     Raises:
-        DataError: fewer stretches of audio in split valid than a collapse of their embeddings can be noticed by.
+        DataError: fewer stretches of audio in split valid than a collapse of their embeddings can be noticed by, or one text.
     """
     least = math.floor(min_rank) + 2  # centred, n embeddings span n - 1 directions at most
     stretches = dict.fromkeys((row.path, row.start_s, row.end_s) for row in rows if row.split == "valid")
@@ -123,6 +123,13 @@ def check_validation_rows(rows: Sequence[Row], min_rank: float) -> None:
         raise DataError(
             f"{len(stretches)} stretch(es) of audio in split valid ({names or 'none'}): at least {least} are needed to tell "
             "collapsed embeddings from usable ones; move more rows to split valid"
+        )
+    texts = {row.report_id or " ".join(row.text.lower().split()): row.text for row in rows if row.split == "valid"}
+    if len(texts) == 1:
+        (text,) = texts.values()
+        raise DataError(
+            f"all {len(stretches)} stretches in split valid have the same text, '{text:.80}', which any weights would find; "
+            "move rows with other texts to split valid"
         )
 
 

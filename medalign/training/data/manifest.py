@@ -28,6 +28,7 @@ IGNORED = ("status", "note", "kind")  # `medalign reports` and earlier versions 
 SPLITS = ("train", "valid")
 MIN_DURATION_S = 0.1  # shorter than a word
 SILENCE_PEAK = 1e-3  # -60 dB of full scale: a microphone that was off
+LATE_S = 1.0  # so much later than the audio may a stretch end, as times by hand do
 VALID_SHARE = 0.2  # of the groups, where the manifest names no split
 
 
@@ -84,8 +85,9 @@ def read_manifest(path: Path, *, shared_texts: bool = False) -> tuple[Row, ...]:
             need no leave.
 
     Raises:
-        DataError: the file is no manifest, or rows are missing audio or text, silent, not finite, too short, out of range, or
-            shared between splits (group, audio or text); all of them are listed by line.
+        DataError: the file is no manifest, or rows are missing audio or text, silent, constant,
+            not finite, too short, out of range, of one stretch with different texts, or shared between splits (group, audio or
+            text); all of them are listed by line.
     """
     records = _records(path)
     problems: dict[int, list[str]] = defaultdict(list)
@@ -154,6 +156,10 @@ def drawn_split(group: str) -> str:
     return "valid" if zlib.crc32(group.encode()) % 1000 < 1000 * VALID_SHARE else "train"
 
 
+def _plain(text: str) -> str:
+    return " ".join(text.lower().split())
+
+
 def _check_audio(rows: dict[int, Row], problems: dict[int, list[str]]) -> None:
     """Each file is decoded once; rows get their end where the manifest left it open."""
     by_path: dict[Path, list[int]] = defaultdict(list)
@@ -173,6 +179,10 @@ def _check_audio(rows: dict[int, Row], problems: dict[int, list[str]]) -> None:
             continue
         duration_s = len(waveform) / SAMPLE_RATE_HZ
         for line in lines:
+            if duration_s + LATE_S < rows[line].end_s < np.inf:
+                lies = f"ends at {duration_s:.2f} s, and end_s {rows[line].end_s:g} lies past that"
+                problems[line].append(f"{path.name} {lies}")
+                continue
             row = rows[line] = replace(rows[line], end_s=min(rows[line].end_s, duration_s))
             stretch = waveform[int(row.start_s * SAMPLE_RATE_HZ) : int(row.end_s * SAMPLE_RATE_HZ)]
             if row.end_s - row.start_s < MIN_DURATION_S:
@@ -182,15 +192,23 @@ def _check_audio(rows: dict[int, Row], problems: dict[int, list[str]]) -> None:
                 )
             elif float(np.abs(stretch).max()) < SILENCE_PEAK:
                 problems[line].append(f"{row.path.name} from {row.start_s:g} s is silent")
+            elif _is_constant(stretch):
+                problems[line].append(f"{row.path.name} from {row.start_s:g} s holds one constant value and no sound")
+
+
+def _is_constant(stretch: np.ndarray) -> bool:
+    """An offset and nothing else; resampling leaves ripples at its edges."""
+    low, middle, high = np.percentile(stretch, (1, 50, 99))
+    return bool(abs(middle) >= SILENCE_PEAK and high - low < SILENCE_PEAK)
 
 
 def _check_splits(rows: dict[int, Row], problems: dict[int, list[str]], shared_texts: bool) -> None:
-    """What stands in both splits would leak from training into validation."""
+    """What stands in both splits would leak from training into validation; and one stretch of audio has one text."""
     content = {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in {row.path for row in rows.values()}}
     keys = {
         "group": lambda row: row.group,
         "audio": lambda row: content[row.path],
-        "text": lambda row: " ".join(row.text.lower().split()),
+        "text": lambda row: _plain(row.text),
     }
     for what, key in keys.items():
         splits: dict[str, Counter] = defaultdict(Counter)
@@ -201,3 +219,12 @@ def _check_splits(rows: dict[int, Row], problems: dict[int, list[str]], shared_t
             other = [split for split in splits[key(row)] if split != row.split]
             if other:
                 problems[line].append(f"its {what} is in split {row.split} and in {other[0]}")
+    stretches: dict[tuple, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
+    for line, row in rows.items():
+        place = content[row.path], round(row.start_s, 3), round(row.end_s, 3)
+        stretches[place][row.report_id or _plain(row.text)].append(line)
+    for texts in stretches.values():
+        for text, lines in texts.items() if len(texts) > 1 else ():
+            (first, *_), *_ = (other for what, other in texts.items() if what != text)
+            for line in lines:
+                problems[line].append(f"line {first} has the same stretch of audio with another text")
