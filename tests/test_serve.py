@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -46,6 +47,31 @@ def test_a_port_that_is_none_is_refused_from_the_environment_too(port, monkeypat
     with pytest.raises(SystemExit) as stopped:
         _parser().parse_args(["serve"])
     assert stopped.value.code == 2 and "from 1 to 65535" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("variables", "told"),
+    [
+        ({"GRADIO_ROOT_PATH": "foo"}, "'foo' is no place under which a proxy serves the page; begin it with / or"),
+        ({"GRADIO_NUM_PORTS": "x"}, "$GRADIO_NUM_PORTS is 'x'; give a whole number"),
+        ({"GRADIO_DEFAULT_CONCURRENCY_LIMIT": "abc"}, "$GRADIO_DEFAULT_CONCURRENCY_LIMIT is 'abc'"),
+        ({"GRADIO_SERVER_NAME": "no such host"}, "at no such host:"),
+        ({"GRADIO_SERVER_NAME": "192.0.2.1"}, "change --host or $GRADIO_SERVER_NAME"),
+        ({"GRADIO_SERVER_PORT": "taken"}, "Address already in use); change --port or $GRADIO_SERVER_PORT"),
+    ],
+)
+def test_a_setting_of_the_environment_that_cannot_be_is_one_sentence(variables, told, monkeypatch, capsys):
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    monkeypatch.setenv("GRADIO_TEMP_DIR", "/proc/x")  # not used: each page has a folder of its own
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value.replace("taken", str(taken.getsockname()[1])))
+        try:
+            status = main(["serve", "--feedback", "off"])
+        except SystemExit as stopped:
+            status = stopped.code
+    said = capsys.readouterr().err.strip()
+    assert status == 2 and told in said and "Traceback" not in said
 
 
 def test_a_bad_port_in_the_environment_does_not_disturb_other_commands(monkeypatch, capsys):

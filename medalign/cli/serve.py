@@ -4,9 +4,11 @@ Here the page is assembled from its parts; no model is imported before it is up.
 """
 
 import argparse
+import errno
 import io
 import os
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Iterator, Sequence
@@ -18,6 +20,7 @@ from typing import TYPE_CHECKING
 from medalign.cli import reach
 from medalign.cli.options import Manual, model_options, models_of, positive
 from medalign.core.errors import MedAlignError
+from medalign.core.files import first_line
 from medalign.core.model_options import ModelOptions
 from medalign.feedback.limits import N_ROWS
 
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
     from medalign.ui.page import Page
 
 DEFAULT_PORT = 7860
+NUMBERS = ("GRADIO_NUM_PORTS", "GRADIO_NODE_NUM_PORTS", "GRADIO_NUM_WORKERS", "GRADIO_DEFAULT_CONCURRENCY_LIMIT")
+MAY_BE_NONE = {"GRADIO_DEFAULT_CONCURRENCY_LIMIT"}
 FEEDBACK_VARIABLE = "MEDALIGN_FEEDBACK"
 NO_TUNNEL = (
     "no public address: Gradio's tunnel can't be reached from here; check the connection to the internet, or start without "
@@ -46,7 +51,9 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     port = os.environ.get("GRADIO_SERVER_PORT") or str(DEFAULT_PORT)
     serve.add_argument("--port", type=_port, default=port, help=f"(default: $GRADIO_SERVER_PORT, else {DEFAULT_PORT})")
     root = os.environ.get("GRADIO_ROOT_PATH", "")
-    serve.add_argument("--root-path", default=root, metavar="PATH", help="path or address under which a proxy serves the page")
+    serve.add_argument(
+        "--root-path", type=_root_path, default=root, metavar="PATH", help="path or address under which a proxy serves the page"
+    )
     serve.add_argument("--share", action="store_true", help="also give a public address through Gradio's tunnel")
     store = os.environ.get(FEEDBACK_VARIABLE)
     serve.add_argument(
@@ -68,11 +75,42 @@ def _port(value: str) -> int:
     return int(value)
 
 
-def _serve(arguments: argparse.Namespace) -> None:
-    from medalign.ui.page import launch_options
+def _root_path(value: str) -> str:
+    if value and not value.startswith(("/", "http://", "https://")):
+        lacks = f"'{value}' is no place under which a proxy serves the page; begin it with / or https://"
+        raise argparse.ArgumentTypeError(f"{lacks} (also in $GRADIO_ROOT_PATH)")
+    return value
 
-    options = launch_options(reach.hosts(arguments))
-    with _upload_folder() as is_first:
+
+def _check_gradios_numbers() -> None:
+    """What Gradio reads as numbers while it is imported. Raises MedAlignError."""
+    for name in NUMBERS:
+        value = os.environ.get(name, "")
+        if value and not (value.isascii() and value.isdigit()) and not (name in MAY_BE_NONE and value.lower() == "none"):
+            raise MedAlignError(f"${name} is '{value}'; give a whole number, or unset it")
+
+
+def _check_address(host: str, port: int) -> None:
+    """Raises MedAlignError: nothing can listen there."""
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as listener:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+    except (OSError, UnicodeError) as error:
+        is_of_port = isinstance(error, OSError) and error.errno in (errno.EADDRINUSE, errno.EACCES)
+        other = "--port or $GRADIO_SERVER_PORT" if is_of_port else "--host or $GRADIO_SERVER_NAME"
+        raise MedAlignError(f"the page can't be served at {host}:{port} ({first_line(error)}); change {other}") from error
+
+
+def _serve(arguments: argparse.Namespace) -> None:
+    _check_gradios_numbers()
+    with _upload_folder() as is_first:  # first of all: Gradio makes its own folder while it is imported
+        from medalign.ui.page import launch_options
+
+        if is_first:  # else Gradio listens there already
+            _check_address(arguments.host, arguments.port)
+        options = launch_options(reach.hosts(arguments))
         page = build_demo(
             models_of(arguments), feedback=arguments.feedback, feedback_rows=arguments.feedback_rows,
             examples_only=arguments.examples_only, any_model=arguments.any_model or reach.is_private(arguments), warm=is_first,
@@ -107,8 +145,8 @@ def _launch(page: "Page", arguments: argparse.Namespace, options: dict) -> None:
     try:
         with silence:
             page.launch(**address, share=arguments.share, prevent_thread_lock=arguments.share, **options)
-    except OSError as error:
-        raise MedAlignError(f"the page can't be served at {arguments.host}:{arguments.port} ({error})") from error
+    except (OSError, ValueError) as error:  # a ValueError: it doesn't answer, as behind a proxy for this machine's own names
+        raise MedAlignError(f"the page can't be served at {arguments.host}:{arguments.port} ({first_line(error)})") from error
     if arguments.share and page.is_running:
         if page.share_url is None:
             page.close(verbose=False)

@@ -57,7 +57,7 @@ class Database:
         self.url = _url(where)
         # For messages, which visitors of the page may see: neither folders nor hosts.
         database = self.url.database or ""
-        self.name = Path(database).name if self.is_sqlite else f"{self.url.drivername} database {database}"
+        self.name = Path(database).name if self.is_sqlite else f"{self.url.drivername} database {database}".rstrip()
         if self.is_sqlite:
             _prepare_file(Path(database), create)
         with self._url_errors():
