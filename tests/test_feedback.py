@@ -524,6 +524,7 @@ def test_what_is_no_feedback_database_is_one_sentence(tmp_path, monkeypatch):
         ("sqlite://", "feedback in memory would be lost"),
         (":memory:", "feedback in memory would be lost"),
         ("nosuch://host/db", "knows no such database"),
+        ("nosuch://host", "^nosuch database: SQLAlchemy"),
         ("oracle+cx_oracle://me:secret@host/db", "needs the package cx_Oracle"),
         ("postgresql+psycopg://me:secret@host/db", r"run `pip install 'psycopg\[binary\]'`"),
         ("://", "no database URL"),

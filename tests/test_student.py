@@ -91,7 +91,7 @@ def halved(waveform):
 @pytest.mark.parametrize(
     ("audio", "told"),
     [
-        (np.zeros(16_000, np.float32), "give .samples."),
+        (np.zeros(16_000, np.float32), "audio 0 is a float32; give a list"),
         ("speech.wav", "audio 0 is a str"),
         ([np.zeros(16_000), "speech.wav"], "audio 1 is a str"),
         ([np.zeros(0)], "'audio 0' is an array without samples"),

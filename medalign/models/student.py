@@ -75,11 +75,19 @@ class Student:
     array([0, 1])
     """
 
-    def __init__(self, config: StudentConfig, head: Head, encoder: AudioEncoder, *, name: str, revision: str):
-        self.config = config
-        self.is_aligned = True  # whether its embeddings are to mean anything in the teacher's space
-        self.folder: Path | None = None  # where it was loaded from
-        self.fitted_in: Path | None = None  # where its calibration, segment quality and the like lie: that folder, mostly
+    def __init__(
+        self,
+        config: StudentConfig,
+        head: Head,
+        encoder: AudioEncoder,
+        *,
+        name: str,
+        revision: str,
+        fitted_in: Path | None = None,  # where calibration and the like lie: its folder; unaligned, that of its counterpart
+        is_aligned: bool = True,  # whether its embeddings are to mean anything in the teacher's space
+    ):
+        self.config, self.fitted_in, self.is_aligned = config, fitted_in, is_aligned
+        self.folder = fitted_in if is_aligned else None  # where it was loaded from
         self.saved_to: Path | None = None
         self.head = head.eval()
         self.encoder = encoder.eval()
@@ -113,8 +121,7 @@ class Student:
         if config.adapter.kind != "frozen":
             load_trained_state(encoder, read_state(weights.folder / ENCODER_FILE, remedy=REMEDY))
             revision = with_files(revision, {ENCODER_FILE: sha256_of(weights.folder / ENCODER_FILE)})
-        student = cls(config, head, encoder, name=Path(name).name, revision=revision)
-        student.folder = student.fitted_in = weights.folder
+        student = cls(config, head, encoder, name=Path(name).name, revision=revision, fitted_in=weights.folder)
         return student._listening_on(device)
 
     @classmethod
@@ -132,9 +139,8 @@ class Student:
             torch.manual_seed(UNALIGNED_SEED)
             head = AlignmentHead(config.head)
         config = replace(config, n_members=1, member_weights=(), adapter=AdapterConfig())
-        digest = hashlib.sha256(save(head.state_dict())).hexdigest()[:REVISION_LENGTH]
-        student = cls(config, head, encoder, name=UNALIGNED, revision=f"{UNALIGNED}-{digest}")
-        student.fitted_in, student.is_aligned = weights.folder, False
+        revision = f"{UNALIGNED}-{hashlib.sha256(save(head.state_dict())).hexdigest()[:REVISION_LENGTH]}"
+        student = cls(config, head, encoder, name=UNALIGNED, revision=revision, fitted_in=weights.folder, is_aligned=False)
         return student._listening_on(device)
 
     @classmethod
@@ -263,8 +269,6 @@ class Student:
         Raises:
             AudioError: one array in place of a list, or samples that `load_recording` refuses; the message says which.
         """
-        if isinstance(audio, np.ndarray) and audio.ndim == 1:
-            raise AudioError("one array was given where a list of recordings is expected; give [samples]")
         if odd := [f"audio {i} is a {type(a).__name__}" for i, a in enumerate(audio) if not isinstance(a, np.ndarray)]:
             raise AudioError(f"{odd[0]}; give a list of arrays of samples, and load files by `load_recording`")
         recordings = (load_recording(a, sample_rate_hz=sampling_rate, name=f"audio {i}") for i, a in enumerate(audio))
