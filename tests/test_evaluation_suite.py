@@ -12,7 +12,7 @@ from medalign.cli import main
 from medalign.evaluation import suite
 from medalign.evaluation.similarity import debiased_cka, mutual_neighbours
 from medalign.evaluation.suite import evaluate_arrays
-from medalign.report.evaluation_page import ablation_bars, evaluation_page
+from medalign.report.evaluation_page import ablation_bars, ablation_page, evaluation_page
 from medalign.training import losses
 
 RNG = np.random.default_rng(0)
@@ -155,4 +155,5 @@ def test_a_page_of_what_is_undefined_and_bars_of_arms():
     arms["c"]["seed 0"] = {"auroc": 0.5}
     (bars,) = ablation_bars(arms, "auroc").data
     assert list(bars.x) == [0.8, 0.5] and bars.y[0] == "a &lt;b&gt;"
+    assert "1 &lt; 2" in ablation_page("1 < 2", arms) and "auroc" in ablation_page("1 < 2", arms)
     assert np.allclose(bars.error_x.array, [0.1, 0]) and np.allclose(bars.error_x.arrayminus, [0.1, 0])

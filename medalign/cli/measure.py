@@ -54,6 +54,7 @@ def add_commands(commands: Commands) -> None:
     ablate.add_argument("--seeds", type=int, default=3)
     ablate.add_argument("--bf16", action="store_true", help="frames and matrix products in half precision: cheaper arms")
     ablate.add_argument("--only", default="", help="groups whose name starts with this")
+    ablate.add_argument("--page", metavar="OUT", type=Path, help="write bars with their range over the seeds (HTML) here")
     figures_option(ablate)
     cache_option(ablate)
     ablate.set_defaults(command=_ablate)
@@ -147,9 +148,11 @@ def _evaluate(arguments: argparse.Namespace) -> None:
 
 
 def _ablate(arguments: argparse.Namespace) -> None:
+    from medalign.report.evaluation_page import ablation_page
     from medalign.training.ablation import ENCODER_ARMS, OBJECTIVE_ARMS, run_ablation
     from medalign.training.recipe import TrainConfig
 
+    check_output(arguments.page)
     arms = {"objective": OBJECTIVE_ARMS, "encoder": ENCODER_ARMS}[arguments.arms]
     if unknown := [name for name in arguments.arm if name not in arms]:
         raise MedAlignError(f"unknown arm '{unknown[0]}'; the arms are: {', '.join(arms)}")
@@ -157,4 +160,7 @@ def _ablate(arguments: argparse.Namespace) -> None:
     config = TrainConfig(n_steps=n, validate_every=n, save_every=n, **given(arguments, "batch_size", "bf16"))
     chosen, seeds = {name: arms[name] for name in arguments.arm or arms}, range(arguments.seeds)
     places = arguments.out, arguments.cache
-    tell(run_ablation(arguments.manifest, chosen, *places, config=config, seeds=seeds, only=arguments.only), arguments.json)
+    results = run_ablation(arguments.manifest, chosen, *places, config=config, seeds=seeds, only=arguments.only)
+    tell(results, arguments.json)
+    if arguments.page:
+        write_text(ablation_page(f"Ablation: {arguments.arms}", results), arguments.page)

@@ -69,7 +69,7 @@ def benchmark(analyzer: Analyzer, speech: Sequence[Path] = ()) -> dict:
 
 
 def _analyzed(analyzer: Analyzer, path: Path) -> tuple[Analysis, float, float]:
-    """The result, and the seconds until it and until the first picture from the sound alone were there."""
+    """The result, and the seconds until it and until the first preview from the sound alone were there."""
     started, pictures_s = time.perf_counter(), []
     for step in analyzer.stream(path):
         if isinstance(step, Progress) and step.preview is not None:

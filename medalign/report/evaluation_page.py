@@ -4,13 +4,13 @@ from collections.abc import Iterator, Mapping
 from html import escape
 
 import plotly.graph_objects as go
+from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from medalign.report.plotting import BLUE, GREY, VERMILION, framed
 
 HEIGHT = 420
-STYLE = (
-    "body{font:15px system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}"
-    "td,th{padding:.2rem .8rem;text-align:left}"
+_ENVIRONMENT = Environment(
+    loader=PackageLoader("medalign.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
 )
 
 
@@ -20,19 +20,15 @@ def evaluation_page(title: str, figures: Mapping[str, Mapping]) -> str:
     Args:
         figures: by task, of `medalign.evaluation.suite`.
     """
-    plots = [*_plots(figures)]
-    rows = "".join(
-        f"<tr><td>{escape(task)}</td><td>{escape(name)}</td><td>{escape(told)}</td></tr>"
-        for task, of_task in figures.items()
-        for name, told in _told(of_task)
-    )
-    drawn = "".join(
-        f"<h2>{escape(name)}</h2>" + plot.to_html(full_html=False, include_plotlyjs=i == 0)
-        for i, (name, plot) in enumerate(plots)
-    )
-    table = f"<table><tr><th>Task</th><th>Figure</th><th>Value (95 % interval)</th></tr>{rows}</table>"
-    head = f'<meta charset="utf-8"><title>{escape(title)}</title><style>{STYLE}</style>'
-    return f'<!doctype html><html lang="en"><head>{head}</head><body><h1>{escape(title)}</h1>{table}{drawn}</body></html>'
+    rows = [(task, name, value) for task, of_task in figures.items() for name, value in _named(of_task)]
+    return _ENVIRONMENT.get_template("figures.html").render(title=title, rows=rows, plots=[*_plots(figures)])
+
+
+def ablation_page(title: str, arms: Mapping[str, Mapping[str, Mapping[str, float]]]) -> str:
+    """The same of an ablation: for each figure, a bar an arm."""
+    shown = next(iter(arms.values()))["mean"]
+    plots = [(name.replace("_", " "), ablation_bars(arms, name)) for name in shown]
+    return _ENVIRONMENT.get_template("figures.html").render(title=title, rows=[], plots=plots)
 
 
 def ablation_bars(arms: Mapping[str, Mapping[str, Mapping[str, float]]], figure: str) -> go.Figure:
@@ -50,14 +46,14 @@ def ablation_bars(arms: Mapping[str, Mapping[str, Mapping[str, float]]], figure:
     return drawn.update_xaxes(title=figure.replace("_", " "))
 
 
-def _told(figures: Mapping, before: str = "") -> Iterator[tuple[str, str]]:
+def _named(figures: Mapping, before: str = "") -> Iterator[tuple[str, str]]:
     """Every figure by name; curves and maps are drawn instead."""
     for name, value in figures.items():
         label = f"{before}{name.replace('_', ' ')}"
         if isinstance(value, list) and len(value) == 3 and not any(isinstance(part, list) for part in value):
             yield label, f"{value[0]:.3f} ({value[1]:.3f} to {value[2]:.3f})"
         elif isinstance(value, Mapping) and name != "map":
-            yield from _told(value, f"{label}, ")
+            yield from _named(value, f"{label}, ")
         elif not isinstance(value, list | Mapping):
             yield label, f"{value:.3f}" if isinstance(value, float) else str(value)
 

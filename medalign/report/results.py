@@ -60,9 +60,9 @@ def load_figures(assets: Path) -> dict[str, dict]:
 def _fill(template: Path, figures: dict[str, dict]) -> str:
     environment = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True)
     environment.filters |= {
-        "f": _number, "percent": _percent, "signed": lambda value: f"{value:+.3f}", "interval": _interval, "own": _own,
-        "share": _share, "alone": without_provenance, "seeds": _seeds, "capped": lambda bounds: [min(b, 1.0) for b in bounds],
-        "recorded": lambda value: value or NOT_RECORDED,
+        "f": _number, "percent": _percent, "signed": lambda value: f"{value:+.3f}", "interval": _interval,
+        "interval_percent": _interval_percent, "own": _own, "share": _share, "alone": without_provenance, "seeds": _seeds,
+        "capped": lambda bounds: [min(b, 1.0) for b in bounds], "recorded": lambda value: value or NOT_RECORDED,
     }  # fmt: skip
     try:
         text = environment.from_string(template.read_text(encoding="utf-8"))
@@ -81,6 +81,10 @@ def _percent(share: float, digits: int = 0) -> str:
 
 def _interval(bounds: list[float], digits: int = 3) -> str:
     return f"{bounds[0]:.{digits}f} to {bounds[1]:.{digits}f}"
+
+
+def _interval_percent(bounds: list[float]) -> str:
+    return f"{100 * bounds[0]:.0f} to {100 * bounds[1]:.0f} %"
 
 
 def _own(students: list[dict], name: str) -> str:

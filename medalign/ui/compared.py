@@ -17,7 +17,7 @@ from medalign.ui.views import status_view
 
 MIN_UPDATE_S = 0.5  # not more often than eyes can follow
 NEWEST = 0.5  # weight of the newest estimate of the end among all before it: single ones jump
-TOLD_FROM = 0.08  # of an analysis; what is guessed before that is of its first step alone
+ESTIMATED_FROM = 0.08  # of an analysis; what is guessed before that is of its first step alone
 WHICH = ("First", "Second")
 
 
@@ -63,7 +63,7 @@ def compared(
                 if item.stage == last_stage and now - shown_at < MIN_UPDATE_S:
                     continue
                 shown_at, last_stage = now, item.stage
-                if item.remaining_s is not None and item.fraction >= TOLD_FROM:
+                if item.remaining_s is not None and item.fraction >= ESTIMATED_FROM:
                     found = now + item.remaining_s + after * (now - begun + item.remaining_s)
                     ends = found if ends is None else ends + NEWEST * (found - ends)
                 left_s = None if ends is None else max(ends - now, 0.0)
