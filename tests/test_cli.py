@@ -66,14 +66,13 @@ def test_transcribe_prints_what_is_said(cut):
 
 def test_own_concepts_come_from_a_csv(capsys, tmp_path, models_at_hand, cut):
     own, audio = tmp_path / "own.csv", str(cut("upset-stomach", 26.0, 41.2))
-    own.write_text("label,synonyms\ncold chicken,chicken gone cold\n")
+    own.write_text("label,synonyms\ncold chicken,chicken gone cold\n,nothing\n")
     assert main(["analyze", audio, "--concepts", str(own), "--json", "-"]) == 0
     told = capsys.readouterr()
     (row,) = [row for row in json.loads(told.out)["concepts"] if row["label"] == "cold chicken"]
     assert told.err.count(" ...\n") > 1, "minutes are not silent"
     assert row["concept_id"] == "CUSTOM:cold-chicken" and row["teacher"]["evidence"]
-    own.write_text("label\ncough\n")
-    assert "line 2: 'cough' is taken" in fails(capsys, "analyze", audio, "--concepts", str(own))
+    assert "line 3: the label is empty" in told.err, "one bad line stops no analysis"
     assert "none.csv is missing" in fails(capsys, "analyze", audio, "--concepts", str(tmp_path / "none.csv"))
 
 

@@ -30,7 +30,7 @@ SAID = [  # text, and what is measured in it: "kind value unit", "->" and the la
     ("Doctor: How tall are you?\nPatient: Five ten.", "height 5 10 ft"),
     ("Doctor: So height's one metre sixty two.", "height 1.62 m"),
     ("Patient: I'm five foot six, nine stone two, and I don't drink.", "height 5 6 ft; weight 9 2 stone"),
-    ("Patient: I've put on a pound and a half this week.", "weight 1.5 lb"),
+    ("Patient: I've put on a pound and a half this week.", "weight 1.5 lb -> weight gain"),
     ("Patient: I used to be nine stone and now I'm nearer eleven.", "weight 9 stone; weight 11 stone"),
     ("Patient: I've gone up, I was eleven stone, I've gained weight.", "weight 11 stone"),
     ("Patient: I'm on atorvastatin, 20 I think.", "dose 20 mg -> atorvastatin"),
