@@ -4,7 +4,10 @@ import ast
 import functools
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
+
+from setuptools import find_packages
 
 PACKAGE = Path(__file__).parents[1] / "medalign"
 
@@ -99,3 +102,11 @@ def test_the_public_names_load_on_first_use_and_are_those_of_their_modules():
     code = "import sys, medalign; print([m for m in ('numpy', 'av', 'pydantic', 'torch') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_every_package_is_listed():
+    """Automatic discovery takes no mapped folder, so the list in pyproject.toml is written by hand."""
+    listed = set(
+        tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]["packages"]
+    )
+    assert listed == {*find_packages(str(PACKAGE.parent), include=["medalign*"]), "medalign.assets"}

@@ -556,7 +556,7 @@ def test_the_api_returns_the_json_contract(server, tone):
 
 
 def test_the_page_shows_how_another_program_asks_it(server, tone, capsys):
-    address = API.replace("http://127.0.0.1:7860", server.url).replace("consultation.wav", str(tone))
+    address = API.replace("http://localhost:7860", server.url).replace("consultation.wav", str(tone))
     exec(compile(address, "page", "exec"), {})
     assert "('Cough', 'present')" in capsys.readouterr().out
 

@@ -67,7 +67,7 @@ for row in analysis.concepts:
 API = """\
 from gradio_client import Client, handle_file
 
-page = Client("http://127.0.0.1:7860")  # the address of this page
+page = Client("http://localhost:7860")  # or the address of this page
 audio = handle_file("consultation.wav")
 found = page.predict(audio, acknowledged=True, api_name="/analyse")
 print([(row["label"], row["status"]) for row in found["concepts"]])"""
