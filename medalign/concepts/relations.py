@@ -29,7 +29,7 @@ AGED = words_of("he's she's i'm he she")
 HAPPENED = words_of("loss gain lost gained put dropped gone went grew grown been had was were happened came")
 PRONOUNS = words_of("it they them")
 DETERMINERS = words_of("the this that these those my")
-PRONOUNS_OF = words_of("your his her our their a an")
+BEFORE_NAME = DETERMINERS | words_of("your his her our their a an")
 BEFORE_OTHER = words_of("after within before until by next")
 IF_REACH = 24  # pieces between a condition and its time; a medicine ends it: "if it hurts, take X for three days"
 MAX_BETWEEN = 14  # pieces between a medicine and its dose
@@ -154,8 +154,8 @@ def _beside(place: Place, quantities: Sequence[Quantity]) -> Place | None:
 def _goes_with(sentence: Sentence, last: Quantity, quantity: Quantity, places: Sequence[Place], about: str | None) -> bool:
     """Whether how often or how long goes with the dose before: "5 ml of X, up to four times a day", "500 mg tds for a week"."""
     named = {at for place in places if place.concept_id == about for at in range(place.start, place.end)}
-    others = [p for p in places if last.end <= p.start < quantity.start and p.concept_id != about]
-    others = [p for p in others if p.is_medicine or not _is_purpose(sentence, p)]
+    mentioned = [p for p in places if last.end <= p.start < quantity.start and p.concept_id != about]
+    others = [p for p in mentioned if p.is_medicine or not _is_purpose(sentence, p)]
     between = [sentence.texts[at] for at in range(last.end, quantity.start) if at not in named]
     left = [text for text in between if text not in OF_MEDICINE and text not in DOSING]
     return last.kind in ("dose", "frequency") and not others and len(left) <= 2
@@ -226,6 +226,6 @@ def _in_clause(sentence: Sentence, quantities: Sequence[Quantity], at: int, plac
 def _is_purpose(sentence: Sentence, place: Place) -> bool:
     """Whether something is taken or done for it: "a tablet for my high blood pressure"."""
     at = place.start - 1
-    while at > 0 and sentence.text(at) in DETERMINERS | PRONOUNS_OF:
+    while at > 0 and sentence.text(at) in BEFORE_NAME:
         at -= 1
     return sentence.text(at) == "for"
