@@ -48,7 +48,7 @@ MEASURED_PAGE_FILES = ("test_page", "test_page_compare")  # the first of their g
 # Measuring what they reach doubles their time, and other tests reach it, too.
 UNMEASURED_FILES = {"test_analyzer", "test_student_metrics", "test_vocabulary"}
 SLOW_FIRST = (
-    "browser", "second browser", "models", "test_page_end_to_end", "test_student_metrics", "test_train_command", "test_batch",
+    "browser", "second browser", "models", "test_student_metrics", "test_train_command", "test_batch",
     "wheel", "test_extras", "test_isolation", "test_student", "test_transcription", "test_cli", "test_encoders",
     "test_sound_events", "test_serve", "test_distributed", "databases",
 )  # fmt: skip
@@ -60,7 +60,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         used, file = set(getattr(item, "fixturenames", ())), item.path.stem
         if used & BROWSER_FIXTURES:
-            kind, group = "browser", file if file == "test_page_end_to_end" else BROWSERS[file in SECOND_BROWSER]
+            kind, group = "browser", BROWSERS[file in SECOND_BROWSER]
         elif used & MODEL_FIXTURES:
             kind, group = "models", "models"
         elif used & DATABASE_FIXTURES:

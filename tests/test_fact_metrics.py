@@ -45,12 +45,16 @@ FACTS = (
     fact("b", "asthma", "family", kind="diagnosis"),
     fact("b", "headache", "negated", level="acceptable"),
 )
-ROWS = read_rows_from_words(CONSULTATIONS, BANK)
 
 
-def test_a_fact_is_missed_found_in_another_sense_or_right():
-    assert [outcome_of(fact, ROWS, NAMES) for fact in FACTS[:5]] == ["right", "right", "status", "missed", "no concept"]
-    figures = measure_rows(FACTS, ROWS, NAMES)
+@pytest.fixture(scope="module")
+def rows():
+    return read_rows_from_words(CONSULTATIONS, BANK)
+
+
+def test_a_fact_is_missed_found_in_another_sense_or_right(rows):
+    assert [outcome_of(fact, rows, NAMES) for fact in FACTS[:5]] == ["right", "right", "status", "missed", "no concept"]
+    figures = measure_rows(FACTS, rows, NAMES)
     assert figures["n_facts"] == 7 and figures["found"][0] == pytest.approx(5 / 7)
     assert figures["found_in_sense"][0] == pytest.approx(4 / 7) and figures["sense_of_found"][0] == pytest.approx(4 / 5)
     assert figures["by_kind"]["diagnosis"] == {"n": 1, "found": 1.0, "found_in_sense": 1.0}
@@ -58,19 +62,19 @@ def test_a_fact_is_missed_found_in_another_sense_or_right():
     assert low <= 5 / 7 <= high
 
 
-def test_a_row_is_right_if_a_fact_has_its_concept_in_its_sense_whatever_its_level():
-    figures = measure_rows(FACTS, ROWS, NAMES)
+def test_a_row_is_right_if_a_fact_has_its_concept_in_its_sense_whatever_its_level(rows):
+    figures = measure_rows(FACTS, rows, NAMES)
     assert figures["n_rows"] == 6  # cough, chest tightness, fever; headache, wheezing, asthma
     assert figures["rows_right"][0] == pytest.approx(5 / 6) and figures["rows_with_right_concept"][0] == 1.0
-    without = measure_rows([f for f in FACTS if f.name != "headache"], ROWS, NAMES)
+    without = measure_rows([f for f in FACTS if f.name != "headache"], rows, NAMES)
     assert without["rows_with_right_concept"][0] == pytest.approx(5 / 6)
 
 
-def test_every_fact_is_lost_at_the_first_step_after_which_it_is_wrong_to_the_end():
+def test_every_fact_is_lost_at_the_first_step_after_which_it_is_wrong_to_the_end(rows):
     cough, wheezing = (next(iter(NAMES.concept_ids(name))) for name in ("cough", "wheezing"))
-    heard = {"a": ROWS["a"] - {(cough, "present")}, "b": ROWS["b"]}
-    fused = {"a": heard["a"], "b": ROWS["b"] - {(wheezing, "present")}}
-    fate = attribute_losses(FACTS, {"human words": ROWS, "recogniser": heard, "fusion": fused}, NAMES)
+    heard = {"a": rows["a"] - {(cough, "present")}, "b": rows["b"]}
+    fused = {"a": heard["a"], "b": rows["b"] - {(wheezing, "present")}}
+    fate = attribute_losses(FACTS, {"human words": rows, "recogniser": heard, "fusion": fused}, NAMES)
     assert fate == {
         "recogniser": 1,
         "fusion": 1,

@@ -4,6 +4,7 @@ Stored analyses and a teacher's embeddings of a few statements: no recording is 
 """
 
 import csv
+import functools
 import json
 import random
 import re
@@ -42,6 +43,7 @@ from medalign.training.fitting.fit_note_check import TREES, boosted
 NOTES = EXAMPLES / "notes"
 
 
+@functools.cache  # when a test asks: each worker imports this module, and one needs it
 def heard(text: str) -> Said:
     return Said.from_transcript(transcript_from_text(text), ConceptBank.default())
 
@@ -58,7 +60,7 @@ def compared(statement: str, said: Said):
     return dict(zip(FEATURES, found.features.tolist(), strict=True)), found.contradiction
 
 
-TALK = heard(
+TALK = (
     "Doctor: Any chest pain?\nPatient: No, none at all.\nDoctor: And the cough?\n"
     "Patient: I've had this cough for three weeks. It hurts in my left knee.\n"
     "Patient: My mother has asthma. I used to smoke, but I stopped five years ago.\n"
@@ -79,7 +81,7 @@ TALK = heard(
     ],
 )
 def test_what_differs_is_named(statement, contradiction):
-    assert re.search(contradiction, compared(statement, TALK)[1] or "nothing")
+    assert re.search(contradiction, compared(statement, heard(TALK))[1] or "nothing")
 
 
 @pytest.mark.parametrize(
@@ -88,10 +90,10 @@ def test_what_differs_is_named(statement, contradiction):
      "DH: amlodipine", "Plan: return if chest pain", "?chest pain"],
 )  # fmt: skip
 def test_what_agrees_is_not_contradicted(statement):
-    assert compared(statement, TALK)[1] is None
+    assert compared(statement, heard(TALK))[1] is None
 
 
-ANGINA = heard(
+ANGINA = (
     "Patient: The pain came on after dinner. It lasted about twenty minutes.\nDoctor: Did it spread to your arm?\n"
     "Patient: No.\nPatient: I take an aspirin every morning. My father had a heart attack at 55.\n"
     "Doctor: Your ECG looks normal. This may be angina, but it could be reflux."
@@ -110,7 +112,7 @@ ANGINA = heard(
     ],
 )
 def test_another_value_in_the_very_place_counts_whatever_else_fits(statement, contradiction):
-    found = comparison(statement, ANGINA)
+    found = comparison(statement, heard(ANGINA))
     assert found.is_plain and re.search(contradiction, found.contradiction) and found.against
 
 
@@ -120,10 +122,10 @@ def test_another_value_in_the_very_place_counts_whatever_else_fits(statement, co
      "ECG normal", "Review in 30 minutes", "No aspirin in the evening", "Earache for 90 minutes"],
 )  # fmt: skip
 def test_the_same_value_or_one_of_something_else_is_no_contradiction(statement):
-    assert not comparison(statement, ANGINA).is_plain
+    assert not comparison(statement, heard(ANGINA)).is_plain
 
 
-FAMILY = heard(
+FAMILY = (
     "Doctor: Any illness in the family?\nPatient: My mother had a heart attack at sixty. My brother has type 2 diabetes.\n"
     "Doctor: It's 144 over 86 today, and your weight is 81 kilograms.\nDoctor: We'll check your kidney function."
 )
@@ -139,14 +141,14 @@ FAMILY = heard(
     ],
 )
 def test_each_relative_has_an_illness_of_their_own_and_a_result_may_be_all_numbers(statement, contradiction):
-    found = comparison(statement, FAMILY)
+    found = comparison(statement, heard(FAMILY))
     assert found.contradiction == (contradiction and f"in the recording, {contradiction}")
     assert found.is_plain == bool(contradiction) and (contradiction or not found.lacking)
 
 
 def test_a_possibility_that_the_note_writes_without_doubt_is_told():
-    assert comparison("Imp: angina", ANGINA).is_only_possible
-    assert not comparison("Imp: ?angina", ANGINA).is_only_possible
+    assert comparison("Imp: angina", heard(ANGINA)).is_only_possible
+    assert not comparison("Imp: ?angina", heard(ANGINA)).is_only_possible
 
 
 @pytest.mark.parametrize(
@@ -155,10 +157,10 @@ def test_a_possibility_that_the_note_writes_without_doubt_is_told():
      ("Troponin raised", "troponin is not spoken of"), ("NKDA", "drug allergy is not spoken of"), ("Has pain", None)],
 )  # fmt: skip
 def test_what_is_never_spoken_of_is_named(statement, lacking):
-    assert comparison(statement, ANGINA).lacking == lacking
+    assert comparison(statement, heard(ANGINA)).lacking == lacking
 
 
-CHILD = heard(
+CHILD = (
     "Patient: She keeps pulling at her left ear. She had tonsillitis last winter, and a cough last week that has gone.\n"
     "Patient: I gave her ibuprofen, and she is allergic to penicillin. Just a bit of clear mucus.\n"
     "Doctor: Stop the ibuprofen for now. If she is no better in three days, start the amoxicillin.\n"
@@ -177,12 +179,12 @@ CHILD = heard(
     ],
 )
 def test_what_is_plainly_not_said_can_not_be_borne_out(statement, said):
-    assert said in (comparison(statement, CHILD).lacking or "")
+    assert said in (comparison(statement, heard(CHILD)).lacking or "")
 
 
 @pytest.mark.parametrize("statement", ["Pulling at left ear", "Amoxicillin if no better in 3 days", "Return if haemoptysis"])
 def test_what_is_said_as_it_is_written_lacks_nothing(statement):
-    assert comparison(statement, CHILD).lacking is None
+    assert comparison(statement, heard(CHILD)).lacking is None
 
 
 @pytest.mark.parametrize(
@@ -196,32 +198,32 @@ def test_what_is_said_as_it_is_written_lacks_nothing(statement):
     ],
 )
 def test_what_was_is_not_what_is_and_what_is_said_last_holds(statement, contradiction):
-    assert contradiction in (comparison(statement, CHILD).contradiction or "")
+    assert contradiction in (comparison(statement, heard(CHILD)).contradiction or "")
 
 
 @pytest.mark.parametrize("statement", ["DH: ibuprofen", "Plan: stop ibuprofen", "PMH: tonsillitis", "Clear sputum"])
 def test_what_was_said_first_is_as_true_of_its_time(statement):
-    assert comparison(statement, CHILD).contradiction is None
+    assert comparison(statement, heard(CHILD)).contradiction is None
 
 
 def test_the_words_that_decide_are_shown_an_answer_with_its_question():
-    passages = ANGINA.passages
+    passages = heard(ANGINA).passages
     whole = [(0.0, 1e6)]
     (spread, *_) = passages.deciding({stem("spread"): 8.0, stem("arm"): 7.0}, (), whole)
     assert spread.text == "Did it spread to your arm? No."
-    against = comparison("The pain lasted 30 minutes", ANGINA).against
+    against = comparison("The pain lasted 30 minutes", heard(ANGINA)).against
     assert [e.text for e in passages.deciding({}, against)] == ["It lasted about twenty minutes."]
     assert not passages.deciding({"nowhere": 9.0}, (), whole)
 
 
 def test_what_was_never_said_is_absent_and_no_contradiction():
-    features, contradiction = compared("Takes warfarin 7 mg", TALK)
+    features, contradiction = compared("Takes warfarin 7 mg", heard(TALK))
     assert features["medicines absent"] == 1 and features["numbers absent"] == 1 and contradiction is None
 
 
 def test_a_number_counts_where_it_stands_beside_its_own_words():
-    assert compared("Cough for 3 weeks", TALK)[0]["numbers agree"] == 1
-    assert compared("Cough for 5 weeks", TALK)[0]["numbers agree"] == 0
+    assert compared("Cough for 3 weeks", heard(TALK))[0]["numbers agree"] == 1
+    assert compared("Cough for 5 weeks", heard(TALK))[0]["numbers agree"] == 0
     assert numbers_of(transcript_from_text("type 2 diabetes, three weeks").words) == {2.0, 3.0}
 
 
@@ -279,13 +281,15 @@ def test_the_sound_prefers_a_statement_only_if_it_beats_all_of_them():
 
 
 def test_what_is_left_out_is_ranked_by_what_would_be_missed():
-    rows = left_out(TALK, (), "", ConceptBank.default())
+    rows = left_out(heard(TALK), (), "", ConceptBank.default())
     weights = {row.concept: row.weight for row in rows}
     assert weights["amlodipine"] > weights["asthma"] and [row.weight for row in rows] == sorted(weights.values(), reverse=True)
     noted = statement_said(read_note("started amlodipine")[1][0], ConceptBank.default()).facts
-    assert "amlodipine" not in {row.concept for row in left_out(TALK, noted, "started amlodipine", ConceptBank.default())}
-    (of_weight,) = [row.concept for row in left_out(FAMILY, (), "", ConceptBank.default()) if "weight" in row.concept]
-    assert of_weight not in {row.concept for row in left_out(FAMILY, (), "Weight 81 kg", ConceptBank.default())}
+    assert "amlodipine" not in {
+        row.concept for row in left_out(heard(TALK), noted, "started amlodipine", ConceptBank.default())
+    }
+    (of_weight,) = [row.concept for row in left_out(heard(FAMILY), (), "", ConceptBank.default()) if "weight" in row.concept]
+    assert of_weight not in {row.concept for row in left_out(heard(FAMILY), (), "Weight 81 kg", ConceptBank.default())}
 
 
 def test_advice_on_when_to_come_back_is_missed_unless_the_note_has_any():

@@ -18,6 +18,7 @@ from browser import (
     stop_recording,
     unfold,
     upload,
+    visit,
     wait_for_result,
     wait_until_playing_from,
     watched_page,
@@ -55,12 +56,6 @@ def spoken_wav(example, cut, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def browser(playwright, spoken_wav):
-    with chromium(playwright, *hearing(spoken_wav)) as launched:
-        yield launched
-
-
-@pytest.fixture(scope="module")
 def temporary(tmp_path_factory):
     return tmp_path_factory.mktemp("temporary")
 
@@ -74,8 +69,18 @@ def url(temporary):
 
 
 @pytest.fixture
-def page(browser, url):
-    with watched_page(browser, url, permissions=["microphone"]) as opened:
+def page(tab, url):
+    with visit(tab, url) as opened:
+        yield opened
+
+
+@pytest.fixture
+def heard_page(playwright, spoken_wav, url):
+    """The page in a browser whose microphone hears a consultation."""
+    with (
+        chromium(playwright, *hearing(spoken_wav)) as launched,
+        watched_page(launched, url, permissions=["microphone"]) as opened,
+    ):
         yield opened
 
 
@@ -151,23 +156,23 @@ def test_a_stored_result_is_there_at_once_and_waits_for_no_model(page, example):
 
 
 @pytest.mark.slow
-def test_a_microphone_recording_with_a_pause_is_analysed(page):
-    acknowledge(page)
-    microphone = page.locator("#microphone")
-    page.evaluate(NOTE_RECORDER)
+def test_a_microphone_recording_with_a_pause_is_analysed(heard_page):
+    acknowledge(heard_page)
+    microphone = heard_page.locator("#microphone")
+    heard_page.evaluate(NOTE_RECORDER)
     microphone.get_by_role("button", name="Record").click()
-    page.wait_for_timeout(4000)
+    heard_page.wait_for_timeout(4000)
     microphone.locator(".pause-button").click()
-    page.wait_for_timeout(2000)
+    heard_page.wait_for_timeout(2000)
     microphone.locator(".resume-button").click()
-    page.wait_for_timeout(3000)
-    stop_recording(page)
-    began = page.evaluate("window.began")
-    page.get_by_role("button", name="Analyse").click()
-    wait_for_result(page)
+    heard_page.wait_for_timeout(3000)
+    stop_recording(heard_page)
+    began = heard_page.evaluate("window.began")
+    heard_page.get_by_role("button", name="Analyse").click()
+    wait_for_result(heard_page)
     without_pause_s = began["pause"] - began["start"] + began["stop"] - began["resume"]
-    assert page.evaluate("document.querySelector('#player audio').duration") == pytest.approx(without_pause_s, abs=1)
-    assert page.locator(".segment .word").count() > 5
+    assert heard_page.evaluate("document.querySelector('#player audio').duration") == pytest.approx(without_pause_s, abs=1)
+    assert heard_page.locator(".segment .word").count() > 5
 
 
 @pytest.mark.slow
