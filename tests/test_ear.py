@@ -200,6 +200,16 @@ def test_a_concept_and_the_name_suggested_for_its_words_have_one_number():
         == [0.93]
     )
     assert checks(doubted, listed) == {(read.concept_id, read.status): 1} and "unsure" not in kinds(doubted)
+    assert "sounds like amoxicillin; right about 9 in 10 times" in sentence(listed[0]), "the odds of the name, as everywhere"
+    garbled = next(check for check in doubted.alignment.segments if check.reason)
+    around = replace(garbled, start_s=suggested.start_s - 1, end_s=suggested.end_s + 1, reason="transcription_error")
+    in_it = replace(doubted, alignment=replace(doubted.alignment, segments=(around,)))
+    medicine = replace(in_it, concepts=(replace(read, category="medicine"),))
+    listed = [d for d in doubts(medicine) if d.kind in ("transcription_error", "medicine")]
+    assert len(listed) == 2
+    for order in (listed, listed[::-1]):
+        (n,) = checks(medicine, order).values()
+        assert order[n - 1].suggestion == "amoxicillin", "what is in doubt about the name, not about all that is said there"
     assert odds(read) == 0.4 and odds(replace(read, probability=None)) == 0.8, "without a suggestion, without a fusion"
 
 
@@ -267,7 +277,7 @@ def test_the_picture_is_small_and_tells_words_from_sound():
     assert len(base64.b64decode(data["peaks"])) == N_PEAKS
     agreed = {c.label for c in analysis.concepts if c.agreement == "both"}
     assert (
-        {name for *_, name, _, both in data["said"] if both}
+        {name for _, _, name, _, both, _ in data["said"] if both}
         == {name for _, _, name, both, _ in data["heard"] if both}
         == agreed
     )

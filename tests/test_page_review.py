@@ -75,7 +75,7 @@ def a_doubtful_word_is_changed_where_it_stands(result):
     word = result.locator(".word", has_text="Monday.")
     word.click()
     card = result.locator("#card")
-    assert "sounds like amoxicillin; as it stands, wrong about 9 in 10 times" in card.inner_text()
+    assert "sounds like amoxicillin; right about 9 in 10 times" in card.inner_text()
     assert card.get_by_role("button", name="amoxicillin").count() == 1
     card.get_by_label("Written").fill("Tuesday")
     result.keyboard.press("Enter")

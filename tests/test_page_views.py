@@ -9,13 +9,28 @@ import pytest
 
 from medalign.concepts import ConceptBank
 from medalign.core.analysis import CriticalWord, Measurement
+from medalign.core.examples import analysis_path, load_examples
 from medalign.core.explanation import Explanation, SearchHit, WordSupport, written
 from medalign.report.comparison import BlindOrder, Candidate
+from medalign.report.strip import strip_data
+from medalign.ui import stored
 from medalign.ui.comparison_state import ComparisonState, Entry
 from medalign.ui.run import CLEARED, answer, finished
 from medalign.ui.session import Session
-from medalign.ui.views import alignment_view, compare_view, concept_table, result_view, status_view, transcript_view, why_view
+from medalign.ui.views import (
+    alignment_view,
+    card_view,
+    compare_view,
+    concept_table,
+    pair_view,
+    result_view,
+    status_view,
+    strip_view,
+    transcript_view,
+    why_view,
+)
 from medalign.ui.views.export_view import FORMATS
+from medalign.ui.views.statuses import SUGGESTED, source_of
 
 PEAKS = bytes(1000)  # of a silent recording
 ANALYSES = {
@@ -219,3 +234,24 @@ def test_the_ontologies_are_credited_with_their_versions():
     said = Tags(result_view.details_view(page_fixtures.analysis())).text
     assert "this product uses the Human Phenotype Ontology" in " ".join(said.split())
     assert ConceptBank.default().sources and all(version in said for version in ConceptBank.default().sources.values())
+
+
+def test_a_name_that_only_misheard_words_suggest_is_told_as_one_wherever_it_is_shown():
+    """In one row “only the words” had it, beside it it “sounds like”, and “only the sound” told it in Compare."""
+    first = load_examples()[0]
+    pair = stored.pair([page_fixtures.Example(first.title, "", first.audio_path, analysis_path(first.audio_path))])
+    suggested = [c for c in pair.aligned.concepts if source_of(c) == "suggested"]
+    assert {c.label for c in suggested} == {"ramipril", "bisoprolol"}
+    told = strip_view.strip(PEAKS, 82.0, pair.aligned)
+    assert "name suggested for misheard words (2)" in told
+    marks = {mark[2]: mark[4:] for mark in strip_data(PEAKS, 82.0, pair.aligned, ())["said"]}
+    assert marks["ramipril"] == [0, 1] and marks["acid reflux"] == [1, 1] and marks["chest pain"][1] == 0
+    html = str(pair_view.pair_view(pair))
+    row = html[html.index('scope="row">bisoprolol') :].split("</tr>")[0]
+    assert "≈</span> suggested for misheard words" in row and "only the words" not in row and "only the sound tells" not in html
+    assert SUGGESTED in html and "Bisoprolol is not recognised by the sound alone" in html
+    counts = compare_view.Counts.of(pair.aligned)
+    assert html.count("●●") >= counts.n_heard and f"{counts.n_suggested} of them suggested" in str(pair_view.pair_heading(pair))
+    (index,) = (i for i, c in enumerate(pair.aligned.concepts) if c.label == "ramipril")
+    card = str(card_view.cards(pair.aligned, {})).split(f'data-card="{index}"')[1].split("data-card")[0]
+    assert SUGGESTED in card

@@ -570,7 +570,7 @@ def test_the_page_has_the_summary_with_numbers_times_and_models():
     assert "Cough, 3 weeks (0:06)" in text and "Dyspnea “shortness of breath” (0:13)" in text
     assert "2 0:05 “I have had a cough for three weeks and it keeps me awake.” the sound does not fit these words" in text
     assert "4 0:12 “Any fever or shortness of breath?” many of these words may be wrong" in text
-    assert "1 0:20 “Monday” sounds like amoxicillin; as it stands, wrong about 9 in 10 times" in text
+    assert "1 0:20 “Monday” sounds like amoxicillin; right about 9 in 10 times" in text
     assert f"{analysis().sound_events[0].label}, about 8 in 10 (0:34)" in text
     assert "5 0:33–0:39 sounds like Wheezing, which is not in the words; as it stands, wrong about 7 in 10 times" in text
     assert "Hip pain" not in text  # heard, but unlikely
@@ -675,7 +675,7 @@ def test_it_prints_on_one_sheet_and_asks_nobody_for_anything(browser):
 
 def test_paper_has_the_list_of_the_page_with_its_numbers():
     listed = doubts(analysis())
-    assert Page(ear(listed, analysis().alignment)).text.count("wrong about 9 in 10") == 1
+    assert Page(ear(listed, analysis().alignment)).text.count("right about 9 in 10") == 1
     items = re.findall(r"<li><b>(\d+)</b> <span class=\"time\">([\d:]+)", summary_html(analysis()))
     assert items == [(str(n), clock(doubt.start_s)) for n, doubt in enumerate(listed, start=1)]
     printed = "\n".join(_summary(analysis()))
@@ -694,7 +694,7 @@ def test_the_summary_is_text_under_headings_with_the_time_of_each_fact():
     assert text.startswith("consultation.wav, 0:48\n" + DISCLAIMER)
     assert "\n\nCOMPLAINT\n- Cough, 3 weeks (0:06)\n\n" in text and "\n\nDENIED\n- Dyspnea (0:13)\n\n" in text
     assert "\n\nFAMILY\n- Asthma? (0:24; use your ear, 2)\n\n" in text
-    assert '\n\nUSE YOUR EAR\n1. 0:20 "Monday": sounds like amoxicillin; as it stands, wrong about 9 in 10 times\n' in text
+    assert '\n\nUSE YOUR EAR\n1. 0:20 "Monday": sounds like amoxicillin; right about 9 in 10 times\n' in text
     assert '2. 0:24 "asthma": taken for Asthma (somebody else\'s); as it stands, wrong about 5 in 10 times' in text
     assert "Hip pain" not in text, "heard, but unlikely"
     assert "No clinical concept was found" in to_text(silent_analysis())

@@ -12,7 +12,7 @@ from medalign.core.analysis import Analysis, ConceptFinding, Correction, Critica
 from medalign.core.explanation import written
 from medalign.core.review import UNREVIEWED, Heard, Review
 from medalign.core.transcript import Word
-from medalign.core.wording import clock, mistake
+from medalign.core.wording import clock, mistake, right
 from medalign.report.doubt import OF_SEGMENTS, Doubt, Kind, rank
 from medalign.report.misfits import windows_that_misfit
 from medalign.report.not_understood import LOST, PERHAPS, UNUSUAL, critical_words, not_understood, without_medicine
@@ -109,27 +109,33 @@ def checks(analysis: Analysis, listed: Sequence[Doubt]) -> dict[Row, int]:
         if m.concept_id is None and (n := next((n for n, doubt in enumerate(listed, start=1) if _is_number(doubt, m)), None)):
             numbers.setdefault((m.kind, None), n)
     for concept in analysis.concepts:
-        said = [m for m in analysis.measurements if m.concept_id == concept.concept_id]
-        is_grave = concept.category == "medicine" or is_allergy(concept.concept_id, concept.label)
-        for n, doubt in enumerate(listed, start=1):
-            in_doubt = doubt.kind in OF_SEGMENTS and is_grave and _is_at(doubt, concept)
-            if in_doubt or any(_is_number(doubt, m) for m in said):
-                numbers[concept.concept_id, concept.status] = n
-                break
-        is_contradicted = concept.is_contradicted and concept.status in ("present", "negated")
-        is_read_both_ways = bool(concept.text_evidence) and all(place.rival for place in concept.text_evidence)
-        is_plain = not (is_contradicted or is_read_both_ways or is_doubtful(concept))
-        if (
-            (concept.concept_id, concept.status) in numbers
-            or is_plain
-            and not _rests_on_suggestion(analysis.corrections, concept)
-        ):
-            continue
-        for n, doubt in enumerate(listed, start=1):
-            if doubt.concept_id == concept.concept_id or doubt.correction is not None and _is_at(doubt, concept):
-                numbers[concept.concept_id, concept.status] = n
-                break
+        if n := _about(analysis, concept, listed):
+            numbers[concept.concept_id, concept.status] = n
     return numbers
+
+
+def _about(analysis: Analysis, concept: ConceptFinding, listed: Sequence[Doubt]) -> int | None:
+    """Its number in the list: of what is in doubt about itself; else of a number of it, or of a segment that it stands in."""
+    is_contradicted = concept.is_contradicted and concept.status in ("present", "negated")
+    is_read_both_ways = bool(concept.text_evidence) and all(place.rival for place in concept.text_evidence)
+    is_suggested = _rests_on_suggestion(analysis.corrections, concept)
+    numbered = list(enumerate(listed, start=1))
+    if is_contradicted or is_read_both_ways or is_doubtful(concept) or is_suggested:
+        for n, doubt in numbered:
+            if doubt.concept_id == concept.concept_id or _suggests(analysis, doubt, concept):
+                return n
+    said = [m for m in analysis.measurements if m.concept_id == concept.concept_id]
+    is_grave = concept.category == "medicine" or is_allergy(concept.concept_id, concept.label)
+    for n, doubt in numbered:
+        in_doubt = doubt.kind in OF_SEGMENTS and is_grave and _is_at(doubt, concept)
+        if in_doubt or any(_is_number(doubt, m) for m in said):
+            return n
+    return None
+
+
+def _suggests(analysis: Analysis, doubt: Doubt, concept: ConceptFinding) -> bool:
+    """Whether it is the suggestion of a name at one of the concept's places."""
+    return doubt.correction is not None and _is_at(doubt, concept)
 
 
 def _rests_on_suggestion(corrections: Sequence[Correction], concept: ConceptFinding) -> bool:
@@ -243,10 +249,17 @@ def _places(analysis: Analysis) -> list[Doubt]:
 
 
 def sentence(doubt: Doubt) -> str:
-    """`sounds like ramipril, as it stands, wrong about 9 in 10 times`: the reason, and the one number."""
+    """`sounds like ramipril; right about 9 in 10 times`: the reason, and the one number."""
     also = f"; perhaps “{doubt.suggestion}”" if doubt.suggestion and doubt.correction is None else ""
     also += f"; the sound is like “{doubt.heard}” here" if doubt.heard else ""
-    return doubt.reason + also + ("" if doubt.probability is None else f"; {mistake(doubt.probability)}")
+    return doubt.reason + also + (f"; {how_often(doubt)}" if doubt.probability is not None else "")
+
+
+def how_often(doubt: Doubt) -> str:
+    """Of a suggested name, how often it is right: the number that the concept has elsewhere; of others, how often wrong."""
+    if doubt.probability is None:
+        return ""
+    return mistake(doubt.probability) if doubt.correction is None else right(doubt.probability)
 
 
 def _words_between(analysis: Analysis, place: Place) -> str:

@@ -75,7 +75,7 @@ def _added(added: Added) -> str:
 
 
 def doubt_line(doubt: Doubt) -> str:
-    """`0:38 "Remipreal": sounds like ramipril; as it stands, wrong about 9 in 10 times`."""
+    """`0:38 "Remipreal": sounds like ramipril; right about 9 in 10 times`."""
     said = f' "{_one_line(doubt.said)}":' if doubt.said else ":"
     place = clock(doubt.start_s) if doubt.said else clock_range(doubt.start_s, doubt.end_s)
     return f"{place}{said} {_one_line(sentence(doubt))}"

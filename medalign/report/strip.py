@@ -12,7 +12,7 @@ import numpy as np
 from medalign.core.analysis import Analysis, ConceptFinding, Evidence, Measurement
 from medalign.core.transcript import UNKNOWN_SPEAKER
 from medalign.report.doubt import Doubt
-from medalign.report.summary import is_faint
+from medalign.report.summary import is_faint, rests_on_suggestion
 
 N_PEAKS = 1000  # columns of the waveform, however long it is
 FITS = ("well", "poorly")  # of windows; the places without words are neither
@@ -65,7 +65,8 @@ def _voices(analysis: Analysis) -> list[list]:
 
 
 def _said(concept: ConceptFinding, measurements: Sequence[Measurement]) -> list[list]:
-    """Mentions: start, end, name, status, and whether the sound has the concept, too.
+    """Mentions: start, end, name, status, whether the sound has the concept, too, and whether the name is only suggested for
+    words that were misheard.
 
     What was measured is there by its value, if nobody names it: "39 °C" and not "body temperature" beside "fever".
     """
@@ -76,9 +77,12 @@ def _said(concept: ConceptFinding, measurements: Sequence[Measurement]) -> list[
         return next(values, concept.label)
 
     return [
-        [_t(e.start_s), _t(e.end_s), name(e), concept.status or "", int(concept.agreement == "both")]
+        [
+            _t(e.start_s), _t(e.end_s), name(e), concept.status or "", int(concept.agreement == "both"),
+            int(rests_on_suggestion(e)),
+        ]
         for e in concept.text_evidence
-    ]
+    ]  # fmt: skip
 
 
 def _heard(concepts: Sequence[ConceptFinding]) -> list[list]:

@@ -24,7 +24,7 @@ from medalign.core.analysis import (
     Status,
 )
 from medalign.core.transcript import DOCTOR, Segment
-from medalign.core.wording import band, done_with
+from medalign.core.wording import READ_AS, band, done_with
 from medalign.report.not_understood import untold
 
 Title = Literal[
@@ -215,6 +215,16 @@ def odds(concept: ConceptFinding) -> float:
 def is_faint(concept: ConceptFinding) -> bool:
     """Heard only, and unlikely even so: a hint for the curious, not a finding."""
     return concept.agreement == "student_only" and band(odds(concept)) == "unlikely"
+
+
+def is_suggested(concept: ConceptFinding) -> bool:
+    """Read only in words that were misheard: it is written nowhere, and only its name is suggested for what is."""
+    return bool(concept.text_evidence) and all(rests_on_suggestion(place) for place in concept.text_evidence)
+
+
+def rests_on_suggestion(place: Evidence) -> bool:
+    """Whether other words stand there, see `medalign.pipeline.misheard_names.find_corrected_mentions`."""
+    return READ_AS in (place.text or "")
 
 
 def is_doubtful(concept: ConceptFinding) -> bool:

@@ -23,10 +23,11 @@
     };
     const inside = (from, length) => Math.min(Math.max(from, left), width - length);
     const seen = new Set(), heard = (data.heard ?? []).map(([start, end, name, both, status]) => ({ start, end, both, status, rank: both, text: both ? name : `◆ ${name}`, title: `${name}: heard in the sound${both ? `, and in the words${STATUS[status] ? `, which say: ${STATUS[status]}` : ""}` : ", not in the words"}` }));
-    const said = (data.said ?? []).map(([start, end, name, status, both]) => {
+    const said = (data.said ?? []).map(([start, end, name, status, both, misheard]) => {
       const rank = (seen.has(name) ? 2 : 0) + (status === "present" ? 0 : 1);
       seen.add(name);
-      return { start, end, name, status, both, rank, text: name, title: `${name}${STATUS[status] ? `, ${STATUS[status]}` : ""}: in the words${both ? " and in the sound" : ", not recognised in the sound alone"}` };
+      const suggested = misheard && !both, words = misheard ? "suggested for misheard words" : "in the words";
+      return { start, end, name, status, both, suggested, rank, text: suggested ? `≈ ${name}` : name, title: `${name}${STATUS[status] ? `, ${STATUS[status]}` : ""}: ${words}${both ? " and in the sound" : ", not recognised in the sound alone"}` };
     });
     heard.push(...(data.events ?? []).map(([start, end, label]) => ({ start, end, rank: -1, event: true, text: `♪ ${label}`, title: `${label}: heard, not said` })));
     for (const mark of [...said, ...heard]) { // what the list has gets its name first, the costliest place before all
@@ -129,7 +130,7 @@
 
   function paintSaid(pen, mark, at, look) {
     const middle = at.x((mark.start + mark.end) / 2), base = at.top - 1;
-    pen.strokeStyle = pen.fillStyle = look(mark.both ? "--accent" : "--quiet");
+    pen.strokeStyle = pen.fillStyle = look(mark.both ? "--accent" : mark.suggested ? "--warn" : "--quiet");
     if (mark.both && at.heard.some((other) => other.row >= 0 && other.text === mark.name && other.start <= mark.end && other.end >= mark.start)) {
       pen.globalAlpha = 0.35; // words and sound meet here
       pen.fillRect(middle - 0.75, base, 1.5, at.under - base);
@@ -149,7 +150,7 @@
     pen.globalAlpha = 0.5;
     pen.fillRect(middle - 0.5, y + 7, 1, base - y - 10);
     pen.globalAlpha = 1;
-    pen.fillStyle = look(mark.both ? "--ink" : "--quiet");
+    pen.fillStyle = look(mark.both ? "--ink" : mark.suggested ? "--warn" : "--quiet");
     pen.fillText(mark.text, mark.from, y);
     strike(pen, mark, mark.from, mark.to, y);
     return { ...hit, x0: Math.min(hit.x0, mark.from), x1: Math.max(hit.x1, mark.to), y0: y - 8 };

@@ -11,11 +11,11 @@ from medalign.core.wording import READ_AS, count
 from medalign.report.comparison import Kind, Side, compare_concepts
 from medalign.report.ear import doubts
 from medalign.report.strip import strip_data
-from medalign.report.summary import odds
+from medalign.report.summary import is_suggested, odds, rests_on_suggestion
 from medalign.ui.comparison_state import POSITIONS, TELLING, ComparisonState
 from medalign.ui.files import address
 from medalign.ui.views.markup import Markup, macros
-from medalign.ui.views.statuses import AGREEMENTS, STATUSES
+from medalign.ui.views.statuses import SOURCES, STATUSES, source_of
 
 INTRO = """<h2>Compare two models</h2><p id="compared-recording" data-examples="{}"></p><p class="hint">Blind: you see what
 each found without its name, its odds or how long it took, left and right drawn by lot; once you have voted, you see which was
@@ -100,13 +100,14 @@ class Counts:
 
     n_heard: int  # of the concepts in the words, those that the sound has, too
     n_read: int  # in its own words
+    n_suggested: int  # of those in its words, names that are only suggested for words that were misheard
     n_to_check: int  # places in the list "Use your ear"
 
     @classmethod
     def of(cls, analysis: Analysis) -> "Counts":
         rows = analysis.concepts
         n_heard, n_read = (sum(c.agreement in of for c in rows) for of in (("both",), ("both", "teacher_only")))
-        return cls(n_heard, n_read, len(doubts(analysis)))
+        return cls(n_heard, n_read, sum(map(is_suggested, rows)), len(doubts(analysis)))
 
 
 def _costs(state: ComparisonState) -> list[dict[str, object]]:
@@ -136,11 +137,11 @@ def _side(state: ComparisonState, position: str) -> dict[str, object]:
 
 def _cell(concept: ConceptFinding, is_hidden: bool) -> Row:
     sources = [source for source in (concept.teacher, concept.student) if source]
-    read = next((e.text for e in concept.text_evidence if e.text and READ_AS in e.text), "")
+    read = next((e.text for e in concept.text_evidence if e.text and rests_on_suggestion(e)), "")
     return {
         "misheard": read.partition(READ_AS)[0],
         "status": STATUSES[concept.status].label,
-        "agreement": None if is_hidden else AGREEMENTS[concept.agreement],
+        "source": None if is_hidden else SOURCES[source_of(concept)],
         "probability": odds(concept),  # as in the table of concepts
         "evidence": next((evidence for source in sources for evidence in source.evidence), None),
     }

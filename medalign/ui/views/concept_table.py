@@ -7,7 +7,7 @@ from medalign.core.review import UNREVIEWED, Review
 from medalign.core.wording import band
 from medalign.report.summary import Row, is_faint, odds
 from medalign.ui.views.markup import Markup, macros
-from medalign.ui.views.statuses import AGREEMENTS, STATUSES, judged_as, mentions_judged_as
+from medalign.ui.views.statuses import SOURCES, STATUSES, judged_as, mentions_judged_as
 
 # A row: how likely it is, its number among what should be heard again, and what the reader made of it and of single mentions.
 Shown = tuple[ConceptFinding, float, int | None, str, Mapping[Evidence, str]]
@@ -53,7 +53,7 @@ def concept_table(analysis: Analysis, checks: Mapping[Row, int], review: Review 
     filters = [
         ("category", "Kind", {name: name for name in sorted({c.category for c in found})}),
         ("status", "Status", {STATUSES[c.status].css: STATUSES[c.status].label for c in found}),
-        ("agreement", "Sources", {key: words for key, (_, words) in AGREEMENTS.items()}),
+        ("agreement", "Sources", {key: words for key, (_, words) in SOURCES.items()}),
     ]
     likely = _sections([row for row in rows if not is_faint(row[0])])
     return macros("concepts").concepts(likely, _sections(faint), len(faint), filters, analysis.sound_events)

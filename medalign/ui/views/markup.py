@@ -10,9 +10,9 @@ from medalign.core.analysis import ConceptFinding, Evidence
 from medalign.core.editing import is_edited
 from medalign.core.transcript import UNKNOWN_SPEAKER
 from medalign.feedback.records import VERDICTS
-from medalign.report.ear import as_it_stands
-from medalign.report.summary import doubt_of
-from medalign.ui.views.statuses import AGREEMENTS, STATUSES, label_of
+from medalign.report.ear import as_it_stands, how_often
+from medalign.report.summary import doubt_of, is_suggested
+from medalign.ui.views.statuses import STATUSES, SUGGESTED, label_of, source_of
 
 MIN_PLAY_S = 1.5  # a single word is over before the ear has found it
 text = escape  # for content and for double-quoted attributes
@@ -42,15 +42,15 @@ _ENVIRONMENT = Environment(
 )
 _WORDS = (
     wording.as_name, wording.band, wording.clarity, wording.clock, wording.clock_range, wording.count, wording.done_with,
-    wording.fit, wording.frequency, wording.heard_at, wording.likelihood, wording.mistake, wording.rate_words,
+    wording.fit, wording.frequency, wording.heard_at, wording.likelihood, wording.rate_words,
     wording.remaining, wording.size, wording.tenths, wording.fit_words, wording.trust_words,
     wording.no_model_words, wording.uncounted_words, wording.unfamiliar_words,
-    as_it_stands, doubt_of, evidence_of, is_edited, label_of,
+    as_it_stands, how_often, doubt_of, is_suggested, evidence_of, is_edited, label_of, source_of,
 )  # fmt: skip
 _ENVIRONMENT.globals |= {function.__name__: function for function in _WORDS} | {
-    "AGREEMENTS": AGREEMENTS,
     "Evidence": Evidence,
     "STATUSES": STATUSES,
+    "SUGGESTED": SUGGESTED,
     "UNKNOWN_SPEAKER": UNKNOWN_SPEAKER,
     "VERDICTS": VERDICTS,
     "span": span_attributes,

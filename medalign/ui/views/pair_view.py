@@ -6,6 +6,7 @@ from pathlib import Path
 from medalign.core.analysis import Analysis
 from medalign.core.transcript import UNKNOWN_SPEAKER
 from medalign.core.wording import as_name
+from medalign.report.summary import is_suggested
 from medalign.ui.files import address
 from medalign.ui.views.compare_view import Counts, side_by_side, strip_of
 from medalign.ui.views.markup import Markup, macros
@@ -37,8 +38,9 @@ def pair_view(pair: Pair) -> Markup:
     speakers = dict.fromkeys(segment.speaker for segment in pair.aligned.transcript.segments)
     voices = [as_name(speaker) for speaker in speakers if speaker != UNKNOWN_SPEAKER]
     rows = side_by_side({"a": pair.aligned, "b": pair.unaligned})
-    unread = {c.label for c in pair.aligned.concepts if c.text_evidence} - {c.label for c in pair.unaligned.concepts}
-    return macros("comparison").pair(_sides(pair), voices, rows, sorted(unread))
+    read = {c.label for c in pair.unaligned.concepts if c.text_evidence}
+    unread = [c for c in pair.aligned.concepts if is_suggested(c) and c.label not in read]
+    return macros("comparison").pair(_sides(pair), voices, rows, unread)
 
 
 def _sides(pair: Pair) -> list[dict[str, object]]:

@@ -1,9 +1,11 @@
 """The words and symbols for a concept's status and for agreement: one spelling on the whole page."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from medalign.core.analysis import Agreement, ConceptFinding, Evidence, Status
 from medalign.core.review import Judged, Review
+from medalign.report.summary import is_suggested
 
 
 @dataclass(frozen=True)
@@ -26,11 +28,20 @@ STATUSES: dict[Status | None, StatusWords] = {
     None: StatusWords("unknown", "◌", "Not known", "", "Heard in the sound only: sound alone does not tell the status"),
 }
 
-AGREEMENTS: dict[Agreement, tuple[str, str]] = {
+# Where a concept is found; a name suggested for misheard words is in neither these nor the sound alone, see `SUGGESTED`.
+Found = Agreement | Literal["suggested"]
+SOURCES: dict[Found, tuple[str, str]] = {
     "both": ("●●", "Both"),
     "teacher_only": ("●○", "Only the words"),
+    "suggested": ("≈", "Suggested for misheard words"),
     "student_only": ("○●", "Only the sound"),
 }
+SUGGESTED = "by their letters, by how well the recogniser finds the name to fit the sound, and by what the ear makes of it"
+
+
+def source_of(concept: ConceptFinding) -> Found:
+    """A key of `SOURCES`."""
+    return "suggested" if concept.agreement == "teacher_only" and is_suggested(concept) else concept.agreement
 
 
 # Of a medicine a status says what is done with it; see `medalign.core.review.DONE_AS`.

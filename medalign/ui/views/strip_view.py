@@ -12,7 +12,7 @@ from medalign.report.strip import strip_data
 from medalign.report.summary import is_faint
 from medalign.ui.session import NOTHING_NEW, Latest
 from medalign.ui.views.markup import Markup, macros
-from medalign.ui.views.statuses import AGREEMENTS
+from medalign.ui.views.statuses import SOURCES, source_of
 
 N_FIRST, MAX_LISTED = 3, 30  # so few leave room on the first screen for what was said at a glance
 
@@ -22,10 +22,10 @@ def strip(peaks: bytes, duration_s: float, analysis: Analysis | None = None, dou
     data = strip_data(peaks, duration_s, analysis, doubts)
     if analysis is None:
         return macros("strip").strip(data, duration_s, None, 0, [])
-    found = [concept.agreement for concept in analysis.concepts if not is_faint(concept)]
+    found = [source_of(concept) for concept in analysis.concepts if not is_faint(concept)]
     voices = dict.fromkeys(segment.speaker for segment in analysis.transcript.segments if segment.speaker != UNKNOWN_SPEAKER)
-    n_by_agreement = {agreement: found.count(agreement) for agreement in AGREEMENTS}
-    return macros("strip").strip(data, duration_s, n_by_agreement, len(doubts), [as_name(voice) for voice in voices])
+    n_by_source = {source: found.count(source) for source in SOURCES}
+    return macros("strip").strip(data, duration_s, n_by_source, len(doubts), [as_name(voice) for voice in voices])
 
 
 def ear(doubts: Sequence[Doubt], alignment: Alignment, latest: Latest = NOTHING_NEW) -> Markup:

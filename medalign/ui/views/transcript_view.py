@@ -8,7 +8,7 @@ from medalign.core.alignment import SegmentCheck
 from medalign.core.analysis import Analysis, ConceptFinding, Evidence
 from medalign.core.review import UNREVIEWED, Heard, Review
 from medalign.core.transcript import DOCTOR, PATIENT, UNKNOWN_SPEAKER, Segment, Transcript, Word
-from medalign.core.wording import mistake
+from medalign.core.wording import mistake, right
 from medalign.report.doubt import Doubt
 from medalign.report.not_understood import critical_words
 from medalign.report.summary import REASONS, Row, doubt_of
@@ -92,7 +92,7 @@ def _doubted(analysis: Analysis, review: Review) -> dict[float, Doubted]:
     for i, c in enumerate(analysis.corrections):
         if c.concept_id in review.confirmed or any(h.is_at(c.start_s, c.end_s) for h in heard):
             continue
-        note = f"sounds like {c.name}; {mistake(c.probability)}"
+        note = f"sounds like {c.name}; {right(c.probability)}"
         doubted |= {word.start_s: Doubted(note, c.name, i) for word in words[c.first_word : c.last_word + 1]}
     return doubted
 
