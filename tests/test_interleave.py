@@ -1,5 +1,7 @@
 """Several iterators at once: everything arrives, in each one's order, and an early end stops them all."""
 
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -51,3 +53,29 @@ def test_closing_early_stops_the_sources():
     gate.release(10)  # it could draw ten more
     thread.join(30)
     assert not thread.is_alive() and len(drawn) == 2, "the one it was waiting for, and no other"
+
+
+LEAVING = """
+import time
+from medalign.core import background
+from medalign.pipeline.interleave import interleave
+
+def slow():
+    yield "first"
+    time.sleep({s})  # as in a library's code, which nothing interrupts
+    print("came to its end")
+    yield "second"
+    yield print("was asked for more")
+
+background.WAIT_S = {wait_s}
+for _ in interleave({{"slow": slow()}}):
+    break
+"""
+
+
+def test_a_process_that_left_early_ends_after_the_item_that_was_under_way_within_a_limit():
+    """A thread in C++ would take the process down if the interpreter ended first: SIGABRT."""
+    for s, wait_s, told in ((0.5, 60, "came to its end\n"), (600, 0.1, "")):
+        command = [sys.executable, "-c", LEAVING.format(s=s, wait_s=wait_s)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=100)
+        assert (done.returncode, done.stdout, done.stderr) == (0, told, "")

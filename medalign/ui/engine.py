@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from medalign.concepts import Concept
 from medalign.core.analysis import Analysis
 from medalign.core.audio import Recording
+from medalign.core.background import start
 from medalign.core.errors import MedAlignError
 from medalign.core.explanation import Explanation
 from medalign.core.model_options import ModelOptions
@@ -74,7 +75,7 @@ class LazyEngine:
 
     def warm_up(self) -> None:
         """Start loading now; a failure is logged here and shown to whoever asks for an analysis."""
-        threading.Thread(target=self._try, name="load-engine", daemon=True).start()
+        start(self._try, "load-engine")
 
     def _try(self) -> None:
         try:

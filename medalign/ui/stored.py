@@ -11,6 +11,7 @@ import numpy as np
 
 from medalign.core.analysis import Analysis
 from medalign.core.audio import load_recording
+from medalign.core.background import start
 from medalign.core.errors import DataError
 from medalign.core.examples import unaligned_path
 from medalign.core.files import read_json
@@ -57,16 +58,18 @@ def opening(examples: Sequence[Example]) -> tuple[Example | None, dict[str, obje
 def prepare(examples: Sequence[Example]) -> threading.Thread:
     """Makes what the first press of each example would wait for (half a second to one second), in the background."""
 
+    ended = threading.Event()
+
     def make() -> None:
         for example in examples:
+            if ended.is_set():
+                return
             with suppress(DataError, OSError):  # a press on it tells why
                 if example.analysis_path is not None:
                     _answer(*_version(example), example.audio_path, WORDINGS[0])
                     _waveform(example.audio_path)
 
-    thread = threading.Thread(target=make, name="prepare examples", daemon=True)
-    thread.start()
-    return thread
+    return start(make, "prepare examples", stop=ended.set)
 
 
 def pair(examples: Sequence[Example]) -> Pair | None:
