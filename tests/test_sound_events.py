@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -24,7 +23,7 @@ from medalign.models.sound_events import (
 )
 from medalign.training.data.sounds import MIXTURE_S, NOTHING, STEP, Sound, audible_part, is_audible, mix, read_sounds
 from medalign.training.data.synthesis import SpokenUtterance, Take
-from medalign.training.fitting.fit_sound_events import _mixtures, measure_sound_events, train_head
+from medalign.training.fitting.fit_sound_events import _read_mixtures, measure_sound_events, train_head
 
 COUGH, SNEEZE = LABELS.index("cough"), LABELS.index("sneeze")
 DIM, FRAMES_PER_STEP = 8, 5
@@ -105,14 +104,12 @@ class Traitor:
 
 @pytest.mark.parametrize("laid_in", [np.array([Traitor()], object), json.dumps([["cough"]]), "["])
 def test_mixtures_of_a_cache_are_read_as_data_and_never_run(tmp_path, laid_in):
-    student = SimpleNamespace(encoder=SimpleNamespace(revision="r"))
-    path = tmp_path / "sound_events" / "r-test-1-0.npz"
-    path.parent.mkdir()
+    path = tmp_path / "r-test-1-0.npz"
     np.savez(path, frames=np.zeros((1, 2, 3), np.float16), truth=np.zeros((1, 2, 4)), laid_in=laid_in)
     with pytest.raises(DataError, match=f"{path.name} holds no mixtures .*; remove it"):
-        _mixtures((), tmp_path, "test", student, tmp_path, 1, 0)
+        _read_mixtures(path)
     np.savez(path, frames=np.zeros((1, 2, 3)), truth=np.zeros((1, 2, 4)), laid_in=json.dumps([[["cough", 0.5, 1.0]]]))
-    assert _mixtures((), tmp_path, "test", student, tmp_path, 1, 0)[2] == [[("cough", 0.5, 1.0)]]
+    assert _read_mixtures(path)[2] == [[("cough", 0.5, 1.0)]]
 
 
 def test_the_audible_part_is_cut_out():

@@ -4,12 +4,15 @@ Conventions: an encoder is a frozen `AudioEncoder`; names of tensors are those i
 (Hu et al. 2022, arXiv:2106.09685), on the query and value projections, and starts as the unadapted encoder.
 """
 
+import hashlib
 from typing import cast
 
 import torch
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from medalign.core.errors import CheckpointError
+from medalign.core.weights import with_files
 from medalign.models.adapter_config import AdapterConfig
 from medalign.models.audio_encoder import AudioEncoder
 from medalign.models.pretrained import check_fit
@@ -42,6 +45,17 @@ def adapt(encoder: AudioEncoder, config: AdapterConfig) -> None:
 def trained_state(encoder: AudioEncoder) -> dict[str, Tensor]:
     """Copies of the tensors that the adapter may have changed, on the CPU; empty for a frozen encoder."""
     return {name: p.detach().cpu().clone() for name, p in encoder.model.named_parameters() if p.requires_grad}
+
+
+def revision_of(encoder: AudioEncoder, config: AdapterConfig) -> str:
+    """The encoder's revision as it hears now: that of its files where it is frozen, else also of what was trained of it.
+
+    Whatever is kept of an encoder's hidden states is kept under this.
+    """
+    if config.kind == "frozen":
+        return encoder.revision
+    trained = save({name: tensor.contiguous() for name, tensor in trained_state(encoder).items()})
+    return with_files(encoder.revision, {repr(config): hashlib.sha256(trained).hexdigest()})
 
 
 def load_trained_state(encoder: AudioEncoder, state: dict[str, Tensor]) -> None:

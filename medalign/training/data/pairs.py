@@ -22,6 +22,7 @@ from torch import Tensor
 from medalign.core.audio import SAMPLE_RATE_HZ
 from medalign.core.errors import DataError
 from medalign.core.files import check_regular, reading, replacing
+from medalign.models.adapters import revision_of
 from medalign.models.frames import frame_slice
 from medalign.models.head import STACK, pad_stretches
 from medalign.models.student import Student
@@ -152,7 +153,8 @@ def build_alone(rows: Sequence[Row], student: Student, cache: Path, *, snr_db: f
         by_path[row.path].append(row)
     pairs, frames = [], []
     for path, in_file in by_path.items():
-        name = f"{_key(path, student)}-alone-{len(in_file)}" + ("" if snr_db is None else f"-{snr_db:g}db0")
+        places = hashlib.sha256(repr([(r.start_s, r.end_s) for r in in_file]).encode()).hexdigest()[:16]
+        name = f"{_key(path, student)}-alone-{places}" + ("" if snr_db is None else f"-{snr_db:g}db0")
         waveform = load_waveform(path)
         stretches = [waveform[int(r.start_s * SAMPLE_RATE_HZ) : int(r.end_s * SAMPLE_RATE_HZ)] for r in in_file]
         lengths = [max(1, round(len(s) / SAMPLE_RATE_HZ * student.encoder.frames_per_s)) for s in stretches]
@@ -264,9 +266,13 @@ def content_key(path: Path) -> str:
 
 
 def _key(path: Path, student: Student) -> str:
-    # Frames computed in half precision are other frames.
+    return f"{content_key(path)}-{frames_key(student)}"
+
+
+def frames_key(student: Student) -> str:
+    """What a student's frames depend on beside the sound: the encoder as it was trained, and its precision."""
     dtype = str(next(student.encoder.parameters()).dtype).removeprefix("torch.")
-    return f"{content_key(path)}-{student.encoder.revision}-{dtype}"
+    return f"{revision_of(student.encoder, student.config.adapter)}-{dtype}"
 
 
 def _cached(path: Path, compute: Callable[[], np.ndarray]) -> np.ndarray:

@@ -1,6 +1,7 @@
 """Training and measuring the detector of sound events, on speech with real sounds laid in (`sounds`)."""
 
 import copy
+import hashlib
 import json
 import logging
 import math
@@ -21,7 +22,8 @@ from medalign.evaluation.concept_detection import auroc
 from medalign.models.sound_events import LABELS, STEP_S, STEPS_PER_S, Event, SoundEventDetector, SoundEventHead, find_events
 from medalign.models.student import Student
 from medalign.training.data.augmentation import degrade
-from medalign.training.data.sounds import MIXTURE_S, NOTHING, Mixture, Part, Sound, listed, mix, read_sounds
+from medalign.training.data.pairs import content_key, frames_key
+from medalign.training.data.sounds import MIXTURE_S, NOTHING, SORTED_BY, Mixture, Part, Sound, listed, mix, read_sounds
 from medalign.training.data.synthesis import Take, read_takes
 from medalign.training.recipe import DetectorConfig
 
@@ -82,7 +84,7 @@ def _mixtures(
     takes: Sequence[Take], body_sounds: Path, part: Part, student: Student, cache: Path, n: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray, list[list]]:
     """Frames (n, n_frames, dim) float16, truth (n, n_steps, k) and what was laid in; kept in `cache`."""
-    path = cache / "sound_events" / f"{student.encoder.revision}-{part}-{n}-{seed}.npz"
+    path = cache / "sound_events" / f"{frames_key(student)}-{part}-{n}-{seed}-{_digest(takes, body_sounds)}.npz"
     if not path.exists():
         sounds = read_sounds(body_sounds, part)
         made = list(_made(takes, sounds, n, seed, is_degraded=part != "test"))
@@ -90,11 +92,23 @@ def _mixtures(
         laid_in = json.dumps([mixture.laid_in for mixture in made])
         with replacing(path) as file:
             np.savez(file, frames=frames, truth=np.stack([mixture.truth for mixture in made]), laid_in=laid_in)
+    return _read_mixtures(path)
+
+
+def _read_mixtures(path: Path) -> tuple[np.ndarray, np.ndarray, list[list]]:
     remedy = "remove it, and it is computed anew"
     check_regular(path, error=DataError, remedy=remedy)
     with reading(f"{path} holds no mixtures", error=DataError, remedy=remedy), np.load(path, allow_pickle=False) as stored:
         events = typed(json.loads(str(stored["laid_in"])), list[list[tuple[str, float, float]]])
         return stored["frames"], stored["truth"], events
+
+
+def _digest(takes: Sequence[Take], body_sounds: Path) -> str:
+    """Of everything that is mixed: the takes, and the collections that are there."""
+    spoken = [(content_key(take.audio_path), [u.start_s for u in take.utterances]) for take in takes]
+    collections = [body_sounds / name for name in SORTED_BY if (body_sounds / name / "manifest.csv").is_file()]
+    sounds = [(row, content_key(path)) for folder in collections for path, row in listed(folder) if path.is_file()]
+    return hashlib.sha256(repr((spoken, sounds)).encode()).hexdigest()[:16]
 
 
 def _made(takes: Sequence[Take], sounds: Sequence[Sound], n: int, seed: int, *, is_degraded: bool) -> Iterator[Mixture]:

@@ -63,7 +63,7 @@ def heard_in_words(consultations: Iterable[Consultation], bank: ConceptBank, cac
     """The words that people wrote down, every speaker known; what is read from them is kept in `cache`."""
     for consultation in consultations:
         text = consultation.text
-        path = cache / "note-said" / FORMAT / f"{sha256(text.encode()).hexdigest()[:24]}.json"
+        path = cache / "note-said" / FORMAT / f"{sha256(f'{bank.digest} {text}'.encode()).hexdigest()[:24]}.json"
         said = kept(path, Said, partial(_said, text, bank))
         yield Heard(consultation.consultation_id, said, np.zeros((0, dim), np.float32))
 

@@ -1,12 +1,13 @@
 """Figures of students on validation speech, with intervals; students of one encoder and teacher stand side by side.
 
-By default every utterance is heard as a recording of its own: that keeps its neighbours' words out of the score. The
-unaligned encoder is measured beside the students, by a linear probe on its mean-pooled frames.
+By default every utterance is heard as a recording of its own: that keeps its neighbours' words out of the score. Each student
+hears through its own encoder, as it was trained. The unaligned encoder, before any training, is measured beside the students,
+by a linear probe on its mean-pooled frames.
 """
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,12 +20,14 @@ from medalign.evaluation.concept_detection import auroc, column_auroc, column_av
 from medalign.evaluation.linear_probe import cross_validated_probe
 from medalign.evaluation.retrieval import pooled_ranks
 from medalign.evaluation.suite import evaluate_arrays
+from medalign.models.adapter_config import AdapterConfig
 from medalign.models.student import Student
+from medalign.models.student_config import load_student_encoder
 from medalign.models.teacher import Teacher
 from medalign.pipeline.calibration import against_distractors
 from medalign.training.align import MIN_MENTIONS, POOL, embed_pairs, in_half_precision
 from medalign.training.data.manifest import Row, read_manifest
-from medalign.training.data.pairs import Augmentation, Pairs, build_alone, build_pairs
+from medalign.training.data.pairs import Augmentation, Pairs, build_alone, build_pairs, frames_key
 from medalign.training.data.targets import Vocabulary
 from medalign.training.losses import debiased_cka, published_loss
 
@@ -49,6 +52,13 @@ class Hearing:
             return build_pairs(rows, listener, cache / "frames", Augmentation(snr_db=self.snr_db))
         return build_alone(rows, listener, cache / "frames", snr_db=self.snr_db)
 
+    def pairs_of_each(self, students: Sequence[Student], rows: Sequence[Row], cache: Path) -> list[Pairs]:
+        """In the students' order; those whose encoders are equal share them."""
+        keys, found = [frames_key(student) for student in students], dict[str, Pairs]()
+        for key, student in zip(keys, students, strict=True):
+            found[key] = found[key] if key in found else self.pairs(rows, student, cache)
+        return [found[key] for key in keys]
+
 
 def evaluate_students(
     manifest: Path,
@@ -62,7 +72,7 @@ def evaluate_students(
     """Zero-shot, retrieval, probe and pairing figures on the manifest's validation rows.
 
     Args:
-        names: students that share one encoder and one teacher, such as three seeds.
+        names: students that began with one encoder and share one teacher, such as three seeds.
         only: groups whose name starts so.
         with_curves: "tasks" of the first student, too, as `medalign.evaluation.suite` measures arrays.
 
@@ -70,18 +80,19 @@ def evaluate_students(
         DataError: the students differ in encoder or teacher.
     """
     students = [Student.from_pretrained(name) for name in names]
-    if len({(s.config.encoder_revision, s.config.teacher_revision, s.config.adapter) for s in students}) > 1:
-        raise DataError("these students differ in encoder, adapter or teacher; evaluate them one by one")
+    if len({(s.config.encoder_revision, s.config.teacher_revision) for s in students}) > 1:
+        raise DataError("these students differ in encoder or teacher; evaluate them one by one")
     config = students[0].config
     teacher, bank = Teacher(config.teacher), ConceptBank.default()
     rows = [row for row in read_manifest(manifest) if row.split == "valid" and row.group.startswith(only)]
-    pairs = hearing.pairs(rows, students[0], cache)
+    by_student = hearing.pairs_of_each([_before_training(students[0]), *students], rows, cache)
+    pairs = by_student[0]
     vocabulary = Vocabulary.of(pairs.pairs, teacher, bank, cache / "teacher")
     mentioned = vocabulary.mentioned(pairs.pairs, bank)
     measure = _Measure(pairs, mentioned)
     text = teacher.encode([pair.text for pair in pairs.pairs], cache=cache / "teacher")
     mean_pooled = np.stack([pairs.stretch(i).mean(0).numpy() for i in range(len(pairs.pairs))])
-    audio = [embed_pairs(student, pairs) for student in students]
+    audio = [embed_pairs(student, own) for student, own in zip(students, by_student[1:], strict=True)]
     scores = audio[0] @ vocabulary.embeddings.T
     arrays = {"group": np.array(measure.groups), "scores": scores, "truth": mentioned, "audio": audio[0], "text": text}
     return {
@@ -97,6 +108,15 @@ def evaluate_students(
         "students": [_figures(s, heard, measure, text, vocabulary) for s, heard in zip(students, audio, strict=True)],
         **({"tasks": evaluate_arrays(arrays | {"text_id": np.array(measure.texts)})} if with_curves else {}),
     }
+
+
+def _before_training(student: Student) -> Student:
+    """With the encoder that it began with; the student itself where that was left as it is."""
+    if student.config.adapter.kind == "frozen":
+        return student
+    config = replace(student.config, adapter=AdapterConfig())
+    encoder = load_student_encoder(config, student.info.name)
+    return Student(config, student.head, encoder, name=student.info.name, revision=student.info.revision)
 
 
 def _figures(student: Student, audio: np.ndarray, measure: "_Measure", text: np.ndarray, vocabulary: Vocabulary) -> dict:
