@@ -76,6 +76,22 @@ def test_a_complaint_that_is_not_over_is_there(text: str, bank: ConceptBank) -> 
     assert [mention.status for mention in find_mentions_in_text(text, bank)] == ["present"]
 
 
+@pytest.mark.parametrize(
+    ("text", "statuses"),
+    [
+        ("No chest pain, I had a fever last weekend.", ["negated", "present"]),
+        ("No chest pain, palpitations, he gets headaches.", ["negated", "negated", "present"]),
+        ("No headaches, and there was some blood in my stool.", ["negated", "present"]),
+        ("No chest pain, I don't get palpitations either.", ["negated", "negated"]),
+        ("No cough, I'd say, or fever.", ["negated", "negated"]),
+        ("No chest pain, cold, fever I can think of.", ["negated", "negated"]),
+        ("My mum has asthma and I get headaches.", ["family", "present"]),
+    ],
+)
+def test_a_denial_ends_where_somebody_is_said_to_do_something(text: str, statuses: list[str], bank: ConceptBank) -> None:
+    assert [mention.status for mention in find_mentions_in_text(text, bank)] == statuses
+
+
 def test_the_trap_suite_covers_every_status() -> None:
     assert {trap["status"] for trap in TRAPS} == {
         "present", "negated", "resolved", "historical", "family", "hypothetical", "uncertain",
@@ -139,6 +155,10 @@ def test_a_status_other_than_present_always_names_its_trigger(bank: ConceptBank)
         ("swollen ankles", "ankle swelling"),
         ("swelling in both of my ankles", "ankle swelling"),
         ("My anaemia is back.", "anemia"),
+        ("It upset's my stomach.", "stomach upset"),  # apostrophes as recognisers write them
+        ("The pain'll come back, my head'd been pounding.", "headache"),
+        ("I take co'codamol.", "co-codamol"),
+        ("My foot's a little sore.", "foot pain"),
         ("I smoke ten a day.", "smoking"),
     ],
 )
@@ -526,6 +546,11 @@ def test_the_committed_bank_is_what_the_build_makes() -> None:
     if body["sources"] != committed["sources"]:
         pytest.skip("other releases of the ontologies are installed")
     assert body == committed
+
+
+def test_a_pill_with_milligrams_is_no_contraceptive(bank: ConceptBank) -> None:
+    assert labels("I take the pill every day.", bank) == ["contraceptive pill"]
+    assert labels("I take from the pill five milligrams every day.", bank) == []
 
 
 def test_an_echo_keeps_the_relative(bank: ConceptBank) -> None:

@@ -8,6 +8,8 @@ import numpy as np
 import page_fixtures
 import pytest
 
+from medalign.concepts import transcript_from_text
+from medalign.concepts.lost_medicines import lost_medicines
 from medalign.core.analysis import Analysis, Correction, CriticalWord, Evidence, Measurement, Source
 from medalign.core.audio import load_recording
 from medalign.core.examples import analysis_path, load_examples
@@ -314,6 +316,10 @@ def test_a_fact_that_rests_on_a_suggested_name_has_its_number_however_sure_it_is
         ("Do you take any medicines? Ramipril for my heart.", None),
         ("How have you been? Not too bad for my age.", None),
         ("I take ramipril 5 milligrams, then 10 milligrams.", None),
+        ("I take ramipril 5 milligrams today, then 10 milligrams.", None),
+        ("I take lies in April 10 milligrams once a day, and ramipril.", "lies in April 10 milligrams"),
+        ("I take ramipril for my heart, and met for men for diabetes.", "met for men"),
+        ("I take ramipril for my heart, and I rest for my back.", None),
         ("I take 500 milligrams of ramipril.", None),
         ("I take it every morning.", None),
         ("I take a shower every day.", None),
@@ -326,10 +332,18 @@ def test_a_dose_at_which_no_medicine_is_found_is_to_be_heard_again(text, lost):
     transcript = Transcript((Segment(0.0, words[-1].end_s, text, words, "patient"),), "en")
     medicine = next(c for c in full.concepts if c.category == "medicine")
     places = tuple(Evidence(w.start_s, w.end_s, w.text) for w in words if w.text.lower().startswith("ramipril"))
-    concepts = (replace(medicine, teacher=Source(0.9, 0.4, places)),) if places else ()
+    complaint = next(c for c in full.concepts if c.category == "finding")
+    named = tuple(Evidence(w.start_s, w.end_s, w.text) for w in words if w.text.lower().startswith("diabetes"))
+    found_at = ((medicine, places), (complaint, named))
+    concepts = tuple(replace(concept, teacher=Source(0.9, 0.4, at)) for concept, at in found_at if at)
     listed = doubts(replace(full, concepts=concepts, corrections=(), critical_words=(), transcript=transcript))
     found = [d.said for d in listed if d.reason.endswith("; listen")]
     assert found == ([lost] if lost else [])
+
+
+def test_a_lost_name_is_marked_wherever_it_is_said_again():
+    said = transcript_from_text("I take lies in April 10 milligrams once a day.\nPlease stop the lies in April now.")
+    assert [place.text for place in lost_medicines(said, ())] == ["lies in April 10 milligrams", "lies in April"]
 
 
 def test_what_is_written_there_is_not_said_to_be_missing_from_the_words():

@@ -18,6 +18,7 @@ CASES = [
     ("His sats are ninety four percent.", "oxygen saturation", "94", "%", "ninety four percent"),
     ("I lost two kilos.", "weight", "2", "kg", "two kilos"),
     ("Five hundred milligrams of amoxicillin.", "dose", "500", "mg", "Five hundred milligrams"),
+    ("It's lies in April 10 milligrams.", "dose", "10", "mg", "10 milligrams"),
     ("Take 500mg.", "dose", "500", "mg", "500mg"),
     ("She takes 2,000 mg.", "dose", "2000", "mg", "2,000 mg"),
     ("Ten units of insulin.", "dose", "10", "units", "Ten units"),

@@ -15,7 +15,7 @@ by its answer, see `answers`.
 from dataclasses import dataclass
 from functools import cache
 
-from medalign.concepts.bank import SKIPPABLE
+from medalign.concepts.bank import FILLERS, SKIPPABLE
 from medalign.concepts.tokens import PhraseTree, Token, data_rows, phrase_tokens, word_list, words_of
 from medalign.core.analysis import Status
 
@@ -23,6 +23,11 @@ PRECEDENCE: tuple[Status, ...] = ("hypothetical", "negated", "family", "resolved
 STATUS_OF = {"child": "family", "third person": "family", "advised": "hypothetical"}  # kind of trigger -> status
 LIST_GAP = 4  # words between two items of a list under one trigger
 OWNERS = words_of("my your his her our their the a")
+# A clause of its own begins with one of these behind a comma or "and": "no chest pain, I get headaches". What is only put in,
+# "no cough, I'd say, or fever", is none.
+SUBJECTS = words_of("i you he she it we they everyone everybody somebody someone")
+PUT_IN, PUT_IN_WORDS = words_of("think say know mean guess suppose believe reckon"), 4
+BEING = words_of("'s is was are were has have had")
 TAKEN_FOR_GRANTED = words_of("the this that these those your his her")
 DENIALS = words_of("can't cannot couldn't not no don't doesn't haven't hasn't unable lost loss off")
 NOT_OVER = word_list("context.not_over")  # "has not cleared up" ends nothing
@@ -57,12 +62,19 @@ Place = tuple[int, int]  # a mention's tokens [start, end) in its sentence
 
 @cache
 def _lexicon() -> PhraseTree[tuple[tuple[str, str, int], ...]]:
-    """Phrase -> its (kind, direction, reach) triples; several kinds may share a phrase."""
+    """Phrase -> its (kind, direction, reach) triples; several kinds may share a phrase.
+
+    What "I" stops, "and I" and "I get" stop, too.
+    """
     by_phrase: dict[tuple[str, ...], tuple[tuple[str, str, int], ...]] = {}
     for row in data_rows("triggers.csv"):
         for phrase in row["phrases"].split("|"):
             keys = tuple(phrase_tokens(phrase))
             by_phrase[keys] = (*by_phrase.get(keys, ()), (row["kind"], row["direction"], int(row["reach"])))
+    stops = {keys: [row for row in rows if row[0] == "stop"] for keys, rows in by_phrase.items()}
+    for keys in filter(stops.__getitem__, by_phrase):
+        inner = (keys[start:end] for start in range(len(keys)) for end in range(start + 1, len(keys) + 1))
+        by_phrase[keys] += tuple(row for phrase in inner if phrase != keys for row in stops.get(phrase, ()))
     return PhraseTree(by_phrase)
 
 
@@ -156,6 +168,8 @@ def _reach(sentence: list[Token], cue: Cue, kind: str, cues: list[Cue], places: 
         n_between = sum(token.text not in SKIPPABLE for token in sentence[between[0] : between[1]])
         if n_between > gap or _stopped(sentence, kind, between, cues, is_list=bool(found)):
             break
+        if kind == "negated" and forward and any(_begins_clause(sentence, at, start) for at in range(edge, start + 1)):
+            break
         found.append(index)
         edge, gap = (end if forward else start), max(LIST_GAP, cue.reach if kind != "negated" else 0)
     return found
@@ -171,6 +185,17 @@ def _stopped(sentence: list[Token], kind: str, between: tuple[int, int], cues: l
     # "No fever, the cough is worse": a new clause, not a list.
     is_parted = 0 < between[0] < between[1] and sentence[between[0] - 1].pause != ""
     return is_list and kind == "negated" and is_parted and sentence[between[0]].text in OWNERS - {"a"}
+
+
+def _begins_clause(sentence: list[Token], at: int, mention: int) -> bool:
+    """Whether somebody is said to do or to have something from token `at` on, up to the mention that begins at `mention`."""
+    following = sentence[at + 1].text if at + 1 < len(sentence) else ""
+    is_subject = sentence[at].text.partition("'")[0] in SUBJECTS or sentence[at].text == "there" and following in BEING
+    before = next((token for token in reversed(sentence[:at]) if token.text not in FILLERS or token.pause), None)
+    if not is_subject or before is None or not (before.pause or before.text == "and"):
+        return False
+    end = next((n + 1 for n in range(at, mention) if sentence[n].pause), mention + 1)
+    return end > mention or end - at > PUT_IN_WORDS or not any(token.text in PUT_IN for token in sentence[at:end])
 
 
 def _distance(cue: Cue, place: Place) -> int:

@@ -28,6 +28,8 @@ ALLERGIC_TO = re.compile(r"(allergic|allergy|allergies|intolerant|reaction) (to|
 FEVER = "HP:0001945"
 ALCOHOL = "CUSTOM:alcohol-use"
 DRINK, DRINKERS = words_of("drink drinks drinking"), words_of("i you he she don't doesn't didn't not never also")
+BARE_PILL, MILLIGRAMS = words_of("the her my a pill on take taking takes took"), words_of("mg mgs milligram milligrams")
+DOSE_WITHIN = 4  # words from a pill to the unit of its dose
 BEVERAGES = word_list("mentions.beverages")
 DRUG_ALLERGY = "ICD10CM:Z88.9"  # to any drug; allergies to one have it as the broader one
 ADVISED = frozenset(["medicine", "procedure", "habit"])  # what a doctor proposes is a plan: "you should have an X-ray"
@@ -161,8 +163,16 @@ def transcript_from_text(text: str) -> Transcript:
 
 
 def _spans(sentence: list[Token], bank: ConceptBank) -> list[Span]:
-    spans = find_spans(sentence, bank)
+    spans = [span for span in find_spans(sentence, bank) if not _is_dosed_pill(sentence, span)]
     return _join_allergies(sentence, sorted([*spans, *_drinking(sentence, spans, bank)], key=lambda span: span.start), bank)
+
+
+def _is_dosed_pill(sentence: list[Token], span: Span) -> bool:
+    """ "I take from the pill five milligrams": no pill that is called just that has milligrams; a name was misheard."""
+    texts = [token.text for token in sentence[span.start : span.end]]
+    after = sentence[span.end : span.end + DOSE_WITHIN]
+    end = next((n + 1 for n, token in enumerate(after) if token.pause), len(after))
+    return texts[-1] == "pill" and BARE_PILL.issuperset(texts) and any(token.text in MILLIGRAMS for token in after[:end])
 
 
 def _drinking(sentence: list[Token], spans: Sequence[Span], bank: ConceptBank) -> list[Span]:

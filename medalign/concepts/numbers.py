@@ -24,6 +24,7 @@ OFTEN = {"once": 1.0, "twice": 2.0, "thrice": 3.0}
 NAMING = word_list("numbers.naming")  # "type 2", "room 6"
 SOME_DAY = words_of("good bad normal usual busy same next other that this every per a each worst best")  # "on a bad day nine"
 MONTHS = words_of("january february march april june july august september october november december")
+STRENGTHS = words_of("mg mgs milligram milligrams milligramme milligrammes mcg micrograms microgram")
 
 
 @dataclass(frozen=True)
@@ -229,7 +230,7 @@ def _is_name(pieces: Sequence[Piece], number: Number) -> bool:
     is_hour = before == "at" and number.value <= 12 and after in ("every", "each")  # "I wake at four every morning"
     is_clock = after in ("o'clock", "am", "pm") or text.count(":") == 1 or is_hour
     of = pieces[min(number.end + 1, len(pieces) - 1)].text if after == "of" else ""
-    is_date = bool(MONTHS & {before, after, of})
+    is_date = bool(MONTHS & {before, after, of}) and after not in STRENGTHS  # "lies in April 10 milligrams" is a dose
     is_covid = before == "covid" and number.value == 19
     is_slip = before == "no" and pieces[max(0, number.start - 2)].text in CARDINALS  # "fourteen, no, forty"
     is_slip = is_slip or before in ("day", "week", "number") and pieces[max(0, number.start - 2)].text in SOME_DAY

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from medalign.concepts.bank import BLOCKED, FILLERS, GAP, SKIPPABLE, ConceptBank
-from medalign.concepts.tokens import PhraseTree, Token, data_rows, stem, word_list, words_of
+from medalign.concepts.tokens import ENDINGS, PhraseTree, Token, data_rows, stem, word_list, words_of
 
+AN_ENDING = 0.25  # "upset's my stomach": a wording weighs less where an apostrophe is passed over
 MAX_SKIPPED = 5  # skippable words inside one wording
 MAX_GAP = 4  # words of any kind in the gap of a pattern
 MAX_BRIDGE = 8  # words between a complaint and its body part
@@ -63,7 +64,8 @@ def _phrases(sentence: list[Token], tree: PhraseTree[str]) -> list[Span]:
     for start, first in enumerate(sentence):
         if first.stem not in root and "=" + first.text not in root:
             continue
-        paths = [(root, start, 0, 0, 0, start)]  # node, next token, tokens taken, skipped and left in the gap, first token
+        # Node, next token, tokens taken (with a fraction lost for endings), skipped and left in the gap, first token.
+        paths: list[tuple[dict, int, float, int, int, int]] = [(root, start, 0, 0, 0, start)]
         while paths:
             node, at, taken, skipped, gap, first_at = paths.pop()
             token = sentence[at]
@@ -76,6 +78,8 @@ def _phrases(sentence: list[Token], tree: PhraseTree[str]) -> list[Span]:
                     found.append(Span(first_at, at + 1, concept_id, taken + (0.5 if concept_id == BLOCKED else 1)))
                 if at + 1 < len(sentence) and _may_go_on(sentence, at, taken + 1):
                     paths.append((branch, at + 1, taken + 1, skipped, 0, first_at))
+                    if sentence[at + 1].text in ENDINGS and at + 2 < len(sentence) and _may_go_on(sentence, at + 1, taken + 1):
+                        paths.append((branch, at + 2, taken + 1 - AN_ENDING, skipped, 0, first_at))
                     if GAP in branch:
                         paths.append((branch[GAP], at + 1, taken + 1, skipped, MAX_GAP, first_at))
             if at + 1 == len(sentence):
@@ -110,7 +114,7 @@ def _with_shared_head(sentence: list[Token], phrases: Sequence[Span], tree: Phra
     return found
 
 
-def _may_go_on(sentence: list[Token], at: int, taken: int) -> bool:
+def _may_go_on(sentence: list[Token], at: int, taken: float) -> bool:
     """Commas end a wording, except at a filler or a stutter ("chest, um, pain") and in "hand, foot and mouth"."""
     goes_on = sentence[at + 1].text in FILLERS | {sentence[at].text}
     return not sentence[at].pause or goes_on or taken == 1 and sentence[at].text == "hand"

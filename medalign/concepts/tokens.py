@@ -1,8 +1,9 @@
 """From a transcript to tokens and sentences: the words in the form that every rule of this package compares.
 
-A token is a lower-case word without punctuation; hyphens separate tokens, and a possessive or contracted 's is a
-token of its own, so that "Parkinson's" and "my mood's low" need no special case. Stems join inflections and the two
-spellings of English; they are meant for comparison only and never shown.
+A token is a lower-case word without punctuation; hyphens and apostrophes separate tokens, except in "don't", "you've" and
+their like. What stands behind an apostrophe is a token of its own, so that "Parkinson's", "my mood's low", "the pain'll come
+back" and a recogniser's "it upset's my stomach" need no special case. Stems join inflections and the two spellings of
+English; they are meant for comparison only and never shown.
 """
 
 import csv
@@ -41,7 +42,12 @@ def _word_lists() -> dict[str, frozenset[str]]:
 
 
 ABBREVIATIONS = words_of("dr mr mrs ms st vs mg ml")  # a full stop after these ends no sentence
-_TOKEN = re.compile(r"[a-z0-9]+(?:'(?!s\b)[a-z]+)?|'s\b")
+ENDINGS = words_of("'s 'd 'll 've 're")  # of a noun: they change no wording
+_TOKEN = re.compile(
+    r"[a-z0-9]*n't\b|(?:i|you|he|she|it|we|they|there|that|this|who|what|where|how)'(?:m|re|ve|ll|d)\b|o'clock|ma'am|"
+    r"'(?:s|d|ll|ve|re)\b|[a-z0-9]+"
+)
+_APOSTROPHES = str.maketrans(dict.fromkeys("’‘ʼ`´", "'"))
 _PAUSE = re.compile(r"[.?!;,:…-]+[\"')\]]*$")
 _BRITISH = tuple(  # diarrhoea, anaemia, oedema, ...
     (re.compile(pattern), replacement)
@@ -90,7 +96,7 @@ def stem(word: str) -> str:
 @lru_cache(maxsize=200_000)
 def split_word(text: str) -> tuple[tuple[str, ...], str]:
     """One transcript word as its token texts and the pause after it."""
-    lowered = text.lower().replace("’", "'")
+    lowered = text.lower().translate(_APOSTROPHES)
     parts = tuple(_TOKEN.findall(lowered))
     end = _PAUSE.search(lowered)
     if not end:

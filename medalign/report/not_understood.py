@@ -15,6 +15,7 @@ from medalign.core.transcript import Word
 LOST = "medicine not understood"  # stands for doses at which no medicine is found
 PERHAPS = "word that may be a medicine"  # stands for words that the recogniser may have made of one
 UNUSUAL = "unusual word, perhaps a disease or medicine"
+COMPLAINTS = ("finding", "diagnosis")  # for which something is taken
 REGULAR_MEDICATION = "CUSTOM:regular-medication"  # "any tablets?" names none
 
 
@@ -45,7 +46,8 @@ def without_medicine(analysis: Analysis, before: Analysis | None = None) -> tupl
     places = [(e.start_s, e.words_end_s) for c in named for e in c.text_evidence]
     places += [(c.start_s, c.end_s) for c in analysis.corrections]
     places += [(word.start_s, word.end_s) for word in analysis.critical_words if word.kind == "medicine"]
-    lost = lost_medicines(analysis.transcript, places)
+    complaints = [(e.start_s, e.end_s) for c in analysis.concepts if c.category in COMPLAINTS for e in c.text_evidence]
+    lost = lost_medicines(analysis.transcript, places, complaints)
     if before is None or not lost:
         return lost
     known = without_medicine(before)
