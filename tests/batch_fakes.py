@@ -2,13 +2,14 @@
 
 import os
 import time
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import page_fixtures
 
 from medalign.core.analysis import Analysis, ModelInfo, Models, RecordingInfo
 from medalign.core.audio import Recording
+from medalign.core.identity import Identity
 from medalign.core.model_options import ModelOptions
 
 
@@ -18,6 +19,11 @@ class FakeAnalyzer:
 
     folder: Path
     models: Models
+    fits: str = "1"
+
+    @property
+    def identity(self) -> Identity:
+        return asdict(self.models) | {"student_files": {"fits.json": self.fits}}
 
     def begun(self) -> list[str]:
         """Names of the recordings that workers began, each time."""
@@ -44,7 +50,8 @@ class Load:
 
     folder: Path
     revision: str = "1"
+    fits: str = "1"
 
     def __call__(self, options: ModelOptions) -> FakeAnalyzer:
         names = options.asr, options.teacher, options.student, "status"
-        return FakeAnalyzer(self.folder, Models(*(ModelInfo(name, self.revision, options.device) for name in names)))
+        return FakeAnalyzer(self.folder, Models(*(ModelInfo(name, self.revision, options.device) for name in names)), self.fits)

@@ -1,11 +1,13 @@
 """One recording in, one honest answer out: the JSON contract, the two sources, and what they point to."""
 
+import copy
 import csv
 import json
 import os
+import shutil
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -378,3 +380,20 @@ def test_an_array_is_analysed_with_its_rate_and_a_file_says_its_own(monkeypatch)
     for source in (heard[0], b"RIFF"):
         with pytest.raises(AudioError, match="leave it out"):
             analyzer.analyze(source, sample_rate_hz=44_100)
+
+
+def test_what_decides_an_analysis_has_every_file_that_was_fitted_for_the_student(analyzer, tmp_path):
+    """A batch goes on only where all of it is as it was; the student's revision alone is that of its head."""
+    folder = tmp_path / "student"
+    shutil.copytree(analyzer.listener.student.folder, folder)
+    listener = copy.copy(analyzer.listener)
+    listener.student = copy.copy(listener.student)
+    listener.student.fitted_in = folder
+    mine = Analyzer(analyzer.transcriber, listener)
+    before = mine.identity
+    assert before == analyzer.identity and before["student"] == asdict(analyzer.models.student)
+    for name in ("config.json", "fits.json", "distractors.safetensors", "sound_events.safetensors", "calibration.json"):
+        (folder / name).write_bytes((folder / name).read_bytes() + b" ")
+        changed = mine.identity["student_files"]
+        assert [file for file in changed if changed[file] != before["student_files"][file]] == [name]
+        before = mine.identity

@@ -272,6 +272,8 @@ def test_another_recipe_is_refused_by_name(manifest, out, worker, notes):
     other = Worker(Task(out, "session", ModelOptions(), batch_fakes.Load(notes.folder, revision="2")))
     assert worker(items(manifest)["a"])["stop"] == ""
     assert 'asr.revision "1" -> "2"' in other(items(manifest)["b"])["stop"]
+    fitted_anew = Worker(Task(out, "session", ModelOptions(), batch_fakes.Load(notes.folder, fits="2")))
+    assert 'asked for: student_files.fits.json "1" -> "2"; give' in fitted_anew(items(manifest)["b"])["stop"]
     assert set(table(out)) == {"a"}
 
 

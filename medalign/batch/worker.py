@@ -17,6 +17,7 @@ from medalign.core.apart import load_apart
 from medalign.core.audio import Recording
 from medalign.core.errors import AudioError, MedAlignError
 from medalign.core.files import first_line
+from medalign.core.identity import Identity
 from medalign.core.model_options import ModelOptions
 from medalign.core.weights import sha256_of
 
@@ -32,6 +33,9 @@ class BatchAnalyzer(Protocol):
 
     @property
     def models(self) -> Models: ...
+
+    @property
+    def identity(self) -> Identity: ...
 
     def analyze(self, source: Recording, /) -> Analysis: ...
 
@@ -82,7 +86,7 @@ class Worker:
     def analyzer(self) -> BatchAnalyzer:
         """Raises MedAlignError if the models can't be loaded, or aren't those that the folder's other rows are made with."""
         analyzer = self.task.load(self.task.options)
-        self.folder.check(MODELS, asdict(analyzer.models))
+        self.folder.check(MODELS, analyzer.identity)
         return analyzer
 
     def __call__(self, item: dict[str, str]) -> dict[str, str]:

@@ -174,6 +174,15 @@ def with_files(revision: str, digests: Mapping[str, str]) -> str:
     return f"{revision}+{hashlib.sha256(content.encode()).hexdigest()[:REVISION_LENGTH]}"
 
 
+def deciding_files(folder: Path) -> dict[str, str]:
+    """The SHA-256 of each file of a model's folder that decides what the model gives, by its place there."""
+    modules = folder / "modules.json"
+    listed = modules.read_bytes() if modules.is_file() else b""  # parts of a sentence encoder lie in folders of their own
+    parts = [path for path in folder.glob("*/*") if f'"{path.parent.name}"'.encode() in listed]
+    paths = [path for path in (*folder.glob("*"), *parts) if path.suffix in DECIDING and path.name not in RECORDS]
+    return {str(path.relative_to(folder)): sha256_of(path) for path in paths if path.is_file()}
+
+
 def check_sha256(path: Path, expected: str) -> None:
     """Raises WeightsError, naming file, expected and got, unless the file has that digest."""
     if not path.is_file():
@@ -203,13 +212,7 @@ def _from_folder(name: str, weight_files: tuple[str, ...]) -> Weights:
 
 def _revision_of(folder: Path, weights_sha256: str) -> str:
     """Of a folder whose files nobody vouches for."""
-    hashed, modules = {}, folder / "modules.json"
-    listed = modules.read_bytes() if modules.is_file() else b""  # parts of a sentence encoder lie in folders of their own
-    parts = [path for path in folder.glob("*/*") if f'"{path.parent.name}"'.encode() in listed]
-    for path in (*folder.glob("*"), *parts):
-        if path.suffix in DECIDING and path.name not in RECORDS and path.is_file():
-            hashed[str(path.relative_to(folder))] = sha256_of(path)
-    revision = weights_sha256[:REVISION_LENGTH]
+    hashed, revision = deciding_files(folder), weights_sha256[:REVISION_LENGTH]
     return revision if hashed in [pin.sha256 for pin in PINNED.values()] else with_files(revision, hashed)
 
 

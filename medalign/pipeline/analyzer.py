@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import torch
@@ -23,6 +23,7 @@ from medalign.core.audio import Recording, Source, recording_of
 from medalign.core.editing import kept_corrections
 from medalign.core.errors import DataError
 from medalign.core.explanation import Explanation
+from medalign.core.identity import Identity
 from medalign.core.memory import return_freed_memory
 from medalign.core.note_check import NoteCheck
 from medalign.core.transcript import Transcript
@@ -36,7 +37,7 @@ from medalign.pipeline.assertion import revised
 from medalign.pipeline.critical_words import find_critical_words
 from medalign.pipeline.evidence import TextEvidence, tracks
 from medalign.pipeline.explanation import explain, utterance_points
-from medalign.pipeline.fitted import NOT_CALIBRATED
+from medalign.pipeline.fitted import NOT_CALIBRATED, files_of
 from medalign.pipeline.heard_language import marked, other_language, outside, unheard, with_heard_language
 from medalign.pipeline.hotword_rescoring import HotwordRescorer
 from medalign.pipeline.interleave import END, interleave
@@ -74,8 +75,13 @@ class Analyzer:
     @property
     def models(self) -> Models:
         """Which they are, exactly."""
-        listener = self.listener
-        return Models(self.transcriber.info, listener.teacher.info, listener.student.info, StatusClassifier.load().info)
+        recogniser, listener = self.transcriber.info, self.listener
+        return Models(recogniser, listener.teacher.info, listener.student.info, StatusClassifier.load().info)
+
+    @property
+    def identity(self) -> Identity:
+        """What decides an analysis beside the recording: the models, and all files of the student, as its fits."""
+        return asdict(self.models) | {"student_files": files_of(self.listener.student)}
 
     def analyze(
         self, source: Source | Recording, custom: Sequence[Concept] = (), *, sample_rate_hz: int | None = None
@@ -191,8 +197,7 @@ class Analyzer:
         elif is_english(transcript):
             has_heard = self.listener.student.hears_as(scorer.info)  # the same encoder, so that it need not run again
             rescorer = HotwordRescorer(scorer, recording, transcript, encoded.chunk if has_heard else None)
-            calibration = self.listener.calibration
-            corrections = find_corrections(transcript, encoded.evidence, encoded.bank, calibration, rescorer)
+            corrections = find_corrections(transcript, encoded.evidence, encoded.bank, self.listener.calibration, rescorer)
         return self._annotated(transcript, corrections, encoded)
 
     def _annotated(
@@ -205,16 +210,12 @@ class Analyzer:
             mentions = find_corrected_mentions(transcript, corrections, encoded.bank)
             mentions = outside(revised(transcript, outside(mentions, elsewhere), encoded.bank), elsewhere)
         window_texts, text = self.listener.embed_window_texts(transcript, encoded)
-        fits = self.listener.calibration
-        evidence = TextEvidence(transcript, text, encoded.audio, encoded.concept_embeddings, fits)
+        evidence = TextEvidence(transcript, text, encoded.audio, encoded.concept_embeddings, self.listener.calibration)
         return AnnotatedTranscript(transcript, corrections, mentions, elsewhere, window_texts, text, evidence)
 
     def _encode(self, recording: Recording, custom: Sequence[Concept]) -> Iterator[tuple[EncodedRecording, float]]:
-        """What the student has encoded so far, and the seconds that it took; the last is all of it.
-
-        With half of the cores: with all of them it was done no sooner, since the recogniser has its share, and the
-        transcript came half a second to a second later.
-        """
+        """What the student has encoded so far, and the seconds that it took; the last is all of it."""
+        # With half of the cores: with all of them it was done no sooner, and the transcript came up to a second later.
         started, n_threads = time.perf_counter(), torch.get_num_threads()
         torch.set_num_threads(max(1, n_threads // 2))  # of this thread, and of those begun meanwhile
         if sys.platform == "linux":  # where a thread has a niceness of its own: the transcript is what people wait for

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from medalign.core.assets import shipped
 from medalign.core.errors import CheckpointError
-from medalign.core.weights import is_revision
+from medalign.core.weights import deciding_files, is_revision
 from medalign.models.encoders import WhisperAudioEncoder
 from medalign.models.student import DEFAULT_STUDENT, Student
 from medalign.models.student_config import read_config
@@ -59,3 +59,8 @@ def fitted_for(student: Student) -> Fitted:
         )
     hears_alike = is_revision(known.encoder_revision, config.encoder_revision) and config.adapter.kind == "frozen"
     return Fitted(folder, folder if hears_alike else None, is_own=False)
+
+
+def files_of(student: Student) -> dict[str, str]:
+    """The SHA-256 of each of its files that decides what an analysis says; empty where it lies in no folder."""
+    return deciding_files(student.fitted_in) if student.fitted_in else {}
