@@ -168,6 +168,14 @@ def test_path_bytes_file_and_samples_give_the_same_recording(write_wav):
         (b"", None, "is empty"),
         (b"not a recording" * 99, None, "can't be read as audio"),
         (b"RIFF", SAMPLE_RATE_HZ, "leave it out"),
+        (bytearray(b"not a recording"), None, "can't be read as audio"),
+        (memoryview(b""), None, "is empty"),
+        *[(odd, SAMPLE_RATE_HZ, f"type {type(odd).__name__}; .*numpy") for odd in ([0.1], (0.1,), {}, 3, None)],
+        ("", None, "path of the recording is empty"),
+        (tone(SAMPLE_RATE_HZ) * 2**15, SAMPLE_RATE_HZ, r"up to 16384, .* divide"),
+        ((tone(SAMPLE_RATE_HZ) * 2**15).astype(np.int32), SAMPLE_RATE_HZ, "give them as int16"),
+        ((tone(SAMPLE_RATE_HZ) * 2**15).astype(np.int64), SAMPLE_RATE_HZ, "8, 16 or 32 bits"),
+        ((tone(SAMPLE_RATE_HZ) * 2**7).astype(np.uint8), SAMPLE_RATE_HZ, "8, 16 or 32 bits"),
     ],
 )
 def test_each_bad_array_or_content_is_refused_in_one_sentence(source, sample_rate_hz, says):

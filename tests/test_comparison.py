@@ -17,7 +17,8 @@ from medalign.core.model_options import ModelOptions
 from medalign.core.transcript import Segment, Transcript, Word
 from medalign.core.weights import n_bytes
 from medalign.evaluation.retrieval import ranks
-from medalign.models.student import DEFAULT_STUDENT, UNALIGNED, Student
+from medalign.models.student import DEFAULT_STUDENT, Student
+from medalign.models.student_config import UNALIGNED
 from medalign.models.teacher import DEFAULT_TEACHER
 from medalign.models.transcription import DEFAULT_ASR
 from medalign.pipeline.footprint import Footprint, footprint

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from medalign.concepts import ConceptBank, find_mentions, transcript_from_text
+from medalign.concepts import Concept, ConceptBank, find_mentions, transcript_from_text
 from medalign.core.analysis import Correction
 from medalign.core.assets import CHECKPOINTS
 from medalign.core.errors import DataError
@@ -21,8 +21,12 @@ BANK = ConceptBank.default()
 WINDOWS = ((0.0, 6.0), (3.0, 9.0), (6.0, 12.0))
 
 
+def by_label(label: str) -> Concept:
+    return next(concept for concept in BANK.concepts if concept.label == label)
+
+
 def column(label: str) -> int:
-    return BANK.column[BANK.by_label(label).concept_id]
+    return BANK.column[by_label(label).concept_id]
 
 
 def heard(**probabilities: tuple[float, float, float]) -> AudioEvidence:
@@ -57,7 +61,7 @@ def test_each_way_of_knowing_has_its_own_columns():
     transcript = transcript_from_text("I have a cough and take salby temol.")
     words = [w.text.strip(".") for w in transcript.words]
     at = words.index("salby")
-    name = BANK.by_label("salbutamol")
+    name = by_label("salbutamol")
     correction = Correction(
         at, at + 1, "salby temol", "salbutamol", name.concept_id, 0.8, transcript.words[at].start_s, transcript.words[-1].end_s
     )
@@ -82,7 +86,7 @@ def test_a_concept_that_nobody_wrote_down_is_told_from_the_threshold_on_and_ever
     transcript = transcript_from_text("No cough, but my mother has a cough.")
     ear = heard(fever=(0.0, 0.2, 0.6), nausea=(0.3, 0.0, 0.0))
     mentions = find_mentions(transcript, BANK)
-    ids = {label: BANK.by_label(label).concept_id for label in ("cough", "fever", "nausea")}
+    ids = {label: by_label(label).concept_id for label in ("cough", "fever", "nausea")}
     fused = {ids["cough"]: 0.97, ids["fever"]: 0.4, ids["nausea"]: 0.6}
     rows = findings(mentions, reading(transcript), ear, BANK, FusedProbabilities(fused, 0.5))
     assert {(r.label, r.status, r.probability) for r in rows} == {

@@ -6,7 +6,7 @@ from math import isclose
 import numpy as np
 import pytest
 
-from medalign.concepts import ConceptBank, transcript_from_text
+from medalign.concepts import Concept, ConceptBank, transcript_from_text
 from medalign.concepts.mentions import mention_places
 from medalign.concepts.misheard import frequency, spelt, suggest, suggest_body_parts
 from medalign.concepts.tokens import sentences
@@ -47,11 +47,15 @@ def bank() -> ConceptBank:
     return ConceptBank.default()
 
 
+def by_label(label: str) -> Concept:
+    return next(concept for concept in bank().concepts if concept.label == label)
+
+
 def heard(probabilities: dict[str, float] | None = None) -> AudioEvidence:
     """One window over all, in which the student hears concepts by label."""
     p = np.zeros((1, len(bank())))
     for label, probability in (probabilities or {}).items():
-        p[0, bank().column[bank().by_label(label).concept_id]] = probability
+        p[0, bank().column[by_label(label).concept_id]] = probability
     return AudioEvidence(((0.0, 6.0),), p, p, 0.3)
 
 
@@ -80,7 +84,7 @@ def test_words_that_are_words_are_left_alone():
 def test_a_name_that_the_student_hears_is_looked_for_with_less_likeness():
     (sentence,) = sentences(transcript_from_text("He takes the low dipping."))
     doubted = [1.0, 1.0, 1.0, 0.3, 0.3]
-    nifedipine = bank().by_label("nifedipine").concept_id
+    nifedipine = by_label("nifedipine").concept_id
     assert nifedipine not in {s.concept_id for s in suggest(sentence, doubted, [], bank())}
     found = [s for s in suggest(sentence, doubted, [], bank(), {nifedipine}) if s.concept_id == nifedipine]
     assert found and len({(s.start, s.end) for s in found}) == len(found)  # its best name, once for each stretch
@@ -117,7 +121,7 @@ def correction(transcript: Transcript, said: str, label: str) -> Correction:
     wanted = said.split()
     at = next(i for i in range(len(words)) if [w.text.strip(".,") for w in words[i : i + len(wanted)]] == wanted)
     last = at + len(wanted) - 1
-    concept = bank().by_label(label)
+    concept = by_label(label)
     return Correction(at, last, said, label, concept.concept_id, 0.9, words[at].start_s, words[last].end_s)
 
 
@@ -169,7 +173,7 @@ def test_the_short_list_keeps_the_likeliest_few_for_the_same_words_and_drops_the
     for candidate in everything:
         assert sum(candidate.meets(other) for other in everything) <= 2 * MAX_NAMES
     only_heard = shortlist(found, fitted(shortlisted_by={AUDIO: 20.0}, intercept=-10.0, believed_by={}))
-    assert {c.suggestion.concept_id for c in only_heard} == {bank().by_label("salbutamol").concept_id}
+    assert {c.suggestion.concept_id for c in only_heard} == {by_label("salbutamol").concept_id}
     assert shortlist([], fitted(shortlisted_by={}, believed_by={})) == []
 
 

@@ -49,7 +49,7 @@ def load_analyzer(options: ModelOptions) -> "Analyzer":
 def find_models(options: ModelOptions) -> None:
     """Raises WeightsError, before any is loaded, if a model is not to be had under its name."""
     from medalign.models.device import choose_device
-    from medalign.models.student import student_weights
+    from medalign.models.student_config import student_weights
     from medalign.models.teacher import find_teacher
     from medalign.models.transcription import asr_weights
 

@@ -15,6 +15,7 @@ from medalign import __version__
 from medalign.cli.options import check_output
 from medalign.core.analysis import DISCLAIMER
 from medalign.core.errors import MedAlignError
+from medalign.core.files import check_writable
 
 MODULES = {  # by what somebody wants to do
     "recordings": ("analyze", "check", "compare", "batch", "examples", "serve"),
@@ -45,6 +46,8 @@ def main(argv: list[str] | None = None, **given: object) -> int:
     logging.basicConfig(level=logging.INFO if arguments.verbose else logging.WARNING, format="%(asctime)s %(message)s")
     try:
         check_output(getattr(arguments, "json", None))  # better to find out before minutes of work than after
+        if (cache := getattr(arguments, "cache", None)) is not None:
+            check_writable(cache, "features", remedy="give another --cache")
         arguments.command(arguments)
         sys.stdout.flush()
     except MedAlignError as error:

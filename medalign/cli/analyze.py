@@ -187,7 +187,7 @@ def _transcribe(arguments: argparse.Namespace) -> None:
 
 def _precompute(arguments: argparse.Namespace) -> None:
     from medalign.core.examples import COMPARED, analysis_path, load_examples, unaligned_path
-    from medalign.models.student import UNALIGNED
+    from medalign.models.student_config import UNALIGNED
     from medalign.pipeline.analyzer import Analyzer
     from medalign.pipeline.listener import Listener
 

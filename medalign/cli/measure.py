@@ -13,6 +13,7 @@ from medalign.cli.options import (
     given,
     model_options,
     noise_option,
+    positive,
     tell,
     write_text,
 )
@@ -51,7 +52,7 @@ def add_commands(commands: Commands) -> None:
     ablate.add_argument("--out", type=Path, required=True, help="folder of the runs; a rerun does what is missing")
     ablate.add_argument("--steps", type=int, default=150)
     ablate.add_argument("--batch-size", type=int, default=96)
-    ablate.add_argument("--seeds", type=int, default=3)
+    ablate.add_argument("--seeds", type=positive, default=3)
     ablate.add_argument("--bf16", action="store_true", help="frames and matrix products in half precision: cheaper arms")
     ablate.add_argument("--only", default="", help="groups whose name starts with this")
     ablate.add_argument("--page", metavar="OUT", type=Path, help="write bars with their range over the seeds (HTML) here")

@@ -13,7 +13,7 @@ from types import NoneType
 from typing import Any, Literal, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from medalign.core.errors import MedAlignError
-from medalign.core.model_options import ModelOptions
+from medalign.core.model_options import ModelOptions, flag_of
 from medalign.core.provenance import PROVENANCE, provenance
 
 T = TypeVar("T")
@@ -42,9 +42,9 @@ def field_options(command: argparse._ActionsContainer, of: type, *names: str) ->
     """Options for fields of a dataclass, with the types, choices, defaults and help that it has; for all that have a help, or
     those named.
     """
-    hints, defaults, known = get_type_hints(of), of(), {field.name: field.metadata for field in fields(of)}
-    for name in names or [name for name, about in known.items() if about.get("help")]:
-        flag, text = known[name].get("flag") or f"--{name.replace('_', '-')}", known[name]["help"]
+    hints, defaults, known = get_type_hints(of), of(), {field.name: field for field in fields(of)}
+    for name in names or [name for name, field in known.items() if field.metadata.get("help")]:
+        flag, text = flag_of(known[name]), known[name].metadata["help"]
         kind = next((part for part in get_args(hints[name]) if part is not NoneType), hints[name])
         metavar = flag.removeprefix("--").replace("-", "_").upper()
         how: dict[str, Any] = {"type": kind, "default": getattr(defaults, name), "metavar": metavar}

@@ -6,7 +6,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from medalign.cli.options import Commands, cache_option, check_output, field_options, fields_of, given, manual
-from medalign.core.errors import MedAlignError
+from medalign.core.errors import DataError, MedAlignError
 from medalign.models.adapter_config import AdapterConfig
 from medalign.training.recipe import LossWeights, Recipe, TrainConfig
 
@@ -119,7 +119,10 @@ def _weights(text: str) -> LossWeights:
         raise argparse.ArgumentTypeError(f"'{text}' is not of the form contrastive=1,cka=1") from error
     if unknown := sorted(set(named) - {field.name for field in fields(LossWeights)}):
         raise argparse.ArgumentTypeError(f"there is no part {', '.join(unknown)}; see below for those there are")
-    return LossWeights.only(**named)
+    try:
+        return LossWeights.only(**named)
+    except DataError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _synthesize(arguments: argparse.Namespace) -> None:

@@ -93,12 +93,6 @@ class ConceptBank:
         """Concept id -> its place in `concepts`, and so in every array with a column per concept."""
         return {concept.concept_id: i for i, concept in enumerate(self.concepts)}
 
-    def by_label(self, label: str) -> Concept:
-        """The concept with this label; labels are unique."""
-        if found := next((concept for concept in self.concepts if concept.label == label), None):
-            return found
-        raise DataError(f"no concept has the label {label!r}; labels are lower-case plain words, see bank.concepts")
-
     @cached_property
     def digest(self) -> str:
         """A hash of all that it says."""

@@ -7,7 +7,7 @@ used is told and left out; it stops nobody.
 
 import gzip
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from importlib.resources import files
@@ -49,6 +49,16 @@ def parse_concepts(text: str, bank: ConceptBank) -> tuple[tuple[Concept, ...], t
         if line.strip():
             rows.append((f"line {number}", {"label": label, "synonyms": synonyms.replace(";", "|")}))
     return _checked(rows, bank)
+
+
+def only_concepts(concepts: object) -> tuple[Concept, ...]:
+    """They themselves. Raises DataError: something else was given in place of a list of concepts."""
+    listed = tuple(concepts) if isinstance(concepts, Iterable) else (concepts,)
+    if odd := [concept for concept in listed if not isinstance(concept, Concept)]:
+        raise DataError(
+            f"own concepts hold a value of type {type(odd[0]).__name__}; read them by parse_concepts or read_concepts"
+        )
+    return listed
 
 
 def unknown_to(bank: ConceptBank, concepts: Sequence[Concept]) -> tuple[Concept, ...]:

@@ -29,9 +29,11 @@ MIN_DURATION_S = 0.5  # shorter than any word that could be checked
 MAX_BYTES = 400 * 1024 * 1024
 # A file whose header promises this much more than it holds was cut off; encoders pad by less. Of a short file, a share.
 TRUNCATION_TOLERANCE_S, TRUNCATION_TOLERANCE, LEAST_TOLERANCE_S = 1.0, 0.25, 0.3
+MAX_PEAK = 4.0  # of floats: mixing and resampling go a little beyond 1, samples of another scale far beyond
+LEAST_PEAK_32 = 2**15  # of 32-bit samples, -96 dB: what is below are 16-bit samples in a wider type, or silence
 
-
-Source = str | os.PathLike | bytes | BinaryIO | np.ndarray
+Bytes = bytes | bytearray | memoryview
+Source = str | os.PathLike | Bytes | BinaryIO | np.ndarray
 
 
 def load_recording(
@@ -46,14 +48,15 @@ def load_recording(
 
     Args:
         source: a path; the bytes of a file; a binary file that can seek; or samples, (n,) or (n, n_channels), as floats in
-            [-1, 1] or as signed integers.
+            [-1, 1] or as signed integers of 8, 16 or 32 bits, which fill the range of their type.
         sample_rate_hz: of samples, and of nothing else.
         name: what the recording is called; by default the file's name, or "recording".
 
     Raises:
-        AudioError: missing, empty, unreadable, not audio, no audio track, more than two channels, damaged or cut off,
-            too short, too long, too large, or samples that are not finite numbers.
+        AudioError: of another type, missing, empty, unreadable, not audio, no audio track, more than two channels, damaged
+            or cut off, too short, too long, too large, or samples of another scale or that are not finite numbers.
     """
+    _check_type(source)
     if isinstance(source, np.ndarray):
         if sample_rate_hz is None:
             raise AudioError("samples were given without their rate; add sample_rate_hz, in samples a second")
@@ -66,17 +69,30 @@ def load_recording(
         path = Path(source)
         with _opened(path, max_bytes) as file:
             return _from_file(file, printable(name or path.name), max_duration_s)
-    if isinstance(source, io.TextIOBase):
-        raise AudioError("a file that was opened as text can't be read as audio; open it with mode 'rb', or give its path")
-    file = io.BytesIO(source) if isinstance(source, bytes) else source
+    file = io.BytesIO(source) if isinstance(source, Bytes) else source
     name = printable(name or Path(str(getattr(file, "name", "recording"))).name)
     try:
         n_bytes = file.seek(0, io.SEEK_END)
         file.seek(0)
-    except (OSError, AttributeError, ValueError) as error:
+    except (OSError, ValueError) as error:
         raise AudioError(f"'{name}' can't be read from its start ({error}); give a path, bytes or an open file") from error
     _check_size(name, n_bytes, max_bytes)
     return _from_file(file, name, max_duration_s)
+
+
+def _check_type(source: object) -> None:
+    """Raises AudioError: it is nothing that a recording could be read from."""
+    if isinstance(source, io.TextIOBase):
+        raise AudioError("a file that was opened as text can't be read as audio; open it with mode 'rb', or give its path")
+    if isinstance(source, str) and not source:
+        raise AudioError("the path of the recording is empty; give the path of one file")
+    if not isinstance(source, str | os.PathLike | Bytes | np.ndarray) and not (
+        hasattr(source, "read") and hasattr(source, "seek")
+    ):
+        raise AudioError(
+            f"no recording is read from a value of type {type(source).__name__}; give a path, a file's bytes, an open binary "
+            "file, or samples as a numpy array (of a list or a tensor: numpy.asarray(samples))"
+        )
 
 
 def recording_of(source: Source | Recording, sample_rate_hz: int | None = None) -> Recording:
@@ -94,14 +110,20 @@ def _from_file(file: BinaryIO, name: str, max_duration_s: float) -> Recording:
 
 def _from_samples(samples: np.ndarray, sample_rate_hz: int, name: str, max_duration_s: float) -> Recording:
     """Through the same resampler and checks as a file."""
-    if samples.ndim not in (1, 2) or samples.dtype.kind not in "fi":
+    is_float = samples.dtype.kind == "f"
+    if samples.ndim not in (1, 2) or not (is_float or samples.dtype in (np.int8, np.int16, np.int32)):
         raise AudioError(
-            f"'{name}' is an array of {samples.dtype} with shape {samples.shape}; give floats or signed integers, "
-            "(n_samples,) or (n_samples, n_channels)"
+            f"'{name}' is an array of {samples.dtype} with shape {samples.shape}; give floats or signed integers of 8, 16 or "
+            "32 bits, (n_samples,) or (n_samples, n_channels)"
         )
     if not samples.size:
         raise AudioError(f"'{name}' is an array without samples; record it again")
-    scale = 1.0 if samples.dtype.kind == "f" else 1 / -float(np.iinfo(samples.dtype).min)
+    peak = float(max(-float(samples.min()), float(samples.max())))
+    if is_float and MAX_PEAK < peak < np.inf:
+        raise AudioError(f"'{name}' holds floats up to {peak:g}, in [-1, 1] they are expected; divide them by their full scale")
+    if samples.dtype == np.int32 and 0 < peak < LEAST_PEAK_32:
+        raise AudioError(f"'{name}' holds 32-bit samples up to {peak:g} of {2**31}, as 16-bit samples are; give them as int16")
+    scale = 1.0 if is_float else 1 / -float(np.iinfo(samples.dtype).min)
     with np.errstate(over="ignore"):  # what becomes infinite is told below
         columns = (samples.reshape(len(samples), -1) * scale).astype(np.float32)
     check_source(name, sample_rate_hz, columns.shape[1])

@@ -6,6 +6,7 @@ is opened: opening a fifo would wait for a writer.
 
 import json
 import os
+import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -149,6 +150,20 @@ def replacing(path: Path, mode: Literal["w", "wb"] = "wb") -> Iterator[IO]:
     with open(scratch, mode, newline=newline, encoding=encoding) as file:
         yield file
     scratch.replace(path)
+
+
+def check_writable(folder: Path, purpose: str, *, error: type[MedAlignError] = CheckpointError, remedy: str) -> None:
+    """Make a folder, and see that files can be written in it. Raises `error`: they can't.
+
+    Args:
+        purpose: what it is to hold, for the message.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except (OSError, ValueError) as closed:  # ValueError: a NUL byte
+        raise error(f"{folder} can't hold {purpose} ({first_line(closed)}); {remedy}") from closed
 
 
 def check_regular(path: Path, *, error: type[MedAlignError] = CheckpointError, remedy: str) -> None:

@@ -68,7 +68,14 @@ class Weights:
     revision: str
 
 
-def resolve(name: str, *, weight_files: tuple[str, ...], known: Sequence[str] = ()) -> Weights:
+def model_name(name: str | os.PathLike[str]) -> str:
+    """As a string. Raises WeightsError: it is neither a name nor a path, or empty, which would be the current folder."""
+    if not isinstance(name, str | os.PathLike) or not os.fspath(name):
+        raise WeightsError(f"a model's name is {name!r}; give a known name, a folder, or 'owner/name' from the Hub")
+    return os.fspath(name)
+
+
+def resolve(name: str | os.PathLike[str], *, weight_files: tuple[str, ...], known: Sequence[str] = ()) -> Weights:
     """The files of the model called `name`.
 
     Args:
@@ -80,6 +87,7 @@ def resolve(name: str, *, weight_files: tuple[str, ...], known: Sequence[str] = 
     Raises:
         WeightsError: unknown name, unreadable folder, missing file, failed SHA-256 check, or Hub out of reach.
     """
+    name = model_name(name)
     try:
         is_folder = Path(name).is_dir()
     except OSError as error:  # a folder above it is closed

@@ -1,7 +1,8 @@
 """A student and a teacher that borrow a GPU for what takes long, on ZeroGPU, and use the CPU if none is lent."""
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from medalign.models import zero_gpu
 from medalign.models.device import note
 from medalign.models.frames import Chunks
 from medalign.models.student import DEFAULT_STUDENT, Student
-from medalign.models.teacher import DEFAULT_TEACHER, Teacher
+from medalign.models.teacher import DEFAULT_TEACHER, Teacher, listed_texts
 
 log = logging.getLogger(__name__)
 
@@ -36,11 +37,11 @@ class BorrowingStudent(Student):
     loaded_as: str
 
     @classmethod
-    def from_pretrained(cls, name: str = DEFAULT_STUDENT, *, device: str = "cpu") -> "BorrowingStudent":
+    def from_pretrained(cls, name: str | os.PathLike[str] = DEFAULT_STUDENT, *, device: str = "cpu") -> "BorrowingStudent":
         student = super().from_pretrained(name)
         assert isinstance(student, cls)
-        student.loaded_as = name
-        zero_gpu.hold("student", name, student.encoder)
+        student.loaded_as = os.fspath(name)
+        zero_gpu.hold("student", student.loaded_as, student.encoder)
         return student
 
     def frames_so_far(self, waveform: np.ndarray, chunks: Chunks | None = None) -> Iterator[Tensor]:
@@ -60,9 +61,10 @@ class BorrowingTeacher(Teacher):
         self.loaded_as = name
         zero_gpu.hold("teacher", name, self.model)
 
-    def encode(self, texts: Sequence[str], *, cache: Path | None = None) -> np.ndarray:
+    def encode(self, texts: Iterable[str], *, cache: Path | None = None) -> np.ndarray:
+        texts = listed_texts(texts)
         if cache is None and len(texts) * self.model.n_parameters >= WORTH_IT:
-            embedded = _borrowing("the teacher", zero_gpu.embeddings_on_gpu, self.loaded_as, list(texts))
+            embedded = _borrowing("the teacher", zero_gpu.embeddings_on_gpu, self.loaded_as, texts)
             if embedded is not None:
                 return self.checked(embedded)
         return super().encode(texts, cache=cache)

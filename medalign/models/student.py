@@ -8,7 +8,8 @@ recording gives the same embeddings, alone or in a batch: there is no random cro
 import hashlib
 import json
 import math
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -25,40 +26,32 @@ from medalign.core.audio import SAMPLE_RATE_HZ, load_recording
 from medalign.core.errors import AudioError, CheckpointError
 from medalign.core.files import write_tensors
 from medalign.core.similarity import similarity
-from medalign.core.weights import (
-    BODY_SOUND_STUDENT,
-    DEFAULT_STUDENT,
-    REVISION_LENGTH,
-    Weights,
-    resolve,
-    sha256_of,
-    upload_folder,
-    with_files,
-)
+from medalign.core.weights import DEFAULT_STUDENT, REVISION_LENGTH, resolve, sha256_of, upload_folder, with_files
 from medalign.models.adapters import AdapterConfig, adapt, load_trained_state, trained_state
 from medalign.models.audio_encoder import AudioEncoder
-from medalign.models.device import half_precision
+from medalign.models.device import choose_device, half_precision
 from medalign.models.encoders import WhisperAudioEncoder, load_audio_encoder
 from medalign.models.frames import Chunks, embedded, frame_slice, frames_so_far, hidden_states
 from medalign.models.head import AlignmentHead, HeadConfig, HeadEnsemble, make_head
 from medalign.models.kernel_head import KernelHead
 from medalign.models.pretrained import load_state, read_state
-from medalign.models.student_config import CONFIG_FILE, MAX_CLIP_S, REMEDY, StudentConfig, load_student_encoder, read_config
+from medalign.models.student_config import (
+    CONFIG_FILE,
+    HEAD_FILE,
+    MAX_CLIP_S,
+    REMEDY,
+    UNALIGNED,
+    StudentConfig,
+    load_student_encoder,
+    read_config,
+    student_weights,
+)
 
 Head = AlignmentHead | KernelHead | HeadEnsemble
 GPU_BATCH = 16  # chunks at once; on a CPU one after the other is a tenth faster
 
-UNALIGNED = "unaligned"  # the shipped student before its alignment, see `Student.unaligned`
 UNALIGNED_SEED = 0  # of its head
-HEAD_FILE, ENCODER_FILE = "model.safetensors", "encoder.safetensors"
-
-
-def student_weights(name: str) -> Weights:
-    """The files of a student by its name; "unaligned" is made of the shipped one's. Nothing is loaded. Raises WeightsError."""
-    names = {"default": DEFAULT_STUDENT, UNALIGNED: DEFAULT_STUDENT}
-    if names.get(name, name) in (DEFAULT_STUDENT, BODY_SOUND_STUDENT):
-        name = str(shipped(names.get(name, name)))
-    return resolve(name, weight_files=(HEAD_FILE,), known=("default", UNALIGNED, BODY_SOUND_STUDENT))
+ENCODER_FILE = "encoder.safetensors"
 
 
 class Student:
@@ -94,16 +87,19 @@ class Student:
         self.info = ModelInfo(name, revision)
 
     @classmethod
-    def from_pretrained(cls, name: str = DEFAULT_STUDENT, *, device: str = "cpu") -> "Student":
+    def from_pretrained(cls, name: str | os.PathLike[str] = DEFAULT_STUDENT, *, device: str = "cpu") -> "Student":
         """A shipped student, a checkpoint folder, or a Hub repository; "unaligned" is the shipped one before its alignment.
 
+        Args:
+            device: auto, cpu or cuda.
+
         Raises:
-            WeightsError: nothing is found under that name.
+            WeightsError: nothing is found under that name, or the device isn't there.
             CheckpointError: the files are not a student, or don't fit together; the message lists the keys.
         """
         if name == UNALIGNED:
             return cls.unaligned(device=device)
-        weights = student_weights(name)
+        device, weights = choose_device(device), student_weights(name)
         name = weights.name
         config = read_config(weights.folder)
         encoder = load_student_encoder(config, name)
@@ -132,7 +128,7 @@ class Student:
         from what was fitted for the shipped student. They mean nothing by construction, for its embeddings are noise in the
         teacher's space. It lies in no folder; the same seed gives the same head, and the revision is a hash of it.
         """
-        weights = resolve(str(shipped(DEFAULT_STUDENT)), weight_files=(HEAD_FILE,))
+        device, weights = choose_device(device), resolve(str(shipped(DEFAULT_STUDENT)), weight_files=(HEAD_FILE,))
         config = read_config(weights.folder)
         encoder = load_student_encoder(config, DEFAULT_STUDENT)
         with torch.random.fork_rng(devices=[]):
@@ -259,19 +255,20 @@ class Student:
 
     similarity = staticmethod(similarity)
 
-    def encode_audio(self, audio: Sequence[np.ndarray], sampling_rate: int = SAMPLE_RATE_HZ) -> Float[np.ndarray, "n dim"]:
+    def encode_audio(self, audio: Iterable[np.ndarray], sample_rate_hz: int = SAMPLE_RATE_HZ) -> Float[np.ndarray, "n dim"]:
         """One unit vector per recording, (n, embed_dim), in their order.
 
         Args:
-            audio: samples of each, (n_samples,) or (n_samples, n_channels), as floats in [-1, 1] or signed integers.
-            sampling_rate: of all of them, samples a second.
+            audio: samples of each, as `load_recording` takes them.
+            sample_rate_hz: of all of them.
 
         Raises:
             AudioError: one array in place of a list, or samples that `load_recording` refuses; the message says which.
         """
-        if odd := [f"audio {i} is a {type(a).__name__}" for i, a in enumerate(audio) if not isinstance(a, np.ndarray)]:
+        listed = list(audio) if isinstance(audio, Iterable) else [audio]
+        if odd := [f"audio {i} is a {type(a).__name__}" for i, a in enumerate(listed) if not isinstance(a, np.ndarray)]:
             raise AudioError(f"{odd[0]}; give a list of arrays of samples, and load files by `load_recording`")
-        recordings = (load_recording(a, sample_rate_hz=sampling_rate, name=f"audio {i}") for i, a in enumerate(audio))
+        recordings = (load_recording(a, sample_rate_hz=sample_rate_hz, name=f"audio {i}") for i, a in enumerate(listed))
         return self.encode([recording.waveform for recording in recordings])
 
     @torch.inference_mode()

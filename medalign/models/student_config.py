@@ -1,11 +1,13 @@
 """What a student is made of, as its `config.json` says, checked before anything is loaded."""
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from medalign.core.assets import shipped
 from medalign.core.errors import CheckpointError
 from medalign.core.files import read_json
-from medalign.core.weights import is_revision
+from medalign.core.weights import BODY_SOUND_STUDENT, DEFAULT_STUDENT, Weights, is_revision, model_name, resolve
 from medalign.models.adapter_config import AdapterConfig
 from medalign.models.audio_encoder import AudioEncoder
 from medalign.models.encoders import load_audio_encoder
@@ -14,7 +16,8 @@ from medalign.models.head import HeadConfig
 MAX_CLIP_S = 15.0  # the longest stretch pooled at once, as in training; longer ones are averaged over windows
 MIN_HOP_S = 0.1
 MAX_MEMBERS = 64
-CONFIG_FILE = "config.json"
+CONFIG_FILE, HEAD_FILE = "config.json", "model.safetensors"
+UNALIGNED = "unaligned"  # the shipped student before its alignment, see `Student.unaligned`
 REMEDY = "give a folder written by `medalign train`"
 
 
@@ -47,6 +50,23 @@ class StudentConfig:
                 f"{self.n_members} members with weights {self.member_weights} are no ensemble; "
                 f"give 1 to {MAX_MEMBERS}, each with a weight above 0"
             )
+
+
+def student_weights(name: str | os.PathLike[str]) -> Weights:
+    """The files of a student by its name; "unaligned" is made of the shipped one's. Nothing is loaded. Raises WeightsError."""
+    name = model_name(name)
+    names = {"default": DEFAULT_STUDENT, UNALIGNED: DEFAULT_STUDENT}
+    if names.get(name, name) in (DEFAULT_STUDENT, BODY_SOUND_STUDENT):
+        name = str(shipped(names.get(name, name)))
+    return resolve(name, weight_files=(HEAD_FILE,), known=("default", UNALIGNED, BODY_SOUND_STUDENT))
+
+
+def is_student(folder: Path) -> bool:
+    """Whether a model's folder, as `resolve` gives it, is a student's."""
+    try:
+        return '"teacher_revision"' in (folder / CONFIG_FILE).read_text(errors="replace")
+    except OSError:
+        return False
 
 
 def load_student_encoder(config: StudentConfig, name: str) -> AudioEncoder:

@@ -4,8 +4,9 @@ It is never part of what a student's training trains, so no `train()` call can r
 """
 
 import hashlib
+import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,46 +16,60 @@ from medalign.core.analysis import ModelInfo
 from medalign.core.errors import CheckpointError, DataError, MedAlignError, WeightsError
 from medalign.core.files import read_tensors, reading, write_tensors
 from medalign.core.model_options import ModelOptions
-from medalign.core.weights import Weights, pinned_names, resolve
-from medalign.models.device import run_in_batches
+from medalign.core.weights import Weights, model_name, pinned_names, resolve
+from medalign.models.device import choose_device, run_in_batches
 from medalign.models.low_rank import SHIPPED, LowRankUpdates, read_updates, updates_folder
+from medalign.models.student_config import is_student
 from medalign.models.text_models import CausalLanguageModel, SentenceEncoder, TextModel
 
 REMOVE = "remove it, and it is computed anew"
 DEFAULT_TEACHER = ModelOptions.teacher
+MAX_TOKENS = 128  # of a causal language model
 _WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin", "model.safetensors.index.json")
 
 
 def find_teacher(name: str) -> tuple[Path | None, LowRankUpdates | None, str, Weights]:
     """The folder, updates and revision of a teacher that is kept as updates (None, None and "" of any other), and its weights;
-    nothing is loaded. Raises WeightsError: unknown name, missing or altered files."""
+    nothing is loaded. Raises WeightsError: unknown name, missing or altered files, or a student's."""
     folder = updates_folder(name)
     updates, revision = read_updates(folder) if folder else (None, "")
     known = (*pinned_names(_WEIGHT_FILES), *SHIPPED)
-    return folder, updates, revision, resolve(updates.base if updates else name, weight_files=_WEIGHT_FILES, known=known)
+    weights = resolve(updates.base if updates else name, weight_files=_WEIGHT_FILES, known=known)
+    if is_student(weights.folder):
+        raise WeightsError(f"'{name}' is a student and no teacher; give it to --student")
+    return folder, updates, revision, weights
 
 
 class Teacher:
     """Text to embedding."""
 
     def __init__(
-        self, name: str = DEFAULT_TEACHER, *, layer: int = -1, prompt: str = "{}", max_tokens: int = 128, device: str = "cpu"
+        self,
+        name: str | os.PathLike[str] = DEFAULT_TEACHER,
+        *,
+        layer: int = -1,
+        prompt: str = "{}",
+        max_tokens: int = MAX_TOKENS,
+        device: str = "cpu",
     ):
         """Load a teacher by pinned name, folder or Hub name; "minilm-medical" ships, too.
 
         Args:
             layer, prompt, max_tokens: of a causal language model: which hidden states are averaged (-1 is the last), what
                 each text is put into, without any chat template, and where a text is cut.
+            device: auto, cpu or cuda.
 
         Raises:
-            WeightsError: unknown name, missing or altered files, files of another kind of model, or an option that this
-                kind of teacher doesn't have.
+            WeightsError: unknown name or device, missing or altered files, files of another kind of model, or an option that
+                this kind of teacher doesn't have.
         """
+        name, device = model_name(name), choose_device(device)
         folder, updates, revision, weights = find_teacher(name)
         layer = updates.layer if updates and layer == -1 else layer
         is_sentence_encoder = (weights.folder / "modules.json").is_file()
-        if is_sentence_encoder and (layer, prompt) != (-1, "{}"):
-            raise WeightsError(f"'{name}' is a sentence encoder: it has its own layer and takes no prompt; leave both out")
+        if is_sentence_encoder and (layer, prompt, max_tokens) != (-1, "{}", MAX_TOKENS):
+            own = "it has its own layer, takes no prompt and cuts texts where it was trained to"
+            raise WeightsError(f"'{name}' is a sentence encoder: {own}; leave layer, prompt and max_tokens out")
         if prompt.count("{}") != 1:
             raise WeightsError(f"prompt '{prompt}' needs exactly one {{}}, the place of the text")
         with reading(f"'{name}' can't be loaded as a text model", error=WeightsError, remedy="give another --teacher"):
@@ -77,7 +92,7 @@ class Teacher:
         """Name, revision and pooling: all that an embedding depends on, beside its text."""
         return f"{self.info.name} ({self.info.revision}), {self.model.pooling}"
 
-    def encode(self, texts: Sequence[str], *, cache: Path | None = None) -> Float[np.ndarray, "n dim"]:
+    def encode(self, texts: Iterable[str], *, cache: Path | None = None) -> Float[np.ndarray, "n dim"]:
         """Embeddings (n, embed_dim), float32, unit length; row i belongs to texts[i].
 
         >>> Teacher().encode(["My chest hurts.", "No cough."]).shape
@@ -88,17 +103,14 @@ class Teacher:
                 texts may be what a patient said.
 
         Raises:
-            DataError: one text in place of a list, or something that is no text.
+            DataError: one text in place of a list, something that is no text, or a text that no bytes can hold.
             MedAlignError: the embedding of a text is not finite; the message names its row.
         """
-        if isinstance(texts, str | bytes):
-            raise DataError("one text was given where a list of texts is expected; give [text]")
-        if odd := [f"text {i} is a {type(text).__name__}" for i, text in enumerate(texts) if not isinstance(text, str)]:
-            raise DataError(f"{odd[0]}; give a list of strings")
-        if not len(texts):
+        listed = listed_texts(texts)
+        if not listed:
             return np.zeros((0, self.embed_dim), np.float32)
         with self._one_at_a_time:
-            embedded = self._embed(list(texts)) if cache is None else self._encode_kept(list(texts), cache)
+            embedded = self._embed(listed) if cache is None else self._encode_kept(listed, cache)
         return self.checked(embedded)
 
     def checked(self, embedded: Float[np.ndarray, "n dim"]) -> Float[np.ndarray, "n dim"]:
@@ -136,6 +148,21 @@ class Teacher:
         if len(kept["keys"]) != len(kept["embeddings"]):
             raise CheckpointError(f"{path} holds {len(kept['keys'])} keys of {len(kept['embeddings'])} embeddings; {REMOVE}")
         return kept
+
+
+def listed_texts(texts: Iterable[str]) -> list[str]:
+    """Raises DataError: they are no texts that a tokenizer can read."""
+    if isinstance(texts, str | bytes) or not isinstance(texts, Iterable):
+        raise DataError(f"a list of texts is expected, and no value of type {type(texts).__name__}; give [text]")
+    listed = list(texts)
+    for i, text in enumerate(listed):
+        if not isinstance(text, str):
+            raise DataError(f"text {i} is a {type(text).__name__}; give a list of strings")
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise DataError(f"text {i} holds {text[error.start]!r}, half of a character; give it as UTF-8") from error
+    return listed
 
 
 def _digest(text: str) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from medalign.concepts import Concept, Mention
+from medalign.concepts.custom import only_concepts
 from medalign.concepts.language import is_english
 from medalign.concepts.measurements import find_measurements
 from medalign.concepts.notes import read_note
@@ -94,7 +95,7 @@ class Analyzer:
             custom: concepts to look for beside the bank's, as `medalign.concepts.custom` reads them; no training needed.
 
         Raises:
-            AudioError: the recording can't be used; one clear sentence.
+            AudioError, DataError: recording or concepts can't be used; one clear sentence.
         """
         if sample_rate_hz is not None:
             source = recording_of(source, sample_rate_hz)
@@ -115,7 +116,7 @@ class Analyzer:
     def _steps(self, source: Source | Recording, custom: Sequence[Concept]) -> Iterator[Progress | Analysis]:
         clock = Clock(self._pace)
         yield clock.progress("decode", "Reading the recording")
-        recording = recording_of(source)
+        recording, custom = recording_of(source), only_concepts(custom)
         clock.lap("decode")
         clock.duration_s = recording.duration_s
         notices = [] if self.listener.fitted.is_own else [NOT_CALIBRATED]

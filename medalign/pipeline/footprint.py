@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from medalign.core.weights import INDEX_ENDING, n_bytes
 from medalign.models.low_rank import FACTORS, read_updates, updates_folder
-from medalign.models.student import ENCODER_FILE, HEAD_FILE
+from medalign.models.student import ENCODER_FILE
+from medalign.models.student_config import HEAD_FILE
 from medalign.models.transcription import ASR_FILES
 from medalign.pipeline.analyzer import Analyzer
 

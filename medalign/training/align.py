@@ -190,6 +190,8 @@ class Validation:
             frames = (student.frames(np.asarray(waveform, np.float32)).cpu().numpy() for waveform in pairs.waveforms)
             pairs = replace(pairs, frames=tuple(frames))
         audio = embed_pairs(student, pairs)
+        if not np.isfinite(audio).all():
+            raise TrainingError("the embeddings of the validation clips are not finite; lower --lr, or give --no-bf16")
         figures = {"effective_rank": effective_rank(torch.from_numpy(audio)), "teacher_rank": self.teacher_rank}
         figures["spread"] = 1 - float(np.square(audio.mean(0)).sum())  # of unit vectors
         figures |= recall_at_k(audio @ self.text_embeddings.T, self.texts, pool=min(POOL, len(self.texts)))

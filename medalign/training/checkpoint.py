@@ -3,7 +3,6 @@
 import json
 import math
 import platform
-import tempfile
 import time
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from torch import Tensor, nn
 
 from medalign import __version__
 from medalign.core.errors import TrainingError
-from medalign.core.files import check_regular, first_line, read_text, reading, replacing, typed
+from medalign.core.files import check_regular, check_writable, first_line, read_text, reading, replacing, typed
 from medalign.core.identity import Identity, flat
 from medalign.training.identity import STEPS, check_resumed
 
@@ -54,7 +53,7 @@ class Run:
             TrainingError: the folder holds another run (every difference is named), or a damaged state.
         """
         self.folder = folder
-        check_writable(folder)
+        _check_folder(folder)
         self.identity: Identity = json.loads(json.dumps(identity))  # as it will be read back: lists for tuples
         self.sessions: list[dict[str, Any]] = []
         self.best_score, self.best = -math.inf, dict[str, Tensor]()
@@ -170,13 +169,11 @@ class Run:
             tensor.copy_(trained[name])
 
 
-def check_writable(folder: Path) -> None:
+def _check_folder(folder: Path) -> None:
     """Make the folder of a run, and see before its first step that the run can be written there. Raises TrainingError."""
     remedy = "give another --out"
+    check_writable(folder, "a run", error=TrainingError, remedy=remedy)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
         for path in folder.iterdir():  # what reads or replaces it would wait for a fifo's writer, or fail after the work
             if path.suffix in ENDINGS and path.exists():
                 check_regular(path, error=TrainingError, remedy=f"take it out, or {remedy}")

@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Literal
 
 from medalign.core.errors import DataError
-from medalign.core.model_options import ModelOptions, option
-from medalign.models.adapter_config import AdapterConfig
+from medalign.core.model_options import MAX_SEED, Bounded, ModelOptions, option
+from medalign.models.adapter_config import MAX_RANK, AdapterConfig
 
 Renderings = Literal["clean", "either", "both"]
 Tuned = Literal["lora", "full"]  # low-rank updates; all weights but the embeddings of words
@@ -45,28 +45,19 @@ class LossWeights:
 
 
 @dataclass(frozen=True)
-class Steps:
+class Steps(Bounded):
     """What the training of a student and that of a teacher have in common."""
 
-    n_steps: int = option(1000, "optimiser steps", "--steps")
-    batch_size: int = option(160, "pairs per step; the losses compare all pairs of a batch")  # over all processes
-    chunk_size: int | None = option(None, "pairs that memory holds at once; same result, one more forward pass")
-    peak_lr: float = option(1e-3, "peak learning rate of the head", "--lr")
+    n_steps: int = option(1000, "optimiser steps", "--steps", least=1)
+    # Over all processes; debiased CKA is not defined for fewer.
+    batch_size: int = option(160, "pairs per step; the losses compare all pairs of a batch", least=4)
+    chunk_size: int | None = option(None, "pairs that memory holds at once; same result, one more forward pass", least=1)
+    peak_lr: float = option(1e-3, "peak learning rate of the head", "--lr", positive=True)
     weight_decay: float = 0.05
-    max_grad_norm: float = 1.0
-    save_every: int = option(1, "steps between two saved states")  # more where a step is quicker than that
+    max_grad_norm: float = option(1.0, positive=True)
+    save_every: int = option(1, "steps between two saved states", least=1)  # more where a step is quicker than that
     bf16: bool = option(False, "matrix products in bfloat16")  # losses stay float32. Some CPUs gain, others lose by it
-    seed: int = option(0, "seed of weights, batches and dropout")
-    least_pairs = 4  # the fewest that debiased CKA is defined for
-
-    def __post_init__(self) -> None:
-        if self.n_steps < 1 or self.batch_size < self.least_pairs:
-            raise DataError(
-                f"{self.n_steps} steps of batch {self.batch_size}: at least 1 step is needed, and {self.least_pairs} pairs, "
-                "the fewest that the losses are defined for; raise --steps or --batch-size"
-            )
-        if self.chunk_size is not None and self.chunk_size < 1:
-            raise DataError(f"--chunk-size {self.chunk_size}: at least 1 pair is needed")
+    seed: int = option(0, "seed of weights, batches and dropout", most=MAX_SEED)
 
     @property
     def warmup_steps(self) -> int:
@@ -79,18 +70,18 @@ class TrainConfig(Steps):
 
     encoder_lr: float = option(1e-4, "peak learning rate of the adapter")
     loss: LossWeights = field(default_factory=LossWeights)
-    validate_every: int = option(200, "steps; the best validation becomes the checkpoint")
+    validate_every: int = option(200, "steps; the best validation becomes the checkpoint", least=1)
     min_rank: float = 2.0  # effective rank of the validation embeddings below which a student has collapsed onto a line
 
 
 @dataclass(frozen=True)
-class Recipe:
+class Recipe(Bounded):
     train: TrainConfig = field(default_factory=TrainConfig)
     encoder: str = option(
         "tiny.en", "Whisper size (@4x: for low sounds), spectrogram-heart, -lung or -cough, or a model by folder or Hub name"
     )
     teacher: str = option(ModelOptions().teacher, "sentence encoder or causal language model")
-    teacher_layer: int = option(-1, "hidden layer of a causal language model")
+    teacher_layer: int = option(-1, "hidden layer of a causal language model", least=-math.inf)
     adapter: AdapterConfig = field(default_factory=AdapterConfig)
     renderings: Renderings = option(
         "both", "which recordings of a pair are used: clean, degraded, or both"
@@ -98,75 +89,74 @@ class Recipe:
     noise: tuple[str, ...] = option((), "folder of noise clips with manifest.csv; may be repeated")
     shared_texts: bool = option(False, "texts may stand in both splits, as reports written from labels do")
     only: str = ""  # groups whose name starts so take part
-    augmentation_seed: int = 0  # its own, so that seeds of a run share the cached frames
+    augmentation_seed: int = option(0, most=MAX_SEED)  # its own, so that seeds of a run share the cached frames
 
 
 @dataclass(frozen=True)
-class DetectorConfig:
+class DetectorConfig(Bounded):
     """How a detector of sound events is trained."""
 
-    n_mixtures: int = option(1500, "mixtures to train on; a quarter as many to set thresholds, and to measure", "--mixtures")
-    n_epochs: int = option(14, "epochs; the best one is kept", "--epochs")
-    seed: int = option(0, "seed of mixtures and weights")
+    n_mixtures: int = option(
+        1500, "mixtures to train on; a quarter as many to set thresholds, and to measure", "--mixtures", least=4
+    )
+    n_epochs: int = option(14, "epochs; the best one is kept", "--epochs", least=1)
+    seed: int = option(0, "seed of mixtures and weights", most=MAX_SEED)
 
 
 @dataclass(frozen=True)
-class StatusRecipe:
+class StatusRecipe(Bounded):
     """How the status classifier is trained."""
 
-    seed: int = option(0, "seed of examples and weights")
+    seed: int = option(0, "seed of examples and weights", most=MAX_SEED)
     start: str = option("", "folder of a classifier to go on from")  # none: from the teacher's layers
-    keep: float = option(0.0, "weight of that classifier when both are averaged (0 to 1)")  # WiSE-FT (arXiv 2109.01903)
-    n_examples: int = option(48_000, "examples drawn from the grammar", "--examples")
+    keep: float = option(0.0, "weight of that classifier when both are averaged (0 to 1)", most=1)  # WiSE-FT (arXiv 2109.01903)
+    n_examples: int = option(48_000, "examples drawn from the grammar", "--examples", least=1)
     n_labelled: int = option(32_000, "labelled mentions to train on, equally many of each collection", "--labelled")
-    batch: int = 64
-    learning_rate: float = option(3e-4, "peak learning rate")
-    warmup: float = 0.06  # of all steps
-    label_smoothing: float = 0.02
-    n_layers: int = option(6, "layers of the teacher to start from", "--layers")
+    batch: int = option(64, least=1)
+    learning_rate: float = option(3e-4, "peak learning rate", positive=True)
+    warmup: float = option(0.06, most=1)  # of all steps
+    label_smoothing: float = option(0.02, most=1)
+    n_layers: int = option(6, "layers of the teacher to start from", "--layers", least=1)
     tutor: str = option("", "larger text model (folder or Hub name) that is trained first and then distilled")
-    tutor_learning_rate: float = option(5e-5, "peak learning rate of the tutor")
+    tutor_learning_rate: float = option(5e-5, "peak learning rate of the tutor", positive=True)
 
 
 @dataclass(frozen=True)
 class AdaptTraining(Steps):
     """How long and how a teacher is adapted; each pair is told from all others of its batch."""
 
-    n_steps: int = option(150, "optimiser steps; may grow when a run is resumed", "--steps")
-    batch_size: int = option(48, "pairs per step; each is contrasted with all others")
-    chunk_size: int | None = option(None, "pairs that memory holds at once")
-    peak_lr: float = option(5e-4, "peak learning rate; for all weights, give a tenth of it", "--lr")
+    n_steps: int = option(150, "optimiser steps; may grow when a run is resumed", "--steps", least=1)
+    batch_size: int = option(48, "pairs per step; each is contrasted with all others", least=2)
+    chunk_size: int | None = option(None, "pairs that memory holds at once", least=1)
+    peak_lr: float = option(5e-4, "peak learning rate; for all weights, give a tenth of it", "--lr", positive=True)
     weight_decay: float = 0.01
-    save_every: int = 25
-    seed: int = option(0, "seed of pairs, batches, weights and dropout")
-    scale: float = 20.0  # of cosines; 1 / temperature
-    least_pairs = 2
+    save_every: int = option(25, least=1)
+    seed: int = option(0, "seed of pairs, batches, weights and dropout", most=MAX_SEED)
+    scale: float = option(20.0, positive=True)  # of cosines; 1 / temperature
 
 
 @dataclass(frozen=True)
-class AdaptRecipe:
+class AdaptRecipe(Bounded):
     """How a teacher is adapted to medicine. The shares say how often a batch is of a kind of pairs; 0 leaves it out."""
 
     train: AdaptTraining = field(default_factory=AdaptTraining)
     teacher: str = option(ModelOptions().teacher, "sentence encoder or causal language model to begin from")
-    teacher_layer: int = option(-1, "hidden layer of a causal language model")
+    teacher_layer: int = option(-1, "hidden layer of a causal language model", least=-math.inf)
     tuned: Tuned = option("lora", "low-rank updates, or all weights but the embeddings of words")
-    rank: int = option(16, "rank of the low-rank updates")
+    rank: int = option(16, "rank of the low-rank updates", least=1, most=MAX_RANK)
     noted: float = option(0.4, "share of batches that pair what was said with what the note says")
     status: float = option(0.4, "share of batches that pair a mention with its assertion status")
     synonyms: float = option(0.2, "share of batches that pair two wordings of one concept")
     own: float = option(0.4, "share of batches from --pairs")
 
     def __post_init__(self) -> None:
-        shares = {name: getattr(self, name) for name in PAIR_KINDS}
-        if wrong := [name for name, share in shares.items() if not 0 <= share < math.inf]:
-            raise DataError(f"the share of {wrong[0]} is {shares[wrong[0]]}; expected 0 or more")
-        if not any(shares.values()):
+        super().__post_init__()
+        if not any(getattr(self, name) for name in PAIR_KINDS):
             raise DataError("all shares of pairs are 0; give one of them a share")
 
 
 @dataclass(frozen=True)
-class ProbeConfig:
+class ProbeConfig(Bounded):
     """How labels of sounds are probed."""
 
     label: str = "label"  # column
@@ -178,12 +168,13 @@ class ProbeConfig:
     kernel: Literal["linear", "gaussian"] = option(
         "linear", "linear, or gaussian: similarity to the fitted clips; inflates AUROC if a person is in training and test"
     )
-    crop_s: float | None = option(None, "seconds heard of each clip, so that length tells nothing (default: all)")
-    folds: int = option(5, "number of cross-validation folds")
-    seed: int = option(0, "seed of the folds")
+    crop_s: float | None = option(
+        None, "seconds heard of each clip, so that length tells nothing (default: all)", positive=True
+    )
+    folds: int = option(5, "number of cross-validation folds", least=2)
+    seed: int = option(0, "seed of the folds", most=MAX_SEED)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.within and self.leave_out:
             raise DataError("--leave-out measures within each value already; leave --within out")
-        if self.folds < 2 or (self.crop_s is not None and self.crop_s <= 0):
-            raise DataError(f"--folds {self.folds}, --crop-s {self.crop_s}: give at least 2 folds, and more than 0 seconds")
