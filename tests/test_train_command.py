@@ -223,7 +223,7 @@ def test_an_encoder_can_be_trained_in_half_precision(another_precision, train, t
     ("options", "told"),
     [
         ({"batch_size": 200}, "56 training pairs don't fill a batch of 200"),
-        ({"batch_size": 3}, "4 pairs"),
+        ({"batch_size": 3}, "at least 4"),
         ({"encoder": "nowhere/at-all"}, "nowhere/at-all"),
         ({"noise": "no-such-folder"}, "no-such-folder"),
     ],

@@ -343,7 +343,7 @@ def test_collapsed_embeddings_stop_the_run(tmp_path):
 @pytest.mark.parametrize(
     ("make", "told"),
     [
-        (lambda: TrainConfig(batch_size=3), "4 pairs"),
+        (lambda: TrainConfig(batch_size=3), "at least 4"),
         (lambda: LossWeights.only(reconstruction=1.0), "ties audio to text"),
         (lambda: LossWeights(cka=-1.0), "weight of cka"),
         (lambda: LengthBatches(np.ones(10), 24, 0), "10 training pairs don't fill a batch of 24"),
