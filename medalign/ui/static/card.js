@@ -68,6 +68,7 @@
     if (typed !== null) lineOf().value = typed;
     place();
     if (!card) return;
+    for (const part of [card, document.querySelector("#result"), document.querySelector(".ear")]) if (part) moved.observe(part);
     (typed === null ? card : lineOf()).focus({ preventScroll: true });
     uncover();
   }
@@ -89,6 +90,7 @@
   function close(focus = false) {
     if (!card) return;
     card.remove();
+    moved.disconnect();
     opener.removeAttribute("aria-expanded");
     if (focus && cameFrom?.isConnected && cameFrom.checkVisibility()) cameFrom.focus();
     else if (focus) {
@@ -177,7 +179,7 @@
     card.style.maxHeight = `${Math.max(isBelow ? below : above, LEAST_PX)}px`;
     const top = isBelow ? box.bottom + 6 : box.top - card.offsetHeight - 6;
     card.style.top = `${Math.max(8, Math.min(top, innerHeight - card.offsetHeight - 8))}px`;
-    card.style.left = `${Math.max(8, Math.min(box.left, innerWidth - card.offsetWidth - 8))}px`;
+    card.style.left = `${Math.max(8, Math.min(box.left, document.documentElement.clientWidth - card.offsetWidth - 8))}px`;
   }
   /* A phone has the card at its foot, where it may lie on what was pressed: that goes up, or the card where nothing goes further. */
   function uncover() {
@@ -188,10 +190,12 @@
     card.classList.toggle("is-above", over() > 0);
   }
   for (const name of ["scroll", "resize"]) addEventListener(name, () => card && place(), true);
+  const moved = new ResizeObserver(() => card && place()); // a card that grows, or what moves because a list above it does
 
   /* Read again: a card of what was said before would change, or rate, what is no longer there. */
   new MutationObserver(() => {
-    if (!card || (opener.isConnected && stood === standing())) return;
+    if (!card) return;
+    if (opener.isConnected && stood === standing()) return place();
     const typed = isTyped() && result === resultShown() ? lineOf().value : null;
     const word = wordAt(at), there = word && (markedAt(word) ?? word), row = rowOf(card), had = document.activeElement?.dataset?.verdict;
     if (typed === null && !(row && there && result === resultShown() && rowOf(knownOf(there)) === row)) return close();
@@ -249,7 +253,7 @@
   }, true);
 
   function keepInside(event) {
-    const stops = [...card.querySelectorAll("button, input, summary")], at = stops.indexOf(document.activeElement);
+    const stops = [...card.querySelectorAll("button, input, summary")].filter((part) => part.checkVisibility()), at = stops.indexOf(document.activeElement);
     const to = event.shiftKey ? (at <= 0 ? stops.length - 1 : at - 1) : (at + 1) % stops.length;
     event.preventDefault();
     stops[to].focus();

@@ -30,8 +30,10 @@
   const audio = () => document.querySelector("#player audio");
   const vote = (choice) => document.querySelector(`.tabitem:not([style*="none"]) #vote-${choice}:not([disabled])`)?.click();
 
+  let wasAt = null; // where m was pressed
   async function missing() {
     const button = '[data-send="missing"]';
+    wasAt = document.activeElement;
     const words = getSelection().rangeCount ? getSelection().getRangeAt(0) : null; // a press on a fold would lose them
     const folds = ["fold-feedback", "missing"], start = () => document.querySelector("#missing-start input")?.value;
     const found = await unfold(folds, button);
@@ -68,7 +70,9 @@
   });
 
   document.addEventListener("keydown", (event) => {
-    if (event.key === "Escape" && event.target.closest?.("#missing")) event.target.blur(); // single keys act again
+    if (event.key !== "Escape" || !event.target.closest?.("#missing")) return;
+    const isThere = wasAt?.isConnected && wasAt !== document.body && wasAt.checkVisibility();
+    (isThere ? wasAt : document.querySelector("#missing button")).focus(); // single keys act again
   });
   document.addEventListener("change", (event) => {
     if (event.target.id === "shortcuts-on") localStorage.setItem(OFF, event.target.checked ? "no" : "yes");
