@@ -27,6 +27,9 @@ if TYPE_CHECKING:  # it takes seconds to import, and most tests need no page
 
 REPOSITORY = Path(__file__).parents[1]
 SEEK_TOLERANCE_S = 0.2
+# Whether the browser would ask who leaves the page.
+LEAVING = """() => { const leaving = new Event("beforeunload", { cancelable: true });
+    window.dispatchEvent(leaving); return leaving.defaultPrevented; }"""
 VIEWPORT = {"width": 1440, "height": 900}
 FOLDS = ("concepts", "depth", "numbers", "details", "feedback")  # below the first screen
 LEAD_S = 3.0  # a concept is heard from the begin of its sentence, or a little before it

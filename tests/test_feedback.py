@@ -394,12 +394,25 @@ def test_a_vote_may_stand_under_the_receipt_of_ratings_and_goes_with_it(store):
     assert store.withdraw(code) == 2 and len(store.table("votes")) == len(store.table("ratings")) == 0
 
 
+def test_one_code_stands_over_several_results_and_nobody_without_it_can_tell(store, database):
+    rating, code = ConceptRating("correct", COUGH, "present"), receipt(store)
+    others = [store.open(store.register(shown(n_segments=n)), code=code).code for n in (2, 3)]
+    for address in (code, *others):
+        store.rate(address, rating)
+    assert store.vote(comparison(store), Vote("tie"), code=code).code == code
+    assert [len(store.ratings(address)) for address in (code, *others)] == [1, 1, 1]
+    assert store.table("ratings").submission_id.nunique() == 3 and database.traces(code) == 0
+    assert store.holds(code.lower()) and store.withdraw(code) == 4 and not store.holds(code)
+    assert store.table("ratings").empty and store.table("votes").empty and store.durations_s() == {}
+    for forged in (f"{code}/2", f"{code}/1", f"{code}/x"):
+        with pytest.raises(FeedbackError):
+            store.ratings(forged)
+
+
 def test_ratings_may_stand_under_the_receipt_of_a_vote_and_votes_go_alone(store):
     code = store.vote(comparison(store), Vote("a")).code
     assert store.open(store.register(shown()), code=code, role="gp").code == code
     store.rate(code, ConceptRating("correct", COUGH, "present"))
-    with pytest.raises(FeedbackError, match="has its result already"):
-        store.open(store.register(shown()), code=code)
     assert store.take_back_votes(code) == 1 and store.table("votes").empty
     assert store.table("ratings")["role"].tolist() == ["gp"] and store.withdraw(code) == 1
     alone = store.vote(comparison(store), Vote("a")).code

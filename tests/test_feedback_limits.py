@@ -23,10 +23,12 @@ from medalign.ui.audit import audited
 from medalign.ui.comparison_state import ComparisonState, Entry
 from medalign.ui.engine import Comparing
 from medalign.ui.model_queue import ModelQueue
+from medalign.ui.own_code import OwnCode
 from medalign.ui.presses import DAY_S, Presses
 from medalign.ui.session import Session
 from medalign.ui.tabs.compare_tab import CompareTab
 from medalign.ui.tabs.feedback_panel import FeedbackPanel
+from medalign.ui.tabs.own_receipt import OwnReceipt
 from medalign.ui.tabs.result_places import result_places
 from medalign.ui.update import PageUpdate
 from medalign.ui.wiring import bridge
@@ -173,9 +175,9 @@ def test_what_was_done_is_told_although_the_audit_log_cannot_take_it(store, monk
 
     monkeypatch.setattr(store, "log", full)
     session, page = reader_session(), panel(store)
-    page._rate(session, "no role given", False, event(**PRESS), request())
+    page._rate(session, "no role given", False, OwnCode(), event(**PRESS), request())
     with caplog.at_level(logging.WARNING):
-        done = page._withdraw(session, session.receipts[0], request())
+        done = page._withdraw(session, session.receipts[0], OwnCode(), request())
         updates = list(audited(store, "analyze", request(), iter([PageUpdate(session=session)])))
     assert "Withdrawn: 1 entry deleted" in str(done.values()) and not session.receipts
     assert len(updates) == 1 and caplog.text.count("the disk is full") == 2
@@ -189,9 +191,9 @@ def test_a_press_that_fails_halfway_does_not_spoil_the_next(store, monkeypatch):
 
     monkeypatch.setattr(store, "open", full)
     with pytest.raises(FeedbackError, match="the disk is full"):
-        page._rate(session, "no role given", False, event(**PRESS), request())
+        page._rate(session, "no role given", False, OwnCode(), event(**PRESS), request())
     monkeypatch.setattr(store, "open", opened)
-    page._rate(session, "no role given", False, event(**PRESS), request())
+    page._rate(session, "no role given", False, OwnCode(), event(**PRESS), request())
     assert len(store.table("ratings")) == len(session.receipts) == 1
 
 
@@ -224,27 +226,29 @@ def test_an_honest_press_counts_once_whatever_it_stores(store):
     presses, session = Counted(), reader_session()
     page = panel(store, presses)
     for _ in range(2):  # the first registers the result and opens a receipt, the second does neither
-        page._rate(session, "no role given", False, event(**PRESS), request())
+        page._rate(session, "no role given", False, OwnCode(), event(**PRESS), request())
     page._amend(session, None, None, None, "why", request())
-    page._rate_whole({page._session: session, page._role: "no role given", page._keep: False, page._comment: "",
-                      **dict.fromkeys(page._lines.values(), 3)}, request())  # fmt: skip
-    page._add_missing({page._session: session, page._role: "no role given", page._keep: False, page._label: "rash",
-                       page._status: None, page._start: 1.0, page._end: 2.0, page._words: ""}, request())  # fmt: skip
+    who = {page._session: session, page._role: "no role given", page._keep: False, page._own: OwnCode()}
+    page._rate_whole({**who, page._comment: "", **dict.fromkeys(page._lines.values(), 3)}, request())
+    place = {page._start: 1.0, page._end: 2.0, page._words: ""}
+    page._add_missing({**who, page._label: "rash", page._status: None, **place}, request())
     page._undo(session, request())
-    page._withdraw(session, session.receipts[0], request())
+    page._withdraw(session, session.receipts[0], OwnCode(), request())
     assert presses.n == 7
 
 
 def test_a_vote_counts_once(store):
     presses = Counted()
     with gradio.Blocks():
+        receipt = OwnReceipt(store)
+        receipt.field.render()
         tab = CompareTab(
-            Comparing(page_fixtures.load_candidate), ModelQueue(), store, gradio.State(), presses, (), bridge("delete")
+            Comparing(page_fixtures.load_candidate), ModelQueue(), store, gradio.State(), presses, (), bridge("delete"), receipt
         )
     sides = [Entry(c, page_fixtures.load_candidate(c)[0].result, 1) for c in candidates()[:2]]
     comparison = ComparisonState(*sides, blind=True, order=BlindOrder("a", 0), peaks=b"\0\0")
     comparison.seen = {"left", "right"}
-    tab._casts(store, "left")(comparison, None, "", None, request())
+    tab._casts(store, "left")(comparison, None, "", OwnCode(), request())
     assert presses.n == len(store.table("votes")) == 1
 
 
@@ -284,7 +288,7 @@ def test_an_address_may_press_so_often_in_a_day():
 
 def test_an_address_is_neither_remembered_nor_stored(store, database):
     presses, session = Presses(), reader_session()
-    panel(store, presses)._rate(session, "no role given", False, event(**PRESS), request("192.0.2.77"))
+    panel(store, presses)._rate(session, "no role given", False, OwnCode(), event(**PRESS), request("192.0.2.77"))
     remembered = repr([limit._times for limit in (*presses._of_address, presses._of_all)])
     assert "192.0.2" not in remembered and remembered.count("give ") == 2
     assert database.traces("192.0.2") == 0 and not any(database.traces(key) for key in presses._of_address[0]._times)

@@ -46,7 +46,8 @@ def test_a_judgement_is_superseded_and_withdrawn_and_words_go_with_the_consent(s
     store.amend(code, role=None, keep_span=False)
     assert store.table("statements")[["statement", "words"]].isna().all(axis=None)
     assert store.take_back_statement(code, "1") == 2 and store.judged_statements(code) == {"2": True}
-    assert store.withdraw(code) == 1 and store.table("statements").empty
+    assert store.take_back_statements(code) == 1 and store.table("statements").empty
+    assert not store.holds(code), "what has nothing else goes with them"
 
 
 def test_without_consent_no_word_of_the_note_is_stored(store, database):

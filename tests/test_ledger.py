@@ -13,6 +13,7 @@ from medalign.feedback.records import ConceptRating
 from medalign.feedback.store import FeedbackStore
 from medalign.ui.engine import Models
 from medalign.ui.ledger import Ledger
+from medalign.ui.own_code import OwnCode
 from medalign.ui.presses import Presses
 from medalign.ui.session import Session
 from medalign.ui.tabs.feedback_panel import FeedbackPanel
@@ -51,7 +52,7 @@ def reader(request, handlers, tmp_path, monkeypatch):
 def rate(reader, row, verdict: str) -> dict:
     session, panel, *_ = reader
     pressed = {"concept": row[0], "rowStatus": row[1], "verdict": verdict}
-    return panel._rate(session, "no role given", False, EventData(None, pressed), REQUEST)
+    return panel._rate(session, "no role given", False, OwnCode(), EventData(None, pressed), REQUEST)
 
 
 def test_a_mention_is_judged_by_itself_and_taken_back_by_itself(reader):
@@ -63,7 +64,7 @@ def test_a_mention_is_judged_by_itself_and_taken_back_by_itself(reader):
     of_mention = {"concept": COUGH[0], "rowStatus": COUGH[1], "place": "30.00"}
     denied = {**of_mention, "verdict": "wrong_status", "rightStatus": "negated"}
     rate(reader, COUGH, "correct")
-    panel._rate(session, "no role given", False, EventData(None, denied), REQUEST)
+    panel._rate(session, "no role given", False, OwnCode(), EventData(None, denied), REQUEST)
     assert [(j.start_s, j.right, j.of_mention) for j in session.judged] == [
         (first.start_s, "present", False), (30.0, "negated", True),
     ]  # fmt: skip
@@ -73,7 +74,7 @@ def test_a_mention_is_judged_by_itself_and_taken_back_by_itself(reader):
     panel._unrate(session, EventData(None, of_mention), REQUEST)
     assert [j.of_mention for j in session.judged] == [False], "the row's own judgement stays"
     with pytest.raises(FeedbackError, match="no longer"):
-        panel._rate(session, "no role given", False, EventData(None, {**denied, "place": "31.00"}), REQUEST)
+        panel._rate(session, "no role given", False, OwnCode(), EventData(None, {**denied, "place": "31.00"}), REQUEST)
 
 
 def test_what_is_missing_has_a_status(reader):
@@ -81,7 +82,7 @@ def test_what_is_missing_has_a_status(reader):
     if store is None:
         return  # nothing but rows is asked for then
     rating = ConceptRating("missing", label="locking", right_status="negated", start_s=3.0, end_s=4.0)
-    panel._ledger.rate(session, rating, {"role": None, "keep_span": False})
+    panel._ledger.rate(session, rating, {"role": None, "keep_span": False}, OwnCode())
     assert [added.label for added in panel._ledger.added(session)] == ["locking, denied"]
 
 

@@ -29,6 +29,7 @@ from medalign.ui.engine import Comparing
 from medalign.ui.model_queue import ModelQueue
 from medalign.ui.presses import Presses
 from medalign.ui.tabs.compare_tab import CompareTab
+from medalign.ui.tabs.own_receipt import OwnReceipt
 from medalign.ui.wiring import bridge
 
 NAMES = ("shipped (tiny.en)", "shipped with base", "unaligned encoder")
@@ -127,8 +128,17 @@ def test_votes_are_locked_until_both_sides_were_looked_at(ready, store):
 
 def test_votes_open_in_whatever_order_the_answers_to_two_looks_arrive(store):
     with gradio.Blocks():
+        receipt = OwnReceipt(store)
+        receipt.field.render()
         tab = CompareTab(
-            Comparing(page_fixtures.load_candidate), ModelQueue(), store, gradio.State(), Presses(), (), bridge("delete")
+            Comparing(page_fixtures.load_candidate),
+            ModelQueue(),
+            store,
+            gradio.State(),
+            Presses(),
+            (),
+            bridge("delete"),
+            receipt,
         )
     sides = [Entry(c, page_fixtures.load_candidate(c)[0].result, 1) for c in candidates()[:2]]
     comparison = ComparisonState(*sides, blind=True, order=BlindOrder("a", 0), peaks=b"\0\0")

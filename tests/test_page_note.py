@@ -1,6 +1,6 @@
 """The tab that checks a note against the recording of the first tab, in a real browser."""
 
-from browser import delete_now, show_example
+from browser import LEAVING, delete_now, show_example
 from shared_page import STORED
 
 NOTE = "PMH: asthma\nThis was never said\n<img src=x onerror=alert(1)> A wrong dose\n"
@@ -77,7 +77,10 @@ def a_verdict_is_judged_and_a_second_note_stands_beside(page):
     wrong.click()
     judged = page.locator("#note-judged")
     judged.get_by_text("2 judgements").wait_for()
-    assert judged.locator("code").inner_text().count("-") == 2
+    code = judged.locator("code").inner_text()
+    assert code.count("-") == 2 and code in page.evaluate("Object.values({ ...sessionStorage })"), "it outlives a reload"
+    assert page.locator("#own-code [data-code]").get_attribute("data-code") == code, "of the first tab as well"
+    assert page.evaluate(LEAVING)
     right.click()  # once more takes it back
     judged.get_by_text("1 judgement").wait_for()
     assert right.get_attribute("aria-pressed") == "false" and wrong.get_attribute("aria-pressed") == "true"

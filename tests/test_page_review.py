@@ -9,6 +9,7 @@ from pathlib import Path
 import page_fixtures
 import pytest
 from browser import (
+    LEAVING,
     VIEWPORT,
     acknowledge,
     another_tab,
@@ -286,10 +287,6 @@ def test_what_plays_and_what_is_ticked_is_seen(shown):
         shown.set_viewport_size({"width": 1440, "height": 900})
 
 
-LEAVING = """() => { const leaving = new Event("beforeunload", { cancelable: true });
-    window.dispatchEvent(leaving); return leaving.defaultPrevented; }"""
-
-
 def test_who_leaves_with_a_result_of_their_own_or_with_ratings_is_asked(page, server, tone, store):
     wait_for_result(page)
     assert not page.evaluate(LEAVING), "an example is there again at any time"
@@ -370,22 +367,34 @@ def test_a_card_tells_of_a_mention_and_goes_on_by_the_keyboard(shown):
     assert_accessible(shown, within="#card")  # what is behind it, `test_page` looks at
     shown.keyboard.press("ArrowLeft")
     shown.get_by_role("dialog", name="Fever").wait_for(timeout=5000)
-    for _ in range(9):  # round and round, never out of it
+    stops = "[...document.querySelectorAll('#card :is(button, input, summary)')].filter(part => part.checkVisibility())"
+    reached = set()
+    for _ in range(n := shown.evaluate(f"{stops}.length")):
         shown.keyboard.press("Tab")
-    assert shown.evaluate("document.activeElement.closest('#card') !== null")
+        reached.add(shown.evaluate(f"{stops}.indexOf(document.activeElement)"))
+    assert reached == set(range(n)), "round and round, past nothing that is there and never out of it"
+    shown.locator("#card").get_by_role("button", name="Other status").click()
+    shown.locator("#card", has_text="Rather:").wait_for()
+    assert_words_are_seen(shown, shown.locator(".mention[aria-expanded=true]"), 900)
+    shown.keyboard.press("Escape")
     shown.keyboard.press("Escape")
     assert shown.locator("#card").count() == 0
     assert "fever" in shown.locator(".mention:focus").inner_text(), "the focus is where the reader was"
     shown.set_viewport_size({"width": 720, "height": 450})  # as 1440 x 900 is at twice the size
     open_pane(shown, "transcript")
     mention.click()
-    boxes = [part.bounding_box() for part in (shown.locator("#card"), mention)]
-    (top, bottom), (words_top, words_bottom) = ((box["y"], box["y"] + box["height"]) for box in boxes)
-    assert top >= 0 and bottom <= 450 and (bottom <= words_top or top >= words_bottom), (
-        "all of it can be reached, and its words seen"
-    )
+    assert_words_are_seen(shown, mention, 450)
     shown.keyboard.press("Escape")
     shown.set_viewport_size(VIEWPORT)
+
+
+def assert_words_are_seen(shown, words, height: int) -> None:
+    """All of the card can be reached, in a window so high, and it does not lie on its words."""
+    boxes = [part.bounding_box() for part in (shown.locator("#card"), words)]
+    (top, bottom), (words_top, words_bottom) = ((box["y"], box["y"] + box["height"]) for box in boxes)
+    assert top >= 0 and bottom <= height and (bottom <= words_top or top >= words_bottom), boxes
+    right = boxes[0]["x"] + boxes[0]["width"]
+    assert right <= shown.evaluate("document.documentElement.clientWidth"), "nor under the bar that scrolls the page"
 
 
 def test_the_list_for_the_ear_leads_to_the_words(shown):
@@ -657,7 +666,17 @@ def test_ratings_are_stored_with_the_scores_shown_changed_undone_and_withdrawn(r
     unfold(result, "concepts")
     result.locator("tr button.rating").first.wait_for()
     assert not result.locator("button.rating[aria-pressed=true]").count(), "rated was the other result"
-    store.withdraw(code)
+    rate(result, "Fever", "wrong")
+    assert code_of(result) == code and len(store.table("ratings")) == 2, "one code for all that a reader says"
+    result.reload()
+    wait_for_result(result)
+    unfold(result, "feedback", "concepts")
+    result.wait_for_function("code => document.querySelector('#code :is(input, textarea)')?.value === code", arg=code)
+    rate(result, "Asthma", "correct")
+    assert code_of(result) == code
+    result.locator("#withdraw").click()
+    result.locator("#answer-back", has_text="3 entries deleted").wait_for()
+    assert store.table("ratings").empty and not result.locator("#code").get_by_role("textbox").input_value()
 
 
 def test_ratings_of_every_kind_are_stored_and_withdrawn(result, store):
@@ -839,7 +858,8 @@ def test_keys_open_the_folds_in_which_they_act(page):
     assert box and 0 < box["y"] < 900, "what is to be filled in is in sight"
     page.keyboard.type("itch")
     assert field.input_value() == "itch" and field.is_visible()
-    field.blur()
+    page.keyboard.press("Escape")
+    assert page.locator("tr.row:focus").inner_text().startswith("Cough"), "back where the key was pressed"
     page.keyboard.press("u")
     page.locator("#status .toast", has_text="There is nothing to undo").wait_for()
 

@@ -60,9 +60,9 @@ shown = Table(
 )
 
 submissions = Table(
-    "feedback_submissions",  # what one receipt code opens
+    "feedback_submissions",  # what a receipt code opens: one for each result
     METADATA,
-    Column("submission_id", ID, primary_key=True, doc="what one receipt code opened: one person's feedback on one result"),
+    Column("submission_id", ID, primary_key=True, doc="one person's feedback on one result, opened by a receipt code"),
     Column("code_hash", String(64), nullable=False, unique=True),
     Column("created_at", TIME, nullable=False),
     Column("result_id", ForeignKey(results.c.result_id), index=True),  # none where it was opened by a vote

@@ -6,7 +6,7 @@ and its seconds must lie within the recording.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import get_args
 
 import pandas
@@ -17,7 +17,7 @@ from medalign.feedback import results, schema, submissions
 from medalign.feedback.checks import identifier, one_of
 from medalign.feedback.database import Database
 from medalign.feedback.limits import N_ROWS, RateLimit
-from medalign.feedback.receipts import Receipt, hash_of
+from medalign.feedback.receipts import Receipt, code_of, hash_of
 from medalign.feedback.records import (
     AuditEvent,
     ConceptRating,
@@ -79,7 +79,8 @@ class FeedbackStore:
         """Begin one person's feedback on a result.
 
         Args:
-            code: the receipt of their votes, under which the ratings go, too; without it, there is a new one.
+            code: under which they have given feedback before; without it, there is a new one. The receipt that is returned has
+                the address of this result under it.
             keep_span: they agreed that the words they mark are stored; without, `span_text` is dropped.
         """
         one_of("role", role, get_args(Role), optional=True)
@@ -126,6 +127,11 @@ class FeedbackStore:
         with self._acting(code, grows=False) as (connection, submission):
             return submissions.take_back_statement(connection, submission, subject)
 
+    def take_back_statements(self, code: str) -> int:
+        """Delete what was said of a note's statements at this address, and nothing else; how many ratings that were."""
+        with self._database.erasing() as connection:
+            return submissions.take_back_statements(connection, submissions.find(connection, code))
+
     def judged_statements(self, code: str) -> dict[str, bool]:
         """What counts under this receipt: subject -> whether the verdict is right."""
         with self._database.reading() as connection:
@@ -151,17 +157,25 @@ class FeedbackStore:
             return submissions.current(connection, submissions.find(connection, code))
 
     def withdraw(self, code: str) -> int:
-        """Delete everything under this receipt; the number of ratings and votes that are gone.
+        """Delete everything under this receipt, of all results; the number of ratings and votes that are gone.
 
         What was shown goes, too, unless somebody else gave feedback on it. In SQLite nothing is left in the files.
         """
         with self._database.erasing() as connection:
-            return submissions.delete_all(connection, submissions.find(connection, code))
+            found = submissions.under(connection, code).values()
+            return sum(submissions.delete_all(connection, submission) for submission in found)
 
     def take_back_votes(self, code: str) -> int:
         """Delete the votes under this receipt, and none of its ratings; how many there were."""
         with self._database.erasing() as connection:
-            return submissions.take_back_votes(connection, submissions.find(connection, code))
+            found = submissions.under(connection, code).values()
+            return sum(submissions.take_back_votes(connection, submission) for submission in found)
+
+    def holds(self, code: str) -> bool:
+        """Whether anything is stored under this receipt; nothing is under what is no code."""
+        with self._database.reading() as connection, suppress(FeedbackError):
+            return bool(submissions.under(connection, code))
+        return False
 
     def register_comparison(self, shown: ShownComparison) -> str:
         """Keep which results stood where; the comparison's identifier. One showing is one comparison and takes one vote."""
@@ -175,7 +189,7 @@ class FeedbackStore:
             FeedbackError: unknown comparison or receipt, too often, or the comparison has its vote already.
         """
         if code is not None:
-            self._limit.count(hash_of(code))
+            self._limit.count(hash_of(code_of(code)))
         one_of("role", role, get_args(Role), optional=True)
         comparison_id = identifier("comparison_id", comparison_id)
         with self._growing() as connection:
@@ -183,7 +197,8 @@ class FeedbackStore:
             if code is None:
                 receipt = submissions.begin(connection, None, role, keep_span=False)
             else:
-                receipt = Receipt(code, submissions.act(connection, code).submission_id)
+                address = next(iter(submissions.under(connection, code)))  # the same for all votes: they are one person's
+                receipt = Receipt(code, submissions.act(connection, address).submission_id)
             submissions.add_vote(connection, receipt.submission_id, comparison_id, vote)
         return receipt
 
@@ -209,7 +224,7 @@ class FeedbackStore:
     @contextmanager
     def _acting(self, code: str, *, grows: bool = True) -> Iterator[tuple[Connection, Submission]]:
         """One counted action under a receipt, which adds a row if it `grows`."""
-        self._limit.count(hash_of(code))
+        self._limit.count(hash_of(code_of(code)))
         with self._growing() if grows else self._database.writing() as connection:
             yield connection, submissions.act(connection, code)
 

@@ -7,13 +7,14 @@ from sqlalchemy import Connection, Row, Select, Table, delete, insert, select, u
 
 from medalign.core.errors import FeedbackError
 from medalign.feedback import schema
-from medalign.feedback.receipts import Receipt, hash_of, new_code
+from medalign.feedback.receipts import MAX_SUBMISSIONS, Receipt, addresses, hash_of, new_code
 from medalign.feedback.records import ConceptRating, RecordingRating, Role, StatementRating, Vote
 from medalign.feedback.results import Subject, forget, is_of_mention, now
 from medalign.feedback.tables import CURRENT_RATINGS, CURRENT_RECORDING_RATINGS, CURRENT_STATEMENTS
 
 MAX_ACTIONS = 2000  # under one receipt: a few for each row of the longest consultation
 Rating = ConceptRating | RecordingRating
+UNKNOWN = "there is no feedback under this receipt code; check it, or it was withdrawn already"
 
 
 @dataclass(frozen=True)
@@ -26,8 +27,14 @@ class Submission:
     action: int  # the number of what was done last under it
 
 
-def begin(connection: Connection, result_id: str | None, role: Role | None, keep_span: bool) -> Receipt:
-    receipt = Receipt(new_code(), uuid.uuid4().hex)
+def begin(
+    connection: Connection, result_id: str | None, role: Role | None, keep_span: bool, address: str | None = None
+) -> Receipt:
+    """
+    Args:
+        address: under a code that exists; without it, there is a new one.
+    """
+    receipt = Receipt(address or new_code(), uuid.uuid4().hex)
     keys = {"submission_id": receipt.submission_id, "code_hash": hash_of(receipt.code), "created_at": now()}
     said = {"result_id": result_id, "role": role, "keep_span": keep_span, "n_actions": 0}
     connection.execute(insert(schema.submissions).values(**keys, **said))
@@ -35,14 +42,18 @@ def begin(connection: Connection, result_id: str | None, role: Role | None, keep
 
 
 def continued(connection: Connection, code: str, result_id: str, role: Role | None, keep_span: bool) -> Receipt:
-    """The receipt of a vote, under which the result is rated from now on, too."""
-    submission = find(connection, code)
-    if submission.result_id is not None:
-        raise FeedbackError("this receipt has its result already; open one for another result")
-    table = schema.submissions
-    mine = update(table).where(table.c.submission_id == submission.submission_id)
-    connection.execute(mine.values(result_id=result_id, role=role, keep_span=keep_span))
-    return Receipt(code, submission.submission_id)
+    """Of one more result under a code: what holds its votes alone takes it, else the next address does."""
+    found = under(connection, code)
+    for address, submission in found.items():
+        if submission.result_id is None:
+            table = schema.submissions
+            mine = update(table).where(table.c.submission_id == submission.submission_id)
+            connection.execute(mine.values(result_id=result_id, role=role, keep_span=keep_span))
+            return Receipt(address, submission.submission_id)
+    last = max(int(address.partition("/")[2] or 1) for address in found)
+    if last == MAX_SUBMISSIONS:
+        raise FeedbackError(f"this receipt has the {last} results that it takes; load the page anew in another browser tab")
+    return begin(connection, result_id, role, keep_span, f"{code}/{last + 1}")
 
 
 def find(connection: Connection, code: str) -> Submission:
@@ -51,8 +62,19 @@ def find(connection: Connection, code: str) -> Submission:
     columns = (table.submission_id, table.result_id, table.keep_span, table.n_actions)
     row = connection.execute(select(*columns).where(table.code_hash == hash_of(code))).one_or_none()
     if row is None:
-        raise FeedbackError("there is no feedback under this receipt code; check it, or it was withdrawn already")
+        raise FeedbackError(UNKNOWN)
     return Submission(*row)
+
+
+def under(connection: Connection, code: str) -> dict[str, Submission]:
+    """Address -> what it opens, in the order of their numbers. Raises FeedbackError if nothing is left under that code."""
+    table, by_hash = schema.submissions.c, addresses(code)
+    columns = (table.submission_id, table.result_id, table.keep_span, table.n_actions)
+    rows = connection.execute(select(table.code_hash, *columns).where(table.code_hash.in_(list(by_hash))))
+    found = {by_hash[row.code_hash]: Submission(*row[1:]) for row in rows}
+    if not found:
+        raise FeedbackError(UNKNOWN)
+    return {address: found[address] for address in by_hash.values() if address in found}
 
 
 def act(connection: Connection, code: str) -> Submission:
@@ -100,6 +122,16 @@ def take_back_statement(connection: Connection, submission: Submission, subject:
     rating = schema.statement_ratings.c
     of = (rating.submission_id == submission.submission_id, rating.subject == subject)
     return connection.execute(delete(schema.statement_ratings).where(*of)).rowcount
+
+
+def take_back_statements(connection: Connection, submission: Submission) -> int:
+    """Delete what was said of all of a note's statements, how many ratings that were; what has nothing else goes with them."""
+    key, table = submission.submission_id, schema.statement_ratings
+    n = connection.execute(delete(table).where(table.c.submission_id == key)).rowcount
+    others = (schema.ratings, schema.recording_ratings, schema.votes)
+    if not any(connection.execute(select(other).where(other.c.submission_id == key).limit(1)).all() for other in others):
+        delete_all(connection, submission)
+    return n
 
 
 def judged_statements(connection: Connection, submission: Submission) -> dict[str, bool]:

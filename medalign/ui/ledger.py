@@ -5,10 +5,11 @@ from typing import TypedDict
 
 from medalign.core.analysis import Analysis
 from medalign.core.review import SAME_S, Added, Judged, first_s
-from medalign.feedback.receipts import hash_of
+from medalign.feedback.receipts import code_of, hash_of
 from medalign.feedback.records import ConceptRating, RecordingRating, Role, ShownResult
 from medalign.feedback.store import FeedbackStore
 from medalign.report.summary import SENSES
+from medalign.ui.own_code import OwnCode
 from medalign.ui.session import Session
 
 Rating = ConceptRating | RecordingRating
@@ -28,14 +29,14 @@ class Ledger:
 
     store: FeedbackStore | None
 
-    def rate(self, session: Session, rating: Rating, terms: Terms) -> str:
-        """Keep a rating; the code under which it is stored, `UNSTORED` without a store."""
+    def rate(self, session: Session, rating: Rating, terms: Terms, own: OwnCode) -> str:
+        """Keep a rating; the address at which it is stored, under the reader's own code, `UNSTORED` without a store."""
         if self.store is None:
             assert isinstance(rating, ConceptRating), "nothing else is asked for without a store"
             session.ratings.append(rating)
             code = UNSTORED
         else:
-            code = self._receipt(self.store, session, _version(session, rating), terms)
+            code = self._receipt(self.store, session, _version(session, rating), terms, own)
             if isinstance(rating, RecordingRating):
                 self.store.rate_recording(code, rating)
             else:
@@ -128,25 +129,27 @@ class Ledger:
                 return True
         return False
 
-    def withdraw(self, session: Session | None, code: str) -> int:
+    def withdraw(self, session: Session | None, code: str, own: OwnCode) -> int:
         """Delete everything under a receipt, whose ever it is; how many ratings and votes that were."""
         assert self.store is not None, "there are no receipts without a store"
-        n = self.store.withdraw(code)
-        for kept in [kept for kept in session.receipts if hash_of(kept) == hash_of(code)] if session else []:
+        n, gone = self.store.withdraw(code), hash_of(code_of(code))
+        own.known(self.store)
+        for kept in [kept for kept in session.receipts if hash_of(code_of(kept)) == gone] if session else []:
             assert session is not None
             session.receipts.remove(kept)
             session.rated.pop(kept, None)
             session.order = [done for done in session.order if done != kept]
         return n
 
-    def _receipt(self, store: FeedbackStore, session: Session, version: Analysis, terms: Terms) -> str:
+    def _receipt(self, store: FeedbackStore, session: Session, version: Analysis, terms: Terms, own: OwnCode) -> str:
         """The receipt of this version; its first rating opens it."""
         for code in session.receipts:
             if session.rated[code] is version:
                 store.amend(code, **terms)
                 return code
         shown = store.register(ShownResult.of(version, is_example=session.is_example))
-        code = store.open(shown, code=None if session.receipts else session.voted, **terms).code  # one code, if it can be one
+        code = store.open(shown, code=own.known(store), **terms).code
+        own.opened(code)
         session.receipts.append(code)
         session.rated[code] = version
         return code

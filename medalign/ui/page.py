@@ -94,14 +94,15 @@ def build_app(
             with gr.Tab("Analyse", id="analyse"):
                 analyse = AnalyseTab(models, examples, session, store, takes_recordings, deleted)
                 page.unload(analyse.left)
-                FeedbackPanel(store, analyse.places, presses)
+                receipt = FeedbackPanel(store, analyse.places, presses).receipt
             with gr.Tab("Check a note", id="note"):
-                NoteTab(models, session, store, presses, deleted)
+                NoteTab(models, session, store, presses, deleted, receipt)
             with gr.Tab("Compare", id="compare"):
                 if shown := pair(examples):
                     stored_pair(shown)
                 if comparing is not None:
-                    tab = compare_tab.CompareTab(comparing, models.analyses, store, session, presses, examples, deleted)
+                    given = store, session, presses, examples, deleted, receipt
+                    tab = compare_tab.CompareTab(comparing, models.analyses, *given)
                     page.unload(tab.left)
                 else:
                     html(compare_tab.OFF)

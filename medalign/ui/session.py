@@ -15,6 +15,7 @@ from medalign.core.apart import load_apart
 from medalign.core.errors import MedAlignError
 from medalign.core.review import Added, Heard, Judged, Review
 from medalign.core.spelling import WORDINGS, Wording, reworded
+from medalign.feedback.receipts import code_of
 from medalign.feedback.records import ConceptRating
 from medalign.ui.files import discard
 
@@ -72,8 +73,7 @@ class Session:
         self.added: tuple[Added, ...] = ()  # what was missing in the table
         self.news: frozenset[str] = frozenset()  # as in `Latest`
         self.changes: list[Change] = []  # that can be taken back
-        self.receipts: list[str] = []  # codes under which ratings are stored
-        self.voted: str | None = None  # the code of votes in the second tab
+        self.receipts: list[str] = []  # addresses at which ratings are stored, one for each version that was rated
         self.rated: dict[str, Analysis] = {}  # by receipt, which version of the result
         self.ratings: list[ConceptRating] = []  # where no feedback store keeps them
         self.order: list[str | None] = []  # what was done: None is a change, else the code under which a rating is stored
@@ -123,6 +123,11 @@ class Session:
     def _keep(self, what: str, at_s: float) -> None:
         self.changes = [*self.changes, Change(self.result, self.is_stored, self.heard, what, at_s)][-MAX_UNDONE:]
         self.order.append(None)
+
+    @property
+    def codes(self) -> list[str]:
+        """Of the receipts: one, unless it was withdrawn elsewhere meanwhile."""
+        return list(dict.fromkeys(map(code_of, self.receipts)))
 
     @property
     def latest(self) -> Latest:

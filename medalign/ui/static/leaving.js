@@ -17,6 +17,7 @@
     const { rated = "{}", of } = document.querySelector("#ratings [data-rated]")?.dataset ?? {};
     return of && of === heading()?.dataset.name && rated !== "{}";
   };
+  const isJudged = () => (document.querySelector("#note-judged [data-judged]:not([hidden])")?.dataset.judged ?? "{}") !== "{}"; // of a note
   /* A recording of one's own that is being analysed goes with the page: who loads it anew is asked, and told afterwards. */
   const RUNNING = "medalign-running", running = () => isOwn && document.querySelector("#cancel")?.offsetParent; // which is there meanwhile
   let isOwn = false;
@@ -27,7 +28,7 @@
   });
   addEventListener("beforeunload", (event) => {
     remember(running());
-    if (running() || isOwnResult() || isChanged() || isRated() || isTyped() || isNoted()) event.preventDefault();
+    if (running() || isOwnResult() || isChanged() || isRated() || isJudged() || isTyped() || isNoted()) event.preventDefault();
   });
   function lostRun() {
     let was = null;

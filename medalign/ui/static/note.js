@@ -39,7 +39,7 @@
     age();
     const buttons = document.querySelectorAll("[data-send=note-judge]");
     if (!buttons.length) return;
-    const judged = JSON.parse(document.querySelector("#note-judged [data-judged]")?.dataset.judged ?? "{}");
+    const judged = JSON.parse(document.querySelector("#note-judged [data-judged]:not([hidden])")?.dataset.judged ?? "{}");
     for (const button of buttons) {
       const is = String(judged[`${button.dataset.note} ${button.dataset.index}`] === button.dataset.right);
       if (button.getAttribute("aria-pressed") !== is) button.setAttribute("aria-pressed", is);

@@ -59,19 +59,29 @@
     before = rated;
   }
 
-  /* The code of the last rating outlives a reload, in this tab alone: nothing about a recording is kept. */
+  /* The code of all that was said here outlives a reload, in this tab alone: nothing about a recording is kept. */
   const CODE = "medalign-code";
   function keep(code) {
     try { code ? sessionStorage.setItem(CODE, code) : sessionStorage.removeItem(CODE); } catch { /* a browser that keeps nothing */ }
   }
   window.medalignCode = () => { try { return sessionStorage.getItem(CODE) ?? ""; } catch { return ""; } };
 
+  let own = null; // as the server last told it
+  function keepOwn() {
+    own = document.querySelector("#own-code [data-code]")?.dataset.code ?? own; // Gradio may change it where it stands
+    if (own === null) return;
+    if (own !== window.medalignCode()) keep(own);
+    for (const part of document.querySelectorAll("[data-under]")) { // what is withdrawn is told no longer
+      if (part.hidden !== (part.dataset.under !== own)) part.hidden = !part.hidden;
+    }
+  }
+
   function show() {
+    keepOwn();
     const place = document.querySelector("#ratings [data-rated]"), shown = document.querySelector("#result-title")?.dataset.name;
     const isOld = place?.dataset.of !== shown; // of an earlier result: its code can still be copied
     const rated = isOld ? {} : JSON.parse(place?.dataset.rated ?? "{}");
     place?.querySelectorAll(".rated").forEach((part) => part.hidden !== isOld && (part.hidden = isOld));
-    if (place?.dataset.code !== undefined && place.dataset.code !== receipt) keep(place.dataset.code);
     follow(rated, shown, place?.dataset.code); // other words have a code of their own
     const kept = place?.dataset.code ? "stored" : "kept", code = place?.dataset.code ? `stored; the code that takes it back: ${place.dataset.code}` : "kept with this result, stored nowhere";
     const refused = document.querySelector("#feedback-alert .alert:not([data-old]) p")?.textContent;
@@ -88,5 +98,5 @@
       }
     }
   }
-  new MutationObserver(show).observe(document.documentElement, { childList: true, subtree: true });
+  new MutationObserver(show).observe(document.documentElement, { childList: true, subtree: true, attributeFilter: ["data-code"] });
 })();

@@ -132,7 +132,7 @@ class AnalyseTab:
 
     def _delete(self, session: Session | None, microphone: str | None, upload: str | None, request: gr.Request) -> Changes:
         """Recording, exports and result are gone from the server and from the page; a run that is under way is stopped."""
-        codes = session.receipts if session is not None else []
+        codes = session.codes if session is not None else []
         last: Changes = {**dict.fromkeys(self.places.all), **self._stopped(status_view.deleted(codes))}
         self._runs.stop(request.session_hash, last)
         if session is not None:

@@ -11,7 +11,7 @@ from gradio.events import Dependency
 from medalign.core.abandoned import Abandoned
 from medalign.core.apart import load_apart
 from medalign.core.audio import load_recording
-from medalign.core.errors import FeedbackError, MedAlignError
+from medalign.core.errors import MedAlignError
 from medalign.core.wording import count
 from medalign.feedback.records import MAX_COMMENT, Choice, ShownComparison, ShownResult, Vote
 from medalign.feedback.store import FeedbackStore
@@ -23,9 +23,11 @@ from medalign.ui.comparison_state import ComparisonState, Entry
 from medalign.ui.engine import Comparing
 from medalign.ui.files import keep_waveform
 from medalign.ui.model_queue import Ahead, ModelQueue, Place
+from medalign.ui.own_code import OwnCode
 from medalign.ui.presses import Presses
 from medalign.ui.runs import Runs
 from medalign.ui.session import KEEP_S, Session, present
+from medalign.ui.tabs.own_receipt import OwnReceipt
 from medalign.ui.tabs.own_recording import Example
 from medalign.ui.views import status_view
 from medalign.ui.views.compare_view import comparison_view, intro, other_sound
@@ -50,11 +52,13 @@ class CompareTab:
         presses: Presses,
         examples: Sequence[Example],
         deleted: Callable[..., Dependency],
+        receipt: OwnReceipt | None = None,
     ):
         """
         Args:
             examples: of one that the first tab shows, a reader knows the words; for a blind vote another one is taken.
             deleted: the reader pressed "Delete now".
+            receipt: with a store, where the code of the reader is kept.
         """
         self._examples = examples
         self._comparing, self._queue, self._store, self._presses = comparing, queue, store, presses
@@ -70,22 +74,23 @@ class CompareTab:
         self._sound = html(elem_id="compare-sound")
         self._view = html(elem_id="comparison")
         self._comparison = gr.State(None, time_to_live=KEEP_S)
-        self._receipt = gr.State(None)  # one person's votes stay together: the bootstrap must know them as one person's
+        # One code for all votes of a reader: the bootstrap must know them as one person's.
+        self._receipt, self._own = receipt, gr.State(OwnCode()) if receipt is None else receipt.state
         self._votes: dict[str, gr.Button] = {}
         controls = [self._start, self._cancel, self._status, self._progress]
         out = [*controls, self._sound, self._view, self._comparison]
-        if store is not None:
+        if store is not None and receipt is not None:
             self._why = self._build_votes()
             connect(bridge("seen"), self._look, [self._comparison], self._votes.values(), self._alert, **EVERY_PRESS)
             out += [*self._votes.values(), self._why, self._withdraw]
-            connect(self._withdraw.click, self._take_back, [self._receipt], [*out, self._receipt], self._alert)
-            given = [self._comparison, session, self._why, self._receipt]
+            connect(self._withdraw.click, self._take_back, [self._own], [*out, *receipt.places], self._alert)
+            given = [self._comparison, session, self._why, self._own]
             for name, button in self._votes.items():
-                connect(button.click, self._casts(store, name), given, [*out, self._receipt], self._alert)
+                connect(button.click, self._casts(store, name), given, [*out, *receipt.places], self._alert)
         given, failed = [session, *choices], self._stopped("")
         connect(self._start.click, self._compare, given, out, self._alert, if_failed=failed, **OWN_QUEUE)
         connect(self._cancel.click, self._cancelled, [], controls, self._alert, queue=False)
-        connect(deleted, self._delete, [self._receipt], out, self._alert, queue=False, **EVERY_PRESS)
+        connect(deleted, self._delete, [self._own], out, self._alert, queue=False, **EVERY_PRESS)
 
     def _choices(self) -> list[Component]:
         """The two models, and whether their names are hidden; without votes, nothing can be blind."""
@@ -126,11 +131,11 @@ class CompareTab:
         self._runs.stop(request.session_hash, last)
         return last
 
-    def _delete(self, receipt: str | None, request: gr.Request) -> Changes:
+    def _delete(self, own: OwnCode, request: gr.Request) -> Changes:
         """What two models found in a recording goes with it; the code of a vote stays."""
         last = self._stopped("")
-        if receipt is not None:
-            last[self._status] = _kept(receipt)
+        if own.code is not None and own.has_voted:
+            last[self._status] = _kept(own.code)
         last |= {self._sound: "", self._view: "", self._comparison: None, self._alert: "", **self._locked()}
         self._runs.stop(request.session_hash, last)
         return last
@@ -205,21 +210,27 @@ class CompareTab:
             for key, button in self._votes.items()
         }
 
-    def _take_back(self, receipt: str | None, request: gr.Request) -> Changes:
+    def _take_back(self, own: OwnCode, request: gr.Request) -> Changes:
         """All votes under the code; they are one person's. What was rated under it stays."""
         self._presses.count(request, "withdraw")
-        if self._store is None or receipt is None:
+        code = own.known(self._store) if self._store is not None else None
+        if self._store is None or code is None:
             raise MedAlignError("there is no vote to take back")
-        n = self._store.take_back_votes(receipt)
+        n = self._store.take_back_votes(code)
+        own.has_voted = False
+        own.known(self._store)
         audit(self._store, "withdraw", request)
         done = f"Taken back: {count(n, 'vote')} deleted."
         return {
             self._status: done,
-            self._receipt: None,
+            **self._told_of(own),
             self._withdraw: gr.update(visible=False),
             self._alert: "",
             **self._locked(),
         }
+
+    def _told_of(self, own: OwnCode) -> Changes:
+        return self._receipt.told(own) if self._receipt is not None else {}
 
     def _look(self, comparison: ComparisonState | None, event: gr.EventData) -> Changes:
         """Opens the votes or leaves them as they are: the answers to two looks may reach the page in either order."""
@@ -230,7 +241,7 @@ class CompareTab:
 
     def _casts(self, store: FeedbackStore, pressed: str) -> Callable:
         def handler(
-            comparison: ComparisonState | None, session: Session | None, why: str | None, code: str | None, request: gr.Request
+            comparison: ComparisonState | None, session: Session | None, why: str | None, own: OwnCode, request: gr.Request
         ) -> Changes:
             """Store the vote with the order shown and both results' scores; then show who was who."""
             self._presses.count(request)
@@ -241,15 +252,14 @@ class CompareTab:
                 is_example = session is not None and session.is_example
                 comparison.comparison_id = _register(store, comparison, is_example)
             vote = Vote(cast(Choice, choice), why or "")  # which checks the choice
-            rated = session.receipts[-1] if session and session.receipts else None  # one code for both
-            receipt = store.vote(comparison.comparison_id, vote, code=_unless_withdrawn(store, code or rated)).code
+            receipt = store.vote(comparison.comparison_id, vote, code=own.known(store)).code
             comparison.receipt = receipt
-            if session is not None:
-                session.voted = receipt
+            own.opened(receipt)
+            own.has_voted = True
             audit(store, "vote", request)
             told = _kept(receipt) + ("" if comparison.blind else f". {NOT_RANKED}")
             shown = {self._view: comparison_view(comparison), self._alert: "", self._status: told}
-            shown |= {self._receipt: receipt, self._withdraw: gr.update(visible=True), **self._locked()}
+            shown |= {**self._told_of(own), self._withdraw: gr.update(visible=True), **self._locked()}
             yours = gr.update(interactive=False, variant="primary", value=f"✓ {BUTTONS[pressed][1]}")
             return {**shown, self._votes[pressed]: yours, self._why: gr.update(interactive=False)}
 
@@ -257,7 +267,8 @@ class CompareTab:
 
 
 def _kept(receipt: str) -> str:
-    return f"Vote stored. To take it back later, keep this code: <code>{text(receipt)}</code>"
+    told = f"Vote stored. To take it back later, keep this code: <code>{text(receipt)}</code>"
+    return f'<span data-under="{text(receipt)}">{told}</span>'  # until it is withdrawn
 
 
 def _register(store: FeedbackStore, comparison: ComparisonState, is_example: bool) -> str:
@@ -265,13 +276,3 @@ def _register(store: FeedbackStore, comparison: ComparisonState, is_example: boo
     ids = {side: store.register(result) for side, result in shown.items()}
     order = comparison.order
     return store.register_comparison(ShownComparison(ids["a"], ids["b"], order.left, comparison.blind, order.seed))
-
-
-def _unless_withdrawn(store: FeedbackStore, code: str | None) -> str | None:
-    if code is None:
-        return None
-    try:
-        store.ratings(code)
-    except FeedbackError:
-        return None
-    return code

@@ -26,10 +26,12 @@ from medalign.feedback.records import (
 from medalign.feedback.store import FeedbackStore
 from medalign.ui.audit import audit
 from medalign.ui.ledger import Ledger, Terms
+from medalign.ui.own_code import OwnCode
 from medalign.ui.presses import Presses
 from medalign.ui.run import finished, reviewed
 from medalign.ui.session import Session, present
 from medalign.ui.tabs.feedback_words import INTRO, MISSING, OFF, kept_view, named, place_of
+from medalign.ui.tabs.own_receipt import OwnReceipt
 from medalign.ui.update import PageUpdate, ResultPlaces
 from medalign.ui.views.markup import text
 from medalign.ui.views.status_view import AS_BEFORE, toast
@@ -55,39 +57,39 @@ class FeedbackPanel:
         self._ledger, self._places, self._session, self._presses = Ledger(store), places, session, presses
         self._role, self._keep, self._silenced = gr.State(NOBODY), gr.State(False), dict[Any, Any]()
         self._which: gr.Dropdown | None = None  # of the rows, which one is said more about
-        self._code: gr.Textbox | None = None  # a receipt's, to withdraw what it stands for
+        self.receipt = None if store is None else OwnReceipt(store)  # of all that the reader says, in any tab
+        self._own = own = gr.State(OwnCode()) if self.receipt is None else self.receipt.state
         with gr.Column(elem_id="feedback"):
             self._stored, self._alert = html(elem_id="ratings"), html(elem_id="feedback-alert")
-            if store is None:
+            if self.receipt is None:
                 html(OFF)
             else:
-                self._build(store)
-        reader, out = [session, self._role, self._keep], [*self._told, self._alert, *places.all, *self._silenced]
+                self._build(self.receipt)
+        reader, out = [session, self._role, self._keep, own], [*self._told, self._alert, *places.all, *self._silenced]
         connect(bridge("rate"), self._rate, reader, out, self._alert, concurrency_limit=1, **EVERY_PRESS)
         connect(bridge("unrate"), self._unrate, [session], out, self._alert, concurrency_limit=1, **EVERY_PRESS)
         connect(bridge("undo-rating"), self._undo, [session], out, self._alert, concurrency_limit=1, **EVERY_PRESS)
         connect(bridge("undo"), self._undo_last, [session], out, places.alert, concurrency_limit=1, **EVERY_PRESS)
 
-    def _build(self, store: FeedbackStore) -> None:
+    def _build(self, receipt: OwnReceipt) -> None:
         """What is asked for beside the rows."""
         with gr.Accordion("Your view: rate the whole, add what is missing, take it back", open=False, elem_id="fold-feedback"):
             html(INTRO)
             with gr.Row():
                 self._role = gr.Dropdown(list(ROLES), value=NOBODY, label="Your role (optional)", elem_id="role")
                 self._keep = gr.Checkbox(label="Also store the words that I mark in the transcript", elem_id="keep-span")
-            self._code = gr.Textbox(label="Receipt code", max_length=20, elem_id="code", scale=2, render=False)
             self._build_details()
             self._build_missing()
             self._build_form()
             with gr.Row():
-                self._code.render()
+                receipt.field.render()
                 withdraw = gr.Button("Withdraw everything under this code", elem_id="withdraw", size="sm")
             self._back = _answer("back")
         self._silenced = dict.fromkeys((self._more, self._added, self._sent, self._back), "")  # may be true no longer
         out = [*self._told, *self._places.all, *self._silenced]
-        connect(withdraw.click, self._withdraw, [self._session, self._code], out, self._back)
+        connect(withdraw.click, self._withdraw, [self._session, receipt.field, self._own], out, self._back)
         ask, kept, page = "() => [window.medalignCode()]", gr.Textbox(visible=False), gr.context.Context.root_block
-        connect(page.load, lambda code: {self._code: code}, [kept], [self._code], self._back, js=ask, **OWN_QUEUE)
+        connect(page.load, receipt.restored, [kept, self._own], [receipt.field], self._back, js=ask, **OWN_QUEUE)
 
     def _build_details(self) -> None:
         with gr.Accordion("Say more about one of them", open=False, elem_id="more"):
@@ -116,7 +118,7 @@ class FeedbackPanel:
             self._added = _answer("added")
         place = [self._start, self._end, self._words]
         connect(bridge("missing"), self._take_place, [], place, self._added, **EVERY_PRESS)
-        given = {self._session, self._role, self._keep, self._label, self._status, *place}
+        given = {self._session, self._role, self._keep, self._own, self._label, self._status, *place}
         out = [*self._told, self._label, self._status, *place, *self._places.all]
         connect(add.click, self._add_missing, given, out, self._added)
 
@@ -130,16 +132,17 @@ class FeedbackPanel:
             send = gr.Button("Send", size="sm", elem_id="whole-send")
             self._sent = _answer("sent")
         fields = [*self._lines.values(), self._comment]
-        given = {self._session, self._role, self._keep, *fields}
+        given = {self._session, self._role, self._keep, self._own, *fields}
         connect(send.click, self._rate_whole, given, [*self._told, *fields], self._sent)
 
     @property
     def _told(self) -> list[Component]:
         """What says which ratings are kept."""
-        return [part for part in (self._stored, self._which, self._code) if part is not None]
+        parts = (self._stored, self._which, *(self.receipt.places if self.receipt else ()))
+        return [part for part in parts if part is not None]
 
     def _rate(
-        self, session: Session | None, role: str, keep: bool, event: gr.EventData, request: gr.Request
+        self, session: Session | None, role: str, keep: bool, own: OwnCode, event: gr.EventData, request: gr.Request
     ) -> Changes:  # of one row of the table
         self._presses.count(request)
         session = present(session)
@@ -151,8 +154,8 @@ class FeedbackPanel:
         rating = ConceptRating(  # which checks the words that were sent
             cast(Verdict, verdict), concept_id, cast(Status | None, status), right_status=cast(Status | None, right), **place
         )
-        self._ledger.rate(session, rating, _terms(role, keep))
-        return {**self._shown(session), **self._followed(session), self._alert: ""}
+        self._ledger.rate(session, rating, _terms(role, keep), own)
+        return {**self._shown(session), **self._told_of(own), **self._followed(session), self._alert: ""}
 
     def _unrate(self, session: Session | None, event: gr.EventData, request: gr.Request) -> Changes:  # of one row of the table
         self._presses.count(request)
@@ -205,18 +208,19 @@ class FeedbackPanel:
         rating = ConceptRating(
             "missing", label=label or None, right_status=status, start_s=start_s, end_s=end_s, span_text=words
         )
-        self._ledger.rate(session, rating, _terms(given[self._role], given[self._keep]))
+        self._ledger.rate(session, rating, _terms(given[self._role], given[self._keep]), given[self._own])
+        shown = {**self._shown(session), **self._told_of(given[self._own])}
         emptied: Changes = {self._label: "", self._status: None, self._start: None, self._end: None, self._words: ""}
-        return {**self._shown(session), **self._followed(session), **emptied, **_kept(self._added, session)}
+        return {**shown, **self._followed(session), **emptied, **_kept(self._added, session)}
 
     def _rate_whole(self, given: Changes, request: gr.Request) -> Changes:
         self._presses.count(request)
         session = present(given[self._session])
         marks = {name: given[line] for name, line in self._lines.items()}
         rating = RecordingRating(**marks, comment=given[self._comment] or "")
-        self._ledger.rate(session, rating, _terms(given[self._role], given[self._keep]))
+        self._ledger.rate(session, rating, _terms(given[self._role], given[self._keep]), given[self._own])
         emptied: Changes = {**dict.fromkeys(self._lines.values()), self._comment: ""}
-        return {**self._shown(session), **emptied, **_kept(self._sent, session)}
+        return {**self._shown(session), **self._told_of(given[self._own]), **emptied, **_kept(self._sent, session)}
 
     def _undo(self, session: Session | None, request: gr.Request) -> Changes:
         """The last rating is taken back."""
@@ -237,17 +241,20 @@ class FeedbackPanel:
         session.undo()
         return self._places.changes(PageUpdate({**finished(session), "status": toast(AS_BEFORE)}, session))
 
-    def _withdraw(self, session: Session | None, code: str | None, request: gr.Request) -> Changes:
+    def _withdraw(self, session: Session | None, code: str | None, own: OwnCode, request: gr.Request) -> Changes:
         self._presses.count(request, "withdraw")  # whoever has just rated a lot may still withdraw
         if not (code or "").strip():
             raise FeedbackError("give the code first: it is shown beside what you rated, as long as the page is open")
-        n = self._ledger.withdraw(session, (code or "").strip())
+        n = self._ledger.withdraw(session, (code or "").strip(), own)
         followed = self._followed(session) if session is not None and session.analysis is not None else {}
         if self._ledger.store is not None:
             audit(self._ledger.store, "withdraw", request)
         done = f"Withdrawn: {count(n, 'entry', 'entries')} deleted, earlier versions of a rating included."
         stored = f'<p class="receipt" data-rated="{{}}" data-code="">{done}</p>'
-        return {**followed, self._stored: stored, **self._silenced, self._back: done, self._code: ""}
+        return {**followed, self._stored: stored, **self._silenced, self._back: done, **self._told_of(own)}
+
+    def _told_of(self, own: OwnCode) -> Changes:
+        return self.receipt.told(own) if self.receipt is not None else {}
 
     def _followed(self, session: Session) -> Changes:
         """The result as it stands after what is kept of it."""
@@ -264,8 +271,6 @@ class FeedbackPanel:
         newest = self._ledger.newest(session)
         kept = kept_view(session, self._ledger.all(session), newest, labels, self._ledger.pressed(session))
         shown: Changes = {self._stored: kept}
-        if self._code is not None:
-            shown[self._code] = newest[0] if newest else ""
         if self._which is not None:
             rows = self._ledger.rows(session)
             at = {key: f" at {clock(r.start_s or 0.0)}" if r.of_mention else "" for key, (_, r) in rows.items()}
@@ -290,7 +295,7 @@ def _answer(name: str) -> gr.HTML:
 
 
 def _kept(place: gr.HTML, session: Session) -> Changes:
-    codes = ", ".join(f"<code>{text(code)}</code>" for code in session.receipts)
+    codes = ", ".join(f"<code>{text(code)}</code>" for code in session.codes)
     return {place: f"Stored. To take it back later, keep this code: {codes}"}
 
 

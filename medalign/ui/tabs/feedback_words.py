@@ -9,6 +9,7 @@ from markupsafe import Markup
 from medalign.core.analysis import Status
 from medalign.core.errors import FeedbackError
 from medalign.core.wording import clock
+from medalign.feedback.receipts import code_of
 from medalign.feedback.records import MAX_SPAN, SEVERITIES, VERDICTS, ConceptRating, RecordingRating
 from medalign.ui.session import Session
 from medalign.ui.views.markup import text
@@ -77,8 +78,8 @@ def kept_view(
         labels: by concept and status.
         pressed: as `Ledger.pressed`.
     """
-    code = newest[0] if newest else ""
-    codes = Markup(", ").join(Markup("<code>{}</code>").format(code) for code in session.receipts)
+    code = code_of(newest[0]) if newest else ""
+    codes = Markup(", ").join(Markup("<code>{}</code>").format(code) for code in session.codes)
     told = f"Of {session.title}, kept with this result and stored nowhere:"
     if session.receipts:
         told = Markup("Of {}: stored. To take it back later, keep this code: {}").format(session.title, codes)

@@ -25,6 +25,7 @@ from medalign.ui.run import Run
 from medalign.ui.session import KEEP_S, Session, present
 from medalign.ui.shown_notes import ShownNotes
 from medalign.ui.tabs.note_feedback import NoteFeedback
+from medalign.ui.tabs.own_receipt import OwnReceipt
 from medalign.ui.views import note_view, status_view
 from medalign.ui.wiring import EVERY_PRESS, OWN_QUEUE, QUIET, Changes, connect, html
 
@@ -44,10 +45,12 @@ class NoteTab:
         store: FeedbackStore | None,
         presses: Presses,
         deleted: Callable[..., Dependency],
+        receipt: OwnReceipt | None = None,
     ):
         """
         Args:
             deleted: the reader pressed "Delete now".
+            receipt: with a store, where the code of the reader is kept.
         """
         self._models, self._store = models, store
         html(note_view.intro(can_judge=store is not None))
@@ -66,7 +69,7 @@ class NoteTab:
             wrong = gr.Button("Example note with errors", size="sm", min_width=80, elem_id="note-wrong")
         self._status, self._alert = html(elem_id="note-status"), html(elem_id="note-alert")
         self._shown = gr.State(None, time_to_live=KEEP_S)
-        self._feedback = None if store is None else NoteFeedback(store, self._shown, presses)
+        self._feedback = None if store is None or receipt is None else NoteFeedback(store, self._shown, presses, receipt)
         self._result = html(elem_id="note-result")
         out = [self._status, self._result, self._shown]
         out += [] if self._feedback is None else [self._feedback.place, self._feedback.stored]
