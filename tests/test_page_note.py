@@ -16,6 +16,11 @@ def test_a_note_is_told_statement_by_statement_and_plays(page):
     page.locator("#note-go").click()
     shown = page.locator(".note-check")
     shown.wait_for(timeout=180_000)  # torch is imported first
+    page.wait_for_function("document.activeElement?.matches('.note-of')")
+    top = shown.bounding_box()
+    assert top and top["y"] < 300, "the view goes there, too"
+    named = shown.locator(".note-row.supported [data-right=yes]").get_attribute("aria-label")
+    assert named.startswith("yes, the verdict is right: “") and "asthma" in named
     for verdict in ("supported", "not_found", "contradicted"):
         assert shown.locator(f".note-row.{verdict}").count() == 1
     assert "<img src=x" in shown.locator(".note-row.contradicted").inner_text() and not shown.locator("img").count()

@@ -29,11 +29,18 @@
     told.hidden = !why;
     told.textContent = STALE[why] ?? "";
   }
+  /* Focus and view, once its place has its height; who went elsewhere meanwhile stays there. */
+  function arrive(shown) {
+    requestAnimationFrame(() => {
+      if (["note-go", ""].includes(document.activeElement?.id ?? "")) shown.querySelector(".note-of").focus({ preventScroll: true });
+      shown.scrollIntoView({ block: "start" });
+    });
+  }
   function show() {
     const shown = document.querySelector(".note-check");
     if (shown && shown !== seen) {
       checked = asked;
-      if (shown.offsetParent) shown.scrollIntoView({ block: "start" });
+      if (shown.offsetParent) arrive(shown);
     }
     seen = shown;
     age();

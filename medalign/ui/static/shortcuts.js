@@ -15,8 +15,9 @@
     if (!next.hasAttribute("tabindex")) next.tabIndex = -1;
     next.focus();
   }
+  const segmentOf = (row) => row && [...document.querySelectorAll("#transcript .segment:not(.gap)")].findLast((segment) => Number(segment.dataset.start) <= Number(row.dataset.start) + 0.01);
   const edit = () => {
-    const segment = document.activeElement?.closest?.(".segment") ?? document.querySelector(".segment.is-current");
+    const segment = document.activeElement?.closest?.(".segment") ?? segmentOf(document.activeElement?.closest?.("tr.row[data-start]")) ?? document.querySelector(".segment.is-current");
     if (!segment?.querySelector("[data-edit]")) return;
     document.querySelector("[data-open=transcript]")?.click(); // on a narrow screen it is a part of its own
     window.medalignEdit(segment);
