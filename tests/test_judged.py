@@ -12,7 +12,7 @@ from medalign.core.transcript import Word
 from medalign.core.wording import clock
 from medalign.report.comparison import BlindOrder, candidates
 from medalign.report.doubt import Doubt
-from medalign.report.ear import LOST_DOSE, as_it_stands, checks, doubts, found_right
+from medalign.report.ear import LOST_DOSE, as_it_stands, checks, doubts, found_right, otherwise
 from medalign.report.plain_summary import to_text
 from medalign.report.printable import summary_html
 from medalign.report.strip import strip_data
@@ -22,6 +22,7 @@ from medalign.ui.run import answer
 from medalign.ui.session import Session
 from medalign.ui.views.compare_view import comparison_view
 from medalign.ui.views.result_view import hits_view
+from medalign.ui.views.strip_view import ear
 
 
 def _judged(concept, right):
@@ -151,6 +152,22 @@ def test_a_press_that_finds_a_place_right_names_what_stays():
     assert "Keep “Monday”" in told and not {text for text in told if "it is" in text.lower()}
     both_ways = Doubt("negation", 1.0, 2.0, "wheezing", "may be denied here", taken="present")
     assert as_it_stands(both_ways) == "Present is right"
+    assert otherwise(replace(both_ways, concept_id="HPO:HP:1", status="present", other="negated")) == "Denied is right"
+    assert not {otherwise(doubt) for doubt in doubts(analysis()) if not doubt.taken} - {""}
+
+
+def test_the_other_answer_is_one_press_away_and_takes_the_place_off_the_list():
+    full = analysis()
+    cough = full.concepts[0]
+    read = replace(cough.teacher, evidence=(replace(cough.text_evidence[0], rival="negated"),))
+    full = replace(full, concepts=(replace(cough, teacher=read), *full.concepts[1:]))
+    (place,) = [doubt for doubt in doubts(full) if doubt.kind == "negation"]
+    shown = ear(doubts(full), full.alignment)
+    pressed = f'data-verdict="wrong_status" data-right-status="negated" data-place="{place.start_s:.2f}"'
+    assert pressed in shown and ">Denied is right<" in shown and ">Present is right<" in shown
+    review = Review(judged=(Judged(cough.concept_id, "present", place.start_s, "negated", of_mention=True),))
+    after = as_reviewed(full, review)
+    assert not [doubt for doubt in doubts(after, review, full) if doubt.kind == "negation"]
 
 
 def test_a_dose_whose_medicine_was_not_said_is_no_news():

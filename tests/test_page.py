@@ -146,6 +146,11 @@ def test_no_example_has_more_than_120_things_to_press(page, server, examples, n)
         show_example(page, STORED)
         page.mouse.move(0, 0)
         assert n_pressable(page) <= 120, path.name
+        page.set_viewport_size({"width": 1366, "height": 757})
+        page.evaluate("scrollTo(0, 0)")
+        taken = page.locator("#overview dl > div", has_text="Medicines").bounding_box()
+        assert taken and taken["y"] + taken["height"] <= 757, f"{path.name}: what is taken is seen in a low window"
+        page.set_viewport_size(VIEWPORT)
     assert not page.locator(".segment [data-edit]:visible").count()
     page.locator(".segment .time").first.focus()
     assert page.locator(".segment [data-edit]:visible").count() == 1

@@ -860,6 +860,9 @@ def test_keys_open_the_folds_in_which_they_act(page):
     assert field.input_value() == "itch" and field.is_visible()
     page.keyboard.press("Escape")
     assert page.locator("tr.row:focus").inner_text().startswith("Cough"), "back where the key was pressed"
+    page.keyboard.press("e")
+    page.locator(".segment", has_text="cough for three weeks").locator(".edit-form textarea:focus").wait_for()
+    page.keyboard.press("Escape")
     page.keyboard.press("u")
     page.locator("#status .toast", has_text="There is nothing to undo").wait_for()
 

@@ -195,7 +195,14 @@ def test_what_is_only_heard_so_far_is_not_said_to_be_missing_in_words_nobody_has
     unsure = replace(sure[0], label="Nappy rash", probability=0.6)
     shown = concept_table.preview_concepts([*sure, unsure], 10.0)
     assert sure[0].label in shown and "Nappy rash" not in shown, "the words will not bear it out"
-    assert "not read yet" in shown and "not in the words" not in shown and "data-verdict" not in shown
+    assert "Your view" not in shown and "not in the words" not in shown and "data-verdict" not in shown
+
+
+def test_the_legend_tells_of_stripes_where_there_are_any():
+    mixed = page_fixtures.analysis()
+    even = replace(mixed, alignment=replace(mixed.alignment, windows=mixed.alignment.windows[:5]))
+    told = ["striped: it does not" in strip_view.strip(b"", 48.0, shown) for shown in (mixed, even)]
+    assert told == [True, False]
 
 
 JARGON = (

@@ -229,8 +229,13 @@ def test_a_question_plays_until_its_answer_and_only_its_own_words_are_marked():
 
 def test_the_view_plays_each_entry_and_escapes_what_was_said():
     html = summary_view(analysis())
-    assert html.count('class="play entry"') == 6 and 'aria-label="Play Cough, complaint, 0:06"' in html
+    assert html.count('class="play entry"') == 6 and 'aria-label="Play Cough, 3 weeks, complaint, 0:06"' in html
     assert "3 weeks" in html
+    twice = replace(
+        analysis().concepts[0], teacher=Source(0.9, 0.4, (Evidence(6.0, 6.4, "cough"), Evidence(20.0, 20.4, "cough")))
+    )
+    dosed, bare = (summary_view(replace(analysis(), concepts=(twice,), measurements=m)) for m in (analysis().measurements, ()))
+    assert "×2" in bare and "×2" not in dosed and "said 2 times" in dosed, "beside an amount it would be read as one"
     evil = hostile_analysis()
     evil = replace(evil, concepts=tuple(replace(c, label="<b>x</b>") for c in evil.concepts))
     assert "<b>x" not in summary_view(evil)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from medalign.concepts.bank import is_allergy
-from medalign.core.analysis import Analysis, Evidence
+from medalign.core.analysis import Analysis, Evidence, Status
 
 Kind = Literal[
     "medicine", "number", "negation", "contradiction", "unsure", "missed_speech", "name", "other_language", "mismatch",
@@ -34,6 +34,8 @@ class Doubt:
     concept_id: str | None = None  # the concept in doubt, if it is one
     correction: int | None = None  # index of the suggestion in `Analysis.corrections`, if it can be accepted
     taken: str | None = None  # for what the words are taken, where that is in doubt and not the words
+    status: Status | None = None  # of the concept, as it is taken
+    other: Status | None = None  # that the words may give it as well
     heard: str | None = None  # a concept that the sound is like, of which no word near is written: what may have been said
 
     @property

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from medalign.concepts.bank import is_allergy
 from medalign.concepts.unusual_words import unclear_words
-from medalign.core.analysis import Analysis, ConceptFinding, Correction, CriticalWord, Evidence, Measurement
+from medalign.core.analysis import Analysis, ConceptFinding, Correction, CriticalWord, Evidence, Measurement, Status
 from medalign.core.explanation import written
 from medalign.core.review import UNREVIEWED, Heard, Review
 from medalign.core.transcript import Word
@@ -32,6 +32,7 @@ LOST_DOSE, LOST_NAME = "a dose without a medicine; listen", "something is taken,
 READ_BOTH_WAYS = 0.42  # of such places on days 1-3 of PriMock57, 13 of 31 were wrong, see `medalign.pipeline.assertion`
 UNUSUAL_WORD = "an unusual word, not heard clearly; a disease or a medicine may be meant"
 UNCLEAR = "not heard clearly"
+OTHER_READING: dict[str, Status] = {"denied": "negated", "present": "present"}
 MAX_SAID = 22  # characters of what is written, on a button
 
 
@@ -74,6 +75,13 @@ def as_it_stands(doubt: Doubt) -> str:
     if doubt.taken:
         return f"{doubt.taken[:1].upper()}{doubt.taken[1:]} is right"
     return "The words are right" if doubt.kind in OF_SEGMENTS else f"Keep “{_short(doubt.said)}”"
+
+
+def otherwise(doubt: Doubt) -> str:
+    """What a press says that chooses the other answer, where there is one: `Present is right`, `Not said`."""
+    if not doubt.taken or doubt.concept_id is None:
+        return ""
+    return f"{'Denied' if doubt.other == 'negated' else 'Present'} is right" if doubt.other else "Not said"
 
 
 def _plain(word: Word) -> str:
@@ -191,7 +199,18 @@ def _unsure(analysis: Analysis) -> list[Doubt]:
         place, sense = c.text_evidence[0], SENSES.get(c.status or "")
         reason = f"taken for {c.label}{f' ({sense})' if sense else ''}"
         found.append(
-            Doubt(kind, place.start_s, place.end_s, place.text or "", reason, None, 1 - odds(c), c.concept_id, taken=c.label)
+            Doubt(
+                kind,
+                place.start_s,
+                place.end_s,
+                place.text or "",
+                reason,
+                None,
+                1 - odds(c),
+                c.concept_id,
+                taken=c.label,
+                status=c.status,
+            )  # fmt: skip
         )
     return found
 
@@ -226,7 +245,7 @@ def _read_both_ways(analysis: Analysis) -> list[Doubt]:
         for e in c.text_evidence:
             if e.rival and not any(w.start_s < e.end_s and w.end_s > e.start_s for w in analysis.critical_words):
                 place = Doubt("negation", e.start_s, e.end_s, e.text or "", reason, None, READ_BOTH_WAYS, c.concept_id)
-                found.append(replace(place, taken=taken))
+                found.append(replace(place, taken=taken, status=c.status, other=OTHER_READING[other]))
     return found
 
 

@@ -1,4 +1,4 @@
-"""The consultation at a glance: the complaint, other problems, medicines, allergies, denied, family, past, examination,
+"""The consultation at a glance: the complaint, medicines, allergies, other problems, denied, family, past, examination,
 plan, numbers.
 
 Nothing is generated: an entry is a concept of the table with its count, its numbers and one place to hear it. What only the
@@ -28,9 +28,9 @@ from medalign.core.wording import READ_AS, band, done_with
 from medalign.report.not_understood import untold
 
 Title = Literal[
-    "Complaint", "Problems", "Uncertain", "Medicines", "Allergies", "Habits", "Denied", "Family", "In the past",
+    "Complaint", "Medicines", "Allergies", "Problems", "Uncertain", "Habits", "Denied", "Family", "In the past",
     "Examination", "Tests and procedures", "If, or planned", "Measured",
-]  # fmt: skip
+]  # fmt: skip  # what is taken comes early: a low window shows it without a scroll
 ORDER: tuple[Title, ...] = get_args(Title)
 BY_CATEGORY: dict[str, Title] = {
     "medicine": "Medicines",

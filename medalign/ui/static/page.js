@@ -9,7 +9,7 @@
     if (!button) return;
     if (event.detail > 1 && button.closest(".ear")) return; // of a double press: what stands here now was not heard
     if (button.dataset.send === "accept") tell(button);
-    if (button.dataset.send === "settle") noted(button);
+    if (button.closest(".ear") && ["settle", "rate"].includes(button.dataset.send)) noted(button);
     if (button.dataset.send === "unedit") undone(button);
     if (button.dataset.send) {
       send(button.dataset.send, { ...button.dataset, ...context(button) });
@@ -151,9 +151,10 @@
   /* While it is read, the list is that of before: a press would take another place than the one that was heard. */
   const lock = (is = true) => document.querySelectorAll(".ear [data-send]").forEach((button) => (button.disabled = is));
 
-  /* A place that is right as it stands goes from the list, and the focus to the one that comes next. */
+  /* A place that is right as it stands, or otherwise, goes from the list, and the focus to the one that comes next. */
   function noted(button) {
     const place = button.closest(".ear li"), nth = [...place.parentElement.children].indexOf(place);
+    document.querySelectorAll("#feedback-alert .alert").forEach((alert) => alert.setAttribute("data-old", ""));
     goBack(() => placeAt(nth)?.focus(), place.querySelector(".play"));
     mark(place.querySelector(".reason"), "Noted …");
     setTimeout(lock); // after the press is sent
@@ -257,7 +258,7 @@
 
   /* After the server has answered: focus where the reader was. */
   new MutationObserver(() => {
-    if (document.querySelector("#alert .alert:not([data-old])")) refused();
+    if (document.querySelector(":is(#alert, #feedback-alert) .alert:not([data-old])")) refused();
     restore();
     if (document.querySelector(".ear [data-send]:disabled") && !document.querySelector(".reread")) lock(false);
     if (returnTo !== null && !document.querySelector("#transcript .reread, .ear .reread, .edit-form[data-sent]")) {

@@ -10,7 +10,7 @@ from medalign.core.analysis import ConceptFinding, Evidence
 from medalign.core.editing import is_edited
 from medalign.core.transcript import UNKNOWN_SPEAKER
 from medalign.feedback.records import VERDICTS
-from medalign.report.ear import as_it_stands, how_often
+from medalign.report.ear import as_it_stands, how_often, otherwise
 from medalign.report.summary import doubt_of, is_suggested
 from medalign.ui.views.statuses import STATUSES, SUGGESTED, label_of, source_of
 
@@ -45,7 +45,7 @@ _WORDS = (
     wording.fit, wording.frequency, wording.heard_at, wording.likelihood, wording.rate_words,
     wording.remaining, wording.size, wording.tenths, wording.fit_words, wording.trust_words,
     wording.no_model_words, wording.uncounted_words, wording.unfamiliar_words,
-    as_it_stands, how_often, doubt_of, is_suggested, evidence_of, is_edited, label_of, source_of,
+    as_it_stands, how_often, otherwise, doubt_of, is_suggested, evidence_of, is_edited, label_of, source_of,
 )  # fmt: skip
 _ENVIRONMENT.globals |= {function.__name__: function for function in _WORDS} | {
     "Evidence": Evidence,

@@ -24,8 +24,8 @@ def strip(peaks: bytes, duration_s: float, analysis: Analysis | None = None, dou
         return macros("strip").strip(data, duration_s, None, 0, [])
     found = [source_of(concept) for concept in analysis.concepts if not is_faint(concept)]
     voices = dict.fromkeys(segment.speaker for segment in analysis.transcript.segments if segment.speaker != UNKNOWN_SPEAKER)
-    n_by_source = {source: found.count(source) for source in SOURCES}
-    return macros("strip").strip(data, duration_s, n_by_source, len(doubts), [as_name(voice) for voice in voices])
+    n_by_source, is_striped = {source: found.count(source) for source in SOURCES}, any(level == 0 for *_, level in data["fit"])
+    return macros("strip").strip(data, duration_s, n_by_source, len(doubts), list(map(as_name, voices)), is_striped)
 
 
 def ear(doubts: Sequence[Doubt], alignment: Alignment, latest: Latest = NOTHING_NEW) -> Markup:
