@@ -49,7 +49,7 @@ is_new=
 types=0
 if [ "$#" = 0 ] || [ "$*" = --all ]; then
   # Types are checked beside the tests, by what these leave of the processor while a browser waits.
-  nice -n 19 "$venv/bin/python" -m mypy medalign >"$venv/mypy.log" 2>&1 &
+  nice -n 19 "$venv/bin/python" -m mypy medalign app.py >"$venv/mypy.log" 2>&1 &
   checking=$!
   # Once here, while programs are still being installed, what each worker would compile for itself at the same time: the
   # libraries and the tests.

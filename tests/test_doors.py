@@ -1,18 +1,23 @@
 """What the public functions and the options of training refuse, each in one sentence, before a model is loaded."""
 
 import math
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from medalign import MedAlignError, Student, Teacher
 from medalign.cli import main
+from medalign.concepts import ConceptBank
 from medalign.concepts.custom import only_concepts
+from medalign.core.analysis import ModelInfo
 from medalign.core.assets import CHECKPOINTS, EXAMPLES
 from medalign.core.model_options import flag_of
+from medalign.models.concept_embeddings import stored_concept_embeddings
 from medalign.models.teacher import listed_texts
+from medalign.training.identity import check_resumed
 from medalign.training.recipe import AdaptRecipe, AdaptTraining, DetectorConfig, ProbeConfig, Recipe, StatusRecipe, TrainConfig
 
 RECIPES = (TrainConfig, AdaptTraining, Recipe, AdaptRecipe, DetectorConfig, StatusRecipe, ProbeConfig)
@@ -83,3 +88,15 @@ def test_an_option_of_training_that_cannot_be_is_one_line_and_status_two(option,
         status = refused.code
     assert status == 2 and option in capsys.readouterr().err.splitlines()[-1]
     assert not (tmp_path / "run").exists()
+
+
+def test_a_refused_resumption_names_the_options_that_differ():
+    stored, wanted = ({"recipe": asdict(Recipe(TrainConfig(n_steps=n, peak_lr=lr)))} for n, lr in ((6, 1e-3), (4, 2e-3)))
+    with pytest.raises(MedAlignError, match=r"--steps, which may only grow, 6 -> 4; --lr 0.001 -> 0.002; give"):
+        check_resumed(stored, wanted, Path("run"))
+
+
+def test_embedding_a_bank_is_told(tmp_path, caplog):
+    teacher = SimpleNamespace(info=ModelInfo("small", "1"), embed_dim=2, encode=lambda texts, cache: np.ones((len(texts), 2)))
+    stored_concept_embeddings(tmp_path, teacher, ConceptBank.default().concepts[:3])
+    assert "embedding 3 concepts, which takes a minute" in caplog.text

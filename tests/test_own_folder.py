@@ -97,3 +97,17 @@ def test_servers_that_start_at_once_never_sweep_one_anothers():
     finally:
         stopped.set()
         sweeper.join()
+
+
+def test_the_folder_for_uploads_lies_where_it_was_asked_for(tmp_path, monkeypatch):
+    from medalign.cli.serve import _upload_folder
+    from medalign.core.errors import MedAlignError
+
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    with _upload_folder():
+        assert Path(os.environ["GRADIO_TEMP_DIR"]).parent == tmp_path
+    assert not list(tmp_path.iterdir())
+    monkeypatch.setenv("GRADIO_TEMP_DIR", "/proc/x")
+    with pytest.raises(MedAlignError, match="/proc/x can't hold uploads .*GRADIO_TEMP_DIR"), _upload_folder():
+        pass

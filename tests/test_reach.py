@@ -165,3 +165,10 @@ def test_what_is_for_the_operator_alone_is_told_otherwise_on_the_page():
         raise error
 
     assert caught(fail, lambda failure: failure.sentence)() == "try again later"
+
+
+@pytest.mark.parametrize(("given", "listened_on"), [("::1", "[::1]"), ("[::1]", "[::1]"), ("127.0.0.1", "127.0.0.1")])
+def test_an_address_of_ipv6_may_stand_without_brackets(given, listened_on, monkeypatch):
+    assert asked("--host", given).host == listened_on
+    monkeypatch.setenv("GRADIO_SERVER_NAME", given)
+    assert asked().host == listened_on

@@ -147,7 +147,7 @@ def test_a_run_is_not_resumed_on_other_data_and_its_provenance_is_never_rewritte
     other_texts = changed_manifest(tmp_path / "texts.csv", lambda row: {"text": f"{row['text']} Right?"})
     assert train(out, other_texts, renderings="both", teacher_layer=-1) == 2
     error = capsys.readouterr().err.strip().splitlines()[-1]
-    for told in ('recipe.renderings "clean" -> "both"', "data.texts", "manifest_sha256"):
+    for told in ('--renderings "clean" -> "both"', "data.texts", "manifest_sha256"):
         assert told in error
     assert "data.audio" not in error and "data.splits" not in error and str(out) in error
     assert contents(out) == before

@@ -144,9 +144,9 @@ def test_a_signal_finishes_the_step_and_saves(tmp_path):
 def test_a_folder_with_another_runs_state_is_refused(tmp_path):
     config = replace(TRAIN, n_steps=4, validate_every=2, save_every=2)
     run(tmp_path, config)
-    with pytest.raises(TrainingError, match=r"asked for: recipe.train.peak_lr 0.003 -> 0.0001; recipe.train.seed 0 -> 1; give"):
+    with pytest.raises(TrainingError, match=r"asked for: --lr 0.003 -> 0.0001; --seed 0 -> 1; give"):
         run(tmp_path, replace(config, peak_lr=1e-4, seed=1))
-    with pytest.raises(TrainingError, match=r"recipe.train.n_steps 4 -> 3"):
+    with pytest.raises(TrainingError, match=r"--steps, which may only grow, 4 -> 3"):
         run(tmp_path, replace(config, n_steps=3))
     state = torch.load(tmp_path / "state.pt", weights_only=True)
     state["trained"]["head.project.weight"] = torch.zeros(3, 3)

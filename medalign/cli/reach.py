@@ -22,6 +22,14 @@ def add_options(serve: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
+def address(value: str) -> str:
+    """An address to listen on; one of IPv6 in brackets, as Gradio and uvicorn write it before a port."""
+    try:
+        return f"[{value}]" if ipaddress.ip_address(value).version == 6 else value
+    except ValueError:
+        return value
+
+
 def _host(value: str) -> str:
     if not re.fullmatch(r"\*|(\*\.)?[\w-]+(\.[\w-]+)*|[0-9a-fA-F]*:[0-9a-fA-F:.]+", value):
         raise argparse.ArgumentTypeError(f"'{value}' is no host name; give it without scheme, port and path, as example.org")

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from medalign.cli import reach
 from medalign.cli.options import Manual, model_options, models_of, positive
 from medalign.core.errors import MedAlignError
-from medalign.core.files import first_line
+from medalign.core.files import check_writable, first_line
 from medalign.core.model_options import ModelOptions
 from medalign.feedback.limits import N_ROWS
 
@@ -46,7 +46,12 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     model_options(serve, asr=True, teacher=True, student=True)
     on_space = "SPACE_ID" in os.environ  # there the platform's proxy must reach the port
     host = os.environ.get("GRADIO_SERVER_NAME") or ("0.0.0.0" if on_space else "127.0.0.1")
-    serve.add_argument("--host", default=host, help="address to listen on (default: $GRADIO_SERVER_NAME, else this machine)")
+    serve.add_argument(
+        "--host",
+        type=reach.address,
+        default=host,
+        help="address to listen on (default: $GRADIO_SERVER_NAME, else this machine)",
+    )
     # A string, so that argparse checks the environment's value as it checks a flag's.
     port = os.environ.get("GRADIO_SERVER_PORT") or str(DEFAULT_PORT)
     serve.add_argument("--port", type=_port, default=port, help=f"(default: $GRADIO_SERVER_PORT, else {DEFAULT_PORT})")
@@ -132,7 +137,9 @@ def _upload_folder() -> Iterator[bool]:
         yield False
         return
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    with own_folder() as folder:
+    if parent := os.environ.get("GRADIO_TEMP_DIR"):
+        check_writable(Path(parent), "uploads", error=MedAlignError, remedy="change or unset $GRADIO_TEMP_DIR")
+    with own_folder(parent) as folder:
         os.environ["GRADIO_TEMP_DIR"] = str(folder)
         yield True
 

@@ -12,12 +12,19 @@ Identity = dict[str, Any]  # what JSON can hold
 
 
 def check_same_run(
-    stored: Identity, wanted: Identity, folder: Path, *, may_change: Collection[str] = (), error: type[MedAlignError]
+    stored: Identity,
+    wanted: Identity,
+    folder: Path,
+    *,
+    may_change: Collection[str] = (),
+    names: Mapping[str, str] | None = None,
+    error: type[MedAlignError],
 ) -> None:
     """Whether the run in a folder may go on as the wanted one.
 
     Args:
         may_change: dotted names of what may differ.
+        names: what the user calls dotted names; others are shown as they are.
 
     Raises:
         error: they differ; every such field is named with its old and its new value.
@@ -25,7 +32,7 @@ def check_same_run(
     old, new = flat(stored), flat(wanted)
     differ = [name for name in dict.fromkeys([*old, *new]) if old.get(name) != new.get(name) and name not in may_change]
     if differ:
-        listed = "; ".join(f"{name} {_shown(old, name)} -> {_shown(new, name)}" for name in differ)
+        listed = "; ".join(f"{(names or {}).get(name, name)} {_shown(old, name)} -> {_shown(new, name)}" for name in differ)
         what = f"{folder} holds a run that differs from the one asked for"
         raise error(f"{what}: {listed}; give what it began with, or another --out")
 

@@ -20,10 +20,14 @@ PREFIX = "medalign-own-"
 
 
 @contextmanager
-def own_folder() -> Iterator[Path]:
-    """A folder for this process alone, gone with it; folders of dead processes of this user are deleted first."""
-    sweep()
-    folder, lock = _locked_folder()
+def own_folder(parent: str | None = None) -> Iterator[Path]:
+    """A folder for this process alone, gone with it; folders of dead processes of this user are deleted first.
+
+    Args:
+        parent: where it is made; by default where the system keeps temporary files.
+    """
+    sweep(parent)
+    folder, lock = _locked_folder(parent)
     try:
         yield folder
     finally:
@@ -31,9 +35,9 @@ def own_folder() -> Iterator[Path]:
         os.close(lock)
 
 
-def sweep() -> None:
+def sweep(parent: str | None = None) -> None:
     """Delete the folders that processes of this user left behind, and none that a process still holds."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+    for folder in Path(parent or tempfile.gettempdir()).glob(f"{PREFIX}*"):
         with suppress(OSError):  # held by its process, or swept by somebody else meanwhile
             found = folder.lstat()
             if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
@@ -46,10 +50,10 @@ def sweep() -> None:
                 os.close(lock)
 
 
-def _locked_folder() -> tuple[Path, int]:
+def _locked_folder(parent: str | None) -> tuple[Path, int]:
     """A new folder, and its lock: a descriptor that no program started from here inherits."""
     while True:
-        folder = Path(tempfile.mkdtemp(prefix=PREFIX))
+        folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
         with suppress(FileNotFoundError):  # another that started at the same moment swept it before it was locked
             lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
             try:

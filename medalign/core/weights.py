@@ -48,8 +48,7 @@ class PinnedModel:
 _PINS = json.loads(Path(__file__).with_name("pinned_models.json").read_text(encoding="utf-8"))
 PINNED = {name: PinnedModel(**pin) for name, pin in _PINS.items()}
 
-# faster-whisper's short names that need the Hub: name -> repository.
-_SIZES = "tiny base.en small small.en medium medium.en large-v2 large-v3"
+_SIZES = "tiny base.en small small.en medium medium.en large-v2 large-v3"  # short names of faster-whisper
 WHISPER_ON_HUB = {size: f"Systran/faster-whisper-{size}" for size in _SIZES.split()}
 
 STUDENT_FILES = ("README.md", "config.json", "model.safetensors")  # without these a folder is not uploaded

@@ -234,7 +234,7 @@ def _prepare_file(path: Path, create: bool) -> None:
         if path.is_file():
             return
         if not create:
-            raise FeedbackError(f"feedback database {path} not found; give the one that the page writes to with --store")
+            raise FeedbackError(f"feedback database {path} not found; give with --store the database that the page writes to")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch(mode=0o600)  # comments are for the operator; SQLite gives its log the same mode
     except OSError as error:

@@ -4,6 +4,7 @@ Conventions: embeddings are unit vectors (k, d), one per concept in the bank's o
 """
 
 import hashlib
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from jaxtyping import Float
 from medalign.concepts import Concept
 from medalign.core.files import read_tensors, write_tensors
 from medalign.models.teacher import Teacher
+
+log = logging.getLogger(__name__)
 
 # What a patient or doctor says when the concept comes up; averaging over several wordings steadies the embedding.
 TEMPLATES = ("{}", "I have {}.", "Have you had any {}?", "The patient has {}.")
@@ -54,6 +57,7 @@ def stored_concept_embeddings(
     stored = read_tensors(path, remedy=remedy) if path.exists() else {}
     key = _concepts_key(teacher, concepts)
     if key not in stored:
+        log.warning("embedding %d concepts, which takes a minute: %s holds none for this teacher", len(concepts), folder)
         return concept_embeddings(teacher, concepts, cache=cache)
     return read_tensors(path, {key: (len(concepts), teacher.embed_dim)}, remedy=remedy)[key].astype(np.float32)
 

@@ -7,14 +7,26 @@ than the weights were trained on.
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import fields
 from pathlib import Path
 
 from medalign.core.errors import TrainingError
 from medalign.core.identity import Identity, check_same_run, flat
+from medalign.core.model_options import flag_of
 from medalign.core.weights import sha256_of
+from medalign.models.adapter_config import AdapterConfig
 from medalign.training.data.manifest import Row
+from medalign.training.recipe import AdaptRecipe, AdaptTraining, LossWeights, Recipe, TrainConfig
 
 STEPS = "recipe.train.n_steps"
+# What the user calls the fields of a recipe.
+NAMES = {
+    f"recipe.{part}{known.name}": flag_of(known)
+    for part, of in {"": (Recipe, AdaptRecipe), "train.": (TrainConfig, AdaptTraining), "adapter.": (AdapterConfig,)}.items()
+    for recipe in of
+    for known in fields(recipe)
+    if known.metadata.get("help")
+} | {f"recipe.train.loss.{part.name}": f"--loss {part.name}" for part in fields(LossWeights)}
 CLIP_DIGITS = 12  # of a recording's SHA-256
 # What a resumed run may have otherwise. Beside these: device, processes and versions, which are recorded a session each, and
 # where the cache lies and what is logged, which decide nothing.
@@ -67,7 +79,8 @@ def check_resumed(stored: Identity, wanted: Identity, folder: Path) -> None:
     """
     steps = flat(stored).get(STEPS)
     may_change = {*MAY_CHANGE} if steps is None or flat(wanted).get(STEPS, 0) >= steps else {*MAY_CHANGE} - {STEPS}
-    check_same_run(stored, wanted, folder, may_change=may_change, error=TrainingError)
+    names = NAMES | {STEPS: f"{NAMES[STEPS]}, which may only grow,"}
+    check_same_run(stored, wanted, folder, may_change=may_change, names=names, error=TrainingError)
 
 
 def _digest(values: Iterable[object]) -> str:
