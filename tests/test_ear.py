@@ -13,14 +13,15 @@ from medalign.concepts.lost_medicines import lost_medicines
 from medalign.core.analysis import Analysis, Correction, CriticalWord, Evidence, Measurement, Source
 from medalign.core.audio import load_recording
 from medalign.core.examples import analysis_path, load_examples
+from medalign.core.review import Review
 from medalign.core.transcript import Segment, Transcript, Word
 from medalign.pipeline.evidence import as_likely_as_suggested
-from medalign.report.ear import checks, doubts, sentence
+from medalign.report.ear import checks, doubts, found_right, sentence
 from medalign.report.strip import N_PEAKS, peaks_of, strip_data
 from medalign.report.summary import is_faint, odds
 from medalign.ui.views.concept_table import concept_table
 from medalign.ui.views.result_view import summary_view
-from medalign.ui.views.strip_view import N_FIRST, ear
+from medalign.ui.views.strip_view import MAX_LISTED, N_FIRST, ear
 
 
 def kinds(analysis: Analysis) -> list[str]:
@@ -250,6 +251,30 @@ def test_what_is_said_both_ways_is_a_plain_fact_in_neither():
     assert doubts(both)[n - 1].kind == "contradiction" and len(checks(both, doubts(both))) == 2
 
 
+def test_a_name_misheard_in_one_way_many_times_is_one_entry_with_its_places():
+    """52 times the same suggestion, and another number at a glance than in the list."""
+    full = page_fixtures.analysis()
+    (suggested,) = full.corrections
+    times = (suggested, *(replace(suggested, start_s=s, end_s=s + 0.4, probability=0.8) for s in (2.0, 30.0, 39.0)))
+    said = Source(0.9, 0.4, (Evidence(39.0, 39.4, f"{suggested.said} → amoxicillin"),))
+    medicine = replace(full.concepts[0], concept_id=suggested.concept_id, category="medicine", teacher=said)
+    many = replace(full, corrections=times, concepts=(medicine,))
+    listed = doubts(many)
+    n, entry = next((n, d) for n, d in enumerate(listed, start=1) if d.suggestion == "amoxicillin")
+    assert [d.start_s for d in entry.places] == [suggested.start_s, 2.0, 30.0, 39.0]
+    assert len([d for d in listed if d.suggestion]) == 1 and checks(many, listed) == {(medicine.concept_id, "present"): n}
+    assert [mark[0] for mark in strip_data(b"", 60.0, many, listed)["ear"] if mark[2] == n] == [20.8, 2.0, 30.0, 39.0]
+    html = ear(listed, many.alignment)
+    assert "also at 3 other places" in html and "Write amoxicillin, 4 times" in html
+    assert sentence(entry).endswith("also at 0:02, 0:30, 0:39")
+    settled = Review(heard=tuple(found_right(many, place) for place in entry.places))
+    assert not [d for d in doubts(many, settled) if d.suggestion == "amoxicillin"]
+    word = CriticalWord(suggested.start_s, suggested.end_s, "and", "medicine", 0.3, "amoxicillin and clavulanate")
+    alone = replace(full, corrections=(), concepts=(), critical_words=(word,))
+    assert "amoxicillin and clavulanate" not in [d.suggestion for d in doubts(alone)], "a word that joins others is no name"
+    assert [d.suggestion for d in doubts(replace(alone, critical_words=(replace(word, text="augmenting"),)))][0]
+
+
 def test_a_long_list_says_how_many_more_there_are():
     usual = page_fixtures.analysis()
     words = tuple(critical("number", 2.0 + k, 0.3) for k in range(5))
@@ -257,6 +282,11 @@ def test_a_long_list_says_how_many_more_there_are():
     html = ear(listed, usual.alignment)
     assert html.count("<li") == len(listed) > N_FIRST and html.count('rest"') == len(listed) - N_FIRST
     assert f">{len(listed) - N_FIRST} more<" in html and "data-more" not in ear(listed[:N_FIRST], usual.alignment)
+    number = next(d for d in listed if d.kind == "number")
+    hundred = [replace(number, start_s=float(s)) for s in range(120)]
+    html = ear(hundred, usual.alignment)
+    assert html.count("<li") == 120 and f"<summary>{120 - MAX_LISTED} more, less costly</summary>" in html
+    assert f'aria-hidden="true">{MAX_LISTED + 1}</span>' in html.partition("<details")[2]
 
 
 def test_what_was_measured_stands_in_the_picture_by_its_value_where_nobody_names_it():

@@ -37,6 +37,12 @@ class Doubt:
     status: Status | None = None  # of the concept, as it is taken
     other: Status | None = None  # that the words may give it as well
     heard: str | None = None  # a concept that the sound is like, of which no word near is written: what may have been said
+    also: tuple["Doubt", ...] = ()  # the same words, with the same in doubt, at other places: judged as one
+
+    @property
+    def places(self) -> tuple["Doubt", ...]:
+        """This one and those alike."""
+        return (self, *self.also)
 
     @property
     def key(self) -> str:

@@ -33,11 +33,12 @@ READ_BOTH_WAYS = 0.42  # of such places on days 1-3 of PriMock57, 13 of 31 were 
 UNUSUAL_WORD = "an unusual word, not heard clearly; a disease or a medicine may be meant"
 UNCLEAR = "not heard clearly"
 OTHER_READING: dict[str, Status] = {"denied": "negated", "present": "present"}
+MAX_ALSO = 4  # places of the same, in a line
 MAX_SAID = 22  # characters of what is written, on a button
 
 
 def doubts(analysis: Analysis, review: Review = UNREVIEWED, before: Analysis | None = None) -> tuple[Doubt, ...]:
-    """Every place once, what would cost most first.
+    """Every place once, what would cost most first; a name that is misheard in the same way many times is one entry.
 
     Args:
         review: what a person judged: places that were found right are left out, and what hangs on a concept that was said.
@@ -54,7 +55,17 @@ def doubts(analysis: Analysis, review: Review = UNREVIEWED, before: Analysis | N
     found += [Doubt("unclear", w.start_s, w.end_s, _plain(w), UNCLEAR) for w in unclear_words(analysis.transcript, taken)]
     found = [doubt if doubt.suggestion else replace(doubt, heard=_heard_near(analysis, doubt)) for doubt in found]
     left = (doubt for doubt in found if not _is_settled(analysis, doubt, review))
-    return tuple(sorted(left, key=lambda doubt: (rank(analysis, doubt), -_likely(doubt), doubt.start_s)))
+    return _alike(sorted(left, key=lambda doubt: (rank(analysis, doubt), -_likely(doubt), doubt.start_s)))
+
+
+def _alike(listed: Sequence[Doubt]) -> tuple[Doubt, ...]:
+    """Names in doubt for the same reason in the same words, each of them once with its places."""
+    entries: dict[object, list[Doubt]] = {}
+    for n, doubt in enumerate(listed):
+        is_name = doubt.kind in ("medicine", "name") and doubt.said and doubt.reason not in (LOST_DOSE, LOST_NAME)
+        key = (doubt.kind, doubt.said.lower(), doubt.reason, doubt.suggestion, doubt.concept_id) if is_name else n
+        entries.setdefault(key, []).append(doubt)
+    return tuple(replace(first, also=tuple(sorted(rest, key=lambda d: d.start_s))) for first, *rest in entries.values())
 
 
 def found_right(analysis: Analysis, doubt: Doubt) -> Heard:
@@ -143,7 +154,7 @@ def _about(analysis: Analysis, concept: ConceptFinding, listed: Sequence[Doubt])
 
 def _suggests(analysis: Analysis, doubt: Doubt, concept: ConceptFinding) -> bool:
     """Whether it is the suggestion of a name at one of the concept's places."""
-    return doubt.correction is not None and _is_at(doubt, concept)
+    return doubt.correction is not None and any(_is_at(place, concept) for place in doubt.places)
 
 
 def _rests_on_suggestion(corrections: Sequence[Correction], concept: ConceptFinding) -> bool:
@@ -271,7 +282,11 @@ def sentence(doubt: Doubt) -> str:
     """`sounds like ramipril; right about 9 in 10 times`: the reason, and the one number."""
     also = f"; perhaps “{doubt.suggestion}”" if doubt.suggestion and doubt.correction is None else ""
     also += f"; the sound is like “{doubt.heard}” here" if doubt.heard else ""
-    return doubt.reason + also + (f"; {how_often(doubt)}" if doubt.probability is not None else "")
+    told = [doubt.reason + also, how_often(doubt)]
+    if doubt.also:
+        left = f" and {len(doubt.also) - MAX_ALSO} more" if len(doubt.also) > MAX_ALSO else ""
+        told.append(f"also at {', '.join(clock(place.start_s) for place in doubt.also[:MAX_ALSO])}{left}")
+    return "; ".join(filter(None, told))
 
 
 def how_often(doubt: Doubt) -> str:

@@ -60,7 +60,12 @@ def critical_words(analysis: Analysis) -> list[CriticalWord]:
     left = [
         word for word in analysis.critical_words if not any(c.meets(word.start_s, word.end_s) for c in analysis.corrections)
     ]
-    return [word for word in left if word.kind != "medicine" or not _is_named_beside(analysis, word)]
+    return [w for w in left if w.kind != "medicine" or not (_is_named_beside(analysis, w) or _joins(w))]
+
+
+def _joins(word: CriticalWord) -> bool:
+    """A word that only joins two others is no name, though "amoxicillin and clavulanate" has it."""
+    return word.text.lower().strip(" .,;:!?") in ("and", "or", "with")
 
 
 def _is_named_beside(analysis: Analysis, word: CriticalWord) -> bool:

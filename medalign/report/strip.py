@@ -47,7 +47,7 @@ def strip_data(peaks: bytes, duration_s: float, analysis: Analysis | None, doubt
         "said": [mark for concept in shown for mark in _said(concept, analysis.measurements)],
         "heard": _heard(shown),
         "fit": [[_t(w.start_s), _t(w.end_s), _fit(w.percentile, w.is_mismatch)] for w in analysis.alignment.windows],
-        "ear": [[_t(d.start_s), _t(d.end_s), n, d.reason] for n, d in enumerate(doubts, start=1)],
+        "ear": [[_t(p.start_s), _t(p.end_s), n, d.reason] for n, d in enumerate(doubts, start=1) for p in d.places],
         "events": [[_t(e.start_s), _t(e.end_s), e.label] for e in analysis.sound_events],
     }
 

@@ -95,22 +95,25 @@
     }
   }
 
+  /* The costliest first; a number that finds no room is left out, its orange stays and tells it. */
   function paintNumbers(pen, data, at, look) {
-    let free = -Infinity;
-    const shown = [...data.ear].sort((a, b) => a[0] - b[0]);
-    return shown.map(([start, end, n, reason]) => {
-      const cx = Math.min(Math.max(at.x((start + end) / 2), at.left + 8, free + 17), at.width - 8), cy = at.top + WAVE - 8;
-      free = cx;
+    const taken = [], cy = at.top + WAVE - 8;
+    pen.font = "700 10.5px system-ui, sans-serif";
+    return data.ear.map(([start, end, n, reason]) => {
+      const half = Math.max(8, pen.measureText(n).width / 2 + 4), inside = (px) => Math.min(Math.max(px, at.left + half), at.width - half);
+      const free = [0, 9, -9, 17, -17].map((by) => inside(at.x((start + end) / 2) + by)).find((px) => taken.every(([x, w]) => Math.abs(px - x) >= half + w + 1));
+      const cx = free ?? inside(at.x((start + end) / 2)), hit = { x0: cx - half - 1, x1: cx + half + 1, y0: cy - 9, y1: cy + 9, start, end, title: `${n}: ${reason}` };
+      if (free === undefined) return hit;
+      taken.push([cx, half]);
       pen.fillStyle = look("--doubt");
       pen.beginPath();
-      pen.arc(cx, cy, 8, 0, 7);
+      pen.roundRect(cx - half, cy - 8, 2 * half, 16, 8);
       pen.fill();
       pen.fillStyle = look("--paper");
-      pen.font = "700 10.5px system-ui, sans-serif";
       pen.textAlign = "center";
       pen.fillText(n, cx, cy + 0.5);
       pen.textAlign = "left";
-      return { x0: cx - 9, x1: cx + 9, y0: cy - 9, y1: cy + 9, start, end, title: `${n}: ${reason}` };
+      return hit;
     });
   }
 

@@ -93,9 +93,10 @@ class Questions:
             doubt = next((doubt for doubt in _listed(session) if doubt.key == place and doubt.suggestion), None)
             if doubt is None or doubt.suggestion is None:  # pressed twice
                 return self._shown(session, "That one is done already.")
-            transcript = session.result.transcript
-            kept = amounts_in([word.text for word in transcript.words]) if doubt.kind == "medicine" else ()
-            changed = write_over(transcript, doubt.start_s, doubt.end_s, doubt.suggestion, kept)
+            changed = session.result.transcript
+            for at in doubt.places:
+                kept = amounts_in([word.text for word in changed.words]) if doubt.kind == "medicine" else ()
+                changed = write_over(changed, at.start_s, at.end_s, doubt.suggestion, kept)
             return self._reread(session, changed, f"Write {doubt.suggestion}", doubt.start_s)
         index, suggested = int(number_of(event, "index")), session.shown.corrections
         if not 0 <= index < len(suggested):
@@ -103,10 +104,15 @@ class Questions:
         name = suggested[index].name
         if text_of(event, "name", 200) not in ("", name):  # pressed twice: the list is another one by now
             return self._shown(session, "That one is done already.")
-        transcript = session.result.transcript
+        changed = session.result.transcript
         has_number = any(c.isdigit() for c in name)  # "vitamin b12": of the name
-        kept = () if has_number else amounts_in([word.text for word in transcript.words])
-        changed = with_correction(transcript, suggested[index], kept)
+        chosen = {index}
+        if text_of(event, "all") == "yes":  # what the list has as one entry
+            entry = next((d for d in _listed(session) if d.correction == index), None)
+            chosen |= {d.correction for d in entry.places if d.correction is not None} if entry else set()
+        for at in sorted(chosen, key=lambda i: suggested[i].first_word, reverse=True):  # those before it keep their place
+            kept = () if has_number else amounts_in([word.text for word in changed.words])
+            changed = with_correction(changed, suggested[at], kept)
         return self._reread(session, changed, f"Write {name}", suggested[index].start_s)
 
     def _settle(self, session: Session | None, event: gr.EventData) -> Changes:
@@ -114,11 +120,12 @@ class Questions:
         session = present(session)
         listed, key = _listed(session), text_of(event, "key", 200)
         if key:
-            chosen = [doubt for doubt in listed if doubt.key == key]
+            chosen = [place for doubt in listed if doubt.key == key for place in doubt.places]
         else:
             start_s, end_s, of_segment = number_of(event, "start"), number_of(event, "end"), text_of(event, "whole") == "yes"
             # The page rounds: a neighbour that begins where the word ends is no part of it.
-            here = (doubt for doubt in listed if doubt.start_s < end_s - SAME_S and doubt.end_s > start_s + SAME_S)
+            each = (place for doubt in listed for place in doubt.places)
+            here = (doubt for doubt in each if doubt.start_s < end_s - SAME_S and doubt.end_s > start_s + SAME_S)
             chosen = [doubt for doubt in here if (doubt.kind in OF_SEGMENTS) == of_segment and doubt.said]
         if not chosen:  # pressed twice, or nothing was in doubt
             return self._shown(session, "Nothing was marked here.")
@@ -127,7 +134,7 @@ class Questions:
 
     def _reread(self, session: Session, transcript: Transcript, what: str, at_s: float) -> Changes:
         """Concepts and doubts follow the words; what is in doubt now, and was not before, is said to be new."""
-        engine, known = self._models.engine(), {doubt.key for doubt in _listed(session)}
+        engine, known = self._models.engine(), {place.key for doubt in _listed(session) for place in doubt.places}
         before = frozenset(session.result.transcript.segments)
         changed = [segment for segment in transcript.segments if segment not in before]
         session.change(engine.reread(session.result, transcript, session.encoded(engine.listener)), what, at_s)
@@ -138,7 +145,8 @@ class Questions:
             for w in session.result.critical_words
             if not any(w.start_s < s.end_s and w.end_s > s.start_s for s in changed)
         }
-        session.news = frozenset(d.key for d in _listed(session) if (d.start_s, d.end_s) not in moved_up) - known
+        each = [place for doubt in _listed(session) for place in doubt.places]
+        session.news = frozenset(d.key for d in each if (d.start_s, d.end_s) not in moved_up) - known
         n = len(session.news)
         return self._shown(session, f"Read again with your words{f': {n} new under Use your ear' if n else ''}.")
 
