@@ -71,6 +71,17 @@ def test_what_can_not_be_judged_is_told_with_the_reason(rng):
         assert found and reason in found[0], (kind, reason, found)
 
 
+def test_a_heart_that_beats_the_same_each_time_is_not_clipped(rng):
+    """As many of its samples are at its peak as of a clipped one's; these stand still there."""
+    beat = made.heart(rng, rate_per_min=60, noise=0.0, jitter=0.0)[:SAMPLE_RATE_HZ]
+    same = np.tile(beat, 10)
+    pure = (0.49 * np.sin(2 * np.pi * 50 * np.arange(10 * SAMPLE_RATE_HZ) / SAMPLE_RATE_HZ)).astype(np.float32)
+    for waveform in (same, pure):
+        assert not any("clipped" in fault for fault in faults(waveform, "heart"))
+        half = 0.5 * np.abs(waveform).max()
+        assert any("clipped" in fault for fault in faults(np.clip(waveform, -half, half), "heart"))
+
+
 @pytest.mark.parametrize("rate_hz", [4000, 16_000, 44_100])
 def test_clipping_is_told_at_any_sampling_rate_and_loudness_alone_is_none(write_wav, rng, rate_hz):
     heart = resample_poly(made.heart(rng, murmur=0.3), rate_hz, SAMPLE_RATE_HZ)

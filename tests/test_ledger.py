@@ -11,6 +11,7 @@ from page_fixtures import FakeEngine, analysis
 from medalign.core.errors import FeedbackError
 from medalign.feedback.records import ConceptRating
 from medalign.feedback.store import FeedbackStore
+from medalign.report.ear import doubts
 from medalign.ui.engine import Models
 from medalign.ui.ledger import Ledger
 from medalign.ui.own_code import OwnCode
@@ -155,3 +156,21 @@ def test_places_that_a_change_brings_are_said_to_be_new(reader, monkeypatch):
     assert "unedit" in first and "unedit" not in "".join(others), "where it was made"
     questions._unedit(session)
     assert not session.news
+
+
+def test_a_name_that_stands_wrong_many_times_is_written_everywhere_in_one_press_or_kept_everywhere(reader):
+    session, _, questions, _ = reader
+    (suggested,) = session.result.corrections
+    words = session.result.transcript.words
+    other = next(i for i, word in enumerate(words) if word.start_s > 40.0)
+    again = replace(suggested, first_word=other, last_word=other, start_s=words[other].start_s, end_s=words[other].end_s)
+    before = replace(session.result, corrections=(suggested, again))
+    n = session.result.transcript.text.count("amoxicillin")
+    for pressed, written in (({"all": "yes"}, 2), ({}, 1)):
+        session.finish(before)
+        questions._accept(session, EventData(None, {"index": "0", "name": "amoxicillin", **pressed}))
+        assert session.result.transcript.text.count("amoxicillin") == n + written
+        session.undo()
+    entry = next(d for d in doubts(before) if d.suggestion == "amoxicillin")
+    questions._settle(session, EventData(None, {"key": entry.key}))
+    assert [heard.start_s for heard in session.heard] == [place.start_s for place in entry.places] and len(session.heard) == 2

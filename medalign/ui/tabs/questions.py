@@ -106,10 +106,10 @@ class Questions:
             return self._shown(session, "That one is done already.")
         changed = session.result.transcript
         has_number = any(c.isdigit() for c in name)  # "vitamin b12": of the name
-        chosen = {index}
-        if text_of(event, "all") == "yes":  # what the list has as one entry
-            entry = next((d for d in _listed(session) if d.correction == index), None)
-            chosen |= {d.correction for d in entry.places if d.correction is not None} if entry else set()
+        alike: list[int | None] = []  # what the list has as one entry
+        if text_of(event, "all") == "yes":
+            alike = next(([d.correction for d in entry.places] for entry in _listed(session) if entry.correction == index), [])
+        chosen = {index, *(i for i in alike if i is not None)}
         for at in sorted(chosen, key=lambda i: suggested[i].first_word, reverse=True):  # those before it keep their place
             kept = () if has_number else amounts_in([word.text for word in changed.words])
             changed = with_correction(changed, suggested[at], kept)
