@@ -355,8 +355,10 @@ def test_a_student_of_another_teacher_is_refused(analyzer):
     class OtherTeacher:
         info = type("Info", (), {"name": "other", "revision": "0" * 12})()
 
-    with pytest.raises(WeightsError, match="was aligned with teacher 'all-MiniLM-L6-v2'.*use --teacher"):
+    with pytest.raises(WeightsError, match="was aligned with teacher 'all-MiniLM-L6-v2'.*use --teacher") as refused:
         Listener(OtherTeacher(), analyzer.listener.student, analyzer.listener.calibration, analyzer.listener.bank)
+    told = refused.value.for_readers
+    assert "--" not in told and "student=FOLDER, teacher=other" in told, "in the page's words: what can be compared, and how"
 
 
 def test_stored_concept_embeddings_are_those_of_the_shipped_bank(analyzer, monkeypatch):

@@ -95,3 +95,16 @@ def test_the_shipped_codes_are_the_ontologies(tmp_path):
     assert known_codes() == frozenset(gzip.decompress((tmp_path / "codes.txt.gz").read_bytes()).decode().split())
     assert {"HP:0002014", "ICD10CM:J45.909"} <= known_codes()
     assert len(known_codes()) == len(read_hpo()[0].names) + len(read_icd().names)
+
+
+def test_what_is_typed_may_be_divided_by_commas_or_be_the_text_of_a_table():
+    """“label,synonyms” became a concept of that name, and “no cough, tickle” one whose name nobody says."""
+    words = [("dawn phenomenon", ("morning sugar spike",)), ("wheelchair use", ("in a wheelchair", "chair bound"))]
+    lines = "dawn phenomenon, morning sugar spike\nwheelchair use{} in a wheelchair{} chair bound"
+    table = "label,synonyms\ndawn phenomenon,morning sugar spike\n\nwheelchair use,in a wheelchair|chair bound"
+    quoted = 'Label,Code,Synonyms\n"dawn phenomenon",,"morning sugar spike"\nwheelchair use,,in a wheelchair|chair bound'
+    for typed in (lines.format(",", ","), lines.format(";", ";"), table, quoted):
+        own, left_out = parse_concepts(typed, BANK)
+        assert [(concept.label, concept.synonyms) for concept in own] == words and not left_out
+    _, (left_out,) = parse_concepts("label,synonyms\n,tickle\nwheelchair use,", BANK)
+    assert "line 2: the label is empty" in left_out

@@ -80,11 +80,14 @@ def test_an_example_plays_from_where_it_is_pressed_and_of_own_recordings_nothing
     assert sounds.locator(".sound-card").count() == 1, "the example's"
 
 
-def test_positions_stand_side_by_side_speech_is_told_and_delete_leaves_nothing(sounds, store, cut, gradio_folder):
+def test_positions_stand_side_by_side_speech_is_told_and_delete_leaves_nothing(sounds, store, cut, gradio_folder, tmp_path):
     before = stored_files(gradio_folder)
     speech = cut("chest-pain", 0.0, 12.0)
-    own(sounds, "Heart", SOUNDS / "heart-steady.flac", speech)
+    (tmp_path / "torn.wav").write_bytes(b"not a recording" * 99)
+    own(sounds, "Heart", SOUNDS / "heart-steady.flac", tmp_path / "torn.wav", speech)
     sounds.locator(".sound-cards[data-n='2']").wait_for()
+    told = sounds.locator("#sound-alert").inner_text()
+    assert "torn.wav' can't be read as audio" in told and "The others are below" in told, "one hides the others no more"
     assert store.table("events")["event"].tolist() == ["body-sounds"]
     steady, spoken = (sounds.locator(".sound-card").nth(i) for i in (0, 1))
     assert "72" in steady.inner_text() and "regular" in steady.inner_text()

@@ -5,6 +5,7 @@ a concept that nobody trained for counts at once. One that the bank has adds its
 used is told and left out; it stops nobody.
 """
 
+import csv
 import gzip
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,6 +20,7 @@ from medalign.core.errors import DataError
 from medalign.core.tables import numbered_rows
 
 CODES_FILE = "codes.txt.gz"
+COLUMNS = frozenset(["label", "synonyms", "code", "category"])
 MAX_CONCEPTS = 1000  # embedding them takes a laptop some ten seconds
 MAX_LABEL = 80  # characters; nobody says a longer one in one breath
 MAX_TOLD = 10  # problems listed at once
@@ -37,17 +39,21 @@ def read_concepts(path: Path, bank: ConceptBank) -> tuple[tuple[Concept, ...], t
 
 
 def parse_concepts(text: str, bank: ConceptBank) -> tuple[tuple[Concept, ...], tuple[str, ...]]:
-    """Concepts typed one a line: a label, then synonyms, separated by semicolons. Empty lines are skipped. Returns as
-    `read_concepts`.
+    """Concepts typed one a line: a label, then synonyms, separated by semicolons, or by commas where a line has none; or the
+    text of a file as `read_concepts` reads it, whose first line names the columns. Empty lines are skipped. Returns as that.
 
     Raises:
         DataError: there is no line.
     """
+    lines = [(n, line) for n, line in enumerate(text.splitlines(), start=1) if line.strip()]
+    columns = [name.strip().lower() for name in lines[0][1].split(",")] if lines else []
+    if "label" in columns and set(columns) <= COLUMNS:
+        rows = [(f"line {n}", dict(zip(columns, next(csv.reader([line])), strict=False))) for n, line in lines[1:]]
+        return _checked(rows, bank)
     rows = []
-    for number, line in enumerate(text.splitlines(), start=1):
-        label, _, synonyms = line.partition(";")
-        if line.strip():
-            rows.append((f"line {number}", {"label": label, "synonyms": synonyms.replace(";", "|")}))
+    for n, line in lines:
+        label, *synonyms = line.split(";" if ";" in line else ",")
+        rows.append((f"line {n}", {"label": label, "synonyms": "|".join(synonyms)}))
     return _checked(rows, bank)
 
 

@@ -96,11 +96,17 @@ class Listener:
         """
         aligned_with = (student.config.teacher, student.config.teacher_revision)
         if not is_revision(aligned_with[1], teacher.info.revision):
-            raise WeightsError(
+            refusal = WeightsError(
                 f"student '{student.info.name}' was aligned with teacher '{aligned_with[0]}' revision {aligned_with[1]}, "
                 f"not '{teacher.info.name}' revision {teacher.info.revision}; "
                 f"use --teacher {aligned_with[0]} or a student trained with this teacher"
             )
+            refusal.for_readers = (
+                f"The ear “{student.info.name}” has learnt from the words as “{aligned_with[0]}” reads them; with "
+                f"“{teacher.info.name}” it can't be compared. Choose an ear that was aligned with that one, both in one field: "
+                f"student=FOLDER, teacher={teacher.info.name}"
+            )
+            raise refusal
         self.teacher, self.student, self.calibration, self.bank = teacher, student, calibration, bank
         self.detector, self.spoken_language, self.fitted = detector, spoken_language, fitted_for(student)
         self._concept_embeddings = stored_concept_embeddings(self.fitted.folder, teacher, bank.concepts)  # (k, d)

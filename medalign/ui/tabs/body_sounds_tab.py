@@ -10,11 +10,12 @@ import gradio as gr
 from medalign.core.apart import load_apart
 from medalign.core.audio import Recording, load_recording
 from medalign.core.body_sounds import KINDS, MADE, Kind, MadeSound
-from medalign.core.errors import MedAlignError
+from medalign.core.errors import AudioError, MedAlignError
 from medalign.feedback.store import FeedbackStore
 from medalign.ui import consent
 from medalign.ui.audit import audit
 from medalign.ui.engine import Models
+from medalign.ui.failures import without_places
 from medalign.ui.files import discard, keep_waveform
 from medalign.ui.model_queue import Ahead
 from medalign.ui.session import KEEP_S
@@ -64,6 +65,8 @@ class BodySoundsTab:
             connect(button.click, self._example(sound), [self._kept], out, self._alert, if_failed=failed, **OWN_QUEUE)
         given = [acknowledged, kind, upload, phrases, self._kept]
         connect(go.click, self._own, given, out, self._alert, if_failed=failed, **OWN_QUEUE, **EVERY_PRESS)
+        for choice in (kind.input, upload.change):
+            connect(choice, self._chosen, [kind, upload], [], self._alert, queue=False)
         connect(forget.click, self._delete, [self._kept], out, self._alert, queue=False)
 
     def _example(self, sound: MadeSound) -> Callable[..., Changes]:
@@ -88,16 +91,28 @@ class BodySoundsTab:
             raise MedAlignError(CHOOSE)
         if not uploads:
             raise MedAlignError(NOTHING)
-        if len(uploads) > MAX_FILES:
-            raise MedAlignError(f"{len(uploads)} recordings are too many to compare; choose up to {MAX_FILES} positions")
+        _check_number(uploads)
         recordings: list[Recording] = []
-        for path in uploads:
-            yield {self._status: f"Reading {len(recordings) + 1} of {len(uploads)}.", self._alert: ""}
+        broken: list[str] = []
+        for n, path in enumerate(uploads, start=1):  # nothing of the patient before stays beside them, whatever they are
+            yield {self._status: f"Reading {n} of {len(uploads)}.", self._alert: "", self._shown: ""}
             with self._models.analyses.join() as place:
-                recordings.append((yield from place.decode(partial(load_apart, path), self._waiting)))
+                try:
+                    recordings.append((yield from place.decode(partial(load_apart, path), self._waiting)))
+                except AudioError as error:
+                    broken.append(error.for_readers or without_places(str(error)))
+        told = ". ".join(broken)
+        if not recordings:
+            raise AudioError(told)
         audit(self._store, "body-sounds", request)
         asked = [line for line in (phrases or "").splitlines() if line.strip()]
-        yield {**self._show(recordings, kind, [*kept, *map(str, uploads)], asked), self._alert: ""}
+        shown = self._show(recordings, kind, [*kept, *map(str, uploads)], asked)
+        yield {**shown, self._alert: status_view.alert(f"{told}. The others are below.") if told else ""}
+
+    def _chosen(self, kind: Kind | None, uploads: Sequence[str] | None) -> Changes:
+        """What was missing is complained of no more once it is there; too many are told before anybody waits."""
+        _check_number(uploads or [])
+        return {self._alert: ""}
 
     def _waiting(self, ahead: Ahead) -> Changes:
         return {self._status: status_view.waiting(ahead)}
@@ -130,6 +145,11 @@ class BodySoundsTab:
         _discard(kept)
         gone: Changes = {self._status: status_view.DELETED_SOUNDS, self._shown: "", self._kept: [], self._upload: None}
         return {**gone, self._forget: gr.update(visible=False), self._alert: ""}
+
+
+def _check_number(uploads: Sequence[str]) -> None:
+    if len(uploads) > MAX_FILES:
+        raise MedAlignError(f"{len(uploads)} recordings are too many to compare; choose up to {MAX_FILES} positions")
 
 
 def _hear(recording: Recording, phrases: Sequence[str]) -> "Heard":

@@ -98,7 +98,7 @@ class CompareTab:
         names, pair = [candidate.name for candidate in listed], (listed[0], second(listed))
         any_model, can_be_blind = self._comparing.any_model, self._store is not None
         with gr.Row(elem_id="compare-choices"):
-            info = "A name, or models such as: asr=base, student=FOLDER or Hub name" if any_model else None
+            info = "A name, or models, several by commas: asr=base, student=FOLDER, teacher=NAME" if any_model else None
             models = [  # Gradio refuses what is not on the list, on the server
                 gr.Dropdown(
                     names,

@@ -65,8 +65,10 @@ def build_inputs(examples: Sequence[Example], takes_recordings: bool, are_ready:
         microphone, upload = _recorders(takes_recordings)
         with gr.Accordion("Look for your own concepts, too", open=False, elem_id="custom-concepts"):
             custom = gr.Textbox(
-                lines=3, max_length=20_000, label="One a line: a label; then other words for it",
-                placeholder="dawn phenomenon; high sugar in the morning", elem_id="custom",
+                lines=3, max_length=20_000,
+                label="One a line: a label, then other words for it, divided by ; or , (or a CSV table)",
+                placeholder="dawn phenomenon; high sugar in the morning\n\nor\n\nlabel,synonyms\ndawn phenomenon,high sugar",
+                elem_id="custom",
             )  # fmt: skip
         analyse = gr.Button("Analyse", variant="primary", elem_id="analyse", visible=takes_recordings)
     cancel = gr.Button("Cancel", visible=False, elem_id="cancel", size="sm", min_width=80, render=False)

@@ -94,9 +94,9 @@ class Questions:
             if doubt is None or doubt.suggestion is None:  # pressed twice
                 return self._shown(session, "That one is done already.")
             changed = session.result.transcript
-            for at in doubt.places:
+            for same in doubt.places:
                 kept = amounts_in([word.text for word in changed.words]) if doubt.kind == "medicine" else ()
-                changed = write_over(changed, at.start_s, at.end_s, doubt.suggestion, kept)
+                changed = write_over(changed, same.start_s, same.end_s, doubt.suggestion, kept)
             return self._reread(session, changed, f"Write {doubt.suggestion}", doubt.start_s)
         index, suggested = int(number_of(event, "index")), session.shown.corrections
         if not 0 <= index < len(suggested):
