@@ -62,6 +62,12 @@ def test_reads_what_rules_read_wrongly(text: str, label: str, wanted: str) -> No
     assert statuses(text)[label] == wanted
 
 
+def test_another_persons_needs_a_person_near_it() -> None:
+    text = "Doctor: Do you take any medicines? / Patient: A pill for my blood pressure, and met for men for diabetes."
+    assert statuses(text)["diabetes"] == "present"
+    assert statuses("Doctor: Diabetes, you said? / Patient: My brother has it, for years.")["diabetes"] == "family"
+
+
 def test_an_answer_that_names_what_was_asked_about_decides_for_the_question() -> None:
     found = read("Doctor: Any nausea or headache? / Patient: Headache yes, nausea no.")
     assert {(BANK[m.concept_id].label, m.status) for m in found} == {("nausea", "negated"), ("headache", "present")}

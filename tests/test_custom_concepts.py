@@ -1,13 +1,17 @@
 """A user's own concepts: found like the bank's, whose wording they extend; a bad line is told and left out."""
 
 import gzip
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from make_bank import read_hpo, read_icd, write_codes
 
-from medalign.concepts import ConceptBank, find_mentions_in_text
-from medalign.concepts.custom import MAX_CONCEPTS, extended, known_codes, parse_concepts, read_concepts, unknown_to
+from medalign.concepts import ConceptBank, find_mentions, find_mentions_in_text, transcript_from_text
+from medalign.concepts.custom import MAX_CONCEPTS, asked_for, extended, known_codes, parse_concepts, read_concepts, unknown_to
 from medalign.core.errors import DataError
+from medalign.models.status_classifier import StatusClassifier
+from medalign.pipeline.assertion import revised
 
 BANK = ConceptBank.default()
 
@@ -66,8 +70,9 @@ def test_a_file_without_concepts_is_refused(rows, told, tmp_path):
 
 def test_what_the_bank_has_takes_over_the_wording():
     typed = "dawn phenomenon\nCoughing; dog bark noise\n;only synonyms\nDawn  phenomenon; morning spike"
-    own, (left_out,) = parse_concepts(typed, BANK)
+    own, (left_out, told) = parse_concepts(typed, BANK)
     assert "line 3: the label is empty" in left_out
+    assert told == "Own concepts: line 2, 'Coughing', is found under the name 'cough'."
     bank = extended(BANK, own)
     assert len(bank) == len(BANK) + 1 and [c.concept_id for c in bank.concepts[: len(BANK)]] == [
         c.concept_id for c in BANK.concepts
@@ -75,6 +80,17 @@ def test_what_the_bank_has_takes_over_the_wording():
     found = find_mentions_in_text("I had a dog bark noise and a morning spike.", bank)
     assert [bank[m.concept_id].label for m in found] == ["cough", "dawn phenomenon"]
     assert unknown_to(BANK, own) == (own[0],), "the sound is compared with the bank's own embedding"
+
+
+def test_what_somebody_asks_for_is_seen_though_it_is_no_fact():
+    own, _ = parse_concepts("stair dyspnoea; climb the stairs", BANK)
+    bank = extended(BANK, own)
+    said = transcript_from_text("[patient] I feel short of breath when I climb the stairs.")
+    classifier = StatusClassifier.load()
+    no_facts = SimpleNamespace(predict=lambda around: replace(made := classifier.predict(around), facts=0 * made.facts))
+    for asked, labels in ((asked_for(BANK, BANK), []), (asked_for(bank, BANK), ["difficulty climbing stairs"])):
+        found = revised(said, find_mentions(said, bank), bank, no_facts, asked_for=asked)
+        assert [bank[mention.concept_id].label for mention in found] == labels
 
 
 def test_as_many_concepts_as_allowed_are_read_at_once():

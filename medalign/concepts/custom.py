@@ -29,7 +29,7 @@ DEFAULT_CATEGORY: Category = "finding"
 
 def read_concepts(path: Path, bank: ConceptBank) -> tuple[tuple[Concept, ...], tuple[str, ...]]:
     """Concepts of a CSV file with the column `label` and, if wanted, `synonyms` (separated by |), `code` and `category`;
-    and why lines were left out, a sentence each.
+    and why lines were left out and which are found under the bank's name, a sentence each.
 
     Raises:
         DataError: the file can't be read, or has no line.
@@ -79,27 +79,36 @@ def extended(bank: ConceptBank, concepts: Sequence[Concept]) -> ConceptBank:
     return ConceptBank((*own, *unknown_to(bank, concepts)), bank.blocked, bank.sources)
 
 
+def asked_for(bank: ConceptBank, without: ConceptBank) -> frozenset[str]:
+    """The ids of a user's own concepts in a bank: those that it has beyond the bank `without` them, or in other words."""
+    return frozenset(c.concept_id for c in bank.concepts if c.concept_id not in without or c is not without[c.concept_id])
+
+
 def _checked(
     rows: Sequence[tuple[str, Mapping[str, str | None]]], bank: ConceptBank
 ) -> tuple[tuple[Concept, ...], tuple[str, ...]]:
-    """The concepts of all rows that can be used, and why the others can't."""
+    """The concepts of all rows that can be used; why the others can't, and which have another's name."""
     if not rows:
         raise DataError("there is no concept; write one a line, a label and then its synonyms")
     concepts = {concept.concept_id: concept for concept in bank.concepts}
     owners = {key: concept.concept_id for concept in bank.concepts for key in _keys(concept)}
     found: dict[str, Concept] = {}
-    left_out = []
+    left_out, renamed = [], []
     for where, row in rows[:MAX_CONCEPTS]:
         try:
-            concept = _owned(_concept(row), owners, concepts)
+            written = _concept(row)
+            concept = _owned(written, owners, concepts)
         except DataError as error:
             left_out.append(f"{where}: {error}")
             continue
+        if concept.label.lower() != written.label.lower():
+            renamed.append(f"{where}, '{written.label}', is found under the name '{concept.label}'")
         found[concept.concept_id] = concepts[concept.concept_id] = concept
         owners |= dict.fromkeys(_keys(concept), concept.concept_id)
     if len(rows) > MAX_CONCEPTS:
         left_out.append(f"{len(rows)} concepts are more than {MAX_CONCEPTS}, the most that can be scored while somebody waits")
-    return tuple(found.values()), tuple(f"Own concepts, left out: {reason}." for reason in _shortened(left_out))
+    told = [f"Own concepts, left out: {reason}." for reason in _shortened(left_out)]
+    return tuple(found.values()), (*told, *(f"Own concepts: {name}." for name in _shortened(renamed)))
 
 
 def _shortened(reasons: Sequence[str]) -> list[str]:

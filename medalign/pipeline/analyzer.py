@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from medalign.concepts import Concept, Mention
-from medalign.concepts.custom import only_concepts
+from medalign.concepts.custom import asked_for, only_concepts
 from medalign.concepts.language import is_english
 from medalign.concepts.measurements import find_measurements
 from medalign.concepts.notes import read_note
@@ -209,7 +209,9 @@ class Analyzer:
         corrections = outside(corrections, elsewhere)
         if is_english(transcript):
             mentions = find_corrected_mentions(transcript, corrections, encoded.bank)
-            mentions = outside(revised(transcript, outside(mentions, elsewhere), encoded.bank), elsewhere)
+            own = asked_for(encoded.bank, self.listener.bank)
+            facts = revised(transcript, outside(mentions, elsewhere), encoded.bank, asked_for=own)
+            mentions = outside(facts, elsewhere)
         window_texts, text = self.listener.embed_window_texts(transcript, encoded)
         evidence = TextEvidence(transcript, text, encoded.audio, encoded.concept_embeddings, self.listener.calibration)
         return AnnotatedTranscript(transcript, corrections, mentions, elsewhere, window_texts, text, evidence)
