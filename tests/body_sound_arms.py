@@ -228,7 +228,7 @@ def aligned_readout(inputs: torch.Tensor, learn: np.ndarray, targets: Targets, l
     head = nn.Sequential(
         nn.Dropout(0.3), nn.Linear(256, 256), nn.GELU(), nn.Dropout(0.3), nn.Linear(256, targets.text.shape[1])
     )
-    return aligned(head, lambda x: nn.functional.normalize(head(x), dim=-1), inputs, learn, targets, loss, seed, MLP_LR)
+    return aligned(head, lambda x: nn.functional.normalize(head(x), dim=-1), inputs, learn, targets, loss, MLP_LR)
 
 
 def kernel_head(readout: np.ndarray, learn: np.ndarray) -> tuple[KernelHead, torch.Tensor]:
@@ -247,7 +247,7 @@ def aligned_kernel(
     """Embeddings (n, d) of all clips by a `KernelHead`, whose linear map is trained on the training part."""
     torch.manual_seed(seed)
     head.project.reset_parameters()
-    return aligned(head, head.placed, heard, learn, targets, loss, seed, KERNEL_LR)
+    return aligned(head, head.placed, heard, learn, targets, loss, KERNEL_LR)
 
 
 def aligned(
@@ -257,12 +257,11 @@ def aligned(
     learn: np.ndarray,
     targets: Targets,
     loss: LossWeights,
-    seed: int,
     lr: float,
 ) -> np.ndarray:
     objective, known = Objective(loss), inputs[learn]
     optimizer = torch.optim.AdamW([*head.train().parameters(), *objective.used_parameters()], lr=lr, weight_decay=0.05)
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(torch.initial_seed())  # as the head's
     for _ in range(STEPS):
         batch = torch.from_numpy(rng.choice(len(learn), BATCH, replace=False))
         value, _ = objective(StudentOutputs(place(known[batch])), targets, batch)
@@ -469,7 +468,7 @@ class Study:
         return found, parts
 
 
-def main() -> None:
+def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--cache", type=Path, required=True)
@@ -480,7 +479,36 @@ def main() -> None:
     parser.add_argument("--cuts", type=int, help="of each protocol, the first so many")
     parser.add_argument("--protocols", default="folds,left out,alike together")
     parser.add_argument("--told", default="label,findings,both")
-    arguments = parser.parse_args()
+    return parser.parse_args()
+
+
+def _head_arms(
+    kind: str, align: Callable[..., np.ndarray], told: tuple[Targets, Targets], losses: dict[str, LossWeights], seed: int
+) -> dict[str, Callable[[], np.ndarray]]:
+    """A head aligned by each loss with the targets, and by one with those of other clips."""
+    targets, shuffled = told
+    arms: dict[str, Callable[[], np.ndarray]] = {f"{kind}, {n}": partial(align, targets, w, seed) for n, w in losses.items()}
+    return arms | {f"{kind}, pairs shuffled": partial(align, shuffled, ARMS["CKA + InfoNCE"], seed)}
+
+
+def _measured(
+    study: Study,
+    name: str,
+    embed: Callable[[], np.ndarray],
+    cut: tuple[np.ndarray, np.ndarray],
+    direction: np.ndarray,
+    best: np.ndarray,
+) -> None:
+    """Keep an arm's embeddings, and its scores: without a probe, with one, and with the readout's added."""
+    learn, test = cut
+    embedded = study.once(f"embeddings {name}", embed)
+    study.once(f"{name}; zero-shot", partial(np.matmul, embedded[test], direction))
+    probed = study.once(f"{name}; probe", partial(probe_scores, embedded, study.clips.abnormal, learn, test))
+    study.once(f"{name}; probe + readout", partial(np.add, probed, best))
+
+
+def main() -> None:
+    arguments = _options()
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s")
     log.setLevel(logging.INFO)
     clips, parts = Clips.read(arguments.folder), arguments.parts.split(";")
@@ -507,23 +535,17 @@ def main() -> None:
             shuffled = Targets(targets.text[order], targets.text_id[order], targets.concepts, targets.mentioned[order])
             arms: dict[str, Callable[[], np.ndarray]] = {}
             if "readout" in parts:
-                x = reduced(study.best, learn)
-                arms |= {f"readout head, {n}": partial(aligned_readout, x, learn, targets, w, seed) for n, w in losses.items()}
-                loss = ARMS["CKA + InfoNCE"]
-                arms["readout head, pairs shuffled"] = partial(aligned_readout, x, learn, shuffled, loss, seed)
+                align = partial(aligned_readout, reduced(study.best, learn), learn)
+                arms |= _head_arms("readout head", align, (targets, shuffled), losses, seed)
             if "kernel" in parts:
                 asked = ["normal heart sounds", "abnormal heart sounds"]
                 head, heard = fitted[protocol, part] if (protocol, part) in fitted else kernel_head(study.best, learn)
                 fitted[protocol, part] = head, heard
                 head.keep_apart(torch.from_numpy(teacher.encode(sorted({text for text, _ in said}) + asked)))
-                carried = head.carried(heard).numpy()
                 unlearnt = f"{protocol} {part} unaligned {KERNEL}"
-                study.once(unlearnt, partial(probe_scores, carried, clips.abnormal, learn, test))
-                arms |= {f"kernel head, {n}": partial(aligned_kernel, head, heard, learn, targets, w, seed)
-                         for n, w in losses.items()}  # fmt: skip
-                arms["kernel head, pairs shuffled"] = partial(
-                    aligned_kernel, head, heard, learn, shuffled, ARMS["CKA + InfoNCE"], seed
-                )
+                study.once(unlearnt, partial(probe_scores, head.carried(heard).numpy(), clips.abnormal, learn, test))
+                align = partial(aligned_kernel, head, heard, learn)
+                arms |= _head_arms("kernel head", align, (targets, shuffled), losses, seed)
             for name, (n, loss) in product(learners, of_learners.items()):
                 if told != "findings" or not loss.concept:  # which would tell the label
                     arms[f"{name}, {n}"] = partial(learning.embeddings, name, learn, test, said, targets, loss, seed)
@@ -531,11 +553,7 @@ def main() -> None:
                 f"{protocol} {part} unaligned {BEST}", partial(probe_scores, study.best, clips.abnormal, learn, test)
             )
             for name, embed in arms.items():
-                full = f"{protocol} {part} {name}, {told} told, seed {seed}"
-                embedded = study.once(f"embeddings {full}", embed)
-                study.once(f"{full}; zero-shot", partial(np.matmul, embedded[test], direction))
-                probed = study.once(f"{full}; probe", partial(probe_scores, embedded, clips.abnormal, learn, test))
-                study.once(f"{full}; probe + readout", partial(np.add, probed, best))
+                _measured(study, f"{protocol} {part} {name}, {told} told, seed {seed}", embed, (learn, test), direction, best)
     if arguments.json:
         before = json.loads(arguments.json.read_text()) if arguments.json.is_file() else {}
         arguments.json.write_text(json.dumps(table(study, before), indent=1) + "\n")

@@ -132,8 +132,7 @@ class Analyzer:
             return_freed_memory()
             parts = self._text_parts(annotated, encoded)
         clock.lap("teacher")
-        transcript = annotated.transcript
-        events = encoded.sound_events if is_from_a_room(recording) else ()
+        transcript, events = annotated.transcript, encoded.sound_events if is_from_a_room(recording) else ()
         warnings = warnings_about(recording, transcript, repetitions, invented, annotated.other_language, events)
         duration_s, rate_hz = round(recording.duration_s, 3), recording.source_sample_rate_hz
         yield Analysis(
