@@ -3,7 +3,7 @@
 import pytest
 
 from medalign.core.transcript import Segment, Transcript
-from medalign.pipeline.progress import PACE, AudioPreview, Clock
+from medalign.pipeline.progress import BEFORE_S, PACE, AudioPreview, Clock
 
 DURATION_S, WINDOW_S = 120.0, 30.0
 HONEST = 1.5  # the truth is at most so many times more, or less
@@ -16,25 +16,26 @@ class Time:
         return self.now
 
 
-def told(slower: float, pace: dict[str, float]) -> list[tuple[float, float, float]]:
+def told(slower: float, pace: dict[str, float], duration_s: float = DURATION_S) -> list[tuple[float, float, float]]:
     """Seconds since the beginning, seconds that were said to be left, and fraction, of a recording of which every stage takes
     `slower` times the usual; the truth is in the last row."""
     time = Time()
     clock, rows = Clock(pace, time), []
-    transcribing = slower * PACE["transcribe"] * DURATION_S
+    transcribing = slower * PACE["transcribe"] * duration_s
+    n_windows = round(duration_s / WINDOW_S)
 
     def tell(step) -> None:
         rows.append((time.now, step.remaining_s, step.fraction))
 
     assert clock.progress("decode", "").remaining_s is None
     clock.lap("decode")
-    clock.duration_s = DURATION_S
+    clock.duration_s = duration_s
     tell(clock.progress("transcribe", ""))
     events = [
-        (quarter / 4 * slower * PACE["student"] * DURATION_S, "audio", quarter / 4 * DURATION_S) for quarter in (1, 2, 3, 4)
+        (quarter / 4 * slower * PACE["student"] * duration_s, "audio", quarter / 4 * duration_s) for quarter in (1, 2, 3, 4)
     ]
-    for n in range(12):  # three at once, as the recogniser gives them
-        events.append(((n // 3 + 1) * WINDOW_S / DURATION_S * transcribing, "text", (n + 1) * 10.0))
+    for n in range(3 * n_windows):  # three at once, as the recogniser gives them
+        events.append(((n // 3 + 1) * WINDOW_S / duration_s * transcribing, "text", (n + 1) * 10.0))
     preview, said = None, ()
     for time.now, source, until_s in sorted(events):
         if source == "audio":
@@ -46,7 +47,7 @@ def told(slower: float, pace: dict[str, float]) -> list[tuple[float, float, floa
     clock.lap("transcribe")
     clock.begin()
     tell(clock.progress("teacher", "", Transcript(said)))
-    time.now += slower * PACE["teacher"] * DURATION_S
+    time.now += slower * PACE["teacher"] * (duration_s + BEFORE_S["teacher"])
     clock.lap("teacher")
     clock.timings()
     return [*rows, (time.now, 0.0, 1.0)]
@@ -71,6 +72,15 @@ def test_on_another_machine_it_is_soon_and_with_the_next_recording_at_once(slowe
     assert all(is_honest for is_honest, late in zip(honest(first), is_late, strict=True) if late), first
     told(slower, pace)
     assert all(honest(told(slower, pace)))
+
+
+def test_the_end_of_a_long_recording_is_honest_after_short_ones():
+    """“About 2 min left” stood there with 12 s to go: reading a short recording is mostly what any takes."""
+    pace = dict(PACE)
+    for slower in (1.5, 2.0):
+        told(slower, pace, 30.0)
+    rows = told(1.5, pace, 720.0)
+    assert all(honest(rows)[len(rows) // 3 :]), rows
 
 
 def test_the_end_does_not_leap_and_the_bar_only_grows():

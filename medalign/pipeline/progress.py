@@ -14,8 +14,11 @@ Stage = Literal["decode", "transcribe", "student", "teacher"]
 
 # Seconds of work a second of sound, measured on the bundled examples on two CPU cores that others use as well. An analyzer goes
 # on with what its own recordings took.
-PACE = {"transcribe": 0.15, "student": 0.08, "teacher": 0.085}
+PACE = {"transcribe": 0.15, "student": 0.08, "teacher": 0.047}
 LEAST_S = 20.0  # a shorter recording takes hardly less: the recogniser pads it
+# Seconds of sound that as much work stands for that a recording of any length needs; reading begins with most of its own. Without
+# it a long recording after a short one was said to be read three times as long as it was.
+BEFORE_S = {"teacher": 60.0}
 PRIOR, OF_STUDENT = 0.1, 0.2  # weights of what was expected, and of the student's time, beside the share that is transcribed
 NEWEST = 0.7  # weight of the last recording in the pace
 WINDOW_S, AT_ONCE_S = 30.0, 0.3  # recognisers write a window of sound at once: what comes so soon after another is of the same
@@ -102,8 +105,7 @@ class Clock:
 
     def _left(self, stage: Stage) -> float:
         """Seconds: what was expected of the stages, times how much slower the machine has been at this recording so far."""
-        length_s = max(self.duration_s, LEAST_S)
-        expected = {name: pace * length_s for name, pace in self._pace.items()}
+        expected = {name: pace * self._work_s(name) for name, pace in self._pace.items()}
         transcribed, took_s = self._transcribed, self._transcribed_s
         if "transcribe" in self._laps:
             transcribed, took_s = 1.0, self._laps["transcribe"]
@@ -120,10 +122,14 @@ class Clock:
             return reading_s + slower * expected["student"] * (1 - self._encoded)
         return reading_s + max(slower * expected["transcribe"] - since_s, (1 - transcribed) * since_s / 2)
 
+    def _work_s(self, stage: str) -> float:
+        """What a stage does, as seconds of sound."""
+        return max(self.duration_s, LEAST_S) + BEFORE_S.get(stage, 0.0)
+
     def timings(self) -> Timings:
         for stage in self._pace:
             if self.duration_s and stage in self._laps:
-                took = self._laps[stage] / max(self.duration_s, LEAST_S)
+                took = self._laps[stage] / self._work_s(stage)
                 self._pace[stage] += NEWEST * (max(took, 1e-4) - self._pace[stage])
         rounded = {stage: round(seconds, 3) for stage, seconds in self._laps.items()}
         return Timings(**rounded, total=round(self._now() - self._started, 3))
