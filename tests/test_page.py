@@ -361,10 +361,12 @@ def test_the_keyboard_reaches_result_and_transcript_at_once_and_leaves_the_own_p
     assert page.evaluate("document.activeElement.dataset.panel") == "upload", "the focus is where the reader came from"
 
 
-def test_a_phone_begins_with_what_was_found_and_says_how_much_is_to_be_heard(opened):
+def test_a_phone_begins_with_what_is_to_be_heard_and_says_how_much_that_is(opened):
     page = opened
     page.set_viewport_size({"width": 390, "height": 844})
-    assert page.locator("#meaning .summary").is_visible() and not page.locator(".ear").is_visible()
+    panes = page.locator(".panes button").all_inner_texts()
+    assert [pane.split(" (")[0] for pane in panes] == ["Use your ear", "Summary", "Transcript", "More"]
+    assert page.locator(".ear").is_visible() and not page.locator("#meaning .summary").is_visible()
     more, height = page.locator("#strip .names"), "document.querySelector('#strip canvas').offsetHeight"
     more.wait_for()  # drawn anew for the narrow window: in the wide one all may find room
     assert re.fullmatch(r"\+[1-9]\d* more names?", more.inner_text()), "names that find no room are counted"
@@ -373,6 +375,8 @@ def test_a_phone_begins_with_what_was_found_and_says_how_much_is_to_be_heard(ope
     assert more.inner_text() == "Fewer names" and page.evaluate(height) > before
     more.press("Enter")
     n = page.locator("#ear-title .n").text_content()
+    page.get_by_role("button", name="Summary", exact=True).click()
+    assert page.locator("#meaning .summary").is_visible() and not page.locator(".ear").is_visible()
     page.get_by_role("button", name=f"Use your ear {n}").click()
     assert page.locator(".ear .hint").is_visible(), "which says what the list is"
     assert n == f"({page.locator('.ear li:visible').count()})", "on a phone the whole list is there"

@@ -262,3 +262,13 @@ def test_a_name_that_only_misheard_words_suggest_is_told_as_one_wherever_it_is_s
     (index,) = (i for i, c in enumerate(pair.aligned.concepts) if c.label == "ramipril")
     card = str(card_view.cards(pair.aligned, {})).split(f'data-card="{index}"')[1].split("data-card")[0]
     assert SUGGESTED in card
+
+
+def test_what_fits_well_is_not_told_as_fitting_least_and_yet_well():
+    full = page_fixtures.analysis()
+    windows = full.alignment.windows
+    usual = Tags(why_view.extremes(full)).text
+    assert "Lowest fit of this recording" in usual and "fits well" in usual
+    well = replace(full.alignment, windows=tuple(replace(w, percentile=99.9 if w.percentile else None) for w in windows))
+    told = Tags(why_view.extremes(replace(full, alignment=well))).text
+    assert "All fit well; lowest" in told and "fits well" not in told

@@ -16,8 +16,8 @@ Stage = Literal["decode", "transcribe", "student", "teacher"]
 # on with what its own recordings took.
 PACE = {"transcribe": 0.15, "student": 0.08, "teacher": 0.047}
 LEAST_S = 20.0  # a shorter recording takes hardly less: the recogniser pads it
-# Seconds of sound that as much work stands for that a recording of any length needs; reading begins with most of its own. Without
-# it a long recording after a short one was said to be read three times as long as it was.
+# What a stage does for a recording of any length, as the seconds of sound that take as long: most of reading a short one.
+# Without it a long recording after a short one was said to take three times as long to read as it did.
 BEFORE_S = {"teacher": 60.0}
 PRIOR, OF_STUDENT = 0.1, 0.2  # weights of what was expected, and of the student's time, beside the share that is transcribed
 NEWEST = 0.7  # weight of the last recording in the pace

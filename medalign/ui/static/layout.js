@@ -73,8 +73,8 @@
     target.scrollIntoView({ block: "nearest" });
   });
 
-  /* A phone shows one part of the result at a time, what was found first. */
-  const FIRST = "summary";
+  /* A phone shows one part of the result at a time, what may be wrong first. */
+  const FIRST = "ear";
   const open = (pane) => {
     one("#result").dataset.pane = pane;
     for (const button of document.querySelectorAll("[data-open]")) button.setAttribute("aria-pressed", String(button.dataset.open === pane));

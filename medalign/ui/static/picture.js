@@ -64,6 +64,14 @@
       pen.font = "600 12px system-ui, sans-serif";
       pen.fillText("Words", 0, at.top - ROW / 2 - GAP);
       pen.fillText("Sound", 0, at.under + ROW / 2);
+    } else for (const [words, y] of [["↑ Words", at.top + 7], ["↓ Sound", at.top + 29]]) { // no room beside: on the waveform, above the numbers
+      pen.font = "600 11px system-ui, sans-serif";
+      pen.fillStyle = look("--paper");
+      pen.globalAlpha = 0.8;
+      pen.fillRect(0, y - 7, pen.measureText(words).width + 4, 14);
+      pen.globalAlpha = 1;
+      pen.fillStyle = look("--quiet");
+      pen.fillText(words, 2, y);
     }
     if (!at.heard.length) {
       pen.fillStyle = look("--quiet");

@@ -165,7 +165,7 @@ class AnalyseTab:
         request: gr.Request,
     ) -> Iterator[Changes]:
         """The reader's own recording."""
-        title, name = (None, upload.given_name) if upload else ("your recording", None)
+        title, name = (None, upload.given_name) if upload else ("your recording", "your-recording.wav")
         run = Run(self._models, upload or microphone, title, custom or "", name, acknowledged, wording=wording)
         yield from self._audited("analyze", request, run.updates(), run.stop)
 

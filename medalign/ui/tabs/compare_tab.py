@@ -177,7 +177,7 @@ class CompareTab:
         ready = "Look at both sides; then vote." if self._votes and not comparison.are_equal else "Finished."
         shown = {self._comparison: comparison, self._view: comparison_view(comparison), **self._stopped(ready)}
         if other is not None:
-            shown[self._sound] = other_sound(other.title, session.title, keep_waveform(self._sound, recording.waveform))
+            shown[self._sound] = other_sound(other.title, keep_waveform(self._sound, recording.waveform))
         yield shown
 
     def _unread(self, session: Session) -> Example | None:

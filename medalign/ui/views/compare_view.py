@@ -20,7 +20,7 @@ from medalign.ui.views.statuses import SOURCES, STATUSES, source_of
 INTRO = """<h2>Compare two models</h2><p id="compared-recording" data-examples="{}"></p><p class="hint">Blind: you see what
 each found without its name, its odds or how long it took, left and right drawn by lot; once you have voted, you see which was
 which. Two models with the same recogniser write the same words: look at what each found in them.</p>"""
-OTHER = """<p class="hint">On the example “{}”: of “{}” you have read the words.</p>
+OTHER = """<p class="hint">The recording that is compared, “{}”:</p>
 <audio controls preload="auto" src="{}"></audio>"""
 DIFFERENCES = {"status": "another status", "source": "another source", "certainty": "other odds", "same": ""}
 Row = dict[str, object]
@@ -68,9 +68,9 @@ def strip_of(peaks: bytes, analysis: Analysis) -> dict[str, object]:
     return strip_data(peaks, analysis.recording.duration_s, analysis, doubts(analysis))
 
 
-def other_sound(title: str, read: str, path: Path) -> Markup:
-    """Which example is compared in the place of one that was read, and its player."""
-    return Markup(OTHER).format(title, read, address(path))
+def other_sound(title: str, path: Path) -> Markup:
+    """Which example is compared in the place of one that was read, and its player; why, compare.js says."""
+    return Markup(OTHER).format(title, address(path))
 
 
 def side_by_side(
