@@ -50,7 +50,10 @@
     }
     if (own.dataset.mode && isUsed && one("#consent input:checked")) one("#consent input").click();
     isUsed &&= !own.dataset.mode;
-    if (own.dataset.mode) one("#consent input, #custom-concepts button")?.focus();
+    if (own.dataset.mode) {
+      one("#consent input, #custom-concepts button")?.focus();
+      if (one("#panes")?.offsetHeight) own.scrollIntoView({ block: "start" }); // a phone: the recorder comes into sight as well
+    }
     else opener?.focus();
   }
   document.addEventListener("click", (event) => {

@@ -64,7 +64,7 @@
       pen.font = "600 12px system-ui, sans-serif";
       pen.fillText("Words", 0, at.top - ROW / 2 - GAP);
       pen.fillText("Sound", 0, at.under + ROW / 2);
-    } else for (const [words, y] of [["↑ Words", at.top + 7], ["↓ Sound", at.top + 29]]) { // no room beside: on the waveform, above the numbers
+    } else for (const [words, y] of [["↑ Words", at.top + 13], ["↓ Sound", at.top + 28]]) { // no room beside: on the waveform, above the numbers
       pen.font = "600 11px system-ui, sans-serif";
       pen.fillStyle = look("--paper");
       pen.globalAlpha = 0.8;
