@@ -65,8 +65,8 @@ class BodySoundsTab:
             connect(button.click, self._example(sound), [self._kept], out, self._alert, if_failed=failed, **OWN_QUEUE)
         given = [acknowledged, kind, upload, phrases, self._kept]
         connect(go.click, self._own, given, out, self._alert, if_failed=failed, **OWN_QUEUE, **EVERY_PRESS)
-        for choice in (kind.input, upload.change):
-            connect(choice, self._chosen, [kind, upload], [], self._alert, queue=False)
+        connect(kind.input, lambda: {self._alert: ""}, [], [], self._alert, queue=False)  # said now, it is missed no more
+        connect(upload.upload, self._uploaded, [upload], [], self._alert, queue=False)
         connect(forget.click, self._delete, [self._kept], out, self._alert, queue=False)
 
     def _example(self, sound: MadeSound) -> Callable[..., Changes]:
@@ -109,10 +109,10 @@ class BodySoundsTab:
         shown = self._show(recordings, kind, [*kept, *map(str, uploads)], asked)
         yield {**shown, self._alert: status_view.alert(f"{told}. The others are below.") if told else ""}
 
-    def _chosen(self, kind: Kind | None, uploads: Sequence[str] | None) -> Changes:
-        """What was missing is complained of no more once it is there; too many are told before anybody waits."""
+    def _uploaded(self, uploads: Sequence[str] | None) -> Changes:
+        """Too many are told before anybody waits; what another press has told meanwhile stays."""
         _check_number(uploads or [])
-        return {self._alert: ""}
+        return {self._alert: gr.skip()}
 
     def _waiting(self, ahead: Ahead) -> Changes:
         return {self._status: status_view.waiting(ahead)}
