@@ -18,13 +18,14 @@ from medalign.concepts.custom import parse_concepts
 from medalign.core.analysis import Analysis
 from medalign.core.audio import SAMPLE_RATE_HZ, Recording, load_recording
 from medalign.core.errors import AudioError, DataError, WeightsError
+from medalign.core.explanation import MAX_PHRASE
 from medalign.core.transcript import Transcript
 from medalign.models.concept_embeddings import stored_concept_embeddings
 from medalign.models.teacher import Teacher
 from medalign.models.transcription import Transcriber
 from medalign.pipeline.analyzer import Analyzer
 from medalign.pipeline.annotated import align_windows
-from medalign.pipeline.listener import MAX_PHRASE, Listener
+from medalign.pipeline.listener import Listener
 from medalign.pipeline.progress import Progress
 from medalign.training.data.sounds import audible_part
 

@@ -243,7 +243,7 @@ def test_a_vote_counts_once(store):
         receipt = OwnReceipt(store)
         receipt.field.render()
         tab = CompareTab(
-            Comparing(page_fixtures.load_candidate), ModelQueue(), store, gradio.State(), presses, (), bridge("delete"), receipt
+            Comparing(page_fixtures.load_candidate), ModelQueue(), gradio.State(), presses, (), bridge("delete"), receipt
         )
     sides = [Entry(c, page_fixtures.load_candidate(c)[0].result, 1) for c in candidates()[:2]]
     comparison = ComparisonState(*sides, blind=True, order=BlindOrder("a", 0), peaks=b"\0\0")

@@ -11,8 +11,8 @@ from medalign.core.review import Added, Heard, Judged, Review, as_heard, as_revi
 from medalign.core.transcript import Word
 from medalign.core.wording import clock
 from medalign.report.comparison import BlindOrder, candidates
-from medalign.report.doubt import Doubt
-from medalign.report.ear import LOST_DOSE, as_it_stands, checks, doubts, found_right, otherwise
+from medalign.report.doubt import LOST_DOSE, Doubt, as_it_stands, otherwise
+from medalign.report.ear import checks, doubts, found_right
 from medalign.report.plain_summary import to_text
 from medalign.report.printable import summary_html
 from medalign.report.strip import strip_data

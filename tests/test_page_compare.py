@@ -133,7 +133,6 @@ def test_votes_open_in_whatever_order_the_answers_to_two_looks_arrive(store):
         tab = CompareTab(
             Comparing(page_fixtures.load_candidate),
             ModelQueue(),
-            store,
             gradio.State(),
             Presses(),
             (),

@@ -150,7 +150,7 @@ def test_a_comparison_that_nobody_waits_for_ends_so_too(tone):
     engine, queue, reader = AtOneStep(page_fixtures.analysis()), ModelQueue(), SimpleNamespace(session_hash="visit")
     with gr.Blocks():
         tab = CompareTab(
-            Comparing(lambda side: (engine, 1), any_model=True), queue, None, gr.State(), Presses(), (), bridge("delete")
+            Comparing(lambda side: (engine, 1), any_model=True), queue, gr.State(), Presses(), (), bridge("delete")
         )
     session, seen = Session(str(tone), "tone", is_example=True), []
     steps = tab._compare(session, "asr=tiny", "asr=base", False, reader)
@@ -180,7 +180,6 @@ def test_a_second_model_that_is_not_there_is_told_before_the_first_runs(tone):
         tab = CompareTab(
             Comparing(loaded.append, any_model=True, check=_find_candidate),
             ModelQueue(),
-            None,
             gr.State(),
             Presses(),
             (),

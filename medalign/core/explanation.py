@@ -4,9 +4,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from medalign.core.analysis import Correction, Evidence
+from medalign.core.errors import DataError
 from medalign.core.transcript import Transcript, Word
 
+MAX_PHRASE = 300  # characters; a longer one is a paragraph, and nothing sounds like it
 CONTEXT = 4  # words of the same segment before and after those that were looked for
+
+
+def checked_phrase(phrase: str) -> str:
+    """A phrase to be looked for, with single blanks. Raises DataError: it is empty or too long."""
+    phrase = " ".join(phrase.split())
+    if not phrase or len(phrase) > MAX_PHRASE:
+        raise DataError(f"a phrase of {len(phrase)} characters can't be searched for; give 1 to {MAX_PHRASE}")
+    return phrase
 
 
 def written(transcript: Transcript, phrase: str) -> tuple[Evidence, ...]:

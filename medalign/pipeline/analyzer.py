@@ -209,8 +209,7 @@ class Analyzer:
         if is_english(transcript):
             mentions = find_corrected_mentions(transcript, corrections, encoded.bank)
             own = asked_for(encoded.bank, self.listener.bank)
-            facts = revised(transcript, outside(mentions, elsewhere), encoded.bank, asked_for=own)
-            mentions = outside(facts, elsewhere)
+            mentions = outside(revised(transcript, outside(mentions, elsewhere), encoded.bank, asked_for=own), elsewhere)
         window_texts, text = self.listener.embed_window_texts(transcript, encoded)
         evidence = TextEvidence(transcript, text, encoded.audio, encoded.concept_embeddings, self.listener.calibration)
         return AnnotatedTranscript(transcript, corrections, mentions, elsewhere, window_texts, text, evidence)
@@ -284,12 +283,11 @@ class Analyzer:
         if is_english(transcript):
             rows = listener.find_concepts(mentions, annotated.corrections, annotated.evidence, encoded)
             critical = find_critical_words(transcript, annotated.corrections, encoded.bank, listener.calibration)
-            critical = outside(critical, elsewhere)
         audio, text = listener.embed_segments(transcript, encoded)
         return {
             "concepts": rows,
             "measurements": outside(find_measurements(transcript, mentions, encoded.bank), elsewhere),
-            "critical_words": critical,
+            "critical_words": outside(critical, elsewhere),
             "alignment": Alignment(
                 window_s=config.window_s,
                 hop_s=config.hop_s,

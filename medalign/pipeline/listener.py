@@ -17,8 +17,8 @@ from medalign.core.alignment import Reason, SegmentCheck
 from medalign.core.analysis import ConceptFinding, Correction, SoundEvent
 from medalign.core.audio import Recording, Source, recording_of
 from medalign.core.editing import by_recogniser
-from medalign.core.errors import CheckpointError, DataError, WeightsError
-from medalign.core.explanation import SearchHit
+from medalign.core.errors import CheckpointError, WeightsError
+from medalign.core.explanation import SearchHit, checked_phrase
 from medalign.core.transcript import Segment, Transcript
 from medalign.core.weights import is_revision
 from medalign.models.borrowing import BorrowingStudent, BorrowingTeacher
@@ -47,7 +47,6 @@ from medalign.pipeline.heard_language import heard_in_english
 from medalign.pipeline.invented_words import InventedWords, without_invented
 from medalign.pipeline.segment_quality import MIN_SEGMENT_S, mismatch_features, transcription_error_features
 
-MAX_PHRASE = 300  # characters; a longer one is a paragraph, and no window sounds like it
 N_HITS = 5
 MORE = 1.5  # times what was encoded before: previews of an hour that grows cost little beside encoding it
 
@@ -266,7 +265,7 @@ class Listener:
 
     def search(self, source: Source | Recording, phrase: str, n_hits: int = N_HITS) -> tuple[SearchHit, ...]:
         """Where a recording sounds most like a phrase; see `find`. Raises AudioError if the recording can't be used."""
-        phrase = _checked(phrase)
+        phrase = checked_phrase(phrase)
         return self.find(self.encode(recording_of(source)), phrase, n_hits)
 
     def find(self, encoded: EncodedRecording, phrase: str, n_hits: int = N_HITS) -> tuple[SearchHit, ...]:
@@ -282,7 +281,7 @@ class Listener:
         """
         if not self.fitted.is_own:
             raise CheckpointError(f"a search by sound needs fits, and there are none yet: {CURE.format(self.student.folder)}")
-        scores = encoded.audio @ self.teacher.encode([_checked(phrase)])[0]  # (n,)
+        scores = encoded.audio @ self.teacher.encode([checked_phrase(phrase)])[0]  # (n,)
         fitted = np.array([concept.concept_id in self.calibration.concepts for concept in encoded.bank.concepts] + [False])
         cosines = np.column_stack([encoded.audio @ encoded.concept_embeddings.T, scores])  # (n, k + 1)
         probabilities = self.calibration.concept_probability(cosines, fitted)[:, -1]
@@ -297,10 +296,3 @@ class Listener:
                 is_likely = bool(probabilities[i] >= encoded.evidence.threshold)
                 hits.append(SearchHit(round(start_s, 3), round(end_s, 3), score, probability, is_likely))
         return tuple(hits)
-
-
-def _checked(phrase: str) -> str:
-    phrase = " ".join(phrase.split())
-    if not phrase or len(phrase) > MAX_PHRASE:
-        raise DataError(f"a phrase of {len(phrase)} characters can't be searched for; give 1 to {MAX_PHRASE}")
-    return phrase

@@ -17,6 +17,8 @@ ORDER: tuple[tuple[Kind, ...], ...] = (
     ("medicine", "negation", "contradiction"), ("missed_speech",), ("name", "unsure"), ("number",),
     ("other_language", "mismatch"), ("transcription_error",), ("unclear",), ("only_heard",),
 )  # fmt: skip
+LOST_DOSE, LOST_NAME = "a dose without a medicine; listen", "something is taken, and no medicine is written; listen"
+MAX_SAID = 22  # characters of what is written, on a button
 OF_SEGMENTS: frozenset[Kind] = frozenset(["mismatch", "transcription_error", "other_language"])
 
 
@@ -80,3 +82,26 @@ def _is_in_one_segment(analysis: Analysis, doubt: Doubt, place: Evidence) -> boo
         s.start_s < doubt.end_s and s.end_s > doubt.start_s and s.start_s < place.words_end_s and s.end_s > place.start_s
         for s in analysis.transcript.segments
     )
+
+
+def as_it_stands(doubt: Doubt) -> str:
+    """What a press says that finds the place right: `Keep “Remipreal”`, `Denied is right`; never to be read either way."""
+    named = {"contradiction": "Both were said", "missed_speech": "Nothing is missing", "only_heard": "Not said"}
+    if doubt.kind in named:
+        return named[doubt.kind]
+    if doubt.reason in (LOST_DOSE, LOST_NAME):
+        return "No medicine here"
+    if doubt.taken:
+        return f"{doubt.taken[:1].upper()}{doubt.taken[1:]} is right"
+    return "The words are right" if doubt.kind in OF_SEGMENTS else f"Keep “{_short(doubt.said)}”"
+
+
+def otherwise(doubt: Doubt) -> str:
+    """What a press says that chooses the other answer, where there is one: `Present is right`, `Not said`."""
+    if not doubt.taken or doubt.concept_id is None:
+        return ""
+    return f"{'Denied' if doubt.other == 'negated' else 'Present'} is right" if doubt.other else "Not said"
+
+
+def _short(said: str) -> str:
+    return said if len(said) <= MAX_SAID else said[: MAX_SAID - 1] + "…"

@@ -13,7 +13,7 @@ from medalign.core.explanation import written
 from medalign.core.review import UNREVIEWED, Heard, Review
 from medalign.core.transcript import Word
 from medalign.core.wording import clock, mistake, right
-from medalign.report.doubt import OF_SEGMENTS, Doubt, Kind, rank
+from medalign.report.doubt import LOST_DOSE, LOST_NAME, OF_SEGMENTS, Doubt, Kind, rank
 from medalign.report.misfits import windows_that_misfit
 from medalign.report.not_understood import LOST, PERHAPS, UNUSUAL, critical_words, not_understood, without_medicine
 from medalign.report.summary import (
@@ -28,13 +28,11 @@ from medalign.report.summary import (
     places_to_check,
 )
 
-LOST_DOSE, LOST_NAME = "a dose without a medicine; listen", "something is taken, and no medicine is written; listen"
 READ_BOTH_WAYS = 0.42  # of such places on days 1-3 of PriMock57, 13 of 31 were wrong, see `medalign.pipeline.assertion`
 UNUSUAL_WORD = "an unusual word, not heard clearly; a disease or a medicine may be meant"
 UNCLEAR = "not heard clearly"
 OTHER_READING: dict[str, Status] = {"denied": "negated", "present": "present"}
 MAX_ALSO = 4  # places of the same, in a line
-MAX_SAID = 22  # characters of what is written, on a button
 
 
 def doubts(analysis: Analysis, review: Review = UNREVIEWED, before: Analysis | None = None) -> tuple[Doubt, ...]:
@@ -76,31 +74,8 @@ def found_right(analysis: Analysis, doubt: Doubt) -> Heard:
     return Heard(doubt.kind, doubt.start_s, doubt.end_s, doubt.concept_id, not_said)
 
 
-def as_it_stands(doubt: Doubt) -> str:
-    """What a press says that finds the place right: `Keep “Remipreal”`, `Denied is right`; never to be read either way."""
-    named = {"contradiction": "Both were said", "missed_speech": "Nothing is missing", "only_heard": "Not said"}
-    if doubt.kind in named:
-        return named[doubt.kind]
-    if doubt.reason in (LOST_DOSE, LOST_NAME):
-        return "No medicine here"
-    if doubt.taken:
-        return f"{doubt.taken[:1].upper()}{doubt.taken[1:]} is right"
-    return "The words are right" if doubt.kind in OF_SEGMENTS else f"Keep “{_short(doubt.said)}”"
-
-
-def otherwise(doubt: Doubt) -> str:
-    """What a press says that chooses the other answer, where there is one: `Present is right`, `Not said`."""
-    if not doubt.taken or doubt.concept_id is None:
-        return ""
-    return f"{'Denied' if doubt.other == 'negated' else 'Present'} is right" if doubt.other else "Not said"
-
-
 def _plain(word: Word) -> str:
     return word.text.strip(" .,;:!?")
-
-
-def _short(said: str) -> str:
-    return said if len(said) <= MAX_SAID else said[: MAX_SAID - 1] + "…"
 
 
 def _is_settled(analysis: Analysis, doubt: Doubt, review: Review) -> bool:

@@ -13,16 +13,7 @@ from medalign.concepts.bank import is_allergy
 from medalign.concepts.senses import senses_of
 from medalign.concepts.tokens import data_rows
 from medalign.core.alignment import Alignment, Reason
-from medalign.core.analysis import (
-    Action,
-    Analysis,
-    ConceptFinding,
-    CriticalKind,
-    CriticalWord,
-    Evidence,
-    Measurement,
-    Status,
-)
+from medalign.core.analysis import Action, Analysis, ConceptFinding, CriticalKind, CriticalWord, Evidence, Measurement, Status
 from medalign.core.transcript import DOCTOR, Segment
 from medalign.core.wording import READ_AS, band, done_with
 from medalign.report.not_understood import untold

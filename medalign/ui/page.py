@@ -101,7 +101,7 @@ def build_app(
                 if shown := pair(examples):
                     stored_pair(shown)
                 if comparing is not None:
-                    given = store, session, presses, examples, deleted, receipt
+                    given = session, presses, examples, deleted, receipt
                     tab = compare_tab.CompareTab(comparing, models.analyses, *given)
                     page.unload(tab.left)
                 else:

@@ -47,7 +47,6 @@ class CompareTab:
         self,
         comparing: Comparing,
         queue: ModelQueue,
-        store: FeedbackStore | None,
         session: gr.State,
         presses: Presses,
         examples: Sequence[Example],
@@ -58,10 +57,11 @@ class CompareTab:
         Args:
             examples: of one that the first tab shows, a reader knows the words; for a blind vote another one is taken.
             deleted: the reader pressed "Delete now".
-            receipt: with a store, where the code of the reader is kept.
+            receipt: where votes are stored, and the code of the reader is kept; None if nothing is.
         """
         self._examples = examples
-        self._comparing, self._queue, self._store, self._presses = comparing, queue, store, presses
+        store = self._store = None if receipt is None else receipt.store
+        self._comparing, self._queue, self._presses = comparing, queue, presses
         self._runs = Runs()
         html(intro([example.title for example in examples]))
         choices = self._choices()

@@ -30,12 +30,11 @@ from medalign.ui.own_code import OwnCode
 from medalign.ui.presses import Presses
 from medalign.ui.run import finished, reviewed
 from medalign.ui.session import Session, present
-from medalign.ui.tabs.feedback_words import INTRO, MISSING, OFF, kept_view, named, place_of
+from medalign.ui.tabs.feedback_words import INTRO, MISSING, OFF, kept_view, named, place_of, statuses_of
 from medalign.ui.tabs.own_receipt import OwnReceipt
 from medalign.ui.update import PageUpdate, ResultPlaces
 from medalign.ui.views.markup import text
 from medalign.ui.views.status_view import AS_BEFORE, toast
-from medalign.ui.views.statuses import STATUSES
 from medalign.ui.wiring import EVERY_PRESS, OWN_QUEUE, Changes, bridge, connect, html, number_of, text_of
 
 NOBODY = "no role given"
@@ -277,11 +276,6 @@ class FeedbackPanel:
             choices = [(f"{named(r, labels)}{at[key]}: {VERDICTS[r.verdict]}", key) for key, (_, r) in rows.items()]
             shown[self._which] = gr.update(choices=choices, value=next(iter(rows), None))
         return shown
-
-
-def statuses_of() -> list[Any]:
-    """What a dropdown offers as a status, with nothing said first."""
-    return [("–", None), *((words.label, key) for key, words in STATUSES.items() if key)]
 
 
 def _mention_of(event: gr.EventData) -> float | None:

@@ -94,3 +94,8 @@ def kept_view(
 def _kept(session: Session, code: str, pressed: Mapping[str, str], body: Markup) -> Markup:
     place = Markup('<div data-of="{}" data-code="{}" data-rated="{}">{}</div>')
     return place.format(session.name, code, json.dumps(dict(pressed)), body)
+
+
+def statuses_of() -> list[tuple[str, str | None]]:
+    """What a dropdown offers as a status, with nothing said first."""
+    return [("–", None), *((words.label, key) for key, words in STATUSES.items() if key)]

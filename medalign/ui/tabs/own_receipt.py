@@ -15,7 +15,7 @@ class OwnReceipt:
     """Built in the first tab; others tell it when something was stored or withdrawn."""
 
     def __init__(self, store: FeedbackStore):
-        self._store = store
+        self.store = store
         self.state = gr.State(OwnCode())
         self.field = gr.Textbox(label="Receipt code", max_length=20, elem_id="code", scale=2, render=False)
         self._place = html(elem_id="own-code")
@@ -32,5 +32,5 @@ class OwnReceipt:
     def restored(self, code: str | None, own: OwnCode) -> Changes:
         """By a browser that loads the page anew: what is said next goes under the same code."""
         with suppress(FeedbackError):  # the database is out of reach: the field has it all the same
-            own.restore(code, self._store)
+            own.restore(code, self.store)
         return {self.field: code or ""}

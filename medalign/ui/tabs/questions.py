@@ -12,8 +12,8 @@ from medalign.core.explanation import found_in_words
 from medalign.core.review import SAME_S, as_reviewed
 from medalign.core.transcript import Transcript
 from medalign.core.wording import clock
-from medalign.report.doubt import OF_SEGMENTS, Doubt
-from medalign.report.ear import as_it_stands, doubts, found_right
+from medalign.report.doubt import OF_SEGMENTS, Doubt, as_it_stands
+from medalign.report.ear import doubts, found_right
 from medalign.report.explanation_figures import among_others, word_support, words_over_time
 from medalign.ui.engine import Models
 from medalign.ui.run import finished

@@ -10,7 +10,8 @@ from medalign.core.analysis import ConceptFinding, Evidence
 from medalign.core.editing import is_edited
 from medalign.core.transcript import UNKNOWN_SPEAKER
 from medalign.feedback.records import VERDICTS
-from medalign.report.ear import as_it_stands, how_often, otherwise
+from medalign.report.doubt import as_it_stands, otherwise
+from medalign.report.ear import how_often
 from medalign.report.summary import doubt_of, is_suggested
 from medalign.ui.views.statuses import STATUSES, SUGGESTED, label_of, source_of
 
