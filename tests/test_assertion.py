@@ -117,6 +117,9 @@ def test_an_allergy_to_one_medicine_is_none_to_another_that_was_named() -> None:
 def test_pets_after_a_denied_allergy_are_no_allergy() -> None:
     text = "[doctor] Any allergies? / [patient] No. / [doctor] Do you have any pets? / [patient] Two cats."
     assert "animal allergy" not in statuses(text)
+    named = "[doctor] Any allergies to cats, or dogs? / [patient] Not that I know of, I've been around {} all my life."
+    assert statuses(named.format("dogs"))["animal allergy"] == "negated"
+    assert statuses("[doctor] Any allergies? / [patient] No, just cats.")["animal allergy"] == "present"
 
 
 def test_what_was_measured_is_a_row_though_no_phrase_names_it() -> None:

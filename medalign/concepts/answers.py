@@ -207,6 +207,12 @@ def _as_answer(sentence: list[Token], number: int) -> Answer | None:
     return None
 
 
+def denies(sentence: list[Token]) -> bool:
+    """Whether a sentence begins with a no, as an answer does."""
+    answer = _as_answer(sentence, 0)
+    return answer is not None and answer.verdict == "no"
+
+
 def _answer_inside(sentence: list[Token], number: int, place: Place, places: list[Place]) -> Answer | None:
     """ "Chest pain, no." and "any chest pain no any fever yes": the short answer right behind the mention."""
     limit = min((start for start, _ in places if start >= place[1]), default=len(sentence))

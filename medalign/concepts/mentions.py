@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from itertools import count
 
-from medalign.concepts.answers import is_polar_question, statuses
+from medalign.concepts.answers import denies, is_polar_question, statuses
 from medalign.concepts.bank import BLOCKED, ConceptBank, is_allergy, phrase_keys
 from medalign.concepts.context import Context
 from medalign.concepts.pieces import pieces_of
@@ -38,6 +38,7 @@ ASKED_WITHIN = 3  # segments from a particular complaint that is asked about to 
 LISTING = frozenset(["and", "or", "nor", "to"])
 ASKS_ALLERGIES = words_of("allergy allergies allergic react reacted reaction reactions")
 ASKS_ON = words_of("other others else")
+EXCEPTING = words_of("but except only just though although apart besides")  # "No, just cats."
 ANSWER_SENTENCES = 3  # after a question about allergies; another question about other things ends them
 FAR = 12  # words of an answer that are read for it
 
@@ -240,17 +241,19 @@ def answered_allergies(said: list[list[Token]], spans: list[list[Span]], bank: C
     ids = {concept.label: concept.concept_id for concept in bank.concepts}
     found, left = [], 0
     for sentence, known in zip(said, spans, strict=True):
-        asks = bool(ASKS_ALLERGIES & {token.text for token in sentence})
+        texts = {token.text for token in sentence}
+        asks = bool(ASKS_ALLERGIES & texts)
+        none = not asks and denies(sentence) and not EXCEPTING & texts  # "Not that I know of, I've been around dogs."
         if asks:
             left = ANSWER_SENTENCES + 1  # with the question itself
         elif is_polar_question(sentence) and len(sentence) > 2:  # "Eggs?", "Others?" ask on, "Any surgery?" not
-            left = ANSWER_SENTENCES + 1 if left and ASKS_ON & {token.text for token in sentence} else 0
+            left = ANSWER_SENTENCES + 1 if left and ASKS_ON & texts else 0
         if left:  # the plasters that bring somebody up red are no dressing
             known = [s for s in known if s.end - s.start > 1 or sentence[s.start].text not in _allergens()]
         taken = {at for span in known for at in range(span.start, span.end)}
         named = [
             Span(at, at + 1, ids[_allergens()[token.text]], 1)
-            for at, token in enumerate(sentence[:FAR])
+            for at, token in enumerate(() if none else sentence[:FAR])
             if left and token.text in _allergens() and at not in taken and _allergens()[token.text] in ids
         ]
         left = max(0, left - 1)
