@@ -49,7 +49,7 @@ class Reader:
         """The answer to a press on ✓ beside the first concept."""
         button = re.search(r'<button[^>]*data-send="rate"[^>]*>', shown["concepts"])
         sent = {name: unescape(value) for name, value in re.findall(r'data-([\w-]+)="([^"]*)"', button.group())}
-        return self.send("bridge-rate", [None, "no role given", False], {**sent, "rowStatus": sent.get("row-status")})
+        return self.send("bridge-rate", [None, "no role given", False, None], {**sent, "rowStatus": sent.get("row-status")})
 
     def send(self, target: str, data: list, detail: object = None) -> Answer:
         """The answer to the one event of a place of the page; `detail` is what its own script sends along."""

@@ -198,9 +198,9 @@ def test_a_stopped_run_comes_out_as_an_uninterrupted_one(encoder, pairs, tmp_pat
 
 def test_another_recipe_or_other_pairs_are_refused_by_name(adapted, encoder, pairs, tmp_path):
     recipe = replace(RECIPE, teacher=encoder, train=AdaptTraining(n_steps=6, batch_size=4, peak_lr=1e-2))
-    with pytest.raises(TrainingError, match=r"recipe\.train\.seed 0 -> 1"):
+    with pytest.raises(TrainingError, match=r"--seed 0 -> 1"):
         adapt(replace(recipe, train=replace(recipe.train, seed=1)), adapted, tmp_path, pairs=[pairs], device="cpu")
-    with pytest.raises(TrainingError, match=r"recipe\.rank 16 -> 4"):
+    with pytest.raises(TrainingError, match=r"--rank 16 -> 4"):
         adapt(replace(recipe, rank=4), adapted, tmp_path, pairs=[pairs], device="cpu")
     others = write_pairs(tmp_path / "others.csv", [row | {"wrong": "no pain"} for row in ROWS])
     with pytest.raises(TrainingError, match=r"pairs\.own"):

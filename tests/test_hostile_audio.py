@@ -280,11 +280,14 @@ def test_a_decoder_that_crashes_hangs_or_grows_harms_nobody_else(monkeypatch, tm
         load_apart(tmp_path / "a.wav")
 
 
-@pytest.mark.parametrize("value", [np.nan, -np.inf, 1e30, 1e300])
-def test_samples_that_can_not_be_sound_are_refused(value):
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [(np.nan, "not numbers"), (-np.inf, "not numbers"), (1e30, "floats up to 1e+30"), (1e300, "floats up to 1e+300")],
+)
+def test_samples_that_can_not_be_sound_are_refused(value, told):
     samples = tone(SAMPLE_RATE_HZ)
     samples[8_000] = value
-    assert "not numbers" in refusal(samples, sample_rate_hz=SAMPLE_RATE_HZ)
+    assert told in refusal(samples, sample_rate_hz=SAMPLE_RATE_HZ)
     if abs(value) < 1e38:
         assert "not numbers" in refusal(encode("wav", "pcm_f32le", SAMPLE_RATE_HZ, samples))
 

@@ -69,7 +69,7 @@ def test_the_api_refuses_whoever_has_not_acknowledged_the_notice(server, tone, a
 
 
 def test_a_forged_rating_changes_nothing(server, store):
-    answer = send(server.url, "bridge-rate", [None, "no role given", False])
+    answer = send(server.url, "bridge-rate", [None, "no role given", False, None])
     assert "there is no recording yet" in answer
     assert store.table("ratings").empty
 

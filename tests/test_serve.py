@@ -62,7 +62,6 @@ def test_a_port_that_is_none_is_refused_from_the_environment_too(port, monkeypat
 )
 def test_a_setting_of_the_environment_that_cannot_be_is_one_sentence(variables, told, monkeypatch, capsys):
     monkeypatch.setattr("signal.signal", lambda *_: None)
-    monkeypatch.setenv("GRADIO_TEMP_DIR", "/proc/x")  # not used: each page has a folder of its own
     with socket.create_server(("127.0.0.1", 0)) as taken:
         for name, value in variables.items():
             monkeypatch.setenv(name, value.replace("taken", str(taken.getsockname()[1])))

@@ -140,8 +140,8 @@ def test_places_are_left_out_and_rows_chosen(probe):
         (("--within", "ward"), "lacks the column ward"),
         (("--within", "subset", "--leave-out", "subset"), "leave --within out"),
         (("--baseline", "opensmile"), "non-commercial"),
-        (("--folds", "1"), "--folds is 1; .* at least 2"),
-        (("--crop-s", "0"), "more than 0 seconds"),
+        (("--folds", "1"), "--folds is 1; give a finite number of at least 2"),
+        (("--crop-s", "0"), "--crop-s is 0.0; give a finite number above 0"),
     ],
 )
 def test_what_can_not_be_probed_is_told(probe, arguments, told):

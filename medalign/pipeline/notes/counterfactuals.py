@@ -4,10 +4,10 @@ A sound fits many texts. What it says of a statement shows only beside what it s
 worse than "bisoprolol" tells nothing about either.
 """
 
-import random
 import re
 from collections.abc import Container, Iterable, Sequence
 from functools import cache
+from hashlib import sha256
 
 from medalign.concepts import ConceptBank
 from medalign.pipeline.notes.said import Fact
@@ -104,8 +104,7 @@ def counterfactuals(
 
 @cache
 def _names(bank: ConceptBank, category: str) -> tuple[str, ...]:
-    """Names of one or two words, in an order that has nothing to do with their names."""
+    """Names of one or two words, in an order that has nothing to do with their names, and stays as the bank grows."""
     labels = {concept.label.lower() for concept in bank.concepts if concept.category == category}
-    names = sorted(label for label in labels if len(label.split()) <= 2 and label.replace(" ", "").isalpha())
-    random.Random(0).shuffle(names)
-    return tuple(names)
+    names = (label for label in labels if len(label.split()) <= 2 and label.replace(" ", "").isalpha())
+    return tuple(sorted(names, key=lambda name: sha256(name.encode()).digest()))
