@@ -243,7 +243,7 @@ def answered_allergies(said: list[list[Token]], spans: list[list[Span]], bank: C
     for sentence, known in zip(said, spans, strict=True):
         texts = {token.text for token in sentence}
         asks = bool(ASKS_ALLERGIES & texts)
-        none = not asks and denies(sentence) and not EXCEPTING & texts  # "Not that I know of, I've been around dogs."
+        names_none = not asks and denies(sentence) and not EXCEPTING & texts  # "Not that I know of, I've been around dogs."
         if asks:
             left = ANSWER_SENTENCES + 1  # with the question itself
         elif is_polar_question(sentence) and len(sentence) > 2:  # "Eggs?", "Others?" ask on, "Any surgery?" not
@@ -253,7 +253,7 @@ def answered_allergies(said: list[list[Token]], spans: list[list[Span]], bank: C
         taken = {at for span in known for at in range(span.start, span.end)}
         named = [
             Span(at, at + 1, ids[_allergens()[token.text]], 1)
-            for at, token in enumerate(() if none else sentence[:FAR])
+            for at, token in enumerate(() if names_none else sentence[:FAR])
             if left and token.text in _allergens() and at not in taken and _allergens()[token.text] in ids
         ]
         left = max(0, left - 1)
